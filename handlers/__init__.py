@@ -1,0 +1,1 @@
+"""One file a conversation; they decide, core rules, the runtime acts."""

@@ -1,0 +1,1 @@
+"""The runtime: it acts on what handlers and core decide."""
