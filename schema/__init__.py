@@ -1,0 +1,1 @@
+"""Shapes that every other package may import, and no behaviour."""

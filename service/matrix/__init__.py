@@ -1,0 +1,1 @@
+"""Everything that touches Matrix, and the only package that imports nio or vodozemac."""

@@ -1,0 +1,1 @@
+"""The proofs: they mirror the packages, and the charter journeys stand beside them."""
