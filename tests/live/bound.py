@@ -43,7 +43,7 @@ def _become(parent: int, end: int, user: str, command: list[str]) -> None:
         if os.getppid() != parent:
             # The parent ended before the setting took hold, so that no signal would ever come.
             sys.exit(1)
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # noqa: S606 (becoming the command, with no shell between, is the point)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ The Synapse used is that of the Python interpreter named by ALONGSIDE_SYNAPSE_PY
 
 import asyncio
 import base64
-import datetime
+import datetime as dt
 import hashlib
 import hmac
 import ipaddress
@@ -25,7 +25,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias
@@ -38,7 +38,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.live.bound import bound
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -130,15 +130,15 @@ class Authority:
         )
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_after(now + dt.timedelta(days=1))
         )
 
 
@@ -266,12 +266,11 @@ class Homeserver:
 
     async def stop(self) -> None:
         """End the process in order, or by force after 10 seconds. The database stays for a next start."""
-        if self.running:
+        if self._process is not None:
             self.resume()
             self._signal(signal.SIGTERM)
-            deadline = time.monotonic() + _STOP_DEADLINE
-            while self.running and time.monotonic() < deadline:
-                await asyncio.sleep(_POLL)
+            with suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self._process.wait, _STOP_DEADLINE)
         await self.kill()
 
     async def kill(self) -> None:
