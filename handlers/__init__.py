@@ -1,1 +1,1 @@
-"""One conversation a file: a handler reads a turn and decides what follows from it."""
+"""One file a conversation; they decide, core rules, the runtime acts."""

@@ -1,1 +1,1 @@
-"""Shapes that every other package may import, and no behaviour."""
+"""Shapes that cross the borders between packages; no behaviour, and nothing of ours imported."""

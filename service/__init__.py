@@ -1,1 +1,1 @@
-"""The runtime: it keeps, orders and carries out what the handlers decide and the core rules."""
+"""The runtime: it acts on what handlers and core decide."""

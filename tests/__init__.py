@@ -1,1 +1,1 @@
-"""The proofs: they mirror the packages, and the charter journeys stand beside them."""
+"""Tests: they mirror the packages; whole stories, real homeservers, crashes and measurements beside."""

@@ -1,1 +1,1 @@
-"""Pure rules: no input or output, no clock, no randomness, and no import but the shapes."""
+"""Pure rules: no I/O, no async, no clock, no randomness, no logging."""

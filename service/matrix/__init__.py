@@ -1,1 +1,1 @@
-"""Everything that touches Matrix, and the only package that imports nio or vodozemac."""
+"""Everything that speaks Matrix; the only place that imports nio."""

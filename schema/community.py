@@ -1,0 +1,62 @@
+"""What a community decided for its instance, as handlers and core need it; read from the configuration once."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Place:
+    """One entry of the community's own list of help: `may_send_police` is "yes", "no" or "not known".
+
+    `checked_on` is the date, as the community wrote it, on which somebody last made sure of it.
+    """
+
+    name: str
+    contact: str
+    hours: str
+    languages: str
+    may_send_police: str
+    checked_on: str
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How long things take here. All are lengths of time; the demo and tests make them short.
+
+    ask_again: between two rounds of asks (others are asked then). ask_open: how long one ask stays good.
+    consent_open: how long the second consent stays open. request_open: when a request that found nobody
+    lapses. longest: of a peer room. reading: how long a closed room can be read. settle: between removing
+    people and the purge. prompt_pause: a bare number this soon after a prompt that came by itself gets
+    the prompt again.
+    """
+
+    ask_again: timedelta = timedelta(minutes=10)
+    ask_open: timedelta = timedelta(hours=12)
+    consent_open: timedelta = timedelta(hours=2)
+    request_open: timedelta = timedelta(hours=24)
+    longest: timedelta = timedelta(days=3)
+    reading: timedelta = timedelta(days=1)
+    settle: timedelta = timedelta(days=1)
+    prompt_pause: timedelta = timedelta(seconds=3)
+
+
+@dataclass(frozen=True)
+class Community:
+    """`server` is the homeserver's name (the part of a Matrix ID after the first colon).
+
+    `limits` is the community's own statement of what this is not and cannot do, required. `topics` are
+    offered as choices, in this order. `zone` is the IANA zone in which hours are said until a member names
+    their own. `who_runs` says who runs the homeserver, for the consent question.
+    """
+
+    name: str
+    server: str
+    limits: str
+    who_runs: str
+    zone: str = "UTC"
+    topics: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
+    timings: Timings = Timings()
+    asks_at_once: int = 2
+    asks_a_day: int = 2
+    purges: bool = False

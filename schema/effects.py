@@ -1,0 +1,144 @@
+"""What the service does to the world: committed with the records, then delivered by the outbox.
+
+Every effect can be delivered twice without harm. Effects with the same `lane` are delivered in order, others
+in parallel; the lane is worked out by the outbox from the room, the pairing or the person.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schema.ids import MatrixId, MemberId, PairingId, RoomId
+
+
+@dataclass(frozen=True)
+class SendText:
+    """Say `body` to the member in their encrypted direct chat; `notice` does not notify (`m.notice`)."""
+
+    room: RoomId
+    member: MatrixId
+    body: str
+    notice: bool = False
+    type: Literal["send_text"] = "send_text"
+
+
+@dataclass(frozen=True)
+class AnswerPlainRoom:
+    """The one fixed sentence in an unencrypted chat, and an invitation to an encrypted one."""
+
+    room: RoomId
+    member: MatrixId
+    body: str
+    type: Literal["answer_plain_room"] = "answer_plain_room"
+
+
+@dataclass(frozen=True)
+class OpenDirectChat:
+    """Make an encrypted direct chat with the member and invite them."""
+
+    member: MatrixId
+    type: Literal["open_direct_chat"] = "open_direct_chat"
+
+
+@dataclass(frozen=True)
+class JoinRoom:
+    """The front desk accepts an invitation."""
+
+    room: RoomId
+    type: Literal["join_room"] = "join_room"
+
+
+@dataclass(frozen=True)
+class LeaveRoom:
+    """The front desk declines an invitation, or leaves and forgets a room."""
+
+    room: RoomId
+    type: Literal["leave_room"] = "leave_room"
+
+
+@dataclass(frozen=True)
+class OpenPeerRoom:
+    """The keeper opens the peer room of a pairing and invites the two; `Delivered.room` is the room."""
+
+    pairing: PairingId
+    members: tuple[MatrixId, MatrixId]
+    type: Literal["open_peer_room"] = "open_peer_room"
+
+
+@dataclass(frozen=True)
+class MutePeerRoom:
+    """Nobody can write in it any more; people can still delete their own words."""
+
+    pairing: PairingId
+    room: RoomId
+    type: Literal["mute_peer_room"] = "mute_peer_room"
+
+
+@dataclass(frozen=True)
+class RedactPeerRoom:
+    """Ask every server that has the room to drop its events' contents, while people are still joined."""
+
+    pairing: PairingId
+    room: RoomId
+    type: Literal["redact_peer_room"] = "redact_peer_room"
+
+
+@dataclass(frozen=True)
+class EmptyPeerRoom:
+    """Remove both members, and withdraw invitations never taken."""
+
+    pairing: PairingId
+    room: RoomId
+    members: tuple[MatrixId, MatrixId]
+    type: Literal["empty_peer_room"] = "empty_peer_room"
+
+
+@dataclass(frozen=True)
+class PurgePeerRoom:
+    """The keeper leaves and forgets the room, and has it purged where it may.
+
+    `Delivered.detail` says what was reached: "purged", "asked" or "cannot".
+    """
+
+    pairing: PairingId
+    room: RoomId
+    type: Literal["purge_peer_room"] = "purge_peer_room"
+
+
+@dataclass(frozen=True)
+class InviteAgain:
+    """Invite one of the two to their peer room again (an invitation lost, or a limit reached)."""
+
+    pairing: PairingId
+    room: RoomId
+    member: MatrixId
+    type: Literal["invite_again"] = "invite_again"
+
+
+Effect = (
+    SendText
+    | AnswerPlainRoom
+    | OpenDirectChat
+    | JoinRoom
+    | LeaveRoom
+    | OpenPeerRoom
+    | MutePeerRoom
+    | RedactPeerRoom
+    | EmptyPeerRoom
+    | PurgePeerRoom
+    | InviteAgain
+)
+
+
+@dataclass(frozen=True)
+class Tell:
+    """What core asks the runtime to say: sentence `words` of the catalogue with `values`, to a member.
+
+    Not an effect of the outbox: a turn turns it into `SendText` in the member's language and chat, or into a
+    prompt where `prompt` names one.
+    """
+
+    member: MemberId
+    words: str
+    values: tuple[tuple[str, object], ...] = ()
+    notice: bool = False
+    prompt: str = ""

@@ -1,0 +1,120 @@
+"""What can happen: everything that enters the engine, whoever it came from.
+
+One event, one turn, one transaction. Events from Matrix lie sealed in the inbox until they are handled.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from schema.effects import Effect
+from schema.ids import EventId, MatrixId, RoomId
+
+
+@dataclass(frozen=True)
+class Message:
+    """A decrypted message of a member's own in a direct chat, new to us.
+
+    `body` is what they typed; empty where `kind` is not "text" ("voice", "media", "sticker", "other").
+    `edits` marks an edit (`m.replace`), which never counts. `quotes` is the event replied to or threaded on.
+    `sent_at` is the homeserver's time. `private`: only the desk and the sender are joined or invited; the
+    engine fills it in at the moment of handling.
+    """
+
+    event_id: EventId
+    room: RoomId
+    sender: MatrixId
+    body: str
+    sent_at: datetime
+    kind: str = "text"
+    edits: bool = False
+    quotes: EventId | None = None
+    private: bool = False
+    type: Literal["message"] = "message"
+
+
+@dataclass(frozen=True)
+class PlainMessage:
+    """Somebody wrote in an unencrypted direct chat: its words are never taken in."""
+
+    event_id: EventId
+    room: RoomId
+    sender: MatrixId
+    type: Literal["plain_message"] = "plain_message"
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An encrypted message whose key did not come in time; asked for again once, in plain words."""
+
+    event_id: EventId
+    room: RoomId
+    sender: MatrixId
+    private: bool = False
+    type: Literal["unreadable"] = "unreadable"
+
+
+@dataclass(frozen=True)
+class Invited:
+    """The front desk was invited to a room; `direct` and `encrypted` as the invite's state says."""
+
+    event_id: EventId
+    room: RoomId
+    sender: MatrixId
+    direct: bool
+    encrypted: bool
+    type: Literal["invited"] = "invited"
+
+
+@dataclass(frozen=True)
+class DirectChat:
+    """The front desk and a member came to be alone in an encrypted direct chat, or the member left it."""
+
+    event_id: EventId
+    room: RoomId
+    member: MatrixId
+    present: bool
+    type: Literal["direct_chat"] = "direct_chat"
+
+
+@dataclass(frozen=True)
+class PeerMembership:
+    """Somebody joined or left a peer room, as the keeper sees it."""
+
+    event_id: EventId
+    room: RoomId
+    user: MatrixId
+    membership: str
+    type: Literal["peer_membership"] = "peer_membership"
+
+
+@dataclass(frozen=True)
+class Due:
+    """A record's `due_at` has come; `kind` is the record's table."""
+
+    kind: str
+    id: str
+    type: Literal["due"] = "due"
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """An effect was carried out; `room` is the room that it made, where it makes one."""
+
+    effect: Effect
+    room: RoomId | None = None
+    detail: str = ""
+    type: Literal["delivered"] = "delivered"
+
+
+@dataclass(frozen=True)
+class NotDelivered:
+    """An effect was refused for good, or its deadline passed; `reason` is a code, never free text."""
+
+    effect: Effect
+    reason: str
+    type: Literal["not_delivered"] = "not_delivered"
+
+
+FromMatrix = Message | PlainMessage | Unreadable | Invited | DirectChat | PeerMembership
+Event = FromMatrix | Due | Delivered | NotDelivered

@@ -1,0 +1,25 @@
+"""One type for every identifier, so that the wrong one cannot be passed.
+
+Matrix's own identifiers (sigil and domain included) are personal: they never reach a log, an error or a
+plain column. Ours are opaque: lowercase hexadecimal of 16 bytes, keyed hashes where they stand for somebody
+or something in Matrix, random otherwise.
+"""
+
+from typing import NewType
+
+MatrixId = NewType("MatrixId", str)
+"""A user's Matrix ID, `@localpart:server` (Matrix spec, appendix "User Identifiers")."""
+RoomId = NewType("RoomId", str)
+"""A Matrix room ID; from room version 12 on it has no domain (MSC4291)."""
+EventId = NewType("EventId", str)
+DeviceId = NewType("DeviceId", str)
+
+MemberId = NewType("MemberId", str)
+"""Keyed hash of a member's Matrix ID (column `members.id`)."""
+RequestId = NewType("RequestId", str)
+OfferId = NewType("OfferId", str)
+AskId = NewType("AskId", str)
+PairingId = NewType("PairingId", str)
+"""Names a pairing and its peer room; its keyed hash is the tag in the room's creation content."""
+OutboxId = NewType("OutboxId", str)
+"""Random; also the Matrix transaction id of what the outbox row sends."""

@@ -1,0 +1,150 @@
+"""What the service keeps: frozen dataclasses, one for each table of records.
+
+A field whose name is a column of the record's table lies there in clear (ids, states, times, counts); every
+other field is sealed together in that row's `sealed` column. A new field comes with its retention rule, in
+`schema.tables`.
+
+`due_at` (aware UTC) is when the scheduler must hand the record to its handler; `None` is never.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from schema.ids import AskId, MatrixId, MemberId, OfferId, PairingId, RequestId, RoomId
+from schema.states import AskState, Ending, OfferState, PairingState, RequestState, RoomState
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question that awaits a member's answer; `kind` names the conversation and the step.
+
+    `subject` is the id of the ask, the pairing or the room it is about. `draft` holds what was gathered in
+    earlier steps. `by_itself` says that no message of the member's brought it. `until` is when it lapses.
+    """
+
+    kind: str
+    asked_at: datetime
+    subject: str = ""
+    draft: dict[str, str | int | bool | None | list[str]] = field(default_factory=dict)
+    by_itself: bool = False
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody who wrote to the front desk. Kept until `forget me`.
+
+    `room` is the encrypted direct chat that they last wrote from. `waiting` holds the prompts that came by
+    themselves while another was open, oldest first. `zone` is an IANA name, once they gave one.
+    """
+
+    id: MemberId
+    matrix_id: MatrixId
+    since: datetime
+    room: RoomId | None = None
+    language: str = "en"
+    zone: str | None = None
+    prompt: Prompt | None = None
+    waiting: tuple[Prompt, ...] = ()
+    told_limits: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """A member's wish for company. Deleted when it ended and what came of it is over.
+
+    `length` is how long they would like to be together, `until` when the request itself lapses. `round`
+    counts the times that peers were asked. `due_at` is the next try.
+    """
+
+    id: RequestId
+    member: MemberId
+    state: RequestState
+    made_at: datetime
+    until: datetime
+    due_at: datetime | None
+    round: int
+    wish: str
+    topics: tuple[str, ...]
+    length: timedelta
+    note: str
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A member's readiness to be asked, until `until`. Deleted when it ends.
+
+    `asked_at` is when they were last asked (for fairness); `asked` how many asks they were shown today.
+    """
+
+    id: OfferId
+    member: MemberId
+    state: OfferState
+    until: datetime
+    due_at: datetime | None
+    asked_at: datetime | None
+    topics: tuple[str, ...]
+    card: str
+    fear: str
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One private question about one request to one member with an offer. Deleted with its request."""
+
+    id: AskId
+    request: RequestId
+    member: MemberId
+    offer: OfferId
+    state: AskState
+    made_at: datetime
+    due_at: datetime | None
+    length: timedelta
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """A request and an offer on their way through both consents. Deleted when its room is gone, or at its lapse.
+
+    `due_at` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
+    to the peer at that hour and not before.
+    """
+
+    id: PairingId
+    request: RequestId
+    ask: AskId
+    asker: MemberId
+    peer: MemberId
+    state: PairingState
+    made_at: datetime
+    due_at: datetime | None
+    length: timedelta
+
+
+@dataclass(frozen=True)
+class PeerRoom:
+    """The room of one pairing (the id is the pairing's). Deleted once gone and the receipt is written.
+
+    `due_at` is when its state moves on by itself: the end of its time, of the reading time, of the wait before
+    the purge. `joined` holds those of the two who are in it now; `erase_now` those who asked to erase at once.
+    `done` lists what the erasure has reached so far, for the receipt.
+    """
+
+    id: PairingId
+    asker: MemberId
+    peer: MemberId
+    state: RoomState
+    made_at: datetime
+    ends_at: datetime
+    due_at: datetime | None
+    room: RoomId | None = None
+    asker_matrix_id: MatrixId = MatrixId("")
+    peer_matrix_id: MatrixId = MatrixId("")
+    joined: tuple[MemberId, ...] = ()
+    ever_joined: tuple[MemberId, ...] = ()
+    erase_now: tuple[MemberId, ...] = ()
+    ending: Ending | None = None
+    done: tuple[str, ...] = ()
+
+
+Record = Member | Request | Offer | Ask | Pairing | PeerRoom

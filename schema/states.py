@@ -1,0 +1,68 @@
+"""The states of everything that has a life; which moves are legal is `service.core`'s to say."""
+
+from enum import StrEnum
+
+
+class RequestState(StrEnum):
+    """A request: looked for, matched with one peer who said yes, together with them, or over."""
+
+    LOOKING = "looking"
+    PROPOSED = "proposed"
+    TOGETHER = "together"
+    ENDED = "ended"
+
+
+class OfferState(StrEnum):
+    """An offer: open to asks until its time, or over."""
+
+    OPEN = "open"
+    ENDED = "ended"
+
+
+class AskState(StrEnum):
+    """One private question to one member with an offer.
+
+    WAITING: not yet shown, another prompt of theirs is open. SHOWN: they were asked. READING: they said yes
+    and see the note. READY: they would go on. CHOSEN: the pairing is with them. OVER: no, silence, step
+    back, lapse and not needed are the same here, so that nothing can tell them apart later.
+    """
+
+    WAITING = "waiting"
+    SHOWN = "shown"
+    READING = "reading"
+    READY = "ready"
+    CHOSEN = "chosen"
+    OVER = "over"
+
+
+class PairingState(StrEnum):
+    """PROPOSED: the second consent is open. AGREED: both said yes. OVER: it did not come together."""
+
+    PROPOSED = "proposed"
+    AGREED = "agreed"
+    OVER = "over"
+
+
+class RoomState(StrEnum):
+    """A peer room, from both consents to its erasure; each state awaits one thing."""
+
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSING = "closing"
+    READABLE = "readable"
+    REDACTING = "redacting"
+    REMOVING = "removing"
+    SETTLING = "settling"
+    PURGING = "purging"
+    GONE = "gone"
+    FAILED = "failed"
+
+
+class Ending(StrEnum):
+    """Why a peer room closed: told to both in the same words for a person's own reasons."""
+
+    TIME = "time"
+    ASKED = "asked"
+    LEFT = "left"
+    FORGOTTEN = "forgotten"
+    KEEPER_NOT_DEAF = "keeper_not_deaf"

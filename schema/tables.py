@@ -1,0 +1,199 @@
+"""The tables: what is readable at rest is exactly what stands here as a plain column.
+
+Identifiers are keyed hashes or random, texts and everything else lie sealed in `sealed`. Each table says in
+`info["kept"]` how long its rows stay. Times are integers, milliseconds since 1970 in UTC, so that both
+databases order and compare them alike.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, Column, Dialect, Index, Integer, LargeBinary, MetaData, String, Table, TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, kept as milliseconds since 1970; a naive one is refused."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime reached the database")
+        return round(value.timestamp() * 1000)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+
+
+def _id() -> Column[str]:
+    return Column("id", String(32), primary_key=True)
+
+
+def _ref(name: str) -> Column[str]:
+    return Column(name, String(32), nullable=False, index=True)
+
+
+def _state() -> Column[str]:
+    return Column("state", String(16), nullable=False, index=True)
+
+
+def _due() -> Column[datetime | None]:
+    return Column("due_at", Instant, nullable=True, index=True)
+
+
+def _sealed() -> Column[bytes]:
+    return Column("sealed", LargeBinary, nullable=False)
+
+
+members = Table(
+    "members", metadata, _id(), _sealed(), info={"kept": "until the member says forget me"}
+)
+requests = Table(
+    "requests",
+    metadata,
+    _id(),
+    _ref("member"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={"kept": "until it ended and what came of it is over"},
+)
+offers = Table(
+    "offers", metadata, _id(), _ref("member"), _state(), _due(), _sealed(), info={"kept": "until it ends"}
+)
+asks = Table(
+    "asks",
+    metadata,
+    _id(),
+    _ref("request"),
+    _ref("member"),
+    _ref("offer"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={"kept": "as long as its request"},
+)
+pairings = Table(
+    "pairings",
+    metadata,
+    _id(),
+    _ref("request"),
+    _ref("ask"),
+    _ref("asker"),
+    _ref("peer"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={"kept": "until it lapses, or its room is gone"},
+)
+peer_rooms = Table(
+    "peer_rooms",
+    metadata,
+    _id(),
+    Column("room_hash", String(32), nullable=True, unique=True),
+    _ref("asker"),
+    _ref("peer"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={"kept": "until the room is gone and the receipt is written"},
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("received_at", Instant, nullable=False),
+    Column("failures", Integer, nullable=False, default=0),
+    _sealed(),
+    info={"kept": "until the event is handled"},
+)
+seen = Table(
+    "seen",
+    metadata,
+    _id(),
+    Column("seen_at", Instant, nullable=False, index=True),
+    info={"kept": "14 days: keyed hashes of event ids, so that nothing is handled twice"},
+)
+unread = Table(
+    "unread",
+    metadata,
+    _id(),
+    Column("session", String(32), nullable=False, index=True),
+    Column("since", Instant, nullable=False, index=True),
+    _sealed(),
+    info={"kept": "until its key comes, or one hour; then it is asked for again once"},
+)
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("lane", String(32), nullable=False, index=True),
+    Column("made_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_at", Instant, nullable=True),
+    _sealed(),
+    info={"kept": "until delivered or refused for good, two days at most"},
+)
+chats = Table(
+    "chats",
+    metadata,
+    _id(),
+    _sealed(),
+    info={"kept": "as long as the front desk is in the room: its members, and whether it is encrypted"},
+)
+crypto = Table(
+    "crypto",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    _id(),
+    _sealed(),
+    info={"kept": "as long as the encryption session, device or room it belongs to"},
+)
+instance = Table(
+    "instance",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    _sealed(),
+    info={"kept": "as long as the instance: sync tokens, generation, identity seeds"},
+)
+keyring = Table(
+    "keyring",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    info={"kept": "as long as the instance: the inner keys, wrapped by the outer one"},
+)
+lease = Table(
+    "lease",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("holder", String(128), nullable=False),
+    info={"kept": "one row: which start of the service serves this database"},
+)
+
+Index("ix_outbox_lane_seq", outbox.c.lane, outbox.c.seq)
+
+RECORDS = {
+    "members": members,
+    "requests": requests,
+    "offers": offers,
+    "asks": asks,
+    "pairings": pairings,
+    "peer_rooms": peer_rooms,
+}
+"""The tables of `schema.records`, by the name that `Due.kind` uses."""

@@ -1,0 +1,127 @@
+"""One request to the homeserver: its JSON answer, or one of our errors.
+
+Guards: every request has a deadline; 429 says how long to wait; a proxy's HTML, a truncated body and a 5xx
+are the world's fault and retried by whoever asked, never here; tokens, paths and bodies never reach a log or
+an exception's text. Every outgoing call passes `request`, so that a fail point stands before and after each.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from schema.errors import HomeserverRefused, SignedOut, Throttled, Unreachable
+from service.failpoint import reached
+
+JSON = dict[str, Any]
+
+_LARGEST_ANSWER = 256 * 1024 * 1024
+"""Bytes; a sync after a long absence is large, an endless body is an attack."""
+
+
+def path(*segments: str) -> str:
+    """Join path segments below the homeserver's root, each percent-encoded whole (RFC 3986)."""
+    return "/" + "/".join(quote(segment, safe="") for segment in segments)
+
+
+def client_path(*segments: str) -> str:
+    """A path of the client-server API, `/_matrix/client/v3/…`."""
+    return path("_matrix", "client", "v3", *segments)
+
+
+class Transport:
+    """Requests to one homeserver as one account.
+
+    `homeserver` is the base URL, `token` the account's access token (`None` before a log-in).
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, homeserver: str, token: str | None = None) -> None:
+        self._session = session
+        self._homeserver = homeserver.rstrip("/")
+        self.token = token
+
+    async def request(
+        self,
+        call: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        timeout: float = 30.0,
+        token: str | None = None,
+    ) -> JSON:
+        """Ask once; `call` is our own name for it, in logs and fail points. `timeout` is in seconds.
+
+        Raises Unreachable, Throttled, SignedOut or HomeserverRefused.
+        """
+        reached(f"before {call}")
+        headers = {}
+        if (bearer := token or self.token) is not None:
+            headers["Authorization"] = f"Bearer {bearer}"
+        data = None
+        if body is not None:
+            data = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            headers["Content-Type"] = "application/json"
+        try:
+            async with (
+                asyncio.timeout(timeout),
+                self._session.request(
+                    method,
+                    self._homeserver + path,
+                    params=query,
+                    data=data,
+                    headers=headers,
+                    allow_redirects=False,
+                ) as response,
+            ):
+                raw = await _read(response)
+                status, retry_after = response.status, response.headers.get("Retry-After", "")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(f"{call}: {type(error).__name__}") from None
+        reached(f"after {call}")
+        return _answer(call, status, retry_after, raw)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    chunks, size = [], 0
+    async for chunk in response.content.iter_chunked(1 << 16):
+        size += len(chunk)
+        if size > _LARGEST_ANSWER:
+            raise aiohttp.ClientPayloadError("the answer is too large")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _answer(call: str, status: int, retry_after: str, raw: bytes) -> JSON:
+    try:
+        answer = json.loads(raw) if raw else {}
+    except (ValueError, RecursionError):
+        answer = None
+    if status == 429:
+        raise Throttled(_seconds(retry_after, answer))
+    if status >= 500 or not isinstance(answer, dict) or 300 <= status < 400:
+        raise Unreachable(f"{call}: status {status}")
+    if status >= 400:
+        code = answer.get("errcode")
+        code = code if isinstance(code, str) and code.replace("_", "").isalnum() and len(code) < 80 else "UNKNOWN"
+        if status == 401 and code in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"):
+            raise SignedOut(
+                "The homeserver does not take this account's access token any more",
+                fix="Sign the account in again with `alongside init --sign-in`.",
+            )
+        raise HomeserverRefused(status, code, call, answer)
+    return answer
+
+
+def _seconds(retry_after: str, answer: object) -> float:
+    """How long to wait, in seconds: the header, else the body's milliseconds, else one; an hour at most."""
+    wait = 1.0
+    if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 9:
+        wait = float(retry_after)
+    elif isinstance(answer, dict) and isinstance(ms := answer.get("retry_after_ms"), int | float):
+        wait = ms / 1000
+    return min(max(wait, 0.05), 3600.0) if wait == wait else 1.0

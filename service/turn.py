@@ -1,0 +1,72 @@
+"""What a handler is given for one event: the time, the records, the words, and what it may do.
+
+A handler awaits only the records. What it does with `say` and `do` is collected, committed together with the
+records, and delivered afterwards; nothing leaves from here.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Protocol, TypeVar
+
+from schema.community import Community
+from schema.effects import Effect, SendText
+from schema.events import Event
+from schema.ids import MatrixId, MemberId
+from schema.records import Member, PeerRoom, Record
+
+R = TypeVar("R", bound=Record)
+
+
+class Records(Protocol):
+    """The records as one transaction sees them.
+
+    `get` and `find` open what they return; `find` compares plain columns of the record's table (an id, a
+    state; a tuple means any of them) and orders by id. `put` writes the whole record, new or not.
+    """
+
+    async def get(self, kind: type[R], id: str) -> R | None: ...
+    async def find(self, kind: type[R], **equal: object) -> Sequence[R]: ...
+    async def put(self, record: Record) -> None: ...
+    async def delete(self, kind: type[Record], id: str) -> None: ...
+    async def room_of(self, room: str) -> PeerRoom | None: ...
+
+
+class Words(Protocol):
+    """The catalogue: `text` gives sentence `key` in `language` with `values` put in.
+
+    Raises KeyError for a sentence or a value that is not there: our bug, never the member's.
+    """
+
+    def text(self, language: str, key: str, /, **values: object) -> str: ...
+
+
+@dataclass
+class Turn:
+    """One event's turn. `identify` is the keyed hash that makes a MemberId of a Matrix ID."""
+
+    event: Event
+    now: datetime
+    records: Records
+    community: Community
+    words: Words
+    identify: Callable[[MatrixId], MemberId]
+    random: Random
+    effects: list[Effect] = field(default_factory=list)
+
+    def do(self, effect: Effect) -> None:
+        """Have `effect` delivered after the commit."""
+        self.effects.append(effect)
+
+    def say(self, member: Member, key: str, /, *, notice: bool = False, **values: object) -> None:
+        """Say sentence `key` in the member's language and direct chat; without a chat nothing is said."""
+        if member.room is not None:
+            body = self.words.text(member.language, key, **values)
+            self.do(SendText(member.room, member.matrix_id, body, notice))
+
+    @staticmethod
+    def new_id() -> str:
+        """A random id: 16 bytes in lowercase hexadecimal."""
+        return secrets.token_hex(16)
