@@ -123,6 +123,34 @@ def signed_devices(answer: Json, user_id: str) -> dict[str, bool]:
     }
 
 
+async def request(
+    client: AsyncClient, session: aiohttp.ClientSession, method: str, path: str, body: Json | None = None
+) -> Json:
+    """Send one request of the client-server API as a logged-in client. Raises Fault."""
+    async with session.request(
+        method,
+        f"{client.homeserver}/_matrix/client/v3{path}",
+        json=body,
+        headers={"Authorization": f"Bearer {client.access_token}"},
+    ) as response:
+        answer: Json = await response.json()
+        if response.status != 200:
+            raise Fault(str(answer.get("error")), response.status, answer.get("errcode"))
+        return answer
+
+
+async def sign_own_device(client: AsyncClient, session: aiohttp.ClientSession) -> None:
+    """Make the account's cross-signing identity and sign the client's device, whose keys are uploaded."""
+    me, device = client.user_id, client.device_id
+    signing = CrossSigning(me)
+    await request(client, session, "POST", "/keys/device_signing/upload", signing.upload())
+    answer = await request(client, session, "POST", "/keys/query", {"device_keys": {me: [device]}})
+    signed = signing.sign_device(answer["device_keys"][me][device])
+    outcome = await request(client, session, "POST", "/keys/signatures/upload", {me: {device: signed}})
+    if outcome.get("failures"):
+        raise Fault(f"the device's signature was refused: {outcome['failures']}")
+
+
 # ---- the member
 
 
@@ -152,19 +180,12 @@ class NioMember:
     async def raw(self, method: str, path: str, body: Json | None = None) -> Json:
         """Send one request of the client-server API that nio lacks. Raises Fault."""
         assert self._session is not None
-        async with self._session.request(
-            method,
-            f"{self.client.homeserver}/_matrix/client/v3{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {self.client.access_token}"},
-        ) as response:
-            answer: Json = await response.json()
-            if response.status != 200:
-                raise Fault(str(answer.get("error")), response.status, answer.get("errcode"))
-            return answer
+        return await request(self.client, self._session, method, path, body)
 
-    async def login(self, url: str, user: str, password: str, device_id: str | None = None) -> Json:
-        """Log in, publish and sign the device, and return after the first sync."""
+    async def login(
+        self, url: str, user: str, password: str, device_id: str | None = None, signed: bool = True
+    ) -> Json:
+        """Log in, publish the device, sign it unless told otherwise, and return after the first sync."""
         self._session = aiohttp.ClientSession()
         self._client = AsyncClient(
             url,
@@ -176,20 +197,11 @@ class NioMember:
         _checked(await self._client.login(password))
         if self._client.should_upload_keys:
             _checked(await self._client.keys_upload())
-        await self._sign_own_device()
+        if signed:
+            await sign_own_device(self._client, self._session)
         await self._sync(full_state=True, timeout=0)
         self._loop_task = asyncio.create_task(self._sync_for_ever())
         return {"user_id": self._client.user_id, "device_id": self._client.device_id}
-
-    async def _sign_own_device(self) -> None:
-        me, device = self.client.user_id, self.client.device_id
-        signing = CrossSigning(me)
-        await self.raw("POST", "/keys/device_signing/upload", signing.upload())
-        answer = await self.raw("POST", "/keys/query", {"device_keys": {me: [device]}})
-        signed = signing.sign_device(answer["device_keys"][me][device])
-        outcome = await self.raw("POST", "/keys/signatures/upload", {me: {device: signed}})
-        if outcome.get("failures"):
-            raise Fault(f"the device's signature was refused: {outcome['failures']}")
 
     async def close(self) -> None:
         """Stop the client."""
