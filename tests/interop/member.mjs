@@ -250,8 +250,27 @@ async function put_event(id, type, content) {
     return { event_id: answer.event_id };
 }
 
+/** Make this account's cross-signing identity and sign this device with it. */
+async function crossSign(crypto, password) {
+    await crypto.bootstrapCrossSigning({
+        authUploadDeviceSigningKeys: async (upload) => {
+            try {
+                await upload(null);
+            } catch (error) {
+                if (error.httpStatus !== 401 || !error.data?.session) throw error;
+                await upload({
+                    type: "m.login.password",
+                    identifier: { type: "m.id.user", user: me },
+                    password,
+                    session: error.data.session,
+                });
+            }
+        },
+    });
+}
+
 const commands = {
-    async login({ url, user, password, device_id = undefined }) {
+    async login({ url, user, password, device_id = undefined, signed = true }) {
         const door = sdk.createClient({ baseUrl: url });
         const login = await door.loginRequest({
             type: "m.login.password",
@@ -269,21 +288,7 @@ const commands = {
         await client.initRustCrypto({ useIndexedDB: false });
         const crypto = client.getCrypto();
         crypto.setDeviceIsolationMode(new OnlySignedDevicesIsolationMode());
-        await crypto.bootstrapCrossSigning({
-            authUploadDeviceSigningKeys: async (upload) => {
-                try {
-                    await upload(null);
-                } catch (error) {
-                    if (error.httpStatus !== 401 || !error.data?.session) throw error;
-                    await upload({
-                        type: "m.login.password",
-                        identifier: { type: "m.id.user", user: me },
-                        password,
-                        session: error.data.session,
-                    });
-                }
-            },
-        });
+        if (signed) await crossSign(crypto, password);
         watch();
         await client.startClient({ initialSyncLimit: 50 });
         await once(client, [sdk.ClientEvent.Sync], () => client.getSyncState() === "PREPARED", "the first sync");

@@ -170,10 +170,12 @@ class Member:
         kind: Kind = "js",
         password: str | None = None,
         register: bool = True,
+        signed: bool = True,
     ) -> Self:
         """Register an account (a new one unless named), start its client, and return after its first sync.
 
-        `register=False` logs in to an account that exists. Raises HarnessMissing, Refused or MemberFailed.
+        `register=False` logs in to an account that exists; `signed=False` leaves out cross-signing.
+        Raises HarnessMissing, Refused or MemberFailed.
         """
         localpart = localpart or f"member-{secrets.token_hex(4)}"
         password = password or secrets.token_hex(8)
@@ -181,13 +183,13 @@ class Member:
             await homeserver.register(localpart, password)
         member = cls(kind, homeserver, f"@{localpart}:{homeserver.name}", password)
         try:
-            await member._start()
+            await member._start(signed)
         except BaseException:
             await member.close()
             raise
         return member
 
-    async def _start(self) -> None:
+    async def _start(self, signed: bool) -> None:
         with self._errors.open("wb") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *bound(_command(self.kind)),
@@ -200,7 +202,12 @@ class Member:
             )
         self._reader = asyncio.create_task(self._listen(self._process))
         answer = await self.command(
-            "login", url=self.homeserver.url, user=self.user_id, password=self.password, deadline=60.0
+            "login",
+            url=self.homeserver.url,
+            user=self.user_id,
+            password=self.password,
+            signed=signed,
+            deadline=60.0,
         )
         self.device_id = str(answer["device_id"])
 
@@ -500,10 +507,10 @@ class Member:
         except TimeoutError:
             raise AssertionError(self._report(f"{what} did not come within {timeout:.0f} s")) from None
 
-    def _report(self, what: str) -> str:
-        lines = [f"{self.user_id} ({self.kind}): {what}. Transcript:"]
+    def told(self) -> str:
+        """Return the transcript as text, with the last lines that the client printed to standard error."""
         began = self.transcript[0].at if self.transcript else 0.0
-        lines += [
+        lines = [
             f"  {seen.at - began:7.2f} {seen.room[:8]:8} {seen.who} {seen.what}: {seen.text}"
             for seen in self.transcript
         ]
@@ -511,6 +518,9 @@ class Member:
             tail = self._errors.read_text(errors="replace").splitlines()[-15:]
             lines += ["What its client printed last:", *(f"  {line[:300]}" for line in tail)]
         return "\n".join(lines)
+
+    def _report(self, what: str) -> str:
+        return f"{self.user_id} ({self.kind}): {what}. Transcript:\n{self.told()}"
 
     # ---- what it hears
 
