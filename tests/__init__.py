@@ -1,1 +1,1 @@
-"""Tests: they mirror the packages; whole stories, real homeservers, crashes and measurements beside."""
+"""Tests, which mirror the packages."""
