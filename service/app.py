@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from random import SystemRandom
 
 import aiohttp
-import structlog
 
 from handlers import dispatch
 from handlers.words import Catalogue
@@ -30,6 +29,7 @@ from schema.errors import (
 )
 from schema.ids import DeviceId, MatrixId
 from schema.records import PeerRoom
+from service import logs
 from service.clock import Clock, SystemClock
 from service.config import Settings
 from service.delivery import Delivery
@@ -37,7 +37,7 @@ from service.engine import Engine
 from service.lease import Lease
 from service.matrix.client import Client
 from service.matrix.identity import Identity
-from service.matrix.keeper import Keeper
+from service.matrix.keeper import Keeper, Known
 from service.matrix.sync import Sync
 from service.matrix.transport import Transport, client_path
 from service.outbox import Outbox
@@ -49,10 +49,12 @@ _GENERATION = "org.alongside.generation"
 """Type of the front desk's account data that remembers how often the service started."""
 _STRAYS_EVERY = 3600.0
 """Seconds between two looks for rooms that no record knows."""
+_STRAYS_AGAIN = 60.0
+"""The same, after one that failed."""
 _STOP_WITHIN = 4.0
 """Seconds that a stop may take before what still runs is cancelled."""
 
-log = structlog.get_logger()
+_log = logs.get("app")
 
 
 @dataclass
@@ -102,17 +104,18 @@ class Service:
         pause = 1.0
         while True:
             try:
-                events, since = await self.keeper.memberships(since)
+                seen = await self.keeper.memberships(since)
+                since = seen.next_batch
                 async with self.store.transaction("keeper batch") as transaction:
-                    await transaction.take_in(events, self.clock.now())
+                    await transaction.take_in(seen.events, self.clock.now())
                     await transaction.write_instance("keeper_sync", since.encode())
-                if events:
+                if seen.events:
                     self.engine.wake()
                 pause = 1.0
             except Throttled as throttled:
                 await asyncio.sleep(throttled.retry_after)
             except (WorldError, HomeserverRefused) as error:
-                log.warning("keeper cannot look", error=type(error).__name__, seconds=pause)
+                _log.warning("the keeper cannot look", error=error, seconds=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 60.0)
 
@@ -120,15 +123,20 @@ class Service:
         """Close peer rooms that no record knows: left by a crash or a timeout between creation and commit."""
         while True:
             try:
-                async with self.store.transaction("rooms read") as transaction:
-                    known = {room.id for room in await transaction.find(PeerRoom)}
-                for room in await self.keeper.strays(known):
-                    log.warning("stray room closed")
-                    await self.keeper.empty(room, ())
-                    await self.keeper.purge(room)
+                if closed := await self.keeper.sweep(self._known_rooms):
+                    _log.warning("stray rooms are closed", count=closed)
+                await asyncio.sleep(_STRAYS_EVERY)
             except (WorldError, HomeserverRefused) as error:
-                log.warning("strays not looked for", error=type(error).__name__)
-            await asyncio.sleep(_STRAYS_EVERY)
+                _log.warning("stray rooms are not looked for", error=error)
+                await asyncio.sleep(_STRAYS_AGAIN)
+
+    async def _known_rooms(self) -> Known:
+        async with self.store.transaction("rooms read") as transaction:
+            rooms = await transaction.find(PeerRoom)
+        return Known(
+            rooms=[room.room for room in rooms if room.room is not None],
+            opening=[room.id for room in rooms if room.room is None],
+        )
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
@@ -144,9 +152,9 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with assemble(settings, SystemClock()) as service, serve_web(settings.web, Readiness(service)):
-        log.info("running")
+        _log.info("running")
         await service.run(stop)
-    log.info("stopped")
+    _log.info("stopped")
 
 
 @asynccontextmanager
