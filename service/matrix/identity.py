@@ -28,9 +28,8 @@ ROW = "identity"
 
 _DECIDE = (
     "If nobody of yours changed it, somebody else may have signed in as the front desk: find out first. "
-    "`alongside init --same-identity` publishes the identity kept here again, with the account's password. "
-    "`alongside init --new-identity` makes a new one: then every member's client warns them, and whoever "
-    "verified the front desk cannot write to it until they accept the change."
+    "`alongside init --new-identity` makes a new one, with the account's password: then every member's "
+    "client warns them, and whoever verified the front desk cannot write to it until they accept the change."
 )
 
 
@@ -127,25 +126,22 @@ class _Key:
         return bare | {"signatures": {user_id: {f"ed25519:{self.public}": signature}}}
 
 
+_USAGES = {"master_key": "master", "self_signing_key": "self_signing", "user_signing_key": "user_signing"}
+
+
 @dataclass(frozen=True)
 class Published:
-    """The front desk's own keys as the homeserver shows them; None where there is none."""
+    """An account's own keys as the homeserver shows them: cross-signing keys, and devices by their id."""
 
-    master: JSON | None
-    self_signing: JSON | None
-    user_signing: JSON | None
+    keys: Mapping[str, JSON]
     devices: JSON
 
     @classmethod
     async def read(cls, transport: Transport, user_id: MatrixId) -> "Published":
         """Ask the homeserver. Raises WorldError, HomeserverRefused or SignedOut."""
         answer = await query_keys(transport, user_id, "own keys query")
-        return cls(
-            section(answer, "master_keys", user_id) or None,
-            section(answer, "self_signing_keys", user_id) or None,
-            section(answer, "user_signing_keys", user_id) or None,
-            section(answer, "device_keys", user_id),
-        )
+        keys = {name: section(answer, f"{name}s", user_id) for name in _USAGES}
+        return cls(keys, section(answer, "device_keys", user_id))
 
 
 class Identity:
@@ -154,7 +150,8 @@ class Identity:
     def __init__(self, user_id: MatrixId, seeds: tuple[bytes, bytes, bytes]) -> None:
         self.user_id = user_id
         self._seeds = seeds
-        self._master, self._self_signing, self._user_signing = (_Key(seed) for seed in seeds)
+        self._master, self._self_signing, user_signing = (_Key(seed) for seed in seeds)
+        self._others = {"self_signing_key": self._self_signing, "user_signing_key": user_signing}
 
     @classmethod
     def new(cls, user_id: MatrixId) -> "Identity":
@@ -179,11 +176,14 @@ class Identity:
     def keys(self) -> JSON:
         """The body of `/keys/device_signing/upload`; always the same bytes, so that it can be sent again."""
         user = self.user_id
-        return {
-            "master_key": self._master.described(user, "master"),
-            "self_signing_key": self._master.sign(user, self._self_signing.described(user, "self_signing")),
-            "user_signing_key": self._master.sign(user, self._user_signing.described(user, "user_signing")),
+        return {"master_key": self._master.described(user, "master")} | {
+            name: self._master.sign(user, key.described(user, _USAGES[name]))
+            for name, key in self._others.items()
         }
+
+    def missing(self, published: Published) -> JSON:
+        """Those of `keys` that are not published; Synapse fails on a key that it has already."""
+        return {name: key for name, key in self.keys().items() if not self._holds(published, name)}
 
     def sign_device(self, device_keys: Mapping[str, Any]) -> JSON:
         """`device_keys` with the self-signing key's signature as its only one."""
@@ -191,19 +191,22 @@ class Identity:
 
     def fault(self, published: Published) -> str:
         """What is wrong with the published keys, in words; empty where every link holds."""
-        user = self.user_id
-        if published.master is None:
+        if not published.keys["master_key"]:
             return "The front desk's identity is not published any more"
-        if not _is(published.master, user, "master", self._master.public):
+        if not self._holds(published, "master_key"):
             return "The front desk's account has another identity than the one kept here"
-        links = (
-            (published.self_signing, "self_signing", self._self_signing.public),
-            (published.user_signing, "user_signing", self._user_signing.public),
-        )
-        for link, usage, public in links:
-            if not _is(link, user, usage, public) or not signed_by(link, user, self.master):
-                return f"The front desk's published {usage.replace('_', '-')} key is missing or not its own"
+        for name in self.missing(published):
+            return (
+                f"The front desk's published {_USAGES[name].replace('_', '-')} key is missing or not its own"
+            )
         return ""
+
+    def _holds(self, published: Published, name: str) -> bool:
+        key = published.keys[name]
+        public = (self._master if name == "master_key" else self._others[name]).public
+        return _is(key, self.user_id, _USAGES[name], public) and (
+            name == "master_key" or signed_by(key, self.user_id, self.master)
+        )
 
     def device_fault(self, published: Published, device_keys: Mapping[str, Any]) -> str:
         """What is wrong with our device as published; empty where it is signed and its keys are ours."""
@@ -275,15 +278,14 @@ async def establish(
     *,
     password: str | None = None,
     new: bool = False,
-    same: bool = False,
 ) -> Identity:
     """Make, or make whole, the front desk's identity, and sign its device: `alongside init`.
 
     `device_keys` is the device's own key object as our client uploaded it. `new` replaces whatever is
-    published by fresh keys, `same` by those that we hold; both are an operator's decisions. Neither does
-    anything twice: called again, it goes on where a crash left it. `password` is used once, if asked for.
-    Raises IdentityLost where something else is published and nobody decided, OperatorError for a wrong or
-    missing password, WorldError.
+    published by fresh keys: an operator's decision. Called again, it goes on where a crash left it.
+    `password` is used once, if asked for. (An identity that was replaced cannot be put back: Synapse answers
+    500 to a key that was published before.) Raises IdentityLost where something else is published and nobody
+    decided, OperatorError for a wrong or missing password, WorldError.
     """
     identity, following = await _load(store, user_id)
     published = await Published.read(transport, user_id)
@@ -291,7 +293,7 @@ async def establish(
         identity, following = following, None
         await _save(store, user_id, identity)
         new = False
-    if identity is None and published.master is not None and not new:
+    if identity is None and published.keys["master_key"] and not new:
         raise IdentityLost(
             "The front desk's account has an identity already, and its keys are not in this database",
             fix="Restore the database that has them from a backup. " + _DECIDE,
@@ -304,9 +306,9 @@ async def establish(
         identity = following
         await _save(store, user_id, identity)
     elif fault := identity.fault(published):
-        if published.master is not None and not _shows(published, identity) and not same:
+        if published.keys["master_key"] and not _shows(published, identity):
             raise IdentityLost(fault, fix=_DECIDE)
-        await _publish(transport, user_id, identity.keys(), password)
+        await _publish(transport, user_id, identity.missing(published), password)
     await _keep_signed(transport, identity, user_id, device_keys)
     return identity
 
@@ -330,7 +332,7 @@ async def verify_published(
             fix="Run `alongside init`, which makes one or goes on where it was stopped. " + _DECIDE,
         )
     if fault := identity.fault(published):
-        whole = published.master is None or _shows(published, identity)
+        whole = not published.keys["master_key"] or _shows(published, identity)
         again = "Run `alongside init`, which publishes the same identity again. " if whole else ""
         raise IdentityLost(fault, fix=again + _DECIDE)
     await _keep_signed(transport, identity, user_id, device_keys, published)
@@ -338,7 +340,7 @@ async def verify_published(
 
 
 def _shows(published: Published, identity: Identity) -> bool:
-    return _is(published.master, identity.user_id, "master", identity.master)
+    return _is(published.keys["master_key"], identity.user_id, "master", identity.master)
 
 
 async def _publish(transport: Transport, user_id: MatrixId, keys: JSON, password: str | None) -> None:
@@ -389,7 +391,7 @@ async def publish_keeper_master(transport: Transport, user_id: MatrixId, passwor
     promise that no copy stays in the memory of this process until it ends. `password` is used only if asked
     for. Raises OperatorError, WorldError.
     """
-    if (await Published.read(transport, user_id)).master is not None:
+    if (await Published.read(transport, user_id)).keys["master_key"]:
         return False
     master, self_signing = _Key(_seed()), _Key(_seed())
     keys = {
@@ -399,7 +401,7 @@ async def publish_keeper_master(transport: Transport, user_id: MatrixId, passwor
     }
     await _publish(transport, user_id, keys, password)
     published = await Published.read(transport, user_id)
-    if not _is(published.master, user_id, "master", master.public):
+    if not _is(published.keys["master_key"], user_id, "master", master.public):
         raise OperatorError(
             "The keeper's master key was sent and is not shown by the homeserver",
             fix="Run `alongside init` again; if it stays so, the homeserver does not support cross-signing.",
