@@ -1,1 +1,1 @@
-"""Tests, which mirror the packages."""
+"""Tests: they mirror the packages; whole stories, real homeservers, crashes and measurements beside."""

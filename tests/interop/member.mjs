@@ -173,6 +173,7 @@ async function follow(request) {
             event: "verification",
             user: request.otherUserId,
             room: request.roomId ?? null,
+            ours: request.initiatedByMe,
             phase: PHASES[request.phase].toLowerCase(),
             ...more,
         });
@@ -235,11 +236,15 @@ async function encryptedRoom(id) {
     await once(
         client,
         [sdk.ClientEvent.Room, sdk.RoomStateEvent.Events, sdk.RoomEvent.MyMembership],
-        () =>
-            client.getRoom(id)?.getMyMembership() === "join" &&
-            client.getRoom(id)?.currentState.getStateEvents("m.room.encryption", ""),
+        () => {
+            const found = client.getRoom(id);
+            if (["leave", "ban"].includes(found?.getMyMembership())) throw new Error(`we are no longer in ${id}`);
+            return (
+                found?.getMyMembership() === "join" && found.currentState.getStateEvents("m.room.encryption", "")
+            );
+        },
         `an encrypted room ${id} that we are in`,
-        10_000,
+        3_000,
     );
     return room(id);
 }
@@ -408,7 +413,9 @@ const commands = {
         const list = [];
         for (const device_id of devices.keys()) {
             const status = await crypto.getDeviceVerificationStatus(user, device_id);
-            list.push({ device_id, signed: status?.signedByOwner === true });
+            // The SDK keeps the keys of those with whom it shares an encrypted room, and of nobody else.
+            if (!status) throw new Error(`${device_id} of ${user} is not known yet, or shares no room with us`);
+            list.push({ device_id, signed: status.signedByOwner });
         }
         return { devices: list, verified: identity.isCrossSigningVerified() };
     },

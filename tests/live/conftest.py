@@ -7,14 +7,12 @@ Rules guarded here:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Protocol
 
 import pytest
 
-from tests.live.homeserver import Homeserver
-from tests.live.homeserver import federation as start_federation
+from tests.live.homeserver import Homeserver, federated
 from tests.live.member import Kind, Member
 from tests.live.postgres import Postgres
 
@@ -42,19 +40,24 @@ class MemberFactory(Protocol):
 @pytest.fixture(scope="session")
 def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
     """One homeserver for the whole run, with room version 12 as its default and no rate limits."""
-    yield from _serve(Homeserver(directory=tmp_path_factory.mktemp("homeserver")))
+    server = Homeserver(directory=tmp_path_factory.mktemp("homeserver"))
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())
 
 
 @pytest.fixture(scope="session")
-def homeserver_of_version(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Homeserver]]:
+def homeserver_of_version(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], Awaitable[Homeserver]]]:
     """Give the run's homeserver whose new rooms have this version."""
     servers: dict[str, Homeserver] = {}
 
-    def serve(version: str) -> Homeserver:
+    async def serve(version: str) -> Homeserver:
         if version not in servers:
             directory = tmp_path_factory.mktemp(f"homeserver-of-version-{version}")
             server = Homeserver(room_version=version, directory=directory)
-            asyncio.run(server.start())
+            await server.start()
             servers[version] = server
         return servers[version]
 
@@ -66,12 +69,12 @@ def homeserver_of_version(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="session")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Homeserver]]:
     """Two homeservers for the whole run that federate with one another."""
-    stack = AsyncExitStack()
-    servers = asyncio.run(
-        stack.enter_async_context(start_federation(2, directory=tmp_path_factory.mktemp("federation")))
-    )
+    servers = federated(2, tmp_path_factory.mktemp("federation"))
+    for server in servers:
+        asyncio.run(server.start())
     yield servers
-    asyncio.run(stack.aclose())
+    for server in servers:
+        asyncio.run(server.stop())
 
 
 @pytest.fixture(scope="session")
@@ -109,9 +112,3 @@ async def member_factory(request: pytest.FixtureRequest) -> AsyncIterator[Member
     for server in {id(member.homeserver): member.homeserver for member in members}.values():
         request.node.add_report_section("teardown", f"log of {server.name}", server.log_tail())
     await asyncio.gather(*(member.close() for member in members))
-
-
-def _serve(server: Homeserver) -> Iterator[Homeserver]:
-    asyncio.run(server.start())
-    yield server
-    asyncio.run(server.stop())

@@ -153,6 +153,7 @@ class Member:
         self._invites: list[Invite] = []
         self._read: dict[str, int] = {}
         self._invites_read = 0
+        self._verifications_read = 0
         self._replies: dict[int, asyncio.Future[JsonObject]] = {}
         self._next = 0
         self._changed = asyncio.Event()
@@ -356,7 +357,10 @@ class Member:
         return [str(one["name"]) for one in shown if isinstance(one, dict)] if isinstance(shown, list) else []
 
     async def devices_of(self, user: str) -> dict[str, bool]:
-        """Return the user's devices as this client sees them: device id, and whether its owner signed it."""
+        """Return the user's devices as this client sees them: device id, and whether its owner signed it.
+
+        The JavaScript SDK knows of those alone with whom it shares an encrypted room; MemberFailed otherwise.
+        """
         answer = await self.command("devices", user=user)
         found = answer["devices"]
         assert isinstance(found, list)
@@ -448,6 +452,27 @@ class Member:
             return None
 
         return await self._until(look, "an invitation", timeout)
+
+    async def verified_by(self, user: str, *, timeout: float = _PATIENCE) -> list[str]:
+        """Wait until a verification that `user` began is done here too, and return the emoji's names.
+
+        It is accepted and confirmed by itself; each is returned once.
+        """
+
+        def look() -> list[str] | None:
+            shown: list[str] = []
+            for index in range(self._verifications_read, len(self.verifications)):
+                seen = self.verifications[index]
+                if seen["user"] != user or seen["ours"] is True:
+                    continue
+                if isinstance(emoji := seen.get("emoji"), list):
+                    shown = [str(one["name"]) for one in emoji if isinstance(one, dict)]
+                if seen["phase"] == "done" and shown:
+                    self._verifications_read = index + 1
+                    return shown
+            return None
+
+        return await self._until(look, f"the end of {user}'s verification", timeout)
 
     async def sees_membership(
         self, room: str, user: str, membership: str, *, timeout: float = _PATIENCE

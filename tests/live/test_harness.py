@@ -1,11 +1,11 @@
 """The live tests' own ground: real servers, real clients, and the faults that they must show."""
 
-import asyncio
-import json
 import os
-import signal
+import select
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -47,6 +47,8 @@ async def _converse(first: Member, second: Member) -> str:
         await second.say(room, f"an answer, {turn}", reply_to=heard.event_id)
         answer = await first.expect(room, contains=f"an answer, {turn}", sender=second.user_id)
         assert answer.relation == {"m.in_reply_to": {"event_id": heard.event_id}}
+    assert await first.devices_of(second.user_id) == {second.device_id: True}
+    assert await second.devices_of(first.user_id) == {first.device_id: True}
     assert await first.members_of(room) == {first.user_id: "join", second.user_id: "join"}
     return room
 
@@ -54,14 +56,14 @@ async def _converse(first: Member, second: Member) -> str:
 @pytest.mark.parametrize("version", ["11", "12"])
 @pytest.mark.parametrize(("one", "other"), BOTH_ORDERS)
 async def test_two_clients_talk_on_one_server(
-    homeserver_of_version: Callable[[str], Homeserver],
+    homeserver_of_version: Callable[[str], Awaitable[Homeserver]],
     member_factory: MemberFactory,
     version: str,
     one: Kind,
     other: Kind,
 ) -> None:
     """Two SDKs exchange encrypted messages both ways without a shield, in either room version."""
-    server = homeserver_of_version(version)
+    server = await homeserver_of_version(version)
     first, second = await member_factory(server, kind=one), await member_factory(server, kind=other)
     room = await _converse(first, second)
     created = next(state for state in await first.state_of(room) if state["type"] == "m.room.create")
@@ -84,20 +86,17 @@ async def test_a_verification_shows_both_the_same_emoji(
     """A verification in the room, and one by to-device messages, come to their end with equal emoji."""
     first, second = await member_factory(homeserver), await member_factory(homeserver)
     room = await _converse(first, second)
-    for shown in (
-        await first.verify(second.user_id, room=room),
-        await first.verify(second.user_id, device_id=second.device_id),
-    ):
-        assert len(shown) == 7
-        seen = [one["emoji"] for one in second.verifications if "emoji" in one][-1]
-        assert isinstance(seen, list)
-        assert [one["name"] for one in seen if isinstance(one, dict)] == shown
+    shown = await first.verify(second.user_id, room=room)
+    assert len(shown) == 7
+    assert await second.verified_by(first.user_id) == shown
+    shown = await second.verify(first.user_id, device_id=first.device_id)
+    assert await first.verified_by(second.user_id) == shown
 
 
 async def test_an_unsigned_device_is_told_apart(
     homeserver: Homeserver, member_factory: MemberFactory
 ) -> None:
-    """A message from a device that its owner never signed is unreadable to one SDK and shielded in the other."""
+    """A message from a device that nobody signed is unreadable to one SDK and shielded in the other."""
     stranger = await member_factory(homeserver, kind="nio", signed=False)
     strict, lax = await member_factory(homeserver, kind="js"), await member_factory(homeserver, kind="nio")
     for member in (strict, lax):
@@ -110,8 +109,7 @@ async def test_an_unsigned_device_is_told_apart(
         else:
             with pytest.raises(AssertionError, match="UNSIGNED_DEVICE"):
                 await member.expect(room, contains="who is this?")
-    assert await lax.devices_of(stranger.user_id) == {stranger.device_id: False}
-    assert await strict.devices_of(lax.user_id) == {lax.device_id: True}
+        assert await member.devices_of(stranger.user_id) == {stranger.device_id: False}
 
 
 async def test_a_message_in_clear_is_told_apart(
@@ -165,7 +163,7 @@ def _to_device(answer: JsonObject) -> list[str]:
 async def test_an_account_without_device_keys_gets_no_room_key(
     homeserver: Homeserver, member_factory: MemberFactory
 ) -> None:
-    """A room made by an account that has no encryption device lets two talk, and no key is sent to its maker."""
+    """Two talk in a room made by an account without an encryption device, and its maker is sent no key."""
     await homeserver.register("maker", "of rooms")
     maker = await homeserver.login("maker", "of rooms")
     began = str((await _sync(homeserver, maker))["next_batch"])
@@ -212,14 +210,15 @@ async def test_an_account_without_device_keys_gets_no_room_key(
     await first.expect(room, contains="and this")
     heard = await _sync(homeserver, maker, began)
     assert _to_device(heard) == []
-    # The watch itself is watched: whatever is sent to the maker's device does show.
+    # The watch itself is watched: whatever is sent to the maker's device does show. It looks on from where it
+    # came to, since Synapse gives the same answer again to the same question for two minutes.
     await homeserver.call(
         "PUT",
         "/_matrix/client/v3/sendToDevice/m.planted/1",
         token=maker.access_token,
         body={"messages": {f"@maker:{homeserver.name}": {maker.device_id: {}}}},
     )
-    assert _to_device(await _sync(homeserver, maker, began)) == ["m.planted"]
+    assert _to_device(await _sync(homeserver, maker, str(heard["next_batch"]))) == ["m.planted"]
 
 
 async def test_clients_outlive_an_outage(member_factory: MemberFactory, tmp_path: Path) -> None:
@@ -299,29 +298,23 @@ asyncio.run(main())
 """
 
 
-async def test_nothing_outlives_a_killed_run() -> None:
+def test_nothing_outlives_a_killed_run() -> None:
     """When the process that started the servers is killed, they end too."""
-    run = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _LEFT_BEHIND, stdout=asyncio.subprocess.PIPE, cwd=CHECKOUT
-    )
-    assert run.stdout is not None
-    words = (await run.stdout.readline()).decode().split()
-    pids = [int(word) for word in words[:2]]
-    assert all(_lives(pid) for pid in pids)
-    run.send_signal(signal.SIGKILL)
-    await run.wait()
-    async with asyncio.timeout(15):
-        while any(_lives(pid) for pid in pids):
-            await asyncio.sleep(0.05)
-
-
-def _lives(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    try:
-        # An orphan that nobody has reaped yet is dead all the same.
-        return status.read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    with subprocess.Popen([sys.executable, "-c", _LEFT_BEHIND], stdout=subprocess.PIPE, cwd=CHECKOUT) as run:
+        assert run.stdout is not None
+        homeserver, cluster, *directories = run.stdout.readline().decode().split()
+        watches = [os.pidfd_open(int(homeserver)), os.pidfd_open(int(cluster))]
+        try:
+            assert select.select(watches, [], [], 0)[0] == []
+            run.kill()
+            for watch in watches:
+                # A process's descriptor is readable once the process has ended.
+                assert select.select([watch], [], [], 15)[0] == [watch]
+        finally:
+            for watch in watches:
+                os.close(watch)
+            for directory in directories:
+                shutil.rmtree(directory, ignore_errors=True)
 
 
 async def test_databases_are_fresh(postgres: Postgres) -> None:
