@@ -79,7 +79,9 @@ class OperatorError(AlongsideError):
     """The service cannot run as it is set up; `fix` is a whole sentence that says what to do."""
 
     def __init__(self, problem: str, *, fix: str, key: str = "", variable: str = "") -> None:
-        where = f" ({key}, environment variable {variable})" if key and variable else f" ({key})" if key else ""
+        where = (
+            f" ({key}, environment variable {variable})" if key and variable else f" ({key})" if key else ""
+        )
         super().__init__(f"{problem}{where}\n  fix: {fix}")
         self.problem = problem
         self.fix = fix

@@ -36,9 +36,7 @@ async def raise_generation(store: Store, transport: Transport, user: MatrixId) -
             )
         generation = kept + 1
         await transaction.write_instance(_ROW, str(generation).encode())
-    await transport.request(
-        "write generation", "PUT", _place(user), body={"generation": generation}
-    )
+    await transport.request("write generation", "PUT", _place(user), body={"generation": generation})
     return generation
 
 
@@ -50,9 +48,7 @@ async def mark_restored(store: Store, transport: Transport, user: MatrixId) -> N
     remembered = await _remembered(transport, user)
     kept_effects = (MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom)
     async with store.transaction("restored") as transaction:
-        await transaction.write_crypto(
-            {(kind, id): None for kind, id, _ in await transaction.read_crypto()}
-        )
+        await transaction.write_crypto({(kind, id): None for kind, id, _ in await transaction.read_crypto()})
         await transaction.write_chats({id: None for id, _ in await transaction.read_chats()})
         for name in _OF_THE_DEVICE:
             await transaction.write_instance(name, None)

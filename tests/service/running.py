@@ -47,7 +47,9 @@ class Running:
         self._deliver = deliver
         random = Random(7)
         metrics = Metrics()
-        self.outbox = Outbox(store=store, deliver=self._carry, clock=self.clock, random=random, metrics=metrics)
+        self.outbox = Outbox(
+            store=store, deliver=self._carry, clock=self.clock, random=random, metrics=metrics
+        )
         self.engine = Engine(
             store=store,
             dispatch=dispatch,
