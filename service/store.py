@@ -890,10 +890,9 @@ class Transaction:
 
         The rows are for delivery after the commit; their `seq` is not known yet and stands as 0.
         """
+        lookup = self._store.seal.lookup
         kept = [
-            OutboxRow(
-                OutboxId(token_hex(16)), 0, self._store.seal.lookup("lanes", lane), effect, now, 0, None
-            )
+            OutboxRow(OutboxId(token_hex(16)), 0, lookup("lanes", lane), effect, now, 0, None)
             for lane, effect in effects
         ]
         self._tell(
