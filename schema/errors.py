@@ -9,6 +9,7 @@
     │   └── Malformed
     ├── SealBroken            sealed bytes that the key does not open
     ├── NotPrivate            a send or a consent in a room that is not encrypted or not only the member's
+    │   └── IdentityChanged   the member's cross-signing identity is another than the one pinned
     └── OperatorError         stops the service: names the key, the variable and the fix
         ├── ConfigurationError
         ├── SignedOut         the homeserver no longer takes an account's access token
@@ -73,6 +74,10 @@ class SealBroken(AlongsideError):
 
 class NotPrivate(AlongsideError):
     """The room is not encrypted, or somebody else is joined or invited; nothing was sent."""
+
+
+class IdentityChanged(NotPrivate):
+    """The member's keys are vouched for by another identity; nothing private goes there without their word."""
 
 
 class OperatorError(AlongsideError):
