@@ -9,6 +9,7 @@ transaction id again, which the homeserver answers with the same event.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
@@ -80,7 +81,9 @@ def lane(effect: Effect) -> str:
 class Outbox:
     """Takes committed rows from the engine and delivers them; `result` hands outcomes back to it."""
 
-    def __init__(self, *, store: Store, deliver: Deliver, clock: Clock, random: Random, metrics: Metrics) -> None:
+    def __init__(
+        self, *, store: Store, deliver: Deliver, clock: Clock, random: Random, metrics: Metrics
+    ) -> None:
         self._store = store
         self._deliver = deliver
         self._clock = clock
@@ -106,7 +109,8 @@ class Outbox:
     async def run(self) -> None:
         """Deliver for ever, beginning with what an earlier run left."""
         async with self._store.transaction("outbox read") as transaction:
-            left = await transaction.outbox()
+            # Those that were put off as well: a lane waits for its first row here, not in the database.
+            left = await transaction.outbox(self._clock.now() + timedelta(days=365), limit=1_000_000)
         self.add(left)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._forget_sent())
@@ -140,7 +144,9 @@ class Outbox:
                 return None
             return await self._over(row, delivered)
         except HomeserverRefused as refused:
-            _log.warning("an effect is refused", effect=row.effect.type, code=refused.code, status=refused.status)
+            _log.warning(
+                "an effect is refused", effect=row.effect.type, code=refused.code, status=refused.status
+            )
             return await self._over(row, NotDelivered(row.effect, refused.code))
         except NotPrivate:
             return await self._over(row, NotDelivered(row.effect, "not_private"))
@@ -169,13 +175,15 @@ class Outbox:
             pause = min(_FIRST_PAUSE * 2**row.attempts, _LONGEST_PAUSE)
         pause *= 1 + self._random.random() / 2
         next_at: datetime = self._clock.now() + timedelta(seconds=pause)
-        _log.info("an effect waits", error=error, effect=row.effect.type, attempts=row.attempts + 1, seconds=pause)
+        _log.info(
+            "an effect waits", error=error, effect=row.effect.type, attempts=row.attempts + 1, seconds=pause
+        )
         try:
             async with self._store.transaction("outbox retry") as transaction:
                 await transaction.outbox_retry(row.id, next_at, row.attempts + 1)
         except WorldError:
             _log.warning("a retry is not kept", effect=row.effect.type)
-        return row.again(next_at)
+        return replace(row, next_at=next_at, attempts=row.attempts + 1)
 
     async def _forget_sent(self) -> None:
         """Drop the rows of what was sent, as many at once as there are."""

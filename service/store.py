@@ -661,6 +661,8 @@ class Transaction:
     Implements `service.turn.Records`. Instants are aware UTC, kept to the millisecond. Every call raises
     WorldError when the database may work later (the whole transaction is to be run again), OperatorError when
     somebody must act, SealBroken when bytes at rest were changed, and ValueError for an id that is not opaque.
+
+    `earliest_due` is the earliest due time among the records put; `deleted` says that records were deleted.
     """
 
     def __init__(self, store: "Store", driver: _Driver) -> None:
@@ -670,6 +672,8 @@ class Transaction:
         self._waiting: list[_Step] = []
         self.begun = False
         self.wrote = False
+        self.earliest_due: datetime | None = None
+        self.deleted = False
 
     # The two ways to the database: ask and tell.
 
@@ -753,10 +757,14 @@ class Transaction:
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
         text = shape.text.dump_json({name: getattr(record, name) for name in shape.sealed}, warnings="error")
+        due = getattr(record, "due_at", None)
+        if due is not None and (self.earliest_due is None or due < self.earliest_due):
+            self.earliest_due = due
         self._tell(self._statements.put(shape.table), [self._seal(shape.table, row, text)])
 
     async def delete(self, kind: type[Record], id: str) -> None:
         """Delete the record of this id, if there is one."""
+        self.deleted = True
         self._tell(self._statements.delete(_SHAPES[kind].table, "id"), [{"id": id}])
 
     async def room_of(self, room: str) -> PeerRoom | None:
@@ -843,27 +851,34 @@ class Transaction:
 
     # Outbox.
 
-    async def add_effects(self, effects: Sequence[tuple[str, Effect]], now: datetime) -> list[OutboxId]:
-        """Keep effects, each with its lane, until they are delivered; lanes are kept as keyed hashes."""
-        ids = [OutboxId(token_hex(16)) for _ in effects]
+    async def add_effects(self, effects: Sequence[tuple[str, Effect]], now: datetime) -> list[OutboxRow]:
+        """Keep effects, each with its lane, until they are delivered; lanes are kept as keyed hashes.
+
+        The rows are for delivery after the commit; their `seq` is not known yet and stands as 0.
+        """
+        lookup = self._store.seal.lookup
+        kept = [
+            OutboxRow(OutboxId(token_hex(16)), 0, lookup("lanes", lane), effect, now, 0, None)
+            for lane, effect in effects
+        ]
         self._tell(
             self._statements.add(tables.outbox),
             (
                 self._seal(
                     tables.outbox,
                     {
-                        "id": id,
-                        "lane": self._store.seal.lookup("lanes", lane),
+                        "id": row.id,
+                        "lane": row.lane,
                         "made_at": now,
                         "attempts": 0,
                         "next_at": None,
                     },
-                    _EFFECT.dump_json(effect, warnings="error"),
+                    _EFFECT.dump_json(row.effect, warnings="error"),
                 )
-                for id, (lane, effect) in zip(ids, effects, strict=True)
+                for row in kept
             ),
         )
-        return ids
+        return kept
 
     async def outbox(self, now: datetime, limit: int, after: int = 0) -> list[OutboxRow]:
         """Effects that may go now, the oldest first, whose `seq` is greater than `after`.
@@ -887,9 +902,9 @@ class Transaction:
             )
         ]
 
-    async def outbox_done(self, id: OutboxId) -> None:
-        """The effect is delivered, or refused for good."""
-        self._tell(self._statements.delete(tables.outbox, "id"), [{"id": id}])
+    async def outbox_done(self, ids: Iterable[OutboxId]) -> None:
+        """The effects are delivered, or refused for good."""
+        self._tell(self._statements.delete(tables.outbox, "id"), [{"id": id} for id in ids])
 
     async def outbox_retry(self, id: OutboxId, next_at: datetime, attempts: int) -> None:
         """Put the effect, and so its lane, off until `next_at`."""

@@ -107,7 +107,11 @@ def _answer(call: str, status: int, retry_after: str, raw: bytes) -> JSON:
         raise Unreachable(f"{call}: status {status}")
     if status >= 400:
         code = answer.get("errcode")
-        code = code if isinstance(code, str) and code.replace("_", "").isalnum() and len(code) < 80 else "UNKNOWN"
+        code = (
+            code
+            if isinstance(code, str) and code.replace("_", "").isalnum() and len(code) < 80
+            else "UNKNOWN"
+        )
         if status == 401 and code in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"):
             raise SignedOut(
                 "The homeserver does not take this account's access token any more",
