@@ -1,0 +1,64 @@
+"""Each effect, carried out by the front desk or the keeper.
+
+Guards: peer rooms are the keeper's alone; what a member reads goes out encrypted, but for the one fixed
+sentence in a chat that never was.
+"""
+
+from schema.effects import (
+    AnswerPlainRoom,
+    Effect,
+    EmptyPeerRoom,
+    InviteAgain,
+    JoinRoom,
+    LeaveRoom,
+    MutePeerRoom,
+    OpenDirectChat,
+    OpenPeerRoom,
+    PurgePeerRoom,
+    RedactPeerRoom,
+    SendText,
+)
+from schema.events import Delivered
+from schema.ids import OutboxId
+from service.matrix.client import Client
+from service.matrix.keeper import Keeper
+
+
+class Delivery:
+    """Carries out effects; see `service.outbox.Deliver`."""
+
+    def __init__(self, desk: Client, keeper: Keeper) -> None:
+        self._desk = desk
+        self._keeper = keeper
+
+    async def __call__(self, effect: Effect, id: OutboxId, *, again: bool) -> Delivered:
+        """Carry out `effect`, whose outbox row is `id`; `again` says that an earlier try may have arrived.
+
+        Raises WorldError to be tried again; HomeserverRefused, NotPrivate or KeeperNotDeaf when it is over.
+        """
+        room = None
+        detail = ""
+        match effect:
+            case SendText():
+                await self._desk.send_text(effect.room, effect.body, effect.notice, id)
+            case AnswerPlainRoom():
+                await self._desk.send_plain_answer(effect.room, effect.body, id)
+            case OpenDirectChat():
+                room = await self._desk.create_direct_chat(effect.member)
+            case JoinRoom():
+                await self._desk.join(effect.room)
+            case LeaveRoom():
+                await self._desk.leave(effect.room)
+            case OpenPeerRoom():
+                room = await self._keeper.open(effect.pairing, effect.members)
+            case InviteAgain():
+                await self._keeper.invite_again(effect.room, effect.member)
+            case MutePeerRoom():
+                await self._keeper.mute(effect.room)
+            case RedactPeerRoom():
+                await self._keeper.redact(effect.room)
+            case EmptyPeerRoom():
+                await self._keeper.empty(effect.room, effect.members)
+            case PurgePeerRoom():
+                detail = await self._keeper.purge(effect.room)
+        return Delivered(effect, room, detail)

@@ -1,0 +1,168 @@
+"""One event, one turn, one transaction: the only path by which anything changes.
+
+Guards: turns run one at a time and await only the database; records, effects and the mark that the event was
+handled are committed together, and only then does the outbox learn of the effects. A turn that fails changes
+nothing. What fails again and again is set aside, and its sender is told to send it again: one bad event never
+stops the others.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from random import Random
+
+import structlog
+
+from schema.community import Community
+from schema.errors import LeaseHeld, WorldError
+from schema.events import Delivered, Due, Event, FromMatrix, Message, NotDelivered, PlainMessage, Unreadable
+from schema.ids import MatrixId, OutboxId, RoomId
+from service.clock import Clock
+from service.outbox import Outbox
+from service.store import InboxRow, Store, Transaction
+from service.turn import Turn, Words
+
+Dispatch = Callable[[Turn], Awaitable[None]]
+Private = Callable[[RoomId, MatrixId], bool]
+
+_TRIES = 3
+"""How often an event from Matrix may fail before it is set aside."""
+_LONGEST_PAUSE = 30.0
+"""Seconds between two tries while the database is not to be had."""
+
+log = structlog.get_logger()
+
+
+class Engine:
+    """Runs turns.
+
+    `dispatch` is the handlers' one entry; `private` tells whether a room is encrypted and holds nobody but the
+    desk and that member, now; `wake_scheduler` is called after each commit that may have changed a due time.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        dispatch: Dispatch,
+        community: Community,
+        words: Words,
+        clock: Clock,
+        outbox: Outbox,
+        private: Private,
+        random: Random,
+    ) -> None:
+        self._store = store
+        self._dispatch = dispatch
+        self._community = community
+        self._words = words
+        self._clock = clock
+        self._outbox = outbox
+        self._private = private
+        self._random = random
+        self._inbox = asyncio.Event()
+        self._inbox.set()
+        self.wake_scheduler: Callable[[Transaction], None] = lambda transaction: None
+
+    def wake(self) -> None:
+        """Say that the inbox has something."""
+        self._inbox.set()
+
+    async def run(self) -> None:
+        """Handle the inbox, oldest first, for ever; what a crash left there comes first."""
+        while True:
+            await self._inbox.wait()
+            self._inbox.clear()
+            await self._empty_inbox()
+
+    async def _empty_inbox(self) -> None:
+        pause = 0.1
+        while True:
+            try:
+                async with self._store.transaction("inbox read") as transaction:
+                    rows = await transaction.inbox(limit=100)
+                for row in rows:
+                    await self._handle_row(row)
+                if not rows:
+                    return
+                pause = 0.1
+            except LeaseHeld:
+                raise
+            except WorldError as error:
+                log.warning("inbox waits", error=type(error).__name__, seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _handle_row(self, row: InboxRow) -> None:
+        event: FromMatrix = row.event
+        if isinstance(event, Message | Unreadable):
+            event = replace(event, private=self._private(event.room, event.sender))
+
+        async def handled(transaction: Transaction) -> None:
+            await transaction.handled(row.seq)
+
+        try:
+            await self._turn(event, event.type, handled)
+        except (WorldError, LeaseHeld):
+            raise
+        except Exception as error:
+            log.error("turn failed", event=event.type, error=type(error).__name__, exc_info=True)
+            await self._set_aside(row)
+
+    async def _set_aside(self, row: InboxRow) -> None:
+        """Count a failure; at the last one hand the event on as unreadable, or let it go."""
+        async with self._store.transaction("turn failed") as transaction:
+            failures = await transaction.failed(row.seq)
+        if failures < _TRIES:
+            return
+
+        async def handled(transaction: Transaction) -> None:
+            await transaction.handled(row.seq)
+
+        event = row.event
+        if isinstance(event, Message | PlainMessage):
+            private = self._private(event.room, event.sender)
+            apology = Unreadable(event.event_id, event.room, event.sender, private)
+            try:
+                await self._turn(apology, "apology", handled)
+                return
+            except (WorldError, LeaseHeld):
+                raise
+            except Exception as error:
+                log.error("turn failed", event="apology", error=type(error).__name__, exc_info=True)
+        async with self._store.transaction("set aside") as transaction:
+            await handled(transaction)
+
+    async def due(self, event: Due) -> None:
+        """Handle a record whose time has come. Raises what the turn raised; nothing changed then."""
+        await self._turn(event, f"due {event.kind}")
+
+    async def result(self, event: Delivered | NotDelivered, outbox_id: OutboxId) -> None:
+        """Handle the outcome of an effect and drop its outbox row, together."""
+
+        async def done(transaction: Transaction) -> None:
+            await transaction.outbox_done([outbox_id])
+
+        await self._turn(event, f"{event.type} {event.effect.type}", done)
+
+    async def _turn(
+        self, event: Event, name: str, also: Callable[[Transaction], Awaitable[None]] | None = None
+    ) -> None:
+        now = self._clock.now()
+        async with self._store.transaction(f"turn {name}") as transaction:
+            turn = Turn(
+                event=event,
+                now=now,
+                records=transaction,
+                community=self._community,
+                words=self._words,
+                identify=self._store.member_id,
+                random=self._random,
+            )
+            await self._dispatch(turn)
+            rows = await transaction.add_effects(turn.effects, now)
+            if also is not None:
+                await also(transaction)
+        if rows:
+            self._outbox.add(rows)
+        self.wake_scheduler(transaction)
