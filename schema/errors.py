@@ -41,7 +41,7 @@ class Unreachable(WorldError):
 class Throttled(WorldError):
     """HTTP 429, `M_LIMIT_EXCEEDED`.
 
-    `retry_after` is in seconds, from the `Retry-After` header or `retry_after_ms` (spec v1.18, "Rate limiting").
+    `retry_after` is in seconds, from the `Retry-After` header or `retry_after_ms` (spec, "Rate limiting").
     """
 
     def __init__(self, retry_after: float) -> None:
@@ -80,7 +80,7 @@ class NotPrivate(AlongsideError):
 
 
 class IdentityChanged(NotPrivate):
-    """The member's keys are vouched for by another identity; nothing private goes there without their word."""
+    """Another identity vouches for the member's keys; nothing private goes there without their word."""
 
 
 class OperatorError(AlongsideError):

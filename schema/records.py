@@ -117,7 +117,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Pairing:
-    """A request and an offer on their way through both consents. Deleted when its room is gone, or at its lapse.
+    """A request and an offer on their way through both consents. Deleted when its room is gone, or it lapsed.
 
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind

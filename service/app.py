@@ -85,6 +85,7 @@ class Service:
             "verification": self.verification.run(),
             "keeper": self._watch_keeper(),
             "stray rooms": self._close_stray_rooms(),
+            "lease": self.lease.watch(),
             "erasure": self._erase(),
         }
         self.tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
@@ -183,7 +184,7 @@ async def run(settings: Settings) -> None:
 
 async def restored(settings: Settings) -> None:
     """Take the database as the one in force although it is an older copy: `alongside restored`."""
-    async with _opened(settings) as (store, lease, session):
+    async with _opened(settings) as (store, _, session):
         desk, _ = await sign_in(settings, store, session, SystemClock())
         await mark_restored(store, desk, settings.desk_user)
 
@@ -249,9 +250,9 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Store, Lease, aiohttp.ClientSession]]:
     """The database under its lease, and a session for requests to the homeserver."""
     async with AsyncExitStack() as closing:
-        store = await Store.open(settings.database_url(), settings.sealing_key())
+        lease = await closing.enter_async_context(Lease.take(settings.database_url()))
+        store = await Store.open(settings.database_url(), settings.sealing_key(), lease)
         closing.push_async_callback(store.close)
-        lease = await closing.enter_async_context(await Lease.take(store))
         connector = aiohttp.TCPConnector(ssl=settings.tls(), limit=_CONNECTIONS)
         session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         yield store, lease, await closing.enter_async_context(session)
@@ -260,7 +261,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Store, Lease, aioht
 async def sign_in(
     settings: Settings, store: Store, session: aiohttp.ClientSession, clock: Clock
 ) -> tuple[Transport, DeviceId]:
-    """The front desk's requests and its device: by its token, or by its password as the same device each time.
+    """The front desk's requests and its device: by its token, or its password as the same device each time.
 
     Raises OperatorError where the account cannot be signed in, WorldError.
     """
@@ -269,7 +270,8 @@ async def sign_in(
         transport = Transport(session, url, settings.desk.token.reveal())
         await check_token(transport, settings.desk_device)
         return transport, settings.desk_device
-    assert settings.desk.password is not None, "the configuration has a token and a device, or a password"
+    if settings.desk.password is None:
+        raise ValueError("a valid configuration has a token and a device, or a password")
     async with store.transaction("desk device") as transaction:
         kept = await transaction.read_instance("desk_device")
         device = DeviceId(kept.decode() if kept else secrets.token_hex(5).upper())

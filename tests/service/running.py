@@ -1,4 +1,4 @@
-"""An engine, an outbox and a scheduler on a real database, with a delivery and handlers that a test writes."""
+"""An engine, an outbox and a scheduler on a real database; a test writes the delivery and the handlers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
