@@ -709,6 +709,7 @@ class Transaction:
         self._driver = driver
         self._statements = store.statements
         self._waiting: list[_Step] = []
+        self._broken = False
         self.begun = False
         self.wrote = False
         self.earliest_due: datetime | None = None
@@ -717,10 +718,25 @@ class Transaction:
     # The two ways to the database: ask and tell.
 
     async def _ask(self, statement: _Statement, **values: object) -> list[_Row]:
-        steps = self._opened()
-        steps.append(_Step(statement.sql, statement.arguments(values)))
+        step = _Step(statement.sql, statement.arguments(values))
+        return statement.results(await self._run(step))
+
+    async def _run(self, step: _Step) -> list[_Row]:
+        """Run what waits, then `step`. After a failure nothing more runs: what waited may be lost."""
+        if self._broken:
+            raise RuntimeError("a transaction went on after it had failed")
+        steps = [*self._opened(), step]
         self._waiting = []
-        return statement.results(await self._driver.run(steps))
+        self._broken = True
+        try:
+            rows = await self._driver.run(steps)
+        except _Unexpected:
+            raise LeaseHeld(
+                "Another process took over this database",
+                fix="Stop one of the two; one database is never served twice.",
+            ) from None
+        self._broken = False
+        return rows
 
     def _tell(self, statement: _Statement, rows: Iterable[Mapping[str, object]]) -> None:
         arguments = [statement.arguments(row) for row in rows]
@@ -748,9 +764,7 @@ class Transaction:
     async def commit(self) -> None:
         """Write what waits, and commit; for the store alone."""
         if self.begun or self._waiting:
-            steps = self._opened()
-            self._waiting = []
-            await self._driver.run([*steps, _Step("COMMIT", ())])
+            await self._run(_Step("COMMIT", ()))
             self.begun = False
 
     # Sealing: the only way into a sealed column and out of it.
@@ -1186,11 +1200,6 @@ class Store:
                 if transaction.wrote:
                     reached(f"before commit {name}")
                 await _to_the_end(transaction.commit())
-            except _Unexpected:
-                raise LeaseHeld(
-                    "Another process took over this database",
-                    fix="Stop one of the two; `alongside` never serves one database twice.",
-                ) from None
             finally:
                 try:
                     if transaction.begun:

@@ -42,24 +42,32 @@ def template(cluster: Postgres) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The address of a fresh database, of each kind in turn."""
+def postgres_or_none(request: pytest.FixtureRequest) -> Postgres | None:
+    """PostgreSQL with its template, or None for SQLite; made here, where no loop is running yet."""
     if request.param == "sqlite":
+        return None
+    request.getfixturevalue("template")
+    cluster: Postgres = request.getfixturevalue("cluster")
+    return cluster
+
+
+@pytest.fixture
+async def url(postgres_or_none: Postgres | None, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a fresh database, of each kind in turn."""
+    if postgres_or_none is None:
         yield f"sqlite:///{tmp_path}/alongside.db"
         return
-    cluster: Postgres = request.getfixturevalue("cluster")
-    async with cluster.database(request.getfixturevalue("template")) as address:
+    async with postgres_or_none.database("template_of_store") as address:
         yield address
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The address of a database that has nothing in it yet, of each kind in turn."""
-    if request.param == "sqlite":
+@pytest.fixture
+async def empty_url(postgres_or_none: Postgres | None, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a database that has not even tables, of each kind in turn."""
+    if postgres_or_none is None:
         yield f"sqlite:///{tmp_path}/alongside.db"
         return
-    cluster: Postgres = request.getfixturevalue("cluster")
-    async with cluster.database() as address:
+    async with postgres_or_none.database() as address:
         yield address
 
 
