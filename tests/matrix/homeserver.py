@@ -94,7 +94,8 @@ class Homeserver:
 
     def encrypt(self, room: RoomId) -> None:
         """Switch encryption on."""
-        self.state(room, "@creator:home.test", "m.room.encryption", "", {"algorithm": "m.megolm.v1.aes-sha2"})
+        content = {"algorithm": "m.megolm.v1.aes-sha2"}
+        self.state(room, "@creator:home.test", "m.room.encryption", "", content)
 
     def member(
         self, room: RoomId, user: str, membership: str, sender: str | None = None, **more: Any
@@ -281,6 +282,7 @@ class FakeTransport(Transport):
         queue[:] = [each for each in queue if each[0] > since]
         place = (self._user, self._device)
         fallback = server.fallback_keys.get(place)
+        unused = ["signed_curve25519"] if fallback and not fallback["used"] else []
         answer: JSON = {
             "next_batch": str(server.position),
             "to_device": {"events": [event for _, event in queue]},
