@@ -1,4 +1,4 @@
-"""An engine, an outbox and a scheduler on a real database, with a delivery and handlers that a test writes."""
+"""An engine, an outbox and a scheduler on a real database; a test writes the delivery and the handlers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -47,7 +47,9 @@ class Running:
         self._deliver = deliver
         random = Random(7)
         metrics = Metrics()
-        self.outbox = Outbox(store=store, deliver=self._carry, clock=self.clock, random=random, metrics=metrics)
+        self.outbox = Outbox(
+            store=store, deliver=self._carry, clock=self.clock, random=random, metrics=metrics
+        )
         self.engine = Engine(
             store=store,
             dispatch=dispatch,
