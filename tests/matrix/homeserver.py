@@ -288,9 +288,7 @@ class FakeTransport(Transport):
             "to_device": {"events": [event for _, event in queue]},
             "device_lists": {"changed": [user for at, user in server.changed if at > since], "left": []},
             "device_one_time_keys_count": {"signed_curve25519": len(server.one_time_keys.get(place, {}))},
-            "device_unused_fallback_key_types": ["signed_curve25519"]
-            if fallback and not fallback["used"]
-            else [],
+            "device_unused_fallback_key_types": unused,
             "rooms": {"join": {}, "invite": {}, "leave": {}},
         }
         for name, room in server.rooms.items():
