@@ -1,0 +1,1 @@
+"""Tests of what speaks Matrix, on leaves that answer as a homeserver does."""
