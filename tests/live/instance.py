@@ -259,13 +259,13 @@ class Instance:
         process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(_STOP_WITHIN):
-                await process.wait()
+                code = await process.wait()
         except TimeoutError:
             await self.kill()
             raise InstanceFailed(f"it did not stop within {_STOP_WITHIN:.0f} s.\n{self.log_tail()}") from None
         self._process = None
-        if process.returncode != 0:
-            raise InstanceFailed(f"it stopped with exit code {process.returncode}.\n{self.log_tail()}")
+        if code != 0:
+            raise InstanceFailed(f"it stopped with exit code {code}.\n{self.log_tail()}")
         return time.monotonic() - began
 
     async def kill(self) -> None:

@@ -23,7 +23,9 @@ def sentence(key: str, language: str = "en") -> re.Pattern[str]:
     catalog = _WORDS._catalogs[language]
     message = catalog.get(key)
     assert message is not None, key
-    template = message.string if isinstance(message.string, str) else message.string[0]
+    forms = message.string
+    assert forms, key
+    template = forms if isinstance(forms, str) else forms[0]
     parts = re.split(r"\{\w+\}", template.split(" | ")[0])
     return re.compile(".*?".join(re.escape(part) for part in parts), re.DOTALL)
 
