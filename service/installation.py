@@ -338,11 +338,13 @@ async def _cross_sign(
         try:
             transport, device = await sign_in(settings, store, opened, clock)
             await _take_device(store, device)
-            client = Client(transport, store, user, device, clock.now)
+            client = Client(transport, store, user, device, clock)
             await client.start()
             identity = await establish(
                 transport, store, user, client.device_keys(), password=password, new=new_identity
             )
+            if new_identity:
+                asking.tell("Made a new identity")
             return identity.fingerprint()
         finally:
             await store.close()
