@@ -8,7 +8,6 @@ Rules guarded here:
 
 import asyncio
 import os
-import re
 import signal
 import time
 from collections import Counter, deque
@@ -122,7 +121,7 @@ async def until(holds: Callable[[], bool], what: str, within: float = _PATIENCE)
     """Wait until something holds. Raises AssertionError after `within` seconds."""
     try:
         async with asyncio.timeout(within):
-            while not holds():
+            while not holds():  # noqa: ASYNC110  What is awaited is another process's.
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"{what} did not come within {within:.0f} s") from None
@@ -256,7 +255,7 @@ class Journey:
         }
 
     async def play(self, kills: Iterable[Point] = ()) -> tuple[list[Point], dict[str, list[str]]]:
-        """Play all steps, with the service killed at `kills`; those that came up, and the points of each step."""
+        """Play all steps, the service killed at `kills`; those that came up, and each step's points."""
         self._invited = len({one.room for one in self.rig.peer._invites if not one.direct})
         waiting = {kill.step: kill for kill in kills}
         covered: list[Point] = []
@@ -309,11 +308,3 @@ def rounds(points: Iterable[Point]) -> list[list[Point]]:
     while any(by_step.values()):
         found.append([left.popleft() for left in by_step.values() if left])
     return found
-
-
-_VOLATILE = re.compile(r"before sync|after sync|keeper sync")
-
-
-def comes_by_itself(point: Point) -> bool:
-    """Whether the point belongs to a wait that is not the step's, and may come up at another time."""
-    return _VOLATILE.search(point.name) is not None
