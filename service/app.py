@@ -45,7 +45,8 @@ _CONNECTIONS = 64
 _SYNC_FRESH = timedelta(seconds=90)
 _TIMER_LATE = timedelta(minutes=1)
 _KEEPER_LOOKED_AT = 60.0
-_ERASE_EVERY = 1.0
+_ERASE_AFTER, _ERASE_WITHIN = 1.0, 10.0
+"""Seconds without another deletion before the disk is made to forget; the longest that this waits."""
 _STRAYS_EVERY = 3600.0
 """Seconds between two looks for rooms that no record knows."""
 _STRAYS_AGAIN = 60.0
@@ -134,14 +135,21 @@ class Service:
 
     async def _erase(self) -> None:
         """Make what was deleted leave the disk as well, soon after the commit that deleted it."""
+        erased = self.engine.erased
+        # An earlier run may have ended between such a commit and this.
+        erased.set()
         while True:
-            await self.engine.erased.wait()
-            self.engine.erased.clear()
+            await erased.wait()
+            since = self.clock.monotonic()
+            while erased.is_set() and self.clock.monotonic() - since < _ERASE_WITHIN:
+                erased.clear()
+                await asyncio.sleep(_ERASE_AFTER)
+            erased.clear()
             try:
                 await self.store.erase_checkpoint()
             except WorldError:
-                self.engine.erased.set()
-            await asyncio.sleep(_ERASE_EVERY)
+                erased.set()
+                await asyncio.sleep(_ERASE_AFTER)
 
     async def _known_rooms(self) -> Known:
         async with self.store.transaction("rooms read") as transaction:
@@ -220,6 +228,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             metrics=metrics,
         )
         outbox.result = engine.result
+        outbox.dropped = engine.erased.set
         verification = Verification(
             desk_transport,
             Own(settings.desk_user, device, desk.machine.ed25519, identity.master),

@@ -95,6 +95,8 @@ class Outbox:
         self._sent_some = asyncio.Event()
         self._room = asyncio.Semaphore(_AT_ONCE)
         self.result: Result
+        self.dropped: Callable[[], None] = lambda: None
+        """Called after each commit that dropped rows: the disk is to be made to forget them."""
 
     def add(self, rows: Iterable[OutboxRow]) -> None:
         """Take committed rows, in the order of their effects."""
@@ -194,6 +196,7 @@ class Outbox:
             try:
                 async with self._store.transaction("outbox sent") as transaction:
                     await transaction.outbox_done(sent)
+                self.dropped()
             except WorldError as error:
                 _log.warning("what was sent is not forgotten yet", error=error)
                 self._sent += sent
