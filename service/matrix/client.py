@@ -50,8 +50,8 @@ class Client:
         self.clock = clock
         self._machine: Machine | None = None
         self.chats = Chats(user_id)
-        self.directory = Directory(transport, lambda: self.machine)
-        self.sharing = Sharing(transport, lambda: self.machine, self.save)
+        self.directory = Directory(transport, lambda: self.machine, clock)
+        self.sharing = Sharing(transport, lambda: self.machine, self.save, clock)
         self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -116,22 +116,25 @@ class Client:
             await transaction.write_crypto(changed.rows)
         machine.rows.committed(changed)
 
-    async def upload_keys(self, count: int | None, *, fallback_used: bool) -> None:
+    async def upload_keys(self, count: int | None, *, fallback_used: bool) -> int | None:
         """Bring the one-time keys on the homeserver up to number; it has `count` (None: not known).
+
+        Gives the number that it has then.
 
         Keys are saved first. A homeserver that has others under their names (after a restored database)
         refuses; those are given up, and fresh ones go out under the next names.
         """
-        for _ in range(_UPLOADS_IN_A_ROW):
+        for tries in range(_UPLOADS_IN_A_ROW):
             machine = self.machine
             body = machine.prepare_upload(count, fallback_used)
             if body is None:
-                return
+                return count
             await self.save()
             try:
-                await self.transport.request("keys upload", "POST", client_path("keys", "upload"), body=body)
+                path = client_path("keys", "upload")
+                answer = await self.transport.request("keys upload", "POST", path, body=body)
             except HomeserverRefused as refused:
-                if refused.status != 400 or not self._same(machine):
+                if refused.status != 400 or not self._same(machine) or tries == _UPLOADS_IN_A_ROW - 1:
                     raise
                 machine.mark_uploaded()
                 count = None
@@ -140,7 +143,9 @@ class Client:
                 machine.mark_uploaded()
                 machine.mark_published()
                 await self.save()
-            return
+            counted = border.part(answer, "one_time_key_counts").get("signed_curve25519")
+            return counted if isinstance(counted, int) and not isinstance(counted, bool) else None
+        return None
 
     def _same(self, machine: Machine) -> bool:
         return self._machine is machine

@@ -277,6 +277,8 @@ class FakeTransport(Transport):
 
     def _sync(self, query: dict[str, str]) -> JSON:
         server = self._server
+        # A token is never given twice, so that an answer without news is still another answer.
+        server.position += 1
         since = int(query.get("since", 0))
         queue = server.to_device.get((self._user, self._device), [])
         queue[:] = [each for each in queue if each[0] > since]
