@@ -27,8 +27,8 @@ class Chat:
 
     `members` has everybody known to be joined (True) or invited (False); `sure` says that it is everybody.
     `joined` and `invited` are the homeserver's counts, None until it said them. `algorithm_known`: the
-    encryption is one that we speak. `told` is the member whose arrival was made an event. `last` is the newest
-    membership event. `gap` are the sync tokens between which the timeline has not been read.
+    encryption is one that we speak. `told` is the member whose arrival was made an event. `last` is the
+    newest membership event. `gap` are the sync tokens between which the timeline has not been read.
     """
 
     room: RoomId

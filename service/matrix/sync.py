@@ -48,6 +48,8 @@ _LONGEST_PAUSE = 60.0
 _MOST_STEPS = 200
 _CHORE_PAUSE = 5.0
 _TOO_FAST = 1.0
+_COUNT_AGAIN = 600.0
+"""Seconds after which a homeserver that says no count of one-time keys is asked for it."""
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 _NOTHING = {"not_types": ["*"]}
@@ -105,6 +107,7 @@ class Sync:
         self._steps: asyncio.Queue[Step] = asyncio.Queue(_MOST_STEPS)
         self._chores: asyncio.Event = asyncio.Event()
         self._one_time_keys: int | None = None
+        self._counted_at = 0.0
         self._fallback_used = False
         self.last_sync: datetime | None = None
 
@@ -226,8 +229,9 @@ class Sync:
         if isinstance(counts, dict):
             count = counts.get("signed_curve25519", 0)
             self._one_time_keys = count if isinstance(count, int) and not isinstance(count, bool) else 0
-        elif self._one_time_keys is None:
-            self._one_time_keys = 0
+            self._counted_at = self._clock.monotonic()
+        elif self._clock.monotonic() - self._counted_at > _COUNT_AGAIN:
+            self._one_time_keys = None
         unused = answer.get("device_unused_fallback_key_types")
         self._fallback_used = isinstance(unused, list) and "signed_curve25519" not in unused
 
@@ -355,6 +359,7 @@ class Sync:
             try:
                 count = await self._client.upload_keys(self._one_time_keys, fallback_used=self._fallback_used)
                 self._one_time_keys = count
+                self._counted_at = self._clock.monotonic()
                 await self._client.sharing.unwedge()
             except OperatorError:
                 raise

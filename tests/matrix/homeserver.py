@@ -248,6 +248,7 @@ class FakeTransport(Transport):
         for name, key in body.get("one_time_keys", {}).items():
             if (*place, name) in server.keys_ever and keys.get(name) != key:
                 raise HomeserverRefused(400, "M_UNKNOWN", "keys upload")
+        for name, key in body.get("one_time_keys", {}).items():
             server.keys_ever.add((*place, name))
             keys[name] = key
         for name, key in body.get("fallback_keys", {}).items():

@@ -15,7 +15,7 @@ MALLORY = "@mallory:home.test"
 
 
 async def test_another_member_cannot_write_in_her_name(desk: Desk, server: Homeserver) -> None:
-    """An event that bears Alice's name and Mallory's encryption is never Alice's, even by the homeserver's help."""
+    """An event with Alice's name and Mallory's encryption is not hers, whatever the homeserver says."""
     alice, mallory = Peer(server, ALICE), Peer(server, MALLORY, "EVIL")
     alice.cross_sign()
     room = await desk.chat_with(alice)
@@ -147,7 +147,7 @@ async def test_without_cross_signing_the_devices_are_pinned(desk: Desk, server: 
 async def test_cross_signing_set_up_later_by_a_pinned_device_is_no_change(
     desk: Desk, server: Homeserver
 ) -> None:
-    """A pinned device that signs the new master key vouches for it; one that nobody vouches for is a change."""
+    """A pinned device that signs the new master key vouches for it; without that it is a change."""
     alice, bob = Peer(server, ALICE), Peer(server, "@bob:home.test")
     for peer, name in ((alice, "!a"), (bob, "!b")):
         room = await desk.chat_with(peer, name)
