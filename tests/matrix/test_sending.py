@@ -200,15 +200,19 @@ async def test_a_stuck_send_holds_up_no_other_room(desk: Desk, server: Homeserve
     assert len(alice.read(first)) == 1
 
 
-async def test_who_comes_while_a_key_is_claimed_reads_nothing(desk: Desk, server: Homeserver) -> None:
+@pytest.mark.parametrize("call", ["keys query", "keys claim", "send to device"])
+async def test_who_comes_while_a_send_waits_reads_nothing(desk: Desk, server: Homeserver, call: str) -> None:
     """The room is looked at once more when everything that was awaited is there."""
     _, room = await _chat(desk, server)
+    desk.client.directory.expect_news(MatrixId(ALICE))
 
     async def somebody_joins(path: str, body: Any) -> None:
         server.member(room, BOB, "join")
         await desk.sync.step()
 
-    server.fail("keys claim", somebody_joins)
+    server.fail(call, somebody_joins)
+    with pytest.raises((NotPrivate, WorldError)):
+        await desk.say(room, "secret")
     with pytest.raises(NotPrivate):
         await desk.say(room, "secret")
     assert _sent(server, room) == []
