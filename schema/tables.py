@@ -7,6 +7,7 @@ databases order and compare them alike.
 
 import re
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from sqlalchemy import (
     BigInteger,
@@ -20,6 +21,10 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+AnyTable: TypeAlias = "Table[ReadOnlyColumnCollection[str, Column[object]]]"
+"""A table of ours, whatever its columns."""
 
 metadata = MetaData(
     naming_convention={
@@ -48,7 +53,10 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Opaque(TypeDecorator[str]):
-    """An id of ours, 32 lowercase hexadecimal characters; anything else is refused, so that no name gets in."""
+    """An id of ours, 32 lowercase hexadecimal characters, or empty where somebody was forgotten.
+
+    Anything else is refused, so that no name gets in.
+    """
 
     impl = String(32)
     cache_ok = True
@@ -72,13 +80,13 @@ class Name(TypeDecorator[str]):
 
 
 class Sealed(TypeDecorator[bytes]):
-    """Bytes that `service.seal` made for this table, column and row; `service.store` writes them in one place."""
+    """Bytes that `service.seal` made for this table, column and row; written in one place of the store."""
 
     impl = LargeBinary
     cache_ok = True
 
 
-_OPAQUE = re.compile("[0-9a-f]{32}")
+_OPAQUE = re.compile("(?:[0-9a-f]{32})?")
 _NAME = re.compile("[a-z][a-z0-9_]{0,31}")
 
 
@@ -192,7 +200,9 @@ outbox = Table(
     Column("next_at", Instant, nullable=True),
     _sealed(),
     sqlite_autoincrement=True,
-    info={"kept": "until delivered or refused for good, two days at most"},
+    info={
+        "kept": "until delivered or refused for good, or its deadline: a day for words, 14 for an erasure"
+    },
 )
 chats = Table(
     "chats",
@@ -251,6 +261,6 @@ SEALED = tuple(table for table in metadata.sorted_tables if "sealed" in table.c)
 """Every table with a sealed column: what a rotation of keys goes through."""
 
 
-def naming_columns(table: Table) -> tuple[str, ...]:
+def naming_columns(table: AnyTable) -> tuple[str, ...]:
     """The columns that name a row of `table` for good, and so are bound into what is sealed there."""
     return ("id",) if "seq" in table.c else tuple(column.name for column in table.primary_key)

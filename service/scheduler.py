@@ -108,7 +108,8 @@ class Scheduler:
         if self._next is not None:
             until = min(until, self._next)
         if self._passed_over:
-            until = max(min(until, *self._passed_over.values()), now + timedelta(milliseconds=200))
+            # The database's earliest due time is one that is passed over, and hides the others'.
+            until = now + timedelta(seconds=1)
         timer = asyncio.ensure_future(self._clock.sleep_until(until))
         woken = asyncio.ensure_future(self._woken.wait())
         try:

@@ -1,4 +1,4 @@
-"""Authenticated encryption of what lies at rest, keyed hashes for look-ups, and the keyring that holds both keys.
+"""Authenticated encryption of what lies at rest, keyed hashes for look-ups, and the keyring of both.
 
 Guards: sealed bytes open only with their key and only in the table, column and row that they were made for;
 lengths are padded to steps, so that they say little; a look-up hash of one column says nothing about another;
@@ -85,7 +85,7 @@ class Seal:
         return unpad(padded)
 
     def lookup(self, column: str, value: str) -> str:
-        """Hash `value` for look-ups in `column`: HMAC-SHA256 cut to 16 bytes, in 32 hexadecimal characters."""
+        """Hash `value` for look-ups in `column`: HMAC-SHA256 cut to 16 bytes, in hexadecimal."""
         return hmac.digest(self._lookup_key, _joined(column.encode(), value.encode()), "sha256")[:16].hex()
 
 
@@ -103,7 +103,7 @@ def unpad(padded: bytes) -> bytes:
 
 
 def step(size: int) -> int:
-    """The smallest step that holds `size` bytes: 64, then four steps to each doubling (a quarter lost at most)."""
+    """The smallest step that holds `size` bytes: 64, then four steps to each doubling."""
     if size <= _SMALLEST:
         return _SMALLEST
     quarter = 1 << ((size - 1).bit_length() - 3)

@@ -1,20 +1,19 @@
-"""Every query: the records, the inbox, the outbox and the rest, sealed on the way in and opened on the way out.
+"""Every query: records, inbox, outbox and the rest, sealed on the way in and opened on the way out.
 
-Guards: one transaction at a time; what is read is what that transaction wrote; nothing reaches a sealed
-column but through `_Rows.seal`; no lease, no commit; a database that is newer than the program, broken, full
-or read-only stops the service with words that say what to do; no error holds a value.
+Guards: one transaction at a time, which reads what it wrote; nothing reaches a sealed column but through
+`Transaction._seal`; a lost lease commits nothing; a database that is newer than the program, damaged, full or
+read-only stops the service with words that say what to do; no error holds a value.
 
 SQLAlchemy builds the statements, opens the connections and runs the migrations. The statements of a
 transaction are compiled once, and run on the driver's own connection, all that can wait in one step: the
-event loop and SQLite's thread change hands twice a turn, instead of thirty times (measured: a quarter of the
-CPU).
+event loop and SQLite's thread change hands twice a turn instead of thirty times, for a quarter of the CPU.
 """
 
 import asyncio
 import dataclasses
+import errno
 import sqlite3
 import types
-import typing
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -25,20 +24,16 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Annotated, ClassVar, NotRequired, Protocol, TypeVar, cast, get_type_hints
 
-import aiosqlite
-import asyncpg
+from asyncpg import exceptions as postgres
 from pydantic import Field, TypeAdapter
 from sqlalchemy import (
     URL,
-    BigInteger,
     Dialect,
     Integer,
     LargeBinary,
-    Table,
     bindparam,
     delete,
     func,
-    insert,
     make_url,
     or_,
     select,
@@ -59,6 +54,7 @@ from schema.errors import ConfigurationError, LeaseHeld, OperatorError, SealBrok
 from schema.events import Due, FromMatrix
 from schema.ids import EventId, MatrixId, MemberId, OutboxId
 from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Record, Request
+from schema.tables import AnyTable
 from service.failpoint import reached
 from service.seal import Keyring, Seal
 
@@ -81,9 +77,10 @@ _EVENT: TypeAdapter[FromMatrix] = TypeAdapter(Annotated[FromMatrix, Field(discri
 
 
 class Guard(Protocol):
-    """The lease, as the store sees it: `check` raises LeaseHeld once it is lost."""
+    """The lease, as the store sees it (`service.lease.Lease`): `check` raises LeaseHeld once it is lost."""
 
     epoch: int
+    holder: str
 
     def check(self) -> None: ...
 
@@ -110,6 +107,10 @@ class OutboxRow:
     made_at: datetime
     attempts: int
     next_at: datetime | None
+
+    def again(self, next_at: datetime) -> "OutboxRow":
+        """The same effect after one more try, put off until `next_at`."""
+        return dataclasses.replace(self, attempts=self.attempts + 1, next_at=next_at)
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,7 @@ class _Statement:
             [
                 value if process is None else process(value)
                 for value, process in (
-                    (values[name] if name in values else default, process)
-                    for name, default, process in self._inputs
+                    (values.get(name, default), process) for name, default, process in self._inputs
                 )
             ]
         )
@@ -192,6 +192,29 @@ class _Unexpected(Exception):
     """A step gave other rows than it must."""
 
 
+class _Visited(Protocol):
+    """What of an aiosqlite connection is used: SQLAlchemy's own dialect uses the same two members.
+
+    aiosqlite's public calls visit the connection's thread once for each statement; this visits it once.
+    """
+
+    @property
+    def _conn(self) -> sqlite3.Connection: ...
+    def _execute(
+        self, work: Callable[[sqlite3.Connection, Sequence[_Step]], list[_Row]], /, *given: object
+    ) -> Awaitable[list[_Row]]: ...
+    async def rollback(self) -> None: ...
+
+
+class _Session(Protocol):
+    """What of an asyncpg connection is used."""
+
+    async def fetch(self, query: str, /, *arguments: object) -> list[Iterable[object]]: ...
+    async def execute(self, query: str, /) -> str: ...
+    async def executemany(self, query: str, arguments: object, /) -> None: ...
+    def is_closed(self) -> bool: ...
+
+
 # --- Drivers ------------------------------------------------------------------------------------------------
 
 
@@ -200,8 +223,9 @@ class _Driver(Protocol):
 
     dialect: Dialect
     begin: ClassVar[str]
-    alive: bool
 
+    @property
+    def alive(self) -> bool: ...
     async def run(self, steps: Sequence[_Step]) -> list[_Row]: ...
     async def rollback(self) -> None: ...
 
@@ -212,16 +236,14 @@ class _SQLite:
     begin: ClassVar[str] = "BEGIN IMMEDIATE"
     alive = True
 
-    def __init__(self, dialect: Dialect, connection: aiosqlite.Connection) -> None:
+    def __init__(self, dialect: Dialect, connection: _Visited) -> None:
         self.dialect = dialect
         self._connection = connection
 
     async def run(self, steps: Sequence[_Step]) -> list[_Row]:
         connection = self._connection
         try:
-            # SQLAlchemy's own dialect uses the same two members of aiosqlite; its public calls visit the
-            # thread once for each statement.
-            return cast(list[_Row], await connection._execute(_run_on_sqlite, connection._conn, steps))
+            return await connection._execute(_run_on_sqlite, connection._conn, steps)
         except sqlite3.Error as error:
             raise _sqlite_error(error) from None
 
@@ -246,10 +268,15 @@ class _PostgreSQL:
 
     begin: ClassVar[str] = "BEGIN ISOLATION LEVEL SERIALIZABLE"
 
-    def __init__(self, dialect: Dialect, connection: asyncpg.Connection) -> None:
+    def __init__(self, dialect: Dialect, connection: _Session) -> None:
         self.dialect = dialect
-        self.alive = True
+        self._lost = False
         self._connection = connection
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection is still of use, as far as is known without asking."""
+        return not self._lost and not self._connection.is_closed()
 
     async def run(self, steps: Sequence[_Step]) -> list[_Row]:
         rows: list[_Row] = []
@@ -261,12 +288,12 @@ class _PostgreSQL:
                     rows = [tuple(row) for row in await self._connection.fetch(step.sql, *step.arguments)]
                     if step.expect is not None and rows != step.expect:
                         raise _Unexpected
-                else:
-                    await self._connection.execute(step.sql)
+                elif await self._connection.execute(step.sql) == "ROLLBACK" != step.sql:
+                    raise Unreachable("database: the transaction was given up")
         except _LOST as error:
-            self.alive = False
+            self._lost = True
             raise Unreachable(f"database: {type(error).__name__}") from None
-        except asyncpg.PostgresError as error:
+        except postgres.PostgresError as error:
             raise _postgres_error(error) from None
         return rows
 
@@ -275,7 +302,12 @@ class _PostgreSQL:
             await self._connection.execute("ROLLBACK")
 
 
-_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+_LOST = (
+    OSError,
+    postgres.InterfaceError,
+    postgres.PostgresConnectionError,
+    postgres.OperatorInterventionError,
+)
 """Errors after which a connection is of no more use; TimeoutError is an OSError."""
 
 _FULL = ("The disk that holds the database is full", "Make room on it, then start the service again.")
@@ -360,8 +392,7 @@ class _Shape:
             for field in fields
             if field.name in self.sealed
         }
-        # The fields are known at run time only, which mypy's reading of TypedDict does not allow for.
-        self.text = TypeAdapter[dict[str, object]](TypedDict(f"Sealed{kind.__name__}", shape))  # type: ignore[misc]
+        self.text = TypeAdapter(_typed_dict(f"Sealed{kind.__name__}", shape))
 
     def record(self, row: _Row, text: bytes) -> Record:
         """The record of a row and its opened bytes."""
@@ -372,7 +403,11 @@ class _Shape:
         return self.kind(**values)  # type: ignore[arg-type]  # Checked by the adapter and by the columns.
 
 
-def _names(kind: type[Record], table: Table) -> bool:
+_typed_dict = cast(Callable[[str, Mapping[str, object]], type[dict[str, object]]], TypedDict)
+"""TypedDict for fields that are known at run time only."""
+
+
+def _names(kind: type[Record], table: AnyTable) -> bool:
     """Whether `table` is the table of `kind`: the name in the plural, with underscores."""
     return table.name.replace("_", "").removesuffix("s") == kind.__name__.lower()
 
@@ -385,7 +420,7 @@ def _has_default(field: "dataclasses.Field[object]") -> bool:
     return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
 
 
-_SHAPES: Mapping[type[Record], _Shape] = types.MappingProxyType({kind: _Shape(kind) for kind in _SHAPES_OF})
+_SHAPES: Mapping[type[object], _Shape] = types.MappingProxyType({kind: _Shape(kind) for kind in _SHAPES_OF})
 
 
 class _Statements:
@@ -402,7 +437,7 @@ class _Statements:
             statement = self._kept[key] = _Statement(make(), self._dialect)
         return statement
 
-    def get(self, table: Table, *by: str) -> _Statement:
+    def get(self, table: AnyTable, *by: str) -> _Statement:
         """Rows of `table` where the columns `by` equal what is given, ordered by the primary key."""
         return self._keep(
             ("get", table.name, by),
@@ -413,7 +448,11 @@ class _Statements:
             ),
         )
 
-    def find(self, table: Table, shape: tuple[tuple[str, int], ...]) -> _Statement:
+    def first(self, table: AnyTable) -> _Statement:
+        """Any one row of `table`."""
+        return self._keep(("first", table.name), lambda: select(table).limit(bindparam("limit", 1)))
+
+    def find(self, table: AnyTable, shape: tuple[tuple[str, int], ...]) -> _Statement:
         """Rows ordered by id; `shape` gives columns with the number of values: -1 for one, -2 for null."""
 
         def make() -> _Clause:
@@ -430,7 +469,7 @@ class _Statements:
 
         return self._keep(("find", table.name, shape), make)
 
-    def put(self, table: Table) -> _Statement:
+    def put(self, table: AnyTable) -> _Statement:
         """Write a whole row, new or not."""
 
         def make() -> _Clause:
@@ -442,7 +481,7 @@ class _Statements:
 
         return self._keep(("put", table.name), make)
 
-    def add(self, table: Table) -> _Statement:
+    def add(self, table: AnyTable) -> _Statement:
         """Write a row unless one of its key is there."""
 
         def make() -> _Clause:
@@ -452,7 +491,7 @@ class _Statements:
 
         return self._keep(("add", table.name), make)
 
-    def delete(self, table: Table, *by: str) -> _Statement:
+    def delete(self, table: AnyTable, *by: str) -> _Statement:
         """Delete the rows whose columns `by` equal what is given."""
         return self._keep(
             ("delete", table.name, by),
@@ -621,8 +660,8 @@ class _Statements:
         """The epoch of the lease."""
         return self._keep("epoch", lambda: select(tables.lease.c.epoch).where(tables.lease.c.id == 1))
 
-    def stale(self, table: Table, first: bool) -> _Statement:
-        """Rows of `table` whose seal does not bear the version `mark`, after the given key, `limit` at most."""
+    def stale(self, table: AnyTable, first: bool) -> _Statement:
+        """Rows of `table` whose seal bears another version than `mark`, after the given key."""
 
         def make() -> _Clause:
             key = [table.c[name] for name in tables.naming_columns(table)]
@@ -642,7 +681,7 @@ class _Statements:
 
         return self._keep(("stale", table.name, first), make)
 
-    def reseal(self, table: Table) -> _Statement:
+    def reseal(self, table: AnyTable) -> _Statement:
         """Change only what is sealed in a row."""
 
         def make() -> _Clause:
@@ -660,7 +699,7 @@ class Transaction:
 
     Implements `service.turn.Records`. Instants are aware UTC, kept to the millisecond. Every call raises
     WorldError when the database may work later (the whole transaction is to be run again), OperatorError when
-    somebody must act, SealBroken when bytes at rest were changed, and ValueError for an id that is not opaque.
+    somebody must act, SealBroken when bytes at rest were changed, ValueError for an id that is not opaque.
 
     `earliest_due` is the earliest due time among the records put; `deleted` says that records were deleted.
     """
@@ -670,6 +709,7 @@ class Transaction:
         self._driver = driver
         self._statements = store.statements
         self._waiting: list[_Step] = []
+        self._broken = False
         self.begun = False
         self.wrote = False
         self.earliest_due: datetime | None = None
@@ -678,10 +718,25 @@ class Transaction:
     # The two ways to the database: ask and tell.
 
     async def _ask(self, statement: _Statement, **values: object) -> list[_Row]:
-        steps = self._opened()
-        steps.append(_Step(statement.sql, statement.arguments(values)))
+        step = _Step(statement.sql, statement.arguments(values))
+        return statement.results(await self._run(step))
+
+    async def _run(self, step: _Step) -> list[_Row]:
+        """Run what waits, then `step`. After a failure nothing more runs: what waited may be lost."""
+        if self._broken:
+            raise RuntimeError("a transaction went on after it had failed")
+        steps = [*self._opened(), step]
         self._waiting = []
-        return statement.results(await self._driver.run(steps))
+        self._broken = True
+        try:
+            rows = await self._driver.run(steps)
+        except _Unexpected:
+            raise LeaseHeld(
+                "Another process took over this database",
+                fix="Stop one of the two; one database is never served twice.",
+            ) from None
+        self._broken = False
+        return rows
 
     def _tell(self, statement: _Statement, rows: Iterable[Mapping[str, object]]) -> None:
         arguments = [statement.arguments(row) for row in rows]
@@ -709,18 +764,16 @@ class Transaction:
     async def commit(self) -> None:
         """Write what waits, and commit; for the store alone."""
         if self.begun or self._waiting:
-            steps = self._opened()
-            self._waiting = []
-            await self._driver.run([*steps, _Step("COMMIT", ())])
+            await self._run(_Step("COMMIT", ()))
             self.begun = False
 
     # Sealing: the only way into a sealed column and out of it.
 
-    def _seal(self, table: Table, row: dict[str, object], text: bytes) -> dict[str, object]:
+    def _seal(self, table: AnyTable, row: dict[str, object], text: bytes) -> dict[str, object]:
         row["sealed"] = self._store.seal.seal(table.name, "sealed", _name_of(table, row), text)
         return row
 
-    def _open(self, table: Table, row: _Row) -> bytes:
+    def _open(self, table: AnyTable, row: _Row) -> bytes:
         named = dict(zip((column.name for column in table.c), row, strict=True))
         return self._store.seal.open(
             table.name, "sealed", _name_of(table, named), cast(bytes, named["sealed"])
@@ -735,7 +788,7 @@ class Transaction:
         return self._record(kind, rows[0]) if rows else None
 
     async def find(self, kind: type[R], **equal: object) -> Sequence[R]:
-        """The records whose plain columns equal what is given, by id; a tuple means any of them, None is null."""
+        """Records whose plain columns equal what is given, by id; a tuple means any of them, None is null."""
         table = _SHAPES[kind].table
         shape, values = [], {}
         for name, value in equal.items():
@@ -765,6 +818,7 @@ class Transaction:
     async def delete(self, kind: type[Record], id: str) -> None:
         """Delete the record of this id, if there is one."""
         self.deleted = True
+        self._store.remembered.pop((_SHAPES[kind].table.name, id), None)
         self._tell(self._statements.delete(_SHAPES[kind].table, "id"), [{"id": id}])
 
     async def room_of(self, room: str) -> PeerRoom | None:
@@ -800,18 +854,21 @@ class Transaction:
             (
                 self._seal(
                     tables.inbox,
-                    {"id": id, "received_at": received_at, "failures": 0},
+                    {"id": hashed, "received_at": received_at, "failures": 0},
                     _EVENT.dump_json(event, warnings="error"),
                 )
-                for id, event in taken.items()
+                for hashed, event in taken.items()
             ),
         )
-        self._tell(self._statements.add(tables.seen), ({"id": id, "seen_at": received_at} for id in taken))
+        self._tell(
+            self._statements.add(tables.seen), ({"id": hashed, "seen_at": received_at} for hashed in taken)
+        )
 
     async def seen(self, event_ids: Collection[EventId]) -> set[EventId]:
         """Which of `event_ids` were taken in during the last 14 days, or marked."""
         by_hash = {self._store.seal.lookup("seen", event_id): event_id for event_id in event_ids}
-        hashes, found = list(by_hash), set()
+        hashes = list(by_hash)
+        found: set[EventId] = set()
         for start in range(0, len(hashes), 256):
             chunk = hashes[start : start + 256]
             size = 1 << (len(chunk) - 1).bit_length()
@@ -824,15 +881,17 @@ class Transaction:
     async def mark_seen(self, event_ids: Collection[EventId], at: datetime) -> None:
         """Have `seen` say yes for events that need no handling."""
         hashes = {self._store.seal.lookup("seen", event_id) for event_id in event_ids}
-        self._tell(self._statements.add(tables.seen), ({"id": id, "seen_at": at} for id in sorted(hashes)))
+        self._tell(
+            self._statements.add(tables.seen), ({"id": hashed, "seen_at": at} for hashed in sorted(hashes))
+        )
 
     async def inbox(self, limit: int, after: int = 0) -> list[InboxRow]:
         """The oldest waiting events whose `seq` is greater than `after`."""
         rows = await self._ask(self._statements.inbox(), after=after, limit=limit)
         return [
-            InboxRow(seq, id, _EVENT.validate_json(self._open(tables.inbox, row)), received_at, failures)
+            InboxRow(seq, row_id, _EVENT.validate_json(self._open(tables.inbox, row)), received_at, failures)
             for row in rows
-            for seq, id, received_at, failures, _ in (cast(tuple[int, str, datetime, int, bytes], row),)
+            for seq, row_id, received_at, failures, _ in (cast(tuple[int, str, datetime, int, bytes], row),)
         ]
 
     async def handled(self, seq: int) -> None:
@@ -888,7 +947,7 @@ class Transaction:
         rows = await self._ask(self._statements.outbox(), now=now, limit=limit, after=after)
         return [
             OutboxRow(
-                id,
+                row_id,
                 seq,
                 lane,
                 _EFFECT.validate_json(self._open(tables.outbox, row)),
@@ -897,14 +956,14 @@ class Transaction:
                 next_at,
             )
             for row in rows
-            for seq, id, lane, made_at, attempts, next_at, _ in (
+            for seq, row_id, lane, made_at, attempts, next_at, _ in (
                 cast(tuple[int, OutboxId, str, datetime, int, datetime | None, bytes], row),
             )
         ]
 
     async def outbox_done(self, ids: Iterable[OutboxId]) -> None:
         """The effects are delivered, or refused for good."""
-        self._tell(self._statements.delete(tables.outbox, "id"), [{"id": id} for id in ids])
+        self._tell(self._statements.delete(tables.outbox, "id"), [{"id": one} for one in ids])
 
     async def outbox_retry(self, id: OutboxId, next_at: datetime, attempts: int) -> None:
         """Put the effect, and so its lane, off until `next_at`."""
@@ -919,7 +978,7 @@ class Transaction:
     async def due(self, now: datetime, limit: int) -> list[Due]:
         """Records whose `due_at` has come, the longest due first."""
         rows = await self._ask(self._statements.due(), now=now, limit=limit)
-        return [Due(cast(str, kind), cast(str, id)) for kind, id in rows]
+        return [Due(cast(str, row[0]), cast(str, row[1])) for row in rows]
 
     async def next_due(self) -> datetime | None:
         """When the next record is due, past times included."""
@@ -943,7 +1002,7 @@ class Transaction:
 
     async def write_crypto(self, rows: Mapping[tuple[str, str], bytes | None]) -> None:
         """Keep each value under its kind and opaque id; None takes it away."""
-        self._write(tables.crypto, (({"kind": kind, "id": id}, value) for (kind, id), value in rows.items()))
+        self._write(tables.crypto, (({"kind": key[0], "id": key[1]}, value) for key, value in rows.items()))
 
     async def read_chats(self) -> list[tuple[str, bytes]]:
         """All rows as id and value, ordered by id."""
@@ -952,9 +1011,9 @@ class Transaction:
 
     async def write_chats(self, rows: Mapping[str, bytes | None]) -> None:
         """Keep each value under its opaque id; None takes it away."""
-        self._write(tables.chats, (({"id": id}, value) for id, value in rows.items()))
+        self._write(tables.chats, (({"id": key}, value) for key, value in rows.items()))
 
-    def _write(self, table: Table, rows: Iterable[tuple[dict[str, object], bytes | None]]) -> None:
+    def _write(self, table: AnyTable, rows: Iterable[tuple[dict[str, object], bytes | None]]) -> None:
         kept: list[dict[str, object]] = []
         gone: list[dict[str, object]] = []
         for key, value in rows:
@@ -990,12 +1049,12 @@ class Transaction:
 
     async def drop_unread(self, ids: Collection[str]) -> None:
         """Drop unread events by the `id` that they were given back with."""
-        self._tell(self._statements.delete(tables.unread, "id"), ({"id": id} for id in ids))
+        self._tell(self._statements.delete(tables.unread, "id"), ({"id": one} for one in ids))
 
     # Rotation.
 
     async def reseal(
-        self, table: Table, after: Mapping[str, object] | None, limit: int
+        self, table: AnyTable, after: Mapping[str, object] | None, limit: int
     ) -> dict[str, object] | None:
         """Seal anew the next `limit` rows of `table` that bear an old version; gives the last row's key."""
         seal = self._store.seal
@@ -1023,6 +1082,13 @@ class Transaction:
         """The wrapped keys as number, state and bytes: one row, two in a rotation."""
         return cast(list[tuple[int, str, bytes]], await self._ask(self._statements.get(tables.keyring)))
 
+    async def is_empty(self) -> bool:
+        """Whether nothing sealed is there."""
+        for table in tables.SEALED:
+            if await self._ask(self._statements.first(table)):
+                return False
+        return True
+
     async def write_keyring(self, id: int, state: str, wrapped: bytes | None) -> None:
         """Keep or take away one wrapping of the keys."""
         if wrapped is None:
@@ -1043,7 +1109,7 @@ class Transaction:
         self._tell(self._statements.put(tables.lease), [{"id": 1, "epoch": epoch, "holder": holder}])
 
 
-def _name_of(table: Table, row: Mapping[str, object]) -> str:
+def _name_of(table: AnyTable, row: Mapping[str, object]) -> str:
     """What names a row in its seal's associated data."""
     return "/".join(str(row[name]) for name in tables.naming_columns(table))
 
@@ -1057,7 +1123,7 @@ class Store:
     def __init__(self, url: URL, engine: AsyncEngine) -> None:
         self.url = url
         self.guard: Guard | None = None
-        """The lease, once it is taken; without one (a look from the command line) no epoch is checked."""
+        """The lease, if the database was opened with one."""
         self.seal: Seal
         self.statements = _Statements(engine.dialect)
         self.remembered: OrderedDict[tuple[str, str], tuple[_Row, Record]] = OrderedDict()
@@ -1074,11 +1140,14 @@ class Store:
         """Whether a rotation of keys is unfinished: both outer keys still open the database."""
 
     @classmethod
-    async def open(cls, url: str, outer_key: bytes) -> "Store":
+    async def open(cls, url: str, outer_key: bytes, lease: Guard | None = None) -> "Store":
         """Open the database at `url`, bring its tables up to date, and open its keyring.
 
-        `url` is SQLAlchemy's: `sqlite:///relative/path`, `sqlite:////absolute/path`, `postgresql://…`. An SQLite
-        file is made if it is not there. Nothing is changed before the key is seen to fit. Raises
+        With `lease` a new epoch begins, each transaction checks it, and a rotation of keys that was
+        interrupted is finished; without one (a look from the command line) nothing is checked.
+
+        `url` is SQLAlchemy's: `sqlite:///relative/path`, `sqlite:////absolute/path`, `postgresql://…`. An
+        SQLite file is made if it is not there. Nothing is changed before the key is seen to fit. Raises
         OperatorError: another key, a newer, damaged or read-only database, or a server that refuses us;
         Unreachable: a server that is not there.
         """
@@ -1089,12 +1158,16 @@ class Store:
                 key="sealing_key",
                 variable="ALONGSIDE_SEALING_KEY",
             )
-        address = _address(url)
+        address = address_of(url)
         if address.get_backend_name() == "sqlite":
             _prepare_file(address)
         store = cls(address, _engine(address))
         try:
             await store._open(outer_key)
+            if lease is not None:
+                lease.epoch = await store._raise_epoch(lease.holder)
+                store.guard = lease
+                await store.finish_rotation()
         except BaseException:
             await store.close()
             raise
@@ -1103,9 +1176,7 @@ class Store:
     @property
     def path(self) -> Path | None:
         """The database's file; None for PostgreSQL."""
-        if self.url.get_backend_name() != "sqlite":
-            return None
-        return Path(self.url.database or "").resolve()
+        return file_of(self.url)
 
     def member_id(self, matrix_id: MatrixId) -> MemberId:
         """The keyed hash that stands for a member."""
@@ -1129,11 +1200,6 @@ class Store:
                 if transaction.wrote:
                     reached(f"before commit {name}")
                 await _to_the_end(transaction.commit())
-            except _Unexpected:
-                raise LeaseHeld(
-                    "Another process took over this database",
-                    fix="Stop one of the two; `alongside` never serves one database twice.",
-                ) from None
             finally:
                 try:
                     if transaction.begun:
@@ -1166,17 +1232,9 @@ class Store:
             await self._drop()
             await self._engine.dispose()
 
-    # For the lease.
-
-    async def holder(self) -> str:
-        """Who raised the epoch last, or nothing."""
-        async with self.transaction("look at the lease") as transaction:
-            row = await transaction.read_lease()
-        return row[1] if row else ""
-
-    async def raise_epoch(self, holder: str) -> int:
+    async def _raise_epoch(self, holder: str) -> int:
         """Begin a new epoch, so that transactions of an older one fail; gives the new epoch."""
-        async with self.transaction("take the lease") as transaction:
+        async with self.transaction("begin epoch") as transaction:
             row = await transaction.read_lease()
             epoch = (row[0] if row else 0) + 1
             await transaction.write_lease(epoch, holder)
@@ -1246,13 +1304,14 @@ class Store:
                 key="database",
                 variable="ALONGSIDE_DATABASE",
             )
-        if revision is not None:
-            await self._unlock(outer_key)
+        unlocked = revision is not None and await self._unlock(outer_key)
         if revision != migrations.REVISIONS[-1]:
             await self._migrate()
-        if revision is None:
-            async with self.transaction("make the keyring") as transaction:
+        if not unlocked:
+            async with self.transaction("make keyring") as transaction:
                 if not await transaction.read_keyring():
+                    if not await transaction.is_empty():
+                        raise _no_keyring()
                     await transaction.write_keyring(1, "whole", Keyring.new().wrap(outer_key))
             await self._unlock(outer_key)
         path = self.path
@@ -1261,25 +1320,26 @@ class Store:
                 if file.exists():
                     file.chmod(0o600)
 
-    async def _unlock(self, outer_key: bytes) -> None:
-        async with self.transaction("read the keyring") as transaction:
+    async def _unlock(self, outer_key: bytes) -> bool:
+        """Open the keyring; False where there is none yet. Raises ConfigurationError for another key."""
+        async with self.transaction("read keyring") as transaction:
             rows = await transaction.read_keyring()
-        for id, _, wrapped in rows:
+        for number, _, wrapped in rows:
             try:
                 self._keyring = Keyring.unwrap(outer_key, wrapped)
             except SealBroken:
                 continue
             self.seal, self._outer_key = self._keyring.seal(), outer_key
-            self._opened_by, self.rotating = id, len(rows) > 1
-            return
-        raise ConfigurationError(
-            "The sealing key is not the one that this database was sealed with; nothing was changed"
-            if rows
-            else "The database has no keyring, so that nothing in it can be opened",
-            fix="Give the key that belongs to this database (it is backed up apart from it), or restore a backup.",
-            key="sealing_key",
-            variable="ALONGSIDE_SEALING_KEY",
-        )
+            self._opened_by, self.rotating = number, len(rows) > 1
+            return True
+        if rows:
+            raise ConfigurationError(
+                "The sealing key is not the one that this database was sealed with; nothing was changed",
+                fix="Give the key that belongs to this database; it is backed up apart from it.",
+                key="sealing_key",
+                variable="ALONGSIDE_SEALING_KEY",
+            )
+        return False
 
     async def _revision(self) -> str | None:
         """The revision of the database's tables; None for a new database."""
@@ -1304,15 +1364,18 @@ class Store:
         try:
             async with engine.connect() as connection:
                 config.attributes["connection"] = connection.sync_connection
+                # One migrates, and whoever waited meanwhile finds nothing left to do.
                 if connection.dialect.name == "sqlite":
                     await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                else:
+                    await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_KEY)))
                 await connection.run_sync(lambda _: command.upgrade(config, "head"))
                 if connection.dialect.name == "sqlite":
                     await connection.exec_driver_sql("COMMIT")
                 else:
                     await connection.commit()
         except DBAPIError as error:
-            raise _known(error.orig or error) from None
+            raise known_error(error.orig or error) from None
         finally:
             await engine.dispose()
 
@@ -1325,15 +1388,15 @@ class Store:
             self._connection = await self._engine.connect()
             raw = (await self._connection.get_raw_connection()).driver_connection
         except DBAPIError as error:
-            raise _known(error.orig or error) from None
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise _known(error) from None
+            raise known_error(error.orig or error) from None
+        except (OSError, postgres.PostgresError, postgres.InterfaceError) as error:
+            raise known_error(error) from None
         if self._engine.dialect.name == "sqlite":
-            self._driver = _SQLite(self._engine.dialect, cast(aiosqlite.Connection, raw))
+            self._driver = _SQLite(self._engine.dialect, cast(_Visited, raw))
             for pragma in _PRAGMAS:
                 await self._driver.run([_Step(pragma, ())])
         else:
-            self._driver = _PostgreSQL(self._engine.dialect, cast(asyncpg.Connection, raw))
+            self._driver = _PostgreSQL(self._engine.dialect, cast(_Session, raw))
         return self._driver
 
     async def _roll_back(self) -> None:
@@ -1342,7 +1405,7 @@ class Store:
             return
         try:
             await driver.rollback()
-        except (sqlite3.Error, *_LOST, asyncpg.PostgresError):
+        except (sqlite3.Error, *_LOST, postgres.PostgresError):
             await self._drop()
 
     async def _drop(self) -> None:
@@ -1364,22 +1427,26 @@ _PRAGMAS = (
 )
 
 
-def _address(url: str) -> URL:
+_MIGRATION_KEY = int.from_bytes(b"alngmigr", signed=True)
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+
+
+def address_of(url: str) -> URL:
     """The URL with the driver that we use; raises ConfigurationError, without the password in it."""
     try:
         address = make_url(url)
-        backend = address.get_backend_name()
+        driver = _DRIVERS.get(address.get_backend_name())
+        if driver is not None and (driver != _DRIVERS["sqlite"] or address.database):
+            return address.set(drivername=driver)
     except (ArgumentError, ValueError):
-        backend = ""
-    driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}.get(backend)
-    if driver is None or (backend == "sqlite" and not address.database):
-        raise ConfigurationError(
-            "The database's address is not one that we know",
-            fix="Write sqlite:///path/to/file or postgresql://user:password@host/name.",
-            key="database",
-            variable="ALONGSIDE_DATABASE",
-        )
-    return address.set(drivername=driver)
+        pass
+    raise ConfigurationError(
+        "The database's address is not one that we know",
+        fix="Write sqlite:///path/to/file or postgresql://user:password@host/name.",
+        key="database",
+        variable="ALONGSIDE_DATABASE",
+    )
 
 
 def _engine(address: URL) -> AsyncEngine:
@@ -1392,19 +1459,38 @@ def _engine(address: URL) -> AsyncEngine:
     return create_async_engine(address, connect_args={"command_timeout": _DEADLINE, "timeout": 10.0})
 
 
+def _no_keyring() -> OperatorError:
+    return OperatorError(
+        "The database has no keyring, so that nothing in it can be opened",
+        fix="Restore a backup of the whole database.",
+        key="database",
+        variable="ALONGSIDE_DATABASE",
+    )
+
+
+def file_of(address: URL) -> Path | None:
+    """The file of an SQLite database, with symbolic links followed; None for PostgreSQL."""
+    return Path(address.database or "").resolve() if address.get_backend_name() == "sqlite" else None
+
+
+def cannot_write(error: OSError) -> OperatorError:
+    """Our error for a file beside the database, or the database itself, that cannot be made."""
+    problem, fix = _FULL if error.errno == errno.ENOSPC else _READ_ONLY
+    return OperatorError(
+        f"{problem} ({error.strerror})", fix=fix, key="database", variable="ALONGSIDE_DATABASE"
+    )
+
+
 def _prepare_file(address: URL) -> None:
     """Make the file with mode 0600 before SQLite does; its log and index take the mode over."""
     path = Path(address.database or "")
     try:
         path.touch(mode=0o600, exist_ok=True)
     except OSError as error:
-        problem, fix = _FULL if error.errno == 28 else _READ_ONLY
-        raise OperatorError(
-            f"{problem} ({error.strerror})", fix=fix, key="database", variable="ALONGSIDE_DATABASE"
-        ) from None
+        raise cannot_write(error) from None
 
 
-def _known(error: BaseException) -> BaseException:
+def known_error(error: BaseException) -> BaseException:
     """Our error for whatever a driver raised."""
     if isinstance(error, sqlite3.Error):
         return _sqlite_error(error)
@@ -1412,7 +1498,7 @@ def _known(error: BaseException) -> BaseException:
         return _postgres_error(error)
     cause = error.__cause__
     if cause is not None and cause is not error:
-        return _known(cause)
+        return known_error(cause)
     if isinstance(error, _LOST):
         return Unreachable(f"database: {type(error).__name__}")
     return error
@@ -1426,4 +1512,6 @@ async def _to_the_end(work: Awaitable[None]) -> None:
     except asyncio.CancelledError:
         if not task.done():
             await asyncio.wait([task])
+        if task.done() and not task.cancelled():
+            task.exception()  # Looked at, so that nothing complains: whoever cancelled us asks no more.
         raise

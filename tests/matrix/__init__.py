@@ -1,1 +1,1 @@
-"""Tests of what speaks Matrix, on leaves that answer as a homeserver does."""
+"""The Matrix layer: our real classes over a homeserver in memory, with members who really encrypt."""
