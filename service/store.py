@@ -65,6 +65,8 @@ _KEEP_SEEN = timedelta(days=14)
 _REMEMBERED = 4096
 """Opened records kept in memory: enough to match 2,000 offers without opening each again."""
 _RESEAL_BATCH = 500
+_BUSY = 5000
+"""Milliseconds that SQLite waits for another program's lock."""
 _DEADLINE = 30.0
 """Seconds that one statement may take on PostgreSQL before its connection is given up."""
 
@@ -1220,7 +1222,12 @@ class Store:
         async with self._turn:
             driver = await self._ready()
             if driver.dialect.name == "sqlite":
-                ((busy, _, _),) = await driver.run([_Step("PRAGMA wal_checkpoint(TRUNCATE)", ())])
+                # Others' turns wait meanwhile, so a reader elsewhere is not waited for.
+                await driver.run([_Step("PRAGMA busy_timeout = 50", ())])
+                try:
+                    ((busy, _, _),) = await driver.run([_Step("PRAGMA wal_checkpoint(TRUNCATE)", ())])
+                finally:
+                    await driver.run([_Step(f"PRAGMA busy_timeout = {_BUSY}", ())])
                 if busy:
                     raise Unreachable("database: the write-ahead log is in use by another program")
             else:
@@ -1454,7 +1461,7 @@ def _engine(address: URL) -> AsyncEngine:
     # updates. We begin them.
     if address.get_backend_name() == "sqlite":
         return create_async_engine(
-            address, isolation_level="AUTOCOMMIT", connect_args={"isolation_level": None, "timeout": 5.0}
+            address, isolation_level="AUTOCOMMIT", connect_args={"isolation_level": None, "timeout": _BUSY / 1000}
         )
     return create_async_engine(address, connect_args={"command_timeout": _DEADLINE, "timeout": 10.0})
 
