@@ -1315,17 +1315,25 @@ class Store:
         if revision != migrations.REVISIONS[-1]:
             await self._migrate()
         if not unlocked:
-            async with self.transaction("make keyring") as transaction:
-                if not await transaction.read_keyring():
-                    if not await transaction.is_empty():
-                        raise _no_keyring()
-                    await transaction.write_keyring(1, "whole", Keyring.new().wrap(outer_key))
+            try:
+                await self._make_keyring(outer_key)
+            except Unreachable:
+                # Another first start may have made it at the same time; then it is there now.
+                await self._make_keyring(outer_key)
             await self._unlock(outer_key)
         path = self.path
         if driver.dialect.name == "sqlite" and path is not None:
             for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
                 if file.exists():
                     file.chmod(0o600)
+
+    async def _make_keyring(self, outer_key: bytes) -> None:
+        """Give a database that holds nothing yet its inner keys."""
+        async with self.transaction("make keyring") as transaction:
+            if not await transaction.read_keyring():
+                if not await transaction.is_empty():
+                    raise _no_keyring()
+                await transaction.write_keyring(1, "whole", Keyring.new().wrap(outer_key))
 
     async def _unlock(self, outer_key: bytes) -> bool:
         """Open the keyring; False where there is none yet. Raises ConfigurationError for another key."""
