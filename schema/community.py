@@ -1,4 +1,4 @@
-"""What a community decided for its instance, as handlers and core need it; read from the configuration once."""
+"""What a community decided for its instance, as handlers and core need it; read from the configuration."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,7 +27,9 @@ class Timings:
     consent_open: how long the second consent stays open. request_open: when a request that found nobody
     lapses. longest: of a peer room. reading: how long a closed room can be read. settle: between removing
     people and the purge. prompt_pause: a bare number this soon after a prompt that came by itself gets
-    the prompt again.
+    the prompt again. idle: an own question left unanswered this long lets what came by itself go first.
+    join: whoever is not in an opened room after this long is invited again, once; after as long again the
+    room closes.
     """
 
     ask_again: timedelta = timedelta(minutes=10)
@@ -38,6 +40,8 @@ class Timings:
     reading: timedelta = timedelta(days=1)
     settle: timedelta = timedelta(days=1)
     prompt_pause: timedelta = timedelta(seconds=3)
+    idle: timedelta = timedelta(minutes=15)
+    join: timedelta = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)

@@ -84,11 +84,11 @@ class RedactPeerRoom:
 
 @dataclass(frozen=True)
 class EmptyPeerRoom:
-    """Remove both members, and withdraw invitations never taken."""
+    """Remove `members`, or withdraw their invitations; one alone where only one is forgotten."""
 
     pairing: PairingId
     room: RoomId
-    members: tuple[MatrixId, MatrixId]
+    members: tuple[MatrixId, ...]
     type: Literal["empty_peer_room"] = "empty_peer_room"
 
 

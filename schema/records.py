@@ -25,7 +25,7 @@ class Prompt:
     kind: str
     asked_at: datetime
     subject: str = ""
-    draft: dict[str, str | int | bool | None | list[str]] = field(default_factory=dict)
+    draft: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
     by_itself: bool = False
     until: datetime | None = None
 
@@ -35,7 +35,8 @@ class Member:
     """Somebody who wrote to the front desk. Kept until `forget me`.
 
     `room` is the encrypted direct chat that they last wrote from. `waiting` holds the prompts that came by
-    themselves while another was open, oldest first. `zone` is an IANA name, once they gave one.
+    themselves while another was open, oldest first. `zone` is an IANA name, once they gave one. `lines` holds
+    when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer.
     """
 
     id: MemberId
@@ -47,6 +48,7 @@ class Member:
     prompt: Prompt | None = None
     waiting: tuple[Prompt, ...] = ()
     told_limits: bool = False
+    lines: dict[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Request:
     """A member's wish for company. Deleted when it ended and what came of it is over.
 
     `length` is how long they would like to be together, `until` when the request itself lapses. `round`
-    counts the times that peers were asked. `due_at` is the next try.
+    counts the times that peers were asked. `due_at` is the next try. `reporters` says that people who must
+    report may be asked. `told` is what the asker was last told about the search.
     """
 
     id: RequestId
@@ -68,13 +71,16 @@ class Request:
     topics: tuple[str, ...]
     length: timedelta
     note: str
+    reporters: bool = False
+    told: str = ""
 
 
 @dataclass(frozen=True)
 class Offer:
     """A member's readiness to be asked, until `until`. Deleted when it ends.
 
-    `asked_at` is when they were last asked (for fairness); `asked` how many asks they were shown today.
+    `asked_at` is when they were last asked (for fairness); `asked` when they were shown asks in the last day.
+    Nothing is asked before `rest_until`.
     """
 
     id: OfferId
@@ -86,11 +92,19 @@ class Offer:
     topics: tuple[str, ...]
     card: str
     fear: str
+    asked: tuple[datetime, ...] = ()
+    rest_until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One private question about one request to one member with an offer. Deleted with its request."""
+    """One private question about one request to one member with an offer.
+
+    Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
+    hour; `said_at` is when they said yes. `wish` and `topics` are what the question says, so that it reads
+    the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
+    the member's own, from the moment that they would go on.
+    """
 
     id: AskId
     request: RequestId
@@ -100,14 +114,21 @@ class Ask:
     made_at: datetime
     due_at: datetime | None
     length: timedelta
+    wish: str
+    topics: tuple[str, ...]
+    said_at: datetime | None = None
+    note_seen: bool = False
+    card: str = ""
+    fear: str = ""
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """A request and an offer on their way through both consents. Deleted when its room is gone, or at its lapse.
+    """A request and an offer on their way through both consents. Deleted when its room is gone, or it lapsed.
 
-    `due_at` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
-    to the peer at that hour and not before.
+    `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
+    to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
+    another. `card` and `fear` are the peer's words as the asker sees them, until the pairing is over.
     """
 
     id: PairingId
@@ -117,24 +138,30 @@ class Pairing:
     peer: MemberId
     state: PairingState
     made_at: datetime
+    until: datetime
     due_at: datetime | None
     length: timedelta
+    card: str
+    fear: str
 
 
 @dataclass(frozen=True)
 class PeerRoom:
     """The room of one pairing (the id is the pairing's). Deleted once gone and the receipt is written.
 
-    `due_at` is when its state moves on by itself: the end of its time, of the reading time, of the wait before
-    the purge. `joined` holds those of the two who are in it now; `erase_now` those who asked to erase at once.
-    `done` lists what the erasure has reached so far, for the receipt.
+    `due_at` is when its state moves on by itself: the end of its time, of the reading time, of the wait
+    before the purge. `joined` holds those of the two who are in it now; `erase_now` those who asked to erase
+    at once. `done` lists what the erasure has reached so far, for the receipt. `reminded`: whoever had not
+    come was invited again. Whoever is forgotten stands here as an empty id.
     """
 
     id: PairingId
     asker: MemberId
     peer: MemberId
+    request: RequestId
     state: RoomState
     made_at: datetime
+    length: timedelta
     ends_at: datetime
     due_at: datetime | None
     room: RoomId | None = None
@@ -143,6 +170,7 @@ class PeerRoom:
     joined: tuple[MemberId, ...] = ()
     ever_joined: tuple[MemberId, ...] = ()
     erase_now: tuple[MemberId, ...] = ()
+    reminded: bool = False
     ending: Ending | None = None
     done: tuple[str, ...] = ()
 

@@ -22,13 +22,15 @@ class OfferState(StrEnum):
 class AskState(StrEnum):
     """One private question to one member with an offer.
 
-    WAITING: not yet shown, another prompt of theirs is open. SHOWN: they were asked. READING: they said yes
-    and see the note. READY: they would go on. CHOSEN: the pairing is with them. OVER: no, silence, step
-    back, lapse and not needed are the same here, so that nothing can tell them apart later.
+    WAITING: not yet shown, another prompt of theirs is open. SHOWN: they were asked. WILLING: they said yes
+    while the note was with somebody else, or was not needed any more. READING: they said yes and see the
+    note. READY: they would go on while another was chosen. CHOSEN: the pairing is with them. OVER: no,
+    silence, step back, lapse and not needed are the same here, so that nothing can tell them apart later.
     """
 
     WAITING = "waiting"
     SHOWN = "shown"
+    WILLING = "willing"
     READING = "reading"
     READY = "ready"
     CHOSEN = "chosen"
@@ -36,10 +38,16 @@ class AskState(StrEnum):
 
 
 class PairingState(StrEnum):
-    """PROPOSED: the second consent is open. AGREED: both said yes. OVER: it did not come together."""
+    """PROPOSED: the second consent is open. AGREED: both said yes.
+
+    DECLINED: it did not come together, and the peer hears so at its hour. STEPPED_BACK: the peer changed
+    their mind, and the asker hears so when they answer. OVER: nobody is left to be told.
+    """
 
     PROPOSED = "proposed"
     AGREED = "agreed"
+    DECLINED = "declined"
+    STEPPED_BACK = "stepped_back"
     OVER = "over"
 
 
@@ -65,4 +73,6 @@ class Ending(StrEnum):
     ASKED = "asked"
     LEFT = "left"
     FORGOTTEN = "forgotten"
+    NOT_JOINED = "not_joined"
     KEEPER_NOT_DEAF = "keeper_not_deaf"
+    REFUSED = "refused"

@@ -1,9 +1,9 @@
 """Delivers effects: in order within a lane, lanes in parallel, tried again with jitter until a deadline.
 
-Guards: an effect leaves only after its commit; its row's id is the Matrix transaction id at every try, so that
-a second try is no second message; a permanent refusal and a passed deadline come back as events, so that the
-member hears about it. What is sent is dropped from the database in batches; a crash before that sends the same
-transaction id again, which the homeserver answers with the same event.
+Guards: an effect leaves only after its commit; its row's id is the Matrix transaction id at every try, so
+that a second try is no second message; a permanent refusal and a passed deadline come back as events, so that
+the member hears about it. What is sent is dropped from the database in batches; a crash before that sends the
+same transaction id again, which the homeserver answers with the same event.
 """
 
 import asyncio

@@ -283,7 +283,7 @@ class Member:
         self._saw(self.user_id, room, "says in clear", text)
         return str(answer["event_id"])
 
-    async def send_event(self, room: str, type: str, content: JsonObject, *, encrypt: bool = True) -> str:  # noqa: A002 (Matrix's word)
+    async def send_event(self, room: str, type: str, content: JsonObject, *, encrypt: bool = True) -> str:
         """Send an event of any type and return its id."""
         answer = await self.command("send_event", room=room, type=type, content=content, encrypt=encrypt)
         self._saw(self.user_id, room, f"sends {type}", json.dumps(content))
@@ -487,7 +487,7 @@ class Member:
     async def sees_state(
         self,
         room: str,
-        type: str,  # noqa: A002 (Matrix's word)
+        type: str,
         *,
         where: Callable[[JsonObject], bool] | None = None,
         timeout: float = _PATIENCE,

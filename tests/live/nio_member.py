@@ -449,7 +449,7 @@ class NioMember:
             content["m.relates_to"] = relation
         return await self.send_event(room, "m.room.message", content)
 
-    async def send_event(self, room: str, type: str, content: Json, encrypt: bool = True) -> Json:  # noqa: A002 (Matrix's word)
+    async def send_event(self, room: str, type: str, content: Json, encrypt: bool = True) -> Json:
         """Send any event, encrypted unless told otherwise."""
         if not encrypt:
             path = f"/rooms/{quote(room)}/send/{quote(type)}/{secrets.token_hex(8)}"

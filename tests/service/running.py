@@ -1,4 +1,4 @@
-"""An engine, an outbox and a scheduler on a real database, with a delivery and handlers that a test writes."""
+"""An engine, an outbox and a scheduler on a real database; a test writes the delivery and the handlers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,6 +7,7 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
+from handlers.words import Catalogue
 from schema.community import Community
 from schema.effects import Effect, SendText
 from schema.events import Delivered, Message
@@ -19,14 +20,6 @@ from service.web import Metrics
 from tests.clock import FakeClock
 
 COMMUNITY = Community(name="The Garden", server="example.org", limits="No emergency service.", who_runs="us")
-
-
-class Catalogue:
-    """Words that are their own key."""
-
-    def text(self, language: str, key: str, /, **values: object) -> str:
-        """Give the key back."""
-        return key
 
 
 class Running:
@@ -47,7 +40,9 @@ class Running:
         self._deliver = deliver
         random = Random(7)
         metrics = Metrics()
-        self.outbox = Outbox(store=store, deliver=self._carry, clock=self.clock, random=random, metrics=metrics)
+        self.outbox = Outbox(
+            store=store, deliver=self._carry, clock=self.clock, random=random, metrics=metrics
+        )
         self.engine = Engine(
             store=store,
             dispatch=dispatch,

@@ -29,7 +29,9 @@ async def test_what_a_turn_wrote_and_what_it_does_come_together(store: Store) ->
 
         async def all_gone() -> bool:
             async with store.transaction("test") as transaction:
-                return not await transaction.inbox(10) and not await transaction.outbox(running.clock.now(), 10)
+                return not await transaction.inbox(10) and not await transaction.outbox(
+                    running.clock.now(), 10
+                )
 
         await running.until(all_gone)
         assert running.sent[0][1] == reply("hello you")
@@ -77,9 +79,7 @@ async def test_what_a_crash_left_in_the_inbox_is_handled_at_the_next_start(store
         seen.append(turn.event.body)
 
     async with store.transaction("test") as transaction:
-        await transaction.take_in(
-            [message("one"), message("two", 2)], Running(store, dispatch).clock.now()
-        )
+        await transaction.take_in([message("one"), message("two", 2)], Running(store, dispatch).clock.now())
     async with Running(store, dispatch) as running:
         await running.until(lambda: seen == ["one", "two"])
 

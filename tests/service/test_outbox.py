@@ -156,7 +156,9 @@ async def test_what_a_crash_left_is_delivered_at_the_next_start(store: Store) ->
         await _begin(running, store)
         await running.until(begun.is_set)
     async with Running(store, story.dispatch) as running:
-        await running.until(lambda: [effect for _, effect in running.sent] == [reply("first"), reply("second")])
+        await running.until(
+            lambda: [effect for _, effect in running.sent] == [reply("first"), reply("second")]
+        )
 
 
 async def test_a_turn_that_fails_on_an_outcome_is_run_again(store: Store) -> None:
