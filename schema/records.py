@@ -25,7 +25,7 @@ class Prompt:
     kind: str
     asked_at: datetime
     subject: str = ""
-    draft: dict[str, str | int | bool | None | list[str]] = field(default_factory=dict)
+    draft: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
     by_itself: bool = False
     until: datetime | None = None
 
@@ -101,7 +101,9 @@ class Ask:
     """One private question about one request to one member with an offer.
 
     Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
-    hour; `said_at` is when they said yes.
+    hour; `said_at` is when they said yes. `wish` and `topics` are what the question says, so that it reads
+    the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
+    the member's own, from the moment that they would go on.
     """
 
     id: AskId
@@ -112,7 +114,12 @@ class Ask:
     made_at: datetime
     due_at: datetime | None
     length: timedelta
+    wish: str
+    topics: tuple[str, ...]
     said_at: datetime | None = None
+    note_seen: bool = False
+    card: str = ""
+    fear: str = ""
 
 
 @dataclass(frozen=True)

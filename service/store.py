@@ -223,8 +223,9 @@ class _Driver(Protocol):
 
     dialect: Dialect
     begin: ClassVar[str]
-    alive: bool
 
+    @property
+    def alive(self) -> bool: ...
     async def run(self, steps: Sequence[_Step]) -> list[_Row]: ...
     async def rollback(self) -> None: ...
 
@@ -269,8 +270,13 @@ class _PostgreSQL:
 
     def __init__(self, dialect: Dialect, connection: _Session) -> None:
         self.dialect = dialect
-        self.alive = True
+        self._lost = False
         self._connection = connection
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection is still of use, as far as is known without asking."""
+        return not self._lost and not self._connection.is_closed()
 
     async def run(self, steps: Sequence[_Step]) -> list[_Row]:
         rows: list[_Row] = []
@@ -282,10 +288,10 @@ class _PostgreSQL:
                     rows = [tuple(row) for row in await self._connection.fetch(step.sql, *step.arguments)]
                     if step.expect is not None and rows != step.expect:
                         raise _Unexpected
-                else:
-                    await self._connection.execute(step.sql)
+                elif await self._connection.execute(step.sql) == "ROLLBACK" != step.sql:
+                    raise Unreachable("database: the transaction was given up")
         except _LOST as error:
-            self.alive = False
+            self._lost = True
             raise Unreachable(f"database: {type(error).__name__}") from None
         except postgres.PostgresError as error:
             raise _postgres_error(error) from None
@@ -441,6 +447,10 @@ class _Statements:
                 .order_by(*table.primary_key)
             ),
         )
+
+    def first(self, table: AnyTable) -> _Statement:
+        """Any one row of `table`."""
+        return self._keep(("first", table.name), lambda: select(table).limit(bindparam("limit", 1)))
 
     def find(self, table: AnyTable, shape: tuple[tuple[str, int], ...]) -> _Statement:
         """Rows ordered by id; `shape` gives columns with the number of values: -1 for one, -2 for null."""
@@ -699,6 +709,7 @@ class Transaction:
         self._driver = driver
         self._statements = store.statements
         self._waiting: list[_Step] = []
+        self._broken = False
         self.begun = False
         self.wrote = False
         self.earliest_due: datetime | None = None
@@ -707,10 +718,25 @@ class Transaction:
     # The two ways to the database: ask and tell.
 
     async def _ask(self, statement: _Statement, **values: object) -> list[_Row]:
-        steps = self._opened()
-        steps.append(_Step(statement.sql, statement.arguments(values)))
+        step = _Step(statement.sql, statement.arguments(values))
+        return statement.results(await self._run(step))
+
+    async def _run(self, step: _Step) -> list[_Row]:
+        """Run what waits, then `step`. After a failure nothing more runs: what waited may be lost."""
+        if self._broken:
+            raise RuntimeError("a transaction went on after it had failed")
+        steps = [*self._opened(), step]
         self._waiting = []
-        return statement.results(await self._driver.run(steps))
+        self._broken = True
+        try:
+            rows = await self._driver.run(steps)
+        except _Unexpected:
+            raise LeaseHeld(
+                "Another process took over this database",
+                fix="Stop one of the two; one database is never served twice.",
+            ) from None
+        self._broken = False
+        return rows
 
     def _tell(self, statement: _Statement, rows: Iterable[Mapping[str, object]]) -> None:
         arguments = [statement.arguments(row) for row in rows]
@@ -738,9 +764,7 @@ class Transaction:
     async def commit(self) -> None:
         """Write what waits, and commit; for the store alone."""
         if self.begun or self._waiting:
-            steps = self._opened()
-            self._waiting = []
-            await self._driver.run([*steps, _Step("COMMIT", ())])
+            await self._run(_Step("COMMIT", ()))
             self.begun = False
 
     # Sealing: the only way into a sealed column and out of it.
@@ -794,6 +818,7 @@ class Transaction:
     async def delete(self, kind: type[Record], id: str) -> None:
         """Delete the record of this id, if there is one."""
         self.deleted = True
+        self._store.remembered.pop((_SHAPES[kind].table.name, id), None)
         self._tell(self._statements.delete(_SHAPES[kind].table, "id"), [{"id": id}])
 
     async def room_of(self, room: str) -> PeerRoom | None:
@@ -1057,6 +1082,13 @@ class Transaction:
         """The wrapped keys as number, state and bytes: one row, two in a rotation."""
         return cast(list[tuple[int, str, bytes]], await self._ask(self._statements.get(tables.keyring)))
 
+    async def is_empty(self) -> bool:
+        """Whether nothing sealed is there."""
+        for table in tables.SEALED:
+            if await self._ask(self._statements.first(table)):
+                return False
+        return True
+
     async def write_keyring(self, id: int, state: str, wrapped: bytes | None) -> None:
         """Keep or take away one wrapping of the keys."""
         if wrapped is None:
@@ -1168,11 +1200,6 @@ class Store:
                 if transaction.wrote:
                     reached(f"before commit {name}")
                 await _to_the_end(transaction.commit())
-            except _Unexpected:
-                raise LeaseHeld(
-                    "Another process took over this database",
-                    fix="Stop one of the two; `alongside` never serves one database twice.",
-                ) from None
             finally:
                 try:
                     if transaction.begun:
@@ -1277,13 +1304,14 @@ class Store:
                 key="database",
                 variable="ALONGSIDE_DATABASE",
             )
-        if revision is not None:
-            await self._unlock(outer_key)
+        unlocked = revision is not None and await self._unlock(outer_key)
         if revision != migrations.REVISIONS[-1]:
             await self._migrate()
-        if revision is None:
-            async with self.transaction("make the keyring") as transaction:
+        if not unlocked:
+            async with self.transaction("make keyring") as transaction:
                 if not await transaction.read_keyring():
+                    if not await transaction.is_empty():
+                        raise _no_keyring()
                     await transaction.write_keyring(1, "whole", Keyring.new().wrap(outer_key))
             await self._unlock(outer_key)
         path = self.path
@@ -1292,8 +1320,9 @@ class Store:
                 if file.exists():
                     file.chmod(0o600)
 
-    async def _unlock(self, outer_key: bytes) -> None:
-        async with self.transaction("read the keyring") as transaction:
+    async def _unlock(self, outer_key: bytes) -> bool:
+        """Open the keyring; False where there is none yet. Raises ConfigurationError for another key."""
+        async with self.transaction("read keyring") as transaction:
             rows = await transaction.read_keyring()
         for number, _, wrapped in rows:
             try:
@@ -1302,15 +1331,15 @@ class Store:
                 continue
             self.seal, self._outer_key = self._keyring.seal(), outer_key
             self._opened_by, self.rotating = number, len(rows) > 1
-            return
-        raise ConfigurationError(
-            "The sealing key is not the one that this database was sealed with; nothing was changed"
-            if rows
-            else "The database has no keyring, so that nothing in it can be opened",
-            fix="Give the key that belongs to this database; it is backed up apart from it.",
-            key="sealing_key",
-            variable="ALONGSIDE_SEALING_KEY",
-        )
+            return True
+        if rows:
+            raise ConfigurationError(
+                "The sealing key is not the one that this database was sealed with; nothing was changed",
+                fix="Give the key that belongs to this database; it is backed up apart from it.",
+                key="sealing_key",
+                variable="ALONGSIDE_SEALING_KEY",
+            )
+        return False
 
     async def _revision(self) -> str | None:
         """The revision of the database's tables; None for a new database."""
@@ -1335,8 +1364,11 @@ class Store:
         try:
             async with engine.connect() as connection:
                 config.attributes["connection"] = connection.sync_connection
+                # One migrates, and whoever waited meanwhile finds nothing left to do.
                 if connection.dialect.name == "sqlite":
                     await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                else:
+                    await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_KEY)))
                 await connection.run_sync(lambda _: command.upgrade(config, "head"))
                 if connection.dialect.name == "sqlite":
                     await connection.exec_driver_sql("COMMIT")
@@ -1395,6 +1427,8 @@ _PRAGMAS = (
 )
 
 
+_MIGRATION_KEY = int.from_bytes(b"alngmigr", signed=True)
+
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
@@ -1423,6 +1457,15 @@ def _engine(address: URL) -> AsyncEngine:
             address, isolation_level="AUTOCOMMIT", connect_args={"isolation_level": None, "timeout": 5.0}
         )
     return create_async_engine(address, connect_args={"command_timeout": _DEADLINE, "timeout": 10.0})
+
+
+def _no_keyring() -> OperatorError:
+    return OperatorError(
+        "The database has no keyring, so that nothing in it can be opened",
+        fix="Restore a backup of the whole database.",
+        key="database",
+        variable="ALONGSIDE_DATABASE",
+    )
 
 
 def file_of(address: URL) -> Path | None:
@@ -1469,4 +1512,6 @@ async def _to_the_end(work: Awaitable[None]) -> None:
     except asyncio.CancelledError:
         if not task.done():
             await asyncio.wait([task])
+        if task.done() and not task.cancelled():
+            task.exception()  # Looked at, so that nothing complains: whoever cancelled us asks no more.
         raise

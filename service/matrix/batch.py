@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
-
 from schema.errors import Malformed
 from schema.events import DirectChat, FromMatrix, Invited, Message, PlainMessage, Unreadable
 from schema.ids import EventId, MatrixId, RoomId
+from service import logs
 from service.matrix import border, messages
 from service.matrix.chats import Chat
 from service.matrix.client import Client
@@ -25,7 +24,7 @@ from service.matrix.machine import Machine, Plaintext, Replayed
 from service.matrix.messages import VERIFICATION, Step
 from service.matrix.waiting import Unread, Waiting
 
-_log = structlog.get_logger("matrix")
+_log = logs.get("service.matrix")
 
 _MOST_INVITES = 200
 _MOST_INVITES_OF_ONE = 3
@@ -35,9 +34,9 @@ _BEFORE_US = timedelta(minutes=1)
 _WORDS = ("m.room.encrypted", "m.room.message", "m.sticker")
 
 
-def set_aside(part: str, error: Malformed) -> None:
-    """Note that something foreign was refused: which part, and the kind of fault; never whose or what."""
-    _log.info("set aside", part=part, reason=str(error))
+def set_aside(error: Malformed) -> None:
+    """Note that something foreign was refused: where in our code, and never whose or what."""
+    _log.info("something foreign is set aside", error=error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class Reader:
         try:
             border.attempt(self._to_device, batch, event)
         except Malformed as error:
-            set_aside("to-device", error)
+            set_aside(error)
 
     def _to_device(self, batch: Batch, event: object) -> None:
         found = border.mapping(event)
@@ -111,7 +110,7 @@ class Reader:
         try:
             room = border.room_id(name)
         except Malformed as error:
-            set_aside("room", error)
+            set_aside(error)
             return
         new = self._client.chats.get(room) is None
         chat = self._client.chats.enter(room)
@@ -120,12 +119,17 @@ class Reader:
         timeline = border.items(section, "timeline", "events")
         for event in [*border.items(section, "state", "events"), *timeline]:
             if isinstance(event, dict) and "state_key" in event:
-                self._guard("state", chat.apply_state, event)
+                self._guard(chat.apply_state, event)
             elif isinstance(event, dict) and event.get("type") in _WORDS:
                 batch.timeline.append(Incoming(room, event))
-        self._guard("summary", chat.apply_summary, border.part(section, "summary"), self._client.user_id)
+        self._guard(chat.apply_summary, border.part(section, "summary"), self._client.user_id)
         earlier = border.part(section, "timeline").get("prev_batch")
-        if border.part(section, "timeline").get("limited") is True and not new and since and isinstance(earlier, str):
+        if (
+            border.part(section, "timeline").get("limited") is True
+            and not new
+            and since
+            and isinstance(earlier, str)
+        ):
             # An older gap that is still open begins further back: the new one includes it.
             chat.gap = (earlier, chat.gap[1] if chat.gap else since)
         if chat.members != before:
@@ -133,11 +137,11 @@ class Reader:
         self._client.chats.changed.add(room)
 
     @staticmethod
-    def _guard(part: str, call: Callable[..., object], *arguments: object) -> None:
+    def _guard(call: Callable[..., object], *arguments: object) -> None:
         try:
             border.attempt(call, *arguments)
         except Malformed as error:
-            set_aside(part, error)
+            set_aside(error)
 
     def invites(self, batch: Batch, sections: dict[str, Any]) -> None:
         """Make events of invitations: of bounded number, people of our own server first."""
@@ -146,7 +150,7 @@ class Reader:
             try:
                 found.append(border.attempt(self._invited, batch, name, section))
             except Malformed as error:
-                set_aside("invite", error)
+                set_aside(error)
         server = self._client.user_id.partition(":")[2]
         found.sort(key=lambda invited: invited.sender.partition(":")[2] != server)
         of_one: dict[MatrixId, int] = {}
@@ -211,7 +215,7 @@ class Reader:
             try:
                 border.attempt(self._word, batch, incoming, now)
             except Malformed as error:
-                set_aside("timeline", error)
+                set_aside(error)
         self._give_up(batch, now)
 
     def _word(self, batch: Batch, incoming: Incoming, now: datetime) -> None:
@@ -242,7 +246,7 @@ class Reader:
         try:
             return border.attempt(self._decrypt, batch, room, event)
         except Replayed as error:
-            set_aside("replay", error)
+            set_aside(error)
             return True
         except Malformed:
             return False
@@ -261,13 +265,15 @@ class Reader:
         batch.handled.append((plaintext, event_id))
         payload = plaintext.payload
         if "state_key" in payload:
-            set_aside("timeline", Malformed("an encrypted state event"))
+            set_aside(Malformed("an encrypted state event"))
             return True
         try:
             at = messages.sent_at(event)
-            found = messages.read(payload.get("type"), payload.get("content"), outer, event_id, room, sender, at)
+            found = messages.read(
+                payload.get("type"), payload.get("content"), outer, event_id, room, sender, at
+            )
         except Malformed as error:
-            set_aside("message", error)
+            set_aside(error)
             return True
         if isinstance(found, Message):
             batch.events.append(found)

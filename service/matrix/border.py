@@ -92,13 +92,13 @@ def event_id(value: object) -> EventId:
 
 
 def key(value: object) -> str:
-    """`value` as 32 bytes in base64, given back in the one unpadded spelling, so that equal keys are equal."""
+    """`value` as 32 bytes in base64, given back in the one unpadded spelling: equal keys are equal."""
     found = text(value, 64).rstrip("=")
     return attempt(vodozemac.Curve25519PublicKey.from_base64, found).to_base64()
 
 
 def parse(raw: bytes | str) -> dict[str, Any]:
-    """The JSON object that `raw` spells, else Malformed: not UTF-8, not JSON, too deep, NaN, not an object."""
+    """The JSON object that `raw` spells, else Malformed: not JSON, too deep, NaN, no object."""
     try:
         return mapping(json.loads(raw, parse_constant=_refuse))
     except (ValueError, RecursionError):
@@ -110,13 +110,15 @@ def _refuse(constant: str) -> None:
 
 
 def canonical(value: dict[str, Any]) -> bytes:
-    """Canonical JSON (spec, appendix "Canonical JSON") without `signatures` and `unsigned`: what is signed."""
+    """What is signed: canonical JSON (spec, appendix) without `signatures` and `unsigned`."""
     bare = {name: field for name, field in value.items() if name not in ("signatures", "unsigned")}
-    return json.dumps(bare, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+    return json.dumps(
+        bare, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False
+    ).encode()
 
 
 def is_signed(value: dict[str, Any], user: str, key_name: str, public: str) -> bool:
-    """Whether `value` bears a valid Ed25519 signature of `user` by `public`, under the name `ed25519:key_name`."""
+    """Whether `value` bears a valid signature of `user` by `public`, named `ed25519:key_name`."""
     signature = part(value, "signatures", user).get(f"ed25519:{key_name}")
     if not isinstance(signature, str) or len(signature) > 128:
         return False

@@ -63,7 +63,7 @@ class Chat:
             content = border.part(event, "content")
             before = (self.encrypted, self.algorithm_known)
             self.encrypted = True
-            # An encryption event without a known algorithm comes after ours was taken away: say nothing there.
+            # An algorithm that we don't speak makes the room one in which nothing is said.
             self.algorithm_known = content.get("algorithm") == MEGOLM
             return before != (self.encrypted, self.algorithm_known)
         if type_ != "m.room.member":
@@ -131,8 +131,10 @@ class Chat:
     @classmethod
     def from_row(cls, row: bytes) -> "Chat":
         """The reverse of `to_row`."""
-        *fields, gap = json.loads(row)
-        return cls(*fields, None if gap is None else (gap[0], gap[1]))
+        room, encrypted, algorithm_known, members, joined, invited, whole, told, last, gap = json.loads(row)
+        chat = cls(room, encrypted, algorithm_known, members, joined, invited, whole, told, last)
+        chat.gap = None if gap is None else (gap[0], gap[1])
+        return chat
 
 
 def _count(value: object, before: int | None) -> int | None:

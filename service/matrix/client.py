@@ -10,13 +10,13 @@ Guards:
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
 from schema.errors import HomeserverRefused, IdentityChanged, IdentityLost, Malformed, NotPrivate, Unreachable
 from schema.ids import DeviceId, EventId, MatrixId, OutboxId, RoomId
+from service.clock import Clock
 from service.matrix import border
 from service.matrix.chats import Chat, Chats
 from service.matrix.crypto_store import CryptoRows, Records
@@ -33,7 +33,7 @@ _UPLOADS_IN_A_ROW = 5
 
 
 class Client:
-    """One account's encryption device. `clock` gives aware UTC."""
+    """One account's encryption device."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Client:
         store: Records,
         user_id: MatrixId,
         device_id: DeviceId,
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         self.transport = transport
         self.store = store
@@ -75,7 +75,7 @@ class Client:
         this device: then the database is not this device's.
         """
         await self.load()
-        body = {"device_keys": {self.user_id: []}}
+        body: dict[str, Any] = {"device_keys": {self.user_id: []}}
         answer = await self.transport.request("keys query", "POST", client_path("keys", "query"), body=body)
         published = border.part(answer, "device_keys", self.user_id, self.device_id)
         ours = self.machine.device_keys()
@@ -96,7 +96,7 @@ class Client:
         async with self.store.transaction("load crypto") as transaction:
             kept = await transaction.read_crypto()
             chats = await transaction.read_chats()
-        self._machine = Machine.load(self.user_id, self.device_id, rows, kept, self.clock())
+        self._machine = Machine.load(self.user_id, self.device_id, rows, kept, self.clock.now())
         self.chats = Chats(self.user_id, [Chat.from_row(row) for _, row in chats])
         self.sharing.drop_all()
         await self.save()
@@ -117,7 +117,7 @@ class Client:
         machine.rows.committed(changed)
 
     async def upload_keys(self, count: int | None, *, fallback_used: bool) -> None:
-        """Bring the one-time keys on the homeserver up to number; `count` is how many it has (None: none known).
+        """Bring the one-time keys on the homeserver up to number; it has `count` (None: not known).
 
         Keys are saved first. A homeserver that has others under their names (after a restored database)
         refuses; those are given up, and fresh ones go out under the next names.
@@ -297,7 +297,7 @@ class Client:
     async def send_plain_answer(self, room: RoomId, body: str, transaction: OutboxId) -> EventId:
         """The fixed answer in an unencrypted chat. Raises NotPrivate where the room was ever encrypted.
 
-        It is sent as a notice. The homeserver is asked first, since encryption may have been switched on since.
+        The homeserver is asked first, since encryption may have been switched on meanwhile.
         """
         chat = self.chats.get(room)
         if chat is None or chat.encrypted:
@@ -314,7 +314,9 @@ class Client:
         content = {**text_content(body, True), ALONGSIDE_ID: transaction}
         return self._sent(await self.transport.request("send plain", "PUT", path, body=content))
 
-    async def send_to_device(self, type_: str, messages: Mapping[MatrixId, Mapping[str, Any]], transaction: str) -> None:
+    async def send_to_device(
+        self, type_: str, messages: Mapping[MatrixId, Mapping[str, Any]], transaction: str
+    ) -> None:
         """Send plain to-device events (verification steps): user to device (or `*`) to content."""
         path = client_path("sendToDevice", type_, transaction)
         await self.transport.request("send to device", "PUT", path, body={"messages": messages})

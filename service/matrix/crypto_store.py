@@ -65,7 +65,7 @@ class Records(Protocol):
 
 @dataclass(frozen=True)
 class Changed:
-    """Rows for one transaction: plain bytes, or None for a row that goes; `marks` say which changes they are."""
+    """Rows for one transaction: plain bytes, or None for a row that goes; `marks` name the changes."""
 
     rows: dict[Row, bytes | None]
     marks: dict[Row, int]
@@ -96,4 +96,3 @@ class CryptoRows:
         for row, mark in changed.marks.items():
             if self._marks.get(row) == mark:
                 del self._marks[row], self._make[row]
-

@@ -62,7 +62,7 @@ class Correspondent:
 
 @dataclass(slots=True)
 class RoomKey:
-    """An inbound Megolm session: exported at the first index that is still open, and what of it was handled."""
+    """An inbound Megolm session, exported at the first index still open, and what of it was handled."""
 
     owner: MatrixId
     room: RoomId
@@ -106,7 +106,7 @@ class Machine:
         self.rows = rows
         self.people: dict[MatrixId, Person] = {}
         self._pickle_key = secrets.token_bytes(32)
-        self._account = vodozemac.Account()
+        self._account: Any = vodozemac.Account()  # Its stubs leave the fallback key out.
         self.published = False
         self.made_at = made_at
         self._correspondents: dict[str, Correspondent] = {}
@@ -130,7 +130,7 @@ class Machine:
         kept: Iterable[tuple[str, str, bytes]],
         now: datetime,
     ) -> "Machine":
-        """The machine that `kept` rows describe, or one made `now`, marked to be saved, where there are none."""
+        """The machine that `kept` rows describe; where there are none, one made `now`, to be saved."""
         machine = cls(user, device, rows, now)
         found = False
         for kind, _, row in kept:
@@ -291,12 +291,16 @@ class Machine:
         if kind not in (0, 1) or isinstance(kind, bool) or sender_key == self.curve25519:
             raise Malformed("an unknown kind of message")
         message = vodozemac.AnyOlmMessage
-        read = border.attempt(message.from_parts, kind, _base64(border.text(mine.get("body"), _LONGEST_CIPHERTEXT)))
+        read = border.attempt(
+            message.from_parts, kind, _base64(border.text(mine.get("body"), _LONGEST_CIPHERTEXT))
+        )
         payload = self._decrypt_olm(sender, sender_key, read)
         if payload.get("type") == "m.room_key":
             self._take_room_key(sender, sender_key, payload)
 
-    def _decrypt_olm(self, sender: MatrixId, sender_key: str, message: vodozemac.AnyOlmMessage) -> dict[str, Any]:
+    def _decrypt_olm(
+        self, sender: MatrixId, sender_key: str, message: vodozemac.AnyOlmMessage
+    ) -> dict[str, Any]:
         known = self._correspondents.get(sender_key)
         if known is not None and known.user != sender:
             raise Malformed("the device belongs to somebody else")
@@ -370,8 +374,10 @@ class Machine:
         )
         self._keep_olm(user, device.curve25519, session)
 
-    def encrypt_to_device(self, user: MatrixId, device: Device, type_: str, content: dict[str, Any]) -> dict[str, Any]:
-        """The content of an `m.room.encrypted` to-device event; Malformed where there is no usable session."""
+    def encrypt_to_device(
+        self, user: MatrixId, device: Device, type_: str, content: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The content of an `m.room.encrypted` to-device event; Malformed without a usable session."""
         found = self._correspondents.get(device.curve25519)
         if found is None or found.user != user:
             raise Malformed("no session with the device")
@@ -439,7 +445,9 @@ class Machine:
         session_id = content.get("session_id")
         return self._room_keys.get((sender, room, session_id)) if isinstance(session_id, str) else None
 
-    def decrypt(self, sender: MatrixId, room: RoomId, event: EventId, content: Mapping[str, Any]) -> Plaintext:
+    def decrypt(
+        self, sender: MatrixId, room: RoomId, event: EventId, content: Mapping[str, Any]
+    ) -> Plaintext:
         """Decrypt one room event's content; nothing is marked: that is `settle`'s, with the inbox.
 
         Raises NoKey, Replayed or Malformed. Whether the session's device may speak for `sender` is not asked
@@ -564,5 +572,7 @@ def _room_key_row(key: RoomKey) -> bytes:
 
 
 def _read_room_key(row: bytes) -> RoomKey:
-    *fields, handled, gap_since = json.loads(row)
-    return RoomKey(*fields, dict(handled), gap_since)
+    owner, room, session_id, sender_key, ed25519, exported, index, at, handled, gap_since = json.loads(row)
+    key = RoomKey(owner, room, session_id, sender_key, ed25519, exported, index, at)
+    key.handled, key.gap_since = dict(handled), gap_since
+    return key

@@ -57,7 +57,13 @@ def sent_at(event: dict[str, Any]) -> datetime:
 
 
 def read(
-    type_: object, content: object, outer: dict[str, Any], event: EventId, room: RoomId, sender: MatrixId, at: datetime
+    type_: object,
+    content: object,
+    outer: dict[str, Any],
+    event: EventId,
+    room: RoomId,
+    sender: MatrixId,
+    at: datetime,
 ) -> Message | Step | None:
     """Read one decrypted event; None is what nobody has to answer. Raises Malformed.
 
@@ -109,7 +115,7 @@ def _quoted(relation: dict[str, Any]) -> EventId | None:
 
 
 def _without_fallback(body: str) -> str:
-    """`body` without the quoted lines that older clients put before a reply (removed from the spec in v1.13)."""
+    """`body` without the quoted lines that older clients put before a reply (until spec v1.13)."""
     lines = body.split("\n")
     if not lines[0].startswith("> "):
         return body

@@ -107,7 +107,9 @@ class Sharing:
         found.person_devices = compared
         return found
 
-    def encrypt(self, room: RoomId, session: RoomSession, type_: str, content: dict[str, Any]) -> dict[str, Any]:
+    def encrypt(
+        self, room: RoomId, session: RoomSession, type_: str, content: dict[str, Any]
+    ) -> dict[str, Any]:
         """The content of an `m.room.encrypted` event (spec, "m.megolm.v1.aes-sha2")."""
         session.sent += 1
         plaintext = border.canonical({"type": type_, "content": content, "room_id": room})
@@ -120,9 +122,13 @@ class Sharing:
             "device_id": machine.device_id,
         }
 
-    async def _share(self, room: RoomId, session: RoomSession, user: MatrixId, devices: Sequence[Device]) -> None:
+    async def _share(
+        self, room: RoomId, session: RoomSession, user: MatrixId, devices: Sequence[Device]
+    ) -> None:
         machine = self._machine()
-        await self._claim(machine, user, [each for each in devices if not machine.has_session(each.curve25519)])
+        await self._claim(
+            machine, user, [each for each in devices if not machine.has_session(each.curve25519)]
+        )
         content = {
             "algorithm": MEGOLM,
             "room_id": room,

@@ -17,10 +17,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-import structlog
-
 from schema.errors import AlongsideError, HomeserverRefused, Malformed, OperatorError, Throttled, WorldError
 from schema.ids import MatrixId, RoomId
+from service import logs
+from service.clock import Clock
 from service.matrix import border
 from service.matrix.batch import Batch, Incoming, Reader, set_aside
 from service.matrix.chats import Chat
@@ -30,9 +30,9 @@ from service.matrix.messages import Step
 from service.matrix.transport import Transport, client_path
 from service.matrix.waiting import Unread, Waiting
 
-_log = structlog.get_logger("matrix")
+_log = logs.get("service.matrix")
 
-TOKEN = "desk sync token"  # noqa: S105 (the name of a row, not a secret)
+TOKEN = "desk_sync"  # noqa: S105 (the name of a row, not a secret)
 _POLL = 30.0
 _ANSWER = 60.0
 _KEYS_SECONDS = 3.0
@@ -76,8 +76,7 @@ class Verification(Protocol):
 
 
 class Sync:
-    """The loop. `wake` is called after each commit that brought events; `clock` gives aware UTC.
-
+    """The loop. `wake` is called after each commit that brought events.
     `patience` is how long a message that can't be read waits for its key before it is asked for again.
     """
 
@@ -86,7 +85,7 @@ class Sync:
         transport: Transport,
         client: Client,
         store: Records,
-        clock: Callable[[], datetime],
+        clock: Clock,
         wake: Callable[[], None],
         verification: Verification | None = None,
         patience: timedelta = timedelta(minutes=2),
@@ -130,11 +129,11 @@ class Sync:
                 pause = throttled.retry_after
             except AlongsideError as error:
                 pause = min(_FIRST_PAUSE * 2**failures, _LONGEST_PAUSE)
-                _log.warning("sync failed", reason=type(error).__name__, failures=failures)
-            except Exception:  # noqa: BLE001 (a fault of ours must not end the loop; it is shown, and retried slowly)
+                _log.warning("a sync failed", error=error, failures=failures)
+            except Exception as error:  # noqa: BLE001  Our own fault must not end the loop: it is shown.
                 pause = min(_FIRST_PAUSE * 2 ** (failures + 2), _LONGEST_PAUSE)
                 self._client.drop()
-                _log.exception("sync failed", failures=failures)
+                _log.error("a sync failed", error=error, failures=failures)
             failures = min(failures + 1, 10)
             await asyncio.sleep(pause * random.uniform(1.0, 1.25))  # noqa: S311 (jitter)
 
@@ -170,7 +169,7 @@ class Sync:
             return 0.0
         poll = _POLL
         if (due := self._waiting.next_due()) is not None:
-            poll = min(poll, (due - self._clock()).total_seconds())
+            poll = min(poll, (due - self._clock.now()).total_seconds())
             if (again := self._client.directory.next_try()) is not None:
                 poll = min(poll, again - asyncio.get_running_loop().time())
         if any(chat.gap for chat in self._client.chats.all()):
@@ -199,7 +198,7 @@ class Sync:
         await self._fill_gaps(batch)
         await self._ask_members(batch)
         await self._client.directory.refresh(self._stale(batch), _KEYS_SECONDS)
-        now = self._clock()
+        now = self._clock.now()
         for room in batch.touched:
             self._reader.company(batch, room)
         self._reader.words(batch, now)
@@ -268,15 +267,17 @@ class Sync:
         chat.gap = None
         self._client.chats.changed.add(chat.room)
         found.reverse()
-        incoming = [Incoming(chat.room, each) for each in found if isinstance(each, dict) and "state_key" not in each]
-        batch.timeline[:0] = [each for each in incoming if each.event.get("type") in _WORDS]
+        events = [each for each in found if isinstance(each, dict) and "state_key" not in each]
+        batch.timeline[:0] = [Incoming(chat.room, each) for each in events if each.get("type") in _WORDS]
 
     async def _ask_members(self, batch: Batch) -> None:
         """Ask who is in rooms that may be somebody's chat and whose members are not all known."""
         unsure = []
         for room in batch.touched:
             chat = self._client.chats.get(room)
-            if chat is not None and chat.encrypted and not chat.sure and (chat.joined or 0) + (chat.invited or 0) <= 2:
+            if chat is None or not chat.encrypted or chat.sure:
+                continue
+            if (chat.joined or 0) + (chat.invited or 0) <= 2:
                 unsure.append(chat)
         await self._within(
             _MEMBERS_SECONDS, [self._client.load_members(chat) for chat in unsure[:_ROOMS_AT_ONCE]]
@@ -303,7 +304,8 @@ class Sync:
                     people = client.chats.people()
                     machine.forget_people(people.__contains__)
                 lookup = self._store.seal.lookup
-                await transaction.write_chats({lookup("chats", room): client.chats.row(room) for room in rooms})
+                kept = {lookup("chats", room): client.chats.row(room) for room in rooms}
+                await transaction.write_chats(kept)
                 changed = machine.rows.changed()
                 await transaction.write_crypto(changed.rows)
                 await transaction.write_instance(TOKEN, batch.token.encode())
@@ -329,7 +331,7 @@ class Sync:
     # ---- beside the batches
 
     async def _do_chores(self) -> None:
-        """Upload keys and mend sessions whenever a batch showed that it is needed; a fault waits for the next."""
+        """Upload keys and mend sessions whenever a batch showed the need; a fault waits for the next one."""
         while True:
             await self._chores.wait()
             self._chores.clear()
@@ -338,7 +340,7 @@ class Sync:
                 self._one_time_keys = None
                 await self._client.sharing.unwedge()
             except (WorldError, HomeserverRefused) as error:
-                _log.warning("keys not uploaded", reason=type(error).__name__)
+                _log.warning("keys are not uploaded yet", error=error)
                 await asyncio.sleep(_FIRST_PAUSE)
 
     async def _verify(self) -> None:
@@ -349,9 +351,10 @@ class Sync:
                 continue
             try:
                 async with asyncio.timeout(_STEP_SECONDS):
-                    await self._verification.handle(step.sender, step.type, step.content, step.room, step.event_id)
+                    await self._verification.handle(
+                        step.sender, step.type, step.content, step.room, step.event_id
+                    )
             except OperatorError:
                 raise
             except (AlongsideError, TimeoutError, ValueError, KeyError, TypeError) as error:
-                set_aside("verification", Malformed(type(error).__name__))
-
+                set_aside(Malformed(type(error).__name__))

@@ -1,7 +1,7 @@
-"""Encrypted messages that can't be read yet: kept, tried again when something about them changed, then given up.
+"""Encrypted messages that can't be read yet: kept, tried again, and given up after a while.
 
-Guards: none is lost in silence; each is tried when its key or its device comes, across restarts too, and after
-a while the room gets one plain request to send again, not one for each message.
+Guards: none is lost in silence; each is tried when its key or its device comes, across restarts too, and
+then the room gets one plain request to send again, not one for each message.
 """
 
 import json
@@ -18,7 +18,7 @@ _MOST = 5000
 
 @dataclass(slots=True)
 class Unread:
-    """One event that waits; `session` names the key that it waits for, `kept` says that it has a row."""
+    """One event that waits; `session` is the id of the session whose key it waits for."""
 
     event_id: EventId
     room: RoomId
@@ -26,7 +26,6 @@ class Unread:
     session: str
     event: dict[str, Any]
     since: datetime
-    kept: bool = False
 
     def to_row(self) -> bytes:
         """Plain bytes for a sealed row."""
@@ -35,7 +34,8 @@ class Unread:
     @classmethod
     def from_row(cls, row: bytes, since: datetime) -> "Unread":
         """The reverse of `to_row`."""
-        return cls(*json.loads(row), since, kept=True)
+        event_id, room, sender, session, event = json.loads(row)
+        return cls(event_id, room, sender, session, event, since)
 
 
 class Waiting:
