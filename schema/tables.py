@@ -201,7 +201,7 @@ outbox = Table(
     _sealed(),
     sqlite_autoincrement=True,
     info={
-        "kept": "until delivered or refused for good, or its deadline: a day for words, two weeks for an erasure"
+        "kept": "until delivered or refused for good, or its deadline: a day for words, 14 for an erasure"
     },
 )
 chats = Table(

@@ -33,8 +33,8 @@ async def raise_generation(store: Store, transport: Transport, user: MatrixId) -
         kept = int(await transaction.read_instance(_ROW) or b"0")
         if remembered > kept:
             raise DatabaseRestored(
-                f"This database stopped at start {kept}, and the homeserver remembers start {remembered}: it is "
-                "an older copy",
+                f"This database stopped at start {kept}, and the homeserver remembers start {remembered}: it "
+                "is an older copy",
                 fix="If it was restored from a backup, run `alongside restored`; if not, find the newer one.",
             )
         generation = kept + 1
