@@ -338,7 +338,7 @@ async def _cross_sign(
         try:
             transport, device = await sign_in(settings, store, opened, clock)
             await _take_device(store, device)
-            client = Client(transport, store, user, device, clock.now)
+            client = Client(transport, store, user, device, clock)
             await client.start()
             identity = await establish(
                 transport, store, user, client.device_keys(), password=password, new=new_identity

@@ -132,16 +132,15 @@ class Service:
 
     async def spawn(self) -> None:
         """Start the process."""
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *bound(self._program("run")),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                cwd=self.directory,
-                env=self.environment(),
-                start_new_session=True,
-            )
+        self._process = await asyncio.create_subprocess_exec(
+            *bound(self._program("run")),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=self.directory,
+            env=self.environment(),
+            start_new_session=True,
+        )
         self._running = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
 
