@@ -264,6 +264,11 @@ async def _load(store: Kept, user_id: MatrixId) -> tuple[Identity | None, Identi
     return kept[0], kept[1]
 
 
+async def kept_identity(store: Kept, user_id: MatrixId) -> Identity | None:
+    """The identity in force as the database has it, asked of nobody else. Raises IdentityLost, WorldError."""
+    return (await _load(store, user_id))[0]
+
+
 async def _save(
     store: Kept, user_id: MatrixId, identity: Identity | None, following: Identity | None = None
 ) -> None:
