@@ -180,20 +180,31 @@ class Story:
         return EventId(f"$event-{self._count}")
 
     async def say(
-        self, name: str, body: str, *, after: float = 60.0, pump: bool = True, **more: object
+        self,
+        name: str,
+        body: str,
+        *,
+        after: float = 60.0,
+        pump: bool = True,
+        kind: str = "text",
+        edits: bool = False,
+        quotes: EventId | None = None,
+        private: bool = True,
     ) -> str:
         """The member writes `body`, `after` seconds later; what the service answers them, or nothing."""
         await self.wait(timedelta(seconds=after))
         self.log.append(Line(self.now, name, body, False))
         seen = len(self.log)
-        values: dict[str, object] = {"private": True, **more}
         message = Message(
-            self._event_id(),
-            self.chat(name),
-            self.address(name),
-            body,
-            self.now,
-            **values,  # type: ignore[arg-type]
+            event_id=self._event_id(),
+            room=self.chat(name),
+            sender=self.address(name),
+            body=body,
+            sent_at=self.now,
+            kind=kind,
+            edits=edits,
+            quotes=quotes,
+            private=private,
         )
         await self.event(message)
         answer = [line.body for line in self.log[seen:] if line.from_desk and line.name == name]
