@@ -58,7 +58,8 @@ async def test_nothing_counts_where_somebody_else_is_in_the_chat(story: Story) -
     await story.says("ana", "talk", "1", "1", "2", "skip")
     answer = await story.say("ana", "yes", private=False)
     assert answer == (
-        "Somebody else is in this chat, so I do not answer here. I send you an invitation to a chat for us two."
+        "Somebody else is in this chat, so I do not answer here. "
+        "I send you an invitation to a chat for us two."
     )
     assert not story.records.all(Request)
     assert await story.say("ana", "yes", private=False) == ""

@@ -73,7 +73,7 @@ async def test_an_ask_that_waited_too_long_is_made_again_later(story: Story) -> 
 
 
 async def test_the_note_is_with_one_person_at_a_time(story: Story) -> None:
-    """The second yes waits for the round; then the first may still go on, and the second hears at the hour."""
+    """The second yes waits for the round; the first may still go on, and the second hears at the hour."""
     await _two(story, "ben", "cleo")
     await story.asks("ana", note="secret words")
     await story.says("ben", "yes")
@@ -152,7 +152,7 @@ async def test_a_yes_alone_counts_however_it_is_typed(story: Story, words: str) 
 
 
 async def test_the_consent_waits_behind_what_the_asker_is_doing(story: Story) -> None:
-    """Ana is making an offer when somebody says yes: the question comes when she is done, or after a while."""
+    """Ana is making an offer when somebody says yes: the question comes when she is done, or later."""
     await _two(story, "ben")
     await story.asks("ana")
     await story.says("ana", "offer")
@@ -174,7 +174,7 @@ async def test_the_consent_waits_behind_what_the_asker_is_doing(story: Story) ->
 
 
 async def test_a_peer_who_steps_back_after_going_on_leaves_the_asker_looking(story: Story) -> None:
-    """Ana's yes comes after Ben took his back: she hears that it did not come together, and when it goes on."""
+    """Ana's yes comes after Ben took his back: she hears that it did not come together, and what is next."""
     await _two(story, "ben")
     await story.asks("ana")
     await story.says("ben", "yes", "go on", "stop", "1")

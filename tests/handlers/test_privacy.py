@@ -102,7 +102,7 @@ async def test_forgetting_needs_one_exact_yes(story: Story) -> None:
     """Anything else changes nothing."""
     await story.comes("ana")
     await story.says("ana", "forget me", "yes please, all of it")
-    assert story.member("ana")
+    assert story.records.all(Member)
     await story.says("ana", "no")
     assert "Nothing has changed" in story.last("ana")
 

@@ -134,6 +134,17 @@ async def test_a_room_that_opens_after_all_is_taken_away(story: Story) -> None:
     assert [type(one) for one in effects] == [MutePeerRoom, EmptyPeerRoom, PurgePeerRoom]
 
 
+async def test_of_two_rooms_for_one_pairing_the_later_goes(story: Story) -> None:
+    """A second room is taken away, and what is done to it is not taken for the first one's."""
+    await together(story)
+    (effect,) = [one for _, one in story.effects if isinstance(one, OpenPeerRoom)]
+    effects = await story.event(Delivered(effect, RoomId("!second")))
+    assert [type(one) for one in effects] == [MutePeerRoom, EmptyPeerRoom, PurgePeerRoom]
+    await story.pump()
+    assert story.the_room().room == ROOM
+    assert story.the_room().state is RoomState.OPEN
+
+
 async def test_everything_that_is_delivered_twice_happens_once(story: Story) -> None:
     """Each outcome comes again at the end, and changes nothing."""
     await together(story)

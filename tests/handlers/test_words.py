@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import handlers
 import service.core
-from handlers.desk import normal, own_words, split
-from handlers.words import Catalogue
+from handlers.desk import own_words
+from handlers.words import Catalogue, normal, split
 
 WORDS = Catalogue()
 NOW = datetime(2026, 11, 27, 13, 0, tzinfo=UTC)
@@ -115,7 +115,7 @@ def test_sentences_are_short_and_literal(key: str) -> None:
     """Rule 5: short sentences, nobody blamed, no cheer."""
     message = WORDS._catalogs["en"].get(key)
     assert message is not None
-    forms = [message.string] if isinstance(message.string, str) else list(message.string)
+    forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
     for text in forms:
         assert not _UNKIND.search(text)
         assert "!" not in text
