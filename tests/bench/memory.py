@@ -5,6 +5,7 @@ memory that no other process shares.
 """
 
 import asyncio
+from itertools import pairwise
 
 from tests.bench.answers import open_chats
 from tests.bench.measure import Goal, Stopwatch, Table, resident, say
@@ -39,9 +40,12 @@ async def measure(steps: int = STEPS) -> None:
             assert service.pid is not None
             assert echo.pid is not None
             sizes.append((resident(service.pid), resident(echo.pid)))
-            say(f"({len(crowd.people)} members after {watch():.0f} s: the service {sizes[-1][0] / _KIB:.0f} KiB,"
-                f" nio echo {sizes[-1][1] / _KIB:.0f} KiB)")  # fmt: skip
-    for before, after in zip(sizes, sizes[1:], strict=False):
+            ours_now, theirs_now = (size / _KIB for size in sizes[-1])
+            say(
+                f"({len(crowd.people)} members after {watch():.0f} s:"
+                f" the service {ours_now:.0f} KiB, nio echo {theirs_now:.0f} KiB)"
+            )
+    for before, after in pairwise(sizes):
         ours.append((after[0] - before[0]) / STEP / _KIB)
         theirs.append((after[1] - before[1]) / STEP / _KIB)
     table = Table("memory: for each further member with one device")

@@ -1,8 +1,8 @@
 """Many members with real encryption in one process, cheap enough that what they talk to is the bottleneck.
 
 Rules guarded here:
-- Each has an account, a device, an Olm account, and Megolm sessions of its own: what they say can be read only
-  with the keys that they shared, and what they hear is decrypted.
+- Each has an account, a device, an Olm account, and Megolm sessions of its own: what they say can be read
+  only with the keys that they shared, and what they hear is decrypted.
 - They trust whatever device the other has: this is a load, and no client that anybody should use.
 - One request at a time for each of them.
 """
@@ -40,7 +40,7 @@ def canonical(value: dict[str, Any]) -> bytes:
 
 @dataclass(frozen=True)
 class Heard:
-    """One message: `at` is when it came, in seconds of the monotonic clock; `body` None where it has no key."""
+    """One message: `at` is when it came, on the monotonic clock; `body` None where its key is not there."""
 
     room: str
     sender: str

@@ -4,6 +4,7 @@ Rules guarded here:
 - Bodies pass unchanged; nothing is kept of them.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -16,7 +17,7 @@ _PASSED_ON = ("Authorization", "Content-Type")
 
 
 class Passed(NamedTuple):
-    """One request: `begun` is when it came, `done` when its answer was handed over, on the monotonic clock."""
+    """One request: when it came and when its answer was handed over, on the monotonic clock."""
 
     method: str
     path: str
@@ -34,6 +35,7 @@ class Proxy:
         self._target = target
         self.passed: list[Passed] = []
         self.url = ""
+        self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=300)
@@ -54,9 +56,15 @@ class Proxy:
         await self._runner.cleanup()
         await self._session.close()
 
-    def first(self, look: Callable[[Passed], bool]) -> Passed | None:
-        """The first request, by when it was done, that `look` is true for."""
-        return min((each for each in self.passed if look(each)), key=lambda each: each.done, default=None)
+    async def wait_for(self, look: Callable[[Passed], bool], seconds: float = 10.0) -> Passed:
+        """The first request, by when it was done, that `look` is true for; TimeoutError if none comes."""
+        async with asyncio.timeout(seconds):
+            while True:
+                found = [each for each in self.passed if look(each)]
+                if found:
+                    return min(found, key=lambda each: each.done)
+                self._news.clear()
+                await self._news.wait()
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         begun = time.monotonic()
@@ -75,4 +83,5 @@ class Proxy:
         path = request.raw_path.partition("?")[0]
         done = time.monotonic()
         self.passed.append(Passed(request.method, path, dict(request.query), token, begun, done, len(body)))
+        self._news.set()
         return response

@@ -1,8 +1,8 @@
 """What is measured: the service as a process of its own, and what all measured programs have in common.
 
 Rules guarded here:
-- The service is set up by `init` and started by `run`, with the community's defaults: what is measured is what
-  a community gets.
+- The service is set up by `init` and started by `run`, with the community's defaults: what is measured is
+  what a community gets.
 - It ends with the process that started it; its directory stays for a look where something failed.
 """
 
@@ -51,7 +51,7 @@ class Subject(Protocol):
 class Service:
     """The service on a homeserver. Make it with `Service.start`, use it in `async with`.
 
-    `command` is put between Python and the program, for a profiler; `variables` are keys of its configuration.
+    `command` stands between Python and the program, for a profiler; `variables` are configuration keys.
     """
 
     def __init__(self, homeserver: Homeserver, variables: Mapping[str, str], url: str | None = None) -> None:
