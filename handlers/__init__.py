@@ -109,6 +109,7 @@ class _Command:
 
 COMMANDS: Mapping[str, _Command] = {
     "menu": _Command("command.menu", menu.start, everywhere=True),
+    "hello": _Command("command.hello", menu.start),
     "places": _Command("command.places", menu.places, everywhere=True),
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),

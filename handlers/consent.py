@@ -168,7 +168,7 @@ async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> No
         return
     until = desk.now + desk.timings.consent_open
     offer = await desk.records.get(Offer, OfferId(ask.offer))
-    card, fear = (offer.card, offer.fear) if offer is not None else ("", "unsaid")
+    card, fear = (offer.card, offer.fear) if offer is not None else (ask.card, ask.fear or "unsaid")
     request = await desk.records.get(Request, ask.request)
     if request is not None and request.state is RequestState.LOOKING:
         await requests.propose(desk, request, ask, card, fear, until)

@@ -103,7 +103,7 @@ class Ask:
     Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
     hour; `said_at` is when they said yes. `wish` and `topics` are what the question says, so that it reads
     the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
-    the member's own, from the moment that they would go on.
+    the member's own, from the moment that they would go on, or that their offer ended.
     """
 
     id: AskId

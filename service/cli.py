@@ -135,8 +135,6 @@ _CONFIG = click.Path(path_type=Path, dir_okay=False)
 def program(context: click.Context, place: Path | None) -> None:
     """Set up what every command needs."""
     context.obj = place
-    # Whatever goes wrong unexpectedly in any command is shown without a message that may hold a secret.
-    context.call_on_close(logs.install("console", "error").remove)
 
 
 def _with_configuration(command: Callable[Concatenate[Path | None, P], None]) -> Callable[P, None]:
@@ -208,10 +206,11 @@ class _Answers:
         self._ask = ask
         self._given = given
         self._files = files
-        self._told = False
+        self.made = False
 
     def tell(self, line: str) -> None:
         """Say what was done."""
+        self.made = True
         click.echo(_wrap(line, "", "  "))
 
     def _secret(self, name: str) -> str | None:
@@ -450,7 +449,10 @@ def init(
     click.echo("The front desk's fingerprint, to be published where people trust it:")
     click.echo(f"  {fingerprint}")
     click.echo()
-    click.echo(_wrap(f"All is made. Read {place} once, then: alongside run"))
+    if asking.made:
+        click.echo(_wrap(f"All is made. Read {place} once, then: alongside run"))
+    else:
+        click.echo("Everything was there already; nothing was changed.")
 
 
 # ---- looking and repairing --------------------------------------------------------------------------------
@@ -574,6 +576,8 @@ for _name in ("check", "demo"):
 
 def main() -> None:
     """Run the program with the arguments of the command line."""
+    # What goes wrong unexpectedly is shown without its message, which may hold a secret.
+    logs.install("console", "error")
     program(prog_name="alongside")
 
 

@@ -343,6 +343,8 @@ async def _cross_sign(
             identity = await establish(
                 transport, store, user, client.device_keys(), password=password, new=new_identity
             )
+            if new_identity:
+                asking.tell("Made a new identity")
             return identity.fingerprint()
         finally:
             await store.close()

@@ -65,6 +65,8 @@ _KEEP_SEEN = timedelta(days=14)
 _REMEMBERED = 4096
 """Opened records kept in memory: enough to match 2,000 offers without opening each again."""
 _RESEAL_BATCH = 500
+_BUSY = 5000
+"""Milliseconds that SQLite waits for another program's lock."""
 _DEADLINE = 30.0
 """Seconds that one statement may take on PostgreSQL before its connection is given up."""
 
@@ -1220,7 +1222,12 @@ class Store:
         async with self._turn:
             driver = await self._ready()
             if driver.dialect.name == "sqlite":
-                ((busy, _, _),) = await driver.run([_Step("PRAGMA wal_checkpoint(TRUNCATE)", ())])
+                # Others' turns wait meanwhile, so a reader elsewhere is not waited for.
+                await driver.run([_Step("PRAGMA busy_timeout = 50", ())])
+                try:
+                    ((busy, _, _),) = await driver.run([_Step("PRAGMA wal_checkpoint(TRUNCATE)", ())])
+                finally:
+                    await driver.run([_Step(f"PRAGMA busy_timeout = {_BUSY}", ())])
                 if busy:
                     raise Unreachable("database: the write-ahead log is in use by another program")
             else:
@@ -1308,17 +1315,25 @@ class Store:
         if revision != migrations.REVISIONS[-1]:
             await self._migrate()
         if not unlocked:
-            async with self.transaction("make keyring") as transaction:
-                if not await transaction.read_keyring():
-                    if not await transaction.is_empty():
-                        raise _no_keyring()
-                    await transaction.write_keyring(1, "whole", Keyring.new().wrap(outer_key))
+            try:
+                await self._make_keyring(outer_key)
+            except Unreachable:
+                # Another first start may have made it at the same time; then it is there now.
+                await self._make_keyring(outer_key)
             await self._unlock(outer_key)
         path = self.path
         if driver.dialect.name == "sqlite" and path is not None:
             for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
                 if file.exists():
                     file.chmod(0o600)
+
+    async def _make_keyring(self, outer_key: bytes) -> None:
+        """Give a database that holds nothing yet its inner keys."""
+        async with self.transaction("make keyring") as transaction:
+            if not await transaction.read_keyring():
+                if not await transaction.is_empty():
+                    raise _no_keyring()
+                await transaction.write_keyring(1, "whole", Keyring.new().wrap(outer_key))
 
     async def _unlock(self, outer_key: bytes) -> bool:
         """Open the keyring; False where there is none yet. Raises ConfigurationError for another key."""
@@ -1454,7 +1469,7 @@ def _engine(address: URL) -> AsyncEngine:
     # updates. We begin them.
     if address.get_backend_name() == "sqlite":
         return create_async_engine(
-            address, isolation_level="AUTOCOMMIT", connect_args={"isolation_level": None, "timeout": 5.0}
+            address, isolation_level="AUTOCOMMIT", connect_args={"isolation_level": None, "timeout": _BUSY / 1000}
         )
     return create_async_engine(address, connect_args={"command_timeout": _DEADLINE, "timeout": 10.0})
 

@@ -50,8 +50,8 @@ class Client:
         self.clock = clock
         self._machine: Machine | None = None
         self.chats = Chats(user_id)
-        self.directory = Directory(transport, lambda: self.machine)
-        self.sharing = Sharing(transport, lambda: self.machine, self.save)
+        self.directory = Directory(transport, lambda: self.machine, clock)
+        self.sharing = Sharing(transport, lambda: self.machine, self.save, clock)
         self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -116,22 +116,28 @@ class Client:
             await transaction.write_crypto(changed.rows)
         machine.rows.committed(changed)
 
-    async def upload_keys(self, count: int | None, *, fallback_used: bool) -> None:
-        """Bring the one-time keys on the homeserver up to number; it has `count` (None: not known).
+    async def upload_keys(self, count: int | None, *, fallback_used: bool) -> int:
+        """Bring the one-time keys on the homeserver up to number; it has `count` (None: it is asked).
+
+        Gives the number that it has then.
 
         Keys are saved first. A homeserver that has others under their names (after a restored database)
         refuses; those are given up, and fresh ones go out under the next names.
         """
-        for _ in range(_UPLOADS_IN_A_ROW):
+        path = client_path("keys", "upload")
+        for tries in range(_UPLOADS_IN_A_ROW):
+            if count is None:
+                # An upload of nothing tells the number.
+                count = _count(await self.transport.request("keys upload", "POST", path, body={}))
             machine = self.machine
             body = machine.prepare_upload(count, fallback_used)
             if body is None:
-                return
+                return count
             await self.save()
             try:
-                await self.transport.request("keys upload", "POST", client_path("keys", "upload"), body=body)
+                answer = await self.transport.request("keys upload", "POST", path, body=body)
             except HomeserverRefused as refused:
-                if refused.status != 400 or not self._same(machine):
+                if refused.status != 400 or not self._same(machine) or tries == _UPLOADS_IN_A_ROW - 1:
                     raise
                 machine.mark_uploaded()
                 count = None
@@ -140,7 +146,8 @@ class Client:
                 machine.mark_uploaded()
                 machine.mark_published()
                 await self.save()
-            return
+            return _count(answer)
+        return count or 0
 
     def _same(self, machine: Machine) -> bool:
         return self._machine is machine
@@ -370,3 +377,9 @@ class Client:
     def _lock(self, room: RoomId) -> asyncio.Lock:
         """One send at a time in a room; the lock goes with its last user."""
         return self._locks.setdefault(room, asyncio.Lock())
+
+
+def _count(answer: dict[str, Any]) -> int:
+    """How many one-time keys an answer of `/keys/upload` says that there are."""
+    count = border.part(answer, "one_time_key_counts").get("signed_curve25519")
+    return count if isinstance(count, int) and not isinstance(count, bool) else 0

@@ -5,12 +5,12 @@ then the room gets one plain request to send again, not one for each message.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from schema.ids import EventId, MatrixId, RoomId
+from service.matrix.transport import JSON
 
 _MOST_OF_A_ROOM = 50
 _MOST = 5000
@@ -24,18 +24,27 @@ class Unread:
     room: RoomId
     sender: MatrixId
     session: str
-    event: dict[str, Any]
+    row: bytes
     since: datetime
 
-    def to_row(self) -> bytes:
-        """Plain bytes for a sealed row."""
-        return json.dumps([self.event_id, self.room, self.sender, self.session, self.event]).encode()
+    @classmethod
+    def make(
+        cls, event_id: EventId, room: RoomId, sender: MatrixId, session: str, event: JSON, since: datetime
+    ) -> "Unread":
+        """Keep what reading `event` will need. Raises what an event that is no JSON raises."""
+        row = json.dumps([event_id, room, sender, session, event]).encode()
+        return cls(event_id, room, sender, session, row, since)
 
     @classmethod
     def from_row(cls, row: bytes, since: datetime) -> "Unread":
-        """The reverse of `to_row`."""
-        event_id, room, sender, session, event = json.loads(row)
-        return cls(event_id, room, sender, session, event, since)
+        """One that the database has."""
+        event_id, room, sender, session, _ = json.loads(row)
+        return cls(event_id, room, sender, session, row, since)
+
+    def event(self) -> JSON:
+        """The event; it waits as bytes, which take less memory."""
+        found: JSON = json.loads(self.row)[4]
+        return found
 
 
 class Waiting:
@@ -93,10 +102,10 @@ class Waiting:
         """When the next one has waited long enough."""
         return min((each.since + self._patience for each in self._events.values()), default=None)
 
-    def drop(self, events: list[Unread]) -> None:
+    def drop(self, events: Iterable[EventId]) -> None:
         """These were read, or given up."""
-        for each in events:
-            self._events.pop(each.event_id, None)
+        for event in events:
+            self._events.pop(event, None)
 
     def of_room(self, room: RoomId) -> list[Unread]:
         """What waits in one room."""

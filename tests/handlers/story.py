@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
+from zoneinfo import ZoneInfo
 
 from handlers import dispatch
 from handlers.words import Catalogue
@@ -78,6 +79,7 @@ class Story:
     records: MemoryRecords = field(default_factory=MemoryRecords)
     now: datetime = START
     keeper_reason: str = ""
+    hold_keeper: bool = False
     lose: Callable[[Effect], bool] = lambda effect: False
     arrive: bool = True
     log: list[Line] = field(default_factory=list)
@@ -129,6 +131,8 @@ class Story:
                 self.log.append(Line(self.now, self.name_of(member), body, True, notice))
                 return
             case OpenPeerRoom():
+                if self.hold_keeper:
+                    return
                 if self.keeper_reason:
                     self._pending.append(NotDelivered(effect, self.keeper_reason))
                     return
@@ -279,11 +283,12 @@ class Story:
 
     def transcript(self) -> str:
         """The story as it reads: the hour, who wrote to whom, the words; (quiet) where nothing rang."""
+        zone = ZoneInfo(self.community.zone)
         lines: list[str] = []
         for line in self.log:
             who = f"desk to {line.name}" if line.from_desk else f"{line.name}"
             quiet = " (quiet)" if line.notice else ""
-            lines.append(f"{line.at:%a %H:%M} {who}{quiet}:")
+            lines.append(f"{line.at.astimezone(zone):%a %H:%M} {who}{quiet}:")
             for paragraph in line.body.split("\n"):
                 lines += textwrap.wrap(paragraph, 100, initial_indent="    ", subsequent_indent="    ") or [
                     ""

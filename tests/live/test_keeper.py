@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -67,11 +67,11 @@ async def people(
 
 
 @pytest.fixture(params=["11", "12"])
-def versioned(
-    request: pytest.FixtureRequest, homeserver_of_version: Callable[[str], Homeserver]
+async def versioned(
+    request: pytest.FixtureRequest, homeserver_of_version: Callable[[str], Awaitable[Homeserver]]
 ) -> tuple[str, Homeserver]:
     """A room version, and a homeserver that has it as its default."""
-    return request.param, homeserver_of_version(request.param)
+    return request.param, await homeserver_of_version(request.param)
 
 
 async def test_a_room_from_its_opening_to_its_purge(versioned: tuple[str, Homeserver]) -> None:
