@@ -15,7 +15,7 @@ from service.matrix.identity import publish_keeper_master
 from service.matrix.keeper import TAG, Keeper, Known
 from service.matrix.transport import Transport, client_path
 from tests.live.accounts import Signed, session, sign_in, upload_device
-from tests.live.conftest import MemberFactory
+from tests.live.fixtures import MemberFactory
 from tests.live.homeserver import Homeserver
 
 pytestmark = pytest.mark.live
