@@ -1,1 +1,371 @@
-"""One file a conversation; they decide, core rules, the runtime acts."""
+"""One file a conversation; they decide, core rules, the runtime acts.
+
+Guards: every event comes in at `dispatch`, and one that is delivered twice changes nothing the second time; a
+message counts only if it is new, whole, the member's own and in a chat that is theirs alone.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from handlers import consent, menu, offer, privacy, request, room, talk
+from handlers.desk import PASSING, Desk, Question, Reply
+from handlers.words import normal
+from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
+from schema.events import (
+    Delivered,
+    DirectChat,
+    Due,
+    Invited,
+    Message,
+    NotDelivered,
+    PeerMembership,
+    PlainMessage,
+    Unreadable,
+)
+from schema.ids import MatrixId
+from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from service.turn import Turn
+
+Show = Callable[[Desk, Member, Prompt], Awaitable[Question | None]]
+Answer = Callable[[Desk, Member, Prompt, Reply], Awaitable[None]]
+Command = Callable[[Desk, Member], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """How a kind of question is put, and how its answer is taken."""
+
+    show: Show
+    answer: Answer
+
+
+async def _choose(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """An answer to the menu, or beside a conversation's own answers, is a command."""
+    await COMMANDS[reply.name].run(desk, member)
+
+
+async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "change":
+        talk.again(desk, member, prompt.draft)
+    elif reply.name == "again":
+        await request.answer(desk, member, prompt, reply)
+    else:
+        await _choose(desk, member, prompt, reply)
+
+
+async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "menu":
+        await menu.start(desk, member)
+    else:
+        await privacy.answer(desk, member, prompt, reply)
+
+
+CONVERSATIONS: Mapping[str, Conversation] = {
+    "menu": Conversation(menu.show, _choose),
+    "stop": Conversation(menu.show, menu.answer),
+    "talk": Conversation(talk.show, talk.answer),
+    "offer": Conversation(offer.show, offer.answer),
+    "offered": Conversation(offer.show, offer.answer),
+    "ask": Conversation(consent.show, consent.answer),
+    "note": Conversation(consent.show, consent.answer),
+    "consent": Conversation(consent.show, consent.answer),
+    "again": Conversation(request.show, _take_up),
+    "held": Conversation(privacy.show, _held),
+    "forget": Conversation(privacy.show, privacy.answer),
+}
+"""Every kind of question, by the name that its prompt bears."""
+
+
+async def _rest(desk: Desk, member: Member) -> None:
+    if await offer.of(desk, member) is None:
+        desk.say(member.id, "offer.none", notice=False)
+    else:
+        await consent.rest(desk, member)
+
+
+async def _withdraw(desk: Desk, member: Member) -> None:
+    if await offer.of(desk, member) is None:
+        desk.say(member.id, "offer.none", notice=False)
+    else:
+        await offer.withdraw(desk, member)
+
+
+async def _close(desk: Desk, member: Member) -> None:
+    if not await room.close(desk, member):
+        desk.say(member.id, "room.nothing_to_close", notice=False)
+
+
+@dataclass(frozen=True)
+class _Command:
+    """A word that works on its own: `words` is its sentence of the catalogue, every word that means it.
+
+    `everywhere`: also where a person's own words are asked for.
+    """
+
+    words: str
+    run: Command
+    everywhere: bool = False
+
+
+COMMANDS: Mapping[str, _Command] = {
+    "menu": _Command("command.menu", menu.start, everywhere=True),
+    "hello": _Command("command.hello", menu.start),
+    "places": _Command("command.places", menu.places, everywhere=True),
+    "back": _Command("command.back", menu.back, everywhere=True),
+    "skip": _Command("command.skip", menu.skip, everywhere=True),
+    "stop": _Command("command.stop", menu.stop, everywhere=True),
+    "status": _Command("command.status", menu.status),
+    "talk": _Command("command.talk", talk.start),
+    "offer": _Command("command.offer", offer.start),
+    "rest": _Command("command.rest", _rest),
+    "withdraw": _Command("command.withdraw", _withdraw),
+    "close": _Command("command.close", _close),
+    "erase": _Command("command.erase", room.erase_now),
+    "held": _Command("command.held", privacy.hold, everywhere=True),
+    "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
+}
+"""Every command, by our name for it."""
+
+_NAMES = {command.words: name for name, command in COMMANDS.items()}
+
+
+async def dispatch(turn: Turn) -> None:
+    """Handle one event: change records, and collect what is to be done in `turn.effects`."""
+    desk = Desk(turn)
+
+    async def show(member: Member, prompt: Prompt) -> Question | None:
+        return await CONVERSATIONS[prompt.kind].show(desk, member, prompt)
+
+    match turn.event:
+        case Message() as event:
+            await _message(desk, event)
+        case PlainMessage() as event:
+            await _plain(desk, event)
+        case Unreadable() as event:
+            await _unreadable(desk, event)
+        case Invited() as event:
+            turn.do(JoinRoom(event.room) if event.direct else LeaveRoom(event.room))
+        case DirectChat() as event:
+            await _direct_chat(desk, event)
+        case PeerMembership() as event:
+            await room.membership(desk, event)
+        case Due() as event:
+            await _due(desk, event)
+        case Delivered() as event:
+            await room.delivered(desk, event)
+        case NotDelivered() as event:
+            await _not_delivered(desk, event)
+    await desk.settle(show)
+
+
+async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
+    """Whoever has this Matrix ID; a record is made at their first word."""
+    id = desk.turn.identify(matrix_id)
+    member = await desk.member(id)
+    if member is None:
+        member = Member(id, matrix_id, desk.now)
+        desk.keep(member)
+    return member
+
+
+# What a member writes
+
+
+async def _message(desk: Desk, event: Message) -> None:
+    if event.kind == "notice":
+        return
+    member = await _member(desk, event.sender)
+    if not event.private:
+        await _not_private(desk, member, event)
+        return
+    if member.room != event.room:
+        member = replace(member, room=event.room)
+        desk.keep(member)
+    desk.writes(member.id)
+    first = not member.told_limits
+    if first:
+        member = replace(member, told_limits=True)
+        desk.keep(member)
+    if event.edits:
+        desk.say(member.id, "odd.edit")
+    elif event.kind != "text":
+        if desk.seldom(member.id, "not_text", timedelta(minutes=1)):
+            desk.say(member.id, "odd.not_text")
+    elif not await _reply(desk, member, event, first=first) and not first:
+        desk.ask(member.id, "menu", subject="fallback")
+    if first:
+        _first_words(desk, desk.now_is(member.id))
+
+
+def _first_words(desk: Desk, member: Member) -> None:
+    """Say what this is before all else, whatever the first message was."""
+    if member.prompt is None or member.prompt.kind == "menu":
+        menu.greet(desk, member)
+    else:
+        desk.say_first(member.id, menu.hello(desk, member))
+
+
+async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> bool:
+    """Take the message as an answer, a command or a person's own words; False where it fits nothing."""
+    body = _own_part(event)
+    prompt = member.prompt
+    if prompt is not None and prompt.until is not None and prompt.until <= desk.now:
+        desk.put_away(member.id)
+        prompt = None
+    question = None if prompt is None else await _question(desk, member, prompt)
+    command = _command(desk, member, body)
+    if prompt is not None and question is not None:
+        reply = desk.read(member, question, body)
+        if reply is None and command in question.also:
+            reply = Reply((command,))
+        if reply is None and question.free and (command is None or not COMMANDS[command].everywhere):
+            reply = Reply(text=body)
+        if reply is not None:
+            await _answer(desk, member, prompt, question, reply, event)
+            return True
+    if command is not None:
+        await COMMANDS[command].run(desk, desk.now_is(member.id))
+        return True
+    if prompt is not None and question is not None and prompt.kind not in PASSING:
+        desk.say(member.id, "odd.not_an_answer")
+        desk.ask_again(member.id)
+        return True
+    if normal(body).isdigit() and not first and prompt is None:
+        desk.ask(member.id, "menu", subject="nothing_open")
+        return True
+    return False
+
+
+async def _question(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    """The question that is open, as it stands now; one that is not a question any more is put away."""
+    question = await CONVERSATIONS[prompt.kind].show(desk, member, prompt)
+    if question is None:
+        desk.put_away(member.id)
+    return question
+
+
+async def _answer(
+    desk: Desk, member: Member, prompt: Prompt, question: Question, reply: Reply, event: Message
+) -> None:
+    if question.binding and event.quotes is not None:
+        desk.say(member.id, "odd.quote")
+        desk.ask_again(member.id)
+        return
+    pause = prompt.asked_at + desk.timings.prompt_pause
+    if prompt.by_itself and "repeated" not in prompt.draft and event.sent_at < pause:
+        # It was typed for what stood there before, so it is no answer to this.
+        repeated = replace(prompt, draft={**prompt.draft, "repeated": True})
+        desk.keep(replace(desk.now_is(member.id), prompt=repeated))
+        desk.say(member.id, "odd.too_soon")
+        desk.ask_again(member.id)
+        return
+    desk.put_away(member.id)
+    await CONVERSATIONS[prompt.kind].answer(desk, desk.now_is(member.id), prompt, reply)
+
+
+def _command(desk: Desk, member: Member, body: str) -> str | None:
+    key = desk.turn.words.commands(member.language).get(normal(body))
+    return None if key is None else _NAMES[key]
+
+
+def _own_part(event: Message) -> str:
+    """What they typed themselves: older clients repeat the quoted message before it, each line after "> "."""
+    lines = event.body.strip().split("\n")
+    if event.quotes is not None:
+        while lines and lines[0].startswith("> "):
+            lines.pop(0)
+    return "\n".join(lines).strip()
+
+
+async def _not_private(desk: Desk, member: Member, event: Message) -> None:
+    """Somebody else is in the chat: nothing said there counts, and nothing of theirs is said there."""
+    if member.room == event.room:
+        member = replace(member, room=None)
+        desk.keep(member)
+    if desk.seldom(member.id, "not_private", timedelta(hours=1)):
+        body = desk.words(member, "odd.not_private")
+        desk.turn.do(SendText(event.room, member.matrix_id, body, notice=True))
+        if member.room is None:
+            desk.turn.do(OpenDirectChat(member.matrix_id))
+
+
+async def _plain(desk: Desk, event: PlainMessage) -> None:
+    member = await _member(desk, event.sender)
+    if desk.seldom(member.id, "plain", timedelta(hours=1)):
+        desk.turn.do(AnswerPlainRoom(event.room, event.sender, desk.words(member, "odd.plain")))
+        if member.room is None:
+            desk.turn.do(OpenDirectChat(event.sender))
+
+
+async def _unreadable(desk: Desk, event: Unreadable) -> None:
+    if not event.private:
+        return
+    member = await _member(desk, event.sender)
+    if member.room != event.room:
+        desk.keep(replace(member, room=event.room))
+    if desk.seldom(member.id, "unreadable", timedelta(minutes=1)):
+        desk.say(member.id, "odd.unreadable", notice=False)
+
+
+async def _direct_chat(desk: Desk, event: DirectChat) -> None:
+    if not event.present:
+        member = await desk.member(desk.turn.identify(event.member))
+        if member is not None and member.room == event.room:
+            desk.keep(replace(member, room=None))
+        return
+    member = await _member(desk, event.member)
+    if member.room == event.room and member.told_limits:
+        return
+    desk.keep(replace(member, room=event.room, told_limits=True))
+    desk.writes(member.id)
+    if not member.told_limits:
+        menu.greet(desk, member)
+    elif member.prompt is not None:
+        desk.say(member.id, "menu.new_chat")
+        desk.ask_again(member.id)
+    else:
+        desk.say(member.id, "menu.new_chat")
+
+
+# What comes by itself
+
+
+async def _due(desk: Desk, event: Due) -> None:
+    """Hand the record to its conversation, if its hour really has come: it may have moved since."""
+    match event.kind:
+        case "requests":
+            if (wish := await desk.records.get(Request, event.id)) and _is_due(desk, wish):
+                await request.due(desk, wish)
+        case "offers":
+            if (found := await desk.records.get(Offer, event.id)) and _is_due(desk, found):
+                await offer.due(desk, found)
+        case "asks":
+            if (ask := await desk.records.get(Ask, event.id)) and _is_due(desk, ask):
+                await request.ask_due(desk, ask)
+        case "pairings":
+            if (pairing := await desk.records.get(Pairing, event.id)) and _is_due(desk, pairing):
+                await request.pairing_due(desk, pairing)
+        case "peer_rooms":
+            if (peer_room := await desk.records.get(PeerRoom, event.id)) and _is_due(desk, peer_room):
+                await room.due(desk, peer_room)
+
+
+def _is_due(desk: Desk, record: Request | Offer | Ask | Pairing | PeerRoom) -> bool:
+    return record.due_at is not None and record.due_at <= desk.now
+
+
+async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
+    effect = event.effect
+    if not isinstance(effect, SendText):
+        await room.not_delivered(desk, event)
+        return
+    member = await desk.member(desk.turn.identify(effect.member))
+    if member is None or member.room != effect.room:
+        return
+    if event.reason == "deadline":
+        return
+    # The chat takes nothing any more. Their next message, from whichever chat, says where they are.
+    desk.keep(replace(member, room=None))
+    if event.reason == "not_private" and desk.seldom(member.id, "not_private", timedelta(hours=1)):
+        desk.turn.do(OpenDirectChat(member.matrix_id))

@@ -28,8 +28,8 @@ class Timings:
     lapses. longest: of a peer room. reading: how long a closed room can be read. settle: between removing
     people and the purge. prompt_pause: a bare number this soon after a prompt that came by itself gets
     the prompt again. idle: an own question left unanswered this long lets what came by itself go first.
-    join: whoever is not in an opened room after this long is invited again, once; after as long again it
-    closes.
+    join: whoever is not in an opened room after this long is invited again, once; after as long again the
+    room closes.
     """
 
     ask_again: timedelta = timedelta(minutes=10)

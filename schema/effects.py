@@ -84,7 +84,7 @@ class RedactPeerRoom:
 
 @dataclass(frozen=True)
 class EmptyPeerRoom:
-    """Remove `members` from the room, or withdraw their invitations; one alone where only one is forgotten."""
+    """Remove `members`, or withdraw their invitations; one alone where only one is forgotten."""
 
     pairing: PairingId
     room: RoomId

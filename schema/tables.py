@@ -80,7 +80,7 @@ class Name(TypeDecorator[str]):
 
 
 class Sealed(TypeDecorator[bytes]):
-    """Bytes that `service.seal` made for this table, column and row; written in one place, `service.store`."""
+    """Bytes that `service.seal` made for this table, column and row; written in one place of the store."""
 
     impl = LargeBinary
     cache_ok = True
@@ -200,7 +200,7 @@ outbox = Table(
     Column("next_at", Instant, nullable=True),
     _sealed(),
     sqlite_autoincrement=True,
-    info={"kept": "until delivered or refused for good, two days at most"},
+    info={"kept": "until delivered or refused for good, or its deadline: a day for words, 14 for an erasure"},
 )
 chats = Table(
     "chats",

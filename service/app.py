@@ -67,7 +67,6 @@ class Service:
     scheduler: Scheduler
     desk: Client
     sync: Sync
-    verification: Verification
     keeper: Keeper
     identity: Identity
     clock: Clock
@@ -82,7 +81,6 @@ class Service:
             "outbox": self.outbox.run(),
             "schedule": self.scheduler.run(),
             "sync": self.sync.run(),
-            "verification": self.verification.run(),
             "keeper": self._watch_keeper(),
             "stray rooms": self._close_stray_rooms(),
             "lease": self.lease.watch(),
@@ -195,7 +193,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
     async with _opened(settings) as (store, lease, session):
         desk_transport, device = await sign_in(settings, store, session, clock)
         generation = await raise_generation(store, desk_transport, settings.desk_user)
-        desk = Client(desk_transport, store, settings.desk_user, device, clock.now)
+        desk = Client(desk_transport, store, settings.desk_user, device, clock)
         await desk.start()
         identity = await verify_published(desk_transport, store, settings.desk_user, desk.device_keys())
 
@@ -227,7 +225,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             desk_transport,
             Own(settings.desk_user, device, desk.machine.ed25519, identity.master),
             clock.now,
-            lambda room, kind, content: desk.send_event(room, kind, content, secrets.token_hex(16)),
+            desk.send_event,
         )
         yield Service(
             store=store,
@@ -236,8 +234,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             outbox=outbox,
             scheduler=Scheduler(store=store, engine=engine, clock=clock),
             desk=desk,
-            sync=Sync(desk_transport, desk, store, clock.now, engine.wake, verification),
-            verification=verification,
+            sync=Sync(desk_transport, desk, store, clock, engine.wake, verification),
             keeper=keeper,
             identity=identity,
             clock=clock,

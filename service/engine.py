@@ -37,7 +37,8 @@ class Engine:
     """Runs turns.
 
     `dispatch` is the handlers' one entry; `private` tells whether a room is encrypted and holds nobody but
-    the desk and that member, now; `wake_scheduler` is called after each commit that may have changed a due time.
+    the desk and that member, now; `wake_scheduler` is called after each commit that may have changed a due
+    time.
     """
 
     def __init__(

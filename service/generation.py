@@ -19,7 +19,7 @@ TYPE = "org.alongside.generation"
 """The type of the account data that remembers how often the service started."""
 _ROW = "generation"
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
-_OF_THE_DEVICE = ("desk sync token", "desk_device", "keeper_sync")
+_OF_THE_DEVICE = ("desk_sync", "desk_device", "keeper_sync")
 """Rows of the instance that belong to the encryption device or its place in time, and go with it."""
 
 
@@ -33,8 +33,8 @@ async def raise_generation(store: Store, transport: Transport, user: MatrixId) -
         kept = int(await transaction.read_instance(_ROW) or b"0")
         if remembered > kept:
             raise DatabaseRestored(
-                f"This database stopped at start {kept}, and the homeserver remembers start {remembered}: it is "
-                "an older copy",
+                f"This database stopped at start {kept}, and the homeserver remembers start {remembered}: it "
+                "is an older copy",
                 fix="If it was restored from a backup, run `alongside restored`; if not, find the newer one.",
             )
         generation = kept + 1

@@ -29,15 +29,13 @@ from service.store import address_of, cannot_write, file_of, known_error
 _ADVISORY_KEY = int.from_bytes(b"alngside", signed=True)
 _PATIENCE = 2.0
 """Seconds for PostgreSQL to notice that a killed process's connection is closed."""
-_LOOK_EVERY = 5.0
-"""Seconds between two looks at a lock that is held."""
 _ANSWER_WITHIN = 10.0
 """Seconds for the server to answer on the lock's connection, before it counts as lost."""
 
 
 class _Lock(Protocol):
     def held(self) -> bool: ...
-    async def look(self) -> None: ...
+    async def look(self, seconds: float) -> None: ...
     async def free(self) -> None: ...
 
 
@@ -79,10 +77,10 @@ class Lease:
                 fix="Start the service again; it stopped so that nothing is written twice.",
             )
 
-    async def watch(self) -> None:
-        """Look after the lock until it is lost, and raise LeaseHeld then."""
+    async def watch(self, every: float = 5.0) -> None:
+        """Look at the lock, `every` so many seconds, until it is lost, and raise LeaseHeld then."""
         while True:
-            await self._lock.look()
+            await self._lock.look(every)
             self.check()
 
 
@@ -123,9 +121,9 @@ class _File:
     def held(self) -> bool:
         return self._descriptor is not None
 
-    async def look(self) -> None:
-        """Notice that somebody took the file away, so that another process could lock a new one."""
-        await asyncio.sleep(_LOOK_EVERY)
+    async def look(self, seconds: float) -> None:
+        """After `seconds`, see whether somebody took the file away, so that others could lock a new one."""
+        await asyncio.sleep(seconds)
         if self._descriptor is None:
             return
         try:
@@ -203,10 +201,10 @@ class _Advisory:
     def held(self) -> bool:
         return not self._lost.is_set() and not self._session.is_closed()
 
-    async def look(self) -> None:
-        """Wait for the connection's end, and ask now and then whether its other end is still there."""
+    async def look(self, seconds: float) -> None:
+        """Wait `seconds` for the connection's end, then ask whether its other end is still there."""
         try:
-            await asyncio.wait_for(self._lost.wait(), _LOOK_EVERY)
+            await asyncio.wait_for(self._lost.wait(), seconds)
         except TimeoutError:
             try:
                 await self._session.fetchval("SELECT 1", timeout=_ANSWER_WITHIN)

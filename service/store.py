@@ -25,7 +25,8 @@ from secrets import token_hex
 from typing import Annotated, ClassVar, NotRequired, Protocol, TypeVar, cast, get_type_hints
 
 from asyncpg import exceptions as postgres
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 from sqlalchemy import (
     URL,
     Dialect,
@@ -65,6 +66,8 @@ _KEEP_SEEN = timedelta(days=14)
 _REMEMBERED = 4096
 """Opened records kept in memory: enough to match 2,000 offers without opening each again."""
 _RESEAL_BATCH = 500
+_BUSY = 5000
+"""Milliseconds that SQLite waits for another program's lock."""
 _DEADLINE = 30.0
 """Seconds that one statement may take on PostgreSQL before its connection is given up."""
 
@@ -223,8 +226,9 @@ class _Driver(Protocol):
 
     dialect: Dialect
     begin: ClassVar[str]
-    alive: bool
 
+    @property
+    def alive(self) -> bool: ...
     async def run(self, steps: Sequence[_Step]) -> list[_Row]: ...
     async def rollback(self) -> None: ...
 
@@ -269,8 +273,13 @@ class _PostgreSQL:
 
     def __init__(self, dialect: Dialect, connection: _Session) -> None:
         self.dialect = dialect
-        self.alive = True
+        self._lost = False
         self._connection = connection
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection is still of use, as far as is known without asking."""
+        return not self._lost and not self._connection.is_closed()
 
     async def run(self, steps: Sequence[_Step]) -> list[_Row]:
         rows: list[_Row] = []
@@ -282,10 +291,10 @@ class _PostgreSQL:
                     rows = [tuple(row) for row in await self._connection.fetch(step.sql, *step.arguments)]
                     if step.expect is not None and rows != step.expect:
                         raise _Unexpected
-                else:
-                    await self._connection.execute(step.sql)
+                elif await self._connection.execute(step.sql) == "ROLLBACK" != step.sql:
+                    raise Unreachable("database: the transaction was given up")
         except _LOST as error:
-            self.alive = False
+            self._lost = True
             raise Unreachable(f"database: {type(error).__name__}") from None
         except postgres.PostgresError as error:
             raise _postgres_error(error) from None
@@ -390,11 +399,33 @@ class _Shape:
 
     def record(self, row: _Row, text: bytes) -> Record:
         """The record of a row and its opened bytes."""
-        values = self.text.validate_json(text)
+        values = _parsed(self.text, text)
         for name, at, enum in self.clear:
             value = row[at]
             values[name] = value if enum is None or value is None else enum(value)
         return self.kind(**values)  # type: ignore[arg-type]  # Checked by the adapter and by the columns.
+
+
+T = TypeVar("T")
+
+
+def _written(adapter: TypeAdapter[T], value: T) -> bytes:
+    """`value` as JSON; raises TypeError for what its type does not allow, without showing it."""
+    try:
+        return adapter.dump_json(value, warnings="error")
+    except PydanticSerializationError:
+        raise TypeError(f"{type(value).__name__}: a value of another type than its field's") from None
+
+
+def _parsed(adapter: TypeAdapter[T], text: bytes) -> T:
+    """The value of what `_written` gave; raises TypeError for anything else, without showing it."""
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        where = ", ".join(
+            sorted({str(one["loc"][0]) for one in error.errors(include_input=False) if one["loc"]})
+        )
+        raise TypeError(f"a kept row is not of the form that this program writes: {where}") from None
 
 
 _typed_dict = cast(Callable[[str, Mapping[str, object]], type[dict[str, object]]], TypedDict)
@@ -441,6 +472,10 @@ class _Statements:
                 .order_by(*table.primary_key)
             ),
         )
+
+    def first(self, table: AnyTable) -> _Statement:
+        """Any one row of `table`."""
+        return self._keep(("first", table.name), lambda: select(table).limit(bindparam("limit", 1)))
 
     def find(self, table: AnyTable, shape: tuple[tuple[str, int], ...]) -> _Statement:
         """Rows ordered by id; `shape` gives columns with the number of values: -1 for one, -2 for null."""
@@ -699,6 +734,7 @@ class Transaction:
         self._driver = driver
         self._statements = store.statements
         self._waiting: list[_Step] = []
+        self._broken = False
         self.begun = False
         self.wrote = False
         self.earliest_due: datetime | None = None
@@ -707,10 +743,25 @@ class Transaction:
     # The two ways to the database: ask and tell.
 
     async def _ask(self, statement: _Statement, **values: object) -> list[_Row]:
-        steps = self._opened()
-        steps.append(_Step(statement.sql, statement.arguments(values)))
+        step = _Step(statement.sql, statement.arguments(values))
+        return statement.results(await self._run(step))
+
+    async def _run(self, step: _Step) -> list[_Row]:
+        """Run what waits, then `step`. After a failure nothing more runs: what waited may be lost."""
+        if self._broken:
+            raise RuntimeError("a transaction went on after it had failed")
+        steps = [*self._opened(), step]
         self._waiting = []
-        return statement.results(await self._driver.run(steps))
+        self._broken = True
+        try:
+            rows = await self._driver.run(steps)
+        except _Unexpected:
+            raise LeaseHeld(
+                "Another process took over this database",
+                fix="Stop one of the two; one database is never served twice.",
+            ) from None
+        self._broken = False
+        return rows
 
     def _tell(self, statement: _Statement, rows: Iterable[Mapping[str, object]]) -> None:
         arguments = [statement.arguments(row) for row in rows]
@@ -738,9 +789,7 @@ class Transaction:
     async def commit(self) -> None:
         """Write what waits, and commit; for the store alone."""
         if self.begun or self._waiting:
-            steps = self._opened()
-            self._waiting = []
-            await self._driver.run([*steps, _Step("COMMIT", ())])
+            await self._run(_Step("COMMIT", ()))
             self.begun = False
 
     # Sealing: the only way into a sealed column and out of it.
@@ -785,7 +834,7 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
-        text = shape.text.dump_json({name: getattr(record, name) for name in shape.sealed}, warnings="error")
+        text = _written(shape.text, {name: getattr(record, name) for name in shape.sealed})
         due = getattr(record, "due_at", None)
         if due is not None and (self.earliest_due is None or due < self.earliest_due):
             self.earliest_due = due
@@ -794,6 +843,7 @@ class Transaction:
     async def delete(self, kind: type[Record], id: str) -> None:
         """Delete the record of this id, if there is one."""
         self.deleted = True
+        self._store.remembered.pop((_SHAPES[kind].table.name, id), None)
         self._tell(self._statements.delete(_SHAPES[kind].table, "id"), [{"id": id}])
 
     async def room_of(self, room: str) -> PeerRoom | None:
@@ -830,7 +880,7 @@ class Transaction:
                 self._seal(
                     tables.inbox,
                     {"id": hashed, "received_at": received_at, "failures": 0},
-                    _EVENT.dump_json(event, warnings="error"),
+                    _written(_EVENT, event),
                 )
                 for hashed, event in taken.items()
             ),
@@ -864,7 +914,7 @@ class Transaction:
         """The oldest waiting events whose `seq` is greater than `after`."""
         rows = await self._ask(self._statements.inbox(), after=after, limit=limit)
         return [
-            InboxRow(seq, row_id, _EVENT.validate_json(self._open(tables.inbox, row)), received_at, failures)
+            InboxRow(seq, row_id, _parsed(_EVENT, self._open(tables.inbox, row)), received_at, failures)
             for row in rows
             for seq, row_id, received_at, failures, _ in (cast(tuple[int, str, datetime, int, bytes], row),)
         ]
@@ -907,7 +957,7 @@ class Transaction:
                         "attempts": 0,
                         "next_at": None,
                     },
-                    _EFFECT.dump_json(row.effect, warnings="error"),
+                    _written(_EFFECT, row.effect),
                 )
                 for row in kept
             ),
@@ -925,7 +975,7 @@ class Transaction:
                 row_id,
                 seq,
                 lane,
-                _EFFECT.validate_json(self._open(tables.outbox, row)),
+                _parsed(_EFFECT, self._open(tables.outbox, row)),
                 made_at,
                 attempts,
                 next_at,
@@ -1057,6 +1107,13 @@ class Transaction:
         """The wrapped keys as number, state and bytes: one row, two in a rotation."""
         return cast(list[tuple[int, str, bytes]], await self._ask(self._statements.get(tables.keyring)))
 
+    async def is_empty(self) -> bool:
+        """Whether nothing sealed is there."""
+        for table in tables.SEALED:
+            if await self._ask(self._statements.first(table)):
+                return False
+        return True
+
     async def write_keyring(self, id: int, state: str, wrapped: bytes | None) -> None:
         """Keep or take away one wrapping of the keys."""
         if wrapped is None:
@@ -1168,11 +1225,6 @@ class Store:
                 if transaction.wrote:
                     reached(f"before commit {name}")
                 await _to_the_end(transaction.commit())
-            except _Unexpected:
-                raise LeaseHeld(
-                    "Another process took over this database",
-                    fix="Stop one of the two; `alongside` never serves one database twice.",
-                ) from None
             finally:
                 try:
                     if transaction.begun:
@@ -1193,7 +1245,12 @@ class Store:
         async with self._turn:
             driver = await self._ready()
             if driver.dialect.name == "sqlite":
-                ((busy, _, _),) = await driver.run([_Step("PRAGMA wal_checkpoint(TRUNCATE)", ())])
+                # Others' turns wait meanwhile, so a reader elsewhere is not waited for.
+                await driver.run([_Step("PRAGMA busy_timeout = 50", ())])
+                try:
+                    ((busy, _, _),) = await driver.run([_Step("PRAGMA wal_checkpoint(TRUNCATE)", ())])
+                finally:
+                    await driver.run([_Step(f"PRAGMA busy_timeout = {_BUSY}", ())])
                 if busy:
                     raise Unreachable("database: the write-ahead log is in use by another program")
             else:
@@ -1277,14 +1334,15 @@ class Store:
                 key="database",
                 variable="ALONGSIDE_DATABASE",
             )
-        if revision is not None:
-            await self._unlock(outer_key)
+        unlocked = revision is not None and await self._unlock(outer_key)
         if revision != migrations.REVISIONS[-1]:
             await self._migrate()
-        if revision is None:
-            async with self.transaction("make the keyring") as transaction:
-                if not await transaction.read_keyring():
-                    await transaction.write_keyring(1, "whole", Keyring.new().wrap(outer_key))
+        if not unlocked:
+            try:
+                await self._make_keyring(outer_key)
+            except Unreachable:
+                # Another first start may have made it at the same time; then it is there now.
+                await self._make_keyring(outer_key)
             await self._unlock(outer_key)
         path = self.path
         if driver.dialect.name == "sqlite" and path is not None:
@@ -1292,8 +1350,17 @@ class Store:
                 if file.exists():
                     file.chmod(0o600)
 
-    async def _unlock(self, outer_key: bytes) -> None:
-        async with self.transaction("read the keyring") as transaction:
+    async def _make_keyring(self, outer_key: bytes) -> None:
+        """Give a database that holds nothing yet its inner keys."""
+        async with self.transaction("make keyring") as transaction:
+            if not await transaction.read_keyring():
+                if not await transaction.is_empty():
+                    raise _no_keyring()
+                await transaction.write_keyring(1, "whole", Keyring.new().wrap(outer_key))
+
+    async def _unlock(self, outer_key: bytes) -> bool:
+        """Open the keyring; False where there is none yet. Raises ConfigurationError for another key."""
+        async with self.transaction("read keyring") as transaction:
             rows = await transaction.read_keyring()
         for number, _, wrapped in rows:
             try:
@@ -1302,15 +1369,15 @@ class Store:
                 continue
             self.seal, self._outer_key = self._keyring.seal(), outer_key
             self._opened_by, self.rotating = number, len(rows) > 1
-            return
-        raise ConfigurationError(
-            "The sealing key is not the one that this database was sealed with; nothing was changed"
-            if rows
-            else "The database has no keyring, so that nothing in it can be opened",
-            fix="Give the key that belongs to this database; it is backed up apart from it.",
-            key="sealing_key",
-            variable="ALONGSIDE_SEALING_KEY",
-        )
+            return True
+        if rows:
+            raise ConfigurationError(
+                "The sealing key is not the one that this database was sealed with; nothing was changed",
+                fix="Give the key that belongs to this database; it is backed up apart from it.",
+                key="sealing_key",
+                variable="ALONGSIDE_SEALING_KEY",
+            )
+        return False
 
     async def _revision(self) -> str | None:
         """The revision of the database's tables; None for a new database."""
@@ -1335,8 +1402,11 @@ class Store:
         try:
             async with engine.connect() as connection:
                 config.attributes["connection"] = connection.sync_connection
+                # One migrates, and whoever waited meanwhile finds nothing left to do.
                 if connection.dialect.name == "sqlite":
                     await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                else:
+                    await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_KEY)))
                 await connection.run_sync(lambda _: command.upgrade(config, "head"))
                 if connection.dialect.name == "sqlite":
                     await connection.exec_driver_sql("COMMIT")
@@ -1395,6 +1465,8 @@ _PRAGMAS = (
 )
 
 
+_MIGRATION_KEY = int.from_bytes(b"alngmigr", signed=True)
+
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
@@ -1420,9 +1492,20 @@ def _engine(address: URL) -> AsyncEngine:
     # updates. We begin them.
     if address.get_backend_name() == "sqlite":
         return create_async_engine(
-            address, isolation_level="AUTOCOMMIT", connect_args={"isolation_level": None, "timeout": 5.0}
+            address,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"isolation_level": None, "timeout": _BUSY / 1000},
         )
     return create_async_engine(address, connect_args={"command_timeout": _DEADLINE, "timeout": 10.0})
+
+
+def _no_keyring() -> OperatorError:
+    return OperatorError(
+        "The database has no keyring, so that nothing in it can be opened",
+        fix="Restore a backup of the whole database.",
+        key="database",
+        variable="ALONGSIDE_DATABASE",
+    )
 
 
 def file_of(address: URL) -> Path | None:
@@ -1469,4 +1552,6 @@ async def _to_the_end(work: Awaitable[None]) -> None:
     except asyncio.CancelledError:
         if not task.done():
             await asyncio.wait([task])
+        if task.done() and not task.cancelled():
+            task.exception()  # Looked at, so that nothing complains: whoever cancelled us asks no more.
         raise

@@ -54,7 +54,7 @@ _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 _NOTHING = {"not_types": ["*"]}
 _STATE = ["m.room.member", "m.room.encryption"]
-_WORDS = ["m.room.encrypted", "m.room.message", "m.sticker"]
+_WORDS = ["m.room.encrypted", "m.room.message", "m.sticker", "m.key.verification.*"]
 FILTER = json.dumps(
     {
         "presence": _NOTHING,

@@ -7,6 +7,7 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
+from handlers.words import Catalogue
 from schema.community import Community
 from schema.effects import Effect, SendText
 from schema.events import Delivered, Message
@@ -19,14 +20,6 @@ from service.web import Metrics
 from tests.clock import FakeClock
 
 COMMUNITY = Community(name="The Garden", server="example.org", limits="No emergency service.", who_runs="us")
-
-
-class Catalogue:
-    """Words that are their own key."""
-
-    def text(self, language: str, key: str, /, **values: object) -> str:
-        """Give the key back."""
-        return key
 
 
 class Running:

@@ -1,0 +1,255 @@
+"""Both consents: the peer's, first to the question and then to the note; then the asker's.
+
+Guards: a consent is one exact answer to the question that is open; before both have said yes neither is told
+who the other is; whoever says no, steps back or stays silent leaves the same trace, which is none.
+"""
+
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from handlers import request as requests
+from handlers.desk import Choice, Desk, Question, Reply
+from schema.ids import OfferId
+from schema.records import Ask, Member, Offer, Pairing, Prompt, Request
+from schema.states import AskState, PairingState, RequestState
+from service.core import rooms
+from service.core.pairing import (
+    AskMove,
+    PairingMove,
+    RequestMove,
+    advance_ask,
+    advance_pairing,
+    advance_request,
+)
+
+_SKIP = frozenset({"skip"})
+
+_ASK = (
+    Choice("yes", "choice.ask_yes"),
+    Choice("no", "choice.ask_no"),
+    Choice("rest", "choice.ask_rest"),
+)
+_NOTE = (Choice("yes", "choice.note_yes"), Choice("no", "choice.note_no"))
+_CONSENT = (
+    Choice("yes", "choice.consent_yes"),
+    Choice("no", "choice.consent_no"),
+    Choice("stop", "choice.consent_stop"),
+)
+
+WISHES = {
+    "listening": "wish.listening",
+    "ideas": "wish.ideas",
+    "company": "wish.company",
+    "unsure": "wish.unsure",
+}
+"""What would help, and what it is called."""
+
+FEARS = {
+    "nobody": "fear.nobody",
+    "tell_first": "fear.tell_first",
+    "report": "fear.report",
+    "unsaid": "fear.unsaid",
+}
+"""What a peer would do if they feared for a life, and what it is called to the asker."""
+
+
+async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    """The question of an ask, of its note, or of a pairing; None where there is nothing to ask any more."""
+    if prompt.kind == "ask":
+        return await _show_ask(desk, member, prompt)
+    if prompt.kind == "note":
+        return await _show_note(desk, member, prompt)
+    return await _show_consent(desk, member, prompt)
+
+
+async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """Take the answer to one of the three; what it was about may have ended meanwhile."""
+    if prompt.kind == "consent":
+        pairing = await desk.records.get(Pairing, prompt.subject)
+        if pairing is not None:
+            await _answer_consent(desk, member, pairing, reply)
+        return
+    ask = await desk.records.get(Ask, prompt.subject)
+    if ask is None:
+        return
+    if prompt.kind == "ask":
+        await _answer_ask(desk, member, ask, reply)
+    else:
+        await _answer_note(desk, member, ask, reply)
+
+
+# The ask
+
+
+async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    ask = await desk.records.get(Ask, prompt.subject)
+    if ask is None or ask.state not in (AskState.WAITING, AskState.SHOWN):
+        return None
+    if ask.state is AskState.WAITING:
+        if await desk.records.get(Request, ask.request) is None:
+            return None
+        ask, effects = advance_ask(ask, AskMove.SHOW, desk.now, desk.now + desk.timings.ask_open)
+        await desk.records.put(ask)
+        await desk.apply(effects)
+        offer = await desk.records.get(Offer, ask.offer)
+        if offer is not None:
+            asked = (*(then for then in offer.asked if desk.now - then < timedelta(days=1)), desk.now)
+            await desk.records.put(replace(offer, asked=asked, asked_at=desk.now))
+    lines = [desk.words(member, "ask.intro", wish=desk.words(member, WISHES[ask.wish]))]
+    if ask.topics:
+        lines.append(desk.words(member, "ask.topics", topics=ask.topics))
+    lines.append(desk.words(member, "ask.length", length=ask.length))
+    lines.append(desk.words(member, "ask.terms", until=ask.due_at))
+    return Question("\n".join(lines), _ASK, binding=True, also=_SKIP, until=ask.due_at)
+
+
+async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> None:
+    if ask.state is not AskState.SHOWN:
+        return
+    if reply.name != "yes":
+        await requests.drop_ask(desk, ask)
+        if reply.name == "rest":
+            await rest(desk, member)
+        else:
+            desk.say(member.id, "ask.no")
+        return
+    request = await desk.records.get(Request, ask.request)
+    if request is not None and requests.note_is_free(desk, request):
+        await requests.open_note(desk, request, ask, request.due_at or request.until)
+        desk.ask(member.id, "note", subject=ask.id)
+        return
+    until = desk.now + desk.timings.consent_open
+    held, effects = advance_ask(ask, AskMove.HOLD, desk.now, until)
+    await desk.records.put(held)
+    await desk.apply(effects)
+    desk.say(member.id, "ask.held", until=until)
+
+
+async def rest(desk: Desk, member: Member) -> None:
+    """Ask the member nothing before eight in the morning of their tomorrow."""
+    zone = ZoneInfo(member.zone or desk.community.zone)
+    tomorrow = desk.now.astimezone(zone).date() + timedelta(days=1)
+    until = datetime.combine(tomorrow, time(8), zone).astimezone(desk.now.tzinfo)
+    for offer in await desk.records.find(Offer, member=member.id):
+        await desk.records.put(replace(offer, rest_until=until))
+    desk.say(member.id, "ask.rest", until=until)
+
+
+# The note
+
+
+async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    ask = await desk.records.get(Ask, prompt.subject)
+    if ask is None or ask.state is not AskState.READING:
+        return None
+    if ask.note_seen:
+        text = desk.words(member, "note.again", length=ask.length, until=ask.due_at)
+        return Question(text, _NOTE, binding=True, also=_SKIP, until=ask.due_at)
+    request = await desk.records.get(Request, ask.request)
+    if request is None:
+        # It was taken back before the note was read; they hear at the hour they were told.
+        return None
+    await desk.records.put(replace(ask, note_seen=True))
+    if request.note:
+        text = desk.words(member, "note.words", note=request.note, length=ask.length, until=ask.due_at)
+    else:
+        text = desk.words(member, "note.none", length=ask.length, until=ask.due_at)
+    return Question(text, _NOTE, binding=True, also=_SKIP, until=ask.due_at)
+
+
+async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> None:
+    if ask.state is not AskState.READING:
+        return
+    if reply.name != "yes":
+        await requests.drop_ask(desk, ask)
+        desk.say(member.id, "note.no")
+        return
+    until = desk.now + desk.timings.consent_open
+    offer = await desk.records.get(Offer, OfferId(ask.offer))
+    card, fear = (offer.card, offer.fear) if offer is not None else (ask.card, ask.fear or "unsaid")
+    request = await desk.records.get(Request, ask.request)
+    if request is not None and request.state is RequestState.LOOKING:
+        await requests.propose(desk, request, ask, card, fear, until)
+    else:
+        kept, effects = advance_ask(ask, AskMove.KEEP, desk.now, until)
+        await desk.records.put(replace(kept, card=card, fear=fear))
+        await desk.apply(effects)
+    # One sentence for both: whoever is not chosen hears at the same hour as whoever is declined.
+    desk.say(member.id, "note.yes", until=until)
+
+
+# The asker's
+
+
+async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    pairing = await desk.records.get(Pairing, prompt.subject)
+    if pairing is None or pairing.state not in (PairingState.PROPOSED, PairingState.STEPPED_BACK):
+        return None
+    lines = [desk.words(member, "consent.intro", length=pairing.length)]
+    if pairing.card:
+        lines.append(desk.words(member, "consent.card", card=pairing.card))
+    else:
+        lines.append(desk.words(member, "consent.no_card"))
+    lines.append(desk.words(member, "consent.fear", fear=desk.words(member, FEARS[pairing.fear])))
+    lines.append(
+        desk.words(
+            member,
+            "consent.terms",
+            address=member.matrix_id,
+            length=pairing.length,
+            reading=desk.timings.reading,
+            who_runs=desk.community.who_runs,
+            until=pairing.until,
+        )
+    )
+    return Question("\n".join(lines), _CONSENT, binding=True, also=_SKIP, until=pairing.until)
+
+
+async def _answer_consent(desk: Desk, member: Member, pairing: Pairing, reply: Reply) -> None:
+    request = await desk.records.get(Request, pairing.request)
+    if request is None or pairing.state not in (PairingState.PROPOSED, PairingState.STEPPED_BACK):
+        return
+    match reply.name:
+        case "skip":
+            desk.queue(member.id, "consent", subject=pairing.id, until=pairing.until)
+            desk.say(member.id, "consent.later", until=pairing.until)
+            desk.ask(member.id, "menu")
+        case "stop":
+            await requests.withdraw(desk, request)
+            desk.say(member.id, "request.withdrawn")
+        case "no":
+            await requests.decline(desk, pairing)
+            await requests.resume(desk, request.id, "request.someone_else")
+        case _:
+            await _agree(desk, member, request, pairing)
+
+
+async def _agree(desk: Desk, member: Member, request: Request, pairing: Pairing) -> None:
+    peer = await desk.member(pairing.peer)
+    agreed, effects = advance_pairing(pairing, PairingMove.AGREE, desk.now)
+    await desk.apply(effects)
+    await requests.keep_pairing(desk, agreed)
+    if agreed.state is not PairingState.AGREED or peer is None:
+        await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
+        return
+    moved, effects = advance_request(request, RequestMove.AGREE, desk.now)
+    await desk.apply(effects)
+    await desk.records.put(moved)
+    room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now)
+    await desk.records.put(room)
+    await desk.apply(effects)
+    desk.say(member.id, "consent.opening")
+
+
+async def step_back(desk: Desk, member: Member, ask: Ask) -> None:
+    """A peer takes their yes back before a room opened; nobody is told of it."""
+    for pairing in await desk.records.find(
+        Pairing, ask=ask.id, state=(PairingState.PROPOSED, PairingState.DECLINED)
+    ):
+        moved, effects = advance_pairing(pairing, PairingMove.STEP_BACK, desk.now)
+        await desk.apply(effects)
+        await requests.keep_pairing(desk, moved)
+    still = await desk.records.get(Ask, ask.id)
+    if still is not None:
+        await requests.drop_ask(desk, still)

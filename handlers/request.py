@@ -1,0 +1,419 @@
+"""The life of a request: peers are asked in rounds, until somebody goes on, or its time or its word ends it.
+
+Guards: every request has a next hour, or its asker was told how it ended; the rounds come at their hours
+whatever anybody answered, so that the asker cannot tell a no, a silence and a step back apart; nobody is
+asked twice about one request; its words are erased when it ends.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from handlers.desk import Choice, Desk, Question, Reply
+from schema.ids import AskId, MemberId, PairingId, RequestId
+from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.states import AskState, OfferState, PairingState, RequestState
+from service.core import matching, rooms
+from service.core.pairing import (
+    ENGAGED,
+    AskMove,
+    PairingMove,
+    RequestMove,
+    advance_ask,
+    advance_pairing,
+    advance_request,
+)
+
+STANDING = (RequestState.LOOKING, RequestState.PROPOSED, RequestState.TOGETHER)
+
+PROMISED = (AskState.WILLING, AskState.READY, AskState.CHOSEN)
+"""An ask in these states has its member's last word: they were told by when they hear."""
+
+Draft = dict[str, str | int | bool | list[str] | None]
+
+
+async def of(desk: Desk, member: MemberId) -> Request | None:
+    """The member's request, where one stands."""
+    found = await desk.records.find(Request, member=member, state=STANDING)
+    return found[0] if found else None
+
+
+async def begin(desk: Desk, member: Member, draft: Draft) -> None:
+    """Make the request that `draft` describes, and ask the first peers."""
+    await _clear_own_asks(desk, member.id)
+    timings = desk.timings
+    topics = draft.get("topics")
+    request = Request(
+        id=RequestId(desk.turn.new_id()),
+        member=member.id,
+        state=RequestState.LOOKING,
+        made_at=desk.now,
+        until=desk.now + timings.request_open,
+        due_at=desk.now,
+        round=0,
+        wish=str(draft.get("wish") or "unsure"),
+        topics=tuple(topics) if isinstance(topics, list) else (),
+        length=min(timedelta(minutes=float(str(draft["minutes"]))), timings.longest),
+        note=str(draft.get("note") or ""),
+        reporters=bool(draft.get("reporters")),
+    )
+    await look(desk, request)
+
+
+async def engaged_as_peer(desk: Desk, member: MemberId) -> Ask | None:
+    """An ask to which the member said yes and whose answer they await."""
+    asks = await desk.records.find(Ask, member=member, state=PROMISED)
+    return asks[0] if asks else None
+
+
+async def promised_until(desk: Desk, ask: Ask) -> datetime | None:
+    """By when the member of an ask was promised an answer; None once both agreed."""
+    if ask.due_at is not None:
+        return ask.due_at
+    for pairing in await desk.records.find(Pairing, ask=ask.id):
+        return None if pairing.state is PairingState.AGREED else pairing.until
+    return None
+
+
+async def _clear_own_asks(desk: Desk, member: MemberId) -> None:
+    """Whoever asks for company is not asked for it: what they have not answered counts as silence."""
+    for ask in await desk.records.find(
+        Ask, member=member, state=(AskState.WAITING, AskState.SHOWN, AskState.READING)
+    ):
+        await drop_ask(desk, ask)
+
+
+# Rounds
+
+
+async def look(desk: Desk, request: Request) -> None:
+    """One round: the note passes on to whoever waits for it, others are asked, the asker is told the hour."""
+    asker = await desk.member(request.member)
+    if request.state is RequestState.LOOKING and desk.now >= request.until:
+        await end(desk, request, RequestMove.LAPSE)
+        if asker is not None:
+            _offer_again(desk, request, "again.nobody")
+        return
+    next_at = desk.now + desk.timings.ask_again
+    if request.state is RequestState.LOOKING:
+        next_at = min(next_at, request.until)
+        asked = 0
+        if asker is not None and asker.room is not None:
+            request = await _pass_note(desk, request, next_at)
+            asked = await _ask_others(desk, request, next_at)
+        if asker is not None:
+            request = _tell(desk, request, asked, next_at)
+    request, effects = advance_request(request, RequestMove.ROUND, desk.now)
+    await desk.apply(effects)
+    await desk.records.put(replace(request, due_at=next_at))
+
+
+def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Request:
+    """Say how it looks where that changed: at the first round always, later once, and without a push."""
+    if asked and request.told in ("", "nobody"):
+        told = "asking"
+    elif request.told == "":
+        told = "nobody"
+    elif request.told == "asking":
+        told = "no_answer"
+    else:
+        return request
+    key = {"asking": "request.asking", "nobody": "request.nobody", "no_answer": "request.no_answer"}[told]
+    every = desk.timings.ask_again
+    desk.say(request.member, key, next=next_at, every=every, until=request.until)
+    return replace(request, told=told)
+
+
+async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
+    """Ask as many others as the community asks at once; how many are shown the question now."""
+    asks = await desk.records.find(Ask, request=request.id)
+    asked = {ask.member for ask in asks}
+    engaged = await _engaged(desk)
+    offers = [
+        offer
+        for offer in await desk.records.find(Offer, state=OfferState.OPEN)
+        if matching.may_be_asked(
+            request,
+            offer,
+            asked=asked,
+            engaged=engaged,
+            asks_a_day=desk.community.asks_a_day,
+            now=desk.now,
+        )
+    ]
+    free: list[Offer] = []
+    busy: list[Offer] = []
+    for offer in matching.in_order(request, offers, desk.turn.random.random):
+        if len(free) == desk.community.asks_at_once:
+            break
+        peer = await desk.member(offer.member)
+        if peer is not None and peer.room is not None:
+            await _make_room(desk, peer)
+            (busy if desk.busy(desk.now_is(peer.id)) else free).append(offer)
+    # A question that has to wait counts as not asked: it stands in for one only where too few are free.
+    for offer in (*free, *busy[: desk.community.asks_at_once - len(free)]):
+        ask = Ask(
+            id=AskId(desk.turn.new_id()),
+            request=request.id,
+            member=offer.member,
+            offer=offer.id,
+            state=AskState.WAITING,
+            made_at=desk.now,
+            due_at=next_at,
+            length=request.length,
+            wish=request.wish,
+            topics=request.topics,
+        )
+        await desk.records.put(ask)
+        desk.queue(offer.member, "ask", subject=ask.id)
+    return len(free)
+
+
+async def _engaged(desk: Desk) -> set[MemberId]:
+    """Everybody who asks for company, is in a peer room or near it, or awaits an answer to their yes."""
+    requests = await desk.records.find(Request, state=STANDING)
+    asks = await desk.records.find(Ask, state=ENGAGED)
+    live = await desk.records.find(PeerRoom, state=rooms.LIVE)
+    people = {request.member for request in requests} | {ask.member for ask in asks}
+    return people.union(*(rooms.people(room) for room in live))
+
+
+async def _make_room(desk: Desk, peer: Member) -> None:
+    """An open question about a request that is over gives way: it can come to nothing."""
+    if peer.prompt is not None and peer.prompt.kind == "ask":
+        ask = await desk.records.get(Ask, peer.prompt.subject)
+        if ask is None or await desk.records.get(Request, ask.request) is None:
+            if ask is not None:
+                await drop_ask(desk, ask)
+            else:
+                desk.drop(peer, peer.prompt.subject)
+
+
+async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request:
+    """Open the note to whoever has waited longest for it; only a round does, so that no step back shows."""
+    waiting = await desk.records.find(Ask, request=request.id, state=AskState.WILLING)
+    waiting = [ask for ask in waiting if ask.due_at is not None and ask.due_at > desk.now]
+    if not waiting:
+        return request
+    ask = min(waiting, key=lambda one: (one.said_at or one.made_at, one.id))
+    if await desk.member(ask.member) is not None:
+        desk.queue(ask.member, "note", subject=ask.id, until=desk.now + desk.timings.consent_open)
+    return await open_note(desk, request, ask, next_at)
+
+
+def note_is_free(desk: Desk, request: Request) -> bool:
+    """Whether somebody who says yes now may read the note: it is with one peer at a time, until the round."""
+    return request.state is RequestState.LOOKING and (
+        request.note_until is None or request.note_until <= desk.now
+    )
+
+
+async def open_note(desk: Desk, request: Request, ask: Ask, next_at: datetime) -> Request:
+    """The note is the ask's member's to read, alone until `next_at`; to put the question is the caller's."""
+    opened, effects = advance_ask(ask, AskMove.OPEN, desk.now, desk.now + desk.timings.consent_open)
+    await desk.records.put(opened)
+    await desk.apply(effects)
+    request = replace(request, note_until=next_at)
+    await desk.records.put(request)
+    return request
+
+
+# A peer goes on
+
+
+async def propose(desk: Desk, request: Request, ask: Ask, card: str, fear: str, until: datetime) -> None:
+    """Ask the asker about the one who would go on; they have until `until`."""
+    ask, effects = advance_ask(ask, AskMove.CHOOSE, desk.now)
+    await desk.apply(effects)
+    await desk.records.put(ask)
+    request, effects = advance_request(request, RequestMove.PROPOSE, desk.now)
+    await desk.apply(effects)
+    await desk.records.put(request)
+    asker = await desk.member(request.member)
+    waits = asker is not None and desk.busy(asker)
+    pairing = Pairing(
+        id=PairingId(desk.turn.new_id()),
+        request=request.id,
+        ask=ask.id,
+        asker=request.member,
+        peer=ask.member,
+        state=PairingState.PROPOSED,
+        made_at=desk.now,
+        until=until,
+        due_at=min(until, desk.now + desk.timings.idle) if waits else until,
+        length=ask.length,
+        card=card,
+        fear=fear,
+    )
+    await desk.records.put(pairing)
+    if asker is not None:
+        desk.queue(asker.id, "consent", subject=pairing.id, until=until)
+
+
+async def resume(desk: Desk, id: RequestId, key: str) -> None:
+    """It did not come together: say so with sentence `key`, and go on with the next who is ready."""
+    request = await desk.records.get(Request, id)
+    if request is None:
+        return
+    request, effects = advance_request(request, RequestMove.RESUME, desk.now)
+    await desk.apply(effects)
+    await desk.records.put(request)
+    asker = await desk.member(request.member)
+    ready = [
+        ask
+        for ask in await desk.records.find(Ask, request=id, state=AskState.READY)
+        if ask.due_at is not None and ask.due_at - desk.now >= min(desk.timings.ask_again, desk.timings.join)
+    ]
+    if ready and desk.now < request.until:
+        ask = min(ready, key=lambda one: (one.said_at or one.made_at, one.id))
+        await propose(desk, request, ask, ask.card, ask.fear, ask.due_at or desk.now)
+        return
+    if asker is not None:
+        desk.say(asker.id, key)
+    if request.due_at is None or request.due_at <= desk.now:
+        # The round that fell due meanwhile comes now, and its own words say what is next.
+        await look(desk, replace(request, told=""))
+    elif asker is not None:
+        desk.say(asker.id, "request.next", next=request.due_at, until=request.until)
+
+
+# Ends
+
+
+async def end(desk: Desk, request: Request, move: RequestMove) -> None:
+    """Erase the request; asks that still await their hour keep it, so that nobody can tell when it ended."""
+    advance_request(request, move, desk.now)
+    await desk.records.delete(Request, request.id)
+    for ask in await desk.records.find(Ask, request=request.id, state=(AskState.WAITING, AskState.OVER)):
+        await drop_ask(desk, ask)
+
+
+async def withdraw(desk: Desk, request: Request) -> None:
+    """The asker takes it back: at once for them, at its hour for whoever had gone on."""
+    for pairing in await desk.records.find(
+        Pairing, request=request.id, state=(PairingState.PROPOSED, PairingState.STEPPED_BACK)
+    ):
+        await decline(desk, pairing)
+    await end(desk, request, RequestMove.WITHDRAW)
+
+
+async def decline(desk: Desk, pairing: Pairing) -> None:
+    """The asker does not go on with this person, who hears of it at the hour and not before."""
+    declined, effects = advance_pairing(pairing, PairingMove.DECLINE, desk.now)
+    await desk.apply(effects)
+    asker = await desk.member(pairing.asker)
+    if asker is not None:
+        desk.drop(asker, pairing.id)
+    await keep_pairing(desk, declined)
+
+
+async def keep_pairing(desk: Desk, pairing: Pairing) -> None:
+    """Write the pairing, or delete it where it is over, together with the ask that led to it."""
+    if pairing.state is not PairingState.OVER:
+        await desk.records.put(pairing)
+        return
+    await desk.records.delete(Pairing, pairing.id)
+    ask = await desk.records.get(Ask, pairing.ask)
+    if ask is not None:
+        await drop_ask(desk, ask)
+
+
+def without_asker(pairing: Pairing) -> Pairing:
+    """The pairing as it stays for the peer's hour when the asker is forgotten."""
+    return replace(pairing, asker=MemberId(""), request=RequestId(""))
+
+
+def without_peer(pairing: Pairing) -> Pairing:
+    """The pairing as it stays for the asker's answer when the peer is forgotten."""
+    return replace(pairing, peer=MemberId(""), ask=AskId(""), card="", fear="unsaid")
+
+
+async def drop_ask(desk: Desk, ask: Ask) -> None:
+    """The ask is over: it stays, as over, while its request stands, so that nobody is asked twice."""
+    waited = ask.state is AskState.WAITING
+    if ask.state is not AskState.OVER:
+        ask, effects = advance_ask(ask, AskMove.DROP, desk.now)
+        await desk.apply(effects)
+        member = await desk.member(ask.member)
+        if member is not None:
+            desk.drop(member, ask.id)
+    if waited or await desk.records.get(Request, ask.request) is None:
+        await desk.records.delete(Ask, ask.id)
+    else:
+        await desk.records.put(replace(ask, card="", fear=""))
+
+
+def _offer_again(desk: Desk, request: Request, why: str) -> None:
+    """The request is over; its words wait with the asker, so that it can be taken up again."""
+    draft: Draft = {
+        "why": why,
+        "wish": request.wish,
+        "topics": list(request.topics),
+        "minutes": str(request.length.total_seconds() / 60),
+        "note": request.note,
+        "reporters": request.reporters,
+    }
+    desk.queue(request.member, "again", draft=draft, until=desk.now + desk.timings.request_open)
+
+
+async def give_up(desk: Desk, id: RequestId, why: str) -> None:
+    """The request is over without the asker's word: say why, and let it be taken up again."""
+    request = await desk.records.get(Request, id)
+    if request is None:
+        return
+    await end(desk, request, RequestMove.LAPSE)
+    if await desk.member(request.member) is not None:
+        _offer_again(desk, request, why)
+
+
+async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    """The question after a request that came to nothing."""
+    return Question(
+        desk.words(member, str(prompt.draft["why"])),
+        (
+            Choice("again", "choice.look_again"),
+            Choice("change", "choice.change_first"),
+            Choice("places", "choice.places"),
+            Choice("menu", "choice.menu"),
+        ),
+    )
+
+
+# What comes due
+
+
+async def due(desk: Desk, request: Request) -> None:
+    """The next round has come."""
+    await look(desk, request)
+
+
+async def ask_due(desk: Desk, ask: Ask) -> None:
+    """The ask's hour has come: it lapses, and whoever was promised an answer has it."""
+    await drop_ask(desk, ask)
+
+
+async def pairing_due(desk: Desk, pairing: Pairing) -> None:
+    """The second consent's hour has come, or it has waited behind another question and may be put now."""
+    if desk.now < pairing.until:
+        asker = await desk.member(pairing.asker)
+        waits = asker is not None and any(one.subject == pairing.id for one in asker.waiting)
+        again = min(pairing.until, desk.now + desk.timings.idle) if waits else pairing.until
+        await desk.records.put(replace(pairing, due_at=again))
+        if asker is not None:
+            desk.comes_up(asker.id, pairing.id)
+        return
+    silent = pairing.state in (PairingState.PROPOSED, PairingState.STEPPED_BACK)
+    lapsed, effects = advance_pairing(pairing, PairingMove.LAPSE, desk.now)
+    await desk.member(pairing.peer)
+    await desk.apply(effects)
+    asker = await desk.member(pairing.asker)
+    if asker is not None:
+        desk.drop(asker, pairing.id)
+    await keep_pairing(desk, lapsed)
+    if silent:
+        await give_up(desk, pairing.request, "again.silence")
+
+
+async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """Look again with the same words; the other choices are other conversations'."""
+    if reply.name == "again":
+        await begin(desk, member, prompt.draft)

@@ -1,0 +1,197 @@
+"""The peer room as its two hear of it in their own chats: opened, closed, erased, with a receipt at the end.
+
+Guards: what the keeper reports twice happens once; a room that opened after all is erased, never orphaned;
+a reason that is one person's own is told to nobody; a request whose room came to nothing goes on.
+"""
+
+from handlers import request as requests
+from handlers.desk import Desk
+from schema.effects import (
+    EmptyPeerRoom,
+    MutePeerRoom,
+    OpenPeerRoom,
+    PurgePeerRoom,
+    RedactPeerRoom,
+)
+from schema.events import Delivered, NotDelivered, PeerMembership
+from schema.ids import MemberId, RoomId
+from schema.records import Member, Pairing, PeerRoom, Request
+from schema.states import Ending, PairingState, RoomState
+from service.core import rooms
+from service.core.pairing import PairingMove, RequestMove, advance_pairing
+
+_OF_ROOMS = (OpenPeerRoom, MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom)
+
+
+async def of(desk: Desk, member: MemberId, *states: RoomState) -> list[PeerRoom]:
+    """The member's peer rooms in these states, oldest first."""
+    found = [
+        *(await desk.records.find(PeerRoom, asker=member, state=states)),
+        *(await desk.records.find(PeerRoom, peer=member, state=states)),
+    ]
+    return sorted(found, key=lambda room: (room.made_at, room.id))
+
+
+async def close(desk: Desk, member: Member) -> bool:
+    """End the member's room at once; False where there is none to end."""
+    open_rooms = await of(desk, member.id, *rooms.LIVE)
+    for room in open_rooms:
+        desk.say(member.id, "room.closing")
+        await advance(desk, room, rooms.Close(Ending.ASKED), by=member.id)
+    return bool(open_rooms)
+
+
+async def erase_now(desk: Desk, member: Member) -> None:
+    """Take note that the member wants their closed rooms erased without the reading time."""
+    readable = await of(desk, member.id, RoomState.READABLE)
+    for room in readable:
+        await advance(desk, room, rooms.EraseNow(member.id))
+        after = await desk.records.get(PeerRoom, room.id)
+        both = after is None or after.state is not RoomState.READABLE
+        if both:
+            desk.say(member.id, "room.erasing")
+        else:
+            desk.say(member.id, "room.erase_asked", until=room.due_at)
+    if not readable:
+        desk.say(member.id, "room.nothing_to_erase", notice=False)
+
+
+async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | None = None) -> None:
+    """Move the room on where that is legal now, and let its request follow; `by` is whose doing it was."""
+    if not rooms.allows(room, move):
+        return
+    after, effects = rooms.advance(room, move, desk.now, desk.timings)
+    await desk.apply(effects)
+    if after.state is RoomState.GONE:
+        await _say_receipt(desk, after)
+    if after.state in (RoomState.GONE, RoomState.FAILED):
+        await desk.records.delete(PeerRoom, after.id)
+    else:
+        await desk.records.put(after)
+    if room.state in rooms.LIVE and (after.state not in rooms.LIVE or len(after.ever_joined) == 2):
+        await _leave_pairing(desk, room, after, by)
+
+
+async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId | None) -> None:
+    """The two met, or it ended before: the pairing is over, and the request ends or goes on."""
+    pairing = await desk.records.get(Pairing, after.id)
+    if pairing is not None and pairing.state is PairingState.AGREED:
+        over, effects = advance_pairing(pairing, PairingMove.END, desk.now)
+        await desk.apply(effects)
+        await requests.keep_pairing(desk, over)
+    request = await desk.records.get(Request, after.request)
+    if request is None:
+        return
+    met = len(after.ever_joined) == 2
+    if met:
+        await requests.end(desk, request, RequestMove.MET)
+        return
+    if by == before.asker:
+        await requests.end(desk, request, RequestMove.WITHDRAW)
+        return
+    match after.ending:
+        case Ending.KEEPER_NOT_DEAF:
+            await _tell_peer(desk, after, "room.failed_peer")
+            await requests.give_up(desk, request.id, "again.not_deaf")
+        case Ending.REFUSED:
+            await _tell_peer(desk, after, "room.failed_peer")
+            await requests.resume(desk, request.id, "room.failed_go_on")
+        case _:
+            if request.member in after.ever_joined or after.room is None:
+                await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
+            else:
+                await requests.give_up(desk, request.id, "again.not_joined")
+
+
+async def _tell_peer(desk: Desk, room: PeerRoom, key: str) -> None:
+    if await desk.member(room.peer) is not None:
+        desk.say(room.peer, key)
+
+
+async def _say_receipt(desk: Desk, room: PeerRoom) -> None:
+    for id in rooms.people(room):
+        member = await desk.member(id)
+        if member is not None:
+            items = [desk.words(member, key) for key in rooms.receipt(room)]
+            lines = [desk.words(member, "receipt.intro", ended=room.ends_at), *items]
+            lines.append(desk.words(member, "receipt.rest"))
+            desk.say_text(id, "\n".join(lines))
+
+
+# What the keeper reports
+
+
+async def delivered(desk: Desk, event: Delivered) -> None:
+    """The keeper carried something out."""
+    effect = event.effect
+    if not isinstance(effect, _OF_ROOMS):
+        return
+    room = await desk.records.get(PeerRoom, effect.pairing)
+    if isinstance(effect, OpenPeerRoom):
+        await _opened(desk, room, effect, event.room)
+        return
+    if room is None or room.room != effect.room:
+        return
+    match effect:
+        case MutePeerRoom():
+            await advance(desk, room, rooms.Muted())
+        case RedactPeerRoom():
+            await advance(desk, room, rooms.Redacted())
+        case EmptyPeerRoom(members=members):
+            if rooms.counts_as_emptied(room, members):
+                await advance(desk, room, rooms.Emptied())
+        case PurgePeerRoom():
+            await advance(desk, room, rooms.Purged(event.detail or "asked"))
+
+
+async def _opened(desk: Desk, record: PeerRoom | None, effect: OpenPeerRoom, opened: RoomId | None) -> None:
+    if opened is None or (record is not None and record.room == opened):
+        return
+    if record is None or record.room is not None:
+        # It was given up and opened after all, or opened twice: nobody was told of this one, and nobody is to
+        # sit in it alone.
+        desk.turn.do(MutePeerRoom(effect.pairing, opened))
+        desk.turn.do(EmptyPeerRoom(effect.pairing, opened, effect.members))
+        desk.turn.do(PurgePeerRoom(effect.pairing, opened))
+        return
+    await advance(desk, record, rooms.Opened(opened, effect.members))
+
+
+async def not_delivered(desk: Desk, event: NotDelivered) -> None:
+    """The keeper was refused for good: the next step comes all the same, and the receipt says so."""
+    effect = event.effect
+    if not isinstance(effect, _OF_ROOMS):
+        return
+    room = await desk.records.get(PeerRoom, effect.pairing)
+    if room is None or (not isinstance(effect, OpenPeerRoom) and room.room != effect.room):
+        return
+    match effect:
+        case OpenPeerRoom():
+            hears = event.reason == Ending.KEEPER_NOT_DEAF
+            await advance(desk, room, rooms.Refused(Ending.KEEPER_NOT_DEAF if hears else Ending.REFUSED))
+        case MutePeerRoom():
+            await advance(desk, room, rooms.Muted(False))
+        case RedactPeerRoom():
+            await advance(desk, room, rooms.Redacted(False))
+        case EmptyPeerRoom(members=members):
+            if rooms.counts_as_emptied(room, members):
+                await advance(desk, room, rooms.Emptied(False))
+        case PurgePeerRoom():
+            await advance(desk, room, rooms.Purged("cannot"))
+
+
+async def membership(desk: Desk, event: PeerMembership) -> None:
+    """Somebody came into a peer room, or left it."""
+    room = await desk.records.room_of(event.room)
+    member = desk.turn.identify(event.user)
+    if room is None or member not in rooms.people(room):
+        return
+    if event.membership == "join":
+        await advance(desk, room, rooms.Joined(member))
+    elif event.membership in ("leave", "ban"):
+        await advance(desk, room, rooms.Left(member), by=member)
+
+
+async def due(desk: Desk, room: PeerRoom) -> None:
+    """The hour that the room's state waited for has come."""
+    await advance(desk, room, rooms.TimeIsUp())

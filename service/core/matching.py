@@ -1,0 +1,56 @@
+"""Who may be asked about a request, and in which order.
+
+Guards: nobody is asked about their own request, twice about one, while they ask for company themselves, while
+they are with somebody or on the way to it, while they rest, or more often in a day than the community allows;
+nobody who must report is asked unless the asker allowed it. Fit comes first, then who was asked longest ago,
+then chance, so that the same few are not always asked.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime, timedelta
+
+from schema.ids import MemberId
+from schema.records import Offer, Request
+from schema.states import OfferState
+
+MUST_REPORT = "report"
+"""What an offer's `fear` says of somebody whom a law obliges to report some things."""
+
+_DAY = timedelta(days=1)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def may_be_asked(
+    request: Request,
+    offer: Offer,
+    *,
+    asked: Collection[MemberId],
+    engaged: Collection[MemberId],
+    asks_a_day: int,
+    now: datetime,
+) -> bool:
+    """Whether the offer's member may be asked about `request` at `now`.
+
+    `asked` holds those who were asked about this request before, `engaged` those who ask for company
+    themselves, are in a peer room, or said yes to another ask.
+    """
+    return (
+        offer.state is OfferState.OPEN
+        and offer.member != request.member
+        and now < offer.until
+        and (offer.rest_until is None or offer.rest_until <= now)
+        and offer.member not in asked
+        and offer.member not in engaged
+        and (request.reporters or offer.fear != MUST_REPORT)
+        and sum(now - then < _DAY for then in offer.asked) < asks_a_day
+    )
+
+
+def fit(request: Request, offer: Offer) -> int:
+    """How many of the request's topics the offer names; an offer that names none is open to any of them."""
+    return len(set(request.topics) & set(offer.topics)) if offer.topics else min(1, len(request.topics))
+
+
+def in_order(request: Request, offers: Iterable[Offer], chance: Callable[[], float]) -> list[Offer]:
+    """The offers as they are to be asked: best fit, then longest since asked, then by `chance`."""
+    return sorted(offers, key=lambda offer: (-fit(request, offer), offer.asked_at or _NEVER, chance()))

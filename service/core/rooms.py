@@ -1,0 +1,360 @@
+"""How a peer room opens, closes and is erased, step by step, each step awaiting one thing.
+
+Guards: read-only at once, for whatever reason it ends; both can read it for the community's time, or until
+both ask; then contents are redacted while people are still in it, people are removed, and the room is purged
+after a wait, since a purge that comes too soon leaves stuck rooms on phones. A step that the homeserver
+refuses is said in the receipt and holds nothing up. A reason that is one person's own is told to nobody.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from schema.community import Timings
+from schema.effects import (
+    Effect,
+    EmptyPeerRoom,
+    InviteAgain,
+    MutePeerRoom,
+    OpenPeerRoom,
+    PurgePeerRoom,
+    RedactPeerRoom,
+    Tell,
+)
+from schema.errors import IllegalMove
+from schema.ids import MatrixId, MemberId, RoomId
+from schema.records import Pairing, PeerRoom
+from schema.states import Ending, RoomState
+
+Step = tuple[Effect | Tell, ...]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The keeper made the room and invited `members`."""
+
+    room: RoomId
+    members: tuple[MatrixId, ...]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The keeper could not make it; `ending` says whether that is because it is not deaf."""
+
+    ending: Ending
+
+
+@dataclass(frozen=True)
+class Joined:
+    """One of the two came in."""
+
+    member: MemberId
+
+
+@dataclass(frozen=True)
+class Left:
+    """One of the two went out, or declined to come."""
+
+    member: MemberId
+
+
+@dataclass(frozen=True)
+class Close:
+    """It is to close."""
+
+    ending: Ending
+
+
+@dataclass(frozen=True)
+class Muted:
+    """Nobody can write any more; `done` is False where the homeserver refused that."""
+
+    done: bool = True
+
+
+@dataclass(frozen=True)
+class EraseNow:
+    """One of the two asked to erase it without the reading time."""
+
+    member: MemberId
+
+
+@dataclass(frozen=True)
+class Forget:
+    """One of the two wants to be forgotten."""
+
+    member: MemberId
+
+
+@dataclass(frozen=True)
+class Redacted:
+    """The servers were asked to drop what was written; `done` is False where that was refused."""
+
+    done: bool = True
+
+
+@dataclass(frozen=True)
+class Emptied:
+    """Nobody is in it any more; `done` is False where that was refused."""
+
+    done: bool = True
+
+
+@dataclass(frozen=True)
+class Purged:
+    """`detail` says what was reached: "purged", "asked" or "cannot"."""
+
+    detail: str
+
+
+@dataclass(frozen=True)
+class TimeIsUp:
+    """The record's `due_at` has come."""
+
+
+Move = (
+    Opened
+    | Refused
+    | Joined
+    | Left
+    | Close
+    | Muted
+    | EraseNow
+    | Forget
+    | Redacted
+    | Emptied
+    | Purged
+    | TimeIsUp
+)
+
+MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
+    RoomState.OPENING: frozenset({Opened, Refused, Close, Forget}),
+    RoomState.OPEN: frozenset({Joined, Left, Close, Forget, TimeIsUp}),
+    RoomState.CLOSING: frozenset({Opened, Refused, Joined, Left, Muted, Forget}),
+    RoomState.READABLE: frozenset({Joined, Left, EraseNow, Forget, TimeIsUp}),
+    RoomState.REDACTING: frozenset({Joined, Left, Redacted, Forget}),
+    RoomState.REMOVING: frozenset({Joined, Left, Emptied, Forget}),
+    RoomState.SETTLING: frozenset({Joined, Left, Forget, TimeIsUp}),
+    RoomState.PURGING: frozenset({Joined, Left, Purged, Forget}),
+    RoomState.GONE: frozenset(),
+    RoomState.FAILED: frozenset(),
+}
+"""What may happen in each state; everything else is illegal."""
+
+LIVE = (RoomState.OPENING, RoomState.OPEN)
+"""The two are together, or about to be."""
+
+
+def allows(record: PeerRoom, move: Move) -> bool:
+    """Whether `move` is legal now: what is delivered twice is not, the second time."""
+    if type(move) not in MOVES[record.state]:
+        return False
+    match move:
+        case TimeIsUp():
+            return record.due_at is not None
+        case Opened() | Refused():
+            return record.room is None
+        case Muted():
+            return record.room is not None
+    return True
+
+
+REACHED: Mapping[str, str] = {
+    "not_muted": "receipt.not_muted",
+    "never_used": "receipt.never_used",
+    "redacted": "receipt.redacted",
+    "not_redacted": "receipt.not_redacted",
+    "removed": "receipt.removed",
+    "not_removed": "receipt.not_removed",
+    "purged": "receipt.purged",
+    "asked": "receipt.purge_asked",
+    "cannot": "receipt.purge_cannot",
+}
+"""What each thing that the erasure reached, or could not, is called in the receipt."""
+
+
+def receipt(record: PeerRoom) -> tuple[str, ...]:
+    """The receipt's sentences, item by item, in the order in which things were done."""
+    return tuple(REACHED[item] for item in record.done)
+
+
+def people(record: PeerRoom) -> tuple[MemberId, ...]:
+    """The two, less whoever was forgotten."""
+    return tuple(one for one in (record.asker, record.peer) if one)
+
+
+def all_came(record: PeerRoom) -> bool:
+    """Whether everybody who is to be in it has been in it."""
+    return set(people(record)) <= set(record.ever_joined)
+
+
+def counts_as_emptied(record: PeerRoom, removed: tuple[MatrixId, ...]) -> bool:
+    """Whether removing `removed` left nobody of the two in it: removing one who is forgotten does not."""
+    return set(_matrix_ids(record)) <= set(removed)
+
+
+def begin(pairing: Pairing, asker: MatrixId, peer: MatrixId, now: datetime) -> tuple[PeerRoom, Step]:
+    """The room of a pairing that both agreed to, and the order to open it."""
+    room = PeerRoom(
+        id=pairing.id,
+        asker=pairing.asker,
+        peer=pairing.peer,
+        request=pairing.request,
+        state=RoomState.OPENING,
+        made_at=now,
+        length=pairing.length,
+        ends_at=now + pairing.length,
+        due_at=None,
+        asker_matrix_id=asker,
+        peer_matrix_id=peer,
+    )
+    return room, (OpenPeerRoom(pairing.id, (asker, peer)),)
+
+
+def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+    """The room after `move`, and what is to be done and said.
+
+    Raises IllegalMove, and then nothing changed.
+    """
+    if not allows(record, move):
+        raise IllegalMove("peer room", record.state, type(move).__name__)
+    match move:
+        case Opened(room, members):
+            return _opened(replace(record, room=room), members, now, timings)
+        case Refused(ending):
+            return replace(record, state=RoomState.FAILED, due_at=None, ending=record.ending or ending), ()
+        case Joined(member):
+            here = record.joined if member in record.joined else (*record.joined, member)
+            ever = record.ever_joined if member in record.ever_joined else (*record.ever_joined, member)
+            met = replace(record, joined=here, ever_joined=ever)
+            if all_came(met) and met.state is RoomState.OPEN:
+                met = replace(met, due_at=met.ends_at)
+            return met, ()
+        case Left(member):
+            left = replace(record, joined=tuple(one for one in record.joined if one != member))
+            if record.state is RoomState.OPEN:
+                return _close(left, Ending.LEFT)
+            if record.state is RoomState.READABLE and not left.joined:
+                return _redact(left)
+            return left, ()
+        case Close(ending):
+            return _close(record, ending)
+        case Muted(done):
+            return _muted(record, done, now, timings)
+        case EraseNow(member):
+            wants = record.erase_now if member in record.erase_now else (*record.erase_now, member)
+            asked = replace(record, erase_now=wants)
+            return _redact(asked) if set(people(asked)) <= set(wants) else (asked, ())
+        case Forget(member):
+            return _forget(record, member)
+        case Redacted(done):
+            note = "redacted" if done else "not_redacted"
+            emptied = replace(record, state=RoomState.REMOVING, done=(*record.done, note))
+            return emptied, (EmptyPeerRoom(record.id, _room(record), _matrix_ids(record)),)
+        case Emptied(done):
+            note = "removed" if done else "not_removed"
+            waits = replace(
+                record, state=RoomState.SETTLING, due_at=now + timings.settle, done=(*record.done, note)
+            )
+            return waits, ()
+        case Purged(detail):
+            gone = replace(record, state=RoomState.GONE, due_at=None, done=(*record.done, detail))
+            return gone, ()
+        case TimeIsUp():
+            return _time_is_up(record, now, timings)
+
+
+def _room(record: PeerRoom) -> RoomId:
+    if record.room is None:
+        raise IllegalMove("peer room", record.state, "a step that needs the room before it is there")
+    return record.room
+
+
+def _matrix_ids(record: PeerRoom) -> tuple[MatrixId, ...]:
+    return tuple(one for one in (record.asker_matrix_id, record.peer_matrix_id) if one)
+
+
+def _opened(
+    record: PeerRoom, members: tuple[MatrixId, ...], now: datetime, timings: Timings
+) -> tuple[PeerRoom, Step]:
+    room = _room(record)
+    if record.state is RoomState.CLOSING:
+        # It ended before it was there. Nobody wrote in it, so there is nothing to read; and whoever was
+        # forgotten meanwhile was invited all the same.
+        gone = replace(record, state=RoomState.REMOVING, ends_at=now, done=("never_used",))
+        return gone, (EmptyPeerRoom(record.id, room, members),)
+    ends_at = now + record.length
+    opened = replace(record, state=RoomState.OPEN, ends_at=ends_at, due_at=min(ends_at, now + timings.join))
+    values = (("ends", ends_at), ("length", record.length), ("reading", timings.reading))
+    return opened, tuple(Tell(one, "room.opened", values) for one in people(opened))
+
+
+def _close(record: PeerRoom, ending: Ending) -> tuple[PeerRoom, Step]:
+    closing = replace(record, state=RoomState.CLOSING, due_at=None, ending=ending)
+    if record.room is None:
+        return closing, ()
+    return closing, (MutePeerRoom(record.id, record.room),)
+
+
+def _muted(record: PeerRoom, done: bool, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+    closed = replace(record, ends_at=now, done=() if done else ("not_muted",))
+    if not done or len(record.ever_joined) < 2:
+        # Without a mute only removing people keeps the promise that it is over; and where one of them never
+        # came, there are no two whose words could vanish.
+        after, effects = _redact(closed)
+        key = "room.closed_unread"
+        tells = tuple(Tell(one, key, (("settle", now + timings.settle),)) for one in people(closed))
+        return after, (*effects, *tells)
+    readable = replace(closed, state=RoomState.READABLE, due_at=now + timings.reading)
+    key = "room.closed_time" if record.ending is Ending.TIME else "room.closed"
+    values = (("until", now + timings.reading),)
+    return readable, tuple(Tell(one, key, values) for one in people(readable))
+
+
+def _redact(record: PeerRoom) -> tuple[PeerRoom, Step]:
+    redacting = replace(record, state=RoomState.REDACTING, due_at=None)
+    return redacting, (RedactPeerRoom(record.id, _room(record)),)
+
+
+def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
+    matrix_id = record.asker_matrix_id if member == record.asker else record.peer_matrix_id
+    before = record
+    if record.state in LIVE:
+        record, effects = _close(record, Ending.FORGOTTEN)
+    else:
+        effects = ()
+    if member == record.asker:
+        record = replace(record, asker=MemberId(""), asker_matrix_id=MatrixId(""))
+    else:
+        record = replace(record, peer=MemberId(""), peer_matrix_id=MatrixId(""))
+    record = replace(
+        record,
+        joined=tuple(one for one in record.joined if one != member),
+        ever_joined=tuple(MemberId("") if one == member else one for one in record.ever_joined),
+        erase_now=tuple(one for one in record.erase_now if one != member),
+    )
+    if before.room is not None and before.state not in (RoomState.SETTLING, RoomState.PURGING):
+        effects = (*effects, EmptyPeerRoom(record.id, before.room, (matrix_id,)))
+    if record.state is RoomState.READABLE and not people(record):
+        record, more = _redact(record)
+        effects = (*effects, *more)
+    return record, effects
+
+
+def _time_is_up(record: PeerRoom, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+    if record.state is RoomState.READABLE:
+        return _redact(record)
+    if record.state is RoomState.SETTLING:
+        purging = replace(record, state=RoomState.PURGING, due_at=None)
+        return purging, (PurgePeerRoom(record.id, _room(record)),)
+    if now >= record.ends_at or all_came(record):
+        return _close(record, Ending.TIME)
+    if record.reminded:
+        return _close(record, Ending.NOT_JOINED)
+    closes = min(record.ends_at, now + timings.join)
+    waits = replace(record, reminded=True, due_at=closes)
+    missing = [one for one in people(record) if one not in record.ever_joined]
+    ids = {record.asker: record.asker_matrix_id, record.peer: record.peer_matrix_id}
+    again = tuple(InviteAgain(record.id, _room(record), ids[one]) for one in missing)
+    remind = tuple(Tell(one, "room.reminder", (("until", closes),)) for one in missing)
+    return waits, (*again, *remind)

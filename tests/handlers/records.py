@@ -1,0 +1,66 @@
+"""Records in memory, with the contract of `service.turn.Records`."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from schema.ids import RoomId
+from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Record, Request
+from schema.tables import RECORDS
+from service.turn import R
+
+TABLES: dict[type, str] = {
+    Member: "members",
+    Request: "requests",
+    Offer: "offers",
+    Ask: "asks",
+    Pairing: "pairings",
+    PeerRoom: "peer_rooms",
+}
+
+
+class MemoryRecords:
+    """Everything that is kept, by table and id. `find` takes plain columns only, as the store does."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], Record] = {}
+
+    async def get(self, kind: type[R], id: str) -> R | None:
+        """The record, or None."""
+        found = self.rows.get((TABLES[kind], id))
+        assert found is None or isinstance(found, kind)
+        return found
+
+    async def find(self, kind: type[R], **equal: object) -> Sequence[R]:
+        """Those whose columns equal what is given, ordered by id; a tuple means any of its values."""
+        columns = RECORDS[TABLES[kind]].columns
+        assert all(name in columns for name in equal), equal
+        return [
+            row
+            for _, row in sorted(self.rows.items())
+            if isinstance(row, kind) and all(_is(getattr(row, name), value) for name, value in equal.items())
+        ]
+
+    async def put(self, record: Record) -> None:
+        """Write the whole record."""
+        for one in fields(record):
+            assert not isinstance(getattr(record, one.name), list), one.name
+        self.rows[TABLES[type(record)], record.id] = record
+
+    async def delete(self, kind: type[Record], id: str) -> None:
+        """Take the record away, if it is there."""
+        self.rows.pop((TABLES[kind], id), None)
+
+    async def room_of(self, room: str) -> PeerRoom | None:
+        """The peer room with this Matrix room."""
+        for row in self.rows.values():
+            if isinstance(row, PeerRoom) and row.room == RoomId(room):
+                return row
+        return None
+
+    def all(self, kind: type[R]) -> list[R]:
+        """Every record of a kind."""
+        return [row for _, row in sorted(self.rows.items()) if isinstance(row, kind)]
+
+
+def _is(value: object, wanted: object) -> bool:
+    return value in wanted if isinstance(wanted, tuple) else value == wanted

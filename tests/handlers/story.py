@@ -1,0 +1,331 @@
+"""A story told by a test: members write, time passes, the keeper does as it is told or fails.
+
+Only leaves are fake here: the records in memory, the clock, the homeserver. What each member sees is kept
+with its time, so that two stories can be compared as one person saw them.
+"""
+
+import hashlib
+import textwrap
+from collections import deque
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
+
+from handlers import dispatch
+from handlers.words import Catalogue
+from schema.community import Community, Place, Timings
+from schema.effects import (
+    AnswerPlainRoom,
+    Effect,
+    EmptyPeerRoom,
+    InviteAgain,
+    LeaveRoom,
+    MutePeerRoom,
+    OpenDirectChat,
+    OpenPeerRoom,
+    PurgePeerRoom,
+    RedactPeerRoom,
+    SendText,
+)
+from schema.events import Delivered, DirectChat, Due, Event, Message, NotDelivered, PeerMembership
+from schema.ids import EventId, MatrixId, MemberId, RoomId
+from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Request
+from service.turn import Turn
+from tests.handlers.records import TABLES, MemoryRecords
+
+WORDS = Catalogue()
+START = datetime(2026, 11, 27, 16, 0, tzinfo=UTC)
+
+COMMUNITY = Community(
+    name="the Elm House",
+    server="example.org",
+    limits="We are neighbours, not a clinic. Nobody here is on duty.",
+    who_runs="Elm House, a small club",
+    zone="Europe/Berlin",
+    topics=("burnout", "grief", "thoughts of suicide"),
+    places=(
+        Place("Night line", "0800 000 000", "20 to 6", "German, English", "no", "1 November 2026"),
+        Place("Clinic", "030 000 000", "always", "German", "yes", "12 October 2026"),
+    ),
+    timings=Timings(),
+)
+
+
+def identify(matrix_id: MatrixId) -> MemberId:
+    """A stand-in for the keyed hash."""
+    return MemberId(hashlib.sha256(matrix_id.encode()).hexdigest()[:32])
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something said: `to` a member by the service, or `by` them."""
+
+    at: datetime
+    name: str
+    body: str
+    from_desk: bool
+    notice: bool = False
+
+
+@dataclass
+class Story:
+    """One community's service, and everybody who takes part."""
+
+    community: Community = COMMUNITY
+    seed: int = 1
+    records: MemoryRecords = field(default_factory=MemoryRecords)
+    now: datetime = START
+    keeper_reason: str = ""
+    hold_keeper: bool = False
+    slow: bool = False
+    lose: Callable[[Effect], bool] = lambda effect: False
+    arrive: bool = True
+    log: list[Line] = field(default_factory=list)
+    effects: list[tuple[datetime, Effect]] = field(default_factory=list)
+    rooms: dict[RoomId, set[str]] = field(default_factory=dict)
+    pending: deque[Event] = field(default_factory=deque)
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.seed)
+
+    # Who takes part
+
+    @staticmethod
+    def address(name: str) -> MatrixId:
+        """The member's Matrix ID."""
+        return MatrixId(f"@{name}:example.org")
+
+    @staticmethod
+    def chat(name: str) -> RoomId:
+        """The member's direct chat."""
+        return RoomId(f"!chat-{name}")
+
+    def id(self, name: str) -> MemberId:
+        """The member's id in the records."""
+        return identify(self.address(name))
+
+    def name_of(self, matrix_id: MatrixId) -> str:
+        """Whose Matrix ID it is."""
+        return matrix_id[1:].split(":")[0]
+
+    # What happens
+
+    async def event(self, event: Event) -> list[Effect]:
+        """One turn, as the engine makes it: a turn that raises changes nothing."""
+        trial = copy(self.records)
+        trial.rows = dict(self.records.rows)
+        turn = Turn(event, self.now, trial, self.community, WORDS, identify, self.random)
+        await dispatch(turn)
+        self.records.rows = trial.rows
+        for effect in turn.effects:
+            self._carry_out(effect)
+        return turn.effects
+
+    def _carry_out(self, effect: Effect) -> None:
+        self.effects.append((self.now, effect))
+        match effect:
+            case SendText(member=member, body=body, notice=notice):
+                self.log.append(Line(self.now, self.name_of(member), body, True, notice))
+                return
+            case OpenPeerRoom():
+                if self.hold_keeper:
+                    return
+                if self.keeper_reason:
+                    self.pending.append(NotDelivered(effect, self.keeper_reason))
+                    return
+                room = RoomId(f"!peers-{len(self.rooms)}")
+                self.rooms[room] = set()
+                self.pending.append(Delivered(effect, room))
+                if self.arrive:
+                    self.pending.extend(self._joins(room, effect.members))
+                return
+        if self.lose(effect):
+            self.pending.append(NotDelivered(effect, "refused"))
+            return
+        match effect:
+            case EmptyPeerRoom(room=room, members=members):
+                for member in members:
+                    if self.name_of(member) in self.rooms.get(room, ()):
+                        self.rooms[room].discard(self.name_of(member))
+                        self.pending.append(PeerMembership(self._event_id(), room, member, "leave"))
+                self.pending.append(Delivered(effect))
+            case PurgePeerRoom():
+                self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
+            case MutePeerRoom() | RedactPeerRoom() | InviteAgain():
+                self.pending.append(Delivered(effect))
+            case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom():
+                self.pending.append(Delivered(effect))
+
+    def _joins(self, room: RoomId, members: tuple[MatrixId, ...]) -> list[Event]:
+        self.rooms[room].update(self.name_of(member) for member in members)
+        return [PeerMembership(self._event_id(), room, member, "join") for member in members]
+
+    async def pump(self) -> None:
+        """Hand in what the deliveries brought, until nothing is left."""
+        while self.pending:
+            await self.event(self.pending.popleft())
+
+    def drop_pending(self, room: RoomId) -> None:
+        """Nothing more comes from a room that never was."""
+        self.pending = deque(
+            event for event in self.pending if not (isinstance(event, PeerMembership) and event.room == room)
+        )
+
+    def _event_id(self) -> EventId:
+        self._count += 1
+        return EventId(f"$event-{self._count}")
+
+    async def say(
+        self,
+        name: str,
+        body: str,
+        *,
+        after: float = 60.0,
+        pump: bool = True,
+        kind: str = "text",
+        edits: bool = False,
+        quotes: EventId | None = None,
+        private: bool = True,
+    ) -> str:
+        """The member writes `body`, `after` seconds later; what the service answers them, or nothing."""
+        await self.wait(timedelta(seconds=after))
+        self.log.append(Line(self.now, name, body, False))
+        seen = len(self.log)
+        message = Message(
+            event_id=self._event_id(),
+            room=self.chat(name),
+            sender=self.address(name),
+            body=body,
+            sent_at=self.now,
+            kind=kind,
+            edits=edits,
+            quotes=quotes,
+            private=private,
+        )
+        await self.event(message)
+        answer = [line.body for line in self.log[seen:] if line.from_desk and line.name == name]
+        assert len(answer) <= 1, "one event, one message"
+        if pump:
+            await self.pump()
+        return "\n".join(answer)
+
+    async def says(self, name: str, *bodies: str) -> str:
+        """The member writes one thing after another; the last answer."""
+        answer = ""
+        for body in bodies:
+            answer = await self.say(name, body)
+        return answer
+
+    async def comes(self, name: str) -> None:
+        """The member opens an encrypted direct chat."""
+        await self.event(DirectChat(self._event_id(), self.chat(name), self.address(name), present=True))
+        await self.pump()
+
+    async def leaves(self, name: str, room: RoomId) -> None:
+        """The member leaves a peer room."""
+        self.rooms[room].discard(name)
+        await self.event(PeerMembership(self._event_id(), room, self.address(name), "leave"))
+        await self.pump()
+
+    async def joins(self, name: str, room: RoomId) -> None:
+        """The member comes into a peer room."""
+        self.rooms[room].add(name)
+        await self.event(PeerMembership(self._event_id(), room, self.address(name), "join"))
+        await self.pump()
+
+    async def wait(self, length: timedelta) -> None:
+        """Time passes; whatever comes due on the way is handled at its hour."""
+        end = self.now + length
+        while (due := self._next_due()) is not None and due[0] <= end:
+            self.now = max(self.now, due[0])
+            await self.event(due[1])
+            if not self.slow:
+                await self.pump()
+        self.now = end
+
+    def _next_due(self) -> tuple[datetime, Due] | None:
+        found = [
+            (record.due_at, TABLES[type(record)], record.id)
+            for record in self.records.rows.values()
+            if not isinstance(record, Member) and record.due_at is not None
+        ]
+        if not found:
+            return None
+        at, kind, id = min(found)
+        return at, Due(kind, id)
+
+    # What is there
+
+    def member(self, name: str) -> Member:
+        """The member's record."""
+        record = self.records.rows["members", self.id(name)]
+        assert isinstance(record, Member)
+        return record
+
+    def the_request(self) -> Request:
+        """The one request that stands."""
+        (request,) = self.records.all(Request)
+        return request
+
+    def the_room(self) -> PeerRoom:
+        """The one peer room."""
+        (room,) = self.records.all(PeerRoom)
+        return room
+
+    def the_pairing(self) -> Pairing:
+        """The one pairing."""
+        (pairing,) = self.records.all(Pairing)
+        return pairing
+
+    def ask_of(self, name: str) -> Ask:
+        """The one ask to a member."""
+        (ask,) = [ask for ask in self.records.all(Ask) if ask.member == self.id(name)]
+        return ask
+
+    def offer_of(self, name: str) -> Offer:
+        """The member's offer."""
+        (offer,) = [offer for offer in self.records.all(Offer) if offer.member == self.id(name)]
+        return offer
+
+    def heard(self, name: str, since: datetime | None = None) -> list[tuple[datetime, str, bool]]:
+        """What the service said to the member: when, what, and whether without a push."""
+        return [
+            (line.at, line.body, line.notice)
+            for line in self.log
+            if line.from_desk and line.name == name and (since is None or line.at >= since)
+        ]
+
+    def last(self, name: str) -> str:
+        """The last thing that the service said to the member."""
+        return self.heard(name)[-1][1]
+
+    def transcript(self) -> str:
+        """The story as it reads: the hour, who wrote to whom, the words; (quiet) where nothing rang."""
+        zone = ZoneInfo(self.community.zone)
+        lines: list[str] = []
+        for line in self.log:
+            who = f"desk to {line.name}" if line.from_desk else f"{line.name}"
+            quiet = " (quiet)" if line.notice else ""
+            lines.append(f"{line.at.astimezone(zone):%a %H:%M} {who}{quiet}:")
+            for paragraph in line.body.split("\n"):
+                lines += textwrap.wrap(paragraph, 100, initial_indent="    ", subsequent_indent="    ") or [
+                    ""
+                ]
+            lines.append("")
+        return "\n".join(lines)
+
+    # Well-trodden ways
+
+    async def offers(
+        self, name: str, *, card: str = "I like walks.", fear: str = "2", hours: str = "1"
+    ) -> None:
+        """The member offers, for two hours unless told otherwise, for any topic."""
+        await self.says(name, "offer", hours, "skip", card or "skip", fear, "yes")
+
+    async def asks(self, name: str, *, note: str = "It has been a long week.") -> None:
+        """The member asks for company, to be listened to about burnout, for an hour."""
+        await self.says(name, "talk", "1", "1", "2", note or "skip", "yes")
