@@ -40,7 +40,9 @@ class Delivery:
         detail = ""
         match effect:
             case SendText():
-                await self._desk.send_text(effect.room, effect.body, effect.notice, id)
+                await self._desk.send_text(
+                    effect.room, effect.body, effect.notice, id, member=effect.member, again=again
+                )
             case AnswerPlainRoom():
                 await self._desk.send_plain_answer(effect.room, effect.body, id)
             case OpenDirectChat():

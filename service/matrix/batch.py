@@ -241,7 +241,7 @@ class Reader:
                 # Some clients verify in clear even in an encrypted room; the verification trusts neither.
                 if now - messages.sent_at(event) < _STEP_AGE:
                     batch.steps.append(step)
-            elif not chat.encrypted and content.get("msgtype") not in ("m.notice", "m.server_notice"):
+            elif not chat.encrypted and messages.is_said(event):
                 batch.events.append(PlainMessage(event_id, room, sender))
             return
         if not content or self._read(batch, room, event):

@@ -326,7 +326,7 @@ class Sync:
                 await transaction.drop_unread([self._waiting.name(event) for event in batch.done])
                 machine.room_keys.settle(batch.handled, now)
                 machine.room_keys.close_gaps(now)
-                if rooms:
+                if rooms or machine.rows.waiting:
                     people = client.chats.people()
                     machine.forget_people(people.__contains__)
                 lookup = self._store.seal.lookup

@@ -8,6 +8,7 @@ import pytest
 
 from schema.errors import HomeserverRefused, NotPrivate, Unreachable, WorldError
 from schema.ids import MatrixId, OutboxId, RoomId
+from service.matrix.client import Client
 from service.matrix.messages import ALONGSIDE_ID
 from tests.matrix.desk import DESK, Desk
 from tests.matrix.homeserver import Homeserver
@@ -216,6 +217,25 @@ async def test_who_comes_while_a_send_waits_reads_nothing(desk: Desk, server: Ho
     with pytest.raises(NotPrivate):
         await desk.say(room, "secret")
     assert _sent(server, room) == []
+
+
+async def test_a_send_has_a_deadline(desk: Desk, server: Homeserver) -> None:
+    """A send that the homeserver never answers ends by itself, frees its room, and is tried again."""
+    alice, room = await _chat(desk, server)
+    impatient = Client(desk.client.transport, desk.store, DESK, desk.client.device_id, desk.clock, 0.2)
+    await impatient.load()
+
+    async def hang(path: str, body: Any) -> None:
+        await asyncio.Event().wait()
+
+    server.fail("keys claim", hang)
+    server.fail("send", hang)
+    for _ in range(2):
+        async with asyncio.timeout(5):
+            with pytest.raises(Unreachable):
+                await impatient.send_text(room, "hello", False, OutboxId("1"))
+    await impatient.send_text(room, "hello", False, OutboxId("1"))
+    assert len(alice.read(room)) == 1
 
 
 async def test_a_failed_share_is_no_send(desk: Desk, server: Homeserver) -> None:

@@ -457,6 +457,28 @@ async def test_a_slow_server_delays_nobody_for_long(desk: Desk, server: Homeserv
     assert "from afar" in await desk.heard()
 
 
+async def test_a_hanging_server_is_waited_for_briefly(desk: Desk, server: Homeserver) -> None:
+    """Each server is asked by itself, for a bounded time; who could not be asked is asked later."""
+    near, far = Peer(server, ALICE), Peer(server, "@eve:slow.test")
+    directory = desk.client.directory
+
+    async def hang(path: str, body: Any) -> None:
+        if "@eve:slow.test" in body["device_keys"]:
+            await asyncio.Event().wait()
+
+    server.fail("keys query", hang, times=2)
+    async with asyncio.timeout(5):
+        await directory.refresh([near.user, far.user], 0.2)
+    assert not directory.person(near.user).stale
+    assert directory.person(far.user).stale
+    asked = len(server.called("keys query"))
+    await directory.refresh([far.user], 0.2)
+    assert len(server.called("keys query")) == asked
+    await desk.clock.advance(timedelta(seconds=20))
+    await directory.refresh([far.user], 0.2)
+    assert not directory.person(far.user).stale
+
+
 async def test_a_refused_query_is_asked_one_by_one(desk: Desk, server: Homeserver) -> None:
     """One user whom the homeserver can't answer for doesn't hide the others of the server."""
     peers = [Peer(server, f"@m{number}:home.test") for number in range(4)]
