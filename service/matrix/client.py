@@ -53,7 +53,7 @@ class Client:
         self._patience = patience
         self._machine: Machine | None = None
         self.chats = Chats(user_id)
-        self.directory = Directory(transport, lambda: self.machine, clock)
+        self.directory = Directory(transport, lambda: self.machine, clock, user_id.partition(":")[2])
         self.sharing = Sharing(transport, lambda: self.machine, self.save, clock)
         self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
 

@@ -263,7 +263,8 @@ class Sync:
                 task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         for task in done:
-            if isinstance(error := task.exception(), OperatorError):
+            error = task.exception()
+            if error is not None and not isinstance(error, WorldError | HomeserverRefused):
                 raise error
 
     async def _fill_gaps(self, batch: Batch) -> None:

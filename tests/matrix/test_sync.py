@@ -504,6 +504,22 @@ async def test_a_refused_query_is_asked_one_by_one(desk: Desk, server: Homeserve
     assert "from 1" in await desk.heard()
 
 
+async def test_one_whom_the_homeserver_fails_over_hides_nobody(desk: Desk, server: Homeserver) -> None:
+    """Where a request about many fails they are asked about apart, until the good ones are known."""
+    people = [Peer(server, f"@m{number}:far.test").user for number in range(12)]
+
+    async def fall_over(path: str, body: Any) -> None:
+        if people[3] in body["device_keys"]:
+            raise Unreachable("keys query: 500")
+
+    server.fail("keys query", fall_over, times=100)
+    for _ in range(6):
+        await desk.client.directory.refresh(people, 1.0)
+        await desk.clock.advance(timedelta(minutes=10))
+    stale = [user for user in people if desk.client.directory.person(user).stale]
+    assert stale == [people[3]]
+
+
 async def test_news_during_an_answer_are_not_lost(desk: Desk, server: Homeserver) -> None:
     """A device list that changes while it is on its way is asked for again."""
     alice, _room = await _chat(desk, server)
