@@ -1,4 +1,4 @@
-"""What a community decided for its instance, as handlers and core need it; read from the configuration once."""
+"""What a community decided for its instance, as handlers and core need it; read from the configuration."""
 
 from dataclasses import dataclass
 from datetime import timedelta

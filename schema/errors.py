@@ -9,8 +9,10 @@
     │   └── Malformed
     ├── SealBroken            sealed bytes that the key does not open
     ├── NotPrivate            a send or a consent in a room that is not encrypted or not only the member's
+    │   └── IdentityChanged   the member's cross-signing identity is another than the one pinned
     └── OperatorError         stops the service: names the key, the variable and the fix
         ├── ConfigurationError
+        │   └── ConfigurationErrors  several at once, so that nobody mends them one start at a time
         ├── SignedOut         the homeserver no longer takes an account's access token
         ├── IdentityLost      the cross-signing identity is foreign, missing or broken
         ├── KeeperNotDeaf     the keeper has a device with keys
@@ -20,6 +22,8 @@
 `IllegalMove` stands apart: it is our bug. No message holds a Matrix ID, a room ID or a word that a person
 typed: errors are logged.
 """
+
+from collections.abc import Sequence
 
 
 class AlongsideError(Exception):
@@ -37,7 +41,7 @@ class Unreachable(WorldError):
 class Throttled(WorldError):
     """HTTP 429, `M_LIMIT_EXCEEDED`.
 
-    `retry_after` is in seconds, from the `Retry-After` header or `retry_after_ms` (spec v1.18, "Rate limiting").
+    `retry_after` is in seconds, from the `Retry-After` header or `retry_after_ms` (spec, "Rate limiting").
     """
 
     def __init__(self, retry_after: float) -> None:
@@ -75,11 +79,17 @@ class NotPrivate(AlongsideError):
     """The room is not encrypted, or somebody else is joined or invited; nothing was sent."""
 
 
+class IdentityChanged(NotPrivate):
+    """Another identity vouches for the member's keys; nothing private goes there without their word."""
+
+
 class OperatorError(AlongsideError):
     """The service cannot run as it is set up; `fix` is a whole sentence that says what to do."""
 
     def __init__(self, problem: str, *, fix: str, key: str = "", variable: str = "") -> None:
-        where = f" ({key}, environment variable {variable})" if key and variable else f" ({key})" if key else ""
+        where = (
+            f" ({key}, environment variable {variable})" if key and variable else f" ({key})" if key else ""
+        )
         super().__init__(f"{problem}{where}\n  fix: {fix}")
         self.problem = problem
         self.fix = fix
@@ -89,6 +99,16 @@ class OperatorError(AlongsideError):
 
 class ConfigurationError(OperatorError):
     """A key of the configuration is missing, unknown, unreadable or of the wrong form."""
+
+
+class ConfigurationErrors(ConfigurationError):
+    """Everything that is wrong with a configuration: `problems` holds at least one, in the order found."""
+
+    def __init__(self, problems: Sequence[ConfigurationError]) -> None:
+        first = problems[0]
+        super().__init__(first.problem, fix=first.fix, key=first.key, variable=first.variable)
+        self.problems = tuple(problems)
+        self.args = ("\n".join(str(problem) for problem in problems),)
 
 
 class SignedOut(OperatorError):

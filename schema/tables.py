@@ -5,7 +5,9 @@ Identifiers are keyed hashes or random, texts and everything else lie sealed in 
 databases order and compare them alike.
 """
 
+import re
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from sqlalchemy import (
     BigInteger,
@@ -19,6 +21,10 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+AnyTable: TypeAlias = "Table[ReadOnlyColumnCollection[str, Column[object]]]"
+"""A table of ours, whatever its columns."""
 
 metadata = MetaData(
     naming_convention={
@@ -46,12 +52,50 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
 
 
+class Opaque(TypeDecorator[str]):
+    """An id of ours, 32 lowercase hexadecimal characters, or empty where somebody was forgotten.
+
+    Anything else is refused, so that no name gets in.
+    """
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is not None and _OPAQUE.fullmatch(value) is None:
+            raise ValueError("an id that is not opaque reached the database")
+        return value
+
+
+class Name(TypeDecorator[str]):
+    """A name from our own code, such as a kind of row; anything but lowercase words is refused."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is not None and _NAME.fullmatch(value) is None:
+            raise ValueError("a name that is not ours reached the database")
+        return value
+
+
+class Sealed(TypeDecorator[bytes]):
+    """Bytes that `service.seal` made for this table, column and row; written in one place of the store."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+
+_OPAQUE = re.compile("(?:[0-9a-f]{32})?")
+_NAME = re.compile("[a-z][a-z0-9_]{0,31}")
+
+
 def _id() -> Column[str]:
-    return Column("id", String(32), primary_key=True)
+    return Column("id", Opaque, primary_key=True)
 
 
 def _ref(name: str) -> Column[str]:
-    return Column(name, String(32), nullable=False, index=True)
+    return Column(name, Opaque, nullable=False, index=True)
 
 
 def _state() -> Column[str]:
@@ -63,12 +107,10 @@ def _due() -> Column[datetime | None]:
 
 
 def _sealed() -> Column[bytes]:
-    return Column("sealed", LargeBinary, nullable=False)
+    return Column("sealed", Sealed, nullable=False)
 
 
-members = Table(
-    "members", metadata, _id(), _sealed(), info={"kept": "until the member says forget me"}
-)
+members = Table("members", metadata, _id(), _sealed(), info={"kept": "until the member says forget me"})
 requests = Table(
     "requests",
     metadata,
@@ -111,7 +153,7 @@ peer_rooms = Table(
     "peer_rooms",
     metadata,
     _id(),
-    Column("room_hash", String(32), nullable=True, unique=True),
+    Column("room_hash", Opaque, nullable=True, unique=True),
     _ref("asker"),
     _ref("peer"),
     _state(),
@@ -124,10 +166,11 @@ inbox = Table(
     "inbox",
     metadata,
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("id", String(32), nullable=False, unique=True),
+    Column("id", Opaque, nullable=False, unique=True),
     Column("received_at", Instant, nullable=False),
     Column("failures", Integer, nullable=False, default=0),
     _sealed(),
+    sqlite_autoincrement=True,
     info={"kept": "until the event is handled"},
 )
 seen = Table(
@@ -141,7 +184,7 @@ unread = Table(
     "unread",
     metadata,
     _id(),
-    Column("session", String(32), nullable=False, index=True),
+    Column("session", Opaque, nullable=False, index=True),
     Column("since", Instant, nullable=False, index=True),
     _sealed(),
     info={"kept": "until its key comes, or one hour; then it is asked for again once"},
@@ -150,13 +193,16 @@ outbox = Table(
     "outbox",
     metadata,
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("id", String(32), nullable=False, unique=True),
-    Column("lane", String(32), nullable=False, index=True),
+    Column("id", Opaque, nullable=False, unique=True),
+    Column("lane", Opaque, nullable=False),
     Column("made_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_at", Instant, nullable=True),
     _sealed(),
-    info={"kept": "until delivered or refused for good, two days at most"},
+    sqlite_autoincrement=True,
+    info={
+        "kept": "until delivered or refused for good, or its deadline: a day for words, 14 for an erasure"
+    },
 )
 chats = Table(
     "chats",
@@ -168,7 +214,7 @@ chats = Table(
 crypto = Table(
     "crypto",
     metadata,
-    Column("kind", String(16), primary_key=True),
+    Column("kind", Name, primary_key=True),
     _id(),
     _sealed(),
     info={"kept": "as long as the encryption session, device or room it belongs to"},
@@ -176,7 +222,7 @@ crypto = Table(
 instance = Table(
     "instance",
     metadata,
-    Column("name", String(32), primary_key=True),
+    Column("name", Name, primary_key=True),
     _sealed(),
     info={"kept": "as long as the instance: sync tokens, generation, identity seeds"},
 )
@@ -186,7 +232,9 @@ keyring = Table(
     Column("id", Integer, primary_key=True),
     Column("state", String(16), nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
-    info={"kept": "as long as the instance: the inner keys, wrapped by the outer one"},
+    info={
+        "kept": "as long as the instance: the inner keys, wrapped by the outer one; two rows in a rotation"
+    },
 )
 lease = Table(
     "lease",
@@ -208,3 +256,11 @@ RECORDS = {
     "peer_rooms": peer_rooms,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
+
+SEALED = tuple(table for table in metadata.sorted_tables if "sealed" in table.c)
+"""Every table with a sealed column: what a rotation of keys goes through."""
+
+
+def naming_columns(table: AnyTable) -> tuple[str, ...]:
+    """The columns that name a row of `table` for good, and so are bound into what is sealed there."""
+    return ("id",) if "seq" in table.c else tuple(column.name for column in table.primary_key)

@@ -11,16 +11,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from random import Random
 
-import structlog
-
 from schema.community import Community
 from schema.errors import LeaseHeld, WorldError
 from schema.events import Delivered, Due, Event, FromMatrix, Message, NotDelivered, PlainMessage, Unreadable
 from schema.ids import MatrixId, OutboxId, RoomId
+from service import logs
 from service.clock import Clock
-from service.outbox import Outbox
+from service.outbox import Outbox, lane
 from service.store import InboxRow, Store, Transaction
 from service.turn import Turn, Words
+from service.web import Metrics
 
 Dispatch = Callable[[Turn], Awaitable[None]]
 Private = Callable[[RoomId, MatrixId], bool]
@@ -30,14 +30,15 @@ _TRIES = 3
 _LONGEST_PAUSE = 30.0
 """Seconds between two tries while the database is not to be had."""
 
-log = structlog.get_logger()
+_log = logs.get("engine")
 
 
 class Engine:
     """Runs turns.
 
-    `dispatch` is the handlers' one entry; `private` tells whether a room is encrypted and holds nobody but the
-    desk and that member, now; `wake_scheduler` is called after each commit that may have changed a due time.
+    `dispatch` is the handlers' one entry; `private` tells whether a room is encrypted and holds nobody but
+    the desk and that member, now; `wake_scheduler` is called after each commit that may have changed a due
+    time.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Engine:
         outbox: Outbox,
         private: Private,
         random: Random,
+        metrics: Metrics,
     ) -> None:
         self._store = store
         self._dispatch = dispatch
@@ -60,9 +62,12 @@ class Engine:
         self._outbox = outbox
         self._private = private
         self._random = random
+        self._metrics = metrics
         self._inbox = asyncio.Event()
         self._inbox.set()
         self.wake_scheduler: Callable[[Transaction], None] = lambda transaction: None
+        self.erased = asyncio.Event()
+        """Set after each commit that deleted records: the disk is to be made to forget them."""
 
     def wake(self) -> None:
         """Say that the inbox has something."""
@@ -89,7 +94,7 @@ class Engine:
             except LeaseHeld:
                 raise
             except WorldError as error:
-                log.warning("inbox waits", error=type(error).__name__, seconds=pause)
+                _log.warning("the inbox waits", error=error, seconds=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -105,8 +110,9 @@ class Engine:
             await self._turn(event, event.type, handled)
         except (WorldError, LeaseHeld):
             raise
-        except Exception as error:
-            log.error("turn failed", event=event.type, error=type(error).__name__, exc_info=True)
+        except Exception as error:  # noqa: BLE001  One bad event must not stop the others.
+            self._metrics.failed_turns.inc()
+            _log.error("a turn failed", error=error, kind=event.type, failures=row.failures + 1)
             await self._set_aside(row)
 
     async def _set_aside(self, row: InboxRow) -> None:
@@ -128,8 +134,8 @@ class Engine:
                 return
             except (WorldError, LeaseHeld):
                 raise
-            except Exception as error:
-                log.error("turn failed", event="apology", error=type(error).__name__, exc_info=True)
+            except Exception as error:  # noqa: BLE001  The same.
+                _log.error("an apology failed", error=error)
         async with self._store.transaction("set aside") as transaction:
             await handled(transaction)
 
@@ -148,7 +154,7 @@ class Engine:
     async def _turn(
         self, event: Event, name: str, also: Callable[[Transaction], Awaitable[None]] | None = None
     ) -> None:
-        now = self._clock.now()
+        now, begun = self._clock.now(), self._clock.monotonic()
         async with self._store.transaction(f"turn {name}") as transaction:
             turn = Turn(
                 event=event,
@@ -160,9 +166,12 @@ class Engine:
                 random=self._random,
             )
             await self._dispatch(turn)
-            rows = await transaction.add_effects(turn.effects, now)
+            rows = await transaction.add_effects([(lane(effect), effect) for effect in turn.effects], now)
             if also is not None:
                 await also(transaction)
         if rows:
             self._outbox.add(rows)
+        self._metrics.turn(type(event), self._clock.monotonic() - begun)
         self.wake_scheduler(transaction)
+        if transaction.deleted:
+            self.erased.set()

@@ -7,6 +7,7 @@ the list of points is found by running and not kept by hand.
 
 import os
 from collections import Counter
+from pathlib import Path
 
 _at = os.environ.get("ALONGSIDE_FAIL_AT")
 _log = os.environ.get("ALONGSIDE_FAIL_LOG")
@@ -20,7 +21,7 @@ def reached(name: str) -> None:
     _count[name] += 1
     point = f"{name}#{_count[name]}"
     if _log is not None:
-        with open(_log, "a", encoding="utf-8") as log:
+        with Path(_log).open("a", encoding="utf-8") as log:
             log.write(point + "\n")
     if point == _at:
         os._exit(137)

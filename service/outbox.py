@@ -1,19 +1,18 @@
 """Delivers effects: in order within a lane, lanes in parallel, tried again with jitter until a deadline.
 
-Guards: an effect leaves only after its commit; its row's id is the Matrix transaction id at every try, so that
-a second try is no second message; a permanent refusal and a passed deadline come back as events, so that the
-member hears about it. What is sent is dropped from the database in batches; a crash before that sends the same
-transaction id again, which the homeserver answers with the same event.
+Guards: an effect leaves only after its commit; its row's id is the Matrix transaction id at every try, so
+that a second try is no second message; a permanent refusal and a passed deadline come back as events, so that
+the member hears about it. What is sent is dropped from the database in batches; a crash before that sends the
+same transaction id again, which the homeserver answers with the same event.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
-
-import structlog
 
 from schema.effects import (
     AnswerPlainRoom,
@@ -32,8 +31,10 @@ from schema.effects import (
 from schema.errors import HomeserverRefused, KeeperNotDeaf, LeaseHeld, NotPrivate, Throttled, WorldError
 from schema.events import Delivered, NotDelivered
 from schema.ids import OutboxId
+from service import logs
 from service.clock import Clock
 from service.store import OutboxRow, Store
+from service.web import Metrics
 
 _AT_ONCE = 32
 """How many effects may be on their way at the same time."""
@@ -42,7 +43,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 300.0
 _SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom, InviteAgain)
 """Effects whose success nobody waits for."""
 
-log = structlog.get_logger()
+_log = logs.get("outbox")
 
 Result = Callable[[Delivered | NotDelivered, OutboxId], Awaitable[None]]
 
@@ -66,14 +67,28 @@ def deadline(effect: Effect) -> timedelta:
             return timedelta(hours=24)
 
 
+def lane(effect: Effect) -> str:
+    """Effects of one lane are delivered in order: those of one chat, of one peer room, to one new member."""
+    match effect:
+        case SendText() | AnswerPlainRoom() | JoinRoom() | LeaveRoom():
+            return effect.room
+        case OpenDirectChat():
+            return effect.member
+        case _:
+            return effect.pairing
+
+
 class Outbox:
     """Takes committed rows from the engine and delivers them; `result` hands outcomes back to it."""
 
-    def __init__(self, *, store: Store, deliver: Deliver, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, *, store: Store, deliver: Deliver, clock: Clock, random: Random, metrics: Metrics
+    ) -> None:
         self._store = store
         self._deliver = deliver
         self._clock = clock
         self._random = random
+        self._metrics = metrics
         self._lanes: dict[str, deque[OutboxRow]] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._sent: list[OutboxId] = []
@@ -94,7 +109,8 @@ class Outbox:
     async def run(self) -> None:
         """Deliver for ever, beginning with what an earlier run left."""
         async with self._store.transaction("outbox read") as transaction:
-            left = await transaction.outbox()
+            # Those that were put off as well: a lane waits for its first row here, not in the database.
+            left = await transaction.outbox(self._clock.now() + timedelta(days=365), limit=1_000_000)
         self.add(left)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._forget_sent())
@@ -128,12 +144,14 @@ class Outbox:
                 return None
             return await self._over(row, delivered)
         except HomeserverRefused as refused:
-            log.warning("effect refused", effect=row.effect.type, code=refused.code, status=refused.status)
+            _log.warning(
+                "an effect is refused", effect=row.effect.type, code=refused.code, status=refused.status
+            )
             return await self._over(row, NotDelivered(row.effect, refused.code))
         except NotPrivate:
             return await self._over(row, NotDelivered(row.effect, "not_private"))
         except KeeperNotDeaf:
-            log.error("keeper is not deaf")
+            _log.error("the keeper is not deaf")
             return await self._over(row, NotDelivered(row.effect, "keeper_not_deaf"))
         except WorldError as error:
             return await self._later(row, error)
@@ -144,8 +162,9 @@ class Outbox:
             await self.result(outcome, row.id)
         except LeaseHeld:
             raise
-        except Exception as error:
-            log.error("turn failed", event=outcome.type, error=type(error).__name__, exc_info=True)
+        except Exception as error:  # noqa: BLE001  One bad outcome must not stop the other lanes.
+            self._metrics.failed_turns.inc()
+            _log.error("a turn failed", error=error, kind=outcome.type, effect=row.effect.type)
             return await self._later(row, error)
         return None
 
@@ -156,13 +175,15 @@ class Outbox:
             pause = min(_FIRST_PAUSE * 2**row.attempts, _LONGEST_PAUSE)
         pause *= 1 + self._random.random() / 2
         next_at: datetime = self._clock.now() + timedelta(seconds=pause)
-        log.info("effect waits", effect=row.effect.type, attempts=row.attempts + 1, seconds=round(pause, 1))
+        _log.info(
+            "an effect waits", error=error, effect=row.effect.type, attempts=row.attempts + 1, seconds=pause
+        )
         try:
             async with self._store.transaction("outbox retry") as transaction:
                 await transaction.outbox_retry(row.id, next_at, row.attempts + 1)
         except WorldError:
-            log.warning("retry not kept", effect=row.effect.type)
-        return row.again(next_at)
+            _log.warning("a retry is not kept", effect=row.effect.type)
+        return replace(row, next_at=next_at, attempts=row.attempts + 1)
 
     async def _forget_sent(self) -> None:
         """Drop the rows of what was sent, as many at once as there are."""
@@ -174,7 +195,7 @@ class Outbox:
                 async with self._store.transaction("outbox sent") as transaction:
                     await transaction.outbox_done(sent)
             except WorldError as error:
-                log.warning("sent not forgotten yet", error=type(error).__name__)
+                _log.warning("what was sent is not forgotten yet", error=error)
                 self._sent += sent
                 await asyncio.sleep(_FIRST_PAUSE)
                 self._sent_some.set()

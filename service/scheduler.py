@@ -8,10 +8,9 @@ import asyncio
 from collections import Counter
 from datetime import datetime, timedelta
 
-import structlog
-
 from schema.errors import LeaseHeld, WorldError
 from schema.events import Due
+from service import logs
 from service.clock import Clock
 from service.engine import Engine
 from service.store import Store, Transaction
@@ -25,7 +24,7 @@ _LOOK_AT_LEAST = timedelta(hours=1)
 """The timer never sleeps longer, so that a clock that was set is noticed."""
 _KEEP_HOUSE = timedelta(hours=6)
 
-log = structlog.get_logger()
+_log = logs.get("scheduler")
 
 
 class Scheduler:
@@ -67,7 +66,7 @@ class Scheduler:
             except LeaseHeld:
                 raise
             except WorldError as error:
-                log.warning("schedule waits", error=type(error).__name__)
+                _log.warning("the schedule waits", error=error)
                 await asyncio.sleep(1)
                 continue
             await self._sleep()
@@ -87,12 +86,12 @@ class Scheduler:
                     await self._engine.due(due)
                 except (LeaseHeld, WorldError):
                     raise
-                except Exception as error:
-                    log.error("turn failed", event="due", kind=due.kind, error=type(error).__name__, exc_info=True)
+                except Exception as error:  # noqa: BLE001  One bad record must not hold up the others.
+                    _log.error("a turn failed", error=error, kind=due.kind)
                     self._passed_over[due] = now + _PASSED_OVER
                 handled[due] += 1
                 if handled[due] >= _STUCK:
-                    log.error("due time does not move", kind=due.kind)
+                    _log.error("a due time does not move", kind=due.kind)
                     self._passed_over[due] = now + _PASSED_OVER
 
     async def _keep_house(self) -> None:
@@ -109,7 +108,8 @@ class Scheduler:
         if self._next is not None:
             until = min(until, self._next)
         if self._passed_over:
-            until = max(min(until, *self._passed_over.values()), now + timedelta(milliseconds=200))
+            # The database's earliest due time is one that is passed over, and hides the others'.
+            until = now + timedelta(seconds=1)
         timer = asyncio.ensure_future(self._clock.sleep_until(until))
         woken = asyncio.ensure_future(self._woken.wait())
         try:

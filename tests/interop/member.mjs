@@ -173,6 +173,7 @@ async function follow(request) {
             event: "verification",
             user: request.otherUserId,
             room: request.roomId ?? null,
+            ours: request.initiatedByMe,
             phase: PHASES[request.phase].toLowerCase(),
             ...more,
         });
@@ -235,11 +236,15 @@ async function encryptedRoom(id) {
     await once(
         client,
         [sdk.ClientEvent.Room, sdk.RoomStateEvent.Events, sdk.RoomEvent.MyMembership],
-        () =>
-            client.getRoom(id)?.getMyMembership() === "join" &&
-            client.getRoom(id)?.currentState.getStateEvents("m.room.encryption", ""),
+        () => {
+            const found = client.getRoom(id);
+            if (["leave", "ban"].includes(found?.getMyMembership())) throw new Error(`we are no longer in ${id}`);
+            return (
+                found?.getMyMembership() === "join" && found.currentState.getStateEvents("m.room.encryption", "")
+            );
+        },
         `an encrypted room ${id} that we are in`,
-        10_000,
+        3_000,
     );
     return room(id);
 }
@@ -250,8 +255,27 @@ async function put_event(id, type, content) {
     return { event_id: answer.event_id };
 }
 
+/** Make this account's cross-signing identity and sign this device with it. */
+async function crossSign(crypto, password) {
+    await crypto.bootstrapCrossSigning({
+        authUploadDeviceSigningKeys: async (upload) => {
+            try {
+                await upload(null);
+            } catch (error) {
+                if (error.httpStatus !== 401 || !error.data?.session) throw error;
+                await upload({
+                    type: "m.login.password",
+                    identifier: { type: "m.id.user", user: me },
+                    password,
+                    session: error.data.session,
+                });
+            }
+        },
+    });
+}
+
 const commands = {
-    async login({ url, user, password, device_id = undefined }) {
+    async login({ url, user, password, device_id = undefined, signed = true }) {
         const door = sdk.createClient({ baseUrl: url });
         const login = await door.loginRequest({
             type: "m.login.password",
@@ -269,21 +293,7 @@ const commands = {
         await client.initRustCrypto({ useIndexedDB: false });
         const crypto = client.getCrypto();
         crypto.setDeviceIsolationMode(new OnlySignedDevicesIsolationMode());
-        await crypto.bootstrapCrossSigning({
-            authUploadDeviceSigningKeys: async (upload) => {
-                try {
-                    await upload(null);
-                } catch (error) {
-                    if (error.httpStatus !== 401 || !error.data?.session) throw error;
-                    await upload({
-                        type: "m.login.password",
-                        identifier: { type: "m.id.user", user: me },
-                        password,
-                        session: error.data.session,
-                    });
-                }
-            },
-        });
+        if (signed) await crossSign(crypto, password);
         watch();
         await client.startClient({ initialSyncLimit: 50 });
         await once(client, [sdk.ClientEvent.Sync], () => client.getSyncState() === "PREPARED", "the first sync");
@@ -403,7 +413,9 @@ const commands = {
         const list = [];
         for (const device_id of devices.keys()) {
             const status = await crypto.getDeviceVerificationStatus(user, device_id);
-            list.push({ device_id, signed: status?.signedByOwner === true });
+            // The SDK keeps the keys of those with whom it shares an encrypted room, and of nobody else.
+            if (!status) throw new Error(`${device_id} of ${user} is not known yet, or shares no room with us`);
+            list.push({ device_id, signed: status.signedByOwner });
         }
         return { devices: list, verified: identity.isCrossSigningVerified() };
     },

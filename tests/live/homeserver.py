@@ -478,6 +478,30 @@ class Homeserver:
         (self.directory / "homeserver.yaml").write_text(json.dumps(configuration, indent=1))
 
 
+def federated(
+    count: int,
+    directory: Path,
+    *,
+    room_version: str = "12",
+    rate_limits: bool = False,
+    settings: Mapping[str, JsonValue] | None = None,
+    log_level: str = "WARNING",
+) -> list[Homeserver]:
+    """Return `count` homeservers, not started yet, that will federate over TLS on loopback."""
+    authority = Authority(directory / "authority")
+    return [
+        Homeserver(
+            room_version=room_version,
+            rate_limits=rate_limits,
+            authority=authority,
+            directory=directory / f"server-{number}",
+            settings=settings,
+            log_level=log_level,
+        )
+        for number in range(1, count + 1)
+    ]
+
+
 @asynccontextmanager
 async def federation(
     count: int,
@@ -489,24 +513,19 @@ async def federation(
     log_level: str = "WARNING",
 ) -> AsyncIterator[list[Homeserver]]:
     """Give `count` running homeservers that federate with one another over TLS on loopback."""
-    own = directory is None
     root = directory or Path(tempfile.mkdtemp(prefix="alongside-federation-"))
+    servers = federated(
+        count,
+        root,
+        room_version=room_version,
+        rate_limits=rate_limits,
+        settings=settings,
+        log_level=log_level,
+    )
     async with AsyncExitStack() as stack:
-        authority = Authority(root / "authority")
-        servers = [
-            Homeserver(
-                room_version=room_version,
-                rate_limits=rate_limits,
-                authority=authority,
-                directory=root / f"server-{number}",
-                settings=settings,
-                log_level=log_level,
-            )
-            for number in range(1, count + 1)
-        ]
         for server in servers:
             stack.push_async_exit(server)
         await asyncio.gather(*(server.start() for server in servers))
         yield servers
-    if own:
+    if directory is None:
         shutil.rmtree(root, ignore_errors=True)

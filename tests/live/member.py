@@ -153,6 +153,7 @@ class Member:
         self._invites: list[Invite] = []
         self._read: dict[str, int] = {}
         self._invites_read = 0
+        self._verifications_read = 0
         self._replies: dict[int, asyncio.Future[JsonObject]] = {}
         self._next = 0
         self._changed = asyncio.Event()
@@ -170,10 +171,12 @@ class Member:
         kind: Kind = "js",
         password: str | None = None,
         register: bool = True,
+        signed: bool = True,
     ) -> Self:
         """Register an account (a new one unless named), start its client, and return after its first sync.
 
-        `register=False` logs in to an account that exists. Raises HarnessMissing, Refused or MemberFailed.
+        `register=False` logs in to an account that exists; `signed=False` leaves out cross-signing.
+        Raises HarnessMissing, Refused or MemberFailed.
         """
         localpart = localpart or f"member-{secrets.token_hex(4)}"
         password = password or secrets.token_hex(8)
@@ -181,13 +184,13 @@ class Member:
             await homeserver.register(localpart, password)
         member = cls(kind, homeserver, f"@{localpart}:{homeserver.name}", password)
         try:
-            await member._start()
+            await member._start(signed)
         except BaseException:
             await member.close()
             raise
         return member
 
-    async def _start(self) -> None:
+    async def _start(self, signed: bool) -> None:
         with self._errors.open("wb") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *bound(_command(self.kind)),
@@ -200,7 +203,12 @@ class Member:
             )
         self._reader = asyncio.create_task(self._listen(self._process))
         answer = await self.command(
-            "login", url=self.homeserver.url, user=self.user_id, password=self.password, deadline=60.0
+            "login",
+            url=self.homeserver.url,
+            user=self.user_id,
+            password=self.password,
+            signed=signed,
+            deadline=60.0,
         )
         self.device_id = str(answer["device_id"])
 
@@ -275,7 +283,7 @@ class Member:
         self._saw(self.user_id, room, "says in clear", text)
         return str(answer["event_id"])
 
-    async def send_event(self, room: str, type: str, content: JsonObject, *, encrypt: bool = True) -> str:  # noqa: A002 (Matrix's word)
+    async def send_event(self, room: str, type: str, content: JsonObject, *, encrypt: bool = True) -> str:
         """Send an event of any type and return its id."""
         answer = await self.command("send_event", room=room, type=type, content=content, encrypt=encrypt)
         self._saw(self.user_id, room, f"sends {type}", json.dumps(content))
@@ -349,7 +357,10 @@ class Member:
         return [str(one["name"]) for one in shown if isinstance(one, dict)] if isinstance(shown, list) else []
 
     async def devices_of(self, user: str) -> dict[str, bool]:
-        """Return the user's devices as this client sees them: device id, and whether its owner signed it."""
+        """Return the user's devices as this client sees them: device id, and whether its owner signed it.
+
+        The JavaScript SDK knows of those alone with whom it shares an encrypted room; MemberFailed otherwise.
+        """
         answer = await self.command("devices", user=user)
         found = answer["devices"]
         assert isinstance(found, list)
@@ -442,6 +453,27 @@ class Member:
 
         return await self._until(look, "an invitation", timeout)
 
+    async def verified_by(self, user: str, *, timeout: float = _PATIENCE) -> list[str]:
+        """Wait until a verification that `user` began is done here too, and return the emoji's names.
+
+        It is accepted and confirmed by itself; each is returned once.
+        """
+
+        def look() -> list[str] | None:
+            shown: list[str] = []
+            for index in range(self._verifications_read, len(self.verifications)):
+                seen = self.verifications[index]
+                if seen["user"] != user or seen["ours"] is True:
+                    continue
+                if isinstance(emoji := seen.get("emoji"), list):
+                    shown = [str(one["name"]) for one in emoji if isinstance(one, dict)]
+                if seen["phase"] == "done" and shown:
+                    self._verifications_read = index + 1
+                    return shown
+            return None
+
+        return await self._until(look, f"the end of {user}'s verification", timeout)
+
     async def sees_membership(
         self, room: str, user: str, membership: str, *, timeout: float = _PATIENCE
     ) -> None:
@@ -455,7 +487,7 @@ class Member:
     async def sees_state(
         self,
         room: str,
-        type: str,  # noqa: A002 (Matrix's word)
+        type: str,
         *,
         where: Callable[[JsonObject], bool] | None = None,
         timeout: float = _PATIENCE,
@@ -500,10 +532,10 @@ class Member:
         except TimeoutError:
             raise AssertionError(self._report(f"{what} did not come within {timeout:.0f} s")) from None
 
-    def _report(self, what: str) -> str:
-        lines = [f"{self.user_id} ({self.kind}): {what}. Transcript:"]
+    def told(self) -> str:
+        """Return the transcript as text, with the last lines that the client printed to standard error."""
         began = self.transcript[0].at if self.transcript else 0.0
-        lines += [
+        lines = [
             f"  {seen.at - began:7.2f} {seen.room[:8]:8} {seen.who} {seen.what}: {seen.text}"
             for seen in self.transcript
         ]
@@ -511,6 +543,9 @@ class Member:
             tail = self._errors.read_text(errors="replace").splitlines()[-15:]
             lines += ["What its client printed last:", *(f"  {line[:300]}" for line in tail)]
         return "\n".join(lines)
+
+    def _report(self, what: str) -> str:
+        return f"{self.user_id} ({self.kind}): {what}. Transcript:\n{self.told()}"
 
     # ---- what it hears
 

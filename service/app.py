@@ -1,0 +1,339 @@
+"""Builds everything once and runs it; the one module of the service that knows the handlers.
+
+Guards: nothing runs before the lease is held, the database is not an old copy, the front desk's identity is
+whole and the keeper is deaf. One part that ends ends the service, so that a supervisor sees it; a stop signal
+finishes the turn in hand and ends within five seconds.
+"""
+
+import asyncio
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import SystemRandom
+
+import aiohttp
+
+from handlers import dispatch
+from handlers.words import Catalogue
+from schema.errors import AlongsideError, HomeserverRefused, Throttled, WorldError
+from schema.ids import DeviceId
+from schema.records import PeerRoom
+from service import logs
+from service.clock import Clock, SystemClock
+from service.config import Settings
+from service.delivery import Delivery
+from service.engine import Engine
+from service.generation import mark_restored, raise_generation
+from service.lease import Lease
+from service.matrix.accounts import check_token, log_in
+from service.matrix.client import Client
+from service.matrix.identity import Identity, verify_published
+from service.matrix.keeper import Keeper, Known
+from service.matrix.sync import Sync
+from service.matrix.transport import Transport
+from service.matrix.verification import Own, Verification
+from service.outbox import Outbox
+from service.scheduler import Scheduler
+from service.store import Store
+from service.web import Metrics, Probe, Web
+
+_CONNECTIONS = 64
+"""At once to the homeserver: two syncs, and what the outbox and the front desk send."""
+_SYNC_FRESH = timedelta(seconds=90)
+_TIMER_LATE = timedelta(minutes=1)
+_KEEPER_LOOKED_AT = 60.0
+_ERASE_EVERY = 1.0
+_STRAYS_EVERY = 3600.0
+"""Seconds between two looks for rooms that no record knows."""
+_STRAYS_AGAIN = 60.0
+"""The same, after one that failed."""
+_STOP_WITHIN = 4.0
+"""Seconds that a stop may take before what still runs is cancelled."""
+
+_log = logs.get("app")
+
+
+@dataclass
+class Service:
+    """The parts, built and checked; `run` lets them work until `stop` is set."""
+
+    store: Store
+    lease: Lease
+    engine: Engine
+    outbox: Outbox
+    scheduler: Scheduler
+    desk: Client
+    sync: Sync
+    keeper: Keeper
+    identity: Identity
+    clock: Clock
+    metrics: Metrics
+    generation: int
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; then finish the turn in hand and end. Raises what ended a part."""
+        parts = {
+            "inbox": self.engine.run(),
+            "outbox": self.outbox.run(),
+            "schedule": self.scheduler.run(),
+            "sync": self.sync.run(),
+            "keeper": self._watch_keeper(),
+            "stray rooms": self._close_stray_rooms(),
+            "lease": self.lease.watch(),
+            "erasure": self._erase(),
+        }
+        self.tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
+        tasks = [*self.tasks, asyncio.create_task(_wait(stop), name="stop")]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            async with asyncio.timeout(_STOP_WITHIN), self.store.transaction("stop"):
+                # The turn in hand is over once this transaction begins, and none begins while it lasts.
+                await _end(tasks)
+        except (TimeoutError, AlongsideError):
+            await _end(tasks)
+        for task in done:
+            await task
+
+    async def _watch_keeper(self) -> None:
+        """Take in who joins and leaves peer rooms, for ever."""
+        async with self.store.transaction("keeper read") as transaction:
+            kept = await transaction.read_instance("keeper_sync")
+        since = kept.decode() if kept else None
+        pause = 1.0
+        while True:
+            try:
+                seen = await self.keeper.memberships(since)
+                since = seen.next_batch
+                async with self.store.transaction("keeper batch") as transaction:
+                    await transaction.take_in(seen.events, self.clock.now())
+                    await transaction.write_instance("keeper_sync", since.encode())
+                if seen.events:
+                    self.engine.wake()
+                pause = 1.0
+            except Throttled as throttled:
+                await asyncio.sleep(throttled.retry_after)
+            except (WorldError, HomeserverRefused) as error:
+                _log.warning("the keeper cannot look", error=error, seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 60.0)
+
+    async def _close_stray_rooms(self) -> None:
+        """Close peer rooms that no record knows: left by a crash or a timeout between creation and commit."""
+        while True:
+            try:
+                if closed := await self.keeper.sweep(self._known_rooms):
+                    _log.warning("stray rooms are closed", count=closed)
+                await asyncio.sleep(_STRAYS_EVERY)
+            except (WorldError, HomeserverRefused) as error:
+                _log.warning("stray rooms are not looked for", error=error)
+                await asyncio.sleep(_STRAYS_AGAIN)
+
+    async def _erase(self) -> None:
+        """Make what was deleted leave the disk as well, soon after the commit that deleted it."""
+        while True:
+            await self.engine.erased.wait()
+            self.engine.erased.clear()
+            try:
+                await self.store.erase_checkpoint()
+            except WorldError:
+                self.engine.erased.set()
+            await asyncio.sleep(_ERASE_EVERY)
+
+    async def _known_rooms(self) -> Known:
+        async with self.store.transaction("rooms read") as transaction:
+            rooms = await transaction.find(PeerRoom)
+        return Known(
+            rooms=[room.room for room in rooms if room.room is not None],
+            opening=[room.id for room in rooms if room.room is None],
+        )
+
+
+async def _wait(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run(settings: Settings) -> None:
+    """Run the service until SIGTERM or SIGINT. Raises OperatorError where it cannot run as it is set up."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    logs.guard(loop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with assemble(settings, SystemClock()) as service:
+        metrics_server = Web(Health(service), service.metrics, settings.web.host, settings.web.port)
+        await metrics_server.start()
+        try:
+            _log.info("running", generation=service.generation, port=metrics_server.port)
+            await service.run(stop)
+        finally:
+            await metrics_server.stop()
+    _log.info("stopped")
+
+
+async def restored(settings: Settings) -> None:
+    """Take the database as the one in force although it is an older copy: `alongside restored`."""
+    async with _opened(settings) as (store, _, session):
+        desk, _ = await sign_in(settings, store, session, SystemClock())
+        await mark_restored(store, desk, settings.desk_user)
+
+
+@asynccontextmanager
+async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
+    """Build every part and check what must hold before the first turn; close it all at the end."""
+    async with _opened(settings) as (store, lease, session):
+        desk_transport, device = await sign_in(settings, store, session, clock)
+        generation = await raise_generation(store, desk_transport, settings.desk_user)
+        desk = Client(desk_transport, store, settings.desk_user, device, clock)
+        await desk.start()
+        identity = await verify_published(desk_transport, store, settings.desk_user, desk.device_keys())
+
+        keeper = Keeper(
+            Transport(session, settings.homeserver.url, settings.keeper.token.reveal()),
+            settings.keeper_user,
+            settings.homeserver.server_name,
+            tag=lambda pairing: store.seal.lookup("peer room tags", pairing),
+            admin=_admin(settings, session),
+            room_version=settings.homeserver.room_version,
+        )
+        metrics, random = Metrics(), SystemRandom()
+        outbox = Outbox(
+            store=store, deliver=Delivery(desk, keeper), clock=clock, random=random, metrics=metrics
+        )
+        engine = Engine(
+            store=store,
+            dispatch=dispatch,
+            community=settings.community(),
+            words=Catalogue(),
+            clock=clock,
+            outbox=outbox,
+            private=desk.private,
+            random=random,
+            metrics=metrics,
+        )
+        outbox.result = engine.result
+        verification = Verification(
+            desk_transport,
+            Own(settings.desk_user, device, desk.machine.ed25519, identity.master),
+            clock.now,
+            desk.send_event,
+        )
+        yield Service(
+            store=store,
+            lease=lease,
+            engine=engine,
+            outbox=outbox,
+            scheduler=Scheduler(store=store, engine=engine, clock=clock),
+            desk=desk,
+            sync=Sync(desk_transport, desk, store, clock, engine.wake, verification),
+            keeper=keeper,
+            identity=identity,
+            clock=clock,
+            metrics=metrics,
+            generation=generation,
+        )
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[tuple[Store, Lease, aiohttp.ClientSession]]:
+    """The database under its lease, and a session for requests to the homeserver."""
+    async with AsyncExitStack() as closing:
+        lease = await closing.enter_async_context(Lease.take(settings.database_url()))
+        store = await Store.open(settings.database_url(), settings.sealing_key(), lease)
+        closing.push_async_callback(store.close)
+        connector = aiohttp.TCPConnector(ssl=settings.tls(), limit=_CONNECTIONS)
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        yield store, lease, await closing.enter_async_context(session)
+
+
+async def sign_in(
+    settings: Settings, store: Store, session: aiohttp.ClientSession, clock: Clock
+) -> tuple[Transport, DeviceId]:
+    """The front desk's requests and its device: by its token, or its password as the same device each time.
+
+    Raises OperatorError where the account cannot be signed in, WorldError.
+    """
+    url = settings.homeserver.url
+    if settings.desk.token is not None and settings.desk_device is not None:
+        transport = Transport(session, url, settings.desk.token.reveal())
+        await check_token(transport, settings.desk_device)
+        return transport, settings.desk_device
+    if settings.desk.password is None:
+        raise ValueError("a valid configuration has a token and a device, or a password")
+    async with store.transaction("desk device") as transaction:
+        kept = await transaction.read_instance("desk_device")
+        device = DeviceId(kept.decode() if kept else secrets.token_hex(5).upper())
+        await transaction.write_instance("desk_device", device.encode())
+    account = await log_in(
+        Transport(session, url), settings.desk_user, settings.desk.password.reveal(), device, "Alongside"
+    )
+    return Transport(session, url, account.token), device
+
+
+def _admin(settings: Settings, session: aiohttp.ClientSession) -> Transport | None:
+    token = settings.admin.token
+    return None if token is None else Transport(session, settings.homeserver.url, token.reveal())
+
+
+class Health:
+    """How the parts are, for `service.web`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._keeper: tuple[float, Probe] | None = None
+
+    async def alive(self) -> Probe:
+        """Say whether every loop that must run still runs."""
+        ended = [task.get_name() for task in self._service.tasks if task.done()]
+        return Probe(not ended, f"ended: {', '.join(ended)}" if ended else "every part runs")
+
+    async def sync(self) -> Probe:
+        """Say whether the last sync is recent."""
+        last = self._service.sync.last_sync
+        if last is None:
+            return Probe(False, "no sync came in yet")
+        age = self._service.clock.now() - last
+        return Probe(age < _SYNC_FRESH, f"the last sync came in {age.total_seconds():.0f} s ago")
+
+    async def database(self) -> Probe:
+        """Say whether the database can be written to."""
+        async with self._service.store.transaction("health") as transaction:
+            await transaction.write_instance("health", b"")
+        return Probe(True, "the database can be written to")
+
+    async def identity(self) -> Probe:
+        """Say whether the published identity was ours when last looked at, at the start."""
+        return Probe(True, "the published identity was read back and verified at the start")
+
+    async def keeper(self) -> Probe:
+        """Say whether the keeper was deaf when last looked at, at most a minute ago."""
+        now = self._service.clock.monotonic()
+        if self._keeper is None or now - self._keeper[0] > _KEEPER_LOOKED_AT:
+            deaf = await self._service.keeper.deaf()
+            self._keeper = (
+                now,
+                Probe(
+                    deaf,
+                    "the keeper has no encryption device" if deaf else "the keeper has an encryption device",
+                ),
+            )
+        return self._keeper[1]
+
+    async def lease(self) -> Probe:
+        """Say whether this process holds the database's lease."""
+        held = self._service.lease.held
+        return Probe(held, "the lease is held" if held else "the lease is lost")
+
+    async def timer(self) -> Probe:
+        """Say whether what was due has been handed over in time."""
+        late = self._service.scheduler.late
+        return Probe(late < _TIMER_LATE, f"the oldest due record is {late.total_seconds():.0f} s late")

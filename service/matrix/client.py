@@ -1,0 +1,385 @@
+"""The front desk's device: what it knows of its rooms, and the only way to write in them.
+
+Guards:
+- Never plain: a message leaves only encrypted, only into a room where the desk and one member are joined and
+  nobody else is joined or invited, and only to an identity that the member stands by. The one exception is
+  the fixed answer in a room that was never encrypted.
+- A send has a deadline and waits for no other room. In the steady state it is one encryption and one request,
+  without the database.
+- After a failed commit the machine is dropped and loaded again, since memory is ahead of the disk then.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+from schema.errors import HomeserverRefused, IdentityChanged, IdentityLost, Malformed, NotPrivate, Unreachable
+from schema.ids import DeviceId, EventId, MatrixId, OutboxId, RoomId
+from service.clock import Clock
+from service.matrix import border
+from service.matrix.chats import Chat, Chats
+from service.matrix.crypto_store import CryptoRows, Records
+from service.matrix.directory import Directory
+from service.matrix.machine import Machine
+from service.matrix.messages import ALONGSIDE_ID, text_content
+from service.matrix.sharing import Sharing
+from service.matrix.transport import Transport, client_path
+
+_SEND_SECONDS = 30.0
+_ASK_SECONDS = 5.0
+_LOOK_BACK = 50
+_UPLOADS_IN_A_ROW = 5
+
+
+class Client:
+    """One account's encryption device."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        store: Records,
+        user_id: MatrixId,
+        device_id: DeviceId,
+        clock: Clock,
+    ) -> None:
+        self.transport = transport
+        self.store = store
+        self.user_id = user_id
+        self.device_id = device_id
+        self.clock = clock
+        self._machine: Machine | None = None
+        self.chats = Chats(user_id)
+        self.directory = Directory(transport, lambda: self.machine, clock)
+        self.sharing = Sharing(transport, lambda: self.machine, self.save, clock)
+        self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def machine(self) -> Machine:
+        """The Olm machine; Unreachable while it has to be loaded again."""
+        if self._machine is None:
+            raise Unreachable("the encryption state is being loaded")
+        return self._machine
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the encryption state is in memory and may be used."""
+        return self._machine is not None
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Load the encryption state, and see that the homeserver has our device's keys.
+
+        Raises WorldError, SignedOut, HomeserverRefused; IdentityLost where the homeserver has other keys for
+        this device: then the database is not this device's.
+        """
+        await self.load()
+        body: dict[str, Any] = {"device_keys": {self.user_id: []}}
+        answer = await self.transport.request("keys query", "POST", client_path("keys", "query"), body=body)
+        published = border.part(answer, "device_keys", self.user_id, self.device_id)
+        ours = self.machine.device_keys()
+        if published and published.get("keys") != ours["keys"]:
+            raise IdentityLost(
+                "The homeserver has other encryption keys for this device than this database",
+                fix="A restored database can't go on with its old device: sign in again with"
+                " `alongside init --sign-in`, which makes a new one.",
+            )
+        self.machine.published = bool(published)
+        if not published:
+            # The first sync says how many one-time keys there are; without device keys there are none.
+            await self.upload_keys(0, fallback_used=True)
+
+    async def load(self) -> None:
+        """Drop what is in memory and load what is on disk."""
+        rows = CryptoRows(self.store.seal.lookup)
+        async with self.store.transaction("load crypto") as transaction:
+            kept = await transaction.read_crypto()
+            chats = await transaction.read_chats()
+        self._machine = Machine.load(self.user_id, self.device_id, rows, kept, self.clock.now())
+        self.chats = Chats(self.user_id, [Chat.from_row(row) for _, row in chats])
+        self.sharing.drop_all()
+        await self.save()
+
+    def drop(self) -> None:
+        """Memory is ahead of the disk: use it no more."""
+        self._machine = None
+
+    async def save(self) -> None:
+        """Commit the machine's changed rows, if there are any."""
+        machine = self.machine
+        changed = machine.rows.changed()
+        if not changed.rows:
+            return
+        async with self.store.transaction("crypto") as transaction:
+            changed = machine.rows.changed()
+            await transaction.write_crypto(changed.rows)
+        machine.rows.committed(changed)
+
+    async def upload_keys(self, count: int | None, *, fallback_used: bool) -> int:
+        """Bring the one-time keys on the homeserver up to number; it has `count` (None: it is asked).
+
+        Gives the number that it has then.
+
+        Keys are saved first. A homeserver that has others under their names (after a restored database)
+        refuses; those are given up, and fresh ones go out under the next names.
+        """
+        path = client_path("keys", "upload")
+        for tries in range(_UPLOADS_IN_A_ROW):
+            if count is None:
+                # An upload of nothing tells the number.
+                count = _count(await self.transport.request("keys upload", "POST", path, body={}))
+            machine = self.machine
+            body = machine.prepare_upload(count, fallback_used)
+            if body is None:
+                return count
+            await self.save()
+            try:
+                answer = await self.transport.request("keys upload", "POST", path, body=body)
+            except HomeserverRefused as refused:
+                if refused.status != 400 or not self._same(machine) or tries == _UPLOADS_IN_A_ROW - 1:
+                    raise
+                machine.mark_uploaded()
+                count = None
+                continue
+            if self._same(machine):
+                machine.mark_uploaded()
+                machine.mark_published()
+                await self.save()
+            return _count(answer)
+        return count or 0
+
+    def _same(self, machine: Machine) -> bool:
+        return self._machine is machine
+
+    # ---- what identity and verification need
+
+    def device_keys(self) -> dict[str, Any]:
+        """Our device key object as uploaded, with the device's own signature."""
+        return self.machine.device_keys()
+
+    def sign(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """`value` with the device's signature added (spec, "Signing JSON")."""
+        return self.machine.sign(value)
+
+    def identity_changed(self, member: MatrixId) -> bool:
+        """Whether the member's cross-signing identity is another than the one pinned."""
+        person = self.machine.people.get(member)
+        return person is not None and person.changed
+
+    async def accept_identity(self, member: MatrixId) -> None:
+        """The member said in the chat that the change is theirs: pin what is shown now."""
+        person = self.directory.person(member)
+        person.accept()
+        self.machine.mark_person(member)
+        await self.save()
+
+    # ---- rooms
+
+    def private(self, room: RoomId, member: MatrixId) -> bool:
+        """Whether a message in `room` reaches `member` alone, and comes from them alone, encrypted."""
+        chat = self.chats.get(room)
+        if chat is None or not (chat.encrypted and chat.algorithm_known):
+            return False
+        return chat.alone_with(self.user_id) == member and not self.identity_changed(member)
+
+    async def join(self, room: RoomId) -> None:
+        """Accept an invitation. Raises WorldError or HomeserverRefused."""
+        await self.transport.request("join", "POST", client_path("join", room), body={})
+
+    async def leave(self, room: RoomId) -> None:
+        """Leave (or decline) and forget a room; one that we are not in is as good as left."""
+        for call in ("leave", "forget"):
+            try:
+                await self.transport.request(call, "POST", client_path("rooms", room, call), body={})
+            except HomeserverRefused as refused:
+                if refused.status not in (400, 403, 404):
+                    raise
+
+    async def create_direct_chat(self, member: MatrixId) -> RoomId:
+        """An encrypted direct chat with `member`, who is invited; the one that there is, where there is one.
+
+        The preset is not the trusted one: that would make the member a creator of the room.
+        """
+        for room in self.chats.direct_with(member):
+            return room
+        body = {
+            "preset": "private_chat",
+            "visibility": "private",
+            "is_direct": True,
+            "invite": [member],
+            "initial_state": [
+                {
+                    "type": "m.room.encryption",
+                    "state_key": "",
+                    "content": {"algorithm": "m.megolm.v1.aes-sha2"},
+                },
+                {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+                {
+                    "type": "m.room.history_visibility",
+                    "state_key": "",
+                    "content": {"history_visibility": "invited"},
+                },
+            ],
+        }
+        answer = await self.transport.request("create chat", "POST", client_path("createRoom"), body=body)
+        try:
+            return border.room_id(answer.get("room_id"))
+        except Malformed:
+            raise Unreachable("create chat: no room in the answer") from None
+
+    # ---- sending
+
+    async def send_text(
+        self,
+        room: RoomId,
+        body: str,
+        notice: bool,
+        transaction: OutboxId,
+        *,
+        member: MatrixId | None = None,
+        to_changed_identity: bool = False,
+        again: bool = False,
+    ) -> EventId:
+        """Say `body` in the encrypted direct chat `room`; the event's id.
+
+        `member`: only if they are the one whose chat it is. `to_changed_identity` lets out what is not
+        private, to somebody whose identity changed. `again`: an earlier try had no answer, so the room is
+        searched first, since a homeserver forgets transaction ids after a day.
+        Raises NotPrivate (IdentityChanged among it), WorldError, HomeserverRefused; nothing was sent then,
+        or, after a WorldError, perhaps.
+        """
+        return await self.send_event(
+            room,
+            "m.room.message",
+            text_content(body, notice),
+            transaction,
+            member=member,
+            to_changed_identity=to_changed_identity,
+            again=again,
+        )
+
+    async def send_event(
+        self,
+        room: RoomId,
+        type_: str,
+        content: dict[str, Any],
+        transaction: str,
+        *,
+        member: MatrixId | None = None,
+        to_changed_identity: bool = False,
+        again: bool = False,
+    ) -> EventId:
+        """Send any event encrypted, under the rules of `send_text`."""
+        try:
+            async with asyncio.timeout(_SEND_SECONDS), self._lock(room):
+                if again and (found := await self.find_sent(room, transaction)) is not None:
+                    return found
+                chat = await self._sure(room)
+                person = self.directory.person(self._only_member(chat, member))
+                if person.stale:
+                    await self.directory.refresh([person.user], _ASK_SECONDS, urgent=not person.known)
+                if person.changed and not to_changed_identity:
+                    raise IdentityChanged("the member's identity changed")
+                session = await self.sharing.session(room, person)
+                # Whatever was awaited above, the room must be private at the moment of encryption.
+                self._only_member(self._chat(room), person.user)
+                encrypted = self.sharing.encrypt(room, session, type_, content)
+                relation = content.get("m.relates_to")
+                if relation is not None:
+                    encrypted["m.relates_to"] = relation
+                encrypted[ALONGSIDE_ID] = transaction
+                path = client_path("rooms", room, "send", "m.room.encrypted", transaction)
+                return self._sent(await self.transport.request("send", "PUT", path, body=encrypted))
+        except TimeoutError:
+            raise Unreachable("send: the deadline passed") from None
+
+    @staticmethod
+    def _sent(answer: dict[str, Any]) -> EventId:
+        try:
+            return border.event_id(answer.get("event_id"))
+        except Malformed:
+            raise Unreachable("send: no event in the answer") from None
+
+    async def send_plain_answer(self, room: RoomId, body: str, transaction: OutboxId) -> EventId:
+        """The fixed answer in an unencrypted chat. Raises NotPrivate where the room was ever encrypted.
+
+        The homeserver is asked first, since encryption may have been switched on meanwhile.
+        """
+        chat = self.chats.get(room)
+        if chat is None or chat.encrypted:
+            raise NotPrivate("the room is encrypted, or not ours")
+        try:
+            path = client_path("rooms", room, "state", "m.room.encryption", "")
+            await self.transport.request("read encryption", "GET", path)
+        except HomeserverRefused as refused:
+            if refused.status != 404:
+                raise
+        else:
+            raise NotPrivate("the room is encrypted")
+        path = client_path("rooms", room, "send", "m.room.message", transaction)
+        content = {**text_content(body, True), ALONGSIDE_ID: transaction}
+        return self._sent(await self.transport.request("send plain", "PUT", path, body=content))
+
+    async def send_to_device(
+        self, type_: str, messages: Mapping[MatrixId, Mapping[str, Any]], transaction: str
+    ) -> None:
+        """Send plain to-device events (verification steps): user to device (or `*`) to content."""
+        path = client_path("sendToDevice", type_, transaction)
+        await self.transport.request("send to device", "PUT", path, body={"messages": messages})
+
+    async def find_sent(self, room: RoomId, transaction: str) -> EventId | None:
+        """Our event in `room` that bears `transaction` in clear, among the last ones."""
+        query = {"dir": "b", "limit": str(_LOOK_BACK), "filter": '{"types":["m.room.encrypted"]}'}
+        path = client_path("rooms", room, "messages")
+        answer = await self.transport.request("find sent", "GET", path, query=query)
+        for event in border.items(answer, "chunk"):
+            found = border.part(event, "content")
+            if found.get(ALONGSIDE_ID) == transaction and event.get("sender") == self.user_id:
+                return border.event_id(event.get("event_id"))
+        return None
+
+    def _chat(self, room: RoomId) -> Chat:
+        chat = self.chats.get(room)
+        if chat is None:
+            raise NotPrivate("we are not in the room")
+        if not (chat.encrypted and chat.algorithm_known):
+            raise NotPrivate("the room is not encrypted")
+        return chat
+
+    def _only_member(self, chat: Chat, member: MatrixId | None) -> MatrixId:
+        found = chat.alone_with(self.user_id)
+        if found is None or member not in (None, found):
+            raise NotPrivate("somebody else is in the room, or nobody")
+        return found
+
+    async def _sure(self, room: RoomId) -> Chat:
+        """The record of `room`, asked for whole where it may have a hole."""
+        chat = self._chat(room)
+        if not chat.sure:
+            await self.load_members(chat)
+        return chat
+
+    async def load_members(self, chat: Chat) -> None:
+        """Ask who is joined and invited. Raises WorldError or HomeserverRefused."""
+        path = client_path("rooms", chat.room, "members")
+        before = chat.last
+        answer = await self.transport.request(
+            "read members", "GET", path, query={"not_membership": "leave"}, timeout=_ASK_SECONDS
+        )
+        try:
+            if chat.last == before:
+                chat.apply_members(answer)
+        except Malformed:
+            raise Unreachable("read members: malformed") from None
+        self.chats.changed.add(chat.room)
+
+    def _lock(self, room: RoomId) -> asyncio.Lock:
+        """One send at a time in a room; the lock goes with its last user."""
+        return self._locks.setdefault(room, asyncio.Lock())
+
+
+def _count(answer: dict[str, Any]) -> int:
+    """How many one-time keys an answer of `/keys/upload` says that there are."""
+    count = border.part(answer, "one_time_key_counts").get("signed_curve25519")
+    return count if isinstance(count, int) and not isinstance(count, bool) else 0

@@ -1,0 +1,384 @@
+"""The sync loop: what the homeserver has for the front desk, taken in one transaction at a time.
+
+Guards:
+- Decrypted events, changed encryption state, rooms and the sync token are committed together; handling comes
+  after. Whatever fails before the commit is done again from the last token.
+- It never turns hot: each fault waits, longer each time, with jitter; a throttled request waits as long as it
+  was told; a sign-out ends it.
+- Nothing foreign stops it, and nobody's slow server delays a batch by more than bounded seconds.
+- The gap of a limited timeline is filled, across restarts too.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from schema.errors import AlongsideError, HomeserverRefused, Malformed, OperatorError, Throttled, WorldError
+from schema.ids import MatrixId, RoomId
+from service import logs
+from service.clock import Clock
+from service.matrix import border
+from service.matrix.batch import Batch, Incoming, Reader
+from service.matrix.chats import Chat
+from service.matrix.client import Client
+from service.matrix.crypto_store import Records
+from service.matrix.messages import Step
+from service.matrix.transport import Transport, client_path
+from service.matrix.waiting import Unread, Waiting
+
+_log = logs.get("service.matrix")
+
+TOKEN = "desk_sync"  # noqa: S105 (the name of a row, not a secret)
+_POLL = 30.0
+_ANSWER = 60.0
+_KEYS_SECONDS = 3.0
+_GAP_SECONDS = 10.0
+_MEMBERS_SECONDS = 5.0
+_STEP_SECONDS = 30.0
+_ROOMS_AT_ONCE = 50
+_REQUESTS_AT_ONCE = 8
+_PAGES = 10
+_PAGE = 100
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 60.0
+_MOST_STEPS = 200
+_CHORE_PAUSE = 5.0
+_TOO_FAST = 1.0
+_COUNT_AGAIN = 600.0
+"""Seconds after which a homeserver that says no count of one-time keys is asked for it."""
+_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+_NOTHING = {"not_types": ["*"]}
+_STATE = ["m.room.member", "m.room.encryption"]
+_WORDS = ["m.room.encrypted", "m.room.message", "m.sticker", "m.key.verification.*"]
+FILTER = json.dumps(
+    {
+        "presence": _NOTHING,
+        "account_data": _NOTHING,
+        "room": {
+            "ephemeral": _NOTHING,
+            "account_data": _NOTHING,
+            "state": {"types": _STATE, "lazy_load_members": True},
+            "timeline": {"types": _WORDS + _STATE, "limit": 20, "lazy_load_members": True},
+        },
+    },
+    separators=(",", ":"),
+)
+_GAP_FILTER = json.dumps({"types": _WORDS, "lazy_load_members": True}, separators=(",", ":"))
+
+
+class Verification(Protocol):
+    """Takes the steps of verifications that members start."""
+
+    async def handle(
+        self, sender: MatrixId, event_type: str, content: dict[str, Any], room: RoomId | None, event_id: str
+    ) -> None: ...
+
+
+class Sync:
+    """The loop. `wake` is called after each commit that brought events.
+    `patience` is how long a message that can't be read waits for its key before it is asked for again.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        client: Client,
+        store: Records,
+        clock: Clock,
+        wake: Callable[[], None],
+        verification: Verification | None = None,
+        patience: timedelta = timedelta(minutes=2),
+    ) -> None:
+        self._transport = transport
+        self._client = client
+        self._store = store
+        self._clock = clock
+        self._wake = wake
+        self._verification = verification
+        self._waiting = Waiting(patience, lambda event: store.seal.lookup("unread", event))
+        self._reader = Reader(client, self._waiting)
+        self._token: str | None = None
+        self._restored = False
+        self._steps: asyncio.Queue[Step] = asyncio.Queue(_MOST_STEPS)
+        self._chores: asyncio.Event = asyncio.Event()
+        self._one_time_keys: int | None = None
+        self._counted_at = 0.0
+        self._fallback_used = False
+        self.last_sync: datetime | None = None
+
+    async def run(self) -> None:
+        """Sync until cancelled. Raises SignedOut and other OperatorErrors."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._loop())
+                group.create_task(self._do_chores())
+                group.create_task(self._verify())
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+
+    async def _loop(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self.step()
+                failures = 0
+                continue
+            except OperatorError:
+                raise
+            except Throttled as throttled:
+                pause = throttled.retry_after
+            except AlongsideError as error:
+                pause = min(_FIRST_PAUSE * 2**failures, _LONGEST_PAUSE)
+                _log.warning("a sync failed", error=error, failures=failures)
+            except Exception as error:  # noqa: BLE001  Our own fault must not end the loop: it is shown.
+                pause = min(_FIRST_PAUSE * 2 ** (failures + 2), _LONGEST_PAUSE)
+                self._client.drop()
+                _log.error("a sync failed", error=error, failures=failures)
+            failures = min(failures + 1, 10)
+            await self._pause(pause * random.uniform(1.0, 1.25))  # noqa: S311  It is jitter, not a secret.
+
+    async def _pause(self, seconds: float) -> None:
+        await self._clock.sleep_until(self._clock.now() + timedelta(seconds=seconds))
+
+    async def step(self) -> None:
+        """One request, and the transaction that its answer makes. Raises any of our errors."""
+        await self._restore()
+        query = {"filter": FILTER, "set_presence": "offline", "timeout": str(round(self._poll() * 1000))}
+        if self._token is not None:
+            query["since"] = self._token
+        begun = self._clock.monotonic()
+        answer = await self._transport.request(
+            "sync", "GET", client_path("sync"), query=query, timeout=_POLL + _ANSWER
+        )
+        await self._restore()
+        before = self._token
+        brought = await self._take(answer)
+        if not brought and before == self._token and self._clock.monotonic() - begun < _TOO_FAST:
+            # A homeserver that doesn't hold the request would otherwise be asked without a pause.
+            await self._pause(_TOO_FAST)
+
+    async def _restore(self) -> None:
+        """Load what is on disk, at the start and after a commit that failed."""
+        if not self._client.loaded:
+            await self._client.load()
+            self._restored = False
+        if self._restored:
+            return
+        async with self._store.transaction("load sync") as transaction:
+            token = await transaction.read_instance(TOKEN)
+            unread = await transaction.unread_since(_EVER)
+        self._token = None if token is None else token.decode()
+        self._waiting.restore([Unread.from_row(each.raw, each.since) for each in unread])
+        self._restored = True
+
+    def _poll(self) -> float:
+        """How long the homeserver may hold the request: less when something of ours falls due."""
+        if self._token is None or self.last_sync is None:
+            return 0.0
+        poll = _POLL
+        if (due := self._waiting.next_due()) is not None:
+            poll = min(poll, (due - self._clock.now()).total_seconds())
+            if (again := self._client.directory.next_try()) is not None:
+                poll = min(poll, again - self._clock.monotonic())
+        if any(chat.gap for chat in self._client.chats.all()):
+            poll = min(poll, 5.0)
+        return max(poll, 1.0)
+
+    # ---- one batch
+
+    async def _take(self, answer: dict[str, Any]) -> bool:
+        """Take in one answer; whether there was anything in it."""
+        try:
+            batch = Batch(border.text(answer.get("next_batch"), 4096))
+        except Malformed:
+            raise WorldError("sync: an answer without a token") from None
+        self._read_keys(answer)
+        for event in border.items(answer, "to_device", "events"):
+            self._reader.to_device(batch, event)
+        for user in border.items(answer, "device_lists", "changed"):
+            with contextlib.suppress(Malformed):
+                self._client.directory.expect_news(border.matrix_id(user))
+        rooms = border.part(answer, "rooms")
+        for room in border.part(rooms, "leave"):
+            self._reader.left(batch, room)
+        for room, section in border.part(rooms, "join").items():
+            self._reader.joined(batch, room, section, self._token)
+        self._reader.invites(batch, border.part(rooms, "invite"))
+        await self._fill_gaps(batch)
+        await self._ask_members(batch)
+        await self._client.directory.refresh(self._stale(batch), _KEYS_SECONDS)
+        now = self._clock.now()
+        for room in batch.touched:
+            self._reader.company(batch, room)
+        self._reader.words(batch, now)
+        changed = bool(batch.events or batch.handled or batch.fresh or batch.done or batch.timeline)
+        changed = changed or bool(self._client.chats.changed or self._client.machine.rows.waiting)
+        if changed or batch.token != self._token:
+            await self._commit(batch, now)
+        self._after(batch, now)
+        return changed
+
+    def _read_keys(self, answer: dict[str, Any]) -> None:
+        """How many of our keys the homeserver has left; none said means none left (spec, "/sync")."""
+        counts = answer.get("device_one_time_keys_count")
+        if isinstance(counts, dict):
+            count = counts.get("signed_curve25519", 0)
+            self._one_time_keys = count if isinstance(count, int) and not isinstance(count, bool) else 0
+            self._counted_at = self._clock.monotonic()
+        elif self._clock.monotonic() - self._counted_at > _COUNT_AGAIN:
+            self._one_time_keys = None
+        unused = answer.get("device_unused_fallback_key_types")
+        self._fallback_used = isinstance(unused, list) and "signed_curve25519" not in unused
+
+    def _stale(self, batch: Batch) -> set[MatrixId]:
+        """Whom to ask about: who wrote what we can't read without, and everybody of ours with news."""
+        people = self._client.machine.people
+        return self._reader.senders(batch) | {user for user, person in people.items() if person.stale}
+
+    async def _within(self, seconds: float, jobs: Iterable[Awaitable[None]]) -> None:
+        """Do `jobs`, some at a time, for at most `seconds`; what is not done by then is for a later batch."""
+        limit = asyncio.Semaphore(_REQUESTS_AT_ONCE)
+
+        async def one(job: Awaitable[None]) -> None:
+            async with limit:
+                await job
+
+        tasks = [asyncio.ensure_future(one(job)) for job in jobs]
+        if not tasks:
+            return
+        try:
+            done, late = await asyncio.wait(tasks, timeout=seconds)
+        finally:
+            for task in tasks:
+                task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        for task in done:
+            if isinstance(error := task.exception(), OperatorError):
+                raise error
+
+    async def _fill_gaps(self, batch: Batch) -> None:
+        gaps = [chat for chat in self._client.chats.all() if chat.gap is not None][:_ROOMS_AT_ONCE]
+        await self._within(_GAP_SECONDS, [self._fill_gap(batch, chat) for chat in gaps])
+
+    async def _fill_gap(self, batch: Batch, chat: Chat) -> None:
+        """Read the part of a room's timeline that a sync left out; its state has come with the sync."""
+        if chat.gap is None:
+            return
+        position, end = chat.gap
+        found: list[Any] = []
+        path = client_path("rooms", chat.room, "messages")
+        for page in range(_PAGES):
+            if page == _PAGES - 1:
+                _log.warning("a gap is too long to read whole", count=len(found))
+            query = {"dir": "b", "from": position, "to": end, "limit": str(_PAGE), "filter": _GAP_FILTER}
+            try:
+                answer = await self._transport.request("read gap", "GET", path, query=query)
+            except HomeserverRefused:
+                break
+            found += border.items(answer, "chunk")
+            following = answer.get("end")
+            if not isinstance(following, str) or following in (position, end):
+                break
+            position = following
+        chat.gap = None
+        self._client.chats.changed.add(chat.room)
+        found.reverse()
+        events = [each for each in found if isinstance(each, dict) and "state_key" not in each]
+        batch.timeline[:0] = [Incoming(chat.room, each) for each in events if each.get("type") in _WORDS]
+
+    async def _ask_members(self, batch: Batch) -> None:
+        """Ask who is in rooms that may be somebody's chat and whose members are not all known."""
+        unsure = []
+        for room in batch.touched:
+            chat = self._client.chats.get(room)
+            if chat is None or not chat.encrypted or chat.sure:
+                continue
+            if (chat.joined or 0) + (chat.invited or 0) <= 2:
+                unsure.append(chat)
+        await self._within(
+            _MEMBERS_SECONDS, [self._client.load_members(chat) for chat in unsure[:_ROOMS_AT_ONCE]]
+        )
+
+    async def _commit(self, batch: Batch, now: datetime) -> None:
+        client = self._client
+        machine = client.machine
+        rooms = set(client.chats.changed)
+        try:
+            async with self._store.transaction("batch") as transaction:
+                fresh = batch.fresh
+                if fresh:
+                    seen = await transaction.seen([each.event_id for each in fresh])
+                    fresh = [each for each in fresh if each.event_id not in seen]
+                await transaction.take_in(batch.events, now)
+                for each in fresh:
+                    if self._waiting.add(each):
+                        await transaction.keep_unread(each.event_id, each.session, each.row, each.since)
+                await transaction.drop_unread([self._waiting.name(event) for event in batch.done])
+                machine.room_keys.settle(batch.handled, now)
+                machine.room_keys.close_gaps(now)
+                if rooms:
+                    people = client.chats.people()
+                    machine.forget_people(people.__contains__)
+                lookup = self._store.seal.lookup
+                kept = {lookup("chats", room): client.chats.row(room) for room in rooms}
+                await transaction.write_chats(kept)
+                changed = machine.rows.changed()
+                await transaction.write_crypto(changed.rows)
+                await transaction.write_instance(TOKEN, batch.token.encode())
+        except BaseException:
+            # What was decrypted can't be decrypted twice: begin again from what is on disk.
+            client.drop()
+            raise
+        machine.rows.committed(changed)
+        client.chats.changed -= rooms
+        self._waiting.drop(batch.done)
+        self._token = batch.token
+
+    def _after(self, batch: Batch, now: datetime) -> None:
+        self.last_sync = now
+        if batch.events:
+            self._wake()
+        for step in batch.steps:
+            with contextlib.suppress(asyncio.QueueFull):
+                self._steps.put_nowait(step)
+        if self._fallback_used or (self._one_time_keys or 0) <= 25 or self._client.machine.wedged:
+            self._chores.set()
+
+    # ---- beside the batches
+
+    async def _do_chores(self) -> None:
+        """Upload keys and mend sessions whenever a batch showed the need; a fault waits for the next one."""
+        while True:
+            await self._chores.wait()
+            self._chores.clear()
+            try:
+                count = await self._client.upload_keys(self._one_time_keys, fallback_used=self._fallback_used)
+                self._one_time_keys = count
+                self._counted_at = self._clock.monotonic()
+                await self._client.sharing.unwedge()
+            except OperatorError:
+                raise
+            except Exception as error:  # noqa: BLE001  It is tried again after a later batch.
+                _log.warning("keys are not uploaded yet", error=error)
+                await self._pause(_CHORE_PAUSE)
+
+    async def _verify(self) -> None:
+        """Hand on the steps of verifications, one after the other, each for a bounded time."""
+        while True:
+            step = await self._steps.get()
+            if self._verification is None:
+                continue
+            try:
+                async with asyncio.timeout(_STEP_SECONDS):
+                    await self._verification.handle(
+                        step.sender, step.type, step.content, step.room, step.event_id
+                    )
+            except OperatorError:
+                raise
+            except Exception as error:  # noqa: BLE001  Whatever a stranger's step leads to ends that step alone.
+                _log.warning("a verification step failed", error=error)

@@ -1,0 +1,1 @@
+"""The Matrix layer: our real classes over a homeserver in memory, with members who really encrypt."""

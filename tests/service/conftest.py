@@ -1,0 +1,79 @@
+"""Real databases, for the parts that stand on one: SQLite in a temporary folder, and PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.store import Store
+from tests.live.postgres import Postgres
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """A fresh SQLite database."""
+    store = await Store.open(f"sqlite:///{tmp_path}/alongside.db", KEY)
+    yield store
+    await store.close()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Postgres]:
+    """One PostgreSQL cluster for all tests of the store; it outlives any test's event loop."""
+    cluster = Postgres()
+    asyncio.run(cluster.start())
+    yield cluster
+    asyncio.run(cluster.stop())
+
+
+@pytest.fixture(scope="session")
+def template(cluster: Postgres) -> str:
+    """The name of a PostgreSQL database that has its tables and its keyring, to be copied."""
+
+    async def make() -> None:
+        store = await Store.open(await cluster.create("template_of_store"), KEY)
+        await store.close()
+
+    asyncio.run(make())
+    return "template_of_store"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def postgres_or_none(request: pytest.FixtureRequest) -> Postgres | None:
+    """PostgreSQL with its template, or None for SQLite; made here, where no loop is running yet."""
+    if request.param == "sqlite":
+        return None
+    request.getfixturevalue("template")
+    cluster: Postgres = request.getfixturevalue("cluster")
+    return cluster
+
+
+@pytest.fixture
+async def url(postgres_or_none: Postgres | None, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a fresh database, of each kind in turn."""
+    if postgres_or_none is None:
+        yield f"sqlite:///{tmp_path}/alongside.db"
+        return
+    async with postgres_or_none.database("template_of_store") as address:
+        yield address
+
+
+@pytest.fixture
+async def empty_url(postgres_or_none: Postgres | None, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a database that has not even tables, of each kind in turn."""
+    if postgres_or_none is None:
+        yield f"sqlite:///{tmp_path}/alongside.db"
+        return
+    async with postgres_or_none.database() as address:
+        yield address
+
+
+@pytest.fixture
+async def either(url: str) -> AsyncIterator[Store]:
+    """An open database, of each kind in turn."""
+    store = await Store.open(url, KEY)
+    yield store
+    await store.close()

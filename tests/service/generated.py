@@ -1,0 +1,105 @@
+"""Hypothesis strategies for everything that the store keeps, made from the shapes' own types.
+
+A new field of a record, an event or an effect is generated from the day that it is there.
+"""
+
+import dataclasses
+import types
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from hypothesis import strategies as st
+
+from schema import tables
+from schema.effects import Effect
+from schema.events import FromMatrix
+from schema.records import Record
+
+T = TypeVar("T")
+
+ids = st.binary(min_size=16, max_size=16).map(bytes.hex)
+"""Opaque ids, such as stand in plain columns."""
+
+instants = st.integers(0, 4102444800000).map(lambda at: datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=at))
+"""Aware UTC times until the year 2100, to the millisecond, which is what a plain column keeps."""
+
+
+def of(hint: Any) -> st.SearchStrategy[Any]:
+    """Values of a type, as far as the shapes use types."""
+    hint = getattr(hint, "__supertype__", hint)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return st.sampled_from(arguments)
+    if origin in (Union, types.UnionType):
+        return st.one_of([of(argument) for argument in arguments])
+    if origin is tuple:
+        if arguments[-1] is Ellipsis:
+            return st.lists(of(arguments[0]), max_size=4).map(tuple)
+        return st.tuples(*[of(argument) for argument in arguments])
+    if origin is list:
+        return st.lists(of(arguments[0]), max_size=4)
+    if origin is dict:
+        return st.dictionaries(of(arguments[0]), of(arguments[1]), max_size=4)
+    if hint is datetime:
+        return instants
+    if hint is timedelta:
+        return st.timedeltas(timedelta(0), timedelta(days=400))
+    if hint is str:
+        return st.text(max_size=60)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return made(hint)
+    return st.from_type(hint)
+
+
+def made(kind: type[T], plain: tuple[str, ...] = ()) -> st.SearchStrategy[T]:
+    """Values of a dataclass; the fields named in `plain` are opaque ids where they are strings."""
+    fields = {}
+    for name, hint in get_type_hints(kind).items():
+        is_id = name in plain and getattr(hint, "__supertype__", hint) is str
+        fields[name] = ids if is_id else of(hint)
+    return st.builds(kind, **fields)
+
+
+def sample(kind: type[T], **given: object) -> T:
+    """One fixed value of a dataclass with `given` fields; the others have plain values of their types."""
+    values = dict(given)
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # T stands for a dataclass here.
+        if field.name not in given and field.default is field.default_factory is dataclasses.MISSING:
+            hint = get_type_hints(kind)[field.name]
+            values[field.name] = _plain(getattr(hint, "__supertype__", hint))
+    return kind(**values)
+
+
+def _plain(hint: Any) -> object:
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return next(iter(hint))
+    if get_origin(hint) in (Union, types.UnionType):
+        return None
+    plain: dict[object, object] = {
+        str: "0" * 32,
+        int: 0,
+        bool: False,
+        datetime: datetime(2026, 11, 21, 12, 0, tzinfo=UTC),
+        timedelta: timedelta(hours=1),
+    }
+    return plain.get(hint, ())
+
+
+def records() -> st.SearchStrategy[Record]:
+    """Any record, with opaque ids in the plain columns of its table."""
+    kinds = get_args(Record)
+    by_name = {table.name.replace("_", "").removesuffix("s"): table for table in tables.RECORDS.values()}
+    return st.one_of(
+        [made(kind, tuple(column.name for column in by_name[kind.__name__.lower()].c)) for kind in kinds]
+    )
+
+
+def effects() -> st.SearchStrategy[Effect]:
+    """Any effect."""
+    return st.one_of([made(kind) for kind in get_args(Effect)])
+
+
+def events() -> st.SearchStrategy[FromMatrix]:
+    """Any event that can lie in the inbox."""
+    return st.one_of([made(kind) for kind in get_args(FromMatrix)])

@@ -1,0 +1,637 @@
+"""The configuration: what is read from where, and all that is refused, with its key, variable and fix."""
+
+import base64
+import copy
+import os
+import pickle
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic_core import PydanticSerializationError
+
+from schema.community import Place, Timings
+from schema.errors import ConfigurationError, ConfigurationErrors
+from service import config
+from service.config import Secret, Settings
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+WHOLE = {
+    "homeserver.url": "https://matrix.example.org",
+    "homeserver.server_name": "example.org",
+    "desk.user": "@desk:example.org",
+    "desk.token": "syt_desk_canary",
+    "desk.device_id": "DESK",
+    "keeper.user": "@keeper:example.org",
+    "keeper.token": "syt_keeper_canary",
+    "keys.sealing_key": KEY,
+    "community.name": "Example Collective",
+    "community.limits": "No therapy, no emergency service.",
+    "community.who_runs": "Two of us",
+}
+
+
+def toml(values: Mapping[str, object], extra: str = "") -> str:
+    """Return a configuration file with `values` by dotted name, then `extra`."""
+    sections: dict[str, list[str]] = {}
+    for dotted, value in values.items():
+        section, _, key = dotted.partition(".")
+        shown = value if isinstance(value, Raw) else config.to_toml(value)  # type: ignore[arg-type]  # Any TOML.
+        sections.setdefault(section, []).append(f"{key} = {shown}")
+    return "\n".join(f"[{name}]\n" + "\n".join(lines) for name, lines in sections.items()) + "\n" + extra
+
+
+class Raw(str):
+    """Text that stands in the file as it is."""
+
+    __slots__ = ()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Give the path of a configuration file in a folder of its own."""
+    return tmp_path / "alongside.toml"
+
+
+def write(
+    place: Path, changes: Mapping[str, object] | None = None, extra: str = "", mode: int = 0o600
+) -> Path:
+    """Write a whole configuration with `changes` (None takes a key out)."""
+    values = {**WHOLE, **(changes or {})}
+    place.write_text(toml({key: value for key, value in values.items() if value is not None}, extra))
+    place.chmod(mode)
+    return place
+
+
+def refused(place: Path, environ: Mapping[str, str] | None = None) -> tuple[ConfigurationError, ...]:
+    """Return every problem of the configuration at `place`, each seen to be whole and to hold no secret."""
+    with pytest.raises(ConfigurationErrors) as caught:
+        config.load(place, environ or {})
+    text = str(caught.value) + repr(caught.value)
+    assert "canary" not in text
+    assert KEY not in text
+    for problem in caught.value.problems:
+        assert problem.problem
+        assert problem.fix[0].isupper()
+        assert problem.fix.endswith((".", ")", "`", '"'))
+        if problem.variable:
+            assert problem.key
+    return caught.value.problems
+
+
+def only(place: Path, environ: Mapping[str, str] | None = None) -> ConfigurationError:
+    """Return the one problem that there is."""
+    problems = refused(place, environ)
+    assert len(problems) == 1, [str(problem) for problem in problems]
+    return problems[0]
+
+
+# ---- what is read ------------------------------------------------------------------------------------------
+
+
+def test_a_whole_file(place: Path) -> None:
+    """Every key that was given is there; all else has the default of the schema."""
+    extra = """
+topics = ["burnout", "grief"]
+zone = "Europe/Berlin"
+[[community.places]]
+name = "Night line"
+contact = "+49 30 000000"
+hours = "every night"
+languages = "German"
+may_send_police = "not known"
+checked_on = 2026-11-01
+[timings]
+reading = "90 minutes"
+settle = "0 s"
+"""
+    settings = config.load(write(place, extra=extra), {})
+    community = settings.community()
+    assert community.name == "Example Collective"
+    assert community.server == "example.org"
+    assert community.topics == ("burnout", "grief")
+    assert community.places == (
+        Place("Night line", "+49 30 000000", "every night", "German", "not known", "2026-11-01"),
+    )
+    assert community.timings == Timings(reading=timedelta(minutes=90), settle=timedelta(0))
+    assert not community.purges
+    assert settings.sealing_key() == bytes(range(32))
+    assert settings.desk.token == Secret("syt_desk_canary")
+    assert settings.desk_user == "@desk:example.org"
+    assert settings.keeper_user == "@keeper:example.org"
+    assert settings.web.host == "127.0.0.1"
+    assert settings.database_url() == f"sqlite+aiosqlite:///{place.parent}/alongside.db"
+    assert settings.database_file() == place.parent / "alongside.db"
+    assert settings.tls() is True
+    assert settings.warnings == ()
+
+
+def test_everything_from_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a file, variables say it all; lists and numbers too, and empty ones count as not set."""
+    monkeypatch.chdir(tmp_path)
+    environ = {f"ALONGSIDE_{key.upper().replace('.', '__')}": value for key, value in WHOLE.items()}
+    environ |= {
+        "ALONGSIDE_WEB__PORT": "9000",
+        "ALONGSIDE_COMMUNITY__TOPICS": "burnout, grief",
+        "ALONGSIDE_COMMUNITY__PLACES": '[{"name":"N","contact":"c","hours":"h","languages":"l",'
+        '"may_send_police":"no","checked_on":"2026"}]',
+        "ALONGSIDE_TIMINGS__READING": "20 seconds",
+        "ALONGSIDE_ADMIN__TOKEN": "",
+        "ALONGSIDE_FAIL_LOG": "somewhere",
+        "STATE_DIRECTORY": "/var/lib/alongside",
+        "HOME": "/root",
+    }
+    settings = config.load(None, environ)
+    assert settings.web.port == 9000
+    assert settings.community().topics == ("burnout", "grief")
+    assert settings.community().places[0].may_send_police == "no"
+    assert settings.timings.reading == timedelta(seconds=20)
+    assert settings.admin.token is None
+    assert settings.database_file() == Path("/var/lib/alongside/alongside.db")
+    assert settings.sources["web.port"] == "environment"
+    assert config.load(None, environ | {"ALONGSIDE_COMMUNITY__TOPICS": '["a", "b"]'}).community().topics == (
+        "a",
+        "b",
+    )
+
+
+def test_variables_go_before_credentials_and_those_before_the_file(place: Path, tmp_path: Path) -> None:
+    """A secret that is given in a stronger place replaces the weaker one whole, file or value."""
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "desk.token").write_text("of_the_credential\n")
+    (credentials / "desk.token").chmod(0o444)
+    (credentials / "admin.token").write_text("admin")
+    environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    write(place)
+    settings = config.load(place, environ)
+    assert settings.desk.token == Secret("of_the_credential")
+    assert settings.sources["desk.token"] == "credentials"
+    assert settings.community().purges
+    settings = config.load(
+        place, environ | {"ALONGSIDE_DESK__TOKEN": "of_the_variable", "ALONGSIDE_WEB__PORT": "1"}
+    )
+    assert settings.desk.token == Secret("of_the_variable")
+    assert settings.web.port == 1
+
+
+def test_every_secret_can_be_a_file(place: Path) -> None:
+    """`*_file` works for every secret, in the file (relative to it) and as a variable."""
+    secrets = [key for key in config.KEYS if key.secret]
+    assert {key.dotted for key in secrets} == {
+        *("desk.token", "desk.password", "keeper.token", "keys.sealing_key", "database.url", "admin.token"),
+    }
+    values = {**WHOLE, "database.url": "postgresql://u:p@127.0.0.1/x", "admin.token": "admin"}
+    settings = None
+    for key in secrets:
+        if key.dotted == "desk.password":
+            continue
+        file = place.parent / key.dotted
+        file.write_text(values[key.dotted] + "\r\n")
+        file.chmod(0o600)
+        write(place, {**values, key.dotted: None, f"{key.dotted}_file": key.dotted})
+        settings = config.load(place, {})
+        assert getattr(getattr(settings, key.section), key.name) == Secret(values[key.dotted])
+        assert settings.sources[key.dotted] == f"file {file}"
+        write(place, {**values, key.dotted: None})
+        settings = config.load(place, {f"{key.variable}_FILE": str(file)})
+        assert getattr(getattr(settings, key.section), key.name) == Secret(values[key.dotted])
+    assert settings is not None
+    assert settings.database_url() == "postgresql+asyncpg://u:p@127.0.0.1/x"
+    assert settings.database_file() is None
+
+
+def test_the_file_is_found_by_its_variable(place: Path) -> None:
+    """ALONGSIDE_CONFIG names the file."""
+    write(place)
+    assert config.load(None, {"ALONGSIDE_CONFIG": str(place)}).desk.user == "@desk:example.org"
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("sqlite:///data/x.db", "sqlite+aiosqlite:///{folder}/data/x.db"),
+        ("sqlite:////var/x.db", "sqlite+aiosqlite:////var/x.db"),
+        ("sqlite+aiosqlite:////var/x.db", "sqlite+aiosqlite:////var/x.db"),
+        ("postgres://u@h:5433/x", "postgresql+asyncpg://u@h:5433/x"),
+        (
+            "postgresql+asyncpg://u:p@/x?host=/run/postgresql",
+            "postgresql+asyncpg://u:p@/x?host=/run/postgresql",
+        ),
+    ],
+)
+def test_databases(place: Path, url: str, read: str) -> None:
+    """SQLite paths start at the configuration; PostgreSQL gets its driver."""
+    assert config.load(write(place, {"database.url": url}), {}).database_url() == read.format(
+        folder=place.parent
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1 second", 1),
+        ("90 s", 90),
+        ("1.5 hours", 5400),
+        ("2min", 120),
+        ("3 days", 259200),
+        ("1h", 3600),
+        ("0 s", 0),
+    ],
+)
+def test_lengths_of_time(place: Path, text: str, seconds: float) -> None:
+    """A number and its unit, short or long."""
+    assert config.load(write(place, {"timings.settle": text}), {}).timings.settle == timedelta(
+        seconds=seconds
+    )
+
+
+@given(st.integers(0, 366 * 86400))
+def test_a_length_that_is_written_is_read_again(seconds: int) -> None:
+    """What `say_length` writes means the same when it is read."""
+    assert config._length_of_time(config.say_length(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
+
+
+@given(st.text())
+def test_a_text_that_is_written_is_read_again(text: str) -> None:
+    """What `to_toml` writes is TOML, and the same text."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return
+    assert tomllib.loads(f"a = {config.to_toml(text)}") == {"a": text}
+
+
+def test_keys_are_read_in_either_form() -> None:
+    """Base64 of either alphabet, with or without padding, and hexadecimal."""
+    for _ in range(50):
+        key = os.urandom(32)
+        standard, urlsafe = base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode()
+        for text in (
+            standard,
+            standard.rstrip("="),
+            urlsafe,
+            urlsafe.rstrip("="),
+            key.hex(),
+            f" {key.hex()}\n",
+        ):
+            assert config.read_key(text) == key
+
+
+# ---- what is refused ---------------------------------------------------------------------------------------
+
+
+def test_everything_at_once(place: Path) -> None:
+    """All problems come together, each with its key and variable: nobody mends them one start at a time."""
+    place.write_text(
+        '[homeserver]\nurl = "matrix.example.org"\n[desk]\nuser = "desk"\ncolour = "green"\n'
+        '[keeper]\nuser = "@keeper:other.org"\n[web]\nport = "8008"\n[keys]\nsealing_key = "c2hvcnQ="\n'
+    )
+    place.chmod(0o600)
+    problems = {problem.key: problem for problem in refused(place, {"ALONGSIDE_LOGGING__LEVEL": "loud"})}
+    assert set(problems) == {
+        *(
+            "homeserver.url",
+            "homeserver.server_name",
+            "desk.user",
+            "desk.colour",
+            "desk.token",
+            "keeper.token",
+        ),
+        *("web.port", "keys.sealing_key", "logging.level"),
+        *("community.name", "community.limits", "community.who_runs"),
+    }
+    assert problems["logging.level"].variable == "ALONGSIDE_LOGGING__LEVEL"
+    assert problems["community.limits"].variable == "ALONGSIDE_COMMUNITY__LIMITS"
+    assert "5 bytes" in problems["keys.sealing_key"].problem
+
+
+def test_no_statement_of_limits(place: Path) -> None:
+    """A community that does not say what this is not cannot start it, nor with an empty sentence."""
+    problem = only(write(place, {"community.limits": None}))
+    assert problem.key == "community.limits"
+    assert "what this is not" in problem.fix
+    assert only(write(place, {"community.limits": " \n "})).key == "community.limits"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"desk.password": "canary"}, "desk.token"),
+        ({"desk.token": None, "desk.password": "canary"}, "desk.token"),  # The device is a token's.
+        ({"desk.token": None, "desk.device_id": None}, "desk.token"),
+        ({"desk.device_id": None}, "desk.device_id"),
+        ({"keeper.token": None}, "keeper.token"),
+        ({"keeper.token": "syt_desk_canary"}, "keeper.token"),
+        ({"keeper.user": "@desk:example.org"}, "keeper.user"),
+        ({"keeper.password": "canary"}, "keeper.password"),
+        ({"keeper.password_file": "canary"}, "keeper.password"),
+        ({"desk.user": "@desk:other.org"}, "desk.user"),
+        ({"desk.user": "desk"}, "desk.user"),
+        ({"desk.device_id": "a b"}, "desk.device_id"),
+        ({"desk.token": "a b canary"}, "desk.token"),
+        ({"desk.token": ""}, "desk.token"),
+        ({"desk.token": 7}, "desk.token"),
+        ({"desk.token_file": "canary"}, "desk.token"),
+        ({"homeserver.url": "matrix.example.org"}, "homeserver.url"),
+        ({"homeserver.url": "ftp://matrix.example.org"}, "homeserver.url"),
+        ({"homeserver.url": "https://"}, "homeserver.url"),
+        ({"homeserver.url": "https://x:y"}, "homeserver.url"),
+        ({"homeserver.url": "https://u:canary@x"}, "homeserver.url"),
+        ({"homeserver.url": "https://x/_matrix/client"}, "homeserver.url"),
+        ({"homeserver.url": "https://x?y"}, "homeserver.url"),
+        ({"homeserver.server_name": "https://example.org"}, "homeserver.server_name"),
+        ({"homeserver.ca_file": "nowhere.pem"}, "homeserver.ca_file"),
+        ({"homeserver.ca_file": "alongside.toml"}, "homeserver.ca_file"),
+        ({"keys.sealing_key": None}, "keys.sealing_key"),
+        ({"keys.sealing_key": "AAAA"}, "keys.sealing_key"),
+        ({"keys.sealing_key": KEY + "AAAA"}, "keys.sealing_key"),
+        ({"keys.sealing_key": "00" * 32}, "keys.sealing_key"),
+        ({"keys.sealing_key": "0123456789abcdef0123456789abcdef"}, "keys.sealing_key"),
+        ({"keys.sealing_key": "not a key at all!"}, "keys.sealing_key"),
+        ({"database.url": "mysql://canary@host/x"}, "database.url"),
+        ({"database.url": "sqlite://"}, "database.url"),
+        ({"database.url": "sqlite:///:memory:"}, "database.url"),
+        ({"database.url": "postgresql://u:canary@host"}, "database.url"),
+        ({"database.url": "postgresql://u:canary@host:port/x"}, "database.url"),
+        ({"community.name": "two\nlines"}, "community.name"),
+        ({"community.name": "x" * 81}, "community.name"),
+        ({"community.zone": "Berlin"}, "community.zone"),
+        ({"community.zone": "../../etc/passwd"}, "community.zone"),
+        ({"community.topics": ["a", "A"]}, "community.topics"),
+        ({"community.topics": "a"}, "community.topics"),
+        ({"community.asks_at_once": 0}, "community.asks_at_once"),
+        ({"community.asks_at_once": True}, "community.asks_at_once"),
+        ({"timings.reading": "0 s"}, "timings.reading"),
+        ({"timings.reading": 20}, "timings.reading"),
+        ({"timings.reading": "20"}, "timings.reading"),
+        ({"timings.reading": "-1 day"}, "timings.reading"),
+        ({"timings.reading": "400 days"}, "timings.reading"),
+        ({"timings.reading": "2 fortnights"}, "timings.reading"),
+        ({"web.port": "8008"}, "web.port"),
+        ({"web.port": 65536}, "web.port"),
+        ({"web.port": Raw("8008.0")}, "web.port"),
+        ({"web.port": Raw("true")}, "web.port"),
+        ({"web.host": "example.org"}, "web.host"),
+        ({"logging.format": "xml"}, "logging.format"),
+        ({"community.limits": Raw("7")}, "community.limits"),
+        ({"community.limits": Raw("2026-01-01")}, "community.limits"),
+    ],
+)  # fmt: skip
+def test_one_thing_wrong(place: Path, changes: dict[str, object], key: str) -> None:
+    """Each is refused alone, by its key, with its variable and a fix, and no other noise."""
+    problem = only(write(place, changes))
+    assert problem.key in (key, f"{key}_file")
+    assert problem.variable == f"ALONGSIDE_{key.upper().replace('.', '__')}"
+
+
+@pytest.mark.parametrize(
+    ("environ", "hint"),
+    [
+        ({"ALONGSIDE_DESK__TOKN": "canary"}, "desk.token"),
+        ({"ALONGSIDE_DESK_TOKEN": "canary"}, "ALONGSIDE_DESK__TOKEN"),
+        ({"ALONGSIDE_DESKS__TOKEN": "canary"}, "ALONGSIDE_DESK__TOKEN"),
+        ({"ALONGSIDE_CONFG": "canary"}, "ALONGSIDE_CONFIG"),
+        ({"ALONGSIDE_ZZZZZZ": "canary"}, "Unset it"),
+        ({"ALONGSIDE_canary": "x"}, "."),
+    ],
+)
+def test_unknown_variables(place: Path, environ: dict[str, str], hint: str) -> None:
+    """A misspelt variable is refused with the right one, not ignored; its value is not shown."""
+    assert hint in only(write(place), environ).fix
+
+
+@pytest.mark.parametrize(
+    ("extra", "key", "hint"),
+    [
+        ("[desks]\nuser = 'canary'\n", "desks", "[desk]"),
+        ("[community.colours]\nred = 'canary'\n", "community.colours", "emove it"),
+        ("[[web]]\n", "web", "[web]"),
+        ("[timings]\nreding = 'canary'\n", "timings.reding", "timings.reading"),
+        ("[[community.places]]\nname = 'N'\n", "", ""),
+    ],
+)
+def test_unknown_keys_and_sections(place: Path, extra: str, key: str, hint: str) -> None:
+    """A misspelt key or section is refused with the nearest right one."""
+    problems = refused(write(place, extra=extra))
+    if key:
+        (problem,) = problems
+        assert problem.key == key
+        assert hint in problem.fix
+    else:
+        assert [problem.key for problem in problems] == [
+            f"community.places[0].{name}"
+            for name in ("contact", "hours", "languages", "may_send_police", "checked_on")
+        ]
+
+
+def test_an_unknown_key_of_a_place(place: Path) -> None:
+    """Places are as strict as everything else."""
+    extra = (
+        "[[community.places]]\nname='N'\ncontact='c'\nhours='h'\nlanguages='l'\nmay_send_police='maybe'\n"
+        "checked_on='2026'\nstars=5\n"
+    )
+    assert [problem.key for problem in refused(write(place, extra=extra))] == [
+        "community.places[0].may_send_police",
+        "community.places",
+    ]
+
+
+def test_a_file_that_is_not_toml(place: Path) -> None:
+    """The line is named, nothing of it is shown, and what it hides is not called missing."""
+    place.write_text('[desk]\nuser = "@desk:example.org"\ntoken = canary\n')
+    problem = only(place)
+    assert "line 3" in problem.problem
+    place.write_bytes(b"\xff\xfe")
+    assert "TOML" in only(place).problem
+
+
+def test_no_configuration_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who starts the program in the wrong folder is told so, and nothing else."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationErrors) as caught:
+        config.load(None, {})
+    (problem,) = caught.value.problems
+    assert "alongside init" in problem.fix
+    assert "no such file" in only(tmp_path / "named.toml").problem
+    assert "not a file" in only(tmp_path).problem
+
+
+def test_secrets_that_others_can_read(place: Path) -> None:
+    """A secret's file for everybody is refused, one for the group warned of; so are values in the file."""
+    secret = place.parent / "token"
+    secret.write_text("syt_other_canary\n")
+    write(place, {"desk.token": None, "desk.token_file": "token"})
+    for mode in (0o604, 0o644, 0o606):
+        secret.chmod(mode)
+        problem = only(place)
+        assert problem.key == "desk.token_file"
+        assert f"chmod 600 {secret}" in problem.fix
+    secret.chmod(0o640)
+    assert "group" in config.load(place, {}).warnings[0]
+    secret.chmod(0o600)
+    write(place, mode=0o644)
+    assert f"chmod 600 {place}" in only(place).fix
+
+
+def test_secrets_that_cannot_be_read(place: Path) -> None:
+    """Missing, a folder, a pipe, too large, empty, not text: each is said and none hangs."""
+    secret = place.parent / "token"
+    write(place, {"desk.token": None, "desk.token_file": "token"})
+    assert "no such file" in only(place).problem
+    secret.mkdir(0o700)
+    assert "not a file" in only(place).problem
+    secret.rmdir()
+    os.mkfifo(secret, 0o600)
+    assert "not a file" in only(place).problem
+    secret.unlink()
+    for content in (b"", b"\n", b"\xff\xff", b"a\nb", b"x" * 2_000_000):
+        secret.write_bytes(content)
+        secret.chmod(0o600)
+        assert only(place).key.startswith("desk.token")
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"homeserver.url": "http://synapse:8008"}, "https"),
+        ({"homeserver.url": "http://10.0.0.1:8008"}, "https"),
+        ({"web.host": "0.0.0.0"}, "loopback"),  # noqa: S104  This is what is warned of.
+        ({"admin.token": "canary"}, "admin.token"),
+        ({"desk.token": None, "desk.device_id": None, "desk.password": "canary"}, "password"),
+    ],
+)
+def test_what_is_unwise_is_said(place: Path, changes: dict[str, object], word: str) -> None:
+    """What works and is dangerous starts with a warning."""
+    extra = "[[community.places]]\nname='N'\ncontact='c'\nhours='h'\nlanguages='l'\nmay_send_police='no'\n"
+    (warning,) = [
+        warning
+        for warning in config.load(write(place, changes, extra + "checked_on='x'\n"), {}).warnings
+        if "places" not in warning
+    ]
+    assert word in warning
+    assert "canary" not in warning
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8008", "http://[::1]:8008", "http://localhost", "https://x"]
+)
+def test_plain_http_on_this_machine_is_fine(place: Path, url: str) -> None:
+    """No warning for loopback, nor for TLS."""
+    assert not [
+        warning
+        for warning in config.load(write(place, {"homeserver.url": url}), {}).warnings
+        if "url" in warning
+    ]
+
+
+# ---- secrets and the example -------------------------------------------------------------------------------
+
+
+def test_secrets_are_redacted_everywhere(place: Path) -> None:
+    """No repr, listing, format, dump or copy of the settings holds a secret."""
+    values = {"database.url": "postgresql://u:canary@127.0.0.1/x", "admin.token": "canary"}
+    settings = config.load(write(place, values), {})
+    shown = [
+        repr(settings),
+        str(settings),
+        f"{settings.desk}",
+        repr(settings.desk.token),
+        repr(vars(settings)),
+    ]
+    shown += [repr(list(settings.listing())), repr(settings.model_dump()), repr([settings.keys])]
+    for text in shown:
+        assert "canary" not in text
+        assert KEY not in text
+    assert ("desk.token", "REDACTED", "configuration file") in list(settings.listing())
+    with pytest.raises(TypeError):
+        pickle.dumps(settings.desk.token)
+    with pytest.raises(TypeError):
+        copy.copy(settings.desk.token)
+    with pytest.raises(PydanticSerializationError):
+        settings.model_dump_json()
+
+
+def test_settings_do_not_change(place: Path) -> None:
+    """What was checked at the start holds to the end."""
+    settings = config.load(write(place), {})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.web = config.WebSection()  # type: ignore[misc]  # What must not work is tried.
+    with pytest.raises(ValueError, match="frozen"):
+        settings.web.port = 1  # type: ignore[misc]  # The same.
+
+
+def prepare(folder: Path) -> Path:
+    """Lay the example's secrets beside it, and give its path."""
+    (folder / "secrets").mkdir()
+    for name, text in (("desk.token", "a"), ("keeper.token", "b"), ("sealing-key", KEY)):
+        (folder / "secrets" / name).write_text(text)
+        (folder / "secrets" / name).chmod(0o600)
+    (folder / "alongside.toml").write_text(config.example())
+    return folder / "alongside.toml"
+
+
+def test_the_example_is_valid(tmp_path: Path) -> None:
+    """The example starts as it is once its secrets are there, without a warning, and may be read by all."""
+    settings = config.load(prepare(tmp_path), {})
+    assert isinstance(settings, Settings)
+    assert settings.warnings == ()
+
+
+def test_the_example_names_every_key_and_only_keys(tmp_path: Path) -> None:
+    """With each comment that is a key taken in as well, all is valid but two ways to log in at once."""
+    place = prepare(tmp_path)
+    keys = {key.name for key in config.KEYS} | {f"{key.name}_file" for key in config.KEYS if key.secret}
+    lines, named = [], set()
+    for line in place.read_text().splitlines():
+        found = re.match(r"(?:# )?(\w+) = ", line)
+        if found and found[1] in keys:
+            named.add(found[1])
+        lines.append(line.removeprefix("# ") if found and found[1] in keys else line)
+    assert named == {f"{key.name}_file" if key.secret else key.name for key in config.KEYS} - {"places"}
+    place.write_text("\n".join(lines))
+    for name in ("desk.password", "admin.token", "database.url"):
+        (tmp_path / "secrets" / name).write_text("sqlite:///x" if "url" in name else "admin")
+        (tmp_path / "secrets" / name).chmod(0o600)
+    problems = {problem.key for problem in refused(place)}
+    assert problems == {"desk.token", "homeserver.ca_file"}
+
+
+def test_the_example_in_the_repository_has_not_drifted() -> None:
+    """deploy/alongside.example.toml is what `alongside example-config` prints."""
+    written = Path(__file__).parents[2] / "deploy" / "alongside.example.toml"
+    assert written.read_text() == config.example(), (
+        "run: alongside example-config > deploy/alongside.example.toml"
+    )
+
+
+def test_a_rendered_configuration_holds_what_was_given(tmp_path: Path) -> None:
+    """What `init` writes is read back with the same values, quotes and line breaks included."""
+    prepare(tmp_path)
+    limits = 'We say "no" to \\ much.\nAnd ü.'
+    text = config.render(
+        {
+            "homeserver.url": "https://x.example.org",
+            "homeserver.server_name": "example.org",
+            "desk.user": "@d:example.org",
+            "desk.token_file": "secrets/desk.token",
+            "desk.device_id": "D",
+            "keeper.user": "@k:example.org",
+            "keeper.token_file": "secrets/keeper.token",
+            "keys.sealing_key_file": "secrets/sealing-key",
+            "community.name": "N",
+            "community.limits": limits,
+            "community.who_runs": "w",
+            "community.topics": ["a", "b"],
+            "web.port": 0,
+        }
+    )
+    (tmp_path / "alongside.toml").write_text(text)
+    settings = config.load(tmp_path / "alongside.toml", {})
+    assert settings.community().limits == limits
+    assert settings.community().topics == ("a", "b")
+    assert settings.web.port == 0
+    assert settings.community().places == ()

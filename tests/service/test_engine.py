@@ -1,0 +1,137 @@
+"""The engine: one event, one turn, one transaction, and one bad event never stops the others."""
+
+from schema.effects import SendText
+from schema.events import Message, Unreadable
+from schema.ids import MatrixId, MemberId
+from schema.records import Member
+from service.store import Store
+from service.turn import Turn
+from tests.service.running import Running, message, reply
+
+
+def _member(turn: Turn, sender: MatrixId) -> Member:
+    return Member(id=turn.identify(sender), matrix_id=sender, since=turn.now)
+
+
+async def test_what_a_turn_wrote_and_what_it_does_come_together(store: Store) -> None:
+    """Records are written, the effect is delivered, the inbox and the outbox are empty again."""
+
+    async def dispatch(turn: Turn) -> None:
+        assert isinstance(turn.event, Message)
+        await turn.records.put(_member(turn, turn.event.sender))
+        turn.do(reply("hello " + turn.event.body))
+
+    async with Running(store, dispatch) as running:
+        async with store.transaction("test") as transaction:
+            await transaction.take_in([message("you")], running.clock.now())
+        running.engine.wake()
+        await running.until(lambda: len(running.sent) == 1)
+
+        async def all_gone() -> bool:
+            async with store.transaction("test") as transaction:
+                return not await transaction.inbox(10) and not await transaction.outbox(
+                    running.clock.now(), 10
+                )
+
+        await running.until(all_gone)
+        assert running.sent[0][1] == reply("hello you")
+        async with store.transaction("test") as transaction:
+            kept = await transaction.get(Member, store.member_id(MatrixId("@ana:example.org")))
+        assert kept is not None
+        assert kept.matrix_id == "@ana:example.org"
+
+
+async def test_a_turn_that_fails_changes_nothing_and_is_set_aside_with_an_apology(store: Store) -> None:
+    """After three failures the sender's event comes back as unreadable; another's message is not held up."""
+    tries: list[str] = []
+
+    async def dispatch(turn: Turn) -> None:
+        if isinstance(turn.event, Message) and turn.event.body == "bad":
+            tries.append("bad")
+            await turn.records.put(_member(turn, turn.event.sender))
+            turn.do(reply("never"))
+            raise ZeroDivisionError
+        if isinstance(turn.event, Unreadable):
+            turn.do(reply("please again"))
+        elif isinstance(turn.event, Message):
+            turn.do(reply("fine", "ben"))
+
+    async with Running(store, dispatch) as running:
+        async with store.transaction("test") as transaction:
+            await transaction.take_in([message("bad"), message("good", who="ben")], running.clock.now())
+        running.engine.wake()
+        await running.until(lambda: len(running.sent) == 2)
+        assert len(tries) == 3
+        assert {effect.body for _, effect in running.sent if isinstance(effect, SendText)} == {
+            "please again",
+            "fine",
+        }
+        async with store.transaction("test") as transaction:
+            assert await transaction.get(Member, store.member_id(MatrixId("@ana:example.org"))) is None
+
+
+async def test_what_a_crash_left_in_the_inbox_is_handled_at_the_next_start(store: Store) -> None:
+    """Nobody has to wake the engine for what was taken in before it started."""
+    seen: list[str] = []
+
+    async def dispatch(turn: Turn) -> None:
+        assert isinstance(turn.event, Message)
+        seen.append(turn.event.body)
+
+    async with store.transaction("test") as transaction:
+        await transaction.take_in([message("one"), message("two", 2)], Running(store, dispatch).clock.now())
+    async with Running(store, dispatch) as running:
+        await running.until(lambda: seen == ["one", "two"])
+
+
+async def test_an_event_that_comes_twice_is_handled_once(store: Store) -> None:
+    """The same event id is taken in once, however often a homeserver shows it."""
+    seen: list[str] = []
+
+    async def dispatch(turn: Turn) -> None:
+        assert isinstance(turn.event, Message)
+        seen.append(turn.event.body)
+
+    async with Running(store, dispatch) as running:
+        for _ in range(2):
+            async with store.transaction("test") as transaction:
+                await transaction.take_in([message("one")], running.clock.now())
+            running.engine.wake()
+            await running.until(lambda: bool(seen))
+        async with store.transaction("test") as transaction:
+            await transaction.take_in([message("two", 2)], running.clock.now())
+        running.engine.wake()
+        await running.until(lambda: "two" in seen)
+        assert seen == ["one", "two"]
+
+
+async def test_privacy_is_looked_at_when_the_message_is_handled(store: Store) -> None:
+    """`private` is filled in by the engine, whatever the inbox says."""
+    seen: list[bool] = []
+
+    async def dispatch(turn: Turn) -> None:
+        assert isinstance(turn.event, Message)
+        seen.append(turn.event.private)
+
+    async with Running(store, dispatch) as running:
+        async with store.transaction("test") as transaction:
+            await transaction.take_in([message("one")], running.clock.now())
+        running.engine.wake()
+        await running.until(lambda: seen == [True])
+
+
+async def test_the_member_id_is_a_hash(store: Store) -> None:
+    """A member's id says nothing of their name, and is the same each time."""
+    found: list[MemberId] = []
+
+    async def dispatch(turn: Turn) -> None:
+        assert isinstance(turn.event, Message)
+        found.append(turn.identify(turn.event.sender))
+
+    async with Running(store, dispatch) as running:
+        async with store.transaction("test") as transaction:
+            await transaction.take_in([message("one"), message("two", 2)], running.clock.now())
+        running.engine.wake()
+        await running.until(lambda: len(found) == 2)
+    assert found[0] == found[1]
+    assert "ana" not in found[0]

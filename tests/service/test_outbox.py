@@ -1,0 +1,180 @@
+"""The outbox: in order within a lane, lanes apart, tried again with one id, given up honestly."""
+
+import asyncio
+from datetime import timedelta
+
+from schema.effects import Effect, OpenPeerRoom, SendText
+from schema.errors import HomeserverRefused, NotPrivate, Throttled, Unreachable
+from schema.events import Delivered, Message, NotDelivered
+from schema.ids import MatrixId, OutboxId, PairingId, RoomId
+from service.store import Store
+from service.turn import Turn
+from tests.service.running import Running, message, reply
+
+ROOM = OpenPeerRoom(PairingId("a" * 32), (MatrixId("@ana:example.org"), MatrixId("@ben:example.org")))
+
+
+class Story:
+    """Handlers that do `effects` at the first message, and keep the outcomes that come back."""
+
+    def __init__(self, *effects: Effect) -> None:
+        self.effects = effects
+        self.outcomes: list[Delivered | NotDelivered] = []
+
+    async def dispatch(self, turn: Turn) -> None:
+        """Handle one event."""
+        if isinstance(turn.event, Message):
+            for effect in self.effects:
+                turn.do(effect)
+        elif isinstance(turn.event, Delivered | NotDelivered):
+            self.outcomes.append(turn.event)
+
+
+async def _begin(running: Running, store: Store) -> None:
+    async with store.transaction("test") as transaction:
+        await transaction.take_in([message("go")], running.clock.now())
+    running.engine.wake()
+
+
+async def test_a_lane_keeps_its_order_while_another_goes_on(store: Store) -> None:
+    """A message that cannot go yet holds back the same chat's next one, and nobody else's."""
+    open_gate = asyncio.Event()
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        if isinstance(effect, SendText) and effect.body == "first":
+            await open_gate.wait()
+        return Delivered(effect)
+
+    story = Story(reply("first"), reply("second"), reply("other", "ben"))
+    async with Running(store, story.dispatch, deliver) as running:
+        await _begin(running, store)
+        await running.until(lambda: [effect for _, effect in running.sent] == [reply("other", "ben")])
+        open_gate.set()
+        await running.until(lambda: len(running.sent) == 3)
+        assert [effect for _, effect in running.sent][1:] == [reply("first"), reply("second")]
+
+
+async def test_a_second_try_has_the_same_id_and_waits_its_time(store: Store) -> None:
+    """After an outage the same transaction id goes again, not before the pause is over, and says so."""
+    ids: list[OutboxId] = []
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        ids.append(id)
+        if len(ids) == 1:
+            raise Unreachable("send: ClientError")
+        if len(ids) == 2:
+            raise Throttled(60)
+        return Delivered(effect)
+
+    async with Running(store, Story(reply("hello")).dispatch, deliver) as running:
+        await _begin(running, store)
+        await running.until(lambda: len(ids) == 1 and running.clock.next_wake() is not None)
+        await running.until(lambda: _wakes_within(running, timedelta(seconds=1)))
+        await running.clock.advance(timedelta(seconds=2))
+        await running.until(lambda: len(ids) == 2)
+        await running.until(lambda: _wakes_within(running, timedelta(seconds=91)))
+        await running.clock.advance(timedelta(seconds=59))
+        assert len(ids) == 2
+        await running.clock.advance(timedelta(seconds=60))
+        await running.until(lambda: len(ids) == 3)
+        assert len(set(ids)) == 1
+        assert running.again == [False, True, True]
+
+
+def _wakes_within(running: Running, wait: timedelta) -> bool:
+    wake = running.clock.next_wake()
+    return wake is not None and wake - running.clock.now() <= wait
+
+
+async def test_a_refusal_comes_back_with_its_code(store: Store) -> None:
+    """A permanent no becomes an event, and the effect is not tried again."""
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        raise HomeserverRefused(403, "M_FORBIDDEN", "create room")
+
+    story = Story(ROOM)
+    async with Running(store, story.dispatch, deliver) as running:
+        await _begin(running, store)
+        await running.until(lambda: story.outcomes == [NotDelivered(ROOM, "M_FORBIDDEN")])
+        async with store.transaction("test") as transaction:
+            assert not await transaction.outbox(running.clock.now(), 10)
+
+
+async def test_a_room_that_is_not_private_is_told(store: Store) -> None:
+    """A send that the client refuses comes back, so that the member can be offered another chat."""
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        raise NotPrivate
+
+    story = Story(reply("hello"))
+    async with Running(store, story.dispatch, deliver) as running:
+        await _begin(running, store)
+        await running.until(lambda: story.outcomes == [NotDelivered(reply("hello"), "not_private")])
+
+
+async def test_a_deadline_that_passes_is_told(store: Store) -> None:
+    """A room that could not be opened for ten minutes is given up, and its handler hears of it."""
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        raise Unreachable("create room: ClientError")
+
+    story = Story(ROOM)
+    async with Running(store, story.dispatch, deliver) as running:
+        await _begin(running, store)
+
+        async def given_up() -> bool:
+            await running.clock.advance(timedelta(seconds=30))
+            return bool(story.outcomes)
+
+        await running.until(given_up)
+        assert story.outcomes == [NotDelivered(ROOM, "deadline")]
+
+
+async def test_a_room_that_was_made_comes_back_as_delivered(store: Store) -> None:
+    """The outcome carries the room, and is handled in a turn of its own."""
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        return Delivered(effect, RoomId("!new"))
+
+    story = Story(ROOM)
+    async with Running(store, story.dispatch, deliver) as running:
+        await _begin(running, store)
+        await running.until(lambda: story.outcomes == [Delivered(ROOM, RoomId("!new"))])
+
+
+async def test_what_a_crash_left_is_delivered_at_the_next_start(store: Store) -> None:
+    """Committed effects survive the process, in order and with their ids."""
+    begun = asyncio.Event()
+
+    async def hang(effect: Effect, id: OutboxId) -> Delivered:
+        begun.set()
+        await asyncio.Event().wait()
+        return Delivered(effect)
+
+    story = Story(reply("first"), reply("second"))
+    async with Running(store, story.dispatch, hang) as running:
+        await _begin(running, store)
+        await running.until(begun.is_set)
+    async with Running(store, story.dispatch) as running:
+        await running.until(
+            lambda: [effect for _, effect in running.sent] == [reply("first"), reply("second")]
+        )
+
+
+async def test_a_turn_that_fails_on_an_outcome_is_run_again(store: Store) -> None:
+    """A handler's fault loses no outcome: the effect, which may be delivered twice, is delivered again."""
+    tries: list[int] = []
+
+    async def dispatch(turn: Turn) -> None:
+        if isinstance(turn.event, Message):
+            turn.do(ROOM)
+        elif isinstance(turn.event, Delivered):
+            tries.append(1)
+            if len(tries) == 1:
+                raise ZeroDivisionError
+
+    async with Running(store, dispatch) as running:
+        await _begin(running, store)
+        await running.until(lambda: len(tries) == 1 and _wakes_within(running, timedelta(seconds=5)))
+        await running.clock.advance(timedelta(seconds=5))
+        await running.until(lambda: len(tries) == 2)

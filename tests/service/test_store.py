@@ -1,0 +1,755 @@
+"""What is put is what is found, sealed at rest, in one transaction at a time, on both databases."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import LargeBinary, String
+
+from schema import tables
+from schema.effects import LeaveRoom, SendText
+from schema.errors import ConfigurationError, OperatorError, SealBroken, Unreachable, WorldError
+from schema.events import Due, FromMatrix, Invited, Message
+from schema.ids import (
+    AskId,
+    EventId,
+    MatrixId,
+    MemberId,
+    OfferId,
+    OutboxId,
+    PairingId,
+    RequestId,
+    RoomId,
+)
+from schema.records import Member, Offer, PeerRoom, Prompt, Record, Request
+from schema.states import OfferState, RequestState, RoomState
+from service.store import Store
+from tests.live.canaries import canary, scan
+from tests.service import generated
+from tests.live.postgres import Postgres
+from tests.service.conftest import KEY
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def number(at: int) -> str:
+    """An opaque id, in the order of `at`."""
+    return f"{at:032x}"
+
+
+def request(at: int, member: int = 1, **given: object) -> Request:
+    """A request that differs from others in what is given."""
+    return generated.sample(Request, **{"id": number(at), "member": number(member), "note": "a note", **given})
+
+
+def offer(at: int, member: int = 1, **given: object) -> Offer:
+    """An open offer."""
+    return generated.sample(Offer, **{"id": number(at), "member": number(member), "card": "a card", **given})
+
+
+def room(at: int, name: str | None = None, **given: object) -> PeerRoom:
+    """A peer room; `name` is its room ID."""
+    people = {"asker": number(1), "peer": number(2)}
+    return generated.sample(PeerRoom, **{"id": number(at), "room": name, **people, **given})
+
+
+def member(at: int, name: str = "ana") -> Member:
+    """A member."""
+    return Member(MemberId(number(at)), MatrixId(f"@{name}:example.org"), NOW)
+
+
+def message(event: str, body: str = "hello") -> Message:
+    """A message."""
+    return Message(EventId(event), RoomId("!room:example.org"), MatrixId("@ana:example.org"), body, NOW)
+
+
+async def put(store: Store, *records: Record) -> None:
+    """Keep records in a transaction of their own."""
+    async with store.transaction("put") as transaction:
+        for record in records:
+            await transaction.put(record)
+
+
+async def raw(url: str, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
+    """Run a statement on the database, past the store; arguments stand as $1 and on."""
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        try:
+            text = statement
+            for at in range(len(arguments), 0, -1):
+                text = text.replace(f"${at}", f"?{at}")
+            return connection.execute(text, arguments).fetchall()
+        finally:
+            connection.close()
+    session = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        return [tuple(row) for row in await session.fetch(statement, *arguments)]
+    finally:
+        await session.close()
+
+
+# --- Records
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(record=generated.records())
+async def test_any_record_comes_back_as_it_was_put(store: Store, record: Record) -> None:
+    """Every field of every kind of record comes back equal, whatever it holds."""
+    async with store.transaction("test") as transaction:
+        await transaction.put(record)
+        assert await transaction.get(type(record), record.id) == record
+        await transaction.delete(type(record), record.id)
+        assert await transaction.get(type(record), record.id) is None
+
+
+async def test_every_kind_of_record_is_kept(either: Store) -> None:
+    """No kind of record is without a table."""
+    async with either.transaction("test") as transaction:
+        for kind in get_args(Record):
+            assert await transaction.get(kind, number(1)) is None
+            assert await transaction.find(kind) == []
+
+
+async def test_a_later_put_replaces_the_whole_record(either: Store) -> None:
+    """Put twice, there is one record, the later one, in plain columns and sealed ones."""
+    await put(either, request(1, due_at=NOW))
+    changed = replace(request(1), state=RequestState.ENDED, note="another note")
+    await put(either, changed)
+    async with either.transaction("test") as transaction:
+        assert await transaction.find(Request) == [changed]
+
+
+async def test_find_compares_plain_columns_and_orders_by_id(either: Store) -> None:
+    """One value, any of several, none, and several columns at once."""
+    await put(
+        either,
+        request(3, member=1),
+        request(1, member=2, state=RequestState.ENDED, due_at=NOW),
+        request(2, member=1, state=RequestState.PROPOSED),
+        request(4, member=2),
+    )
+
+    async def found(**equal: object) -> list[int]:
+        async with either.transaction("test") as transaction:
+            return [int(one.id, 16) for one in await transaction.find(Request, **equal)]
+
+    assert await found() == [1, 2, 3, 4]
+    assert await found(member=number(1)) == [2, 3]
+    assert await found(state=RequestState.LOOKING) == [3, 4]
+    assert await found(state=(RequestState.LOOKING, RequestState.ENDED)) == [1, 3, 4]
+    assert await found(state=(RequestState.LOOKING,), member=number(2)) == [4]
+    assert await found(due_at=None) == [2, 3, 4]
+    assert await found(due_at=NOW) == [1]
+    assert await found(id=(number(2), number(9))) == [2]
+    assert await found(state=()) == []
+    with pytest.raises(KeyError):
+        await found(note="a note")
+
+
+async def test_a_transaction_reads_what_it_wrote(either: Store) -> None:
+    """Between a put and the commit the same transaction finds the record, and no longer after a delete."""
+    async with either.transaction("test") as transaction:
+        await transaction.put(offer(1))
+        assert await transaction.find(Offer, state=OfferState.OPEN) == [offer(1)]
+        await transaction.put(replace(offer(1), card="new"))
+        assert (await transaction.find(Offer))[0].card == "new"
+        await transaction.delete(Offer, number(1))
+        assert await transaction.find(Offer) == []
+
+
+async def test_an_exception_undoes_all_of_a_transaction(either: Store) -> None:
+    """Records, inbox and outbox are as before; the next transaction works; nothing opened is remembered."""
+    await put(either, offer(1))
+    with pytest.raises(ZeroDivisionError):
+        async with either.transaction("test") as transaction:
+            await transaction.put(replace(offer(1), card="changed"))
+            await transaction.put(offer(2))
+            assert len(await transaction.find(Offer)) == 2
+            await transaction.take_in([message("$1")], NOW)
+            await transaction.add_effects([("lane", LeaveRoom(RoomId("!r")))], NOW)
+            _ = 1 / 0
+    async with either.transaction("test") as transaction:
+        assert await transaction.find(Offer) == [offer(1)]
+        assert await transaction.inbox(10) == []
+        assert await transaction.seen([EventId("$1")]) == set()
+        assert await transaction.outbox(NOW, 10) == []
+
+
+async def test_what_was_never_read_or_written_is_no_transaction(either: Store) -> None:
+    """A transaction in which nothing happens costs nothing and breaks nothing."""
+    async with either.transaction("test"):
+        pass
+    async with either.transaction("test") as transaction:
+        await transaction.add_effects([], NOW)
+        await transaction.take_in([], NOW)
+        await transaction.write_crypto({})
+
+
+async def test_a_room_is_found_by_its_room_id(either: Store) -> None:
+    """A peer room is found by the hash of its room ID, and under the new one after a change."""
+    await put(either, room(1), room(2))
+    async with either.transaction("test") as transaction:
+        assert await transaction.room_of("!one:example.org") is None
+        await transaction.put(room(1, "!one:example.org"))
+        assert await transaction.room_of("!one:example.org") == room(1, "!one:example.org")
+        await transaction.put(room(1, "!two:example.org"))
+        assert await transaction.room_of("!one:example.org") is None
+        assert await transaction.room_of("!two:example.org") == room(1, "!two:example.org")
+
+
+async def test_a_forgotten_member_may_stand_as_an_empty_id(either: Store) -> None:
+    """A record whose member was forgotten has an empty id in its place."""
+    await put(either, room(1, asker=""))
+    async with either.transaction("test") as transaction:
+        assert await transaction.find(PeerRoom, asker="") == [room(1, asker="")]
+
+
+@pytest.mark.parametrize("id", ["@ana:example.org", "0" * 31, "0" * 33, "A" * 32, "0" * 31 + "\n", " "])
+async def test_nothing_but_an_opaque_id_gets_into_a_plain_column(either: Store, id: str) -> None:
+    """A Matrix ID, or anything else that is not ours, is refused before it reaches the database."""
+    async with either.transaction("test") as transaction:
+        with pytest.raises(ValueError, match="opaque"):
+            await transaction.put(replace(member(1), id=MemberId(id)))
+        with pytest.raises(ValueError, match="opaque"):
+            await transaction.write_chats({id: b"value"})
+        with pytest.raises(ValueError, match="opaque"):
+            await transaction.write_crypto({("olm", id): b"value"})
+        with pytest.raises(ValueError, match="opaque"):
+            await transaction.get(Member, id)
+        with pytest.raises(ValueError, match="not ours"):
+            await transaction.write_instance("@ana:example.org", b"value")
+        assert await transaction.find(Member) == []
+
+
+async def test_a_naive_time_is_refused(either: Store) -> None:
+    """A time without a zone never gets into a plain column."""
+    async with either.transaction("test") as transaction:
+        with pytest.raises(ValueError, match="naive"):
+            await transaction.put(request(1, due_at=datetime(2026, 1, 1)))  # noqa: DTZ001  # That is the test.
+
+
+async def test_member_ids_are_keyed_hashes(either: Store) -> None:
+    """The same Matrix ID gives the same opaque id, another one another."""
+    ana, ben = (either.member_id(MatrixId(f"@{name}:example.org")) for name in ("ana", "ben"))
+    assert ana == either.member_id(MatrixId("@ana:example.org")) != ben
+    await put(either, replace(member(1), id=ana))
+    async with either.transaction("test") as transaction:
+        assert (await transaction.get(Member, ana)) is not None
+
+
+async def test_a_draft_changed_in_place_changes_nothing_kept(either: Store) -> None:
+    """What a handler does to a record that it read is its own until it puts it."""
+    asked = replace(member(1), prompt=Prompt("talk", NOW, draft={"topic": "burnout"}))
+    await put(either, asked)
+    async with either.transaction("test") as transaction:
+        read = await transaction.get(Member, number(1))
+        assert read is not None
+        assert read.prompt is not None
+        read.prompt.draft["topic"] = "changed"
+    async with either.transaction("test") as transaction:
+        assert await transaction.get(Member, number(1)) == asked
+
+
+async def test_a_transaction_knows_what_it_put_and_deleted(either: Store) -> None:
+    """The earliest due time of what was put, and whether anything was deleted, for the scheduler."""
+    async with either.transaction("test") as transaction:
+        assert (transaction.earliest_due, transaction.deleted) == (None, False)
+        await transaction.put(request(1, due_at=NOW + MINUTE))
+        await transaction.put(request(2, due_at=NOW))
+        await transaction.put(request(3))
+        await transaction.delete(Request, number(1))
+    assert (transaction.earliest_due, transaction.deleted) == (NOW, True)
+
+
+# --- Inbox
+
+
+async def test_events_wait_in_their_order_until_they_are_handled(either: Store) -> None:
+    """What came first is first; what is handled is gone; what came later is behind."""
+    async with either.transaction("test") as transaction:
+        await transaction.take_in([message("$1", "one"), message("$2", "two")], NOW)
+        await transaction.take_in([message("$3", "three")], NOW + MINUTE)
+    async with either.transaction("test") as transaction:
+        rows = await transaction.inbox(2)
+        assert [(row.event, row.received_at, row.failures) for row in rows] == [
+            (message("$1", "one"), NOW, 0),
+            (message("$2", "two"), NOW, 0),
+        ]
+        await transaction.handled(rows[0].seq)
+        assert [row.event for row in await transaction.inbox(10)] == [message("$2", "two"), message("$3", "three")]
+        assert [row.event for row in await transaction.inbox(10, after=rows[1].seq)] == [message("$3", "three")]
+
+
+async def test_an_event_is_taken_in_once(either: Store) -> None:
+    """Twice in a batch, in a later batch, after it was handled: it is not handled again, for 14 days."""
+    async with either.transaction("test") as transaction:
+        await transaction.take_in([message("$1"), message("$1", "changed"), message("$2")], NOW)
+        await transaction.take_in([message("$2")], NOW)
+        assert [row.event for row in await transaction.inbox(10)] == [message("$1"), message("$2")]
+    async with either.transaction("test") as transaction:
+        for row in await transaction.inbox(10):
+            await transaction.handled(row.seq)
+        await transaction.purge_old(NOW + timedelta(days=14))
+        await transaction.take_in([message("$1"), message("$3")], NOW + timedelta(days=14))
+        assert [row.event for row in await transaction.inbox(10)] == [message("$3")]
+        await transaction.purge_old(NOW + timedelta(days=14, milliseconds=1))
+        await transaction.take_in([message("$1")], NOW + timedelta(days=15))
+        assert [row.event for row in await transaction.inbox(10)] == [message("$3"), message("$1")]
+
+
+async def test_seen_tells_which_of_many_were_taken_in(either: Store) -> None:
+    """Of any number of event ids, those taken in or marked are given back, and no others."""
+    known = [EventId(f"${at}") for at in range(600)]
+    async with either.transaction("test") as transaction:
+        await transaction.take_in([message(event) for event in known[:500]], NOW)
+        await transaction.mark_seen(known[500:], NOW)
+        assert await transaction.seen([]) == set()
+        assert await transaction.seen([EventId("$new")]) == set()
+        assert await transaction.seen([*known, EventId("$new")]) == set(known)
+        assert await transaction.seen(known[:3]) == set(known[:3])
+
+
+async def test_failures_are_counted(either: Store) -> None:
+    """Each failure counts one, is there after the commit, and an event that is gone has none."""
+    async with either.transaction("test") as transaction:
+        await transaction.take_in([message("$1"), message("$2")], NOW)
+    async with either.transaction("test") as transaction:
+        seq = (await transaction.inbox(1))[0].seq
+        assert await transaction.failed(seq) == 1
+        assert await transaction.failed(seq) == 2
+        assert await transaction.failed(seq + 100) == 0
+    async with either.transaction("test") as transaction:
+        assert [row.failures for row in await transaction.inbox(10)] == [2, 0]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(event=generated.events())
+async def test_any_event_comes_back_as_it_was_taken_in(store: Store, event: FromMatrix) -> None:
+    """Every field of every kind of event comes back equal."""
+    async with store.transaction("test") as transaction:
+        known = await transaction.seen([event.event_id])
+        await transaction.take_in([event], NOW)
+        rows = await transaction.inbox(10)
+        assert [row.event for row in rows] == ([] if known else [event])
+        for row in rows:
+            await transaction.handled(row.seq)
+
+
+async def test_numbers_in_the_inbox_are_never_used_again(either: Store) -> None:
+    """An inbox that was emptied goes on counting, so that a number names one event for good."""
+    async with either.transaction("test") as transaction:
+        await transaction.take_in([message("$1")], NOW)
+        first = (await transaction.inbox(1))[0].seq
+        await transaction.handled(first)
+        await transaction.take_in([message("$2")], NOW)
+        assert (await transaction.inbox(1))[0].seq > first
+
+
+# --- Outbox
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(effects=st.lists(generated.effects(), max_size=5))
+async def test_any_effect_comes_back_as_it_was_added(store: Store, effects: list[Any]) -> None:
+    """Every field of every kind of effect comes back equal, in order, under the ids that were given."""
+    async with store.transaction("test") as transaction:
+        added = await transaction.add_effects([("lane", effect) for effect in effects], NOW)
+        rows = await transaction.outbox(NOW, 10)
+        assert [row.effect for row in rows] == effects
+        assert [replace(row, seq=0) for row in rows] == added
+        await transaction.outbox_done([row.id for row in rows])
+
+
+async def test_equal_lanes_stay_equal_and_say_nothing(either: Store) -> None:
+    """Rows of one lane bear one hash, of two lanes two, and no lane is to be read in it."""
+    leave = LeaveRoom(RoomId("!r"))
+    async with either.transaction("test") as transaction:
+        rows = await transaction.add_effects([("!a", leave), ("!b", leave), ("!a", leave)], NOW)
+        assert rows[0].lane == rows[2].lane != rows[1].lane
+        assert {row.lane for row in await transaction.outbox(NOW, 10)} == {row.lane for row in rows}
+    assert "!a" not in rows[0].lane
+
+
+async def test_an_effect_put_off_holds_its_lane(either: Store) -> None:
+    """Later rows of the lane wait with it, other lanes go on, and at its time it is back."""
+    async with either.transaction("test") as transaction:
+        a1, b1, a2 = await transaction.add_effects(
+            [(lane, LeaveRoom(RoomId(name))) for lane, name in (("a", "!1"), ("b", "!2"), ("a", "!3"))], NOW
+        )
+        await transaction.outbox_retry(a1.id, NOW + MINUTE, 1)
+
+        async def ready(now: datetime) -> list[OutboxId]:
+            return [row.id for row in await transaction.outbox(now, 10)]
+
+        assert await ready(NOW) == [b1.id]
+        assert await ready(NOW + MINUTE) == [a1.id, b1.id, a2.id]
+        assert await transaction.next_retry(NOW) == NOW + MINUTE
+        assert await transaction.next_retry(NOW + MINUTE) is None
+        row = (await transaction.outbox(NOW + MINUTE, 1))[0]
+        assert (row.attempts, row.next_at) == (1, NOW + MINUTE)
+        assert row.again(NOW) == replace(row, attempts=2, next_at=NOW)
+        await transaction.outbox_done([a1.id])
+        assert await ready(NOW) == [b1.id, a2.id]
+
+
+# --- The schedule
+
+
+async def test_due_records_come_in_the_order_of_their_times(either: Store) -> None:
+    """Of all kinds, the longest due first, none before its time, and none without one."""
+    await put(
+        either,
+        request(1, due_at=NOW),
+        request(2),
+        request(3, due_at=NOW + MINUTE),
+        offer(4, due_at=NOW - MINUTE),
+        room(5, due_at=NOW - timedelta(days=30)),
+    )
+    async with either.transaction("test") as transaction:
+        assert await transaction.due(NOW, 10) == [
+            Due("peer_rooms", number(5)),
+            Due("offers", number(4)),
+            Due("requests", number(1)),
+        ]
+        assert await transaction.due(NOW, 1) == [Due("peer_rooms", number(5))]
+        assert await transaction.next_due() == NOW - timedelta(days=30)
+        await transaction.delete(PeerRoom, number(5))
+        await transaction.delete(Offer, number(4))
+        assert await transaction.next_due() == NOW
+        await transaction.put(request(1))
+        await transaction.put(request(3))
+        assert await transaction.next_due() is None
+        assert await transaction.due(NOW + timedelta(days=999), 10) == []
+
+
+# --- Sealed rows of others
+
+
+async def test_rows_of_others_are_kept_replaced_and_taken_away(either: Store) -> None:
+    """Instance, crypto and chat rows: written, written again, taken away, in one call or many."""
+    a, b = number(1), number(2)
+    async with either.transaction("test") as transaction:
+        assert await transaction.read_instance("sync") is None
+        await transaction.write_instance("sync", b"one")
+        await transaction.write_instance("sync", b"two")
+        await transaction.write_instance("generation", b"")
+        await transaction.write_crypto({("olm", a): b"1", ("olm", b): b"2", ("megolm", a): b"\0" * 5000})
+        await transaction.write_chats({a: b"1", b: b"2"})
+    async with either.transaction("test") as transaction:
+        assert await transaction.read_instance("sync") == b"two"
+        assert await transaction.read_instance("generation") == b""
+        assert await transaction.read_crypto() == [
+            ("megolm", a, b"\0" * 5000),
+            ("olm", a, b"1"),
+            ("olm", b, b"2"),
+        ]
+        await transaction.write_crypto({("olm", a): None, ("olm", b): b"changed", ("olm", number(9)): None})
+        await transaction.write_instance("sync", None)
+        await transaction.write_chats({a: None})
+        assert await transaction.read_crypto() == [("megolm", a, b"\0" * 5000), ("olm", b, b"changed")]
+        assert await transaction.read_instance("sync") is None
+        assert await transaction.read_chats() == [(b, b"2")]
+
+
+async def test_unread_events_wait_for_their_session(either: Store) -> None:
+    """By session and by age, the oldest first, each once, until they are dropped."""
+    async with either.transaction("test") as transaction:
+        await transaction.keep_unread(EventId("$2"), "session", b"two", NOW + MINUTE)
+        await transaction.keep_unread(EventId("$1"), "session", b"one", NOW)
+        await transaction.keep_unread(EventId("$1"), "session", b"again", NOW + MINUTE)
+        await transaction.keep_unread(EventId("$3"), "other", b"three", NOW)
+        waiting = await transaction.unread_for("session")
+        assert [(one.raw, one.since) for one in waiting] == [(b"one", NOW), (b"two", NOW + MINUTE)]
+        assert {one.raw for one in await transaction.unread_since(NOW)} == {b"one", b"three"}
+        assert await transaction.unread_for("unknown") == []
+        await transaction.drop_unread([one.id for one in waiting])
+        assert [one.raw for one in await transaction.unread_since(NOW + MINUTE)] == [b"three"]
+
+
+# --- Transactions
+
+
+async def test_transactions_take_their_turn(either: Store) -> None:
+    """Two that read, wait and write the same record lose no update."""
+    await put(either, offer(1))
+
+    async def add() -> None:
+        async with either.transaction("test") as transaction:
+            found = await transaction.get(Offer, number(1))
+            assert found is not None
+            await asyncio.sleep(0)
+            await transaction.put(replace(found, card=found.card + "x"))
+
+    await asyncio.gather(*(add() for _ in range(20)))
+    async with either.transaction("test") as transaction:
+        assert await transaction.find(Offer) == [offer(1, card="a card" + "x" * 20)]
+
+
+async def test_a_transaction_inside_another_is_our_mistake(either: Store) -> None:
+    """It would wait for itself for ever, so it is refused, and the outer one goes on."""
+    async with either.transaction("outer") as transaction:
+        await transaction.put(offer(1))
+        with pytest.raises(RuntimeError):
+            async with either.transaction("inner"):
+                pass
+    async with either.transaction("test") as transaction:
+        assert await transaction.find(Offer) == [offer(1)]
+
+
+async def test_a_cancelled_transaction_is_undone(either: Store) -> None:
+    """Whoever is cancelled within a transaction changes nothing, and the next one does not wait."""
+    inside = asyncio.Event()
+
+    async def hang() -> None:
+        async with either.transaction("test") as transaction:
+            await transaction.put(offer(1))
+            await transaction.find(Offer)
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hang())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await put(either, offer(2))
+    async with either.transaction("test") as transaction:
+        assert await transaction.find(Offer) == [offer(2)]
+
+
+async def test_cancelling_at_any_moment_commits_all_or_nothing(either: Store) -> None:
+    """However far a transaction was when it was cancelled, both of its records are there or neither."""
+
+    async def both(at: int) -> None:
+        async with either.transaction("test") as transaction:
+            await transaction.put(offer(2 * at))
+            await transaction.find(Offer)
+            await transaction.put(offer(2 * at + 1))
+
+    for steps in range(40):
+        task = asyncio.create_task(both(steps))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with either.transaction("test") as transaction:
+        found = {int(one.id, 16) for one in await transaction.find(Offer)}
+    assert {at ^ 1 for at in found} == found
+
+
+async def test_a_failed_statement_ends_its_transaction(either: Store) -> None:
+    """Whoever swallows a database's error and goes on commits nothing half."""
+    with pytest.raises(RuntimeError):
+        async with either.transaction("test") as transaction:
+            await transaction.put(room(1, "!one:example.org"))
+            await transaction.put(room(2, "!one:example.org"))
+            with pytest.raises(Exception, match="(?i)unique"):
+                await transaction.find(PeerRoom)
+            await transaction.put(offer(1))
+    async with either.transaction("test") as transaction:
+        assert await transaction.find(Offer) == []
+        assert await transaction.find(PeerRoom) == []
+
+
+async def test_rows_moved_or_changed_at_rest_do_not_open(either: Store, url: str) -> None:
+    """Whoever exchanges two rows' sealed bytes in the database gets SealBroken, not another's words."""
+    await put(either, member(1, "ana"), member(2, "ben"))
+    rows = dict(await raw(url, "SELECT id, sealed FROM members"))
+    await raw(url, "UPDATE members SET sealed = $1 WHERE id = $2", rows[number(2)], number(1))
+    async with either.transaction("test") as transaction:
+        with pytest.raises(SealBroken):
+            await transaction.get(Member, number(1))
+        assert await transaction.get(Member, number(2)) == member(2, "ben")
+
+
+async def test_what_another_changed_is_not_remembered(either: Store, url: str) -> None:
+    """A record that was opened before is opened anew when its row changed by any hand."""
+    await put(either, offer(1), offer(2, card="other"))
+    async with either.transaction("test") as transaction:
+        assert len(await transaction.find(Offer)) == 2
+    await raw(url, "UPDATE offers SET state = $1 WHERE id = $2", "ended", number(1))
+    async with either.transaction("test") as transaction:
+        assert [one.id for one in await transaction.find(Offer, state=OfferState.OPEN)] == [number(2)]
+        changed = await transaction.get(Offer, number(1))
+        assert changed is not None
+        assert changed.state is OfferState.ENDED
+
+
+async def test_a_deleted_record_is_not_remembered(either: Store) -> None:
+    """What is deleted leaves memory too."""
+    await put(either, offer(1))
+    async with either.transaction("test") as transaction:
+        await transaction.find(Offer)
+        await transaction.delete(Offer, number(1))
+    assert not either.remembered
+
+
+# --- At rest
+
+
+async def fill(store: Store, mark: str) -> None:
+    """Put something into every sealed field and every look-up of every table, each with `mark` in it."""
+    at = iter(range(1000, 2000))
+    async with store.transaction("fill") as transaction:
+        for kind in get_args(Record):
+            record = generated.sample(kind)
+            changes: dict[str, object] = {}
+            table = next(t for n, t in tables.RECORDS.items() if n.replace("_", "")[:-1] == kind.__name__.lower())
+            for name, value in vars(record).items():
+                if name in table.c:
+                    changes[name] = number(next(at)) if isinstance(value, str) and len(value) == 32 else value
+                elif isinstance(value, str):
+                    changes[name] = mark
+                elif value == ():
+                    changes[name] = (mark,)
+            if kind is PeerRoom:
+                changes["room"] = f"!{mark}:example.org"
+            if kind is Member:
+                changes["waiting"] = (Prompt(mark, NOW, mark, {mark: mark}),)
+            await transaction.put(replace(record, **changes))  # type: ignore[arg-type]  # By name and type above.
+        await transaction.take_in([message(f"${mark}", mark), Invited(EventId(f"$i{mark}"), RoomId(mark), MatrixId(mark), True, True)], NOW)
+        await transaction.add_effects([(mark, SendText(RoomId(mark), MatrixId(mark), mark))], NOW)
+        await transaction.write_crypto({("olm", number(1)): mark.encode()})
+        await transaction.write_chats({number(1): mark.encode()})
+        await transaction.write_instance("sync", mark.encode())
+        await transaction.keep_unread(EventId(mark), mark, mark.encode(), NOW)
+
+
+async def test_every_sealed_column_holds_sealed_bytes_only(either: Store, url: str) -> None:
+    """In each table of a filled store each value of each column of bytes opens with the seal, in its place."""
+    await fill(either, "mark")
+    for table in tables.metadata.sorted_tables:
+        for column in table.c:
+            if not isinstance(column.type, LargeBinary | tables.Sealed):
+                continue
+            if (table.name, column.name) == ("keyring", "wrapped"):
+                continue
+            assert isinstance(column.type, tables.Sealed), f"{table.name}.{column.name}"
+            assert table in tables.SEALED
+            naming = tables.naming_columns(table)
+            rows = await raw(url, f"SELECT {', '.join(naming)}, {column.name} FROM {table.name}")
+            assert rows, f"{table.name} was not filled"
+            for *names, sealed in rows:
+                assert either.seal.open(table.name, column.name, "/".join(names), sealed)
+
+
+def test_every_plain_column_refuses_names() -> None:
+    """A column of text is an opaque id or a name of ours, but for states and the lease's holder."""
+    for table in tables.metadata.sorted_tables:
+        for column in table.c:
+            if isinstance(column.type, String):
+                assert column.name == "state" or (table.name, column.name) == ("lease", "holder")
+
+
+def test_every_table_says_how_long_it_is_kept() -> None:
+    """There is no table without a rule of retention."""
+    assert all(table.info.get("kept") for table in tables.metadata.sorted_tables)
+
+
+async def test_nothing_that_was_typed_is_readable_at_rest(
+    either: Store, url: str, tmp_path: Path, postgres_or_none: Postgres | None
+) -> None:
+    """A scan of all of the database's files finds no canary of a filled store, and finds a planted one."""
+    hidden, planted = canary("hidden"), canary("planted")
+    await fill(either, hidden)
+    await raw(url, "UPDATE lease SET holder = $1", planted)
+    await raw(url, "INSERT INTO lease (id, epoch, holder) VALUES (7, 1, $1)", planted)
+    if postgres_or_none is not None:
+        await raw(postgres_or_none.url, "CHECKPOINT")
+    places = [tmp_path if postgres_or_none is None else postgres_or_none.directory]
+    if postgres_or_none is None:
+        assert (tmp_path / "alongside.db-wal").stat().st_size > 0
+    assert scan(places, [hidden]) == []
+    assert scan(places, [planted]) != []
+
+
+def windows(raw_bytes: bytes, size: int = 8) -> set[bytes]:
+    """All runs of `size` bytes."""
+    return {raw_bytes[at : at + size] for at in range(len(raw_bytes) - size + 1)}
+
+
+@pytest.mark.parametrize("others", [0, 3, 300])
+async def test_an_erased_person_leaves_no_byte(store: Store, tmp_path: Path, others: int) -> None:
+    """After deletion and checkpoint no eight bytes of any ciphertext or hash of theirs are in any file."""
+    url = f"sqlite:///{tmp_path}/alongside.db"
+    gone: set[bytes] = set()
+    texts: set[str] = set()
+    for at in range(others):
+        await put(store, member(10_000 + at, "other" * (at % 40 + 1)), offer(20_000 + at, card="x" * (at * 7 % 900)))
+    ana = store.member_id(MatrixId("@ana:example.org"))
+    for size in (1, 40, 700, 5000, 90, 20_000, 3):
+        async with store.transaction("live") as transaction:
+            await transaction.put(replace(member(1), id=ana, prompt=Prompt("p", NOW, "s" * size)))
+            for at in range(3):
+                await transaction.put(offer(at + 1, card="c" * size * at))
+                await transaction.put(replace(offer(at + 1, card="c" * size * at), member=ana))
+            await transaction.take_in([message(f"${size}", "m" * size)], NOW)
+            await transaction.add_effects([("lane", SendText(RoomId("!r"), MatrixId("@ana:x"), "b" * size))], NOW)
+            await transaction.keep_unread(EventId(f"$u{size}"), "s", b"u" * size, NOW)
+        for table in ("members", "offers", "inbox", "outbox", "unread"):
+            theirs = await raw(url, f"SELECT sealed, id FROM {table} WHERE id NOT LIKE '0000%' OR id <= '{number(9)}'")
+            gone.update(sealed for sealed, _ in theirs)
+        texts |= {one for one, in await raw(url, "SELECT id FROM inbox UNION SELECT id FROM outbox UNION SELECT id FROM unread")}
+    texts.add(ana)
+    async with store.transaction("forget") as transaction:
+        await transaction.delete(Member, ana)
+        for one in await transaction.find(Offer, member=ana):
+            await transaction.delete(Offer, one.id)
+        for row in await transaction.inbox(1000):
+            await transaction.handled(row.seq)
+        await transaction.outbox_done([row.id for row in await transaction.outbox(NOW, 1000)])
+        await transaction.drop_unread([one.id for one in await transaction.unread_since(NOW)])
+        await transaction.purge_old(NOW + timedelta(days=15))
+
+    files = [tmp_path / "alongside.db", tmp_path / "alongside.db-wal"]
+    before = windows(b"".join(file.read_bytes() for file in files))
+    pieces = {sealed[at : at + 8] for sealed in gone for at in range(1, len(sealed) - 8)} | {
+        text.encode()[at : at + 16] for text in texts for at in range(17)
+    }
+    assert {piece for piece in pieces if len(piece) == 8} & before, "the write-ahead log should still have them"
+
+    await store.erase_checkpoint()
+    content = b"".join(file.read_bytes() for file in files)
+    left = (windows(content) & pieces) | (windows(content, 16) & pieces)
+    assert not left
+    assert (tmp_path / "alongside.db-wal").stat().st_size == 0
+    assert len(await raw(url, "SELECT 1 FROM members")) == others
+
+
+async def test_an_erasure_can_be_told_to_postgresql_too(either: Store) -> None:
+    """The call is the same for both databases, and changes nothing that is kept."""
+    await put(either, offer(1), offer(2))
+    async with either.transaction("test") as transaction:
+        await transaction.delete(Offer, number(1))
+    await either.erase_checkpoint()
+    async with either.transaction("test") as transaction:
+        assert await transaction.find(Offer) == [offer(2)]
+
+
+async def test_an_erasure_waits_for_other_readers(store: Store, tmp_path: Path) -> None:
+    """While another program reads an old state the log cannot be emptied: it is the world's fault, not silent."""
+    await put(store, offer(1))
+    reader = sqlite3.connect(tmp_path / "alongside.db", isolation_level=None)
+    try:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM offers").fetchall()
+        async with store.transaction("test") as transaction:
+            await transaction.delete(Offer, number(1))
+        with pytest.raises(WorldError):
+            await store.erase_checkpoint()
+    finally:
+        reader.close()
+    await store.erase_checkpoint()
+    assert (tmp_path / "alongside.db-wal").stat().st_size == 0

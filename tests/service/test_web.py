@@ -1,0 +1,196 @@
+"""The small web server: what it says, and what it never says."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from schema.effects import SendText
+from schema.events import Message
+from service.web import Metrics, Probe, Web
+
+GOOD = Probe(True, "as it should be")
+READY = ("sync", "database", "identity", "keeper", "lease", "timer")
+
+
+class Parts:
+    """Probes that answer what a test has set; everything is well unless it says otherwise."""
+
+    def __init__(self, **answers: Probe | BaseException | None) -> None:
+        self.answers = answers
+
+    async def _tell(self, name: str) -> Probe:
+        answer = self.answers.get(name, GOOD)
+        if answer is None:
+            await asyncio.Event().wait()
+        if isinstance(answer, BaseException):
+            raise answer
+        assert isinstance(answer, Probe)
+        return answer
+
+    async def alive(self) -> Probe:
+        return await self._tell("alive")
+
+    async def sync(self) -> Probe:
+        return await self._tell("sync")
+
+    async def database(self) -> Probe:
+        return await self._tell("database")
+
+    async def identity(self) -> Probe:
+        return await self._tell("identity")
+
+    async def keeper(self) -> Probe:
+        return await self._tell("keeper")
+
+    async def lease(self) -> Probe:
+        return await self._tell("lease")
+
+    async def timer(self) -> Probe:
+        return await self._tell("timer")
+
+
+@asynccontextmanager
+async def serving(
+    parts: Parts, metrics: Metrics | None = None
+) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+    """Serve on a free port; gives the base URL and a session to ask with."""
+    web = Web(parts, metrics or Metrics(), "127.0.0.1", 0)
+    await web.start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield f"http://127.0.0.1:{web.port}", session
+    finally:
+        await web.stop()
+        await web.stop()
+
+
+async def test_all_is_well() -> None:
+    """Both answer 200, with every check and its reason."""
+    async with serving(Parts()) as (url, session):
+        async with session.get(url + "/healthz") as answer:
+            assert answer.status == 200
+            assert await answer.json() == {
+                "ok": True,
+                "checks": {"alive": {"ok": True, "reason": "as it should be"}},
+            }
+        async with session.get(url + "/readyz") as answer:
+            assert answer.status == 200
+            assert tuple((await answer.json())["checks"]) == READY
+
+
+@pytest.mark.parametrize("name", READY)
+async def test_one_thing_amiss_is_enough(name: str) -> None:
+    """One check that is not well makes 503, and says why; the others are still told."""
+    async with serving(Parts(**{name: Probe(False, "it is late")})) as (url, session):
+        async with session.get(url + "/readyz") as answer:
+            assert answer.status == 503
+            checks = (await answer.json())["checks"]
+        assert checks.pop(name) == {"ok": False, "reason": "it is late"}
+        assert all(check["ok"] for check in checks.values())
+
+
+async def test_a_dead_loop_is_not_healthy() -> None:
+    """/healthz fails when a loop that must run has ended, so that whoever watches starts us anew."""
+    async with (
+        serving(Parts(alive=Probe(False, "the sync has ended"))) as (url, session),
+        session.get(url + "/healthz") as answer,
+    ):
+        assert answer.status == 503
+
+
+async def test_a_check_that_hangs_or_breaks_is_an_answer() -> None:
+    """All checks share two seconds; an error's words, which may name somebody, stay inside."""
+    parts = Parts(sync=None, keeper=None, database=RuntimeError("@ann:example.org wrote"))
+    async with serving(parts) as (url, session), session.get(url + "/readyz") as answer:
+        text = await answer.text()
+        assert answer.status == 503
+        assert "too long" in text
+        assert "ann" not in text
+
+
+async def test_a_reason_that_may_name_somebody_is_withheld() -> None:
+    """A probe that puts an id into its reason by mistake does not get it out."""
+    parts = Parts(sync=Probe(True, "waits for @ann:example.org"))
+    async with serving(parts) as (url, session), session.get(url + "/readyz") as answer:
+        text = await answer.text()
+        assert answer.status == 200
+        assert "ann" not in text
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
+async def test_reading_only(method: str) -> None:
+    """Every method but GET and HEAD is refused, on every path."""
+    async with serving(Parts()) as (url, session):
+        for path in ("/healthz", "/metrics", "/nowhere"):
+            async with session.request(method, url + path) as answer:
+                assert answer.status == 405
+                assert answer.headers["Allow"] == "GET, HEAD"
+
+
+async def test_head_has_no_body() -> None:
+    """HEAD gives the status alone."""
+    async with serving(Parts()) as (url, session), session.head(url + "/readyz") as answer:
+        assert answer.status == 200
+        assert await answer.read() == b""
+
+
+async def test_nobody_says_what_serves() -> None:
+    """No answer, not even to what is not HTTP, has a Server header or names our libraries."""
+    async with serving(Parts()) as (url, session):
+        for path in ("/healthz", "/metrics", "/nowhere"):
+            async with session.get(url + path) as answer:
+                assert "Server" not in answer.headers
+        host, _, port = url.removeprefix("http://").partition(":")
+        for request in (
+            b"\x16\x03\x01\x00\xa5\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"GET /healthz HTTP/1.1\r\nA B\r\n\r\n",
+        ):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(request)
+            answered = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            await writer.wait_closed()
+            assert b"Server" not in answered
+            assert b"aiohttp" not in answered
+            assert answered.startswith(b"HTTP/1.")
+
+
+async def test_metrics_count_and_name_nobody() -> None:
+    """Counts come out by our own words; a label that is none of them is refused."""
+    metrics = Metrics()
+    metrics.turn(Message, 0.003)
+    metrics.delivery(SendText, "done")
+    metrics.inbox.set(2)
+    with pytest.raises(ValueError, match="outcome"):
+        metrics.delivery(SendText, "@ann:example.org")
+    async with serving(Parts(), metrics) as (url, session), session.get(url + "/metrics") as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        text = await answer.text()
+    assert 'alongside_turns_total{kind="Message"} 1.0' in text
+    assert 'alongside_deliveries_total{effect="SendText",outcome="done"} 1.0' in text
+    assert "alongside_inbox_waiting 2.0" in text
+    assert "ann" not in text
+    assert "python_info" not in text
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """Give a port that somebody else listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+async def test_a_port_that_is_taken_is_said_at_once(taken: int) -> None:
+    """Starting on a port in use raises, and leaves nothing behind."""
+    web = Web(Parts(), Metrics(), "127.0.0.1", taken)
+    with pytest.raises(OSError, match="in use"):
+        await web.start()
+    await web.stop()
