@@ -87,7 +87,8 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     if ask is None or ask.state not in (AskState.WAITING, AskState.SHOWN):
         return None
     if ask.state is AskState.WAITING:
-        if await desk.records.get(Request, ask.request) is None:
+        if await desk.records.get(Request, ask.request) is None or await requests.engaged(desk, member.id):
+            # It is not asked after all; its hour comes, and others have been asked.
             return None
         ask, effects = advance_ask(ask, AskMove.SHOW, desk.now, desk.now + desk.timings.ask_open)
         await desk.records.put(ask)
@@ -114,6 +115,8 @@ async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> Non
         else:
             desk.say(member.id, "ask.no")
         return
+    # One room at once: whatever else is open to them counts as silence from here on.
+    await requests.clear_asks(desk, member.id, but=ask.id)
     request = await desk.records.get(Request, ask.request)
     if request is not None and requests.note_is_free(desk, request):
         await requests.open_note(desk, request, ask, request.due_at or request.until)
