@@ -340,7 +340,7 @@ def _sqlite_error(error: BaseException) -> Exception:
     ):
         if name.startswith(prefixes):
             return OperatorError(
-                f"{problem} ({name})", fix=fix, key="database", variable="ALONGSIDE_DATABASE"
+                f"{problem} ({name})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
             )
     return cast(Exception, error)
 
@@ -364,7 +364,7 @@ def _postgres_error(error: BaseException) -> Exception:
     ):
         if state.startswith(states):
             return OperatorError(
-                f"{problem} ({state})", fix=fix, key="database", variable="ALONGSIDE_DATABASE"
+                f"{problem} ({state})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
             )
     if state.startswith("53"):
         return Unreachable(f"database: {type(error).__name__}")
@@ -1180,8 +1180,8 @@ class Store:
             raise ConfigurationError(
                 "The sealing key does not have 32 bytes",
                 fix="Give the key that `alongside init` made.",
-                key="sealing_key",
-                variable="ALONGSIDE_SEALING_KEY",
+                key="keys.sealing_key",
+                variable="ALONGSIDE_KEYS__SEALING_KEY",
             )
         address = address_of(url)
         if address.get_backend_name() == "sqlite":
@@ -1331,8 +1331,8 @@ class Store:
             raise OperatorError(
                 "The database was made by a newer version of this program",
                 fix="Install that version again, or restore the backup from before the upgrade.",
-                key="database",
-                variable="ALONGSIDE_DATABASE",
+                key="database.url",
+                variable="ALONGSIDE_DATABASE__URL",
             )
         unlocked = revision is not None and await self._unlock(outer_key)
         if revision != migrations.REVISIONS[-1]:
@@ -1374,8 +1374,8 @@ class Store:
             raise ConfigurationError(
                 "The sealing key is not the one that this database was sealed with; nothing was changed",
                 fix="Give the key that belongs to this database; it is backed up apart from it.",
-                key="sealing_key",
-                variable="ALONGSIDE_SEALING_KEY",
+                key="keys.sealing_key",
+                variable="ALONGSIDE_KEYS__SEALING_KEY",
             )
         return False
 
@@ -1482,8 +1482,8 @@ def address_of(url: str) -> URL:
     raise ConfigurationError(
         "The database's address is not one that we know",
         fix="Write sqlite:///path/to/file or postgresql://user:password@host/name.",
-        key="database",
-        variable="ALONGSIDE_DATABASE",
+        key="database.url",
+        variable="ALONGSIDE_DATABASE__URL",
     )
 
 
@@ -1503,8 +1503,8 @@ def _no_keyring() -> OperatorError:
     return OperatorError(
         "The database has no keyring, so that nothing in it can be opened",
         fix="Restore a backup of the whole database.",
-        key="database",
-        variable="ALONGSIDE_DATABASE",
+        key="database.url",
+        variable="ALONGSIDE_DATABASE__URL",
     )
 
 
@@ -1517,7 +1517,7 @@ def cannot_write(error: OSError) -> OperatorError:
     """Our error for a file beside the database, or the database itself, that cannot be made."""
     problem, fix = _FULL if error.errno == errno.ENOSPC else _READ_ONLY
     return OperatorError(
-        f"{problem} ({error.strerror})", fix=fix, key="database", variable="ALONGSIDE_DATABASE"
+        f"{problem} ({error.strerror})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
     )
 
 
