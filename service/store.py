@@ -293,7 +293,7 @@ class _PostgreSQL:
                         raise _Unexpected
                 elif await self._connection.execute(step.sql) == "ROLLBACK" != step.sql:
                     raise Unreachable("database: the transaction was given up")
-        except _LOST as error:
+        except LOST as error:
             self._lost = True
             raise Unreachable(f"database: {type(error).__name__}") from None
         except postgres.PostgresError as error:
@@ -305,13 +305,17 @@ class _PostgreSQL:
             await self._connection.execute("ROLLBACK")
 
 
-_LOST = (
+LOST = (
     OSError,
     postgres.InterfaceError,
     postgres.PostgresConnectionError,
     postgres.OperatorInterventionError,
+    postgres.InternalClientError,
 )
-"""Errors after which a connection is of no more use; TimeoutError is an OSError."""
+"""Errors after which a connection to PostgreSQL is of no more use; TimeoutError is an OSError.
+
+A connection that the server cut while nobody asked anything answers the next question with an internal error.
+"""
 
 _FULL = ("The disk that holds the database is full", "Make room on it, then start the service again.")
 _READ_ONLY = (
@@ -1427,7 +1431,7 @@ class Store:
             raw = (await self._connection.get_raw_connection()).driver_connection
         except DBAPIError as error:
             raise known_error(error.orig or error) from None
-        except (OSError, postgres.PostgresError, postgres.InterfaceError) as error:
+        except (*LOST, postgres.PostgresError) as error:
             raise known_error(error) from None
         if self._engine.dialect.name == "sqlite":
             self._driver = _SQLite(self._engine.dialect, cast(_Visited, raw))
@@ -1443,7 +1447,7 @@ class Store:
             return
         try:
             await driver.rollback()
-        except (sqlite3.Error, *_LOST, postgres.PostgresError):
+        except (sqlite3.Error, *LOST, postgres.PostgresError):
             await self._drop()
 
     async def _drop(self) -> None:
@@ -1453,7 +1457,7 @@ class Store:
                 if self._engine.dialect.name != "sqlite":
                     await connection.invalidate()
                 await connection.close()
-            except (DBAPIError, *_LOST):
+            except (DBAPIError, *LOST):
                 pass  # A connection that is lost cannot be closed in good order.
 
 
@@ -1539,7 +1543,7 @@ def known_error(error: BaseException) -> BaseException:
     cause = error.__cause__
     if cause is not None and cause is not error:
         return known_error(cause)
-    if isinstance(error, _LOST):
+    if isinstance(error, LOST):
         return Unreachable(f"database: {type(error).__name__}")
     return error
 
