@@ -115,9 +115,8 @@ async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> Non
             desk.say(member.id, "ask.no")
         return
     request = await desk.records.get(Request, ask.request)
-    reading = await desk.records.find(Ask, request=ask.request, state=AskState.READING)
-    if request is not None and request.state is RequestState.LOOKING and not reading:
-        await requests.open_note(desk, ask)
+    if request is not None and requests.note_is_free(desk, request):
+        await requests.open_note(desk, request, ask, request.due_at or request.until)
         desk.ask(member.id, "note", subject=ask.id)
         return
     until = desk.now + desk.timings.consent_open
@@ -168,7 +167,7 @@ async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> No
         return
     until = desk.now + desk.timings.consent_open
     offer = await desk.records.get(Offer, OfferId(ask.offer))
-    card, fear = (offer.card, offer.fear) if offer is not None else ("", "unsaid")
+    card, fear = (offer.card, offer.fear) if offer is not None else (ask.card, ask.fear or "unsaid")
     request = await desk.records.get(Request, ask.request)
     if request is not None and request.state is RequestState.LOOKING:
         await requests.propose(desk, request, ask, card, fear, until)

@@ -98,7 +98,7 @@ async def look(desk: Desk, request: Request) -> None:
         next_at = min(next_at, request.until)
         asked = 0
         if asker is not None and asker.room is not None:
-            await _pass_note(desk, request)
+            request = await _pass_note(desk, request, next_at)
             asked = await _ask_others(desk, request, next_at)
         if asker is not None:
             request = _tell(desk, request, asked, next_at)
@@ -188,22 +188,33 @@ async def _make_room(desk: Desk, peer: Member) -> None:
                 desk.drop(peer, peer.prompt.subject)
 
 
-async def _pass_note(desk: Desk, request: Request) -> None:
+async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request:
     """Open the note to whoever has waited longest for it; only a round does, so that no step back shows."""
     waiting = await desk.records.find(Ask, request=request.id, state=AskState.WILLING)
     waiting = [ask for ask in waiting if ask.due_at is not None and ask.due_at > desk.now]
-    if waiting:
-        ask = min(waiting, key=lambda one: (one.said_at or one.made_at, one.id))
-        if await desk.member(ask.member) is not None:
-            await open_note(desk, ask)
-            desk.queue(ask.member, "note", subject=ask.id, until=desk.now + desk.timings.consent_open)
+    if not waiting:
+        return request
+    ask = min(waiting, key=lambda one: (one.said_at or one.made_at, one.id))
+    if await desk.member(ask.member) is not None:
+        desk.queue(ask.member, "note", subject=ask.id, until=desk.now + desk.timings.consent_open)
+    return await open_note(desk, request, ask, next_at)
 
 
-async def open_note(desk: Desk, ask: Ask) -> None:
-    """The note is the ask's member's to read; the question about it is the caller's to put."""
+def note_is_free(desk: Desk, request: Request) -> bool:
+    """Whether somebody who says yes now may read the note: it is with one peer at a time, until the round."""
+    return request.state is RequestState.LOOKING and (
+        request.note_until is None or request.note_until <= desk.now
+    )
+
+
+async def open_note(desk: Desk, request: Request, ask: Ask, next_at: datetime) -> Request:
+    """The note is the ask's member's to read, alone until `next_at`; to put the question is the caller's."""
     opened, effects = advance_ask(ask, AskMove.OPEN, desk.now, desk.now + desk.timings.consent_open)
     await desk.records.put(opened)
     await desk.apply(effects)
+    request = replace(request, note_until=next_at)
+    await desk.records.put(request)
+    return request
 
 
 # A peer goes on

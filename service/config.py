@@ -16,6 +16,7 @@ import ipaddress
 import json
 import os
 import re
+import secrets
 import ssl
 import stat
 import textwrap
@@ -285,6 +286,10 @@ class Homeserver(Section):
             "homeserver-ca.pem",
         ),
     ] = None
+    room_version: Annotated[
+        Literal["11", "12"] | None,
+        Says("The version of new peer rooms, if not the homeserver's own default.", '"11" or "12"', "12"),
+    ] = None
 
 
 class Desk(Section):
@@ -488,6 +493,13 @@ class TimingsSection(Section):
     prompt_pause: Annotated[
         Length, _timing("A bare number this soon after a question that came by itself is asked again.")
     ] = Timings.prompt_pause
+    idle: Annotated[
+        Longer, _timing("A member's own question, unanswered this long, lets what came by itself go first.")
+    ] = Timings.idle
+    join: Annotated[
+        Longer,
+        _timing("Whoever is not in an opened room by then is invited again; as long again, and it closes."),
+    ] = Timings.join
 
 
 class WebSection(Section):
@@ -550,6 +562,7 @@ class Settings(Section):
     _data: Path = PrivateAttr(default_factory=Path)
     _warnings: tuple[str, ...] = PrivateAttr(default=())
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+    _pending: dict[str, Path] = PrivateAttr(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -560,6 +573,11 @@ class Settings(Section):
     def sources(self) -> Mapping[str, str]:
         """Where each key that was given is from, by its dotted name."""
         return self._sources
+
+    @property
+    def pending(self) -> Mapping[str, Path]:
+        """Secrets whose files `init` still has to write; their values here are none. Empty after `load`."""
+        return self._pending
 
     @property
     def desk_user(self) -> MatrixId:
@@ -591,9 +609,9 @@ class Settings(Section):
         url = self.database_url()
         return Path(url.removeprefix(f"{_SQLITE}:///")) if url.startswith(_SQLITE) else None
 
-    def sealing_key_file(self) -> Path | None:
-        """Return the file that the sealing key was read from, if it is one that may be rewritten."""
-        source = self._sources.get("keys.sealing_key", "")
+    def secret_file(self, dotted: str) -> Path | None:
+        """Return the file that a secret is from, if it is from one that may be rewritten."""
+        source = self._sources.get(dotted, "")
         return Path(source.removeprefix("file ")) if source.startswith("file ") else None
 
     def tls(self) -> ssl.SSLContext | bool:
@@ -632,6 +650,8 @@ class Settings(Section):
                 reading=self.timings.reading,
                 settle=self.timings.settle,
                 prompt_pause=self.timings.prompt_pause,
+                idle=self.timings.idle,
+                join=self.timings.join,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,
@@ -716,8 +736,10 @@ _PLACE_KEYS = {key.name: key for key in _keys_of("community.places", PlaceTable)
 class _Reading:
     """One reading of everything: values found so far, where from, and every problem on the way."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, unfinished: bool) -> None:
         self.folder = folder
+        self.unfinished = unfinished
+        self.pending: dict[str, Path] = {}
         self.values: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
         self.sources: dict[str, str] = {}
         self.problems: list[ConfigurationError] = []
@@ -867,6 +889,10 @@ class _Reading:
             if path:
                 file = self.folder / value
                 self.sources[dotted] = source if source == "credentials" else f"file {file}"
+                if self.unfinished and not file.exists() and file.name:
+                    self.pending[dotted] = file
+                    self.values[key.section][key.name] = Secret(secrets.token_hex(_KEY_LENGTH))
+                    continue
                 read = self._secret_file(key, file, source == "credentials")
                 if read is None:
                     continue
@@ -981,16 +1007,19 @@ def _database_url(text: str, folder: Path) -> str:
     raise _Wrong("is neither SQLite nor PostgreSQL")
 
 
-def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+def load(
+    path: Path | None = None, environ: Mapping[str, str] | None = None, *, unfinished: bool = False
+) -> Settings:
     """Read and check the whole configuration, offline.
 
     `path` is the file (else ALONGSIDE_CONFIG, else alongside.toml here, which may be missing when variables
-    say everything). Raises ConfigurationErrors with every problem that was found.
+    say everything). With `unfinished`, as `init` needs it, a secret's file that is not there yet is no fault:
+    `Settings.pending` tells which. Raises ConfigurationErrors with every problem that was found.
     """
     environ = os.environ if environ is None else environ
     named = path is not None or bool(environ.get("ALONGSIDE_CONFIG"))
     path = (path or Path(environ.get("ALONGSIDE_CONFIG") or DEFAULT_FILE)).absolute()
-    reading = _Reading(path.parent)
+    reading = _Reading(path.parent, unfinished)
     reading.take_variables(environ)
     reading.take_credentials(environ)
     if named or path.exists():
@@ -1013,6 +1042,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     settings._folder = path.parent
     settings._data = Path(environ.get("STATE_DIRECTORY", "").partition(":")[0] or path.parent)
     settings._sources = reading.sources
+    settings._pending = reading.pending
     settings._warnings = (*reading.warnings, *_unwise(settings))
     return settings
 

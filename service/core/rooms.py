@@ -147,7 +147,16 @@ LIVE = (RoomState.OPENING, RoomState.OPEN)
 
 def allows(record: PeerRoom, move: Move) -> bool:
     """Whether `move` is legal now: what is delivered twice is not, the second time."""
-    return type(move) in MOVES[record.state] and not (isinstance(move, TimeIsUp) and record.due_at is None)
+    if type(move) not in MOVES[record.state]:
+        return False
+    match move:
+        case TimeIsUp():
+            return record.due_at is not None
+        case Opened() | Refused():
+            return record.room is None
+        case Muted():
+            return record.room is not None
+    return True
 
 
 REACHED: Mapping[str, str] = {

@@ -1,0 +1,268 @@
+"""`alongside doctor`: looks at everything that must be as it should be, and says what to do where it is not.
+
+Guards: it changes nothing, works beside a running service, and one thing that is amiss hides no other.
+"""
+
+import asyncio
+import email.utils
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Literal
+
+import aiohttp
+
+from schema.errors import (
+    AlongsideError,
+    HomeserverRefused,
+    LeaseHeld,
+    OperatorError,
+    SignedOut,
+    Throttled,
+    WorldError,
+)
+from schema.ids import DeviceId, MatrixId
+from service.config import Settings
+from service.lease import Lease
+from service.matrix.accounts import check_token, query_keys, section, versions
+from service.matrix.identity import Published, kept_identity, signed_by
+from service.matrix.transport import Transport, path
+from service.store import Store
+
+_PATIENCE = 20.0
+"""Seconds for one check."""
+
+State = Literal["ok", "look", "fail", "skip"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. `fix` is a whole sentence; empty where nothing is to be done."""
+
+    name: str
+    state: State
+    says: str
+    fix: str = ""
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Yield the findings, one after the other, as they come."""
+    dates: list[tuple[datetime, datetime]] = []
+    async with _session(settings, dates) as opened:
+        url = settings.homeserver.url
+        anyone = Transport(opened, url)
+        reached = await _look("homeserver", lambda: _homeserver(anyone))
+        yield reached
+        yield _clock(dates)
+        token = settings.desk.token
+        desk = None if token is None else Transport(opened, url, token.reveal())
+        keeper = Transport(opened, url, settings.keeper.token.reveal())
+        admin = settings.admin.token
+        away = "not looked at, because the homeserver does not answer"
+        for name, check in (
+            ("front desk", lambda: _desk(settings, desk)),
+            ("identity", lambda: _chain(settings, keeper)),
+            ("keeper", lambda: _keeper(settings, keeper)),
+            (
+                "rate limits",
+                lambda: _limits(settings, None if admin is None else Transport(opened, url, admin.reveal())),
+            ),
+        ):
+            yield await _look(name, check) if reached.state == "ok" else Finding(name, "skip", away)
+    yield await _look("database", lambda: _database(settings))
+
+
+@asynccontextmanager
+async def _session(
+    settings: Settings, dates: list[tuple[datetime, datetime]]
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Open connections that note each answer's `Date` beside our own time."""
+    tracing = aiohttp.TraceConfig()
+
+    async def note(_: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
+        try:
+            theirs = email.utils.parsedate_to_datetime(end.response.headers.get("Date", ""))
+        except ValueError:
+            return
+        if theirs.tzinfo is not None:
+            dates.append((theirs, datetime.now(UTC)))
+
+    tracing.on_request_end.append(note)
+    connector = aiohttp.TCPConnector(ssl=settings.tls())
+    async with aiohttp.ClientSession(connector=connector, trace_configs=[tracing]) as opened:
+        yield opened
+
+
+async def _look(name: str, check: Callable[[], Awaitable[tuple[State, str, str]]]) -> Finding:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return Finding(name, *await check())
+    except SignedOut as error:
+        return Finding(name, "fail", error.problem, error.fix)
+    except OperatorError as error:
+        return Finding(name, "fail", error.problem, error.fix)
+    except Throttled as error:
+        return Finding(
+            name, "look", f"the homeserver asks for {error.retry_after:.0f} s of patience", "Try again then."
+        )
+    except (WorldError, TimeoutError):
+        return Finding(
+            name, "fail", "no answer in time", "See that it runs and that this machine reaches it."
+        )
+    except HomeserverRefused as error:
+        return Finding(name, "fail", f"refused: {error.status} {error.code}", "See the homeserver's own log.")
+    except AlongsideError as error:
+        return Finding(name, "fail", type(error).__name__, "Run `alongside check-config`.")
+
+
+async def _homeserver(transport: Transport) -> tuple[State, str, str]:
+    spoken = [version for version in await versions(transport) if version.startswith("v1.")]
+    newest = max(spoken, key=lambda version: int(version[3:]) if version[3:].isdigit() else 0)
+    return "ok", f"answers, and speaks Matrix {newest}", ""
+
+
+def _clock(dates: list[tuple[datetime, datetime]]) -> Finding:
+    if not dates:
+        return Finding("clock", "skip", "the homeserver told no time")
+    theirs, ours = dates[-1]
+    # A `Date` header has whole seconds, and the answer took some time to come.
+    apart = abs((ours - theirs).total_seconds())
+    if apart <= 5:
+        return Finding("clock", "ok", "this machine and the homeserver agree")
+    return Finding(
+        "clock",
+        "look" if apart < 60 else "fail",
+        f"{apart:.0f} seconds apart from the homeserver's",
+        "Set both machines' clocks by NTP: check-ins and rooms' ends go by this machine's.",
+    )
+
+
+async def _desk(settings: Settings, transport: Transport | None) -> tuple[State, str, str]:
+    if transport is None or settings.desk_device is None:
+        return "skip", "signs in with its password at each start", ""
+    account = await check_token(transport, settings.desk_device)
+    if account.user_id != settings.desk_user:
+        return "fail", "the token is another account's", "Run `alongside init --sign-in`."
+    return "ok", "its token and device are good", ""
+
+
+async def _chain(settings: Settings, transport: Transport) -> tuple[State, str, str]:
+    """See that the published identity is the one kept here, and that it signs the desk's device."""
+    user = settings.desk_user
+    published = await Published.read(transport, user)
+    master = _public(published.keys["master_key"])
+    self_signing = _public(published.keys["self_signing_key"])
+    init = "Run `alongside init`."
+    if not master or not self_signing:
+        return "fail", "the front desk has published no identity", init
+    if not signed_by(published.keys["self_signing_key"], user, master):
+        return "fail", "the published self-signing key is not signed by the identity", init
+    device = settings.desk_device
+    keys = (
+        published.devices.get(device) if device is not None else next(iter(published.devices.values()), None)
+    )
+    if not isinstance(keys, dict):
+        return "fail", "the front desk's device has published no keys", init
+    if not signed_by(keys, user, self_signing):
+        return "fail", "the front desk's device is not signed by its identity", init
+    others = len(published.devices) - 1
+    kept = await _kept(settings, user)
+    if kept is None:
+        return "look", "whole, as far as the homeserver shows it; the database was not read", ""
+    if kept != master:
+        return (
+            "fail",
+            "the homeserver shows another identity than the database holds",
+            "Find out who changed it before you start the service. OPERATING.md says what to do then.",
+        )
+    if others:
+        return (
+            "look",
+            f"whole; the account has {others} more devices with keys",
+            "Sign the front desk out of apps: whoever has such a device can read what members write.",
+        )
+    return "ok", "whole: published, ours, and the device is signed by it", ""
+
+
+def _public(key: object) -> str:
+    keys = key.get("keys") if isinstance(key, dict) else None
+    values = list(keys.values()) if isinstance(keys, dict) else []
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else ""
+
+
+async def _kept(settings: Settings, user: MatrixId) -> str | None:
+    try:
+        store = await Store.open(settings.database_url(), settings.sealing_key())
+    except AlongsideError:
+        return None
+    try:
+        identity = await kept_identity(store, user)
+        return None if identity is None else identity.master
+    finally:
+        await store.close()
+
+
+async def _keeper(settings: Settings, transport: Transport) -> tuple[State, str, str]:
+    user = settings.keeper_user
+    if settings.keeper.device_id is not None:
+        account = await check_token(transport, DeviceId(settings.keeper.device_id))
+        if account.user_id != user:
+            return "fail", "the token is another account's", "Run `alongside init --sign-in`."
+    keys = await query_keys(transport, user)
+    if section(keys, "device_keys", user):
+        return (
+            "fail",
+            "it is not deaf: it has a device with encryption keys, and no room will open",
+            "Sign it out of every app, or remove that device in the homeserver's administration.",
+        )
+    if not section(keys, "master_keys", user):
+        return (
+            "look",
+            "deaf, but without a master key, so that a thief could make it hear",
+            "Run `alongside init`.",
+        )
+    return "ok", "signed in, and deaf: it has no encryption key", ""
+
+
+async def _limits(settings: Settings, admin: Transport | None) -> tuple[State, str, str]:
+    users = (settings.desk.user, settings.keeper.user)
+    how = (
+        "A Synapse administrator lifts them, for each of the two accounts, with POST"
+        " /_synapse/admin/v1/users/USER/override_ratelimit and the body"
+        ' {"messages_per_second": 0, "burst_count": 0}.'
+    )
+    if admin is None:
+        return (
+            "look",
+            (
+                "not known without admin.token. With Synapse's defaults about ten rooms open at once, then"
+                " one a minute; what waits is done later, in order"
+            ),
+            how,
+        )
+    held = []
+    for user in users:
+        place = path("_synapse", "admin", "v1", "users", user, "override_ratelimit")
+        answer = await admin.request("rate limit", "GET", place)
+        if answer.get("messages_per_second") != 0:
+            held.append(user)
+    if held:
+        return "look", f"{len(held)} of the two accounts are held to the homeserver's limits", how
+    return "ok", "lifted for both accounts", ""
+
+
+async def _database(settings: Settings) -> tuple[State, str, str]:
+    file = settings.database_file()
+    if file is not None and not file.exists():
+        return "fail", f"there is none: {file}", "Run `alongside init`, or put a backup there."
+    try:
+        async with Lease.take(settings.database_url()) as lease:
+            store = await Store.open(settings.database_url(), settings.sealing_key(), lease)
+            await store.close()
+            return "ok", "opens with the sealing key; no service runs on it now", ""
+    except LeaseHeld as held:
+        store = await Store.open(settings.database_url(), settings.sealing_key())
+        await store.close()
+        return "ok", f"opens with the sealing key. {held.problem}", ""

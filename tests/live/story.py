@@ -1,0 +1,263 @@
+"""What people do with the service, step by step, as tests and the demo play it.
+
+Rules guarded here:
+- A step reads what the front desk said and answers with the number that stands before the words meant.
+- Only the catalogue's keys are named here, so that the words can be bettered without touching a story.
+- A step that waits for the front desk says what it waited for, with the member's transcript.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+from handlers.words import Catalogue
+from tests.live.member import Member, Message
+
+_WORDS = Catalogue()
+_PATIENCE = 30.0
+
+
+@cache
+def sentence(key: str, language: str = "en") -> re.Pattern[str]:
+    """The pattern that finds sentence `key` in what the front desk says, whatever values it holds."""
+    catalog = _WORDS._catalogs[language]
+    message = catalog.get(key)
+    assert message is not None, key
+    forms = message.string
+    assert forms, key
+    template = forms if isinstance(forms, str) else forms[0]
+    parts = re.split(r"\{\w+\}", template.split(" | ")[0])
+    return re.compile(".*?".join(re.escape(part) for part in parts), re.DOTALL)
+
+
+@cache
+def words_of(key: str, language: str = "en") -> str:
+    """The words that a choice shows, or the word that gives a command."""
+    return _WORDS.text(language, key).split(" | ")[0]
+
+
+def number_of(said: str, words: str) -> str:
+    """The number that stands before a choice in `said`. Raises AssertionError where no choice reads so."""
+    found = re.search(rf"^(\d+)\. {re.escape(words)}$", said, re.MULTILINE)
+    assert found is not None, f"no choice reads {words!r} in:\n{said}"
+    return found[1]
+
+
+async def hears(member: Member, chat: str, key: str, *, timeout: float = _PATIENCE) -> Message:
+    """Wait until the front desk says sentence `key` in the member's chat."""
+    pattern = sentence(key)
+    try:
+        return await member.expect(
+            chat, where=lambda message: pattern.search(message.body) is not None, timeout=timeout
+        )
+    except AssertionError as error:
+        raise AssertionError(f"waited for the sentence {key}: {error}") from None
+
+
+async def chooses(member: Member, chat: str, said: Message, *keys: str) -> None:
+    """Answer with the numbers of the choices that read as the catalogue's `keys` do."""
+    await member.say(chat, " ".join(number_of(said.body, words_of(key)) for key in keys))
+
+
+async def _answers(member: Member, chat: str, said: Message, texts: Sequence[str], otherwise: str) -> None:
+    """Answer with the numbers of the choices that read so; where none is meant, with a word."""
+    await member.say(chat, " ".join(number_of(said.body, text) for text in texts) or otherwise)
+
+
+# ---- coming
+
+
+async def comes(member: Member, desk_user: str, *, words: str = "hello") -> str:
+    """The member opens an encrypted chat with the front desk, says `words`, is greeted; returns the chat."""
+    chat = await member.write_to(desk_user)
+    await member.say(chat, words)
+    await hears(member, chat, "menu.hello")
+    return chat
+
+
+# ---- offering
+
+
+async def offer_time(
+    member: Member,
+    chat: str,
+    *,
+    topics: Sequence[str] = (),
+    length: str | None = None,
+    card: str = "I like walks.",
+    fear: str = "choice.fear_tell_first",
+    asks_topics: bool = True,
+) -> Message:
+    """The member offers to be there, through the recap's yes; returns what was said to it.
+
+    `length` is a choice as it is shown ("2 hours"), the first unless said; `topics` as they are shown;
+    `asks_topics` is False where the community names none.
+    """
+    await member.say(chat, words_of("command.offer"))
+    said = await hears(member, chat, "offer.length")
+    await _answers(member, chat, said, [length] if length else [], words_of("command.skip"))
+    if asks_topics:
+        said = await hears(member, chat, "offer.topics")
+        await _answers(member, chat, said, topics, words_of("command.skip"))
+    await hears(member, chat, "offer.card")
+    await member.say(chat, card or words_of("command.skip"))
+    said = await hears(member, chat, "offer.fear")
+    await chooses(member, chat, said, fear)
+    said = await hears(member, chat, "offer.recap")
+    await chooses(member, chat, said, "choice.offer_yes")
+    return await hears(member, chat, "offer.begun")
+
+
+# ---- asking
+
+
+async def draft_request(
+    member: Member,
+    chat: str,
+    *,
+    wish: str = "wish.listening",
+    topic: str | Sequence[str] = (),
+    length: str | None = None,
+    note: str = "It has been a long week.",
+    asks_topics: bool = True,
+) -> Message:
+    """The member answers every question about company up to the recap; returns the recap."""
+    await member.say(chat, words_of("command.talk"))
+    said = await hears(member, chat, "talk.wish")
+    await chooses(member, chat, said, wish)
+    if asks_topics:
+        topics = [topic] if isinstance(topic, str) else topic
+        said = await hears(member, chat, "talk.topics")
+        await _answers(member, chat, said, topics, words_of("command.skip"))
+    said = await hears(member, chat, "talk.length")
+    await _answers(member, chat, said, [length] if length else [], words_of("command.skip"))
+    await hears(member, chat, "talk.note")
+    await member.say(chat, note or words_of("command.skip"))
+    return await hears(member, chat, "talk.recap")
+
+
+async def ask_for_company(
+    member: Member,
+    chat: str,
+    *,
+    wish: str = "wish.listening",
+    topic: str | Sequence[str] = (),
+    length: str | None = None,
+    note: str = "It has been a long week.",
+    asks_topics: bool = True,
+    hears_of: str | None = "request.asking",
+) -> Message:
+    """The member asks for company, through the recap's yes; returns the answer to that yes.
+
+    `hears_of` is the sentence that answers it: "request.asking" where somebody is there to be asked,
+    "request.nobody" where not. With None the recap is returned, right after the yes was sent.
+    """
+    recap = await draft_request(
+        member, chat, wish=wish, topic=topic, length=length, note=note, asks_topics=asks_topics
+    )
+    await chooses(member, chat, recap, "choice.recap_yes")
+    return await hears(member, chat, hears_of) if hears_of else recap
+
+
+# ---- the two consents
+
+
+async def is_asked(peer: Member, chat: str, *, timeout: float = _PATIENCE) -> Message:
+    """Wait until the peer is asked whether they would."""
+    return await hears(peer, chat, "ask.intro", timeout=timeout)
+
+
+async def says_yes(peer: Member, chat: str, ask: Message, *, note: bool = True) -> Message:
+    """The peer says yes to the ask; returns the asker's note as it is shown (`note`: there are words)."""
+    await chooses(peer, chat, ask, "choice.ask_yes")
+    return await hears(peer, chat, "note.words" if note else "note.none")
+
+
+async def goes_on(peer: Member, chat: str, note: Message) -> Message:
+    """The peer has read the note and goes on; returns what they are told."""
+    await chooses(peer, chat, note, "choice.note_yes")
+    return await hears(peer, chat, "note.yes")
+
+
+async def is_offered(member: Member, chat: str, *, timeout: float = _PATIENCE) -> Message:
+    """Wait until the asker is told that someone said yes, and asked whether to open a room."""
+    return await hears(member, chat, "consent.intro", timeout=timeout)
+
+
+async def agrees(member: Member, chat: str, consent: Message) -> Message:
+    """The asker says yes to opening the room; returns the confirmation."""
+    await chooses(member, chat, consent, "choice.consent_yes")
+    return await hears(member, chat, "consent.opening")
+
+
+# ---- the room
+
+
+async def joins_peer_room(member: Member, chat: str) -> str:
+    """The member is told that the room is open, and joins it; returns the room.
+
+    The invitation taken is the first that the member did not meet yet and that is from the keeper's room,
+    not a chat of the front desk's.
+    """
+    await hears(member, chat, "room.opened")
+    while True:
+        invite = await member.invited()
+        if not invite.direct:
+            break
+    await member.join(invite.room)
+    return invite.room
+
+
+async def talk_to_each_other(
+    room: str, asker: Member, peer: Member, words: Sequence[tuple[str, str]] = ()
+) -> None:
+    """The two write in their room and read each other; `words` are pairs of a line and its answer."""
+    for line, answer in words or [("Thank you for coming.", "I am glad to be here.")]:
+        await asker.say(room, line)
+        await peer.expect(room, contains=line, sender=asker.user_id)
+        await peer.say(room, answer)
+        await asker.expect(room, contains=answer, sender=peer.user_id)
+
+
+async def closes(member: Member, chat: str) -> Message:
+    """The member ends the room; returns what they are told once it is read-only."""
+    await member.say(chat, words_of("command.close"))
+    return await hears(member, chat, "room.closed")
+
+
+async def asks_to_erase(member: Member, chat: str) -> None:
+    """The member asks to have the closed room erased without the reading time."""
+    await member.say(chat, words_of("command.erase"))
+
+
+async def gets_receipt(member: Member, chat: str, *, timeout: float = _PATIENCE) -> Message:
+    """Wait for the receipt of the erased room."""
+    return await hears(member, chat, "receipt.intro", timeout=timeout)
+
+
+# ---- one whole pairing
+
+
+async def pairing(
+    desk_user: str,
+    asker: Member,
+    peer: Member,
+    *,
+    topics: bool = False,
+    note: str = "It has been a long week.",
+    card: str = "I like walks.",
+) -> tuple[str, str, str]:
+    """Two members meet, from their first word to both being in the room: both chats, then the room.
+
+    `topics` says whether the community names any.
+    """
+    peer_chat = await comes(peer, desk_user)
+    await offer_time(peer, peer_chat, card=card, asks_topics=topics)
+    chat = await comes(asker, desk_user)
+    await ask_for_company(asker, chat, note=note, asks_topics=topics)
+    shown = await says_yes(peer, peer_chat, await is_asked(peer, peer_chat), note=bool(note))
+    await goes_on(peer, peer_chat, shown)
+    await agrees(asker, chat, await is_offered(asker, chat))
+    room = await joins_peer_room(asker, chat)
+    assert await joins_peer_room(peer, peer_chat) == room
+    return chat, peer_chat, room

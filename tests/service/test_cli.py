@@ -1,0 +1,247 @@
+"""The command line without a homeserver: what it says, where, and with which exit."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from schema.errors import ConfigurationError
+from service import cli, config, installation
+from tests.service.test_config import KEY, WHOLE, toml, write
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in a folder of its own, without any of our variables."""
+    monkeypatch.chdir(tmp_path)
+    for variable in [name for name in os.environ if name.startswith("ALONGSIDE_")]:
+        monkeypatch.delenv(variable)
+
+
+def call(*arguments: str) -> Result:
+    """Run the program with `arguments` in this process; what it prints is plain and fits a small terminal."""
+    result = CliRunner().invoke(cli.program, arguments, prog_name="alongside")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert "\x1b" not in result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def process(*arguments: str, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the program as a process of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ALONGSIDE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "service.cli", *arguments],
+        capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        env={**kept, "PYTHONPATH": str(ROOT), **(environ or {})},
+    )  # fmt: skip
+
+
+def fits(text: str) -> bool:
+    """Say whether no line is wider than 80 columns, but for single words that cannot be broken."""
+    return all(len(line) <= 80 or " " not in line.strip() for line in text.splitlines())
+
+
+def test_a_valid_configuration_is_listed(tmp_path: Path) -> None:
+    """Every key comes with its value and where it is from; secrets as REDACTED."""
+    write(tmp_path / "alongside.toml", {"admin.token": "canary"})
+    result = call("check-config")
+    assert result.exit_code == 0
+    assert "desk.token = REDACTED  (configuration file)" in result.stdout
+    assert "web.port = 8642\n" in result.stdout
+    assert "admin.token rules the whole homeserver" in result.stderr
+    assert result.stdout.endswith("The configuration is valid.\n")
+    assert "canary" not in result.output
+    assert KEY not in result.output
+    assert fits(result.stderr)
+    quiet = call("check-config", "--quiet")
+    assert (quiet.exit_code, quiet.stdout) == (0, "")
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    """Each problem with its key, variable and fix, on standard error, without a traceback; exit 2."""
+    write(tmp_path / "other.toml", {"community.limits": None, "web.port": "8008", "desk.password": "canary"})
+    for arguments in (
+        ("check-config", "--config", "other.toml"),
+        ("-c", "other.toml", "check-config"),
+        ("-c", "other.toml", "run"),
+    ):
+        result = call(*arguments)
+        assert result.exit_code == 2
+        assert result.stdout == ""
+        for key in ("community.limits", "web.port", "desk.token"):
+            assert f"  key       {key}\n" in result.stderr
+            assert f"  variable  ALONGSIDE_{key.upper().replace('.', '__')}\n" in result.stderr
+        assert "  fix       Say in your own words" in result.stderr
+        assert "3 things to mend." in result.stderr
+        assert "canary" not in result.output
+        assert fits(result.stderr)
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "check-config", "doctor", "rotate-key", "fingerprint", "restored"]
+)
+def test_without_a_configuration(command: str) -> None:
+    """Every command that needs one says so, and how to get one."""
+    result = call(command)
+    assert result.exit_code == 2
+    assert "alongside init" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "demo"])
+def test_the_checkouts_commands(command: str) -> None:
+    """`check` and `demo` say where they belong, whatever is asked of them."""
+    result = call(command, "--fast", "-x")
+    assert result.exit_code == 2
+    assert f"./alongside {command}" in result.stderr
+
+
+def test_the_example_is_printed() -> None:
+    """What `example-config` prints is the example, and nothing else."""
+    assert call("example-config").stdout == config.example()
+
+
+def test_help_fits() -> None:
+    """Every command explains itself in 80 columns."""
+    for name in ("", *cli.program.commands):
+        if name in ("check", "demo"):
+            continue
+        result = call(*([name] if name else []), "--help")
+        assert result.exit_code == 0
+        assert fits(result.stdout)
+
+
+def test_init_says_what_nobody_answers() -> None:
+    """Without a terminal nothing is asked, and nothing is written before everything is known."""
+    result = call("init")
+    assert result.exit_code == 2
+    assert "--homeserver" in result.stderr
+    full = ("--homeserver", "http://127.0.0.1:1", "--server-name", "x.org", "--desk", "d", "--keeper", "d")
+    more = ("--name", "N", "--limits", "none", "--who-runs", "us")
+    result = call("init", *full, *more)
+    assert result.exit_code == 2
+    assert "keeper.user" in result.stderr
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_init_waits_for_a_homeserver(tmp_path: Path) -> None:
+    """With no homeserver there, the answers are kept, and that it does not answer is said."""
+    result = call(
+        *(
+            "init",
+            "--homeserver",
+            "http://127.0.0.1:1",
+            "--server-name",
+            "x.org",
+            "--desk",
+            "d",
+            "--keeper",
+            "k",
+        ),
+        *("--name", "N", "--limits", "none", "--who-runs", "us"),
+    )
+    assert result.exit_code == 2
+    assert "does not answer" in result.stderr
+    written = tmp_path / "alongside.toml"
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+    settings = config.load(written, {}, unfinished=True)
+    assert settings.desk.user == "@d:x.org"
+    assert set(settings.pending) == {"desk.token", "keeper.token", "keys.sealing_key"}
+    assert [path.name for path in tmp_path.iterdir()] == ["alongside.toml"]
+    before = written.read_bytes()
+    assert call("init").exit_code == 2
+    assert written.read_bytes() == before
+
+
+def test_a_secret_is_written_whole_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    """Mode 0600 whatever the umask; what is there is not overwritten; nothing is left beside it."""
+    before = os.umask(0)
+    try:
+        installation.write_secretly(tmp_path / "deep" / "secret", "one\n")
+    finally:
+        os.umask(before)
+    path = tmp_path / "deep" / "secret"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    with pytest.raises(FileExistsError):
+        installation.write_secretly(path, "two\n")
+    assert path.read_text() == "one\n"
+    installation.write_secretly(path, "three\n", replace=True)
+    assert path.read_text() == "three\n"
+    assert [entry.name for entry in path.parent.iterdir()] == ["secret"]
+
+
+def test_a_device_is_changed_and_nothing_else(tmp_path: Path) -> None:
+    """Comments and every other line of the configuration stay as they are."""
+    place = tmp_path / "alongside.toml"
+    place.write_text("# top\n" + toml(WHOLE | {"keeper.device_id": "DESK"}) + "# end\n")
+    before = place.read_text()
+    installation.change_device(place, "desk", "NEW")
+    assert place.read_text() == before.replace('device_id = "DESK"', 'device_id = "NEW"', 1)
+    installation.change_device(place, "keeper", "NEWER")
+    assert config.load(place, {}).keeper.device_id == "NEWER"
+    place.write_text("[desk]\ndevice_id = '''DESK'''\n[x]\n")
+    with pytest.raises(ConfigurationError, match="by hand"):
+        installation.change_device(place, "desk", "NEW")
+    assert "DESK" in place.read_text()
+
+
+def test_a_derived_password_is_the_same_each_time() -> None:
+    """A registered account's password follows from the registration secret and the account, and from both."""
+    one = installation.Access(registration_secret="secret")
+    assert one.password_for("@a:x") == one.password_for("@a:x")
+    assert one.password_for("@a:x") != one.password_for("@b:x")
+    assert one.password_for("@a:x") != installation.Access(registration_secret="other").password_for("@a:x")
+    assert len(one.password_for("@a:x") or "") == 43
+
+
+def test_a_key_that_is_gone_is_not_replaced(tmp_path: Path) -> None:
+    """With a database and no key, no new key is made: it would open nothing and hide what is wrong."""
+    (tmp_path / "alongside.db").write_bytes(b"SQLite")
+    place = write(tmp_path / "alongside.toml", {"keys.sealing_key": None, "keys.sealing_key_file": "key"})
+    settings = config.load(place, {}, unfinished=True)
+    with pytest.raises(ConfigurationError, match="gone"):
+        installation._make_key(settings, cli._Answers(False, {}, {}))
+    assert not (tmp_path / "key").exists()
+
+
+def test_as_a_process(tmp_path: Path) -> None:
+    """The installed program's exits, streams and version are those of a good citizen."""
+    shown = process("--version")
+    assert shown.returncode == 0
+    assert shown.stdout.startswith("alongside ")
+    write(tmp_path / "alongside.toml")
+    checked = process("check-config")
+    assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "The configuration is valid.")
+    assert process("check-config", environ={"ALONGSIDE_CONFIG": "nowhere.toml"}).returncode == 2
+    assert process("nonsense").returncode == 2
+    doctor = process("doctor", "--json", environ={"ALONGSIDE_HOMESERVER__URL": "http://127.0.0.1:1"})
+    assert doctor.returncode == 1
+    findings = {line["name"]: line for line in map(json.loads, doctor.stdout.splitlines())}
+    assert findings["homeserver"]["state"] == "fail"
+    assert findings["keeper"]["state"] == "skip"
+    assert findings["database"]["state"] == "fail"
+
+
+def test_an_unexpected_fault_shows_no_secret(tmp_path: Path) -> None:
+    """A fault of ours is told by type and place; what it held stays inside."""
+    write(tmp_path / "alongside.toml")
+    script = "import service.cli as c\ndef fail(*_): raise RuntimeError('canary')\n"
+    script += "c.config.load = fail\nc.main()\n"
+    (tmp_path / "fails.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "fails.py", "check-config"], capture_output=True, text=True, timeout=60, check=False,
+        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "canary" not in done.stderr + done.stdout
+    assert "RuntimeError at" in done.stderr
+    assert "Traceback" not in done.stderr
