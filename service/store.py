@@ -747,8 +747,11 @@ class Transaction:
     # The two ways to the database: ask and tell.
 
     async def _ask(self, statement: _Statement, **values: object) -> list[_Row]:
-        step = _Step(statement.sql, statement.arguments(values))
-        return statement.results(await self._run(step))
+        return statement.results(await self._ask_raw(statement, values))
+
+    async def _ask_raw(self, statement: _Statement, values: Mapping[str, object]) -> list[_Row]:
+        """Rows as the driver gives them."""
+        return await self._run(_Step(statement.sql, statement.arguments(values)))
 
     async def _run(self, step: _Step) -> list[_Row]:
         """Run what waits, then `step`. After a failure nothing more runs: what waited may be lost."""
@@ -813,8 +816,8 @@ class Transaction:
     async def get(self, kind: type[R], id: str) -> R | None:
         """The record of this id, or None."""
         shape = _SHAPES[kind]
-        rows = await self._ask(self._statements.get(shape.table, "id"), id=id)
-        return self._record(kind, rows[0]) if rows else None
+        found = await self._records(kind, self._statements.get(shape.table, "id"), {"id": id})
+        return found[0] if found else None
 
     async def find(self, kind: type[R], **equal: object) -> Sequence[R]:
         """Records whose plain columns equal what is given, by id; a tuple means any of them, None is null."""
@@ -829,8 +832,7 @@ class Transaction:
                 values[name] = value
         if any(count == 0 for _, count in shape):
             return []
-        rows = await self._ask(self._statements.find(table, tuple(shape)), **values)
-        return [self._record(kind, row) for row in rows]
+        return await self._records(kind, self._statements.find(table, tuple(shape)), values)
 
     async def put(self, record: Record) -> None:
         """Write the whole record, new or not."""
@@ -853,23 +855,28 @@ class Transaction:
     async def room_of(self, room: str) -> PeerRoom | None:
         """The peer room with this room ID, or None."""
         room_hash = self._store.seal.lookup("rooms", room)
-        rows = await self._ask(self._statements.get(tables.peer_rooms, "room_hash"), room_hash=room_hash)
-        return self._record(PeerRoom, rows[0]) if rows else None
+        statement = self._statements.get(tables.peer_rooms, "room_hash")
+        found = await self._records(PeerRoom, statement, {"room_hash": room_hash})
+        return found[0] if found else None
 
-    def _record(self, kind: type[R], row: _Row) -> R:
+    async def _records(self, kind: type[R], statement: _Statement, values: Mapping[str, object]) -> list[R]:
+        """The records of whole rows; one that was opened before from the very same row is not opened anew."""
         shape = _SHAPES[kind]
-        key = (shape.table.name, cast(str, row[0]))
-        remembered = self._store.remembered.get(key)
-        if remembered is not None and remembered[0] == row:
-            return cast(R, remembered[1])
-        record = shape.record(
-            row, self._store.seal.open(*key[:1], "sealed", key[1], cast(bytes, row[shape.sealed_at]))
-        )
-        if kind not in _NOT_REMEMBERED:
-            self._store.remembered[key] = (row, record)
-            if len(self._store.remembered) > _REMEMBERED:
-                self._store.remembered.popitem(last=False)
-        return cast(R, record)
+        table, open_ = shape.table.name, self._store.seal.open
+        remembered = self._store.remembered
+        records = []
+        for row in await self._ask_raw(statement, values):
+            key = (table, cast(str, row[0]))
+            known = remembered.get(key)
+            if known is None or known[0] != row:
+                text = open_(table, "sealed", key[1], cast(bytes, row[shape.sealed_at]))
+                known = (row, shape.record(statement.results((row,))[0], text))
+                if kind not in _NOT_REMEMBERED:
+                    remembered[key] = known
+                    if len(remembered) > _REMEMBERED:
+                        remembered.popitem(last=False)
+            records.append(cast(R, known[1]))
+        return records
 
     # Inbox.
 
