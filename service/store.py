@@ -809,8 +809,8 @@ class Transaction:
     async def get(self, kind: type[R], id: str) -> R | None:
         """The record of this id, or None."""
         shape = _SHAPES[kind]
-        rows = await self._ask(self._statements.get(shape.table, "id"), id=id)
-        return self._record(kind, rows[0]) if rows else None
+        found = await self._ask_records(kind, self._statements.get(shape.table, "id"), id=id)
+        return found[0] if found else None
 
     async def find(self, kind: type[R], **equal: object) -> Sequence[R]:
         """Records whose plain columns equal what is given, by id; a tuple means any of them, None is null."""
@@ -825,8 +825,7 @@ class Transaction:
                 values[name] = value
         if any(count == 0 for _, count in shape):
             return []
-        rows = await self._ask(self._statements.find(table, tuple(shape)), **values)
-        return [self._record(kind, row) for row in rows]
+        return await self._ask_records(kind, self._statements.find(table, tuple(shape)), **values)
 
     async def put(self, record: Record) -> None:
         """Write the whole record, new or not."""
@@ -849,23 +848,32 @@ class Transaction:
     async def room_of(self, room: str) -> PeerRoom | None:
         """The peer room with this room ID, or None."""
         room_hash = self._store.seal.lookup("rooms", room)
-        rows = await self._ask(self._statements.get(tables.peer_rooms, "room_hash"), room_hash=room_hash)
-        return self._record(PeerRoom, rows[0]) if rows else None
+        by_hash = self._statements.get(tables.peer_rooms, "room_hash")
+        found = await self._ask_records(PeerRoom, by_hash, room_hash=room_hash)
+        return found[0] if found else None
 
-    def _record(self, kind: type[R], row: _Row) -> R:
-        shape = _SHAPES[kind]
-        key = (shape.table.name, cast(str, row[0]))
-        remembered = self._store.remembered.get(key)
-        if remembered is not None and remembered[0] == row:
-            return cast(R, remembered[1])
-        record = shape.record(
-            row, self._store.seal.open(*key[:1], "sealed", key[1], cast(bytes, row[shape.sealed_at]))
-        )
-        if kind not in _NOT_REMEMBERED:
-            self._store.remembered[key] = (row, record)
-            if len(self._store.remembered) > _REMEMBERED:
-                self._store.remembered.popitem(last=False)
-        return cast(R, record)
+    async def _ask_records(self, kind: type[R], statement: _Statement, **values: object) -> list[R]:
+        """The records that `statement` gives; one that was opened from the very same row is not opened again.
+
+        Rows are compared as the driver gives them: most are remembered, and need not even be converted.
+        """
+        shape, remembered = _SHAPES[kind], self._store.remembered
+        table, found = shape.table.name, []
+        for raw in await self._run(_Step(statement.sql, statement.arguments(values))):
+            id = cast(str, raw[0])
+            known = remembered.get((table, id))
+            if known is not None and known[0] == raw:
+                found.append(cast(R, known[1]))
+                continue
+            (row,) = statement.results((raw,))
+            text = self._store.seal.open(table, "sealed", id, cast(bytes, row[shape.sealed_at]))
+            record = shape.record(row, text)
+            if kind not in _NOT_REMEMBERED:
+                remembered[(table, id)] = (raw, record)
+                if len(remembered) > _REMEMBERED:
+                    remembered.popitem(last=False)
+            found.append(cast(R, record))
+        return found
 
     # Inbox.
 
