@@ -493,6 +493,13 @@ class TimingsSection(Section):
     prompt_pause: Annotated[
         Length, _timing("A bare number this soon after a question that came by itself is asked again.")
     ] = Timings.prompt_pause
+    idle: Annotated[
+        Longer, _timing("A member's own question, unanswered this long, lets what came by itself go first.")
+    ] = Timings.idle
+    join: Annotated[
+        Longer,
+        _timing("Whoever is not in an opened room by then is invited again; as long again, and it closes."),
+    ] = Timings.join
 
 
 class WebSection(Section):
@@ -643,6 +650,8 @@ class Settings(Section):
                 reading=self.timings.reading,
                 settle=self.timings.settle,
                 prompt_pause=self.timings.prompt_pause,
+                idle=self.timings.idle,
+                join=self.timings.join,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,

@@ -122,7 +122,7 @@ class _File:
         return self._descriptor is not None
 
     async def look(self, seconds: float) -> None:
-        """Notice within `seconds` that somebody took the file away, so that another process could lock a new one."""
+        """After `seconds`, see whether somebody took the file away, so that others could lock a new one."""
         await asyncio.sleep(seconds)
         if self._descriptor is None:
             return

@@ -25,7 +25,8 @@ from secrets import token_hex
 from typing import Annotated, ClassVar, NotRequired, Protocol, TypeVar, cast, get_type_hints
 
 from asyncpg import exceptions as postgres
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 from sqlalchemy import (
     URL,
     Dialect,
@@ -398,11 +399,33 @@ class _Shape:
 
     def record(self, row: _Row, text: bytes) -> Record:
         """The record of a row and its opened bytes."""
-        values = self.text.validate_json(text)
+        values = _parsed(self.text, text)
         for name, at, enum in self.clear:
             value = row[at]
             values[name] = value if enum is None or value is None else enum(value)
         return self.kind(**values)  # type: ignore[arg-type]  # Checked by the adapter and by the columns.
+
+
+T = TypeVar("T")
+
+
+def _written(adapter: TypeAdapter[T], value: T) -> bytes:
+    """`value` as JSON; raises TypeError for what its type does not allow, without showing it."""
+    try:
+        return adapter.dump_json(value, warnings="error")
+    except PydanticSerializationError:
+        raise TypeError(f"{type(value).__name__}: a value of another type than its field's") from None
+
+
+def _parsed(adapter: TypeAdapter[T], text: bytes) -> T:
+    """The value of what `_written` gave; raises TypeError for anything else, without showing it."""
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        where = ", ".join(
+            sorted({str(one["loc"][0]) for one in error.errors(include_input=False) if one["loc"]})
+        )
+        raise TypeError(f"a kept row is not of the form that this program writes: {where}") from None
 
 
 _typed_dict = cast(Callable[[str, Mapping[str, object]], type[dict[str, object]]], TypedDict)
@@ -811,7 +834,7 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
-        text = shape.text.dump_json({name: getattr(record, name) for name in shape.sealed}, warnings="error")
+        text = _written(shape.text, {name: getattr(record, name) for name in shape.sealed})
         due = getattr(record, "due_at", None)
         if due is not None and (self.earliest_due is None or due < self.earliest_due):
             self.earliest_due = due
@@ -857,7 +880,7 @@ class Transaction:
                 self._seal(
                     tables.inbox,
                     {"id": hashed, "received_at": received_at, "failures": 0},
-                    _EVENT.dump_json(event, warnings="error"),
+                    _written(_EVENT, event),
                 )
                 for hashed, event in taken.items()
             ),
@@ -891,7 +914,7 @@ class Transaction:
         """The oldest waiting events whose `seq` is greater than `after`."""
         rows = await self._ask(self._statements.inbox(), after=after, limit=limit)
         return [
-            InboxRow(seq, row_id, _EVENT.validate_json(self._open(tables.inbox, row)), received_at, failures)
+            InboxRow(seq, row_id, _parsed(_EVENT, self._open(tables.inbox, row)), received_at, failures)
             for row in rows
             for seq, row_id, received_at, failures, _ in (cast(tuple[int, str, datetime, int, bytes], row),)
         ]
@@ -934,7 +957,7 @@ class Transaction:
                         "attempts": 0,
                         "next_at": None,
                     },
-                    _EFFECT.dump_json(row.effect, warnings="error"),
+                    _written(_EFFECT, row.effect),
                 )
                 for row in kept
             ),
@@ -952,7 +975,7 @@ class Transaction:
                 row_id,
                 seq,
                 lane,
-                _EFFECT.validate_json(self._open(tables.outbox, row)),
+                _parsed(_EFFECT, self._open(tables.outbox, row)),
                 made_at,
                 attempts,
                 next_at,
@@ -1469,7 +1492,9 @@ def _engine(address: URL) -> AsyncEngine:
     # updates. We begin them.
     if address.get_backend_name() == "sqlite":
         return create_async_engine(
-            address, isolation_level="AUTOCOMMIT", connect_args={"isolation_level": None, "timeout": _BUSY / 1000}
+            address,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"isolation_level": None, "timeout": _BUSY / 1000},
         )
     return create_async_engine(address, connect_args={"command_timeout": _DEADLINE, "timeout": 10.0})
 

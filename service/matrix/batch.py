@@ -315,6 +315,9 @@ class Reader:
             if each.event_id not in batch.done:
                 rooms[each.room] = each
                 batch.done[each.event_id] = None
+        for each in [each for each in batch.fresh if self._waiting.hopeless(each)]:
+            rooms[each.room] = each
+            batch.fresh.remove(each)
         for last in rooms.values():
             batch.events.append(Unreadable(last.event_id, last.room, last.sender))
 

@@ -11,6 +11,7 @@ Guards:
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -29,6 +30,7 @@ from service.matrix.transport import Transport, client_path
 _SEND_SECONDS = 30.0
 _ASK_SECONDS = 5.0
 _LOOK_BACK = 50
+_JOIN_PAUSES = (0.5, 2.0, None)
 _UPLOADS_IN_A_ROW = 5
 
 
@@ -184,8 +186,18 @@ class Client:
         return chat.alone_with(self.user_id) == member and not self.identity_changed(member)
 
     async def join(self, room: RoomId) -> None:
-        """Accept an invitation. Raises WorldError or HomeserverRefused."""
-        await self.transport.request("join", "POST", client_path("join", room), body={})
+        """Accept an invitation. Raises WorldError or HomeserverRefused.
+
+        Right after an invitation came from another server a join can be refused for a moment.
+        """
+        for pause in _JOIN_PAUSES:
+            try:
+                await self.transport.request("join", "POST", client_path("join", room), body={})
+                return
+            except HomeserverRefused as refused:
+                if refused.status not in (403, 404) or pause is None:
+                    raise
+                await self.clock.sleep_until(self.clock.now() + timedelta(seconds=pause))
 
     async def leave(self, room: RoomId) -> None:
         """Leave (or decline) and forget a room; one that we are not in is as good as left."""

@@ -236,9 +236,14 @@ class Sync:
         self._fallback_used = isinstance(unused, list) and "signed_curve25519" not in unused
 
     def _stale(self, batch: Batch) -> set[MatrixId]:
-        """Whom to ask about: who wrote what we can't read without, and everybody of ours with news."""
-        people = self._client.machine.people
-        return self._reader.senders(batch) | {user for user, person in people.items() if person.stale}
+        """Whom to ask about: who wrote what we can't read without, who came, and those with news."""
+        found = self._reader.senders(batch)
+        found |= {user for user, person in self._client.machine.people.items() if person.stale}
+        for room in batch.touched:
+            chat = self._client.chats.get(room)
+            if chat is not None and (member := chat.alone_with(self._client.user_id)) is not None:
+                found.add(member)
+        return found
 
     async def _within(self, seconds: float, jobs: Iterable[Awaitable[None]]) -> None:
         """Do `jobs`, some at a time, for at most `seconds`; what is not done by then is for a later batch."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from schema.ids import EventId, MatrixId, RoomId
+from service.matrix.messages import sent_at
 from service.matrix.transport import JSON
 
 _MOST_OF_A_ROOM = 50
@@ -58,7 +59,8 @@ class Waiting:
         """By sender and session id: the code with which a key was withheld."""
 
     def restore(self, events: list[Unread]) -> None:
-        """Begin with what the database has."""
+        """Begin with what the database has, in the order in which it was sent."""
+        events = sorted(events, key=lambda each: (each.since, sent_at(each.event())))
         self._events = {each.event_id: each for each in events}
 
     def add(self, event: Unread) -> bool:
@@ -82,18 +84,18 @@ class Waiting:
         while len(self.withheld) > _MOST:
             self.withheld.pop(next(iter(self.withheld)))
 
+    def hopeless(self, event: Unread) -> bool:
+        """Whether its key will not come: withheld for another reason than a missing Olm session."""
+        return self.withheld.get((event.sender, event.session), "m.no_olm") != "m.no_olm"
+
     def due(self, now: datetime) -> list[Unread]:
         """What has waited long enough, what is hopeless, and the oldest where there are too many."""
         found = []
         of_room: dict[RoomId, int] = {}
         for each in reversed(self._events.values()):
             of_room[each.room] = of_room.get(each.room, 0) + 1
-            code = self.withheld.get((each.sender, each.session))
-            if (
-                now - each.since >= self._patience
-                or (code is not None and code != "m.no_olm")
-                or of_room[each.room] > _MOST_OF_A_ROOM
-            ):
+            late = now - each.since >= self._patience
+            if late or self.hopeless(each) or of_room[each.room] > _MOST_OF_A_ROOM:
                 found.append(each)
         found.reverse()
         return found

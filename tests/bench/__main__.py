@@ -1,7 +1,7 @@
 """Runs the benchmarks that are named: `python -m tests.bench [NAME...]`; without a name it lists them.
 
-Each prints medians with the least and the most, and the goal beside each ratio. They need a Synapse, as the live
-tests do, and a machine that does nothing else meanwhile.
+Each prints medians with the least and the most, and the goal beside each ratio. They need a Synapse, as the
+live tests do, and a machine that does nothing else meanwhile.
 """
 
 import asyncio

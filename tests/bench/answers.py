@@ -17,9 +17,9 @@ from tests.live.homeserver import Homeserver
 
 MEMBERS = 100
 WIDTHS = (8, 32, 100)
-MESSAGES = 96
+MESSAGES = 64
 """In one round, spread over those who write; at least one for each of them."""
-ROUNDS = 3
+ROUNDS = 4
 
 
 @dataclass

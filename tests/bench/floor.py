@@ -1,11 +1,11 @@
 """A plain bot as a process of its own: the same sends and syncs as an echo, without any encryption.
 
 Rules guarded here:
-- It does the least that an answer takes: one sync that brings messages, one request for each answer, each in a
-  task of its own. What answers more slowly than this pays for something.
+- It does the least that an answer takes: one sync that brings messages, one request for each answer, each in
+  a task of its own. What answers more slowly than this pays for something.
 
-As a script it reads one JSON line from standard input (url, user, token, filter), prints one when its first sync
-is done, and ends when standard input ends. `Floor` is the other side.
+As a script it reads one JSON line from standard input (url, user, token, filter), prints one when its first
+sync is done, and ends when standard input ends. `Floor` is the other side.
 """
 
 import asyncio

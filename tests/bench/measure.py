@@ -68,7 +68,9 @@ class Table:
         say(f"  {name:<58}{_short(middle)}{_short(min(shown))}{_short(max(shown))}")
         return middle
 
-    def ratio(self, name: str, ours: Sequence[float], theirs: Sequence[float], goal: Goal | None = None) -> float:
+    def ratio(
+        self, name: str, ours: Sequence[float], theirs: Sequence[float], goal: Goal | None = None
+    ) -> float:
         """Print the ratio of two series that were measured by turns, and whether its median meets `goal`."""
         ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
         middle = statistics.median(ratios)

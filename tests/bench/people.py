@@ -1,8 +1,8 @@
 """Many members with real encryption in one process, cheap enough that what they talk to is the bottleneck.
 
 Rules guarded here:
-- Each has an account, a device, an Olm account, and Megolm sessions of its own: what they say can be read only
-  with the keys that they shared, and what they hear is decrypted.
+- Each has an account, a device, an Olm account, and Megolm sessions of its own: what they say can be read
+  only with the keys that they shared, and what they hear is decrypted.
 - They trust whatever device the other has: this is a load, and no client that anybody should use.
 - One request at a time for each of them.
 """
@@ -40,7 +40,7 @@ def canonical(value: dict[str, Any]) -> bytes:
 
 @dataclass(frozen=True)
 class Heard:
-    """One message: `at` is when it came, in seconds of the monotonic clock; `body` None where it has no key."""
+    """One message: `at` is when it came, on the monotonic clock; `body` None where its key is not there."""
 
     room: str
     sender: str
@@ -135,7 +135,7 @@ class Person:
         """Make a new session for `room` and send its key to every device of `other`."""
         answer = await self.request("POST", "/keys/query", {"device_keys": {other: []}})
         devices = answer["device_keys"].get(other, {})
-        wanted = {name: "signed_curve25519" for name in devices}
+        wanted = dict.fromkeys(devices, "signed_curve25519")
         claimed = await self.request("POST", "/keys/claim", {"one_time_keys": {other: wanted}})
         session = vodozemac.GroupSession()
         messages = {}
@@ -143,7 +143,8 @@ class Person:
             curve = devices[name]["keys"][f"curve25519:{name}"]
             key = next(iter(keys.values()))["key"]
             olm = self.account.create_outbound_session(
-                vodozemac.Curve25519PublicKey.from_base64(curve), vodozemac.Curve25519PublicKey.from_base64(key)
+                vodozemac.Curve25519PublicKey.from_base64(curve),
+                vodozemac.Curve25519PublicKey.from_base64(key),
             )
             self._olm.setdefault(curve, []).append(olm)
             ed25519 = devices[name]["keys"][f"ed25519:{name}"]
@@ -373,7 +374,9 @@ async def account(homeserver: Homeserver, name: str = "member") -> tuple[str, st
     return login.access_token, user_id, login.device_id
 
 
-async def each_of(items: Iterable[Any], work: Callable[[Any], Awaitable[T]], at_once: int = _AT_ONCE) -> list[T]:
+async def each_of(
+    items: Iterable[Any], work: Callable[[Any], Awaitable[T]], at_once: int = _AT_ONCE
+) -> list[T]:
     """Do `work` for each of `items`, some at a time; the results in the items' order."""
     limit = asyncio.Semaphore(at_once)
 

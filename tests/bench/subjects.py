@@ -1,8 +1,8 @@
 """What is measured: the service as a process of its own, and what all measured programs have in common.
 
 Rules guarded here:
-- The service is set up by `init` and started by `run`, with the community's defaults: what is measured is what
-  a community gets.
+- The service is set up by `init` and started by `run`, with the community's defaults: what is measured is
+  what a community gets.
 - It ends with the process that started it; its directory stays for a look where something failed.
 """
 
@@ -21,7 +21,6 @@ from typing import Protocol, Self
 
 from tests.live.bound import bound
 from tests.live.homeserver import CHECKOUT, Homeserver
-
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
@@ -52,11 +51,12 @@ class Subject(Protocol):
 class Service:
     """The service on a homeserver. Make it with `Service.start`, use it in `async with`.
 
-    `command` is put between Python and the program, for a profiler; `variables` are keys of its configuration.
+    `command` stands between Python and the program, for a profiler; `variables` are configuration keys.
     """
 
-    def __init__(self, homeserver: Homeserver, variables: Mapping[str, str]) -> None:
+    def __init__(self, homeserver: Homeserver, variables: Mapping[str, str], url: str | None = None) -> None:
         self.homeserver = homeserver
+        self._url = url or homeserver.url
         self.directory = Path(tempfile.mkdtemp(prefix="alongside-bench-"))
         name = secrets.token_hex(4)
         self.user_id = f"@desk-{name}:{homeserver.name}"
@@ -66,9 +66,14 @@ class Service:
         self._process: asyncio.subprocess.Process | None = None
 
     @classmethod
-    async def start(cls, homeserver: Homeserver, *, run: bool = True, **variables: str) -> Self:
-        """Set one up and, unless told otherwise, start it; `variables` are ALONGSIDE_ keys without the prefix."""
-        service = cls(homeserver, variables)
+    async def start(
+        cls, homeserver: Homeserver, *, run: bool = True, url: str | None = None, **variables: str
+    ) -> Self:
+        """Set one up and, unless told otherwise, start it; `url` is where it meets the homeserver.
+
+        `variables` are ALONGSIDE_ keys without the prefix.
+        """
+        service = cls(homeserver, variables, url)
         await service.initialise()
         if run:
             await service.resume()
@@ -101,7 +106,7 @@ class Service:
         secret.write_text(self.homeserver.shared_secret)
         secret.chmod(0o600)
         options = {
-            "--homeserver": self.homeserver.url,
+            "--homeserver": self._url,
             "--server-name": self.homeserver.name,
             "--desk": self.user_id,
             "--keeper": self.keeper_id,

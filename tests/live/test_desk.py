@@ -18,7 +18,7 @@ from service.matrix.client import Client
 from service.matrix.sync import Sync
 from service.matrix.transport import Transport
 from service.store import Store
-from tests.live.conftest import MemberFactory
+from tests.live.fixtures import MemberFactory
 from tests.live.homeserver import Homeserver
 from tests.live.member import Kind, Member
 

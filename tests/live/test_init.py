@@ -212,31 +212,71 @@ async def test_the_key_is_rotated(homeserver: Homeserver, tmp_path: Path) -> Non
     assert instance.call("fingerprint").returncode == 2
 
 
+class Running:
+    """The service as a process, from the moment that it says it runs until it has stopped."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "run"], cwd=instance.folder, env=instance.environ,
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> "Running":
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if json.loads(line)["event"] == "running":
+                return self
+        raise AssertionError("the service ended before it ran")
+
+    def stop(self) -> None:
+        """Have it stop, and see that it does within five seconds and says so."""
+        self.process.send_signal(signal.SIGTERM)
+        _, rest = self.process.communicate(timeout=5)
+        assert self.process.returncode == 0
+        assert json.loads(rest.splitlines()[-1])["event"] == "stopped"
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
 async def test_doctor_beside_a_running_service_and_a_stop(homeserver: Homeserver, tmp_path: Path) -> None:
     """`doctor` works while the service runs; SIGTERM ends the service within five seconds, with exit 0."""
     instance = Instance(tmp_path / "a", homeserver, "stop")
     assert instance.init().returncode == 0
-    service = subprocess.Popen(  # noqa: ASYNC220  The test has nothing else to do meanwhile.
-        [sys.executable, "-m", "service.cli", "run"], cwd=instance.folder, env=instance.environ,
-        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert service.stderr is not None
-        for line in service.stderr:
-            if json.loads(line)["event"] == "running":
-                break
+    with Running(instance) as service:
         assert "process" in instance.healthy()["database"]["says"]
         assert instance.call("rotate-key").returncode == 2
         second = instance.call("run")
         assert second.returncode == 2
-        assert str(service.pid) in second.stderr
-        service.send_signal(signal.SIGTERM)
-        _, rest = service.communicate(timeout=5)
-        assert service.returncode == 0
-        assert json.loads(rest.splitlines()[-1])["event"] == "stopped"
-    finally:
-        service.kill()
-        service.wait()
+        assert str(service.process.pid) in second.stderr
+        service.stop()
+
+
+async def test_a_restored_backup_is_noticed(homeserver: Homeserver, tmp_path: Path) -> None:
+    """An older database does not start until it is taken; then the desk gets a new device."""
+    instance = Instance(tmp_path / "a", homeserver, "restored")
+    assert instance.init().returncode == 0
+    fingerprint, devices = instance.fingerprint(), await instance.devices("desk")
+    database = instance.folder / "alongside.db"
+    backup = database.read_bytes()
+    with Running(instance) as service:
+        service.stop()
+    assert not database.with_name("alongside.db-wal").exists()
+    database.write_bytes(backup)
+    refused = instance.call("run")
+    assert refused.returncode == 2
+    assert "alongside restored" in " ".join(refused.stderr.split())
+    taken = instance.call("restored", "--yes")
+    assert (taken.returncode, taken.stderr) == (0, "")
+    assert "--sign-in desk" in " ".join(taken.stdout.split())
+    signed = instance.init("--sign-in", "desk")
+    assert (signed.returncode, signed.stderr) == (0, "")
+    assert await instance.devices("desk") != devices
+    with Running(instance) as service:
+        assert instance.healthy()["identity"]["state"] == "ok"
+        service.stop()
+    assert instance.fingerprint() == fingerprint
 
 
 @pytest.mark.crash

@@ -16,7 +16,7 @@ from service.matrix.transport import JSON, client_path
 from service.matrix.verification import Ended, Own, Verification
 from service.store import Store
 from tests.live.accounts import session, sign_in, upload_device
-from tests.live.conftest import MemberFactory
+from tests.live.fixtures import MemberFactory
 from tests.live.homeserver import Homeserver
 from tests.live.test_identity import Rows
 

@@ -1,4 +1,4 @@
-"""A homeserver's rooms in memory, as the keeper meets them: each request can be lost on its way or its way back.
+"""A homeserver's rooms in memory, as the keeper meets them; each request can be lost, going or coming back.
 
 It answers what a Synapse answers (statuses and codes seen there), knows one account, and does no encryption.
 """
@@ -30,7 +30,7 @@ class Room:
 
 
 class Rooms:
-    """Stands for `Transport`: `request` takes what the keeper asks. `faults` name the requests by number, from 1."""
+    """Stands for `Transport`: `request` takes what the keeper asks; `faults` name requests, from 1."""
 
     def __init__(self, faults: dict[int, Fault] | None = None) -> None:
         self.token: str | None = "token"
@@ -77,7 +77,12 @@ class Rooms:
         """Have a member send events."""
         for content in contents:
             number = len(self.rooms[room].events)
-            event = {"event_id": f"${room}{number}", "type": kind, "content": content, "sender": "@a:home.test"}
+            event = {
+                "event_id": f"${room}{number}",
+                "type": kind,
+                "content": content,
+                "sender": "@a:home.test",
+            }
             self.rooms[room].events.append(event)
 
     def _answer(self, call: str, method: str, parts: list[str], query: Any, body: Any) -> dict[str, Any]:
@@ -103,8 +108,13 @@ class Rooms:
 
     def _create(self, body: Any) -> dict[str, Any]:
         number = len(self.rooms) + 1
-        state = {"m.room.create": body["creation_content"], "m.room.power_levels": {"events": {"m.room.name": 50}}}
-        state |= {} if self.interrupt_creation else {one["type"]: one["content"] for one in body["initial_state"]}
+        state = {
+            "m.room.create": body["creation_content"],
+            "m.room.power_levels": {"events": {"m.room.name": 50}},
+        }
+        state |= (
+            {} if self.interrupt_creation else {one["type"]: one["content"] for one in body["initial_state"]}
+        )
         room = Room(f"!room{number}", 1000 + number, state, {KEEPER: "join"})
         self.rooms[room.id] = room
         if self.interrupt_creation:

@@ -1,4 +1,4 @@
-"""The store in a process of its own, for tests that kill it: `python -m tests.service.process WHAT URL [KEY…]`.
+"""The store in a process of its own, to be killed: `python -m tests.service.process WHAT URL KEY [MORE…]`.
 
 hold: take the lease, say "held", and serve until killed. open: open the database under the lease, and say how
 many members it opens. fill: the same, after keeping as many members as the next argument says.
@@ -23,7 +23,7 @@ async def main(what: str, url: str, key: str, *more: str) -> None:
         store = await Store.open(url, bytes.fromhex(key), lease)
         try:
             if what == "hold":
-                print("held", flush=True)
+                _say("held")
                 await asyncio.Event().wait()
             if what == "fill":
                 await _fill(store, int(more[0]))
@@ -32,7 +32,7 @@ async def main(what: str, url: str, key: str, *more: str) -> None:
                 await store.rotate(new_key, lambda: _replace(file, new_key.hex()))
             async with store.transaction("count") as transaction:
                 members = await transaction.find(Member)
-            print(len(members), flush=True)
+            _say(str(len(members)))
         finally:
             await store.close()
 
@@ -42,6 +42,11 @@ async def _fill(store: Store, count: int) -> None:
         for at in range(count):
             address = MatrixId(f"@member{at}:example.org")
             await transaction.put(Member(MemberId(f"{at:032x}"), address, datetime.now(UTC)))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _replace(file: Path, text: str) -> None:

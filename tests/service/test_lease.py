@@ -121,7 +121,7 @@ async def test_without_the_lease_nothing_is_written(url: str) -> None:
 
 
 async def test_a_raised_epoch_stops_whoever_has_an_older_one(url: str) -> None:
-    """Even if the lock seems held, a transaction of an older epoch fails: the first, and those that only read."""
+    """Even if the lock seems held, a transaction of an older epoch fails; so does one that only reads."""
     async with serving(url) as (lease, store):
         await write(store, b"before")
         lease.epoch -= 1
@@ -135,7 +135,7 @@ async def test_a_raised_epoch_stops_whoever_has_an_older_one(url: str) -> None:
 
 
 async def test_a_database_taken_over_is_noticed_by_the_one_before(tmp_path: Path) -> None:
-    """Whoever removes the lock's file lets a second process in; the first one's transactions fail from then on."""
+    """Whoever removes the lock's file lets a second process in; then the first one's transactions fail."""
     url = f"sqlite:///{tmp_path}/alongside.db"
     async with serving(url) as (lease, store):
         await write(store, b"first")

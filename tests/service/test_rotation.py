@@ -27,7 +27,7 @@ async def marks(url: str) -> set[int]:
     """The key versions that the rows of all tables bear."""
     found: set[int] = set()
     for table in tables.SEALED:
-        found |= {sealed[0] for sealed, in await raw(url, f"SELECT sealed FROM {table.name}")}
+        found |= {sealed[0] for (sealed,) in await raw(url, f"SELECT sealed FROM {table.name}")}
     return found
 
 
@@ -123,7 +123,7 @@ async def test_until_the_new_key_is_adopted_both_open(url: str) -> None:
 
 
 async def test_a_rotation_left_half_can_be_begun_again_with_another_key(url: str) -> None:
-    """The new outer key of the first try was lost before it was adopted: the old one still opens, and rotates."""
+    """The new outer key was lost before it was adopted: the old one still opens, and rotates."""
     async with Lease.take(url) as lease:
         store = await Store.open(url, KEY, lease)
         await put(store, member(1))
@@ -141,7 +141,7 @@ async def test_a_rotation_left_half_can_be_begun_again_with_another_key(url: str
 
 
 async def test_a_failed_adoption_leaves_the_old_key_in_force(url: str) -> None:
-    """When the new key cannot be put where the next start finds it, the old one goes on opening everything."""
+    """When the new key cannot be put where the next start finds it, the old one still opens everything."""
 
     def fail() -> None:
         raise OSError("no room for the key")
@@ -185,7 +185,7 @@ async def rotation_points(url: str, tmp_path: Path) -> list[str]:
 async def test_a_crash_anywhere_in_a_rotation_is_taken_up_again(
     empty_url: str, tmp_path: Path, sampled: bool
 ) -> None:
-    """Killed at each commit: the key in the file opens at the next start, which finishes, and no row is lost."""
+    """Killed at each commit: the key in the file opens at the next start, and no row is lost."""
     code, _ = await run("fill", empty_url, KEY.hex(), str(ROWS))
     assert code == 0
     points = await rotation_points(empty_url, tmp_path)
@@ -193,15 +193,15 @@ async def test_a_crash_anywhere_in_a_rotation_is_taken_up_again(
     assert "after commit end key rotation#1" in points
     assert sum("seal anew" in point for point in points) >= 6
     if sampled:
-        points = [point for point in points if "seal anew" not in point or point == "after commit seal anew#2"]
+        points = [
+            point for point in points if "seal anew" not in point or point == "after commit seal anew#2"
+        ]
     key_file = tmp_path / "key"
     for at, point in enumerate(points):
         here = await another(empty_url, at)
         key_file.write_text(KEY.hex())
         assert (await run("fill", here, KEY.hex(), str(ROWS)))[0] == 0
-        code, _ = await run(
-            "rotate", here, KEY.hex(), NEW.hex(), str(key_file), ALONGSIDE_FAIL_AT=point
-        )
+        code, _ = await run("rotate", here, KEY.hex(), NEW.hex(), str(key_file), ALONGSIDE_FAIL_AT=point)
         assert code == 137, point
         assert await run("open", here, key_file.read_text()) == (0, str(ROWS)), point
         if key_file.read_text() == KEY.hex():
@@ -227,8 +227,8 @@ async def test_the_old_ciphertexts_are_gone_after_a_rotation(store: Store, tmp_p
     async with Lease.take(url) as lease:
         store = await Store.open(url, KEY, lease)
         await put(store, *(member(at) for at in range(50)))
-        old: list[str | bytes] = [sealed[4:40] for sealed, in await raw(url, "SELECT sealed FROM members")]
-        old += [wrapped[4:40] for wrapped, in await raw(url, "SELECT wrapped FROM keyring")]
+        old: list[str | bytes] = [sealed[4:40] for (sealed,) in await raw(url, "SELECT sealed FROM members")]
+        old += [wrapped[4:40] for (wrapped,) in await raw(url, "SELECT wrapped FROM keyring")]
         assert len(scan([tmp_path], old)) >= len(old)
         await store.rotate(NEW, lambda: None)
         assert scan([tmp_path], old) == []

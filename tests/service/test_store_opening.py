@@ -41,7 +41,7 @@ async def opened(url: str, key: bytes = KEY) -> Store:
 
 
 async def test_the_revisions_lead_to_the_tables(empty_url: str) -> None:
-    """A database made by the revisions has exactly the tables, columns, types and indexes of `schema.tables`."""
+    """A database made by the revisions has the tables, columns, types and indexes of `schema.tables`."""
     await (await Store.open(empty_url, KEY)).close()
 
     def differences(connection: Connection) -> list[object]:
@@ -105,18 +105,27 @@ async def test_a_newer_database_is_left_alone(url: str) -> None:
 # --- The key
 
 
-async def test_another_key_opens_nothing_and_changes_nothing(url: str, tmp_path: Path) -> None:
+async def test_another_key_opens_nothing_and_changes_nothing(url: str) -> None:
     """The error names key and variable, and every byte of the database is as before."""
     await (await opened(url)).close()
-    file = tmp_path / "alongside.db"
-    before = file.read_bytes() if file.exists() else await raw(url, "SELECT * FROM keyring")
+    before = await _whole(url)
     with pytest.raises(ConfigurationError, match="sealing_key, environment variable ALONGSIDE_SEALING_KEY"):
         await Store.open(url, OTHER)
-    assert before == (file.read_bytes() if file.exists() else await raw(url, "SELECT * FROM keyring"))
+    assert await _whole(url) == before
     store = await Store.open(url, KEY)
     async with store.transaction("test") as transaction:
         assert await transaction.get(Member, number(1)) == member(1)
     await store.close()
+
+
+async def _whole(url: str) -> object:
+    """All of a database: SQLite's file, or the rows that an opening could change."""
+    if url.startswith("sqlite"):
+        return await asyncio.to_thread(Path(url.removeprefix("sqlite:///")).read_bytes)
+    return [
+        await raw(url, f"SELECT * FROM {table}")
+        for table in ("keyring", "lease", "alembic_version", "members")
+    ]
 
 
 @pytest.mark.parametrize("key", [b"", b"short", bytes(33)])
@@ -124,7 +133,7 @@ async def test_a_key_of_another_length_is_refused(tmp_path: Path, key: bytes) ->
     """Before anything is made."""
     with pytest.raises(ConfigurationError, match="32 bytes"):
         await Store.open(f"sqlite:///{tmp_path}/alongside.db", key)
-    assert list(tmp_path.iterdir()) == []
+    assert _modes(tmp_path) == {}
 
 
 async def test_a_lost_keyring_is_never_made_anew_over_sealed_rows(url: str) -> None:
@@ -157,7 +166,10 @@ async def test_no_server_is_the_worlds_fault() -> None:
 
 async def test_a_server_that_refuses_us_is_the_operators_fault(cluster: Postgres) -> None:
     """A wrong password and a database that is not there name what to check."""
-    for address in (f"alongside:wrong-word@127.0.0.1:{cluster.port}/postgres", cluster.url_of("none").split("//")[1]):
+    for address in (
+        f"alongside:wrong-word@127.0.0.1:{cluster.port}/postgres",
+        cluster.url_of("none").split("//")[1],
+    ):
         with pytest.raises(OperatorError, match="ALONGSIDE_DATABASE") as caught:
             await Store.open(f"postgresql://{address}", KEY)
         assert "wrong-word" not in str(caught.value)
@@ -166,13 +178,18 @@ async def test_a_server_that_refuses_us_is_the_operators_fault(cluster: Postgres
 # --- SQLite's file
 
 
+def _modes(folder: Path) -> dict[str, int]:
+    """The files of a folder with their modes."""
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
 async def test_the_files_are_for_their_owner_only(tmp_path: Path) -> None:
     """Database, log and index have mode 0600, whatever the umask and whatever they had before."""
     before = os.umask(0)
     try:
         (tmp_path / "alongside.db").touch(mode=0o644)
         store = await opened(f"sqlite:///{tmp_path}/alongside.db")
-        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+        modes = _modes(tmp_path)
         await store.close()
     finally:
         os.umask(before)
@@ -194,7 +211,9 @@ def _pragma(name: str) -> _Step:
     return _Step(f"PRAGMA {name}", ())
 
 
-@pytest.mark.parametrize("content", [b"not a database", b"\0" * 100, os.urandom(5000), b"SQLite format 3\0" + b"x" * 5000])
+@pytest.mark.parametrize(
+    "content", [b"not a database", b"\0" * 100, os.urandom(5000), b"SQLite format 3\0" + b"x" * 5000]
+)
 async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, content: bytes) -> None:
     """The error says that the file is damaged, and the file stays as it is."""
     file = tmp_path / "alongside.db"
@@ -235,6 +254,19 @@ async def test_a_full_disk_is_said_and_loses_nothing(store: Store) -> None:
 
 
 @contextmanager
+def _locked_up(folder: Path) -> Iterator[None]:
+    """Let everybody read the folder and its database, and nobody write; pytest's folders above are opened."""
+    for above in [folder, *folder.parents][:3]:
+        above.chmod(0o755)
+    (folder / "alongside.db").chmod(0o444)
+    folder.chmod(0o555)
+    try:
+        yield
+    finally:
+        folder.chmod(0o755)
+
+
+@contextmanager
 def powerless() -> Iterator[None]:
     """Without root's power over files."""
     if os.geteuid() != 0:
@@ -251,18 +283,11 @@ async def test_a_read_only_database_is_said(tmp_path: Path) -> None:
     """A file, or a folder, that we may not write stops the service with what to do."""
     url = f"sqlite:///{tmp_path}/alongside.db"
     await (await opened(url)).close()
-    for folder in [tmp_path, *tmp_path.parents][:4]:
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/tmp"):  # noqa: S108  # Left as it is.
-            folder.chmod(0o755)
-    (tmp_path / "alongside.db").chmod(0o444)
-    tmp_path.chmod(0o555)
-    try:
+    with _locked_up(tmp_path):
         with powerless(), pytest.raises(OperatorError, match="cannot be written"):
             await Store.open(url, KEY)
         with powerless(), pytest.raises(OperatorError, match="cannot be written"):
             await Store.open(f"sqlite:///{tmp_path}/new.db", KEY)
-    finally:
-        tmp_path.chmod(0o755)
 
 
 async def test_another_program_that_locks_the_file_is_the_worlds_fault(store: Store, tmp_path: Path) -> None:
@@ -291,13 +316,17 @@ async def test_a_cut_connection_is_made_anew(cluster: Postgres, template: str) -
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+        async def work() -> None:
+            async with store.transaction("test") as transaction:
+                await transaction.put(member(1))
+                assert await transaction.find(Member) == [member(1)]
+                await raw(url, cut)
+                await transaction.find(Member)
+
         try:
             with pytest.raises(Unreachable):
-                async with store.transaction("test") as transaction:
-                    await transaction.put(member(1))
-                    assert await transaction.find(Member) == [member(1)]
-                    await raw(url, cut)
-                    await transaction.find(Member)
+                await work()
             await put(store, member(2))
             async with store.transaction("test") as transaction:
                 assert await transaction.find(Member) == [member(2)]
@@ -310,12 +339,16 @@ async def test_a_serialization_failure_is_to_be_run_again(cluster: Postgres, tem
     async with cluster.database(template) as url:
         store = await opened(url)
         other = await asyncpg.connect(url.replace("+asyncpg", ""))
+
+        async def work() -> None:
+            async with store.transaction("test") as transaction:
+                await transaction.get(Member, number(1))
+                await other.execute("UPDATE members SET sealed = sealed")
+                await transaction.put(member(1, "ben"))
+
         try:
             with pytest.raises(Unreachable):
-                async with store.transaction("test") as transaction:
-                    await transaction.get(Member, number(1))
-                    await other.execute("UPDATE members SET sealed = sealed")
-                    await transaction.put(member(1, "ben"))
+                await work()
             await put(store, member(1, "cem"))
         finally:
             await other.close()
