@@ -4,7 +4,6 @@ A handler awaits only the records. What it does with `say` and `do` is collected
 records, and delivered afterwards; nothing leaves from here.
 """
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,7 +50,11 @@ class Words(Protocol):
 
 @dataclass
 class Turn:
-    """One event's turn. `identify` is the keyed hash that makes a MemberId of a Matrix ID."""
+    """One event's turn.
+
+    `identify` is the keyed hash that makes a MemberId of a Matrix ID. `random` is the system's own in the
+    service, so that ids cannot be guessed; a test seeds one, so that a story can be told again.
+    """
 
     event: Event
     now: datetime
@@ -72,7 +75,6 @@ class Turn:
             body = self.words.text(member.language, key, **values)
             self.do(SendText(member.room, member.matrix_id, body, notice))
 
-    @staticmethod
-    def new_id() -> str:
+    def new_id(self) -> str:
         """A random id: 16 bytes in lowercase hexadecimal."""
-        return secrets.token_hex(16)
+        return f"{self.random.getrandbits(128):032x}"

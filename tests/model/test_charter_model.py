@@ -327,7 +327,7 @@ class CharterModel(RuleBasedStateMachine):
             assert pairing.request in standing or not pairing.card, pairing
 
     def teardown(self) -> None:
-        """Promise 6 and 3: left alone, everything ends; each room was muted, emptied, purged, and is empty."""
+        """Promises 3 and 6: left alone, everything ends; each room was muted, emptied and purged."""
         story = self.story
         event(f"rooms: {min(3, self.consents)}")
         story.slow = False
