@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from handlers import consent, menu, offer, privacy, request, room, talk
-from handlers.desk import PASSING, Desk, Question, Reply, normal, split
+from handlers.desk import PASSING, Desk, Question, Reply
+from handlers.words import normal
 from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
 from schema.events import (
     Delivered,
@@ -109,6 +110,7 @@ class _Command:
 
 COMMANDS: Mapping[str, _Command] = {
     "menu": _Command("command.menu", menu.start, everywhere=True),
+    "hello": _Command("command.hello", menu.start),
     "places": _Command("command.places", menu.places, everywhere=True),
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),
@@ -124,6 +126,8 @@ COMMANDS: Mapping[str, _Command] = {
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
 }
 """Every command, by our name for it."""
+
+_NAMES = {command.words: name for name, command in COMMANDS.items()}
 
 
 async def dispatch(turn: Turn) -> None:
@@ -261,11 +265,8 @@ async def _answer(
 
 
 def _command(desk: Desk, member: Member, body: str) -> str | None:
-    said = normal(body)
-    for name, command in COMMANDS.items():
-        if said in map(normal, split(desk.words(member, command.words))):
-            return name
-    return None
+    key = desk.turn.words.commands(member.language).get(normal(body))
+    return None if key is None else _NAMES[key]
 
 
 def _own_part(event: Message) -> str:
@@ -361,6 +362,8 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         return
     member = await desk.member(desk.turn.identify(effect.member))
     if member is None or member.room != effect.room:
+        return
+    if event.reason == "deadline":
         return
     # The chat takes nothing any more. Their next message, from whichever chat, says where they are.
     desk.keep(replace(member, room=None))

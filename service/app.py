@@ -203,6 +203,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             settings.homeserver.server_name,
             tag=lambda pairing: store.seal.lookup("peer room tags", pairing),
             admin=_admin(settings, session),
+            room_version=settings.homeserver.room_version,
         )
         metrics, random = Metrics(), SystemRandom()
         outbox = Outbox(

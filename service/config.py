@@ -54,6 +54,7 @@ OTHER_VARIABLES = frozenset(
         "ALONGSIDE_FAIL_AT",  # The fail points, for tests (service.failpoint).
         "ALONGSIDE_FAIL_LOG",
         "ALONGSIDE_CRASH",  # What the tests of this project run against.
+        "ALONGSIDE_WRITE_TRANSCRIPTS",
         "ALONGSIDE_NODE",
         "ALONGSIDE_SYNAPSE_PYTHON",
     }
@@ -493,6 +494,13 @@ class TimingsSection(Section):
     prompt_pause: Annotated[
         Length, _timing("A bare number this soon after a question that came by itself is asked again.")
     ] = Timings.prompt_pause
+    idle: Annotated[
+        Longer, _timing("A member's own question, unanswered this long, lets what came by itself go first.")
+    ] = Timings.idle
+    join: Annotated[
+        Longer,
+        _timing("Whoever is not in an opened room by then is invited again; as long again, and it closes."),
+    ] = Timings.join
 
 
 class WebSection(Section):
@@ -643,6 +651,8 @@ class Settings(Section):
                 reading=self.timings.reading,
                 settle=self.timings.settle,
                 prompt_pause=self.timings.prompt_pause,
+                idle=self.timings.idle,
+                join=self.timings.join,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,

@@ -5,7 +5,7 @@ records, and delivered afterwards; nothing leaves from here.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -37,11 +37,13 @@ class Records(Protocol):
 class Words(Protocol):
     """The catalogue: `text` gives sentence `key` in `language` with `values` put in.
 
-    Raises KeyError for a sentence or a value that is not there: our bug, never the member's. `when` says an
-    instant in an IANA zone with its distance from now, `duration` a length of time, `listing` joins items.
+    Raises KeyError for a sentence or a value that is not there: our bug, never the member's. `commands`
+    gives every word that is a command, and its sentence's key. `when` says an instant in an IANA zone with
+    its distance from now, `duration` a length of time, `listing` joins items.
     """
 
     def text(self, language: str, key: str, /, **values: object) -> str: ...
+    def commands(self, language: str) -> Mapping[str, str]: ...
     def when(self, instant: datetime, zone: str, now: datetime, language: str) -> str: ...
     def duration(self, length: timedelta, language: str) -> str: ...
     def listing(self, items: Sequence[str], language: str) -> str: ...

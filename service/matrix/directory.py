@@ -11,6 +11,7 @@ from typing import Any
 
 from schema.errors import HomeserverRefused, Malformed, WorldError
 from schema.ids import MatrixId
+from service.clock import Clock
 from service.matrix import border
 from service.matrix.devices import Person, read_query
 from service.matrix.machine import Machine
@@ -25,12 +26,13 @@ _LONGEST_PAUSE = 3600.0
 class Directory:
     """The devices of people, kept current in the machine that `machine()` gives."""
 
-    def __init__(self, transport: Transport, machine: Callable[[], Machine]) -> None:
+    def __init__(self, transport: Transport, machine: Callable[[], Machine], clock: Clock) -> None:
         self._transport = transport
+        self._clock = clock
         self._machine = machine
         self._news: dict[MatrixId, int] = {}
         self._pauses: dict[MatrixId, tuple[float, float]] = {}
-        """When somebody may be asked again (the loop's time), and how long the last pause was."""
+        """When somebody may be asked again (monotonic), and how long the last pause was."""
 
     def person(self, user: MatrixId) -> Person:
         """The record of `user`, a stale one where there is none."""
@@ -51,7 +53,7 @@ class Directory:
             self._machine().mark_person(user)
 
     def next_try(self) -> float | None:
-        """When, by the loop's clock, somebody stale is asked again."""
+        """When, on the monotonic clock, somebody stale is asked again."""
         return min((at for at, _ in self._pauses.values()), default=None)
 
     async def refresh(self, users: Iterable[MatrixId], seconds: float, *, urgent: bool = False) -> None:
@@ -59,7 +61,7 @@ class Directory:
 
         Those who failed lately are left out unless it is `urgent`. Raises SignedOut and nothing else.
         """
-        now = asyncio.get_running_loop().time()
+        now = self._clock.monotonic()
         servers: dict[str, list[MatrixId]] = {}
         for user in users:
             if self.person(user).stale and (urgent or self._pauses.get(user, (0.0, 0.0))[0] <= now):
@@ -88,7 +90,7 @@ class Directory:
             return
         _, before = self._pauses.get(user, (0.0, 0.0))
         pause = min(max(_FIRST_PAUSE, before * 2), _LONGEST_PAUSE)
-        self._pauses[user] = (asyncio.get_running_loop().time() + pause, pause)
+        self._pauses[user] = (self._clock.monotonic() + pause, pause)
 
     async def _ask_server(self, users: list[MatrixId], seconds: float) -> None:
         try:

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from tests.live.conftest import MemberFactory
 from tests.live.echo import Echo
+from tests.live.fixtures import MemberFactory
 from tests.live.homeserver import (
     CHECKOUT,
     HarnessMissing,

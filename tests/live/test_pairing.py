@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import story
-from tests.live.conftest import MemberFactory
+from tests.live.fixtures import MemberFactory
 from tests.live.homeserver import Homeserver
 from tests.live.instance import Instance
 from tests.live.member import Kind

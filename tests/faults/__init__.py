@@ -1,0 +1,1 @@
+"""Crashes and outages at every place where they can hurt."""

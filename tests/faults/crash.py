@@ -1,0 +1,310 @@
+"""One whole pairing, played again and again while the service is killed at its fail points.
+
+Rules guarded here:
+- The points are found by a run that records them, step by step; none is listed by hand.
+- Whatever was killed, the journey goes on to its end, and then must have read as the recorded one did.
+- A point that did not come up again in its step counts as not covered, and is told.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from tests.journeys.stage import PASSING, RECORDS, Person, is_gone, rooms_of_keeper, rows, timeless
+from tests.live import story
+from tests.live.homeserver import Homeserver
+from tests.live.instance import Instance, InstanceFailed
+from tests.live.member import Member
+
+TIMINGS = {
+    "ask_again": "1 hour",
+    "reading": "1 second",
+    "settle": "0 seconds",
+    "prompt_pause": "0 seconds",
+}
+_GRACE = 1.0
+"""Seconds after a step in which what it set off may still reach its point."""
+_PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """The `number`-th time in step `step` of the journey that fail point `name` is reached."""
+
+    step: str
+    name: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.name}#{self.number}"
+
+
+@dataclass
+class Rig:
+    """A service under a supervisor that starts it again whenever it dies, and two members who stay."""
+
+    instance: Instance
+    asker: Member
+    peer: Member
+    arm: Path
+    log: Path
+    deaths: int = 0
+    _supervisor: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def make(cls, homeserver: Homeserver, directory: Path) -> "Rig":
+        """A new service with two new members."""
+        instance = await Instance.make(homeserver, directory, timings=TIMINGS, admin=True)
+        asker, peer = await asyncio.gather(*(Member.start(homeserver, kind="nio") for _ in range(2)))
+        rig = cls(instance, asker, peer, directory / "armed", directory / "points")
+        rig.log.touch()
+        rig._supervisor = asyncio.create_task(rig._supervise())
+        await rig.runs()
+        return rig
+
+    async def _supervise(self) -> None:
+        env = {"ALONGSIDE_FAIL_AT": f"@{self.arm}", "ALONGSIDE_FAIL_LOG": str(self.log)}
+        while True:
+            await self.instance.start(env)
+            await self.instance.wait_dead(within=3600)
+            self.deaths += 1
+
+    async def runs(self) -> None:
+        """Wait until the service is ready, however often it dies before that."""
+        deadline = time.monotonic() + _PATIENCE
+        said = "no answer"
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
+            while time.monotonic() < deadline:
+                if self._supervisor is not None and self._supervisor.done():
+                    await self._supervisor
+                try:
+                    async with session.get(f"http://127.0.0.1:{self.instance.port}/readyz") as answer:
+                        said = await answer.text()
+                        if answer.status == 200:
+                            return
+                except (aiohttp.ClientError, TimeoutError) as error:
+                    said = repr(error)
+                await asyncio.sleep(0.03)
+        raise AssertionError(f"the service is not ready: {said}\n{self.instance.log_tail()}")
+
+    async def starts_again(self) -> None:
+        """The service is killed, whatever it does, and comes up again."""
+        deaths, pid = self.deaths, self.instance.pid
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda: self.deaths > deaths, "the end of the process")
+        await self.runs()
+
+    async def close(self) -> None:
+        """End everything."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with suppress(asyncio.CancelledError, InstanceFailed):
+                await self._supervisor
+        await self.instance.kill()
+        await asyncio.gather(self.asker.close(), self.peer.close())
+
+    def reached(self) -> list[str]:
+        """The names of all points reached so far."""
+        return [line.rpartition("#")[0] for line in self.log.read_text().splitlines()]
+
+
+async def until(holds: Callable[[], bool], what: str, within: float = _PATIENCE) -> None:
+    """Wait until something holds. Raises AssertionError after `within` seconds."""
+    try:
+        async with asyncio.timeout(within):
+            while not holds():  # noqa: ASYNC110  What is awaited is another process's.
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"{what} did not come within {within:.0f} s") from None
+
+
+Step = tuple[str, Callable[[], Awaitable[None]]]
+
+
+@dataclass
+class Journey:
+    """One pairing, from two first words to two members forgotten, and what was said in it."""
+
+    rig: Rig
+    chats: dict[str, str] = field(default_factory=dict)
+    room: str = ""
+    _asked: dict[str, str] = field(default_factory=dict)
+    _invited: int = 0
+
+    def person(self, who: str) -> Person:
+        """The asker or the peer."""
+        return Person(self.rig.asker if who == "asker" else self.rig.peer, self.chats[who])
+
+    def steps(self) -> list[Step]:
+        """All steps, in order; a name says who does what."""
+        return [
+            ("the service starts", self.rig.starts_again),
+            ("the peer comes", lambda: self._comes("peer")),
+            self._says("peer", "offer", "offer.length"),
+            self._says("peer", "skip", "offer.card"),
+            self._says("peer", "I like walks.", "offer.fear"),
+            self._says("peer", "2", "offer.recap"),
+            self._says("peer", "yes", "offer.begun"),
+            ("the asker comes", lambda: self._comes("asker")),
+            self._says("asker", "talk", "talk.wish"),
+            self._says("asker", "1", "talk.length"),
+            self._says("asker", "skip", "talk.note"),
+            self._says("asker", "A long week.", "talk.recap"),
+            ("the asker asks", self._asks),
+            self._says("peer", "yes", "note.words"),
+            ("the peer goes on", self._goes_on),
+            ("the asker agrees", self._agrees),
+            ("the asker comes in", lambda: self._comes_in("asker")),
+            ("the peer comes in", lambda: self._comes_in("peer")),
+            ("they talk", self._talk),
+            ("the asker closes", self._close),
+            ("the room goes", self._goes),
+            self._says("peer", "withdraw", "offer.withdrawn"),
+            ("the asker is forgotten", lambda: self._forgotten("asker")),
+            ("the peer is forgotten", lambda: self._forgotten("peer")),
+            ("all is quiet", self._quiet),
+        ]
+
+    def _says(self, who: str, words: str, key: str) -> Step:
+        async def step() -> None:
+            person = self.person(who)
+            await person.writes(words)
+            await person.hears(key)
+
+        return f"the {who} says {words}", step
+
+    async def _comes(self, who: str) -> None:
+        member = self.rig.asker if who == "asker" else self.rig.peer
+        self.chats[who] = await member.create_direct(self.rig.instance.desk_user)
+        await self.person(who).hears("menu.hello")
+
+    async def _asks(self) -> None:
+        await self.person("asker").writes("yes")
+        await self.person("asker").hears("request.asking")
+        await self.person("peer").hears("ask.intro")
+
+    async def _goes_on(self) -> None:
+        await self.person("peer").writes("1")
+        await self.person("peer").hears("note.yes")
+        await self.person("asker").hears("consent.intro")
+
+    async def _agrees(self) -> None:
+        await self.person("asker").writes("yes")
+        await self.person("asker").hears("consent.opening")
+        await self.person("asker").hears("room.opened")
+        await self.person("peer").hears("room.opened")
+
+    async def _comes_in(self, who: str) -> None:
+        member = self.person(who).member
+        while (invite := await member.invited()).direct:
+            pass
+        self.room = self.room or invite.room
+        assert invite.room == self.room, "the two were invited to two rooms"
+        await member.join(self.room)
+
+    async def _talk(self) -> None:
+        assert await rooms_of_keeper(self.rig.instance) == [self.room], "there is a second room"
+        await story.talk_to_each_other(self.room, self.rig.asker, self.rig.peer)
+
+    async def _close(self) -> None:
+        await self.person("asker").writes("close")
+        for who in ("asker", "peer"):
+            await self.person(who).hears("room.closed")
+
+    async def _goes(self) -> None:
+        for who in ("asker", "peer"):
+            await self.person(who).hears("receipt.intro")
+
+    async def _forgotten(self, who: str) -> None:
+        person = self.person(who)
+        await person.writes("forget me")
+        await person.hears("forget.question")
+        await person.writes("yes")
+        await person.hears("forget.done")
+        await person.member.sees_membership(person.chat, self.rig.instance.desk_user, "leave")
+
+    async def _quiet(self) -> None:
+        instance = self.rig.instance
+        await until(
+            lambda: not any(rows(instance, (*RECORDS, *PASSING)).values()),
+            "the end of every record, of the inbox and of the outbox",
+        )
+        assert await rooms_of_keeper(instance) == [], "a room is left"
+        assert await is_gone(instance.homeserver, self.room), "the room is left"
+        for who in ("asker", "peer"):
+            invites = {one.room for one in self.person(who).member._invites if not one.direct}
+            assert len(invites) == self._invited + 1, f"the {who} was invited more than once"
+
+    def told(self) -> dict[str, list[str]]:
+        """What each was told, in order, without the hours."""
+        return {
+            who: [
+                timeless(one.body if one.failure is None else "UNREADABLE")
+                for one in self.person(who).heard()
+            ]
+            for who in self.chats
+        }
+
+    async def play(self, kills: Iterable[Point] = ()) -> tuple[list[Point], dict[str, list[str]]]:
+        """Play all steps, the service killed at `kills`; those that came up, and each step's points."""
+        self._invited = len({one.room for one in self.rig.peer._invites if not one.direct})
+        waiting = {kill.step: kill for kill in kills}
+        covered: list[Point] = []
+        reached: dict[str, list[str]] = {}
+        for name, step in self.steps():
+            before = len(self.rig.reached())
+            kill = waiting.get(name)
+            if kill is not None:
+                armed = self.rig.arm.with_suffix(".new")
+                armed.write_text(f"{kill.name}#{kill.number}")
+                armed.replace(self.rig.arm)
+            try:
+                await step()
+                if kill is None and not waiting:
+                    await asyncio.sleep(_GRACE / 2)  # What the step set off belongs to it in the record.
+                elif kill is not None:
+                    with suppress(AssertionError):
+                        await until(lambda: not self.rig.arm.exists(), "the point", _GRACE)
+            except AssertionError as error:
+                raise AssertionError(f"in step {name!r}: {error}") from None
+            if kill is not None and not self.rig.arm.exists():
+                covered.append(kill)
+            self.rig.arm.unlink(missing_ok=True)
+            reached[name] = self.rig.reached()[before:]
+        return covered, reached
+
+
+def points_of(reached: dict[str, list[str]]) -> list[Point]:
+    """Every point that a recorded journey reached, in the order of its steps."""
+    found = []
+    for step, names in reached.items():
+        count: Counter[str] = Counter()
+        for name in names:
+            count[name] += 1
+            found.append(Point(step, name, count[name]))
+    return found
+
+
+def spread(points: list[Point], count: int) -> list[Point]:
+    """About `count` points, spread evenly over the journey."""
+    return [points[round(index * (len(points) - 1) / (count - 1))] for index in range(count)]
+
+
+def rounds(points: Iterable[Point]) -> list[list[Point]]:
+    """The points in as few journeys as hold them, one at most for each step."""
+    by_step: dict[str, deque[Point]] = {}
+    for point in points:
+        by_step.setdefault(point.step, deque()).append(point)
+    found = []
+    while any(by_step.values()):
+        found.append([left.popleft() for left in by_step.values() if left])
+    return found

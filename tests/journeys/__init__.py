@@ -1,0 +1,1 @@
+"""Whole stories against real homeservers: one file for each promise of the charter."""

@@ -1,0 +1,205 @@
+"""Where the journeys play: people with a chat each, and looks behind the scene that no person has.
+
+Rules guarded here:
+- What a journey says of the homeserver is asked of the homeserver, as its administrator sees it.
+- What a journey says of the disk is read from the disk.
+"""
+
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from tests.live import story
+from tests.live.homeserver import Homeserver, JsonObject, Refused
+from tests.live.instance import Instance
+from tests.live.member import Member, MemberFailed, Message
+from tests.live.story import hears, words_of
+
+TAG = "org.alongside.pairing"
+_TIME = re.compile(r"\w+day \d{1,2} \w+(?: \d{4})?, \d{1,2}:\d\d \S+ \([^)]*\)")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A member and their chat with the front desk."""
+
+    member: Member
+    chat: str
+
+    @property
+    def id(self) -> str:
+        """The Matrix ID."""
+        return self.member.user_id
+
+    @property
+    def name(self) -> str:
+        """The part of the Matrix ID that names the person."""
+        return self.id[1:].partition(":")[0]
+
+    async def writes(self, words: str) -> None:
+        """Write to the front desk."""
+        await self.member.say(self.chat, words)
+
+    async def hears(self, key: str, *, timeout: float = 30.0) -> Message:
+        """Wait until the front desk says sentence `key`."""
+        return await hears(self.member, self.chat, key, timeout=timeout)
+
+    async def offers(self, *, card: str = "I like walks.", fear: str = "choice.fear_tell_first") -> None:
+        """Offer time, for any topic."""
+        await story.offer_time(self.member, self.chat, card=card, fear=fear)
+
+    async def asks(self, *, note: str = "It has been a long week.", hears_of: str = "request.asking") -> None:
+        """Ask for company."""
+        await story.ask_for_company(self.member, self.chat, note=note, hears_of=hears_of)
+
+    async def goes_on(self, *, note: bool = True, timeout: float = 30.0) -> None:
+        """Be asked, say yes, read the note, and go on."""
+        asked = await story.is_asked(self.member, self.chat, timeout=timeout)
+        shown = await story.says_yes(self.member, self.chat, asked, note=note)
+        await story.goes_on(self.member, self.chat, shown)
+
+    async def agrees(self) -> None:
+        """Be offered somebody, and agree."""
+        offered = await story.is_offered(self.member, self.chat)
+        await story.agrees(self.member, self.chat, offered)
+
+    async def joins(self) -> str:
+        """Go into the peer room that opened."""
+        return await story.joins_peer_room(self.member, self.chat)
+
+    async def asks_to_be_forgotten(self) -> None:
+        """Be forgotten, wherever the conversation stands."""
+        await self.writes(words_of("command.forget"))
+        asked = await self.hears("forget.question")
+        await story.chooses(self.member, self.chat, asked, "choice.forget_yes")
+        await self.member.expect(self.chat, contains="What I held about you is erased here.")
+
+    def heard(self) -> list[Message]:
+        """What the front desk said in the chat, each event once."""
+        return [one for one in self.member.messages if one.room == self.chat and one.sender != self.id]
+
+
+async def comes(member: Member, instance: Instance) -> Person:
+    """The member opens a chat with the front desk and is greeted."""
+    return Person(member, await story.comes(member, instance.desk_user))
+
+
+async def meet(asker: Person, peer: Person, *, note: str = "It has been a long week.") -> str:
+    """One asks, the other goes on, both agree and come in; returns their room. The peer has offered."""
+    await asker.asks(note=note)
+    await peer.goes_on(note=bool(note))
+    await asker.agrees()
+    room = await asker.joins()
+    assert await peer.joins() == room
+    return room
+
+
+def timeless(text: str) -> str:
+    """The text with each of its hours taken out, to compare what was said at different times."""
+    return _TIME.sub("TIME", text)
+
+
+# ---- what the homeserver knows
+
+
+async def rooms_of_keeper(instance: Instance) -> list[str]:
+    """Every room on the homeserver that the keeper made and that is still there."""
+    homeserver = instance.homeserver
+    answer = await homeserver.call(
+        "GET",
+        "/_synapse/admin/v1/rooms",
+        token=await homeserver.admin_token(),
+        params={"limit": "10000"},
+    )
+    rooms = answer["rooms"]
+    assert isinstance(rooms, list)
+    return [
+        str(room["room_id"])
+        for room in rooms
+        if isinstance(room, dict) and room.get("creator") == instance.keeper_user
+    ]
+
+
+async def state_of(homeserver: Homeserver, room: str) -> list[JsonObject]:
+    """The state of a room, as the administrator sees it. Raises Refused with 404 where it is gone."""
+    answer = await homeserver.call(
+        "GET", f"/_synapse/admin/v1/rooms/{quote(room)}/state", token=await homeserver.admin_token()
+    )
+    state = answer["state"]
+    assert isinstance(state, list)
+    return [event for event in state if isinstance(event, dict)]
+
+
+async def members_of(homeserver: Homeserver, room: str) -> dict[str, str]:
+    """Everybody who has any membership in a room, with it."""
+    memberships = {}
+    for event in await state_of(homeserver, room):
+        content = event["content"]
+        if event["type"] == "m.room.member" and isinstance(content, dict):
+            memberships[str(event["state_key"])] = str(content["membership"])
+    return memberships
+
+
+async def is_gone(homeserver: Homeserver, room: str) -> bool:
+    """Whether the homeserver knows nothing of the room any more."""
+    try:
+        await homeserver.call(
+            "GET", f"/_synapse/admin/v1/rooms/{quote(room)}", token=await homeserver.admin_token()
+        )
+    except Refused as refused:
+        if refused.status == 404:
+            return True
+        raise
+    return False
+
+
+@asynccontextmanager
+async def onlooker(person: Person) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """Another device of the person, which takes all that their account is sent and decrypts nothing.
+
+    Calling what is given returns everything up to now as one text.
+    """
+    homeserver = person.member.homeserver
+    login = await homeserver.login(person.name, person.member.password)
+    received: list[str] = []
+    since: dict[str, str] = {}
+
+    async def look() -> str:
+        answer = await homeserver.call(
+            "GET", "/_matrix/client/v3/sync", token=login.access_token, params={"timeout": "0", **since}
+        )
+        since["since"] = str(answer["next_batch"])
+        received.append(repr(answer))
+        return "\n".join(received)
+
+    yield look
+    await homeserver.call("POST", "/_matrix/client/v3/logout", token=login.access_token, body={})
+
+
+# ---- what the disk knows
+
+RECORDS = ("members", "requests", "offers", "asks", "pairings", "peer_rooms")
+PASSING = ("inbox", "outbox", "unread")
+
+
+def rows(
+    instance: Instance, tables: Iterable[str] = (*RECORDS, *PASSING)
+) -> dict[str, list[dict[str, object]]]:
+    """The rows of these tables as they lie in the SQLite database now."""
+    assert instance.database is not None
+    with closing(sqlite3.connect(f"file:{instance.database}?mode=ro", uri=True, timeout=5)) as connection:
+        connection.row_factory = sqlite3.Row
+        return {
+            table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in tables
+        }
+
+
+def counts(instance: Instance) -> dict[str, int]:
+    """How many rows each table of records and of what is passing has; those without any are left out."""
+    return {table: len(found) for table, found in rows(instance).items() if found}
+
+
+__all__ = ["MemberFailed", "Person"]
