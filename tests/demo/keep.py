@@ -50,7 +50,7 @@ async def keep_running(stage: Stage) -> None:
     screen.blank()
     screen.table(
         [
-            ("Is it well?", f"http://127.0.0.1:{instance.port}/readyz, and /metrics"),
+            ("Health", f"http://127.0.0.1:{instance.port}/readyz, and /metrics"),
             ("Configuration", str(instance.configuration)),
             ("Service's log", str(instance.log)),
         ]

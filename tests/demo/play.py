@@ -109,9 +109,9 @@ class Play:
         await story.agrees(self._member, chat, consent)
         room = await story.joins_peer_room(self._member, chat)
         assert await story.joins_peer_room(self._peer, peer_chat) == room
-        await self._peer.sees_membership(room, self._member.user_id, "join")
-        await self._member.sees_membership(room, self._peer.user_id, "join")
-        self._stage.page.happened("The two come in.", room)
+        await story.can_write(self._member, room)
+        await story.can_write(self._peer, room)
+        self._stage.page.happened("The two come in. Now that both are there, they may write.", room)
         self._fact(
             not any(before),
             "Before the second yes, nothing that either one's app had received held the other's address.",

@@ -190,7 +190,7 @@ class Screen:
             cells: dict[str, list[tuple[str, str]]] = {speaker: self._cell(speaker, text, to, aside)}
             self._row({**cells, "sight": self._sights(sights)})
             return
-        name = self.names[speaker] + (f", {to}" if to else "")
+        name = self.names[speaker] + (f" to {to}" if to and speaker == "desk" else f", {to}" if to else "")
         self._head(name, speaker, sights)
         for line in self._wrapped(text + (f"  ({aside})" if aside else ""), self._width - 4):
             self._line(f"  {self._styled('│', speaker)} {line}")
@@ -205,8 +205,8 @@ class Screen:
             return
         for line in self._wrapped(text, self._width - 4):
             self._line(self._styled(f"  {line}", "dim"))
-        for line in sights:
-            self._line(self._styled(f"{'seen: ' + line:>{self._width}}", "sight"))
+        for line in self._seen(sights):
+            self._line(self._styled(line, "sight"))
         self._line()
 
     def _set_apart(self) -> None:
@@ -216,15 +216,27 @@ class Screen:
             self._apart = False
 
     def _head(self, name: str, speaker: Speaker, sights: Sequence[str]) -> None:
-        for index, sight in enumerate(sights or [""]):
+        """Print who speaks, and at the right margin what the homeserver saw."""
+        seen = self._seen(sights) or [""]
+        for index, line in enumerate(seen):
             left = name if index == 0 else ""
-            right = f"seen: {sight}" if sight else ""
-            gap = " " * max(2, self._width - len(left) - len(right))
-            self._line(self._styled(left, speaker) + gap + self._styled(right, "sight"))
+            if left and len(left) > len(line) - len(line.lstrip()) - 2:
+                self._line(self._styled(left, speaker))
+                left = ""
+            self._line(self._styled(left, speaker) + self._styled(line[len(left) :], "sight"))
+
+    def _seen(self, sights: Sequence[str]) -> list[str]:
+        """What the homeserver saw as lines at the right margin."""
+        lines: list[str] = []
+        for sight in sights:
+            wrapped = textwrap.wrap(f"seen: {sight}", min(56, self._width - 4), subsequent_indent=" " * 8)
+            before = " " * (self._width - max(map(len, wrapped)))
+            lines += [before + line for line in wrapped]
+        return lines
 
     def _shares(self) -> dict[str, int]:
         rest = self._width - 9
-        sight = 38 if rest >= 120 else 27
+        sight = 39 if rest >= 120 else 27
         side = int((rest - sight) * 0.27)
         return {"desk": rest - sight - 2 * side, "member": side, "peer": side, "sight": sight}
 

@@ -33,6 +33,8 @@ _PLACE = {
     "checked_on": "2026-11-01",
 }
 _PATIENCE = 45.0
+_IN_A_PEER_ROOM = 3
+"""The two, and the keeper."""
 
 
 class Player(Member):
@@ -125,7 +127,8 @@ class Page:
 
     def _show_peer_rooms(self) -> None:
         for room in self.witness.made_by(self._instance.keeper_user):
-            if room not in self.rooms:
+            # It is made event by event: the two invitations are its last.
+            if room not in self.rooms and len(self.witness.memberships(room)) == _IN_A_PEER_ROOM:
                 self.rooms[room] = "in their room"
                 self.happened("The keeper opens a room and invites the two.", room)
 

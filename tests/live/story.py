@@ -228,10 +228,19 @@ async def joins_peer_room(member: Member, chat: str) -> str:
     return invite.room
 
 
+async def can_write(member: Member, room: str) -> None:
+    """Wait until the member's client sees that they may write: the keeper allows it once both are there."""
+    await member.sees_state(
+        room, "m.room.power_levels", where=lambda levels: levels.get("events_default", 0) == 0
+    )
+
+
 async def talk_to_each_other(
     room: str, asker: Member, peer: Member, words: Sequence[tuple[str, str]] = ()
 ) -> None:
     """The two write in their room and read each other; `words` are pairs of a line and its answer."""
+    for member in (asker, peer):
+        await can_write(member, room)
     for line, answer in words or [("Thank you for coming.", "I am glad to be here.")]:
         await asker.say(room, line)
         await peer.expect(room, contains=line, sender=asker.user_id)
@@ -267,7 +276,7 @@ async def pairing(
     note: str = "It has been a long week.",
     card: str = "I like walks.",
 ) -> tuple[str, str, str]:
-    """Two members meet, from their first word to both being in the room: both chats, then the room.
+    """Two members meet, from their first word to both being able to write: both chats, then the room.
 
     `topics` says whether the community names any.
     """
@@ -280,4 +289,6 @@ async def pairing(
     await agrees(asker, chat, await is_offered(asker, chat))
     room = await joins_peer_room(asker, chat)
     assert await joins_peer_room(peer, peer_chat) == room
+    await can_write(asker, room)
+    await can_write(peer, room)
     return chat, peer_chat, room
