@@ -39,7 +39,8 @@ async def of(desk: Desk, member: MemberId) -> Request | None:
 
 async def begin(desk: Desk, member: Member, draft: Draft) -> None:
     """Make the request that `draft` describes, and ask the first peers."""
-    await _clear_own_asks(desk, member.id)
+    # Whoever asks for company is not asked for it: what they have not answered counts as silence.
+    await clear_asks(desk, member.id)
     timings = desk.timings
     topics = draft.get("topics")
     request = Request(
@@ -74,12 +75,24 @@ async def promised_until(desk: Desk, ask: Ask) -> datetime | None:
     return None
 
 
-async def _clear_own_asks(desk: Desk, member: MemberId) -> None:
-    """Whoever asks for company is not asked for it: what they have not answered counts as silence."""
+async def engaged(desk: Desk, member: MemberId) -> bool:
+    """Whether they ask for company themselves, are in a room or near it, or await an answer to their yes."""
+    if await of(desk, member) or await desk.records.find(Ask, member=member, state=ENGAGED):
+        return True
+    live = [
+        *(await desk.records.find(PeerRoom, asker=member, state=rooms.LIVE)),
+        *(await desk.records.find(PeerRoom, peer=member, state=rooms.LIVE)),
+    ]
+    return bool(live)
+
+
+async def clear_asks(desk: Desk, member: MemberId, but: AskId | None = None) -> None:
+    """What the member has not answered counts as silence, but for the ask that is named."""
     for ask in await desk.records.find(
         Ask, member=member, state=(AskState.WAITING, AskState.SHOWN, AskState.READING)
     ):
-        await drop_ask(desk, ask)
+        if ask.id != but:
+            await drop_ask(desk, ask)
 
 
 # Rounds

@@ -11,6 +11,7 @@ from schema.effects import (
     InviteAgain,
     JoinRoom,
     LeaveRoom,
+    LetWrite,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -53,6 +54,8 @@ class Delivery:
                 room = await self._keeper.open(effect.pairing, effect.members)
             case InviteAgain():
                 await self._keeper.invite_again(effect.room, effect.member)
+            case LetWrite():
+                await self._keeper.let_write(effect.room)
             case MutePeerRoom():
                 await self._keeper.mute(effect.room)
             case RedactPeerRoom():

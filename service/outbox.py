@@ -21,6 +21,7 @@ from schema.effects import (
     InviteAgain,
     JoinRoom,
     LeaveRoom,
+    LetWrite,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -42,7 +43,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 300.0
 """Seconds before the second try, and the most between two."""
 _TOGETHER = 0.2
 """Seconds that what was sent waits to be forgotten together, while there is more to send."""
-_SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom, InviteAgain)
+_SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom, InviteAgain, LetWrite)
 """Effects whose success nobody waits for."""
 
 _log = logs.get("outbox")

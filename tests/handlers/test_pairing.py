@@ -60,6 +60,20 @@ async def test_an_ask_waits_behind_an_open_question_and_counts_as_not_asked(stor
     assert len(story.offer_of("ben").asked) == 1
 
 
+async def test_a_peer_who_said_yes_is_not_asked_by_another(story: Story) -> None:
+    """Cleo asks while Ben's question is open: it waits, and after his yes it is not asked."""
+    await _two(story, "ben")
+    await story.comes("cleo")
+    await story.asks("ana")
+    await story.asks("cleo")
+    assert len(story.records.all(Ask)) == 2
+    await story.says("ben", "yes", "go on")
+    assert len([body for _, body, _ in story.heard("ben") if "Someone asks for company" in body]) == 1
+    await story.says("ana", "yes")
+    await story.wait(timedelta(minutes=30))
+    assert len([body for _, body, _ in story.heard("ben") if "Someone asks for company" in body]) == 1
+
+
 async def test_an_ask_that_waited_too_long_is_made_again_later(story: Story) -> None:
     """Nothing was asked, so Ben can still be asked about it in a later round."""
     await _two(story, "ben")

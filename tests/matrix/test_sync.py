@@ -64,7 +64,7 @@ async def test_a_failed_commit_loses_nothing(desk: Desk, server: Homeserver) -> 
             yield transaction
             raise Unreachable("the disk is full")
 
-    desk.store.transaction = failing  # type: ignore[method-assign,assignment]
+    desk.store.transaction = failing  # type: ignore[method-assign]
     with pytest.raises(Unreachable):
         await desk.sync.step()
     with pytest.raises(Unreachable):
@@ -89,7 +89,7 @@ async def test_an_unknown_commit_loses_nothing(desk: Desk, server: Homeserver) -
         if name == "batch":
             raise Unreachable("the connection broke")
 
-    desk.store.transaction = forgetful  # type: ignore[method-assign,assignment]
+    desk.store.transaction = forgetful  # type: ignore[method-assign]
     with pytest.raises(Unreachable):
         await desk.sync.step()
     desk.store.transaction = real  # type: ignore[method-assign]
@@ -164,11 +164,11 @@ async def test_faults_are_not_hot(desk: Desk, server: Homeserver, error: Excepti
     woken = desk.woken
     async with _running(desk), asyncio.timeout(20):
         while desk.woken == woken:
-            await desk.clock.advance(timedelta(seconds=0.25))
+            await desk.clock.advance(timedelta(seconds=1))
     pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
-    assert all(0.5 <= pause <= 80 for pause in pauses)
-    assert pauses[:4] == sorted(pauses[:4])
-    assert pauses[-1] >= 60
+    assert len(asked) == 12
+    assert all(pause >= 0.5 for pause in pauses)
+    assert min(pauses[-3:]) >= 60
     assert await desk.heard() == ["after the outage"]
 
 
@@ -231,8 +231,7 @@ async def test_a_key_that_never_comes_is_asked_for_once(desk: Desk, server: Home
     """Several unreadable messages of a room bring one event, after a restart as well, and not too early."""
     alice, room = await _chat(desk, server)
     server.to_device.clear()
-    for number in range(3):
-        last = alice.say(room, str(number))
+    last = [alice.say(room, str(number)) for number in range(3)][-1]
     await desk.sync.step()
     await desk.restart()
     await desk.clock.advance(timedelta(seconds=110))
