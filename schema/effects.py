@@ -84,7 +84,10 @@ class MutePeerRoom:
 
 @dataclass(frozen=True)
 class RedactPeerRoom:
-    """Ask every server that has the room to drop its events' contents, while people are still joined."""
+    """Ask every server that has the room to drop its events' contents, while people are still joined.
+
+    `Delivered.detail` is "partly" where our own server refused some of it.
+    """
 
     pairing: PairingId
     room: RoomId

@@ -61,7 +61,7 @@ class Delivery:
             case MutePeerRoom():
                 await self._keeper.mute(effect.room)
             case RedactPeerRoom():
-                await self._keeper.redact(effect.room)
+                detail = "partly" if await self._keeper.redact(effect.room) else ""
             case EmptyPeerRoom():
                 await self._keeper.empty(effect.room, effect.members)
             case PurgePeerRoom():
