@@ -147,18 +147,27 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
     if ask is None or ask.state is not AskState.READING:
         return None
     if ask.note_seen:
-        text = desk.words(member, "note.again", length=ask.length, until=ask.due_at)
-        return Question(text, _NOTE, binding=True, also=_SKIP, until=ask.due_at)
-    request = await desk.records.get(Request, ask.request)
-    if request is None:
-        # It was taken back before the note was read; they hear at the hour they were told.
-        return None
-    await desk.records.put(replace(ask, note_seen=True))
-    if request.note:
-        text = desk.words(member, "note.words", note=request.note, length=ask.length, until=ask.due_at)
+        said = desk.words(member, "note.again")
     else:
-        text = desk.words(member, "note.none", length=ask.length, until=ask.due_at)
-    return Question(text, _NOTE, binding=True, also=_SKIP, until=ask.due_at)
+        request = await desk.records.get(Request, ask.request)
+        if request is None:
+            # It was taken back before the note was read; they hear at the hour they were told.
+            return None
+        await desk.records.put(replace(ask, note_seen=True))
+        said = (
+            desk.words(member, "note.words", note=request.note)
+            if request.note
+            else desk.words(member, "note.none")
+        )
+    terms = desk.words(
+        member,
+        "note.terms",
+        length=ask.length,
+        address=member.matrix_id,
+        who_runs=desk.community.who_runs,
+        until=ask.due_at,
+    )
+    return Question(f"{said}\n{terms}", _NOTE, binding=True, also=_SKIP, until=ask.due_at)
 
 
 async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> None:

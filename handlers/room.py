@@ -136,7 +136,7 @@ async def delivered(desk: Desk, event: Delivered) -> None:
         case MutePeerRoom():
             await advance(desk, room, rooms.Muted())
         case RedactPeerRoom():
-            await advance(desk, room, rooms.Redacted())
+            await advance(desk, room, rooms.Redacted(event.detail != "partly"))
         case EmptyPeerRoom(members=members):
             if rooms.counts_as_emptied(room, members):
                 await advance(desk, room, rooms.Emptied())

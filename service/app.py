@@ -133,7 +133,8 @@ class Service:
                 await asyncio.sleep(_STRAYS_AGAIN)
 
     async def _erase(self) -> None:
-        """Make what was deleted leave the disk as well, soon after the commit that deleted it."""
+        """Make what was deleted leave the disk as well, soon after the commit, and at the start."""
+        self.engine.erased.set()
         while True:
             await self.engine.erased.wait()
             self.engine.erased.clear()

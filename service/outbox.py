@@ -21,6 +21,7 @@ from schema.effects import (
     InviteAgain,
     JoinRoom,
     LeaveRoom,
+    LetWrite,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -40,7 +41,9 @@ _AT_ONCE = 32
 """How many effects may be on their way at the same time."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 300.0
 """Seconds before the second try, and the most between two."""
-_SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom, InviteAgain)
+_TOGETHER = 0.2
+"""Seconds that what was sent waits to be forgotten together, while there is more to send."""
+_SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom, InviteAgain, LetWrite)
 """Effects whose success nobody waits for."""
 
 _log = logs.get("outbox")
@@ -189,6 +192,9 @@ class Outbox:
         """Drop the rows of what was sent, as many at once as there are."""
         while True:
             await self._sent_some.wait()
+            if self._lanes:
+                # Others are on their way: one commit for all of them costs less than one for each.
+                await asyncio.sleep(_TOGETHER)
             self._sent_some.clear()
             sent, self._sent = self._sent, []
             try:

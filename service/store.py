@@ -293,7 +293,7 @@ class _PostgreSQL:
                         raise _Unexpected
                 elif await self._connection.execute(step.sql) == "ROLLBACK" != step.sql:
                     raise Unreachable("database: the transaction was given up")
-        except _LOST as error:
+        except LOST as error:
             self._lost = True
             raise Unreachable(f"database: {type(error).__name__}") from None
         except postgres.PostgresError as error:
@@ -305,13 +305,17 @@ class _PostgreSQL:
             await self._connection.execute("ROLLBACK")
 
 
-_LOST = (
+LOST = (
     OSError,
     postgres.InterfaceError,
     postgres.PostgresConnectionError,
     postgres.OperatorInterventionError,
+    postgres.InternalClientError,
 )
-"""Errors after which a connection is of no more use; TimeoutError is an OSError."""
+"""Errors after which a connection to PostgreSQL is of no more use; TimeoutError is an OSError.
+
+A connection that the server cut while nobody asked anything answers the next question with an internal error.
+"""
 
 _FULL = ("The disk that holds the database is full", "Make room on it, then start the service again.")
 _READ_ONLY = (
@@ -340,7 +344,7 @@ def _sqlite_error(error: BaseException) -> Exception:
     ):
         if name.startswith(prefixes):
             return OperatorError(
-                f"{problem} ({name})", fix=fix, key="database", variable="ALONGSIDE_DATABASE"
+                f"{problem} ({name})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
             )
     return cast(Exception, error)
 
@@ -364,7 +368,7 @@ def _postgres_error(error: BaseException) -> Exception:
     ):
         if state.startswith(states):
             return OperatorError(
-                f"{problem} ({state})", fix=fix, key="database", variable="ALONGSIDE_DATABASE"
+                f"{problem} ({state})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
             )
     if state.startswith("53"):
         return Unreachable(f"database: {type(error).__name__}")
@@ -743,8 +747,11 @@ class Transaction:
     # The two ways to the database: ask and tell.
 
     async def _ask(self, statement: _Statement, **values: object) -> list[_Row]:
-        step = _Step(statement.sql, statement.arguments(values))
-        return statement.results(await self._run(step))
+        return statement.results(await self._ask_raw(statement, values))
+
+    async def _ask_raw(self, statement: _Statement, values: Mapping[str, object]) -> list[_Row]:
+        """Rows as the driver gives them."""
+        return await self._run(_Step(statement.sql, statement.arguments(values)))
 
     async def _run(self, step: _Step) -> list[_Row]:
         """Run what waits, then `step`. After a failure nothing more runs: what waited may be lost."""
@@ -809,8 +816,8 @@ class Transaction:
     async def get(self, kind: type[R], id: str) -> R | None:
         """The record of this id, or None."""
         shape = _SHAPES[kind]
-        rows = await self._ask(self._statements.get(shape.table, "id"), id=id)
-        return self._record(kind, rows[0]) if rows else None
+        found = await self._records(kind, self._statements.get(shape.table, "id"), {"id": id})
+        return found[0] if found else None
 
     async def find(self, kind: type[R], **equal: object) -> Sequence[R]:
         """Records whose plain columns equal what is given, by id; a tuple means any of them, None is null."""
@@ -825,8 +832,7 @@ class Transaction:
                 values[name] = value
         if any(count == 0 for _, count in shape):
             return []
-        rows = await self._ask(self._statements.find(table, tuple(shape)), **values)
-        return [self._record(kind, row) for row in rows]
+        return await self._records(kind, self._statements.find(table, tuple(shape)), values)
 
     async def put(self, record: Record) -> None:
         """Write the whole record, new or not."""
@@ -849,23 +855,28 @@ class Transaction:
     async def room_of(self, room: str) -> PeerRoom | None:
         """The peer room with this room ID, or None."""
         room_hash = self._store.seal.lookup("rooms", room)
-        rows = await self._ask(self._statements.get(tables.peer_rooms, "room_hash"), room_hash=room_hash)
-        return self._record(PeerRoom, rows[0]) if rows else None
+        statement = self._statements.get(tables.peer_rooms, "room_hash")
+        found = await self._records(PeerRoom, statement, {"room_hash": room_hash})
+        return found[0] if found else None
 
-    def _record(self, kind: type[R], row: _Row) -> R:
+    async def _records(self, kind: type[R], statement: _Statement, values: Mapping[str, object]) -> list[R]:
+        """The records of whole rows; one that was opened before from the very same row is not opened anew."""
         shape = _SHAPES[kind]
-        key = (shape.table.name, cast(str, row[0]))
-        remembered = self._store.remembered.get(key)
-        if remembered is not None and remembered[0] == row:
-            return cast(R, remembered[1])
-        record = shape.record(
-            row, self._store.seal.open(*key[:1], "sealed", key[1], cast(bytes, row[shape.sealed_at]))
-        )
-        if kind not in _NOT_REMEMBERED:
-            self._store.remembered[key] = (row, record)
-            if len(self._store.remembered) > _REMEMBERED:
-                self._store.remembered.popitem(last=False)
-        return cast(R, record)
+        table, open_ = shape.table.name, self._store.seal.open
+        remembered = self._store.remembered
+        records = []
+        for row in await self._ask_raw(statement, values):
+            key = (table, cast(str, row[0]))
+            known = remembered.get(key)
+            if known is None or known[0] != row:
+                text = open_(table, "sealed", key[1], cast(bytes, row[shape.sealed_at]))
+                known = (row, shape.record(statement.results((row,))[0], text))
+                if kind not in _NOT_REMEMBERED:
+                    remembered[key] = known
+                    if len(remembered) > _REMEMBERED:
+                        remembered.popitem(last=False)
+            records.append(cast(R, known[1]))
+        return records
 
     # Inbox.
 
@@ -1180,8 +1191,8 @@ class Store:
             raise ConfigurationError(
                 "The sealing key does not have 32 bytes",
                 fix="Give the key that `alongside init` made.",
-                key="sealing_key",
-                variable="ALONGSIDE_SEALING_KEY",
+                key="keys.sealing_key",
+                variable="ALONGSIDE_KEYS__SEALING_KEY",
             )
         address = address_of(url)
         if address.get_backend_name() == "sqlite":
@@ -1331,8 +1342,8 @@ class Store:
             raise OperatorError(
                 "The database was made by a newer version of this program",
                 fix="Install that version again, or restore the backup from before the upgrade.",
-                key="database",
-                variable="ALONGSIDE_DATABASE",
+                key="database.url",
+                variable="ALONGSIDE_DATABASE__URL",
             )
         unlocked = revision is not None and await self._unlock(outer_key)
         if revision != migrations.REVISIONS[-1]:
@@ -1374,8 +1385,8 @@ class Store:
             raise ConfigurationError(
                 "The sealing key is not the one that this database was sealed with; nothing was changed",
                 fix="Give the key that belongs to this database; it is backed up apart from it.",
-                key="sealing_key",
-                variable="ALONGSIDE_SEALING_KEY",
+                key="keys.sealing_key",
+                variable="ALONGSIDE_KEYS__SEALING_KEY",
             )
         return False
 
@@ -1427,7 +1438,7 @@ class Store:
             raw = (await self._connection.get_raw_connection()).driver_connection
         except DBAPIError as error:
             raise known_error(error.orig or error) from None
-        except (OSError, postgres.PostgresError, postgres.InterfaceError) as error:
+        except (*LOST, postgres.PostgresError) as error:
             raise known_error(error) from None
         if self._engine.dialect.name == "sqlite":
             self._driver = _SQLite(self._engine.dialect, cast(_Visited, raw))
@@ -1443,7 +1454,7 @@ class Store:
             return
         try:
             await driver.rollback()
-        except (sqlite3.Error, *_LOST, postgres.PostgresError):
+        except (sqlite3.Error, *LOST, postgres.PostgresError):
             await self._drop()
 
     async def _drop(self) -> None:
@@ -1453,7 +1464,7 @@ class Store:
                 if self._engine.dialect.name != "sqlite":
                     await connection.invalidate()
                 await connection.close()
-            except (DBAPIError, *_LOST):
+            except (DBAPIError, *LOST):
                 pass  # A connection that is lost cannot be closed in good order.
 
 
@@ -1482,8 +1493,8 @@ def address_of(url: str) -> URL:
     raise ConfigurationError(
         "The database's address is not one that we know",
         fix="Write sqlite:///path/to/file or postgresql://user:password@host/name.",
-        key="database",
-        variable="ALONGSIDE_DATABASE",
+        key="database.url",
+        variable="ALONGSIDE_DATABASE__URL",
     )
 
 
@@ -1503,8 +1514,8 @@ def _no_keyring() -> OperatorError:
     return OperatorError(
         "The database has no keyring, so that nothing in it can be opened",
         fix="Restore a backup of the whole database.",
-        key="database",
-        variable="ALONGSIDE_DATABASE",
+        key="database.url",
+        variable="ALONGSIDE_DATABASE__URL",
     )
 
 
@@ -1517,7 +1528,7 @@ def cannot_write(error: OSError) -> OperatorError:
     """Our error for a file beside the database, or the database itself, that cannot be made."""
     problem, fix = _FULL if error.errno == errno.ENOSPC else _READ_ONLY
     return OperatorError(
-        f"{problem} ({error.strerror})", fix=fix, key="database", variable="ALONGSIDE_DATABASE"
+        f"{problem} ({error.strerror})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
     )
 
 
@@ -1539,7 +1550,7 @@ def known_error(error: BaseException) -> BaseException:
     cause = error.__cause__
     if cause is not None and cause is not error:
         return known_error(cause)
-    if isinstance(error, _LOST):
+    if isinstance(error, LOST):
         return Unreachable(f"database: {type(error).__name__}")
     return error
 

@@ -123,7 +123,7 @@ class Reader:
             return
         new = self._client.chats.get(room) is None
         chat = self._client.chats.enter(room)
-        before = dict(chat.members)
+        before, row = dict(chat.members), chat.to_row()
         batch.touched[room] = None
         timeline = border.items(section, "timeline", "events")
         limited = border.part(section, "timeline").get("limited") is True
@@ -141,7 +141,8 @@ class Reader:
             chat.gap = (earlier, chat.gap[1] if chat.gap else since)
         if chat.members != before:
             self._client.sharing.drop(room)
-        self._client.chats.changed.add(room)
+        if chat.to_row() != row:
+            self._client.chats.changed.add(room)
 
     @staticmethod
     def _guard(call: Callable[..., object], *arguments: object) -> None:
@@ -188,10 +189,12 @@ class Reader:
         if chat.told is not None and not chat.members.get(chat.told, False) and chat.sure:
             self._tell(batch, chat, chat.told, False)
             chat.told = None
+            self._client.chats.changed.add(room)
         alone = chat.alone_with(self._client.user_id)
         if alone is not None and chat.told != alone and chat.encrypted and chat.algorithm_known:
             self._tell(batch, chat, alone, True)
             chat.told = alone
+            self._client.chats.changed.add(room)
 
     @staticmethod
     def _tell(batch: Batch, chat: Chat, member: MatrixId, present: bool) -> None:
@@ -238,7 +241,7 @@ class Reader:
                 # Some clients verify in clear even in an encrypted room; the verification trusts neither.
                 if now - messages.sent_at(event) < _STEP_AGE:
                     batch.steps.append(step)
-            elif not chat.encrypted and content.get("msgtype") not in ("m.notice", "m.server_notice"):
+            elif not chat.encrypted and messages.is_said(event):
                 batch.events.append(PlainMessage(event_id, room, sender))
             return
         if not content or self._read(batch, room, event):

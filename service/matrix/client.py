@@ -27,7 +27,6 @@ from service.matrix.messages import ALONGSIDE_ID, text_content
 from service.matrix.sharing import Sharing
 from service.matrix.transport import Transport, client_path
 
-_SEND_SECONDS = 30.0
 _ASK_SECONDS = 5.0
 _LOOK_BACK = 50
 _JOIN_PAUSES = (0.5, 2.0, None)
@@ -35,7 +34,7 @@ _UPLOADS_IN_A_ROW = 5
 
 
 class Client:
-    """One account's encryption device."""
+    """One account's encryption device. `patience` is how long one send may take, in seconds."""
 
     def __init__(
         self,
@@ -44,15 +43,17 @@ class Client:
         user_id: MatrixId,
         device_id: DeviceId,
         clock: Clock,
+        patience: float = 30.0,
     ) -> None:
         self.transport = transport
         self.store = store
         self.user_id = user_id
         self.device_id = device_id
         self.clock = clock
+        self._patience = patience
         self._machine: Machine | None = None
         self.chats = Chats(user_id)
-        self.directory = Directory(transport, lambda: self.machine, clock)
+        self.directory = Directory(transport, lambda: self.machine, clock, user_id.partition(":")[2])
         self.sharing = Sharing(transport, lambda: self.machine, self.save, clock)
         self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
 
@@ -284,7 +285,7 @@ class Client:
     ) -> EventId:
         """Send any event encrypted, under the rules of `send_text`."""
         try:
-            async with asyncio.timeout(_SEND_SECONDS), self._lock(room):
+            async with asyncio.timeout(self._patience), self._lock(room):
                 if again and (found := await self.find_sent(room, transaction)) is not None:
                     return found
                 chat = await self._sure(room)

@@ -107,7 +107,7 @@ class Keeper:
         return not section(answer, "device_keys", self._user_id)
 
     async def open(self, pairing: PairingId, members: Sequence[MatrixId]) -> RoomId:
-        """The peer room of `pairing`, encrypted, with `members` invited: made now, or found again.
+        """The peer room of `pairing`, encrypted, muted, with `members` invited: made now, or found again.
 
         Raises KeeperNotDeaf before anything is made, and HomeserverRefused where an invitation is refused for
         good (`M_INVITE_BLOCKED`: the member blocks invitations); `body["member"]` then says whose, and the
@@ -156,20 +156,30 @@ class Keeper:
             await self._remove(room, member)
         await self._invite(room, member)
 
+    async def let_write(self, room: RoomId) -> None:
+        """Both may write from now on; `open` makes a room in which nobody can."""
+        await self._set_levels(room, "let write", lambda levels: levels | {"events_default": 0})
+
     async def mute(self, room: RoomId) -> None:
         """Nobody but the keeper can write any more; people can still redact their own words."""
+
+        def muted(levels: JSON) -> JSON:
+            events = levels.get("events")
+            events = events if isinstance(events, dict) else {}
+            return levels | {
+                "events_default": 100,
+                "state_default": 100,
+                "events": {kind: _at_least(level, 100) for kind, level in events.items()}
+                | {"m.room.redaction": 0},
+            }
+
+        await self._set_levels(room, "mute", muted)
+
+    async def _set_levels(self, room: RoomId, call: str, change: Callable[[JSON], JSON]) -> None:
         place = client_path("rooms", room, "state", "m.room.power_levels", "")
         levels = await self._transport.request("read power levels", "GET", place)
-        events = levels.get("events")
-        events = events if isinstance(events, dict) else {}
-        muted = levels | {
-            "events_default": 100,
-            "state_default": 100,
-            "events": {kind: _at_least(level, 100) for kind, level in events.items()}
-            | {"m.room.redaction": 0},
-        }
-        if muted != levels:
-            await self._transport.request("mute", "PUT", place, body=muted)
+        if (wanted := change(levels)) != levels:
+            await self._transport.request(call, "PUT", place, body=wanted)
 
     async def redact(self, room: RoomId) -> int:
         """Redact everything that people sent in the room, while they are still joined.
@@ -302,7 +312,8 @@ class Keeper:
             "creation_content": creation,
             "invite": list(members),
             "power_level_content_override": {
-                "events_default": 0,
+                # What one writes while the other is only invited, the other's client may never read.
+                "events_default": 100,
                 "state_default": 100,
                 "invite": 100,
                 "kick": 100,

@@ -25,7 +25,7 @@ _KINDS = {
     "m.file": "media",
     "m.video": "media",
 }
-_NEVER_ANSWERED = ("m.notice", "m.server_notice")
+_NEVER_ANSWERED = ["m.notice", "m.server_notice"]
 VERIFICATION = "m.key.verification."
 
 
@@ -111,6 +111,14 @@ def read_plain_step(event: dict[str, Any], room: RoomId, sender: MatrixId) -> St
     if not isinstance(type_, str) or not type_.startswith(VERIFICATION) or len(type_) >= 64:
         return None
     return Step(sender, type_, content, room, border.event_id(event.get("event_id")))
+
+
+def is_said(event: dict[str, Any]) -> bool:
+    """Whether a plain event is something that a person said, and so wants an answer."""
+    msgtype = border.part(event, "content").get("msgtype")
+    if event.get("type") == "m.room.message":
+        return msgtype not in _NEVER_ANSWERED and msgtype != VERIFICATION + "request"
+    return event.get("type") == "m.sticker"
 
 
 def _related(inner: dict[str, Any], outer: dict[str, Any]) -> dict[str, Any]:

@@ -263,7 +263,8 @@ class Sync:
                 task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         for task in done:
-            if isinstance(error := task.exception(), OperatorError):
+            error = task.exception()
+            if error is not None and not isinstance(error, WorldError | HomeserverRefused):
                 raise error
 
     async def _fill_gaps(self, batch: Batch) -> None:
@@ -326,7 +327,7 @@ class Sync:
                 await transaction.drop_unread([self._waiting.name(event) for event in batch.done])
                 machine.room_keys.settle(batch.handled, now)
                 machine.room_keys.close_gaps(now)
-                if rooms:
+                if rooms or machine.rows.waiting:
                     people = client.chats.people()
                     machine.forget_people(people.__contains__)
                 lookup = self._store.seal.lookup

@@ -1,6 +1,7 @@
 """Runs the benchmarks that are named: `python -m tests.bench [NAME...]`; without a name it lists them.
 
-Each prints medians with the least and the most, and the goal beside each ratio. They need a Synapse, as the
+After a name its size can be given, such as `initial rooms=300 rounds=3`, for a smaller or a longer run. Each
+prints medians with the least and the most, and the goal beside each ratio. They need a Synapse, as the
 live tests do, and a machine that does nothing else meanwhile.
 """
 
@@ -21,15 +22,24 @@ NAMES = {
 }
 
 
-def main(names: Sequence[str]) -> int:
-    """Run the benchmarks called `names` one after the other; the exit status."""
-    unknown = [name for name in names if name not in NAMES]
-    if unknown or not names:
+def main(words: Sequence[str]) -> int:
+    """Run the benchmarks that `words` name one after the other; the exit status."""
+    wanted: list[tuple[str, dict[str, int]]] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and value.isdigit() and wanted:
+            wanted[-1][1][name] = int(value)
+        elif word in NAMES:
+            wanted.append((word, {}))
+        else:
+            wanted.clear()
+            break
+    if not wanted:
         for name, what in NAMES.items():
             say(f"{name:<10} {what}")
-        return 2 if unknown else 0
-    for name in names:
-        asyncio.run(importlib.import_module(f"tests.bench.{name}").measure())
+        return 2 if words else 0
+    for name, sizes in wanted:
+        asyncio.run(importlib.import_module(f"tests.bench.{name}").measure(**sizes))
     return 0
 
 

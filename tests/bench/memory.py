@@ -20,7 +20,7 @@ STEPS = 3
 _KIB = 1024
 
 
-async def measure(steps: int = STEPS) -> None:
+async def measure(steps: int = STEPS, first: int = FIRST, step: int = STEP) -> None:
     """Set up, measure at each step, and print."""
     watch = Stopwatch()
     ours: list[float] = []
@@ -32,8 +32,8 @@ async def measure(steps: int = STEPS) -> None:
         await Service.start(homeserver) as service,
     ):
         sizes: list[tuple[int, int]] = []
-        for step in range(steps + 1):
-            people = await crowd.grow(STEP if step else FIRST)
+        for number in range(steps + 1):
+            people = await crowd.grow(step if number else first)
             await open_chats(people, service)
             await open_chats(people, echo)
             await asyncio.sleep(1.0)
@@ -46,11 +46,11 @@ async def measure(steps: int = STEPS) -> None:
                 f" the service {ours_now:.0f} KiB, nio echo {theirs_now:.0f} KiB)"
             )
     for before, after in pairwise(sizes):
-        ours.append((after[0] - before[0]) / STEP / _KIB)
-        theirs.append((after[1] - before[1]) / STEP / _KIB)
+        ours.append((after[0] - before[0]) / step / _KIB)
+        theirs.append((after[1] - before[1]) / step / _KIB)
     table = Table("memory: for each further member with one device")
     table.row("the service, KiB", ours)
     table.row("nio echo, KiB", theirs)
-    whole = (sizes[-1][0] - sizes[0][0]) / (STEP * steps) / _KIB
+    whole = (sizes[-1][0] - sizes[0][0]) / (step * steps) / _KIB
     table.ratio(f"the service over 32 KiB (over all steps: {whole:.1f} KiB)", [whole], [32.0], Goal(1.0))
     say(f"({watch():.0f} s in all)")

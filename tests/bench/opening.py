@@ -53,11 +53,14 @@ async def _bare(crowd: Crowd, token: str, one: Person, two: Person) -> float:
         "m.room.history_visibility": {"history_visibility": "invited"},
         "m.room.guest_access": {"guest_access": "forbidden"},
     }
+    levels = ("state_default", "invite", "kick", "ban", "redact")
     body = {
         "preset": "private_chat",
         "visibility": "private",
+        "name": "Room",
         "creation_content": {"m.federate": False},
         "invite": [one.user_id, two.user_id],
+        "power_level_content_override": {"events_default": 0, **dict.fromkeys(levels, 100)},
         "initial_state": [
             {"type": kind, "state_key": "", "content": content} for kind, content in state.items()
         ],

@@ -77,8 +77,12 @@ class Proxy:
         for name in ("Content-Type", "Retry-After"):
             if name in answer.headers:
                 response.headers[name] = answer.headers[name]
-        await response.prepare(request)
-        await response.write_eof()
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+        except ConnectionResetError:
+            # Whoever asked is gone; nobody is left to be told.
+            return response
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         path = request.raw_path.partition("?")[0]
         done = time.monotonic()

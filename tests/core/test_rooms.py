@@ -11,6 +11,7 @@ from schema.community import Timings
 from schema.effects import (
     EmptyPeerRoom,
     InviteAgain,
+    LetWrite,
     MutePeerRoom,
     OpenPeerRoom,
     PurgePeerRoom,
@@ -44,6 +45,17 @@ def test_a_room_begins_with_one_order_to_open_it() -> None:
     assert effects == (OpenPeerRoom(PAIRING.id, (ANA_AT, BEN_AT)),)
 
 
+def test_both_may_write_once_both_are_there() -> None:
+    """What one wrote before the other came could not be read by them, so the room opens muted."""
+    opened, _ = _walk(ROOM, OPENED)
+    first, effects = rooms.advance(opened, rooms.Joined(ANA), opened.made_at, TIMINGS)
+    assert effects == ()
+    both, effects = rooms.advance(first, rooms.Joined(BEN), opened.made_at, TIMINGS)
+    assert effects == (LetWrite(ROOM.id, RoomId("!room")),)
+    again, effects = rooms.advance(both, rooms.Joined(BEN), opened.made_at, TIMINGS)
+    assert (again, effects) == (both, ())
+
+
 def test_the_whole_way() -> None:
     """Open, time is up, mute, reading time, redact, empty, settle, purge, in this order and no other."""
     record, effects = _walk(
@@ -61,6 +73,7 @@ def test_the_whole_way() -> None:
     )
     assert record.state is RoomState.GONE
     assert [type(effect) for effect in effects if not isinstance(effect, Tell)] == [
+        LetWrite,
         MutePeerRoom,
         RedactPeerRoom,
         EmptyPeerRoom,

@@ -11,7 +11,7 @@ import secrets
 import time
 
 from tests.demo.stage import Player, Stage
-from tests.demo.witness import local, read, tables
+from tests.demo.witness import Sight, local, read, tables
 from tests.live import canaries, story
 from tests.live.member import MemberFailed
 
@@ -27,6 +27,7 @@ LINES = (
 )
 PAIRING_TABLES = ("requests", "asks", "pairings", "peer_rooms")
 _NOTED = (*PAIRING_TABLES, "inbox", "outbox")
+_ENDS_WITHIN = 30.0
 _ERASED_WITHIN = 15.0
 
 
@@ -39,6 +40,7 @@ class Play:
         self._member, self._peer = stage.member, stage.peer
         self._sealed: set[bytes] = set()
         self.broken: list[str] = []
+        stage.page.at_each = self._note_sealed
 
     def _fact(self, holds: bool, text: str, *details: str) -> None:
         self._screen.fact(holds, text, details)
@@ -67,11 +69,12 @@ class Play:
     async def _offer(self) -> str:
         self._screen.chapter(
             "1. Somebody offers time",
-            "A member writes to the front desk from any Matrix app, in an encrypted chat. Everything is a number"
-            " or a word. This one says that they may be asked.",
+            "A member writes to the front desk from any Matrix app, in an encrypted chat; a number or a word"
+            " is enough. This one says that they may be asked. Beside it is what the homeserver has of each"
+            " message: the room (a letter here), who, what kind, how many bytes.",
         )
-        chat = await story.comes(self._peer, self._stage.instance.desk_user)
-        await story.offer_time(self._peer, chat, length="2 hours", card=CARD)
+        chat, menu = await story.is_greeted(self._peer, self._stage.instance.desk_user)
+        await story.offer_time(self._peer, chat, length="2 hours", card=CARD, menu=menu)
         return chat
 
     async def _ask(self) -> str:
@@ -79,24 +82,21 @@ class Play:
             "2. Somebody asks for company",
             "Nothing is kept as a request, and nobody is asked, before the yes at the end.",
         )
-        chat = await story.comes(self._member, self._stage.instance.desk_user)
+        chat, menu = await story.is_greeted(self._member, self._stage.instance.desk_user)
         await story.ask_for_company(
-            self._member, chat, wish="wish.listening", topic="burnout", length="1 hour", note=NOTE
+            self._member, chat, topic="burnout", length="1 hour", note=NOTE, menu=menu
         )
-        self._note_sealed()
         return chat
 
     async def _be_asked(self, peer_chat: str) -> None:
         self._screen.chapter(
             "3. One person is asked, and may say no",
-            "No and silence look the same to whoever asked. The words of whoever asks cross only after a first"
-            " yes, and no address crosses at all.",
+            "No and silence look the same to whoever asked. The words of whoever asks cross only after a"
+            " first yes, and no address crosses at all.",
         )
         ask = await story.is_asked(self._peer, peer_chat)
-        self._note_sealed()
         note = await story.says_yes(self._peer, peer_chat, ask)
         await story.goes_on(self._peer, peer_chat, note)
-        self._note_sealed()
 
     async def _consent(self, chat: str, peer_chat: str) -> str:
         self._screen.chapter(
@@ -105,16 +105,13 @@ class Play:
             " taken back. Then a third account opens a room: the keeper, which has no encryption.",
         )
         consent = await story.is_offered(self._member, chat)
-        self._note_sealed()
         before = [self._knows(self._member, self._peer), self._knows(self._peer, self._member)]
         await story.agrees(self._member, chat, consent)
         room = await story.joins_peer_room(self._member, chat)
         assert await story.joins_peer_room(self._peer, peer_chat) == room
-        await self._peer.sees_membership(room, self._member.user_id, "join")
-        await self._member.sees_membership(room, self._peer.user_id, "join")
-        self._stage.page.rooms[room] = "in their room"
-        self._stage.page.happened("The keeper opens a room and invites the two, who come in.", room)
-        self._note_sealed()
+        await story.can_write(self._member, room)
+        await story.can_write(self._peer, room)
+        self._stage.page.happened("The two come in. Now that both are there, they may write.", room)
         self._fact(
             not any(before),
             "Before the second yes, nothing that either one's app had received held the other's address.",
@@ -157,8 +154,8 @@ class Play:
     async def _end(self, room: str, chat: str, peer_chat: str) -> None:
         self._screen.chapter(
             "6. What is over goes",
-            "Either one can end it. From then on nobody can write; both can still read for a time (a day; five"
-            " seconds here), so that nobody's words vanish under them. Then it is taken away.",
+            "Either one can end it. From then on nobody can write; both can still read for a time (a day;"
+            " five seconds here), so that nobody's words vanish under them. Then it is taken away.",
         )
         watching = asyncio.create_task(self._watch(room))
         try:
@@ -170,29 +167,40 @@ class Play:
             except MemberFailed as failed:
                 refused = str(failed.errcode)
             self._fact(refused == "M_FORBIDDEN", "Nobody can write in it any more: the homeserver refuses.")
-            self._note_sealed()
             self._screen.status("the room can be read for five seconds more; then it is erased")
-            await story.gets_receipt(self._member, chat)
-            await story.gets_receipt(self._peer, peer_chat)
+            seen = await watching
         finally:
             watching.cancel()
-            self._screen.status("")
-        self._screen.happens("Meanwhile, in their room:", self._seen_at_the_end)
+        self._screen.happens(
+            "The keeper let nobody write any more; after the reading time it had everything redacted, took"
+            " both out, and left.",
+            self._stage.witness.lines(seen),
+        )
+        self._screen.status("the homeserver purges the room")
+        receipts = [
+            await story.gets_receipt(self._member, chat),
+            await story.gets_receipt(self._peer, peer_chat),
+        ]
+        self._screen.status("")
+        self._fact(receipts[0].body == receipts[1].body, "Both got the same receipt.")
 
-    async def _watch(self, room: str) -> None:
-        """Gather what the homeserver has of the room's end before that goes too."""
-        self._seen_at_the_end: list[str] = []
-        while True:
-            self._seen_at_the_end += self._stage.witness.state(room)
-            await asyncio.sleep(0.1)
+    async def _watch(self, room: str) -> list[Sight]:
+        """Gather what the homeserver has of the room's end, before that goes too, until the keeper left."""
+        seen: list[Sight] = []
+        keeper = self._stage.instance.keeper_user
+        async with asyncio.timeout(_ENDS_WITHIN):
+            while not any(sight.state_key == keeper and sight.membership == "leave" for sight in seen):
+                seen += self._stage.witness.changes(room)
+                await asyncio.sleep(0.1)
+        return seen
 
     # ---- what is left
 
     async def _look(self, room: str, chats: tuple[str, str]) -> None:
         self._screen.chapter(
             "7. What is left",
-            "The receipt above is a claim. This looks at the homeserver and at every byte that the service has"
-            " on disk.",
+            "The receipt above is a claim. This looks at the homeserver and at every byte that the service"
+            " has on disk.",
         )
         witness = self._stage.witness
         self._fact(not await witness.knows(room), "The homeserver's administrator doesn't find the room.")
@@ -237,8 +245,8 @@ class Play:
         self._screen.status("")
         self._fact(
             not left,
-            f"What was sealed is gone too: of {len(self._sealed)} ciphertexts noted while they talked, none is"
-            " in any of these files.",
+            f"What was sealed is gone too: of {len(self._sealed)} ciphertexts noted while they talked, none"
+            " is in any of these files.",
             *left[:5],
         )
         self._planted(names[0], NOTE, next(iter(self._sealed)))
@@ -265,6 +273,6 @@ class Play:
             planted.unlink()
         self._fact(
             len(hits) == 3,
-            "The same search finds things: of an address, a sentence and a ciphertext planted in a file beside"
-            f" the database, it found {len(hits)} of 3.",
+            "The same search finds things: of an address, a sentence and a ciphertext planted in a file"
+            f" beside the database, it found {len(hits)} of 3.",
         )

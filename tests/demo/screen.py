@@ -1,4 +1,4 @@
-"""The demo's page in the terminal: a conversation in columns, or one message below another where it is narrow.
+"""The demo's page in the terminal: a conversation in columns, or, where it is narrow, one below another.
 
 Rules guarded here:
 - It reads in 80 columns, without colour, and as plain lines in a file: nothing is said by colour alone.
@@ -44,6 +44,8 @@ class Screen:
         self._turns = 0
         self.names: dict[Speaker, str] = {"desk": "Front desk", "member": "Member", "peer": "Peer"}
         self._headed = False
+        self._apart = False
+        self._gone = False
 
     @property
     def terminal(self) -> bool:
@@ -74,8 +76,18 @@ class Screen:
 
     def _line(self, text: str = "") -> None:
         self._clear()
-        self._out.write(self._plain(text.rstrip()) + "\n")
-        self._out.flush()
+        self._write(self._plain(text.rstrip()) + "\n")
+
+    def _write(self, text: str) -> None:
+        """Print; that nobody reads any more is raised once (OSError), so that all can be ended in order."""
+        if self._gone:
+            return
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except OSError:
+            self._gone = True
+            raise
 
     # ---- what goes on
 
@@ -91,14 +103,13 @@ class Screen:
             return
         self._turns += 1
         turning = f"  {_SPINNER[self._turns % len(_SPINNER)]} {self._doing}"
-        self._out.write("\r\033[K" + self._styled(self._plain(turning)[: self._width], "dim"))
-        self._out.flush()
+        self._write("\r\033[K" + self._styled(self._plain(turning)[: self._width], "dim"))
         self._drawn = True
 
     def _clear(self) -> None:
         if self._drawn:
-            self._out.write("\r\033[K")
             self._drawn = False
+            self._write("\r\033[K")
 
     # ---- the page
 
@@ -130,6 +141,7 @@ class Screen:
         self.paragraph(text, style="dim")
         self._line()
         self._headed = False
+        self._apart = False
 
     def step(self, name: str, text: str, began: float) -> None:
         """Say that something stands now, and how long that took."""
@@ -144,6 +156,7 @@ class Screen:
 
     def fact(self, holds: bool, text: str, details: Sequence[str] = ()) -> None:
         """Print something that was looked at just now, and whether it is as it must be."""
+        self._apart = True
         mark = self._styled("✓", "good") if holds else self._styled("✗", "bad")
         words = text if holds else f"NOT SO: {text}"
         for index, line in enumerate(textwrap.wrap(words, min(self._width, 100) - 4, break_on_hyphens=False)):
@@ -172,11 +185,12 @@ class Screen:
 
         `to` names whom it is for, `aside` explains it (the words that a number stands for).
         """
+        self._set_apart()
         if self._columns:
             cells: dict[str, list[tuple[str, str]]] = {speaker: self._cell(speaker, text, to, aside)}
             self._row({**cells, "sight": self._sights(sights)})
             return
-        name = self.names[speaker] + (f", {to}" if to else "")
+        name = self.names[speaker] + (f" to {to}" if to and speaker == "desk" else f", {to}" if to else "")
         self._head(name, speaker, sights)
         for line in self._wrapped(text + (f"  ({aside})" if aside else ""), self._width - 4):
             self._line(f"  {self._styled('│', speaker)} {line}")
@@ -184,26 +198,45 @@ class Screen:
 
     def happens(self, text: str, sights: Sequence[str]) -> None:
         """Print something that nobody said, and what the homeserver saw of it."""
+        self._set_apart()
         if self._columns:
             cell = [(line, "dim") for line in self._wrapped(text, self._shares()["desk"])]
             self._row({"desk": cell, "sight": self._sights(sights)})
             return
         for line in self._wrapped(text, self._width - 4):
             self._line(self._styled(f"  {line}", "dim"))
-        for line in sights:
-            self._line(self._styled(f"{'seen: ' + line:>{self._width}}", "sight"))
+        for line in self._seen(sights):
+            self._line(self._styled(line, "sight"))
         self._line()
 
+    def _set_apart(self) -> None:
+        """Leave a line free between what was looked at and what is said next."""
+        if self._apart:
+            self._line()
+            self._apart = False
+
     def _head(self, name: str, speaker: Speaker, sights: Sequence[str]) -> None:
-        for index, sight in enumerate(sights or [""]):
+        """Print who speaks, and at the right margin what the homeserver saw."""
+        seen = self._seen(sights) or [""]
+        for index, line in enumerate(seen):
             left = name if index == 0 else ""
-            right = f"seen: {sight}" if sight else ""
-            gap = " " * max(2, self._width - len(left) - len(right))
-            self._line(self._styled(left, speaker) + gap + self._styled(right, "sight"))
+            if left and len(left) > len(line) - len(line.lstrip()) - 2:
+                self._line(self._styled(left, speaker))
+                left = ""
+            self._line(self._styled(left, speaker) + self._styled(line[len(left) :], "sight"))
+
+    def _seen(self, sights: Sequence[str]) -> list[str]:
+        """What the homeserver saw as lines at the right margin."""
+        lines: list[str] = []
+        for sight in sights:
+            wrapped = textwrap.wrap(f"seen: {sight}", min(56, self._width - 4), subsequent_indent=" " * 8)
+            before = " " * (self._width - max(map(len, wrapped)))
+            lines += [before + line for line in wrapped]
+        return lines
 
     def _shares(self) -> dict[str, int]:
         rest = self._width - 9
-        sight = 36 if rest >= 120 else 27
+        sight = 39 if rest >= 120 else 27
         side = int((rest - sight) * 0.27)
         return {"desk": rest - sight - 2 * side, "member": side, "peer": side, "sight": sight}
 
@@ -223,8 +256,8 @@ class Screen:
         shares = self._shares()
         if not self._headed:
             self._headed = True
-            heads = {**self.names, "sight": "The homeserver sees"}
-            self._bar({name: (heads[name], "bold") for name in shares}, shares)
+            heads: dict[str, tuple[str, str]] = {name: (text, "bold") for name, text in self.names.items()}
+            self._bar({**heads, "sight": ("The homeserver sees", "bold")}, shares)
             self._line(self._styled("─┼─".join("─" * share for share in shares.values()), "dim"))
         for index in range(max(len(lines) for lines in cells.values())):
             here = {name: lines[index] for name, lines in cells.items() if index < len(lines)}

@@ -10,14 +10,14 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.demo.screen import Screen, Speaker
 from tests.demo.witness import Witness, local
-from tests.live.homeserver import Homeserver
+from tests.live.homeserver import Homeserver, synapse_python
 from tests.live.instance import Instance
 from tests.live.member import Kind, Member, Message, javascript_ready
 
@@ -33,6 +33,8 @@ _PLACE = {
     "checked_on": "2026-11-01",
 }
 _PATIENCE = 45.0
+_IN_A_PEER_ROOM = 3
+"""The two, and the keeper."""
 
 
 class Player(Member):
@@ -96,23 +98,39 @@ class Page:
         self._instance = instance
         self._shown: set[str] = set()
         self._asked: dict[str, str] = {}
+        self._said = ("", "")
         self.rooms: dict[str, str] = {}
         """How a room that is no chat with the front desk is called, by its id."""
+        self.at_each: Callable[[], None] = lambda: None
+        """What is done whenever something was said."""
 
     def said(self, player: Player, room: str, text: str, event_id: str) -> None:
         """Print what a member sent, and which words a number stands for."""
+        self.at_each()
         aside = self._meaning(self._asked.get(room, ""), text)
         sights = self.witness.message(event_id)
         self.screen.says(player.speaker, text, sights, to=self.rooms.get(room, ""), aside=aside)
 
     def heard(self, player: Player, message: Message) -> None:
-        """Print what the front desk said, once."""
+        """Print what the front desk said, once; what it says to both in the same words is not repeated."""
         if message.sender != self._instance.desk_user or message.event_id in self._shown:
             return
         self._shown.add(message.event_id)
+        self.at_each()
+        self._show_peer_rooms()
         self._asked[message.room] = message.body
+        said, self._said = self._said, (message.room, message.body)
+        again = said[0] != message.room and said[1] == message.body
+        text = "The same words." if again else message.body
         to = f"the {self.screen.names[player.speaker].lower()}"
-        self.screen.says("desk", message.body, self.witness.message(message.event_id), to=to)
+        self.screen.says("desk", text, self.witness.message(message.event_id), to=to)
+
+    def _show_peer_rooms(self) -> None:
+        for room in self.witness.made_by(self._instance.keeper_user):
+            # It is made event by event: the two invitations are its last.
+            if room not in self.rooms and len(self.witness.memberships(room)) == _IN_A_PEER_ROOM:
+                self.rooms[room] = "in their room"
+                self.happened("The keeper opens a room and invites the two.", room)
 
     def happened(self, text: str, room: str) -> None:
         """Print something that nobody said, with what the homeserver has of it."""
@@ -120,11 +138,8 @@ class Page:
 
     @staticmethod
     def _meaning(asked: str, answer: str) -> str:
-        choices = dict(
-            (number, words)
-            for number, dot, words in (line.partition(". ") for line in asked.splitlines())
-            if dot and number.isdigit()
-        )
+        lines = (line.partition(". ") for line in asked.splitlines())
+        choices = {number: words for number, dot, words in lines if dot and number.isdigit()}
         return ", ".join(choices[number] for number in answer.split() if number in choices)
 
 
@@ -145,6 +160,7 @@ class Stage:
 @asynccontextmanager
 async def stage(screen: Screen) -> AsyncIterator[Stage]:
     """Start everything, and end everything."""
+    synapse_python()
     root = Path(tempfile.mkdtemp(prefix="alongside-demo-"))
     ending: list[Player] = []
     homeserver = Homeserver(server_name="home.test", directory=root / "homeserver")
@@ -162,10 +178,8 @@ async def stage(screen: Screen) -> AsyncIterator[Stage]:
         kinds: tuple[Kind, Kind] = ("js", "nio") if javascript_ready() else ("nio", "nio")
         async with asyncio.TaskGroup() as group:
             making = group.create_task(_make(screen, homeserver, root / "alongside"))
-            members = [
-                group.create_task(_join(screen, homeserver, name, kind, speaker, ending))
-                for name, kind, speaker in (("heron", kinds[0], "member"), ("willow", kinds[1], "peer"))
-            ]
+            asking = group.create_task(_join(screen, homeserver, "heron", kinds[0], "member", ending))
+            offering = group.create_task(_join(screen, homeserver, "willow", kinds[1], "peer", ending))
         instance = making.result()
         began = time.monotonic()
         screen.status("starting the service")
@@ -174,26 +188,43 @@ async def stage(screen: Screen) -> AsyncIterator[Stage]:
         screen.step("Service", "runs and says that it is ready", began)
         if kinds[0] == "nio":
             screen.paragraph(
-                "Node.js is missing here, so both members are on matrix-nio. With it, one is on matrix-js-sdk,"
-                " set to signed devices only.",
+                "Node.js or its packages are missing here, so both members are on matrix-nio. With them, one"
+                " is on matrix-js-sdk, set to signed devices only.",
                 indent="    ",
             )
         witness = Witness(homeserver)
         page = Page(screen, witness, instance)
-        member, peer = (task.result() for task in members)
+        member, peer = asking.result(), offering.result()
         for player in (member, peer):
             player.page = page
         screen.status("")
         yield Stage(screen, homeserver, instance, member, peer, page, witness, version)
     finally:
-        screen.status("ending what was started")
-        await asyncio.gather(*(player.close() for player in ending))
-        if instance is not None:
-            await instance.kill()
-        await homeserver.kill()
+        await _surely(_end(ending, instance, homeserver))
         ticking.cancel()
-        screen.status("")
         shutil.rmtree(root, ignore_errors=True)
+
+
+async def _end(players: Sequence[Player], instance: Instance | None, homeserver: Homeserver) -> None:
+    # The homeserver first: nobody then waits for an answer of it.
+    await homeserver.kill()
+    if instance is not None:
+        await instance.kill()
+    await asyncio.gather(*(player.close() for player in players), return_exceptions=True)
+
+
+async def _surely(work: Coroutine[None, None, None]) -> None:
+    """Carry `work` through; a Ctrl-C meanwhile is heard after it."""
+    task = asyncio.ensure_future(work)
+    interrupted = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            interrupted = True
+    task.result()
+    if interrupted:
+        raise asyncio.CancelledError
 
 
 async def _tick(screen: Screen) -> None:

@@ -60,21 +60,34 @@ class Witness:
 
     def message(self, event_id: str) -> list[str]:
         """What the homeserver has of one event, which now counts as told."""
-        return [self._line(sight) for sight in self._sights("e.event_id = ?", event_id)]
+        found = self._sights("e.event_id = ?", event_id)
+        self._told.update(sight.event_id for sight in found)
+        return [self._line(sight) for sight in found]
 
     def state(self, room: str) -> list[str]:
-        """What was not told yet of the room's state and redactions, in the homeserver's order.
+        """What was not told yet of the room's state, in the homeserver's order, as `lines` has it."""
+        return self.lines(self.changes(room))
 
-        Who comes and goes has a line of its own; other events of one sender in a row share one.
-        """
+    def changes(self, room: str) -> list[Sight]:
+        """The room's state events and redactions that were not told yet, which now count as told."""
+        found = [
+            sight
+            for sight in self._sights("e.room_id = ?", room)
+            if sight.state_key is not None or sight.type == "m.room.redaction"
+        ]
+        self._told.update(sight.event_id for sight in found)
+        return found
+
+    def lines(self, sights: Sequence[Sight]) -> list[str]:
+        """One line for each who comes or goes; other events of one sender in a row share one."""
         lines: list[str] = []
-        for sender, run in groupby(self._sights("e.room_id = ?", room), key=lambda sight: sight.sender):
+        for sender, run in groupby(sights, key=lambda sight: sight.sender):
             others: list[Sight] = []
             for sight in run:
                 if sight.type == "m.room.member":
                     lines += [*self._together(sender, others), self._line(sight)]
                     others = []
-                elif sight.state_key is not None or sight.type == "m.room.redaction":
+                else:
                     others.append(sight)
             lines += self._together(sender, others)
         return lines
@@ -82,7 +95,6 @@ class Witness:
     def _together(self, sender: str, sights: Sequence[Sight]) -> list[str]:
         if not sights:
             return []
-        self._told.update(sight.event_id for sight in sights)
         kinds = Counter(sight.type for sight in sights)
         named = [f"{count} {kind}" if count > 1 else kind for kind, count in kinds.items()]
         size = sum(sight.size for sight in sights)
@@ -120,12 +132,16 @@ class Witness:
         return found
 
     def _line(self, sight: Sight) -> str:
-        self._told.add(sight.event_id)
         who = local(sight.sender)
         if sight.type == "m.room.member":
             whom = "" if sight.state_key == sight.sender else f" {local(sight.state_key or '')}"
             return f"{self.letter(sight.room)} {who} {sight.membership}{whom}"
         return f"{self.letter(sight.room)} {who} {sight.type} {sight.size:,} B"
+
+    def made_by(self, user: str) -> list[str]:
+        """The rooms that the user made."""
+        rows = read(self._homeserver.database, "SELECT room_id FROM rooms WHERE creator = ?", user)
+        return [str(room) for (room,) in rows]
 
     def memberships(self, room: str) -> Mapping[str, str]:
         """Who is in the room, by the homeserver's current state."""

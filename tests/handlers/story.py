@@ -23,6 +23,7 @@ from schema.effects import (
     EmptyPeerRoom,
     InviteAgain,
     LeaveRoom,
+    LetWrite,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -159,7 +160,7 @@ class Story:
                 self.pending.append(Delivered(effect))
             case PurgePeerRoom():
                 self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
-            case MutePeerRoom() | RedactPeerRoom() | InviteAgain():
+            case MutePeerRoom() | RedactPeerRoom() | InviteAgain() | LetWrite():
                 self.pending.append(Delivered(effect))
             case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom():
                 self.pending.append(Delivered(effect))

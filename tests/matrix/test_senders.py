@@ -1,6 +1,7 @@
 """Nobody speaks for another: whose device a message counts from, and what a changed identity stops."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -187,3 +188,77 @@ async def test_what_nobody_vouches_for_is_asked_for_again_once(desk: Desk, serve
     await desk.sync.step()
     events = [each for each in await desk.inbox() if isinstance(each, Message | Unreadable)]
     assert [(type(each), each.event_id) for each in events] == [(Unreadable, event["event_id"])]
+
+
+async def test_encrypted_state_is_nothing(desk: Desk, server: Homeserver) -> None:
+    """A decrypted event with a state key changes no record of ours and is no message."""
+    alice = Peer(server, ALICE)
+    alice.cross_sign()
+    room = await desk.chat_with(alice)
+    alice.share(room, DESK, DEVICE)
+    for type_, content in (
+        ("m.room.member", {"membership": "leave"}),
+        ("m.room.message", {"msgtype": "m.text", "body": "x"}),
+    ):
+        sealed = alice.encrypt(room, type_, content, state_key=ALICE)
+        server.send(room, ALICE, "m.room.encrypted", sealed)
+    alice.say(room, "words")
+    await desk.sync.step()
+    assert await desk.heard() == ["words"]
+    assert desk.client.private(room, alice.user)
+
+
+async def test_a_message_moved_to_another_room_is_not_read(desk: Desk, server: Homeserver) -> None:
+    """What was written for one room says nothing in another, even with a key that claims that room."""
+    alice = Peer(server, ALICE)
+    alice.cross_sign()
+    first, second = await desk.chat_with(alice, "!first"), await desk.chat_with(alice, "!second")
+    alice.share(first, DESK, DEVICE)
+    moved = alice.encrypt(first, "m.room.message", {"msgtype": "m.text", "body": "moved"})
+    server.send(second, ALICE, "m.room.encrypted", moved)
+    key = alice.room_key(first, room_id=second)
+    server.deliver(DESK, DEVICE, alice.olm(DESK, DEVICE, "m.room_key", key))
+    late = alice.encrypt(first, "m.room.message", {"msgtype": "m.text", "body": "moved too"})
+    server.send(second, ALICE, "m.room.encrypted", late)
+    await desk.sync.step()
+    assert await desk.heard() == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sender": MALLORY},
+        {"recipient": MALLORY},
+        {"recipient_keys": {"ed25519": "A" * 43}},
+        {"recipient_keys": {}},
+        {"keys": {}},
+        {"type": "m.forwarded_room_key"},
+        {"type": "m.dummy"},
+    ],
+)
+async def test_an_olm_message_that_disagrees_with_its_envelope(
+    desk: Desk, server: Homeserver, changed: dict[str, Any]
+) -> None:
+    """A room key counts only from whom, to whom and of the kind that its message says."""
+    alice = Peer(server, ALICE)
+    alice.cross_sign()
+    room = await desk.chat_with(alice)
+    key = alice.room_key(room)
+    server.deliver(DESK, DEVICE, alice.olm(DESK, DEVICE, "m.room_key", key, **changed))
+    said = alice.say(room, "forged")
+    await desk.sync.step()
+    assert desk.client.machine.room_keys.get(alice.user, room, said["content"]) is None
+    assert await desk.heard() == []
+
+
+async def test_a_device_that_did_not_sign_itself_is_none(desk: Desk, server: Homeserver) -> None:
+    """Keys that the device itself did not sign are nobody's, even where the identity signed them."""
+    alice = Peer(server, ALICE)
+    signing = alice.cross_sign()
+    stolen = Peer(server, ALICE, "STOLEN", publish=False)
+    keys = stolen.device_keys()
+    keys["signatures"][ALICE]["ed25519:STOLEN"] = alice.device_keys()["signatures"][ALICE]["ed25519:PEER"]
+    server.publish(ALICE, signing.sign(keys))
+    await desk.chat_with(alice)
+    person = desk.client.machine.people[alice.user]
+    assert [device.device_id for device in person.counting()] == ["PEER"]

@@ -8,6 +8,7 @@ import pytest
 
 from schema.errors import HomeserverRefused, NotPrivate, Unreachable, WorldError
 from schema.ids import MatrixId, OutboxId, RoomId
+from service.matrix.client import Client
 from service.matrix.messages import ALONGSIDE_ID
 from tests.matrix.desk import DESK, Desk
 from tests.matrix.homeserver import Homeserver
@@ -135,6 +136,7 @@ async def test_a_poisoned_device_costs_the_others_nothing(desk: Desk, server: Ho
     await desk.say(room, "again", "2")
     assert len(alice.read(room)) == 2
     assert len(server.called("keys claim")) == 1
+    assert not server.to_device.get((ALICE, "FORGED"))
     # Later they are tried again.
     empty.add_one_time_keys(1)
     await desk.clock.advance(timedelta(minutes=6))
@@ -197,6 +199,43 @@ async def test_a_stuck_send_holds_up_no_other_room(desk: Desk, server: Homeserve
         await stuck
     await desk.say(first, "after", "3")
     assert len(alice.read(first)) == 1
+
+
+@pytest.mark.parametrize("call", ["keys query", "keys claim", "send to device"])
+async def test_who_comes_while_a_send_waits_reads_nothing(desk: Desk, server: Homeserver, call: str) -> None:
+    """The room is looked at once more when everything that was awaited is there."""
+    _, room = await _chat(desk, server)
+    desk.client.directory.expect_news(MatrixId(ALICE))
+
+    async def somebody_joins(path: str, body: Any) -> None:
+        server.member(room, BOB, "join")
+        await desk.sync.step()
+
+    server.fail(call, somebody_joins)
+    with pytest.raises((NotPrivate, WorldError)):
+        await desk.say(room, "secret")
+    with pytest.raises(NotPrivate):
+        await desk.say(room, "secret")
+    assert _sent(server, room) == []
+
+
+async def test_a_send_has_a_deadline(desk: Desk, server: Homeserver) -> None:
+    """A send that the homeserver never answers ends by itself, frees its room, and is tried again."""
+    alice, room = await _chat(desk, server)
+    impatient = Client(desk.client.transport, desk.store, DESK, desk.client.device_id, desk.clock, 0.2)
+    await impatient.load()
+
+    async def hang(path: str, body: Any) -> None:
+        await asyncio.Event().wait()
+
+    server.fail("keys claim", hang)
+    server.fail("send", hang)
+    for _ in range(2):
+        async with asyncio.timeout(5):
+            with pytest.raises(Unreachable):
+                await impatient.send_text(room, "hello", False, OutboxId("1"))
+    await impatient.send_text(room, "hello", False, OutboxId("1"))
+    assert len(alice.read(room)) == 1
 
 
 async def test_a_failed_share_is_no_send(desk: Desk, server: Homeserver) -> None:

@@ -64,7 +64,7 @@ async def test_a_failed_commit_loses_nothing(desk: Desk, server: Homeserver) -> 
             yield transaction
             raise Unreachable("the disk is full")
 
-    desk.store.transaction = failing  # type: ignore[method-assign,assignment]
+    desk.store.transaction = failing  # type: ignore[method-assign]
     with pytest.raises(Unreachable):
         await desk.sync.step()
     with pytest.raises(Unreachable):
@@ -89,7 +89,7 @@ async def test_an_unknown_commit_loses_nothing(desk: Desk, server: Homeserver) -
         if name == "batch":
             raise Unreachable("the connection broke")
 
-    desk.store.transaction = forgetful  # type: ignore[method-assign,assignment]
+    desk.store.transaction = forgetful  # type: ignore[method-assign]
     with pytest.raises(Unreachable):
         await desk.sync.step()
     desk.store.transaction = real  # type: ignore[method-assign]
@@ -164,11 +164,11 @@ async def test_faults_are_not_hot(desk: Desk, server: Homeserver, error: Excepti
     woken = desk.woken
     async with _running(desk), asyncio.timeout(20):
         while desk.woken == woken:
-            await desk.clock.advance(timedelta(seconds=0.25))
+            await desk.clock.advance(timedelta(seconds=1))
     pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
-    assert all(0.5 <= pause <= 80 for pause in pauses)
-    assert pauses[:4] == sorted(pauses[:4])
-    assert pauses[-1] >= 60
+    assert len(asked) == 12
+    assert all(pause >= 0.5 for pause in pauses)
+    assert min(pauses[-3:]) >= 60
     assert await desk.heard() == ["after the outage"]
 
 
@@ -231,8 +231,7 @@ async def test_a_key_that_never_comes_is_asked_for_once(desk: Desk, server: Home
     """Several unreadable messages of a room bring one event, after a restart as well, and not too early."""
     alice, room = await _chat(desk, server)
     server.to_device.clear()
-    for number in range(3):
-        last = alice.say(room, str(number))
+    last = [alice.say(room, str(number)) for number in range(3)][-1]
     await desk.sync.step()
     await desk.restart()
     await desk.clock.advance(timedelta(seconds=110))
@@ -458,6 +457,28 @@ async def test_a_slow_server_delays_nobody_for_long(desk: Desk, server: Homeserv
     assert "from afar" in await desk.heard()
 
 
+async def test_a_hanging_server_is_waited_for_briefly(desk: Desk, server: Homeserver) -> None:
+    """Each server is asked by itself, for a bounded time; who could not be asked is asked later."""
+    near, far = Peer(server, ALICE), Peer(server, "@eve:slow.test")
+    directory = desk.client.directory
+
+    async def hang(path: str, body: Any) -> None:
+        if "@eve:slow.test" in body["device_keys"]:
+            await asyncio.Event().wait()
+
+    server.fail("keys query", hang, times=2)
+    async with asyncio.timeout(5):
+        await directory.refresh([near.user, far.user], 0.2)
+    assert not directory.person(near.user).stale
+    assert directory.person(far.user).stale
+    asked = len(server.called("keys query"))
+    await directory.refresh([far.user], 0.2)
+    assert len(server.called("keys query")) == asked
+    await desk.clock.advance(timedelta(seconds=20))
+    await directory.refresh([far.user], 0.2)
+    assert not directory.person(far.user).stale
+
+
 async def test_a_refused_query_is_asked_one_by_one(desk: Desk, server: Homeserver) -> None:
     """One user whom the homeserver can't answer for doesn't hide the others of the server."""
     peers = [Peer(server, f"@m{number}:home.test") for number in range(4)]
@@ -481,6 +502,22 @@ async def test_a_refused_query_is_asked_one_by_one(desk: Desk, server: Homeserve
     await desk.clock.advance(timedelta(seconds=20))
     await desk.sync.step()
     assert "from 1" in await desk.heard()
+
+
+async def test_one_whom_the_homeserver_fails_over_hides_nobody(desk: Desk, server: Homeserver) -> None:
+    """Where a request about many fails they are asked about apart, until the good ones are known."""
+    people = [Peer(server, f"@m{number}:far.test").user for number in range(12)]
+
+    async def fall_over(path: str, body: Any) -> None:
+        if people[3] in body["device_keys"]:
+            raise Unreachable("keys query: 500")
+
+    server.fail("keys query", fall_over, times=100)
+    for _ in range(6):
+        await desk.client.directory.refresh(people, 1.0)
+        await desk.clock.advance(timedelta(minutes=10))
+    stale = [user for user in people if desk.client.directory.person(user).stale]
+    assert stale == [people[3]]
 
 
 async def test_news_during_an_answer_are_not_lost(desk: Desk, server: Homeserver) -> None:

@@ -189,7 +189,7 @@ async def test_the_locks_file_is_for_its_owner_only(tmp_path: Path) -> None:
 
 async def test_a_folder_that_is_not_there_is_the_operators_to_make(tmp_path: Path) -> None:
     """The error says what cannot be written, with the key and the variable."""
-    with pytest.raises(OperatorError, match="ALONGSIDE_DATABASE"):
+    with pytest.raises(OperatorError, match="ALONGSIDE_DATABASE__URL"):
         async with Lease.take(f"sqlite:///{tmp_path}/nowhere/alongside.db"):
             pass
 

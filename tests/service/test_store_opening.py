@@ -109,7 +109,7 @@ async def test_another_key_opens_nothing_and_changes_nothing(url: str) -> None:
     """The error names key and variable, and every byte of the database is as before."""
     await (await opened(url)).close()
     before = await _whole(url)
-    with pytest.raises(ConfigurationError, match="sealing_key, environment variable ALONGSIDE_SEALING_KEY"):
+    with pytest.raises(ConfigurationError, match="ALONGSIDE_KEYS__SEALING_KEY"):
         await Store.open(url, OTHER)
     assert await _whole(url) == before
     store = await Store.open(url, KEY)
@@ -170,7 +170,7 @@ async def test_a_server_that_refuses_us_is_the_operators_fault(cluster: Postgres
         f"alongside:wrong-word@127.0.0.1:{cluster.port}/postgres",
         cluster.url_of("none").split("//")[1],
     ):
-        with pytest.raises(OperatorError, match="ALONGSIDE_DATABASE") as caught:
+        with pytest.raises(OperatorError, match="ALONGSIDE_DATABASE__URL") as caught:
             await Store.open(f"postgresql://{address}", KEY)
         assert "wrong-word" not in str(caught.value)
 
