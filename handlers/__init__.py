@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from handlers import consent, menu, offer, privacy, request, room, talk
-from handlers.desk import PASSING, Desk, Question, Reply, normal, split
+from handlers.desk import PASSING, Desk, Question, Reply
+from handlers.words import normal
 from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
 from schema.events import (
     Delivered,
@@ -109,6 +110,7 @@ class _Command:
 
 COMMANDS: Mapping[str, _Command] = {
     "menu": _Command("command.menu", menu.start, everywhere=True),
+    "hello": _Command("command.hello", menu.start),
     "places": _Command("command.places", menu.places, everywhere=True),
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),
@@ -124,6 +126,8 @@ COMMANDS: Mapping[str, _Command] = {
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
 }
 """Every command, by our name for it."""
+
+_NAMES = {command.words: name for name, command in COMMANDS.items()}
 
 
 async def dispatch(turn: Turn) -> None:
@@ -261,11 +265,8 @@ async def _answer(
 
 
 def _command(desk: Desk, member: Member, body: str) -> str | None:
-    said = normal(body)
-    for name, command in COMMANDS.items():
-        if said in map(normal, split(desk.words(member, command.words))):
-            return name
-    return None
+    key = desk.turn.words.commands(member.language).get(normal(body))
+    return None if key is None else _NAMES[key]
 
 
 def _own_part(event: Message) -> str:
@@ -283,7 +284,7 @@ async def _not_private(desk: Desk, member: Member, event: Message) -> None:
         member = replace(member, room=None)
         desk.keep(member)
     if desk.seldom(member.id, "not_private", timedelta(hours=1)):
-        body = desk.words(member, "odd.not_private")
+        body = desk.words(member, "odd.not_private" if member.room is None else "odd.not_private_known")
         desk.turn.do(SendText(event.room, member.matrix_id, body, notice=True))
         if member.room is None:
             desk.turn.do(OpenDirectChat(member.matrix_id))
@@ -292,7 +293,8 @@ async def _not_private(desk: Desk, member: Member, event: Message) -> None:
 async def _plain(desk: Desk, event: PlainMessage) -> None:
     member = await _member(desk, event.sender)
     if desk.seldom(member.id, "plain", timedelta(hours=1)):
-        desk.turn.do(AnswerPlainRoom(event.room, event.sender, desk.words(member, "odd.plain")))
+        body = desk.words(member, "odd.plain" if member.room is None else "odd.plain_known")
+        desk.turn.do(AnswerPlainRoom(event.room, event.sender, body))
         if member.room is None:
             desk.turn.do(OpenDirectChat(event.sender))
 
@@ -361,6 +363,8 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         return
     member = await desk.member(desk.turn.identify(effect.member))
     if member is None or member.room != effect.room:
+        return
+    if event.reason == "deadline":
         return
     # The chat takes nothing any more. Their next message, from whichever chat, says where they are.
     desk.keep(replace(member, room=None))

@@ -87,7 +87,8 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     if ask is None or ask.state not in (AskState.WAITING, AskState.SHOWN):
         return None
     if ask.state is AskState.WAITING:
-        if await desk.records.get(Request, ask.request) is None:
+        if await desk.records.get(Request, ask.request) is None or await requests.engaged(desk, member.id):
+            # It is not asked after all; its hour comes, and others have been asked.
             return None
         ask, effects = advance_ask(ask, AskMove.SHOW, desk.now, desk.now + desk.timings.ask_open)
         await desk.records.put(ask)
@@ -114,10 +115,11 @@ async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> Non
         else:
             desk.say(member.id, "ask.no")
         return
+    # One room at once: whatever else is open to them counts as silence from here on.
+    await requests.clear_asks(desk, member.id, but=ask.id)
     request = await desk.records.get(Request, ask.request)
-    reading = await desk.records.find(Ask, request=ask.request, state=AskState.READING)
-    if request is not None and request.state is RequestState.LOOKING and not reading:
-        await requests.open_note(desk, ask)
+    if request is not None and requests.note_is_free(desk, request):
+        await requests.open_note(desk, request, ask, request.due_at or request.until)
         desk.ask(member.id, "note", subject=ask.id)
         return
     until = desk.now + desk.timings.consent_open
@@ -145,18 +147,27 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
     if ask is None or ask.state is not AskState.READING:
         return None
     if ask.note_seen:
-        text = desk.words(member, "note.again", length=ask.length, until=ask.due_at)
-        return Question(text, _NOTE, binding=True, also=_SKIP, until=ask.due_at)
-    request = await desk.records.get(Request, ask.request)
-    if request is None:
-        # It was taken back before the note was read; they hear at the hour they were told.
-        return None
-    await desk.records.put(replace(ask, note_seen=True))
-    if request.note:
-        text = desk.words(member, "note.words", note=request.note, length=ask.length, until=ask.due_at)
+        said = desk.words(member, "note.again")
     else:
-        text = desk.words(member, "note.none", length=ask.length, until=ask.due_at)
-    return Question(text, _NOTE, binding=True, also=_SKIP, until=ask.due_at)
+        request = await desk.records.get(Request, ask.request)
+        if request is None:
+            # It was taken back before the note was read; they hear at the hour they were told.
+            return None
+        await desk.records.put(replace(ask, note_seen=True))
+        said = (
+            desk.words(member, "note.words", note=request.note)
+            if request.note
+            else desk.words(member, "note.none")
+        )
+    terms = desk.words(
+        member,
+        "note.terms",
+        length=ask.length,
+        address=member.matrix_id,
+        who_runs=desk.community.who_runs,
+        until=ask.due_at,
+    )
+    return Question(f"{said}\n{terms}", _NOTE, binding=True, also=_SKIP, until=ask.due_at)
 
 
 async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> None:
@@ -168,7 +179,7 @@ async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> No
         return
     until = desk.now + desk.timings.consent_open
     offer = await desk.records.get(Offer, OfferId(ask.offer))
-    card, fear = (offer.card, offer.fear) if offer is not None else ("", "unsaid")
+    card, fear = (offer.card, offer.fear) if offer is not None else (ask.card, ask.fear or "unsaid")
     request = await desk.records.get(Request, ask.request)
     if request is not None and request.state is RequestState.LOOKING:
         await requests.propose(desk, request, ask, card, fear, until)

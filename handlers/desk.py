@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from handlers.words import normal, split
 from schema.effects import Effect, SendText, Tell
 from schema.ids import MemberId
 from schema.records import Member, Prompt
@@ -335,18 +336,6 @@ class Desk:
             if said == str(number) or said in map(normal, self.labels(member, choice)):
                 return choice.name
         return None
-
-
-def split(text: str) -> list[str]:
-    """A catalogue's sentence and the words after it that mean the same, cut at ` | `."""
-    return [part.strip() for part in text.split("|")]
-
-
-def normal(text: str) -> str:
-    """What was typed, less what does not matter: case, width, spaces, quotes, and punctuation around it."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    plain = " ".join(plain.replace("’", "'").split())
-    return plain.strip(" .,;:!?()[]{}\"'“”‘’«»*_`…")
 
 
 def own_words(text: str, longest: int) -> str | None:

@@ -4,6 +4,7 @@ Guards: who sees the card, and when, is said before it is written; nobody is ask
 recap; an offer ends at its hour or at one word, and its end is told to nobody else.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from handlers.consent import rest
@@ -220,7 +221,11 @@ async def end(desk: Desk, member: Member) -> None:
 
 
 async def due(desk: Desk, offer: Offer) -> None:
-    """The offer's hour has come. A question that is open stays so: it said until when."""
+    """The offer's hour has come. A question that is open stays so, with the card: it said until when."""
     await desk.records.delete(Offer, offer.id)
+    for ask in await desk.records.find(
+        Ask, member=offer.member, state=(AskState.SHOWN, AskState.WILLING, AskState.READING)
+    ):
+        await desk.records.put(replace(ask, card=offer.card, fear=offer.fear))
     if await desk.member(offer.member) is not None:
         desk.say(offer.member, "offer.ended")

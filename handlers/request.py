@@ -39,7 +39,8 @@ async def of(desk: Desk, member: MemberId) -> Request | None:
 
 async def begin(desk: Desk, member: Member, draft: Draft) -> None:
     """Make the request that `draft` describes, and ask the first peers."""
-    await _clear_own_asks(desk, member.id)
+    # Whoever asks for company is not asked for it: what they have not answered counts as silence.
+    await clear_asks(desk, member.id)
     timings = desk.timings
     topics = draft.get("topics")
     request = Request(
@@ -74,12 +75,24 @@ async def promised_until(desk: Desk, ask: Ask) -> datetime | None:
     return None
 
 
-async def _clear_own_asks(desk: Desk, member: MemberId) -> None:
-    """Whoever asks for company is not asked for it: what they have not answered counts as silence."""
+async def engaged(desk: Desk, member: MemberId) -> bool:
+    """Whether they ask for company themselves, are in a room or near it, or await an answer to their yes."""
+    if await of(desk, member) or await desk.records.find(Ask, member=member, state=ENGAGED):
+        return True
+    live = [
+        *(await desk.records.find(PeerRoom, asker=member, state=rooms.LIVE)),
+        *(await desk.records.find(PeerRoom, peer=member, state=rooms.LIVE)),
+    ]
+    return bool(live)
+
+
+async def clear_asks(desk: Desk, member: MemberId, but: AskId | None = None) -> None:
+    """What the member has not answered counts as silence, but for the ask that is named."""
     for ask in await desk.records.find(
         Ask, member=member, state=(AskState.WAITING, AskState.SHOWN, AskState.READING)
     ):
-        await drop_ask(desk, ask)
+        if ask.id != but:
+            await drop_ask(desk, ask)
 
 
 # Rounds
@@ -98,7 +111,7 @@ async def look(desk: Desk, request: Request) -> None:
         next_at = min(next_at, request.until)
         asked = 0
         if asker is not None and asker.room is not None:
-            await _pass_note(desk, request)
+            request = await _pass_note(desk, request, next_at)
             asked = await _ask_others(desk, request, next_at)
         if asker is not None:
             request = _tell(desk, request, asked, next_at)
@@ -188,22 +201,33 @@ async def _make_room(desk: Desk, peer: Member) -> None:
                 desk.drop(peer, peer.prompt.subject)
 
 
-async def _pass_note(desk: Desk, request: Request) -> None:
+async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request:
     """Open the note to whoever has waited longest for it; only a round does, so that no step back shows."""
     waiting = await desk.records.find(Ask, request=request.id, state=AskState.WILLING)
     waiting = [ask for ask in waiting if ask.due_at is not None and ask.due_at > desk.now]
-    if waiting:
-        ask = min(waiting, key=lambda one: (one.said_at or one.made_at, one.id))
-        if await desk.member(ask.member) is not None:
-            await open_note(desk, ask)
-            desk.queue(ask.member, "note", subject=ask.id, until=desk.now + desk.timings.consent_open)
+    if not waiting:
+        return request
+    ask = min(waiting, key=lambda one: (one.said_at or one.made_at, one.id))
+    if await desk.member(ask.member) is not None:
+        desk.queue(ask.member, "note", subject=ask.id, until=desk.now + desk.timings.consent_open)
+    return await open_note(desk, request, ask, next_at)
 
 
-async def open_note(desk: Desk, ask: Ask) -> None:
-    """The note is the ask's member's to read; the question about it is the caller's to put."""
+def note_is_free(desk: Desk, request: Request) -> bool:
+    """Whether somebody who says yes now may read the note: it is with one peer at a time, until the round."""
+    return request.state is RequestState.LOOKING and (
+        request.note_until is None or request.note_until <= desk.now
+    )
+
+
+async def open_note(desk: Desk, request: Request, ask: Ask, next_at: datetime) -> Request:
+    """The note is the ask's member's to read, alone until `next_at`; to put the question is the caller's."""
     opened, effects = advance_ask(ask, AskMove.OPEN, desk.now, desk.now + desk.timings.consent_open)
     await desk.records.put(opened)
     await desk.apply(effects)
+    request = replace(request, note_until=next_at)
+    await desk.records.put(request)
+    return request
 
 
 # A peer goes on

@@ -7,7 +7,6 @@ a reason that is one person's own is told to nobody; a request whose room came t
 from handlers import request as requests
 from handlers.desk import Desk
 from schema.effects import (
-    Effect,
     EmptyPeerRoom,
     MutePeerRoom,
     OpenPeerRoom,
@@ -15,7 +14,7 @@ from schema.effects import (
     RedactPeerRoom,
 )
 from schema.events import Delivered, NotDelivered, PeerMembership
-from schema.ids import MemberId
+from schema.ids import MemberId, RoomId
 from schema.records import Member, Pairing, PeerRoom, Request
 from schema.states import Ending, PairingState, RoomState
 from service.core import rooms
@@ -129,15 +128,15 @@ async def delivered(desk: Desk, event: Delivered) -> None:
         return
     room = await desk.records.get(PeerRoom, effect.pairing)
     if isinstance(effect, OpenPeerRoom):
-        await _opened(desk, room, effect, event)
+        await _opened(desk, room, effect, event.room)
         return
-    if room is None:
+    if room is None or room.room != effect.room:
         return
     match effect:
         case MutePeerRoom():
             await advance(desk, room, rooms.Muted())
         case RedactPeerRoom():
-            await advance(desk, room, rooms.Redacted())
+            await advance(desk, room, rooms.Redacted(event.detail != "partly"))
         case EmptyPeerRoom(members=members):
             if rooms.counts_as_emptied(room, members):
                 await advance(desk, room, rooms.Emptied())
@@ -145,26 +144,26 @@ async def delivered(desk: Desk, event: Delivered) -> None:
             await advance(desk, room, rooms.Purged(event.detail or "asked"))
 
 
-async def _opened(desk: Desk, room: PeerRoom | None, effect: OpenPeerRoom, event: Delivered) -> None:
-    if event.room is None:
+async def _opened(desk: Desk, record: PeerRoom | None, effect: OpenPeerRoom, opened: RoomId | None) -> None:
+    if opened is None or (record is not None and record.room == opened):
         return
-    move = rooms.Opened(event.room, effect.members)
-    if room is None:
-        # It was given up, and opened after all: nobody was told of it, and nobody is to sit in it alone.
-        desk.turn.do(MutePeerRoom(effect.pairing, event.room))
-        desk.turn.do(EmptyPeerRoom(effect.pairing, event.room, effect.members))
-        desk.turn.do(PurgePeerRoom(effect.pairing, event.room))
-    else:
-        await advance(desk, room, move)
+    if record is None or record.room is not None:
+        # It was given up and opened after all, or opened twice: nobody was told of this one, and nobody is to
+        # sit in it alone.
+        desk.turn.do(MutePeerRoom(effect.pairing, opened))
+        desk.turn.do(EmptyPeerRoom(effect.pairing, opened, effect.members))
+        desk.turn.do(PurgePeerRoom(effect.pairing, opened))
+        return
+    await advance(desk, record, rooms.Opened(opened, effect.members))
 
 
 async def not_delivered(desk: Desk, event: NotDelivered) -> None:
     """The keeper was refused for good: the next step comes all the same, and the receipt says so."""
-    effect: Effect = event.effect
+    effect = event.effect
     if not isinstance(effect, _OF_ROOMS):
         return
     room = await desk.records.get(PeerRoom, effect.pairing)
-    if room is None:
+    if room is None or (not isinstance(effect, OpenPeerRoom) and room.room != effect.room):
         return
     match effect:
         case OpenPeerRoom():

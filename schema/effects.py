@@ -65,6 +65,15 @@ class OpenPeerRoom:
 
 
 @dataclass(frozen=True)
+class LetWrite:
+    """Let both write: it opens muted, since what one writes before the other is in cannot be read by them."""
+
+    pairing: PairingId
+    room: RoomId
+    type: Literal["let_write"] = "let_write"
+
+
+@dataclass(frozen=True)
 class MutePeerRoom:
     """Nobody can write in it any more; people can still delete their own words."""
 
@@ -75,7 +84,10 @@ class MutePeerRoom:
 
 @dataclass(frozen=True)
 class RedactPeerRoom:
-    """Ask every server that has the room to drop its events' contents, while people are still joined."""
+    """Ask every server that has the room to drop its events' contents, while people are still joined.
+
+    `Delivered.detail` is "partly" where our own server refused some of it.
+    """
 
     pairing: PairingId
     room: RoomId
@@ -121,6 +133,7 @@ Effect = (
     | JoinRoom
     | LeaveRoom
     | OpenPeerRoom
+    | LetWrite
     | MutePeerRoom
     | RedactPeerRoom
     | EmptyPeerRoom

@@ -57,7 +57,8 @@ class Request:
 
     `length` is how long they would like to be together, `until` when the request itself lapses. `round`
     counts the times that peers were asked. `due_at` is the next try. `reporters` says that people who must
-    report may be asked. `told` is what the asker was last told about the search.
+    report may be asked. `told` is what the asker was last told about the search. Before `note_until` the note
+    is with one peer, whatever that one answers.
     """
 
     id: RequestId
@@ -73,6 +74,7 @@ class Request:
     note: str
     reporters: bool = False
     told: str = ""
+    note_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Ask:
     Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
     hour; `said_at` is when they said yes. `wish` and `topics` are what the question says, so that it reads
     the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
-    the member's own, from the moment that they would go on.
+    the member's own, from the moment that they would go on, or that their offer ended.
     """
 
     id: AskId
@@ -124,7 +126,9 @@ class Ask:
 
 @dataclass(frozen=True)
 class Pairing:
-    """A request and an offer on their way through both consents. Deleted when its room is gone, or it lapsed.
+    """A request and an offer on their way through both consents.
+
+    Deleted when the two have met in their room, or when it is over.
 
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind

@@ -200,9 +200,7 @@ outbox = Table(
     Column("next_at", Instant, nullable=True),
     _sealed(),
     sqlite_autoincrement=True,
-    info={
-        "kept": "until delivered or refused for good, or its deadline: a day for words, 14 for an erasure"
-    },
+    info={"kept": "until delivered or refused for good, or its deadline: a day for words, 14 for an erasure"},
 )
 chats = Table(
     "chats",

@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import SystemRandom
@@ -45,8 +45,8 @@ _CONNECTIONS = 64
 _SYNC_FRESH = timedelta(seconds=90)
 _TIMER_LATE = timedelta(minutes=1)
 _KEEPER_LOOKED_AT = 60.0
-_ERASE_AFTER, _ERASE_WITHIN = 1.0, 10.0
-"""Seconds without another deletion before the disk is made to forget; the longest that this waits."""
+_ERASE_EVERY = 1.0
+_ERASE_WITHIN = 5.0
 _STRAYS_EVERY = 3600.0
 """Seconds between two looks for rooms that no record knows."""
 _STRAYS_AGAIN = 60.0
@@ -134,22 +134,22 @@ class Service:
                 await asyncio.sleep(_STRAYS_AGAIN)
 
     async def _erase(self) -> None:
-        """Make what was deleted leave the disk as well, soon after the commit that deleted it."""
-        erased = self.engine.erased
-        # An earlier run may have ended between such a commit and this.
-        erased.set()
+        """Make what was deleted leave the disk as well: at the start, soon after a record's end, and always
+        within a few seconds, since what a record's end still sends is deleted after that.
+        """
+        self.engine.erased.set()
         while True:
-            await erased.wait()
-            since = self.clock.monotonic()
-            while erased.is_set() and self.clock.monotonic() - since < _ERASE_WITHIN:
-                erased.clear()
-                await asyncio.sleep(_ERASE_AFTER)
-            erased.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ERASE_WITHIN):
+                    await self.engine.erased.wait()
+            if not self.engine.erased.is_set() and not self.store.log_holds_some:
+                continue
+            self.engine.erased.clear()
             try:
                 await self.store.erase_checkpoint()
             except WorldError:
-                erased.set()
-                await asyncio.sleep(_ERASE_AFTER)
+                self.engine.erased.set()
+            await asyncio.sleep(_ERASE_EVERY)
 
     async def _known_rooms(self) -> Known:
         async with self.store.transaction("rooms read") as transaction:
@@ -211,6 +211,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             settings.homeserver.server_name,
             tag=lambda pairing: store.seal.lookup("peer room tags", pairing),
             admin=_admin(settings, session),
+            room_version=settings.homeserver.room_version,
         )
         metrics, random = Metrics(), SystemRandom()
         outbox = Outbox(
@@ -228,7 +229,6 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             metrics=metrics,
         )
         outbox.result = engine.result
-        outbox.dropped = engine.erased.set
         verification = Verification(
             desk_transport,
             Own(settings.desk_user, device, desk.machine.ed25519, identity.master),

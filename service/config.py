@@ -54,6 +54,7 @@ OTHER_VARIABLES = frozenset(
         "ALONGSIDE_FAIL_AT",  # The fail points, for tests (service.failpoint).
         "ALONGSIDE_FAIL_LOG",
         "ALONGSIDE_CRASH",  # What the tests of this project run against.
+        "ALONGSIDE_WRITE_TRANSCRIPTS",
         "ALONGSIDE_NODE",
         "ALONGSIDE_SYNAPSE_PYTHON",
     }

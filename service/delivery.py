@@ -11,6 +11,7 @@ from schema.effects import (
     InviteAgain,
     JoinRoom,
     LeaveRoom,
+    LetWrite,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -40,7 +41,9 @@ class Delivery:
         detail = ""
         match effect:
             case SendText():
-                await self._desk.send_text(effect.room, effect.body, effect.notice, id)
+                await self._desk.send_text(
+                    effect.room, effect.body, effect.notice, id, member=effect.member, again=again
+                )
             case AnswerPlainRoom():
                 await self._desk.send_plain_answer(effect.room, effect.body, id)
             case OpenDirectChat():
@@ -53,10 +56,12 @@ class Delivery:
                 room = await self._keeper.open(effect.pairing, effect.members)
             case InviteAgain():
                 await self._keeper.invite_again(effect.room, effect.member)
+            case LetWrite():
+                await self._keeper.let_write(effect.room)
             case MutePeerRoom():
                 await self._keeper.mute(effect.room)
             case RedactPeerRoom():
-                await self._keeper.redact(effect.room)
+                detail = "partly" if await self._keeper.redact(effect.room) else ""
             case EmptyPeerRoom():
                 await self._keeper.empty(effect.room, effect.members)
             case PurgePeerRoom():

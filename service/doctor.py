@@ -237,8 +237,8 @@ async def _limits(settings: Settings, admin: Transport | None) -> tuple[State, s
         return (
             "look",
             (
-                "not known without admin.token. With Synapse's defaults about ten rooms open at once, then one"
-                " a minute; what waits is done later, in order"
+                "not known without admin.token. With Synapse's defaults about ten rooms open at once, then"
+                " one a minute; what waits is done later, in order"
             ),
             how,
         )

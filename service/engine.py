@@ -67,7 +67,7 @@ class Engine:
         self._inbox.set()
         self.wake_scheduler: Callable[[Transaction], None] = lambda transaction: None
         self.erased = asyncio.Event()
-        """Set after each commit that deleted something: the disk is to be made to forget it."""
+        """Set after each commit that deleted records: the disk is to be made to forget them."""
 
     def wake(self) -> None:
         """Say that the inbox has something."""
@@ -173,6 +173,5 @@ class Engine:
             self._outbox.add(rows)
         self._metrics.turn(type(event), self._clock.monotonic() - begun)
         self.wake_scheduler(transaction)
-        if transaction.deleted or also is not None:
-            # A handled event and a delivered effect hold a person's words and name, sealed, as records do.
+        if transaction.deleted:
             self.erased.set()

@@ -19,7 +19,7 @@ TYPE = "org.alongside.generation"
 """The type of the account data that remembers how often the service started."""
 _ROW = "generation"
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
-_OF_THE_DEVICE = ("desk sync token", "desk_device", "keeper_sync")
+_OF_THE_DEVICE = ("desk_sync", "desk_device", "keeper_sync")
 """Rows of the instance that belong to the encryption device or its place in time, and go with it."""
 
 

@@ -23,8 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from schema.errors import LeaseHeld, Unreachable
-from service.store import address_of, cannot_write, file_of, known_error
+from schema.errors import LeaseHeld
+from service.store import LOST, address_of, cannot_write, file_of, known_error
 
 _ADVISORY_KEY = int.from_bytes(b"alngside", signed=True)
 _PATIENCE = 2.0
@@ -122,7 +122,7 @@ class _File:
         return self._descriptor is not None
 
     async def look(self, seconds: float) -> None:
-        """Notice within `seconds` that somebody took the file away, so that another process could lock a new one."""
+        """After `seconds`, see whether somebody took the file away, so that others could lock a new one."""
         await asyncio.sleep(seconds)
         if self._descriptor is None:
             return
@@ -193,7 +193,7 @@ class _Advisory:
             await engine.dispose()
             if isinstance(error, DBAPIError):
                 raise known_error(error.orig or error) from None
-            if isinstance(error, OSError | postgres.PostgresError | postgres.InterfaceError):
+            if isinstance(error, (*LOST, postgres.PostgresError)):
                 raise known_error(error) from None
             raise
         return cls(engine, connection, session)
@@ -208,7 +208,7 @@ class _Advisory:
         except TimeoutError:
             try:
                 await self._session.fetchval("SELECT 1", timeout=_ANSWER_WITHIN)
-            except (OSError, postgres.PostgresError, postgres.InterfaceError):
+            except (*LOST, postgres.PostgresError):
                 self._lost.set()
 
     async def free(self) -> None:
@@ -216,7 +216,7 @@ class _Advisory:
         try:
             await self._connection.invalidate()
             await self._connection.close()
-        except (OSError, DBAPIError, Unreachable):
+        except (*LOST, DBAPIError):
             pass  # A connection that is lost cannot be closed in good order.
         await self._engine.dispose()
 

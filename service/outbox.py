@@ -21,6 +21,7 @@ from schema.effects import (
     InviteAgain,
     JoinRoom,
     LeaveRoom,
+    LetWrite,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -40,7 +41,9 @@ _AT_ONCE = 32
 """How many effects may be on their way at the same time."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 300.0
 """Seconds before the second try, and the most between two."""
-_SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom, InviteAgain)
+_TOGETHER = 0.2
+"""Seconds that what was sent waits to be forgotten together, while there is more to send."""
+_SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom, InviteAgain, LetWrite)
 """Effects whose success nobody waits for."""
 
 _log = logs.get("outbox")
@@ -95,8 +98,6 @@ class Outbox:
         self._sent_some = asyncio.Event()
         self._room = asyncio.Semaphore(_AT_ONCE)
         self.result: Result
-        self.dropped: Callable[[], None] = lambda: None
-        """Called after each commit that dropped rows: the disk is to be made to forget them."""
 
     def add(self, rows: Iterable[OutboxRow]) -> None:
         """Take committed rows, in the order of their effects."""
@@ -191,12 +192,14 @@ class Outbox:
         """Drop the rows of what was sent, as many at once as there are."""
         while True:
             await self._sent_some.wait()
+            if self._lanes:
+                # Others are on their way: one commit for all of them costs less than one for each.
+                await asyncio.sleep(_TOGETHER)
             self._sent_some.clear()
             sent, self._sent = self._sent, []
             try:
                 async with self._store.transaction("outbox sent") as transaction:
                     await transaction.outbox_done(sent)
-                self.dropped()
             except WorldError as error:
                 _log.warning("what was sent is not forgotten yet", error=error)
                 self._sent += sent

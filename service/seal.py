@@ -12,6 +12,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -116,7 +117,13 @@ def _joined(*parts: bytes) -> bytes:
 
 
 def _place(mark: bytes, table: str, column: str, row: str) -> bytes:
-    return _joined(mark, table.encode(), column.encode(), row.encode())
+    name = row.encode()
+    return _column(mark, table, column) + len(name).to_bytes(4) + name
+
+
+@lru_cache(256)
+def _column(mark: bytes, table: str, column: str) -> bytes:
+    return _joined(mark, table.encode(), column.encode())
 
 
 class Keyring:

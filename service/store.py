@@ -25,7 +25,8 @@ from secrets import token_hex
 from typing import Annotated, ClassVar, NotRequired, Protocol, TypeVar, cast, get_type_hints
 
 from asyncpg import exceptions as postgres
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 from sqlalchemy import (
     URL,
     Dialect,
@@ -65,6 +66,8 @@ _KEEP_SEEN = timedelta(days=14)
 _REMEMBERED = 4096
 """Opened records kept in memory: enough to match 2,000 offers without opening each again."""
 _RESEAL_BATCH = 500
+_BUSY = 5000
+"""Milliseconds that SQLite waits for another program's lock."""
 _DEADLINE = 30.0
 """Seconds that one statement may take on PostgreSQL before its connection is given up."""
 
@@ -290,7 +293,7 @@ class _PostgreSQL:
                         raise _Unexpected
                 elif await self._connection.execute(step.sql) == "ROLLBACK" != step.sql:
                     raise Unreachable("database: the transaction was given up")
-        except _LOST as error:
+        except LOST as error:
             self._lost = True
             raise Unreachable(f"database: {type(error).__name__}") from None
         except postgres.PostgresError as error:
@@ -302,13 +305,17 @@ class _PostgreSQL:
             await self._connection.execute("ROLLBACK")
 
 
-_LOST = (
+LOST = (
     OSError,
     postgres.InterfaceError,
     postgres.PostgresConnectionError,
     postgres.OperatorInterventionError,
+    postgres.InternalClientError,
 )
-"""Errors after which a connection is of no more use; TimeoutError is an OSError."""
+"""Errors after which a connection to PostgreSQL is of no more use; TimeoutError is an OSError.
+
+A connection that the server cut while nobody asked anything answers the next question with an internal error.
+"""
 
 _FULL = ("The disk that holds the database is full", "Make room on it, then start the service again.")
 _READ_ONLY = (
@@ -337,7 +344,7 @@ def _sqlite_error(error: BaseException) -> Exception:
     ):
         if name.startswith(prefixes):
             return OperatorError(
-                f"{problem} ({name})", fix=fix, key="database", variable="ALONGSIDE_DATABASE"
+                f"{problem} ({name})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
             )
     return cast(Exception, error)
 
@@ -361,7 +368,7 @@ def _postgres_error(error: BaseException) -> Exception:
     ):
         if state.startswith(states):
             return OperatorError(
-                f"{problem} ({state})", fix=fix, key="database", variable="ALONGSIDE_DATABASE"
+                f"{problem} ({state})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
             )
     if state.startswith("53"):
         return Unreachable(f"database: {type(error).__name__}")
@@ -396,11 +403,33 @@ class _Shape:
 
     def record(self, row: _Row, text: bytes) -> Record:
         """The record of a row and its opened bytes."""
-        values = self.text.validate_json(text)
+        values = _parsed(self.text, text)
         for name, at, enum in self.clear:
             value = row[at]
             values[name] = value if enum is None or value is None else enum(value)
         return self.kind(**values)  # type: ignore[arg-type]  # Checked by the adapter and by the columns.
+
+
+T = TypeVar("T")
+
+
+def _written(adapter: TypeAdapter[T], value: T) -> bytes:
+    """`value` as JSON; raises TypeError for what its type does not allow, without showing it."""
+    try:
+        return adapter.dump_json(value, warnings="error")
+    except PydanticSerializationError:
+        raise TypeError(f"{type(value).__name__}: a value of another type than its field's") from None
+
+
+def _parsed(adapter: TypeAdapter[T], text: bytes) -> T:
+    """The value of what `_written` gave; raises TypeError for anything else, without showing it."""
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        where = ", ".join(
+            sorted({str(one["loc"][0]) for one in error.errors(include_input=False) if one["loc"]})
+        )
+        raise TypeError(f"a kept row is not of the form that this program writes: {where}") from None
 
 
 _typed_dict = cast(Callable[[str, Mapping[str, object]], type[dict[str, object]]], TypedDict)
@@ -718,8 +747,11 @@ class Transaction:
     # The two ways to the database: ask and tell.
 
     async def _ask(self, statement: _Statement, **values: object) -> list[_Row]:
-        step = _Step(statement.sql, statement.arguments(values))
-        return statement.results(await self._run(step))
+        return statement.results(await self._ask_raw(statement, values))
+
+    async def _ask_raw(self, statement: _Statement, values: Mapping[str, object]) -> list[_Row]:
+        """Rows as the driver gives them."""
+        return await self._run(_Step(statement.sql, statement.arguments(values)))
 
     async def _run(self, step: _Step) -> list[_Row]:
         """Run what waits, then `step`. After a failure nothing more runs: what waited may be lost."""
@@ -784,8 +816,8 @@ class Transaction:
     async def get(self, kind: type[R], id: str) -> R | None:
         """The record of this id, or None."""
         shape = _SHAPES[kind]
-        rows = await self._ask(self._statements.get(shape.table, "id"), id=id)
-        return self._record(kind, rows[0]) if rows else None
+        found = await self._records(kind, self._statements.get(shape.table, "id"), {"id": id})
+        return found[0] if found else None
 
     async def find(self, kind: type[R], **equal: object) -> Sequence[R]:
         """Records whose plain columns equal what is given, by id; a tuple means any of them, None is null."""
@@ -800,8 +832,7 @@ class Transaction:
                 values[name] = value
         if any(count == 0 for _, count in shape):
             return []
-        rows = await self._ask(self._statements.find(table, tuple(shape)), **values)
-        return [self._record(kind, row) for row in rows]
+        return await self._records(kind, self._statements.find(table, tuple(shape)), values)
 
     async def put(self, record: Record) -> None:
         """Write the whole record, new or not."""
@@ -809,7 +840,7 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
-        text = shape.text.dump_json({name: getattr(record, name) for name in shape.sealed}, warnings="error")
+        text = _written(shape.text, {name: getattr(record, name) for name in shape.sealed})
         due = getattr(record, "due_at", None)
         if due is not None and (self.earliest_due is None or due < self.earliest_due):
             self.earliest_due = due
@@ -824,23 +855,28 @@ class Transaction:
     async def room_of(self, room: str) -> PeerRoom | None:
         """The peer room with this room ID, or None."""
         room_hash = self._store.seal.lookup("rooms", room)
-        rows = await self._ask(self._statements.get(tables.peer_rooms, "room_hash"), room_hash=room_hash)
-        return self._record(PeerRoom, rows[0]) if rows else None
+        statement = self._statements.get(tables.peer_rooms, "room_hash")
+        found = await self._records(PeerRoom, statement, {"room_hash": room_hash})
+        return found[0] if found else None
 
-    def _record(self, kind: type[R], row: _Row) -> R:
+    async def _records(self, kind: type[R], statement: _Statement, values: Mapping[str, object]) -> list[R]:
+        """The records of whole rows; one that was opened before from the very same row is not opened anew."""
         shape = _SHAPES[kind]
-        key = (shape.table.name, cast(str, row[0]))
-        remembered = self._store.remembered.get(key)
-        if remembered is not None and remembered[0] == row:
-            return cast(R, remembered[1])
-        record = shape.record(
-            row, self._store.seal.open(*key[:1], "sealed", key[1], cast(bytes, row[shape.sealed_at]))
-        )
-        if kind not in _NOT_REMEMBERED:
-            self._store.remembered[key] = (row, record)
-            if len(self._store.remembered) > _REMEMBERED:
-                self._store.remembered.popitem(last=False)
-        return cast(R, record)
+        table, open_ = shape.table.name, self._store.seal.open
+        remembered = self._store.remembered
+        records = []
+        for row in await self._ask_raw(statement, values):
+            key = (table, cast(str, row[0]))
+            known = remembered.get(key)
+            if known is None or known[0] != row:
+                text = open_(table, "sealed", key[1], cast(bytes, row[shape.sealed_at]))
+                known = (row, shape.record(statement.results((row,))[0], text))
+                if kind not in _NOT_REMEMBERED:
+                    remembered[key] = known
+                    if len(remembered) > _REMEMBERED:
+                        remembered.popitem(last=False)
+            records.append(cast(R, known[1]))
+        return records
 
     # Inbox.
 
@@ -855,7 +891,7 @@ class Transaction:
                 self._seal(
                     tables.inbox,
                     {"id": hashed, "received_at": received_at, "failures": 0},
-                    _EVENT.dump_json(event, warnings="error"),
+                    _written(_EVENT, event),
                 )
                 for hashed, event in taken.items()
             ),
@@ -889,7 +925,7 @@ class Transaction:
         """The oldest waiting events whose `seq` is greater than `after`."""
         rows = await self._ask(self._statements.inbox(), after=after, limit=limit)
         return [
-            InboxRow(seq, row_id, _EVENT.validate_json(self._open(tables.inbox, row)), received_at, failures)
+            InboxRow(seq, row_id, _parsed(_EVENT, self._open(tables.inbox, row)), received_at, failures)
             for row in rows
             for seq, row_id, received_at, failures, _ in (cast(tuple[int, str, datetime, int, bytes], row),)
         ]
@@ -932,7 +968,7 @@ class Transaction:
                         "attempts": 0,
                         "next_at": None,
                     },
-                    _EFFECT.dump_json(row.effect, warnings="error"),
+                    _written(_EFFECT, row.effect),
                 )
                 for row in kept
             ),
@@ -950,7 +986,7 @@ class Transaction:
                 row_id,
                 seq,
                 lane,
-                _EFFECT.validate_json(self._open(tables.outbox, row)),
+                _parsed(_EFFECT, self._open(tables.outbox, row)),
                 made_at,
                 attempts,
                 next_at,
@@ -1136,6 +1172,8 @@ class Store:
         self._keyring: Keyring
         self._outer_key: bytes
         self._opened_by = 1
+        self.log_holds_some = False
+        """Whether SQLite's log took something since it was emptied: pages as they were are then on disk."""
         self.rotating = False
         """Whether a rotation of keys is unfinished: both outer keys still open the database."""
 
@@ -1155,8 +1193,8 @@ class Store:
             raise ConfigurationError(
                 "The sealing key does not have 32 bytes",
                 fix="Give the key that `alongside init` made.",
-                key="sealing_key",
-                variable="ALONGSIDE_SEALING_KEY",
+                key="keys.sealing_key",
+                variable="ALONGSIDE_KEYS__SEALING_KEY",
             )
         address = address_of(url)
         if address.get_backend_name() == "sqlite":
@@ -1207,6 +1245,7 @@ class Store:
                 finally:
                     self._inside = None
             if transaction.wrote:
+                self.log_holds_some = self.path is not None
                 reached(f"after commit {name}")
 
     async def erase_checkpoint(self) -> None:
@@ -1220,9 +1259,15 @@ class Store:
         async with self._turn:
             driver = await self._ready()
             if driver.dialect.name == "sqlite":
-                ((busy, _, _),) = await driver.run([_Step("PRAGMA wal_checkpoint(TRUNCATE)", ())])
+                # Others' turns wait meanwhile, so a reader elsewhere is not waited for.
+                await driver.run([_Step("PRAGMA busy_timeout = 50", ())])
+                try:
+                    ((busy, _, _),) = await driver.run([_Step("PRAGMA wal_checkpoint(TRUNCATE)", ())])
+                finally:
+                    await driver.run([_Step(f"PRAGMA busy_timeout = {_BUSY}", ())])
                 if busy:
                     raise Unreachable("database: the write-ahead log is in use by another program")
+                self.log_holds_some = False
             else:
                 await driver.run([_Step(f"VACUUM {', '.join(table.name for table in tables.SEALED)}", ())])
 
@@ -1301,24 +1346,32 @@ class Store:
             raise OperatorError(
                 "The database was made by a newer version of this program",
                 fix="Install that version again, or restore the backup from before the upgrade.",
-                key="database",
-                variable="ALONGSIDE_DATABASE",
+                key="database.url",
+                variable="ALONGSIDE_DATABASE__URL",
             )
         unlocked = revision is not None and await self._unlock(outer_key)
         if revision != migrations.REVISIONS[-1]:
             await self._migrate()
         if not unlocked:
-            async with self.transaction("make keyring") as transaction:
-                if not await transaction.read_keyring():
-                    if not await transaction.is_empty():
-                        raise _no_keyring()
-                    await transaction.write_keyring(1, "whole", Keyring.new().wrap(outer_key))
+            try:
+                await self._make_keyring(outer_key)
+            except Unreachable:
+                # Another first start may have made it at the same time; then it is there now.
+                await self._make_keyring(outer_key)
             await self._unlock(outer_key)
         path = self.path
         if driver.dialect.name == "sqlite" and path is not None:
             for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
                 if file.exists():
                     file.chmod(0o600)
+
+    async def _make_keyring(self, outer_key: bytes) -> None:
+        """Give a database that holds nothing yet its inner keys."""
+        async with self.transaction("make keyring") as transaction:
+            if not await transaction.read_keyring():
+                if not await transaction.is_empty():
+                    raise _no_keyring()
+                await transaction.write_keyring(1, "whole", Keyring.new().wrap(outer_key))
 
     async def _unlock(self, outer_key: bytes) -> bool:
         """Open the keyring; False where there is none yet. Raises ConfigurationError for another key."""
@@ -1336,8 +1389,8 @@ class Store:
             raise ConfigurationError(
                 "The sealing key is not the one that this database was sealed with; nothing was changed",
                 fix="Give the key that belongs to this database; it is backed up apart from it.",
-                key="sealing_key",
-                variable="ALONGSIDE_SEALING_KEY",
+                key="keys.sealing_key",
+                variable="ALONGSIDE_KEYS__SEALING_KEY",
             )
         return False
 
@@ -1389,7 +1442,7 @@ class Store:
             raw = (await self._connection.get_raw_connection()).driver_connection
         except DBAPIError as error:
             raise known_error(error.orig or error) from None
-        except (OSError, postgres.PostgresError, postgres.InterfaceError) as error:
+        except (*LOST, postgres.PostgresError) as error:
             raise known_error(error) from None
         if self._engine.dialect.name == "sqlite":
             self._driver = _SQLite(self._engine.dialect, cast(_Visited, raw))
@@ -1405,7 +1458,7 @@ class Store:
             return
         try:
             await driver.rollback()
-        except (sqlite3.Error, *_LOST, postgres.PostgresError):
+        except (sqlite3.Error, *LOST, postgres.PostgresError):
             await self._drop()
 
     async def _drop(self) -> None:
@@ -1415,7 +1468,7 @@ class Store:
                 if self._engine.dialect.name != "sqlite":
                     await connection.invalidate()
                 await connection.close()
-            except (DBAPIError, *_LOST):
+            except (DBAPIError, *LOST):
                 pass  # A connection that is lost cannot be closed in good order.
 
 
@@ -1444,8 +1497,8 @@ def address_of(url: str) -> URL:
     raise ConfigurationError(
         "The database's address is not one that we know",
         fix="Write sqlite:///path/to/file or postgresql://user:password@host/name.",
-        key="database",
-        variable="ALONGSIDE_DATABASE",
+        key="database.url",
+        variable="ALONGSIDE_DATABASE__URL",
     )
 
 
@@ -1454,7 +1507,9 @@ def _engine(address: URL) -> AsyncEngine:
     # updates. We begin them.
     if address.get_backend_name() == "sqlite":
         return create_async_engine(
-            address, isolation_level="AUTOCOMMIT", connect_args={"isolation_level": None, "timeout": 5.0}
+            address,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"isolation_level": None, "timeout": _BUSY / 1000},
         )
     return create_async_engine(address, connect_args={"command_timeout": _DEADLINE, "timeout": 10.0})
 
@@ -1463,8 +1518,8 @@ def _no_keyring() -> OperatorError:
     return OperatorError(
         "The database has no keyring, so that nothing in it can be opened",
         fix="Restore a backup of the whole database.",
-        key="database",
-        variable="ALONGSIDE_DATABASE",
+        key="database.url",
+        variable="ALONGSIDE_DATABASE__URL",
     )
 
 
@@ -1477,7 +1532,7 @@ def cannot_write(error: OSError) -> OperatorError:
     """Our error for a file beside the database, or the database itself, that cannot be made."""
     problem, fix = _FULL if error.errno == errno.ENOSPC else _READ_ONLY
     return OperatorError(
-        f"{problem} ({error.strerror})", fix=fix, key="database", variable="ALONGSIDE_DATABASE"
+        f"{problem} ({error.strerror})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
     )
 
 
@@ -1499,7 +1554,7 @@ def known_error(error: BaseException) -> BaseException:
     cause = error.__cause__
     if cause is not None and cause is not error:
         return known_error(cause)
-    if isinstance(error, _LOST):
+    if isinstance(error, LOST):
         return Unreachable(f"database: {type(error).__name__}")
     return error
 

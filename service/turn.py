@@ -4,8 +4,7 @@ A handler awaits only the records. What it does with `say` and `do` is collected
 records, and delivered afterwards; nothing leaves from here.
 """
 
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -37,11 +36,13 @@ class Records(Protocol):
 class Words(Protocol):
     """The catalogue: `text` gives sentence `key` in `language` with `values` put in.
 
-    Raises KeyError for a sentence or a value that is not there: our bug, never the member's. `when` says an
-    instant in an IANA zone with its distance from now, `duration` a length of time, `listing` joins items.
+    Raises KeyError for a sentence or a value that is not there: our bug, never the member's. `commands`
+    gives every word that is a command, and its sentence's key. `when` says an instant in an IANA zone with
+    its distance from now, `duration` a length of time, `listing` joins items.
     """
 
     def text(self, language: str, key: str, /, **values: object) -> str: ...
+    def commands(self, language: str) -> Mapping[str, str]: ...
     def when(self, instant: datetime, zone: str, now: datetime, language: str) -> str: ...
     def duration(self, length: timedelta, language: str) -> str: ...
     def listing(self, items: Sequence[str], language: str) -> str: ...
@@ -49,7 +50,11 @@ class Words(Protocol):
 
 @dataclass
 class Turn:
-    """One event's turn. `identify` is the keyed hash that makes a MemberId of a Matrix ID."""
+    """One event's turn.
+
+    `identify` is the keyed hash that makes a MemberId of a Matrix ID. `random` is the system's own in the
+    service, so that ids cannot be guessed; a test seeds one, so that a story can be told again.
+    """
 
     event: Event
     now: datetime
@@ -70,7 +75,6 @@ class Turn:
             body = self.words.text(member.language, key, **values)
             self.do(SendText(member.room, member.matrix_id, body, notice))
 
-    @staticmethod
-    def new_id() -> str:
+    def new_id(self) -> str:
         """A random id: 16 bytes in lowercase hexadecimal."""
-        return secrets.token_hex(16)
+        return f"{self.random.getrandbits(128):032x}"

@@ -5,6 +5,7 @@ person typed is put in as it is and never read as a template; a time is said as 
 zone, with its distance from now.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from gettext import c2py
@@ -35,6 +36,8 @@ class Catalogue:
             with file.open("rb") as lines:
                 self._catalogs[language] = read_po(lines, locale=language, abort_invalid=True)
 
+        self._commands = {language: self._read_commands(language) for language in found}
+
     @property
     def languages(self) -> tuple[str, ...]:
         """The languages there are, by code."""
@@ -62,6 +65,14 @@ class Catalogue:
         if not template:
             raise KeyError(key)
         return template.format_map(values)
+
+    def commands(self, language: str) -> Mapping[str, str]:
+        """Every word that is a command in `language`, as `normal` leaves it, and its sentence's key."""
+        return self._commands[language]
+
+    def _read_commands(self, language: str) -> Mapping[str, str]:
+        keys = [key for key in self.keys(language) if key.startswith("command.")]
+        return {normal(word): key for key in keys for word in split(self.text(language, key))}
 
     def when(self, instant: datetime, zone: str, now: datetime, language: str) -> str:
         """Say `instant` (aware) as it is in IANA `zone`: "Friday 27 November, 17:00 Berlin (in 3 hours)"."""
@@ -101,6 +112,18 @@ class Catalogue:
     def _locale(self, language: str) -> Locale:
         locale = self._catalogs[language].locale
         return locale if locale is not None else Locale.parse(language)
+
+
+def split(text: str) -> list[str]:
+    """A catalogue's sentence and the words after it that mean the same, cut at ` | `."""
+    return [part.strip() for part in text.split("|")]
+
+
+def normal(text: str) -> str:
+    """What was typed, less what does not matter: case, width, spaces, quotes, and punctuation around it."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    plain = " ".join(plain.replace("’", "'").split())
+    return plain.strip(" .,;:!?()[]{}\"'“”‘’«»*_`…")
 
 
 def _key(id: str | Sequence[str]) -> str:

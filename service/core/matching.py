@@ -7,7 +7,7 @@ then chance, so that the same few are not always asked.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from schema.ids import MemberId
 from schema.records import Offer, Request
@@ -17,7 +17,7 @@ MUST_REPORT = "report"
 """What an offer's `fear` says of somebody whom a law obliges to report some things."""
 
 _DAY = timedelta(days=1)
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = 0.0
 
 
 def may_be_asked(
@@ -53,4 +53,10 @@ def fit(request: Request, offer: Offer) -> int:
 
 def in_order(request: Request, offers: Iterable[Offer], chance: Callable[[], float]) -> list[Offer]:
     """The offers as they are to be asked: best fit, then longest since asked, then by `chance`."""
-    return sorted(offers, key=lambda offer: (-fit(request, offer), offer.asked_at or _NEVER, chance()))
+
+    def place(offer: Offer) -> tuple[int, float, float]:
+        # Numbers: instants that were read from the database compare at a twentieth of the speed.
+        asked_at = offer.asked_at.timestamp() if offer.asked_at is not None else _NEVER
+        return -fit(request, offer), asked_at, chance()
+
+    return sorted(offers, key=place)

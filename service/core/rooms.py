@@ -15,6 +15,7 @@ from schema.effects import (
     Effect,
     EmptyPeerRoom,
     InviteAgain,
+    LetWrite,
     MutePeerRoom,
     OpenPeerRoom,
     PurgePeerRoom,
@@ -147,7 +148,16 @@ LIVE = (RoomState.OPENING, RoomState.OPEN)
 
 def allows(record: PeerRoom, move: Move) -> bool:
     """Whether `move` is legal now: what is delivered twice is not, the second time."""
-    return type(move) in MOVES[record.state] and not (isinstance(move, TimeIsUp) and record.due_at is None)
+    if type(move) not in MOVES[record.state]:
+        return False
+    match move:
+        case TimeIsUp():
+            return record.due_at is not None
+        case Opened() | Refused():
+            return record.room is None
+        case Muted():
+            return record.room is not None
+    return True
 
 
 REACHED: Mapping[str, str] = {
@@ -218,8 +228,8 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             here = record.joined if member in record.joined else (*record.joined, member)
             ever = record.ever_joined if member in record.ever_joined else (*record.ever_joined, member)
             met = replace(record, joined=here, ever_joined=ever)
-            if all_came(met) and met.state is RoomState.OPEN:
-                met = replace(met, due_at=met.ends_at)
+            if met.state is RoomState.OPEN and all_came(met) and not all_came(record):
+                return replace(met, due_at=met.ends_at), (LetWrite(met.id, _room(met)),)
             return met, ()
         case Left(member):
             left = replace(record, joined=tuple(one for one in record.joined if one != member))

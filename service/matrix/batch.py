@@ -20,8 +20,9 @@ from service import logs
 from service.matrix import border, messages
 from service.matrix.chats import Chat
 from service.matrix.client import Client
-from service.matrix.machine import Machine, Plaintext, Replayed
+from service.matrix.machine import Machine
 from service.matrix.messages import VERIFICATION, Step
+from service.matrix.room_keys import Name, Plaintext, Replayed
 from service.matrix.waiting import Unread, Waiting
 
 _log = logs.get("service.matrix")
@@ -31,7 +32,10 @@ _MOST_INVITES_OF_ONE = 3
 _BEFORE_US = timedelta(minutes=1)
 """How far the homeserver's clock may be behind ours."""
 
+_MOST_ASKED = 10_000
 _WORDS = ("m.room.encrypted", "m.room.message", "m.sticker")
+_STEP_AGE = timedelta(minutes=10)
+"""Older steps of a verification are of one that is over (spec, "Key verification framework")."""
 
 
 def set_aside(error: Malformed) -> None:
@@ -58,8 +62,8 @@ class Batch:
     timeline: list[Incoming] = field(default_factory=list)
     touched: dict[RoomId, None] = field(default_factory=dict)
     fresh: list[Unread] = field(default_factory=list)
-    done: list[Unread] = field(default_factory=list)
-    indexes: dict[tuple[tuple[str, str, str], int], EventId] = field(default_factory=dict)
+    done: dict[EventId, None] = field(default_factory=dict)
+    indexes: dict[tuple[Name, int], EventId] = field(default_factory=dict)
 
 
 class Reader:
@@ -95,15 +99,20 @@ class Reader:
 
     # ---- rooms
 
-    def left(self, batch: Batch, room: str) -> None:
+    def left(self, batch: Batch, name: str) -> None:
         """We left, were removed, or an invitation was withdrawn: the room and its keys go."""
-        chat = self._client.chats.drop(RoomId(room))
-        self._client.machine.forget_room(RoomId(room))
-        self._client.sharing.drop(RoomId(room))
-        batch.done += self._waiting.of_room(RoomId(room))
+        try:
+            room = border.room_id(name)
+        except Malformed as error:
+            set_aside(error)
+            return
+        chat = self._client.chats.drop(room)
+        self._client.machine.room_keys.forget_room(room)
+        self._client.sharing.drop(room)
+        batch.done.update((each.event_id, None) for each in self._waiting.of_room(room))
         if chat is not None and chat.told is not None:
             cause = EventId(f"left {room} {batch.token}")
-            batch.events.append(DirectChat(cause, RoomId(room), chat.told, False))
+            batch.events.append(DirectChat(cause, room, chat.told, False))
 
     def joined(self, batch: Batch, name: str, section: object, since: str | None) -> None:
         """Take in one joined room's section; `since` is the token that the sync began at."""
@@ -114,27 +123,26 @@ class Reader:
             return
         new = self._client.chats.get(room) is None
         chat = self._client.chats.enter(room)
-        before = dict(chat.members)
+        before, row = dict(chat.members), chat.to_row()
         batch.touched[room] = None
         timeline = border.items(section, "timeline", "events")
+        limited = border.part(section, "timeline").get("limited") is True
+        if limited and not new:
+            chat.doubt()
         for event in [*border.items(section, "state", "events"), *timeline]:
             if isinstance(event, dict) and "state_key" in event:
                 self._guard(chat.apply_state, event)
-            elif isinstance(event, dict) and event.get("type") in _WORDS:
+            elif isinstance(event, dict) and _is_word(event.get("type")):
                 batch.timeline.append(Incoming(room, event))
-        self._guard(chat.apply_summary, border.part(section, "summary"), self._client.user_id)
+        self._guard(chat.apply_summary, border.part(section, "summary"), self._client.user_id, new)
         earlier = border.part(section, "timeline").get("prev_batch")
-        if (
-            border.part(section, "timeline").get("limited") is True
-            and not new
-            and since
-            and isinstance(earlier, str)
-        ):
+        if limited and not new and since and isinstance(earlier, str):
             # An older gap that is still open begins further back: the new one includes it.
             chat.gap = (earlier, chat.gap[1] if chat.gap else since)
         if chat.members != before:
             self._client.sharing.drop(room)
-        self._client.chats.changed.add(room)
+        if chat.to_row() != row:
+            self._client.chats.changed.add(room)
 
     @staticmethod
     def _guard(call: Callable[..., object], *arguments: object) -> None:
@@ -181,10 +189,12 @@ class Reader:
         if chat.told is not None and not chat.members.get(chat.told, False) and chat.sure:
             self._tell(batch, chat, chat.told, False)
             chat.told = None
+            self._client.chats.changed.add(room)
         alone = chat.alone_with(self._client.user_id)
         if alone is not None and chat.told != alone and chat.encrypted and chat.algorithm_known:
             self._tell(batch, chat, alone, True)
             chat.told = alone
+            self._client.chats.changed.add(room)
 
     @staticmethod
     def _tell(batch: Batch, chat: Chat, member: MatrixId, present: bool) -> None:
@@ -209,8 +219,8 @@ class Reader:
     def words(self, batch: Batch, now: datetime) -> None:
         """Read what waits and what is new, in that order."""
         for waiting in self._waiting.all():
-            if waiting not in batch.done and self._read(batch, waiting.room, waiting.event):
-                batch.done.append(waiting)
+            if waiting.event_id not in batch.done and self._read(batch, waiting.room, waiting.event()):
+                batch.done[waiting.event_id] = None
         for incoming in batch.timeline:
             try:
                 border.attempt(self._word, batch, incoming, now)
@@ -227,7 +237,11 @@ class Reader:
             return
         content = border.part(event, "content")
         if event.get("type") != "m.room.encrypted":
-            if not chat.encrypted and content.get("msgtype") not in ("m.notice", "m.server_notice"):
+            if chat.encrypted and (step := messages.read_plain_step(event, room, sender)) is not None:
+                # Some clients verify in clear even in an encrypted room; the verification trusts neither.
+                if now - messages.sent_at(event) < _STEP_AGE:
+                    batch.steps.append(step)
+            elif not chat.encrypted and messages.is_said(event):
                 batch.events.append(PlainMessage(event_id, room, sender))
             return
         if not content or self._read(batch, room, event):
@@ -239,7 +253,7 @@ class Reader:
         small = {name: event.get(name) for name in ("type", "event_id", "sender", "origin_server_ts")}
         kept = {**small, "content": _bounded(content)}
         name = session if isinstance(session, str) and len(session) < 128 else ""
-        batch.fresh.append(Unread(event_id, room, sender, name, kept, now))
+        batch.fresh.append(Unread.make(event_id, room, sender, name, kept, now))
 
     def _read(self, batch: Batch, room: RoomId, event: dict[str, Any]) -> bool:
         """Whether the encrypted event needs nothing more: it was read, or must not be."""
@@ -256,7 +270,7 @@ class Reader:
         event_id = border.event_id(event.get("event_id"))
         sender = border.matrix_id(event.get("sender"))
         outer = border.mapping(event.get("content"))
-        plaintext = machine.decrypt(sender, room, event_id, outer)
+        plaintext = machine.room_keys.decrypt(sender, room, event_id, outer)
         if not self._vouched(machine, sender, room, outer):
             return False
         place = (plaintext.name, plaintext.index)
@@ -283,13 +297,15 @@ class Reader:
 
     def _vouched(self, machine: Machine, sender: MatrixId, room: RoomId, outer: dict[str, Any]) -> bool:
         """Whether the room key came from a device of the sender's that counts."""
-        key = machine.room_key(sender, room, outer)
+        key = machine.room_keys.get(sender, room, outer)
         person = machine.people.get(sender)
         if key is None or person is None or not person.known:
             return False
         if person.device(key.sender_key, key.ed25519) is not None:
             return True
-        if (sender, key.session_id) not in self._asked and len(self._asked) < 10_000:
+        if len(self._asked) > _MOST_ASKED:
+            self._asked.clear()
+        if (sender, key.session_id) not in self._asked:
             # Once for each session: a device newer than our list is asked for without waiting for news.
             self._asked.add((sender, key.session_id))
             self._client.directory.expect_news(sender)
@@ -299,9 +315,12 @@ class Reader:
         """One request to send again for each room where something waited long enough."""
         rooms: dict[RoomId, Unread] = {}
         for each in self._waiting.due(now):
-            if each not in batch.done:
+            if each.event_id not in batch.done:
                 rooms[each.room] = each
-                batch.done.append(each)
+                batch.done[each.event_id] = None
+        for each in [each for each in batch.fresh if self._waiting.hopeless(each)]:
+            rooms[each.room] = each
+            batch.fresh.remove(each)
         for last in rooms.values():
             batch.events.append(Unreadable(last.event_id, last.room, last.sender))
 
@@ -310,3 +329,7 @@ def _bounded(content: dict[str, Any]) -> dict[str, Any]:
     """The fields of an encrypted event's content that reading it needs."""
     names = ("algorithm", "ciphertext", "session_id", "m.relates_to")
     return {name: content[name] for name in names if name in content}
+
+
+def _is_word(type_: object) -> bool:
+    return type_ in _WORDS or (isinstance(type_, str) and type_.startswith(VERIFICATION))

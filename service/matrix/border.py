@@ -30,8 +30,8 @@ def attempt(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return call(*args, **kwargs)
     except (AlongsideError, asyncio.CancelledError, KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # noqa: BLE001 (a panic of the Rust library is no Exception)
-        raise Malformed(type(error).__name__) from None
+    except BaseException as error:
+        raise Malformed(type(error).__name__) from error
 
 
 def mapping(value: object) -> dict[str, Any]:

@@ -25,10 +25,10 @@ _MOST_NAMED = 20
 class Chat:
     """One room that the desk is in.
 
-    `members` has everybody known to be joined (True) or invited (False). `joined` and `invited` are the
-    homeserver's counts, None until it said them. `algorithm_known`: the encryption is one that we speak.
-    `told` is the member whose arrival was made an event. `last` is the newest membership event. `gap` are the
-    sync tokens between which the timeline has not been read.
+    `members` has everybody known to be joined (True) or invited (False); `sure` says that it is everybody.
+    `joined` and `invited` are the homeserver's counts, None until it said them. `algorithm_known`: the
+    encryption is one that we speak. `told` is the member whose arrival was made an event. `last` is the
+    newest membership event. `gap` are the sync tokens between which the timeline has not been read.
     """
 
     room: RoomId
@@ -37,17 +37,10 @@ class Chat:
     members: dict[MatrixId, bool] = field(default_factory=dict)
     joined: int | None = None
     invited: int | None = None
-    whole: bool = False
+    sure: bool = False
     told: MatrixId | None = None
     last: EventId | None = None
     gap: tuple[str, str] | None = None
-
-    @property
-    def sure(self) -> bool:
-        """Whether `members` is everybody: it was loaded whole, or the homeserver's counts agree."""
-        named = sum(self.members.values())
-        counts = (named, len(self.members) - named)
-        return self.whole or (self.joined, self.invited) == counts
 
     def alone_with(self, desk: MatrixId) -> MatrixId | None:
         """The one member who is joined beside `desk`, nobody else being joined or invited."""
@@ -76,13 +69,22 @@ class Chat:
             if len(self.members) < _MOST_NAMED or member in self.members:
                 self.members[member] = membership == "join"
             else:
-                self.whole = False
+                self.sure = False
         else:
             self.members.pop(member, None)
         return before_member != self.members.get(member)
 
-    def apply_summary(self, summary: dict[str, Any], desk: MatrixId) -> None:
-        """Take in a sync's room summary: counts, and the heroes where they can be nobody else."""
+    def doubt(self) -> None:
+        """Part of the timeline was left out, and memberships may have changed in it."""
+        self.joined = self.invited = None
+        self.sure = False
+
+    def apply_summary(self, summary: dict[str, Any], desk: MatrixId, new: bool) -> None:
+        """Take in a sync's room summary: counts, and the hero where they can be nobody else.
+
+        `new`: the state beside it began from nothing, so that agreeing counts mean that it is complete.
+        Otherwise they only show that something is missing: one may have come for another who went.
+        """
         self.joined = _count(summary.get("m.joined_member_count"), self.joined)
         self.invited = _count(summary.get("m.invited_member_count"), self.invited)
         heroes = []
@@ -93,12 +95,15 @@ class Chat:
                 return
         if (self.joined, self.invited) == (2, 0) and len(heroes) == 1 and desk not in heroes:
             self.members = {desk: True, heroes[0]: True}
-        elif self.whole and not self._counts_agree():
-            self.whole = False
+            self.sure = True
+        elif not self._counts_agree():
+            self.sure = False
+        elif new:
+            self.sure = True
 
     def _counts_agree(self) -> bool:
         named = sum(self.members.values())
-        return (self.joined or 0, self.invited or 0) == (named, len(self.members) - named)
+        return (self.joined, self.invited or 0) == (named, len(self.members) - named)
 
     def apply_members(self, answer: dict[str, Any]) -> None:
         """Take in `GET /rooms/{id}/members`: everybody. Raises Malformed, changing nothing."""
@@ -109,7 +114,7 @@ class Chat:
                 found[border.matrix_id(border.mapping(event).get("state_key"))] = membership == "join"
         joined = sum(found.values())
         self.joined, self.invited = joined, len(found) - joined
-        self.whole = len(found) <= _MOST_NAMED
+        self.sure = len(found) <= _MOST_NAMED
         self.members = dict(list(found.items())[:_MOST_NAMED])
 
     def to_row(self) -> bytes:
@@ -121,7 +126,7 @@ class Chat:
             self.members,
             self.joined,
             self.invited,
-            self.whole,
+            self.sure,
             self.told,
             self.last,
             self.gap,
@@ -131,8 +136,8 @@ class Chat:
     @classmethod
     def from_row(cls, row: bytes) -> "Chat":
         """The reverse of `to_row`."""
-        room, encrypted, algorithm_known, members, joined, invited, whole, told, last, gap = json.loads(row)
-        chat = cls(room, encrypted, algorithm_known, members, joined, invited, whole, told, last)
+        room, encrypted, algorithm_known, members, joined, invited, sure, told, last, gap = json.loads(row)
+        chat = cls(room, encrypted, algorithm_known, members, joined, invited, sure, told, last)
         chat.gap = None if gap is None else (gap[0], gap[1])
         return chat
 

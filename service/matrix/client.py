@@ -11,6 +11,7 @@ Guards:
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -26,14 +27,14 @@ from service.matrix.messages import ALONGSIDE_ID, text_content
 from service.matrix.sharing import Sharing
 from service.matrix.transport import Transport, client_path
 
-_SEND_SECONDS = 30.0
 _ASK_SECONDS = 5.0
 _LOOK_BACK = 50
+_JOIN_PAUSES = (0.5, 2.0, None)
 _UPLOADS_IN_A_ROW = 5
 
 
 class Client:
-    """One account's encryption device."""
+    """One account's encryption device. `patience` is how long one send may take, in seconds."""
 
     def __init__(
         self,
@@ -42,16 +43,18 @@ class Client:
         user_id: MatrixId,
         device_id: DeviceId,
         clock: Clock,
+        patience: float = 30.0,
     ) -> None:
         self.transport = transport
         self.store = store
         self.user_id = user_id
         self.device_id = device_id
         self.clock = clock
+        self._patience = patience
         self._machine: Machine | None = None
         self.chats = Chats(user_id)
-        self.directory = Directory(transport, lambda: self.machine)
-        self.sharing = Sharing(transport, lambda: self.machine, self.save)
+        self.directory = Directory(transport, lambda: self.machine, clock, user_id.partition(":")[2])
+        self.sharing = Sharing(transport, lambda: self.machine, self.save, clock)
         self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -116,22 +119,28 @@ class Client:
             await transaction.write_crypto(changed.rows)
         machine.rows.committed(changed)
 
-    async def upload_keys(self, count: int | None, *, fallback_used: bool) -> None:
-        """Bring the one-time keys on the homeserver up to number; it has `count` (None: not known).
+    async def upload_keys(self, count: int | None, *, fallback_used: bool) -> int:
+        """Bring the one-time keys on the homeserver up to number; it has `count` (None: it is asked).
+
+        Gives the number that it has then.
 
         Keys are saved first. A homeserver that has others under their names (after a restored database)
         refuses; those are given up, and fresh ones go out under the next names.
         """
-        for _ in range(_UPLOADS_IN_A_ROW):
+        path = client_path("keys", "upload")
+        for tries in range(_UPLOADS_IN_A_ROW):
+            if count is None:
+                # An upload of nothing tells the number.
+                count = _count(await self.transport.request("keys upload", "POST", path, body={}))
             machine = self.machine
             body = machine.prepare_upload(count, fallback_used)
             if body is None:
-                return
+                return count
             await self.save()
             try:
-                await self.transport.request("keys upload", "POST", client_path("keys", "upload"), body=body)
+                answer = await self.transport.request("keys upload", "POST", path, body=body)
             except HomeserverRefused as refused:
-                if refused.status != 400 or not self._same(machine):
+                if refused.status != 400 or not self._same(machine) or tries == _UPLOADS_IN_A_ROW - 1:
                     raise
                 machine.mark_uploaded()
                 count = None
@@ -140,7 +149,8 @@ class Client:
                 machine.mark_uploaded()
                 machine.mark_published()
                 await self.save()
-            return
+            return _count(answer)
+        return count or 0
 
     def _same(self, machine: Machine) -> bool:
         return self._machine is machine
@@ -177,8 +187,18 @@ class Client:
         return chat.alone_with(self.user_id) == member and not self.identity_changed(member)
 
     async def join(self, room: RoomId) -> None:
-        """Accept an invitation. Raises WorldError or HomeserverRefused."""
-        await self.transport.request("join", "POST", client_path("join", room), body={})
+        """Accept an invitation. Raises WorldError or HomeserverRefused.
+
+        Right after an invitation came from another server a join can be refused for a moment.
+        """
+        for pause in _JOIN_PAUSES:
+            try:
+                await self.transport.request("join", "POST", client_path("join", room), body={})
+                return
+            except HomeserverRefused as refused:
+                if refused.status not in (403, 404) or pause is None:
+                    raise
+                await self.clock.sleep_until(self.clock.now() + timedelta(seconds=pause))
 
     async def leave(self, room: RoomId) -> None:
         """Leave (or decline) and forget a room; one that we are not in is as good as left."""
@@ -265,7 +285,7 @@ class Client:
     ) -> EventId:
         """Send any event encrypted, under the rules of `send_text`."""
         try:
-            async with asyncio.timeout(_SEND_SECONDS), self._lock(room):
+            async with asyncio.timeout(self._patience), self._lock(room):
                 if again and (found := await self.find_sent(room, transaction)) is not None:
                     return found
                 chat = await self._sure(room)
@@ -370,3 +390,9 @@ class Client:
     def _lock(self, room: RoomId) -> asyncio.Lock:
         """One send at a time in a room; the lock goes with its last user."""
         return self._locks.setdefault(room, asyncio.Lock())
+
+
+def _count(answer: dict[str, Any]) -> int:
+    """How many one-time keys an answer of `/keys/upload` says that there are."""
+    count = border.part(answer, "one_time_key_counts").get("signed_curve25519")
+    return count if isinstance(count, int) and not isinstance(count, bool) else 0

@@ -87,6 +87,11 @@ class CryptoRows:
         self._marks[row] = self._count
         self._make[row] = make
 
+    @property
+    def waiting(self) -> int:
+        """How many rows wait for a transaction."""
+        return len(self._make)
+
     def changed(self) -> Changed:
         """The rows that changed and are not committed yet."""
         return Changed({row: make() for row, make in self._make.items()}, dict(self._marks))

@@ -1,8 +1,9 @@
 """Asks the homeserver for people's devices, so that nobody's slow or broken server holds up anybody else.
 
 Guards: one request for each server, all at once, with a deadline; a request that is refused is asked again
-user by user; whoever could not be asked stays stale and is asked again later and later; news that arrives
-while an answer is on its way is not lost.
+user by user; whoever could not be asked stays stale and is asked again later and later, with ever fewer
+others, so that one whom the homeserver fails over hides nobody; news that arrives while an answer is on its
+way is not lost.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Any
 
 from schema.errors import HomeserverRefused, Malformed, WorldError
 from schema.ids import MatrixId
+from service.clock import Clock
 from service.matrix import border
 from service.matrix.devices import Person, read_query
 from service.matrix.machine import Machine
@@ -18,19 +20,28 @@ from service.matrix.transport import Transport, client_path
 
 _USERS_AT_ONCE = 100
 _ASKED_ALONE = 50
+_HOME_SECONDS = 10.0
 _FIRST_PAUSE = 15.0
+_FIRST_HOME_PAUSE = 2.0
 _LONGEST_PAUSE = 3600.0
 
 
-class Directory:
-    """The devices of people, kept current in the machine that `machine()` gives."""
+def _together(paused: float) -> int:
+    """How many are asked about in one request, by how long the last pause was: fewer after each failure."""
+    return _USERS_AT_ONCE if paused == 0 else 10 if paused <= _FIRST_PAUSE else 1
 
-    def __init__(self, transport: Transport, machine: Callable[[], Machine]) -> None:
+
+class Directory:
+    """The devices of people, kept current in the machine that `machine()` gives; `home` is our server."""
+
+    def __init__(self, transport: Transport, machine: Callable[[], Machine], clock: Clock, home: str) -> None:
         self._transport = transport
+        self._home = home
+        self._clock = clock
         self._machine = machine
         self._news: dict[MatrixId, int] = {}
         self._pauses: dict[MatrixId, tuple[float, float]] = {}
-        """When somebody may be asked again (the loop's time), and how long the last pause was."""
+        """When somebody may be asked again (monotonic), and how long the last pause was."""
 
     def person(self, user: MatrixId) -> Person:
         """The record of `user`, a stale one where there is none."""
@@ -51,7 +62,7 @@ class Directory:
             self._machine().mark_person(user)
 
     def next_try(self) -> float | None:
-        """When, by the loop's clock, somebody stale is asked again."""
+        """When, on the monotonic clock, somebody stale is asked again."""
         return min((at for at, _ in self._pauses.values()), default=None)
 
     async def refresh(self, users: Iterable[MatrixId], seconds: float, *, urgent: bool = False) -> None:
@@ -59,25 +70,34 @@ class Directory:
 
         Those who failed lately are left out unless it is `urgent`. Raises SignedOut and nothing else.
         """
-        now = asyncio.get_running_loop().time()
-        servers: dict[str, list[MatrixId]] = {}
+        now = self._clock.monotonic()
+        groups: dict[tuple[str, int], list[MatrixId]] = {}
         for user in users:
-            if self.person(user).stale and (urgent or self._pauses.get(user, (0.0, 0.0))[0] <= now):
-                servers.setdefault(user.partition(":")[2], []).append(user)
-        if not servers:
+            again_at, paused = self._pauses.get(user, (0.0, 0.0))
+            if self.person(user).stale and (urgent or again_at <= now):
+                groups.setdefault((user.partition(":")[2], _together(paused)), []).append(user)
+        if not groups:
             return
-        tasks = [
-            asyncio.ensure_future(self._ask_server(theirs[at : at + _USERS_AT_ONCE], seconds))
-            for theirs in servers.values()
-            for at in range(0, len(theirs), _USERS_AT_ONCE)
-        ]
+        near: list[asyncio.Future[None]] = []
+        far: list[asyncio.Future[None]] = []
+        for (server, together), theirs in groups.items():
+            ours = server == self._home
+            for at in range(0, len(theirs), together):
+                part = theirs[at : at + together]
+                # Our own homeserver has all it needs at hand: it is only ever busy, not gone.
+                patience = seconds + _HOME_SECONDS if ours else seconds
+                (near if ours else far).append(asyncio.ensure_future(self._ask_server(part, patience)))
+        tasks = near + far
         try:
-            done, late = await asyncio.wait(tasks, timeout=seconds)
+            await asyncio.wait(tasks, timeout=seconds)
+            if near:
+                await asyncio.wait(near, timeout=_HOME_SECONDS)
         finally:
             for task in tasks:
                 task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-        for user in (user for theirs in servers.values() for user in theirs):
+        done = [task for task in tasks if task.done()]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for user in (user for theirs in groups.values() for user in theirs):
             self._note(user)
         for task in done:
             task.result()
@@ -87,8 +107,9 @@ class Directory:
             self._pauses.pop(user, None)
             return
         _, before = self._pauses.get(user, (0.0, 0.0))
-        pause = min(max(_FIRST_PAUSE, before * 2), _LONGEST_PAUSE)
-        self._pauses[user] = (asyncio.get_running_loop().time() + pause, pause)
+        first = _FIRST_HOME_PAUSE if user.partition(":")[2] == self._home else _FIRST_PAUSE
+        pause = min(max(first, before * 2), _LONGEST_PAUSE)
+        self._pauses[user] = (self._clock.monotonic() + pause, pause)
 
     async def _ask_server(self, users: list[MatrixId], seconds: float) -> None:
         try:

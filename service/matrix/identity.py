@@ -143,6 +143,11 @@ class Published:
         keys = {name: section(answer, f"{name}s", user_id) for name in _USAGES}
         return cls(keys, section(answer, "device_keys", user_id))
 
+    def shows(self, device_keys: Mapping[str, Any]) -> bool:
+        """Whether the device is published with just these keys."""
+        there = self.devices.get(str(device_keys.get("device_id")))
+        return isinstance(there, dict) and there.get("keys") == device_keys.get("keys")
+
 
 class Identity:
     """The front desk's three signing keys. `seeds` are 32 secret bytes each: master, self-, user-signing."""
@@ -210,10 +215,11 @@ class Identity:
 
     def device_fault(self, published: Published, device_keys: Mapping[str, Any]) -> str:
         """What is wrong with our device as published; empty where it is signed and its keys are ours."""
-        there = published.devices.get(str(device_keys.get("device_id")))
-        if not isinstance(there, dict) or there.get("keys") != device_keys.get("keys"):
+        if not published.shows(device_keys):
             return "The homeserver shows other encryption keys for the front desk's device than it has"
-        if not signed_by(there, self.user_id, self._self_signing.public):
+        if not signed_by(
+            published.devices[str(device_keys["device_id"])], self.user_id, self._self_signing.public
+        ):
             return "The front desk's device is not signed by its identity"
         return ""
 
@@ -295,27 +301,27 @@ async def establish(
     identity, following = await _load(store, user_id)
     published = await Published.read(transport, user_id)
     if following is not None and _shows(published, following):
-        identity, following = following, None
-        await _save(store, user_id, identity)
-        new = False
-    if identity is None and published.keys["master_key"] and not new:
-        raise IdentityLost(
-            "The front desk's account has an identity already, and its keys are not in this database",
-            fix="Restore the database that has them from a backup. " + _DECIDE,
-        )
-    if new or identity is None:
-        # What was never seen published can be taken up again; the old identity stays until the new one is.
-        following = following or Identity.new(user_id)
-        await _save(store, user_id, identity, following)
-        await _publish(transport, user_id, following.keys(), password)
-        identity = following
-        await _save(store, user_id, identity)
-    elif fault := identity.fault(published):
-        if published.keys["master_key"] and not _shows(published, identity):
-            raise IdentityLost(fault, fix=_DECIDE)
-        await _publish(transport, user_id, identity.missing(published), password)
-    await _keep_signed(transport, identity, user_id, device_keys)
-    return identity
+        chosen = following
+    elif new or identity is None:
+        if published.keys["master_key"] and not new:
+            raise IdentityLost(
+                "The front desk's account has an identity already, and its keys are not in this database",
+                fix="Restore the database that has them from a backup. " + _DECIDE,
+            )
+        # The old identity stays in the row until the new one is published and has signed the device.
+        chosen = following or Identity.new(user_id)
+        await _save(store, user_id, identity, chosen)
+    elif published.keys["master_key"] and not _shows(published, identity):
+        raise IdentityLost(identity.fault(published), fix=_DECIDE)
+    else:
+        chosen = identity
+    if missing := chosen.missing(published):
+        await _publish(transport, user_id, missing, password)
+        published = await Published.read(transport, user_id)
+    await _keep_signed(transport, chosen, device_keys, published)
+    if chosen is not identity:
+        await _save(store, user_id, chosen)
+    return chosen
 
 
 async def verify_published(
@@ -328,20 +334,20 @@ async def verify_published(
     """
     identity, following = await _load(store, user_id)
     published = await Published.read(transport, user_id)
-    if following is not None and _shows(published, following):
-        identity = following
-        await _save(store, user_id, identity)
-    if identity is None:
+    chosen = following if following is not None and _shows(published, following) else identity
+    if chosen is None:
         raise IdentityLost(
             "The front desk has no encryption identity in this database",
             fix="Run `alongside init`, which makes one or goes on where it was stopped. " + _DECIDE,
         )
-    if fault := identity.fault(published):
-        whole = not published.keys["master_key"] or _shows(published, identity)
-        again = "Run `alongside init`, which publishes the same identity again. " if whole else ""
+    if fault := chosen.fault(published):
+        ours = not published.keys["master_key"] or _shows(published, chosen)
+        again = "Run `alongside init`, which publishes the same identity again. " if ours else ""
         raise IdentityLost(fault, fix=again + _DECIDE)
-    await _keep_signed(transport, identity, user_id, device_keys, published)
-    return identity
+    await _keep_signed(transport, chosen, device_keys, published)
+    if chosen is not identity:
+        await _save(store, user_id, chosen)
+    return chosen
 
 
 def _shows(published: Published, identity: Identity) -> bool:
@@ -359,29 +365,25 @@ async def _publish(transport: Transport, user_id: MatrixId, keys: JSON, password
 
 
 async def _keep_signed(
-    transport: Transport,
-    identity: Identity,
-    user_id: MatrixId,
-    device_keys: Mapping[str, Any],
-    published: Published | None = None,
+    transport: Transport, identity: Identity, device_keys: Mapping[str, Any], published: Published
 ) -> None:
-    published = published or await Published.read(transport, user_id)
     if fault := identity.fault(published):
         raise IdentityLost(fault, fix=_DECIDE)
     if not identity.device_fault(published, device_keys):
         return
-    device = str(device_keys["device_id"])
-    answer = await transport.request(
-        "device signature upload",
-        "POST",
-        client_path("keys", "signatures", "upload"),
-        body={user_id: {device: identity.sign_device(device_keys)}},
-    )
-    published = await Published.read(transport, user_id)
+    user, device, failures = identity.user_id, str(device_keys["device_id"]), False
+    if published.shows(device_keys):
+        answer = await transport.request(
+            "device signature upload",
+            "POST",
+            client_path("keys", "signatures", "upload"),
+            body={user: {device: identity.sign_device(device_keys)}},
+        )
+        failures = bool(answer.get("failures"))
+        published = await Published.read(transport, user)
     if fault := identity.device_fault(published, device_keys):
-        refused = " (the homeserver refused the signature)" if answer.get("failures") else ""
         raise IdentityLost(
-            fault + refused,
+            fault + (" (the homeserver refused the signature)" if failures else ""),
             fix="If this account is signed in elsewhere with the same device id, end that; otherwise "
             "`alongside init --sign-in` gives the front desk a new device, signed by the same identity.",
         )

@@ -14,11 +14,14 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from schema.errors import HomeserverRefused, KeeperNotDeaf, Unreachable
+from schema.errors import HomeserverRefused, KeeperNotDeaf, SignedOut, Unreachable
 from schema.events import PeerMembership
 from schema.ids import EventId, MatrixId, PairingId, RoomId
+from service import logs
 from service.matrix.accounts import query_keys, section, server_of
 from service.matrix.transport import JSON, Transport, client_path, path
+
+_log = logs.get("keeper")
 
 TAG = "org.alongside.pairing"
 """Where the keyed hash of a pairing stands in the creation content of its room."""
@@ -66,13 +69,6 @@ class Known:
     opening: Collection[PairingId]
 
 
-@dataclass(frozen=True)
-class _Room:
-    id: RoomId
-    tag: str
-    made_at: int
-
-
 class Keeper:
     """Rooms for pairings, as the account `user_id` of `server`.
 
@@ -111,32 +107,27 @@ class Keeper:
         return not section(answer, "device_keys", self._user_id)
 
     async def open(self, pairing: PairingId, members: Sequence[MatrixId]) -> RoomId:
-        """The peer room of `pairing`, encrypted, with `members` invited: made now, or found again.
+        """The peer room of `pairing`, encrypted, muted, with `members` invited: made now, or found again.
 
         Raises KeeperNotDeaf before anything is made, and HomeserverRefused where an invitation is refused for
         good (`M_INVITE_BLOCKED`: the member blocks invitations); `body["member"]` then says whose, and the
         room is gone again.
         """
         tag = self._tag(pairing)
-        deaf, rooms = await asyncio.gather(self.deaf(), self._tagged({tag}))
+        deaf, found = await asyncio.gather(self.deaf(), self._tagged())
         if not deaf:
             raise KeeperNotDeaf(
                 "The keeper has a device with encryption keys, so no peer room is opened",
                 fix="Sign the keeper out of every client, delete its devices, sign it in again with "
                 "`alongside init --sign-in`, and find out who signed it in.",
             )
-        if (room := await self._first(rooms)) is not None:
-            await self._invite_rest(room.id, members)
-            return room.id
+        if tag in found.values() and (room := await self._find(tag)) is not None:
+            return await self._invite_rest(room, members)
         made = await self._create(tag, members)
-        if tag not in self._unsure:
-            return made
-        # An earlier attempt timed out; should it have come to something meanwhile, the earlier room stays.
-        room = await self._first(await self._tagged({tag}))
-        if room is None or room.id == made:
-            return made
-        await self._invite_rest(room.id, members)
-        return room.id
+        if tag in self._unsure and (room := await self._find(tag)) not in (None, made):
+            # An earlier attempt timed out and came to something meanwhile: the earlier room stays.
+            return await self._invite_rest(room, members)
+        return made
 
     async def sweep(self, known: Callable[[], Awaitable[Known]]) -> int:
         """Close tagged rooms that no record knows of: late results of requests that were given up.
@@ -145,12 +136,14 @@ class Keeper:
         safe. To be called at each start, and a while after a room was opened with difficulty. Returns how
         many were closed.
         """
-        rooms = await self._tagged(None)
+        rooms = await self._tagged()
         records = await known()
         being_opened = {self._tag(pairing) for pairing in records.opening}
-        strays = [room for room in rooms if room.id not in records.rooms and room.tag not in being_opened]
+        strays = [
+            room for room, tag in rooms.items() if room not in records.rooms and tag not in being_opened
+        ]
         for room in strays:
-            await self._close(room.id)
+            await self._close(room)
         self._unsure &= being_opened
         return len(strays)
 
@@ -163,20 +156,30 @@ class Keeper:
             await self._remove(room, member)
         await self._invite(room, member)
 
+    async def let_write(self, room: RoomId) -> None:
+        """Both may write from now on; `open` makes a room in which nobody can."""
+        await self._set_levels(room, "let write", lambda levels: levels | {"events_default": 0})
+
     async def mute(self, room: RoomId) -> None:
         """Nobody but the keeper can write any more; people can still redact their own words."""
+
+        def muted(levels: JSON) -> JSON:
+            events = levels.get("events")
+            events = events if isinstance(events, dict) else {}
+            return levels | {
+                "events_default": 100,
+                "state_default": 100,
+                "events": {kind: _at_least(level, 100) for kind, level in events.items()}
+                | {"m.room.redaction": 0},
+            }
+
+        await self._set_levels(room, "mute", muted)
+
+    async def _set_levels(self, room: RoomId, call: str, change: Callable[[JSON], JSON]) -> None:
         place = client_path("rooms", room, "state", "m.room.power_levels", "")
         levels = await self._transport.request("read power levels", "GET", place)
-        events = levels.get("events")
-        events = events if isinstance(events, dict) else {}
-        muted = levels | {
-            "events_default": 100,
-            "state_default": 100,
-            "events": {kind: _at_least(level, 100) for kind, level in events.items()}
-            | {"m.room.redaction": 0},
-        }
-        if muted != levels:
-            await self._transport.request("mute", "PUT", place, body=muted)
+        if (wanted := change(levels)) != levels:
+            await self._transport.request(call, "PUT", place, body=wanted)
 
     async def redact(self, room: RoomId) -> int:
         """Redact everything that people sent in the room, while they are still joined.
@@ -242,7 +245,8 @@ class Keeper:
         """Leave and forget the room, and have our homeserver purge it where we have an administrator's token.
 
         "purged": the homeserver says that it is done. "asked": it took the order and was not done within
-        20 seconds. "cannot": there is no such token; the homeserver keeps the room by its own rules.
+        20 seconds. "cannot": there is no such token, or it is refused; the homeserver keeps the room by
+        its own rules.
         """
         await self._leave(room)
         if self._admin is None:
@@ -250,9 +254,15 @@ class Keeper:
         order = {"purge": True, "block": False}
         try:
             answer = await self._admin.request("purge", "DELETE", _admin_path(room), body=order)
+        except SignedOut as error:
+            _log.warning("the administrator's token is refused", error=error)
+            return "cannot"
         except HomeserverRefused as error:
             if error.status == 404:
                 return "purged"
+            if error.status in (401, 403):
+                _log.warning("the administrator's token is refused", error=error)
+                return "cannot"
             if error.status == 400 and error.code == "M_UNKNOWN":
                 # An earlier order for this room is being carried out.
                 return await _watch(self._admin, _admin_path(room, "delete_status"))
@@ -302,7 +312,8 @@ class Keeper:
             "creation_content": creation,
             "invite": list(members),
             "power_level_content_override": {
-                "events_default": 0,
+                # What one writes while the other is only invited, the other's client may never read.
+                "events_default": 100,
                 "state_default": 100,
                 "invite": 100,
                 "kick": 100,
@@ -327,46 +338,44 @@ class Keeper:
             raise
         except HomeserverRefused:
             # Invitations come last: the room may be there, and whose invitation was refused is not said.
-            found = await self._first(await self._tagged({tag}))
+            found = await self._find(tag)
             if found is None:
                 raise
-            await self._invite_rest(found.id, members)
-            return found.id
+            return await self._invite_rest(found, members)
         self._tags[RoomId(room)] = tag
         return RoomId(room)
 
-    async def _tagged(self, tags: set[str] | None) -> list[_Room]:
-        """Our rooms that bear one of `tags`, or any tag with None. Only unknown or wanted rooms are read."""
+    async def _tagged(self) -> dict[RoomId, str]:
+        """Our rooms that bear a tag. Each room is read once, since its creation content never changes."""
         answer = await self._transport.request("joined rooms", "GET", client_path("joined_rooms"))
         joined = {RoomId(room) for room in _list(answer.get("joined_rooms")) if isinstance(room, str)}
         for gone in self._tags.keys() - joined:
             del self._tags[gone]
-        found = []
-        for room in sorted(joined):
-            tag = self._tags.get(room)
-            if tag is None or (tag and (tags is None or tag in tags)):
-                read = await self._read_creation(room)
-                self._tags[room] = read.tag
-                if read.tag and (tags is None or read.tag in tags):
-                    found.append(read)
-        return found
+        for room in sorted(joined - self._tags.keys()):
+            self._tags[room], _ = await self._read_creation(room)
+        return {room: tag for room, tag in self._tags.items() if tag}
 
-    async def _read_creation(self, room: RoomId) -> _Room:
+    async def _read_creation(self, room: RoomId) -> tuple[str, int]:
+        """The room's tag, if it has one, and when it was made, in the homeserver's milliseconds."""
         place = client_path("rooms", room, "state", "m.room.create", "")
         event = await self._transport.request("read creation", "GET", place, query={"format": "event"})
         # A homeserver that does not know `format=event` (spec v1.16) answers with the content alone.
-        content, made_at = event.get("content", event), event.get("origin_server_ts", 0)
+        content, made_at = event.get("content", event), event.get("origin_server_ts")
         tag = content.get(TAG) if isinstance(content, dict) else None
-        return _Room(room, tag if isinstance(tag, str) else "", made_at if isinstance(made_at, int) else 0)
+        return tag if isinstance(tag, str) else "", made_at if isinstance(made_at, int) else 0
 
-    async def _first(self, rooms: Sequence[_Room]) -> _Room | None:
-        """The earliest of rooms with one tag that was made to its end; the others are closed."""
+    async def _find(self, tag: str) -> RoomId | None:
+        """The earliest room with this tag that was made to its end; the others are closed."""
+        rooms = [room for room, its in (await self._tagged()).items() if its == tag]
+        if len(rooms) > 1:
+            ages = {room: (await self._read_creation(room))[1] for room in rooms}
+            rooms.sort(key=lambda room: (ages[room], room))
         first = None
-        for room in sorted(rooms, key=lambda one: (one.made_at, one.id)):
-            if first is None and await self._whole(room.id):
+        for room in rooms:
+            if first is None and await self._whole(room):
                 first = room
             else:
-                await self._close(room.id)
+                await self._close(room)
         return first
 
     async def _whole(self, room: RoomId) -> bool:
@@ -420,7 +429,7 @@ class Keeper:
                 error.status, error.code, error.call, error.body | {"member": member}
             ) from None
 
-    async def _invite_rest(self, room: RoomId, members: Sequence[MatrixId]) -> None:
+    async def _invite_rest(self, room: RoomId, members: Sequence[MatrixId]) -> RoomId:
         """Invite those who were never invited; whoever declined or left is not asked again."""
         present = await self._members(room)
         for member in members:
@@ -430,6 +439,7 @@ class Keeper:
                 except HomeserverRefused:
                     await self._close(room)
                     raise
+        return room
 
     async def _remove(self, room: RoomId, member: MatrixId) -> None:
         try:
@@ -449,7 +459,11 @@ def _admin_path(*segments: str) -> str:
 async def _watch(admin: Transport, place: str) -> Literal["purged", "asked"]:
     wait, waited = 0.1, 0.0
     while True:
-        answer = await admin.request("purge status", "GET", place)
+        try:
+            answer = await admin.request("purge status", "GET", place)
+        except HomeserverRefused:
+            # Orders are forgotten after a while; the next try gives the order anew.
+            raise Unreachable("purge: no status") from None
         # Asked by order there is one status, by room a list of them, the newest last.
         newest = (_list(answer.get("results")) or [answer])[-1]
         status = newest.get("status") if isinstance(newest, dict) else None

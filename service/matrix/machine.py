@@ -3,11 +3,8 @@
 It stands on vodozemac alone. Guards:
 - Everything foreign is read by `border`; a method raises Malformed over a bad event and changes nothing but,
   at most, the one-time key that it used up.
-- A Megolm session belongs to the user who sent it to us and to the keys that its Olm message proved; whether
-  those keys are a device of the sender is asked at each event, so that nobody speaks for another.
-- An index of a session is one event for ever: what was handled is kept with the session, and a session is
-  moved past its unbroken run of handled indexes, so that the database can't read yesterday's messages.
-  A gap holds it for at most a day.
+- An Olm message says who sent it, to whom, and with which keys; what does not agree with its envelope, its
+  session or our keys is refused.
 - Keys are saved before they are uploaded; a consumed one-time key is saved with what it brought.
 - Forwarded and requested room keys are neither taken nor given.
 """
@@ -16,18 +13,19 @@ import base64
 import binascii
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import vodozemac
 
 from schema.errors import Malformed
-from schema.ids import DeviceId, EventId, MatrixId, RoomId
+from schema.ids import DeviceId, MatrixId
 from service.matrix import border
 from service.matrix.crypto_store import CryptoRows
 from service.matrix.devices import MEGOLM, OLM, Device, Person
+from service.matrix.room_keys import RoomKeys
 
 _MOST_OLM_SESSIONS = 5
 """With one device; the least recently used goes."""
@@ -35,12 +33,7 @@ _MOST_OLM_SESSIONS = 5
 _MOST_STRANGERS = 2000
 """Devices of people with whom we share no room, whose Olm sessions are kept (a key may precede its room)."""
 
-_MOST_MEGOLM_SESSIONS = 100
-"""Of one user; the oldest goes."""
-
-_GAP = timedelta(days=1)
 _LONGEST_CIPHERTEXT = 128 * 1024
-_FURTHEST_INDEX = 1 << 20
 
 
 @dataclass(slots=True)
@@ -60,43 +53,6 @@ class Correspondent:
     sessions: list[OlmSession]
 
 
-@dataclass(slots=True)
-class RoomKey:
-    """An inbound Megolm session, exported at the first index still open, and what of it was handled."""
-
-    owner: MatrixId
-    room: RoomId
-    session_id: str
-    sender_key: str
-    ed25519: str
-    exported: str
-    index: int
-    received_at: int
-    handled: dict[int, EventId] = field(default_factory=dict)
-    gap_since: int | None = None
-
-
-RoomKeyName = tuple[str, str, str]
-"""Owner, room and session id of a room key."""
-
-
-@dataclass(frozen=True)
-class Plaintext:
-    """What a Megolm event held, its place in the session, and the name of that session."""
-
-    payload: dict[str, Any]
-    index: int
-    name: RoomKeyName
-
-
-class NoKey(Malformed):
-    """The event's room key has not come (yet)."""
-
-
-class Replayed(Malformed):
-    """The event's index was used by another event."""
-
-
 class Machine:
     """The encryption state of one device, in memory; `rows` keeps what changed."""
 
@@ -110,7 +66,7 @@ class Machine:
         self.published = False
         self.made_at = made_at
         self._correspondents: dict[str, Correspondent] = {}
-        self._room_keys: dict[RoomKeyName, RoomKey] = {}
+        self.room_keys = RoomKeys(rows)
         self.wedged: dict[str, MatrixId] = {}
         self._clock = 0
         self._name_keys()
@@ -140,8 +96,7 @@ class Machine:
             elif kind == "olm":
                 machine._read_olm(row)
             elif kind == "megolm":
-                key = _read_room_key(row)
-                machine._room_keys[(key.owner, key.room, key.session_id)] = key
+                machine.room_keys.restore(row)
             elif kind == "person":
                 person = Person.from_row(row)
                 machine.people[person.user] = person
@@ -188,13 +143,6 @@ class Machine:
             return json.dumps([curve25519, found.user, kept]).encode()
 
         self.rows.mark("olm", curve25519, make)
-
-    def _mark_room_key(self, name: RoomKeyName) -> None:
-        def make() -> bytes | None:
-            found = self._room_keys.get(name)
-            return None if found is None else _room_key_row(found)
-
-        self.rows.mark("megolm", "\0".join(name), make)
 
     def mark_person(self, user: MatrixId) -> None:
         """The record of `user` changed or went."""
@@ -296,7 +244,7 @@ class Machine:
         )
         payload = self._decrypt_olm(sender, sender_key, read)
         if payload.get("type") == "m.room_key":
-            self._take_room_key(sender, sender_key, payload)
+            self.room_keys.take(sender, sender_key, payload)
 
     def _decrypt_olm(
         self, sender: MatrixId, sender_key: str, message: vodozemac.AnyOlmMessage
@@ -399,149 +347,18 @@ class Machine:
             "ciphertext": {device.curve25519: {"type": kind, "body": _unpadded(ciphertext)}},
         }
 
-    # ---- Megolm
-
-    def _take_room_key(self, sender: MatrixId, sender_key: str, payload: dict[str, Any]) -> None:
-        content = border.mapping(payload.get("content"))
-        if content.get("algorithm") != MEGOLM:
-            raise Malformed("another algorithm")
-        room = border.room_id(content.get("room_id"))
-        session_id = border.text(content.get("session_id"), 128)
-        name = (sender, room, session_id)
-        if name in self._room_keys:
-            # The first stays: one that begins earlier would open again what was handled.
-            return
-        session_key = border.attempt(vodozemac.SessionKey, border.text(content.get("session_key"), 1024))
-        session = border.attempt(vodozemac.InboundGroupSession, session_key)
-        if session.session_id != session_id:
-            raise Malformed("a room key under another's name")
-        index = session.first_known_index
-        exported = session.export_at(index)
-        if exported is None or index > _FURTHEST_INDEX:
-            raise Malformed("a room key that begins nowhere")
-        self._clock += 1
-        self._room_keys[name] = RoomKey(
-            owner=sender,
-            room=room,
-            session_id=session_id,
-            sender_key=sender_key,
-            ed25519=border.key(border.part(payload, "keys").get("ed25519")),
-            exported=exported.to_base64(),
-            index=index,
-            received_at=self._clock,
-        )
-        self._mark_room_key(name)
-        theirs = [each for each in self._room_keys if each[0] == sender]
-        for old in theirs[: len(theirs) - _MOST_MEGOLM_SESSIONS]:
-            self.drop_room_key(old)
-
-    def drop_room_key(self, name: RoomKeyName) -> None:
-        """Forget one room key."""
-        if self._room_keys.pop(name, None) is not None:
-            self._mark_room_key(name)
-
-    def room_key(self, sender: MatrixId, room: RoomId, content: Mapping[str, Any]) -> RoomKey | None:
-        """The key for an encrypted event's content, if it came."""
-        session_id = content.get("session_id")
-        return self._room_keys.get((sender, room, session_id)) if isinstance(session_id, str) else None
-
-    def decrypt(
-        self, sender: MatrixId, room: RoomId, event: EventId, content: Mapping[str, Any]
-    ) -> Plaintext:
-        """Decrypt one room event's content; nothing is marked: that is `settle`'s, with the inbox.
-
-        Raises NoKey, Replayed or Malformed. Whether the session's device may speak for `sender` is not asked
-        here.
-        """
-        key = self.room_key(sender, room, content)
-        if content.get("algorithm") != MEGOLM:
-            raise Malformed("another algorithm")
-        if key is None:
-            raise NoKey("the room key has not come")
-        ciphertext = border.text(content.get("ciphertext"), _LONGEST_CIPHERTEXT)
-        message = border.attempt(vodozemac.MegolmMessage.from_base64, ciphertext.rstrip("="))
-        index = message.message_index()
-        if index < key.index:
-            raise NoKey("the session is past this index")
-        if index > key.index + _FURTHEST_INDEX:
-            # Each step costs time: an index far away is an attack on it.
-            raise Malformed("an index far away")
-        if key.handled.get(index, event) != event:
-            raise Replayed("another event had this index")
-        opened = border.attempt(_open, key.exported)
-        plaintext = border.attempt(opened.decrypt, message)
-        if plaintext.message_index != index:
-            raise Malformed("the index is not the message's")
-        payload = border.parse(plaintext.plaintext)
-        if payload.get("room_id") != room:
-            raise Malformed("the message was written for another room")
-        return Plaintext(payload, index, (key.owner, key.room, key.session_id))
-
-    def settle(self, handled: Sequence[tuple[Plaintext, EventId]], now: datetime) -> None:
-        """These events go into the inbox with this transaction: mark them, and move their sessions on."""
-        stamp = round(now.timestamp())
-        touched = set()
-        for plaintext, event in handled:
-            key = self._room_keys.get(plaintext.name)
-            if key is not None and plaintext.index >= key.index:
-                key.handled[plaintext.index] = event
-                touched.add(plaintext.name)
-        for name in touched:
-            self._advance(self._room_keys[name], stamp)
-            self._mark_room_key(name)
-
-    def close_gaps(self, now: datetime) -> None:
-        """Move sessions past gaps older than a day: what lies in them is lost by then."""
-        stamp = round(now.timestamp())
-        for name, key in self._room_keys.items():
-            if key.gap_since is not None and stamp - key.gap_since > _GAP.total_seconds():
-                while key.handled:
-                    self._move(key, min(key.handled))
-                    self._advance(key, stamp)
-                self._mark_room_key(name)
-
-    def _advance(self, key: RoomKey, stamp: int) -> None:
-        index = key.index
-        while index in key.handled:
-            del key.handled[index]
-            index += 1
-        self._move(key, index)
-        if not key.handled:
-            key.gap_since = None
-        elif key.gap_since is None:
-            key.gap_since = stamp
-
-    def _move(self, key: RoomKey, index: int) -> None:
-        if index == key.index:
-            return
-        exported = _open(key.exported).export_at(index)
-        if exported is not None:
-            key.exported = exported.to_base64()
-            key.index = index
-
     # ---- what goes
 
-    def forget_room(self, room: RoomId) -> None:
-        """Drop the room keys of a room that we left."""
-        for name in [each for each in self._room_keys if each[1] == room]:
-            self.drop_room_key(name)
-
     def forget_people(self, among: Callable[[MatrixId], bool]) -> None:
-        """Drop people for whom `among` is false, with their room keys and, past a bound, their sessions."""
+        """Drop people for whom `among` is false, and, past a bound, their sessions."""
         for user in [each for each in self.people if not among(each)]:
             del self.people[user]
             self.mark_person(user)
         strangers = [key for key, found in self._correspondents.items() if not among(found.user)]
-        for curve25519 in strangers[: max(0, len(strangers) - _MOST_STRANGERS)]:
+        for curve25519 in strangers[:-_MOST_STRANGERS]:
             del self._correspondents[curve25519]
             self._mark_olm(curve25519)
-        loose = [name for name, key in self._room_keys.items() if not among(key.owner)]
-        for name in loose[: max(0, len(loose) - _MOST_STRANGERS)]:
-            self.drop_room_key(name)
-
-
-def _open(exported: str) -> vodozemac.InboundGroupSession:
-    return vodozemac.InboundGroupSession.import_session(vodozemac.ExportedSessionKey(exported))
+        self.room_keys.forget_strangers(among)
 
 
 def _base64(value: str) -> bytes:
@@ -553,26 +370,3 @@ def _base64(value: str) -> bytes:
 
 def _unpadded(value: bytes) -> str:
     return base64.b64encode(value).decode().rstrip("=")
-
-
-def _room_key_row(key: RoomKey) -> bytes:
-    row = [
-        key.owner,
-        key.room,
-        key.session_id,
-        key.sender_key,
-        key.ed25519,
-        key.exported,
-        key.index,
-        key.received_at,
-        sorted(key.handled.items()),
-        key.gap_since,
-    ]
-    return json.dumps(row, ensure_ascii=False).encode()
-
-
-def _read_room_key(row: bytes) -> RoomKey:
-    owner, room, session_id, sender_key, ed25519, exported, index, at, handled, gap_since = json.loads(row)
-    key = RoomKey(owner, room, session_id, sender_key, ed25519, exported, index, at)
-    key.handled, key.gap_since = dict(handled), gap_since
-    return key

@@ -25,7 +25,7 @@ _KINDS = {
     "m.file": "media",
     "m.video": "media",
 }
-_NEVER_ANSWERED = ("m.notice", "m.server_notice")
+_NEVER_ANSWERED = ["m.notice", "m.server_notice"]
 VERIFICATION = "m.key.verification."
 
 
@@ -95,6 +95,30 @@ def read(
         body = _without_fallback(body)
     edits = relation.get("rel_type") == "m.replace"
     return Message(event, room, sender, body, at, kind, edits, quotes)
+
+
+def read_plain_step(event: dict[str, Any], room: RoomId, sender: MatrixId) -> Step | None:
+    """Read a step of a verification that was sent in clear; None is anything else. Raises Malformed.
+
+    The JavaScript SDK sends them so in encrypted rooms too. They hold nothing secret, and what they prove is
+    proved by their MACs.
+    """
+    type_, content = event.get("type"), border.part(event, "content")
+    if type_ == "m.room.message":
+        type_ = content.get("msgtype")
+        if type_ != VERIFICATION + "request":
+            return None
+    if not isinstance(type_, str) or not type_.startswith(VERIFICATION) or len(type_) >= 64:
+        return None
+    return Step(sender, type_, content, room, border.event_id(event.get("event_id")))
+
+
+def is_said(event: dict[str, Any]) -> bool:
+    """Whether a plain event is something that a person said, and so wants an answer."""
+    msgtype = border.part(event, "content").get("msgtype")
+    if event.get("type") == "m.room.message":
+        return msgtype not in _NEVER_ANSWERED and msgtype != VERIFICATION + "request"
+    return event.get("type") == "m.sticker"
 
 
 def _related(inner: dict[str, Any], outer: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ Guards:
 - One bad device, or one without one-time keys, holds up no other.
 """
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import vodozemac
 
 from schema.errors import HomeserverRefused, Malformed, Unreachable, WorldError
 from schema.ids import DeviceId, MatrixId, RoomId
+from service.clock import Clock
 from service.matrix import border
 from service.matrix.devices import MEGOLM, Device, Person
 from service.matrix.machine import Machine
@@ -58,9 +58,14 @@ class Sharing:
     """The outbound sessions of all rooms. `save` commits the machine's changed rows."""
 
     def __init__(
-        self, transport: Transport, machine: Callable[[], Machine], save: Callable[[], Awaitable[None]]
+        self,
+        transport: Transport,
+        machine: Callable[[], Machine],
+        save: Callable[[], Awaitable[None]],
+        clock: Clock,
     ) -> None:
         self._transport = transport
+        self._clock = clock
         self._machine = machine
         self._save = save
         self._sessions: dict[RoomId, RoomSession] = {}
@@ -79,7 +84,7 @@ class Sharing:
 
         Raises WorldError where none of them can be reached now.
         """
-        now = asyncio.get_running_loop().time()
+        now = self._clock.monotonic()
         found = self._sessions.get(room)
         if (
             found is not None
@@ -184,7 +189,7 @@ class Sharing:
         `m.dummy`. Raises nothing but SignedOut.
         """
         machine = self._machine()
-        now = asyncio.get_running_loop().time()
+        now = self._clock.monotonic()
         self._unwedged = {key: at for key, at in self._unwedged.items() if now - at < _UNWEDGE_AGAIN}
         for curve25519, user in list(machine.wedged.items())[:_UNWEDGE_AT_ONCE]:
             del machine.wedged[curve25519]

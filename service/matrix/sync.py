@@ -22,7 +22,7 @@ from schema.ids import MatrixId, RoomId
 from service import logs
 from service.clock import Clock
 from service.matrix import border
-from service.matrix.batch import Batch, Incoming, Reader, set_aside
+from service.matrix.batch import Batch, Incoming, Reader
 from service.matrix.chats import Chat
 from service.matrix.client import Client
 from service.matrix.crypto_store import Records
@@ -46,11 +46,15 @@ _PAGE = 100
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
 _MOST_STEPS = 200
+_CHORE_PAUSE = 5.0
+_TOO_FAST = 1.0
+_COUNT_AGAIN = 600.0
+"""Seconds after which a homeserver that says no count of one-time keys is asked for it."""
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 _NOTHING = {"not_types": ["*"]}
 _STATE = ["m.room.member", "m.room.encryption"]
-_WORDS = ["m.room.encrypted", "m.room.message", "m.sticker"]
+_WORDS = ["m.room.encrypted", "m.room.message", "m.sticker", "m.key.verification.*"]
 FILTER = json.dumps(
     {
         "presence": _NOTHING,
@@ -103,6 +107,7 @@ class Sync:
         self._steps: asyncio.Queue[Step] = asyncio.Queue(_MOST_STEPS)
         self._chores: asyncio.Event = asyncio.Event()
         self._one_time_keys: int | None = None
+        self._counted_at = 0.0
         self._fallback_used = False
         self.last_sync: datetime | None = None
 
@@ -135,7 +140,10 @@ class Sync:
                 self._client.drop()
                 _log.error("a sync failed", error=error, failures=failures)
             failures = min(failures + 1, 10)
-            await asyncio.sleep(pause * random.uniform(1.0, 1.25))  # noqa: S311 (jitter)
+            await self._pause(pause * random.uniform(1.0, 1.25))  # noqa: S311  It is jitter, not a secret.
+
+    async def _pause(self, seconds: float) -> None:
+        await self._clock.sleep_until(self._clock.now() + timedelta(seconds=seconds))
 
     async def step(self) -> None:
         """One request, and the transaction that its answer makes. Raises any of our errors."""
@@ -143,11 +151,16 @@ class Sync:
         query = {"filter": FILTER, "set_presence": "offline", "timeout": str(round(self._poll() * 1000))}
         if self._token is not None:
             query["since"] = self._token
+        begun = self._clock.monotonic()
         answer = await self._transport.request(
             "sync", "GET", client_path("sync"), query=query, timeout=_POLL + _ANSWER
         )
         await self._restore()
-        await self._take(answer)
+        before = self._token
+        brought = await self._take(answer)
+        if not brought and before == self._token and self._clock.monotonic() - begun < _TOO_FAST:
+            # A homeserver that doesn't hold the request would otherwise be asked without a pause.
+            await self._pause(_TOO_FAST)
 
     async def _restore(self) -> None:
         """Load what is on disk, at the start and after a commit that failed."""
@@ -171,14 +184,15 @@ class Sync:
         if (due := self._waiting.next_due()) is not None:
             poll = min(poll, (due - self._clock.now()).total_seconds())
             if (again := self._client.directory.next_try()) is not None:
-                poll = min(poll, again - asyncio.get_running_loop().time())
+                poll = min(poll, again - self._clock.monotonic())
         if any(chat.gap for chat in self._client.chats.all()):
             poll = min(poll, 5.0)
         return max(poll, 1.0)
 
     # ---- one batch
 
-    async def _take(self, answer: dict[str, Any]) -> None:
+    async def _take(self, answer: dict[str, Any]) -> bool:
+        """Take in one answer; whether there was anything in it."""
         try:
             batch = Batch(border.text(answer.get("next_batch"), 4096))
         except Malformed:
@@ -202,8 +216,12 @@ class Sync:
         for room in batch.touched:
             self._reader.company(batch, room)
         self._reader.words(batch, now)
-        await self._commit(batch, now)
+        changed = bool(batch.events or batch.handled or batch.fresh or batch.done or batch.timeline)
+        changed = changed or bool(self._client.chats.changed or self._client.machine.rows.waiting)
+        if changed or batch.token != self._token:
+            await self._commit(batch, now)
         self._after(batch, now)
+        return changed
 
     def _read_keys(self, answer: dict[str, Any]) -> None:
         """How many of our keys the homeserver has left; none said means none left (spec, "/sync")."""
@@ -211,15 +229,21 @@ class Sync:
         if isinstance(counts, dict):
             count = counts.get("signed_curve25519", 0)
             self._one_time_keys = count if isinstance(count, int) and not isinstance(count, bool) else 0
-        elif self._one_time_keys is None:
-            self._one_time_keys = 0
+            self._counted_at = self._clock.monotonic()
+        elif self._clock.monotonic() - self._counted_at > _COUNT_AGAIN:
+            self._one_time_keys = None
         unused = answer.get("device_unused_fallback_key_types")
         self._fallback_used = isinstance(unused, list) and "signed_curve25519" not in unused
 
     def _stale(self, batch: Batch) -> set[MatrixId]:
-        """Whom to ask about: who wrote what we can't read without, and everybody of ours with news."""
-        people = self._client.machine.people
-        return self._reader.senders(batch) | {user for user, person in people.items() if person.stale}
+        """Whom to ask about: who wrote what we can't read without, who came, and those with news."""
+        found = self._reader.senders(batch)
+        found |= {user for user, person in self._client.machine.people.items() if person.stale}
+        for room in batch.touched:
+            chat = self._client.chats.get(room)
+            if chat is not None and (member := chat.alone_with(self._client.user_id)) is not None:
+                found.add(member)
+        return found
 
     async def _within(self, seconds: float, jobs: Iterable[Awaitable[None]]) -> None:
         """Do `jobs`, some at a time, for at most `seconds`; what is not done by then is for a later batch."""
@@ -239,7 +263,8 @@ class Sync:
                 task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         for task in done:
-            if isinstance(error := task.exception(), OperatorError):
+            error = task.exception()
+            if error is not None and not isinstance(error, WorldError | HomeserverRefused):
                 raise error
 
     async def _fill_gaps(self, batch: Batch) -> None:
@@ -253,7 +278,9 @@ class Sync:
         position, end = chat.gap
         found: list[Any] = []
         path = client_path("rooms", chat.room, "messages")
-        for _ in range(_PAGES):
+        for page in range(_PAGES):
+            if page == _PAGES - 1:
+                _log.warning("a gap is too long to read whole", count=len(found))
             query = {"dir": "b", "from": position, "to": end, "limit": str(_PAGE), "filter": _GAP_FILTER}
             try:
                 answer = await self._transport.request("read gap", "GET", path, query=query)
@@ -296,11 +323,11 @@ class Sync:
                 await transaction.take_in(batch.events, now)
                 for each in fresh:
                     if self._waiting.add(each):
-                        await transaction.keep_unread(each.event_id, each.session, each.to_row(), each.since)
-                await transaction.drop_unread([self._waiting.name(each.event_id) for each in batch.done])
-                machine.settle(batch.handled, now)
-                machine.close_gaps(now)
-                if rooms:
+                        await transaction.keep_unread(each.event_id, each.session, each.row, each.since)
+                await transaction.drop_unread([self._waiting.name(event) for event in batch.done])
+                machine.room_keys.settle(batch.handled, now)
+                machine.room_keys.close_gaps(now)
+                if rooms or machine.rows.waiting:
                     people = client.chats.people()
                     machine.forget_people(people.__contains__)
                 lookup = self._store.seal.lookup
@@ -336,12 +363,15 @@ class Sync:
             await self._chores.wait()
             self._chores.clear()
             try:
-                await self._client.upload_keys(self._one_time_keys, fallback_used=self._fallback_used)
-                self._one_time_keys = None
+                count = await self._client.upload_keys(self._one_time_keys, fallback_used=self._fallback_used)
+                self._one_time_keys = count
+                self._counted_at = self._clock.monotonic()
                 await self._client.sharing.unwedge()
-            except (WorldError, HomeserverRefused) as error:
+            except OperatorError:
+                raise
+            except Exception as error:  # noqa: BLE001  It is tried again after a later batch.
                 _log.warning("keys are not uploaded yet", error=error)
-                await asyncio.sleep(_FIRST_PAUSE)
+                await self._pause(_CHORE_PAUSE)
 
     async def _verify(self) -> None:
         """Hand on the steps of verifications, one after the other, each for a bounded time."""
@@ -356,5 +386,5 @@ class Sync:
                     )
             except OperatorError:
                 raise
-            except (AlongsideError, TimeoutError, ValueError, KeyError, TypeError) as error:
-                set_aside(Malformed(type(error).__name__))
+            except Exception as error:  # noqa: BLE001  Whatever a stranger's step leads to ends that step alone.
+                _log.warning("a verification step failed", error=error)

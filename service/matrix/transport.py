@@ -7,6 +7,7 @@ an exception's text. Every outgoing call passes `request`, so that a fail point 
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,11 @@ JSON = dict[str, Any]
 
 _LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes; a sync after a long absence is large, an endless body is an attack."""
+
+
+_DEEPEST = 100
+_BRACKETS = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*"', re.DOTALL)
+"""Brackets, and strings, so that no bracket inside one is taken for a bracket."""
 
 
 def path(*segments: str) -> str:
@@ -96,9 +102,40 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
+def _parse(raw: bytes) -> object:
+    """Read JSON in which somebody may have put a number of thousands of digits, or endless brackets.
+
+    Another's event stands in the middle of a sync: refusing the whole would stop it for everybody, for ever.
+    """
+    try:
+        return json.loads(raw)
+    except RecursionError:
+        raw = _flattened(raw)
+    except ValueError:
+        pass
+    return json.loads(raw, parse_int=lambda digits: int(digits) if len(digits) < 20 else 0)
+
+
+def _flattened(raw: bytes) -> bytes:
+    """`raw` with null in place of what lies deeper than any answer of the specification does."""
+    kept, depth, begin = [], 0, 0
+    for found in _BRACKETS.finditer(raw):
+        mark = found.group()
+        if mark in b"[{":
+            depth += 1
+            if depth == _DEEPEST + 1:
+                kept.append(raw[begin : found.start()])
+        elif mark in b"]}":
+            if depth == _DEEPEST + 1:
+                kept.append(b"null")
+                begin = found.end()
+            depth -= 1
+    return b"".join(kept) + raw[begin:]
+
+
 def _answer(call: str, status: int, retry_after: str, raw: bytes) -> JSON:
     try:
-        answer = json.loads(raw) if raw else {}
+        answer = _parse(raw) if raw else {}
     except (ValueError, RecursionError):
         answer = None
     if status == 429:

@@ -5,12 +5,13 @@ then the room gets one plain request to send again, not one for each message.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from schema.ids import EventId, MatrixId, RoomId
+from service.matrix.messages import sent_at
+from service.matrix.transport import JSON
 
 _MOST_OF_A_ROOM = 50
 _MOST = 5000
@@ -24,18 +25,27 @@ class Unread:
     room: RoomId
     sender: MatrixId
     session: str
-    event: dict[str, Any]
+    row: bytes
     since: datetime
 
-    def to_row(self) -> bytes:
-        """Plain bytes for a sealed row."""
-        return json.dumps([self.event_id, self.room, self.sender, self.session, self.event]).encode()
+    @classmethod
+    def make(
+        cls, event_id: EventId, room: RoomId, sender: MatrixId, session: str, event: JSON, since: datetime
+    ) -> "Unread":
+        """Keep what reading `event` will need. Raises what an event that is no JSON raises."""
+        row = json.dumps([event_id, room, sender, session, event]).encode()
+        return cls(event_id, room, sender, session, row, since)
 
     @classmethod
     def from_row(cls, row: bytes, since: datetime) -> "Unread":
-        """The reverse of `to_row`."""
-        event_id, room, sender, session, event = json.loads(row)
-        return cls(event_id, room, sender, session, event, since)
+        """One that the database has."""
+        event_id, room, sender, session, _ = json.loads(row)
+        return cls(event_id, room, sender, session, row, since)
+
+    def event(self) -> JSON:
+        """The event; it waits as bytes, which take less memory."""
+        found: JSON = json.loads(self.row)[4]
+        return found
 
 
 class Waiting:
@@ -49,7 +59,8 @@ class Waiting:
         """By sender and session id: the code with which a key was withheld."""
 
     def restore(self, events: list[Unread]) -> None:
-        """Begin with what the database has."""
+        """Begin with what the database has, in the order in which it was sent."""
+        events = sorted(events, key=lambda each: (each.since, sent_at(each.event())))
         self._events = {each.event_id: each for each in events}
 
     def add(self, event: Unread) -> bool:
@@ -73,18 +84,18 @@ class Waiting:
         while len(self.withheld) > _MOST:
             self.withheld.pop(next(iter(self.withheld)))
 
+    def hopeless(self, event: Unread) -> bool:
+        """Whether its key will not come: withheld for another reason than a missing Olm session."""
+        return self.withheld.get((event.sender, event.session), "m.no_olm") != "m.no_olm"
+
     def due(self, now: datetime) -> list[Unread]:
         """What has waited long enough, what is hopeless, and the oldest where there are too many."""
         found = []
         of_room: dict[RoomId, int] = {}
         for each in reversed(self._events.values()):
             of_room[each.room] = of_room.get(each.room, 0) + 1
-            code = self.withheld.get((each.sender, each.session))
-            if (
-                now - each.since >= self._patience
-                or (code is not None and code != "m.no_olm")
-                or of_room[each.room] > _MOST_OF_A_ROOM
-            ):
+            late = now - each.since >= self._patience
+            if late or self.hopeless(each) or of_room[each.room] > _MOST_OF_A_ROOM:
                 found.append(each)
         found.reverse()
         return found
@@ -93,10 +104,10 @@ class Waiting:
         """When the next one has waited long enough."""
         return min((each.since + self._patience for each in self._events.values()), default=None)
 
-    def drop(self, events: list[Unread]) -> None:
+    def drop(self, events: Iterable[EventId]) -> None:
         """These were read, or given up."""
-        for each in events:
-            self._events.pop(each.event_id, None)
+        for event in events:
+            self._events.pop(event, None)
 
     def of_room(self, room: RoomId) -> list[Unread]:
         """What waits in one room."""

@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
+from zoneinfo import ZoneInfo
 
 from handlers import dispatch
 from handlers.words import Catalogue
@@ -22,6 +23,7 @@ from schema.effects import (
     EmptyPeerRoom,
     InviteAgain,
     LeaveRoom,
+    LetWrite,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -78,12 +80,14 @@ class Story:
     records: MemoryRecords = field(default_factory=MemoryRecords)
     now: datetime = START
     keeper_reason: str = ""
+    hold_keeper: bool = False
+    slow: bool = False
     lose: Callable[[Effect], bool] = lambda effect: False
     arrive: bool = True
     log: list[Line] = field(default_factory=list)
     effects: list[tuple[datetime, Effect]] = field(default_factory=list)
     rooms: dict[RoomId, set[str]] = field(default_factory=dict)
-    _pending: deque[Event] = field(default_factory=deque)
+    pending: deque[Event] = field(default_factory=deque)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -118,9 +122,13 @@ class Story:
         turn = Turn(event, self.now, trial, self.community, WORDS, identify, self.random)
         await dispatch(turn)
         self.records.rows = trial.rows
-        for effect in turn.effects:
-            self._carry_out(effect)
+        self.carry_out(turn.effects)
         return turn.effects
+
+    def carry_out(self, effects: list[Effect]) -> None:
+        """What the turn ordered happens; what comes of it is handed in by `pump`."""
+        for effect in effects:
+            self._carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:
         self.effects.append((self.now, effect))
@@ -129,31 +137,33 @@ class Story:
                 self.log.append(Line(self.now, self.name_of(member), body, True, notice))
                 return
             case OpenPeerRoom():
+                if self.hold_keeper:
+                    return
                 if self.keeper_reason:
-                    self._pending.append(NotDelivered(effect, self.keeper_reason))
+                    self.pending.append(NotDelivered(effect, self.keeper_reason))
                     return
                 room = RoomId(f"!peers-{len(self.rooms)}")
                 self.rooms[room] = set()
-                self._pending.append(Delivered(effect, room))
+                self.pending.append(Delivered(effect, room))
                 if self.arrive:
-                    self._pending.extend(self._joins(room, effect.members))
+                    self.pending.extend(self._joins(room, effect.members))
                 return
         if self.lose(effect):
-            self._pending.append(NotDelivered(effect, "refused"))
+            self.pending.append(NotDelivered(effect, "refused"))
             return
         match effect:
             case EmptyPeerRoom(room=room, members=members):
                 for member in members:
                     if self.name_of(member) in self.rooms.get(room, ()):
                         self.rooms[room].discard(self.name_of(member))
-                        self._pending.append(PeerMembership(self._event_id(), room, member, "leave"))
-                self._pending.append(Delivered(effect))
+                        self.pending.append(PeerMembership(self._event_id(), room, member, "leave"))
+                self.pending.append(Delivered(effect))
             case PurgePeerRoom():
-                self._pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
-            case MutePeerRoom() | RedactPeerRoom() | InviteAgain():
-                self._pending.append(Delivered(effect))
+                self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
+            case MutePeerRoom() | RedactPeerRoom() | InviteAgain() | LetWrite():
+                self.pending.append(Delivered(effect))
             case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom():
-                self._pending.append(Delivered(effect))
+                self.pending.append(Delivered(effect))
 
     def _joins(self, room: RoomId, members: tuple[MatrixId, ...]) -> list[Event]:
         self.rooms[room].update(self.name_of(member) for member in members)
@@ -161,31 +171,51 @@ class Story:
 
     async def pump(self) -> None:
         """Hand in what the deliveries brought, until nothing is left."""
-        while self._pending:
-            await self.event(self._pending.popleft())
+        while self.pending:
+            await self.event(self.pending.popleft())
+
+    def drop_pending(self, room: RoomId) -> None:
+        """Nothing more comes from a room that never was."""
+        self.pending = deque(
+            event for event in self.pending if not (isinstance(event, PeerMembership) and event.room == room)
+        )
 
     def _event_id(self) -> EventId:
         self._count += 1
         return EventId(f"$event-{self._count}")
 
-    async def say(self, name: str, body: str, *, after: float = 60.0, **more: object) -> str:
+    async def say(
+        self,
+        name: str,
+        body: str,
+        *,
+        after: float = 60.0,
+        pump: bool = True,
+        kind: str = "text",
+        edits: bool = False,
+        quotes: EventId | None = None,
+        private: bool = True,
+    ) -> str:
         """The member writes `body`, `after` seconds later; what the service answers them, or nothing."""
         await self.wait(timedelta(seconds=after))
         self.log.append(Line(self.now, name, body, False))
         seen = len(self.log)
-        values: dict[str, object] = {"private": True, **more}
         message = Message(
-            self._event_id(),
-            self.chat(name),
-            self.address(name),
-            body,
-            self.now,
-            **values,  # type: ignore[arg-type]
+            event_id=self._event_id(),
+            room=self.chat(name),
+            sender=self.address(name),
+            body=body,
+            sent_at=self.now,
+            kind=kind,
+            edits=edits,
+            quotes=quotes,
+            private=private,
         )
         await self.event(message)
         answer = [line.body for line in self.log[seen:] if line.from_desk and line.name == name]
         assert len(answer) <= 1, "one event, one message"
-        await self.pump()
+        if pump:
+            await self.pump()
         return "\n".join(answer)
 
     async def says(self, name: str, *bodies: str) -> str:
@@ -218,7 +248,8 @@ class Story:
         while (due := self._next_due()) is not None and due[0] <= end:
             self.now = max(self.now, due[0])
             await self.event(due[1])
-            await self.pump()
+            if not self.slow:
+                await self.pump()
         self.now = end
 
     def _next_due(self) -> tuple[datetime, Due] | None:
@@ -279,11 +310,12 @@ class Story:
 
     def transcript(self) -> str:
         """The story as it reads: the hour, who wrote to whom, the words; (quiet) where nothing rang."""
+        zone = ZoneInfo(self.community.zone)
         lines: list[str] = []
         for line in self.log:
             who = f"desk to {line.name}" if line.from_desk else f"{line.name}"
             quiet = " (quiet)" if line.notice else ""
-            lines.append(f"{line.at:%a %H:%M} {who}{quiet}:")
+            lines.append(f"{line.at.astimezone(zone):%a %H:%M} {who}{quiet}:")
             for paragraph in line.body.split("\n"):
                 lines += textwrap.wrap(paragraph, 100, initial_indent="    ", subsequent_indent="    ") or [
                     ""

@@ -76,7 +76,7 @@ class Instance:
         topics: Sequence[str] = (),
         admin: bool = False,
         name: str | None = None,
-        community: str = "the Lantern collective",
+        community: str = "Example Collective",
         limits: str = "People of this community keep each other company here. Nobody watches over it.",
         who_runs: str = "two people of our collective",
         zone: str = "UTC",
@@ -282,8 +282,11 @@ class Instance:
         await self.start(env)
         await self.ready()
 
-    async def wait_dead(self, *, within: float = _READY_WITHIN) -> int:
-        """Wait until the process ends by itself; returns its exit code (137 at a fail point)."""
+    async def wait_dead(self, *, within: float | None = _READY_WITHIN) -> int:
+        """Wait until the process ends by itself; returns its exit code (137 at a fail point).
+
+        `within` is in seconds; None waits for ever. Raises InstanceFailed.
+        """
         process = self._process
         if process is None:
             raise InstanceFailed("it was never started, or was ended from here")
@@ -291,7 +294,7 @@ class Instance:
             async with asyncio.timeout(within):
                 code = await process.wait()
         except TimeoutError:
-            raise InstanceFailed(f"it still runs after {within:.0f} s.\n{self.log_tail()}") from None
+            raise InstanceFailed(f"it still runs after {within} s.\n{self.log_tail()}") from None
         self._process = None
         return code
 

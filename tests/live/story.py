@@ -67,12 +67,25 @@ async def _answers(member: Member, chat: str, said: Message, texts: Sequence[str
 # ---- coming
 
 
+async def is_greeted(member: Member, desk_user: str) -> tuple[str, Message]:
+    """The member opens an encrypted chat with the front desk; returns the chat and the greeting in it."""
+    chat = await member.write_to(desk_user)
+    return chat, await hears(member, chat, "menu.hello")
+
+
 async def comes(member: Member, desk_user: str, *, words: str = "hello") -> str:
     """The member opens an encrypted chat with the front desk, says `words`, is greeted; returns the chat."""
     chat = await member.write_to(desk_user)
     await member.say(chat, words)
     await hears(member, chat, "menu.hello")
     return chat
+
+
+async def _begins(member: Member, chat: str, menu: Message | None, choice: str, command: str) -> None:
+    if menu is not None:
+        await chooses(member, chat, menu, choice)
+    else:
+        await member.say(chat, words_of(command))
 
 
 # ---- offering
@@ -87,13 +100,15 @@ async def offer_time(
     card: str = "I like walks.",
     fear: str = "choice.fear_tell_first",
     asks_topics: bool = True,
+    menu: Message | None = None,
 ) -> Message:
     """The member offers to be there, through the recap's yes; returns what was said to it.
 
-    `length` is a choice as it is shown ("2 hours"), the first unless said; `topics` as they are shown;
-    `asks_topics` is False where the community names none.
+    It begins with the number in `menu`, or without one with the word. `length` is a choice as it is shown
+    ("2 hours"), the first unless said; `topics` as they are shown; `asks_topics` is False where the community
+    names none.
     """
-    await member.say(chat, words_of("command.offer"))
+    await _begins(member, chat, menu, "choice.offer", "command.offer")
     said = await hears(member, chat, "offer.length")
     await _answers(member, chat, said, [length] if length else [], words_of("command.skip"))
     if asks_topics:
@@ -120,9 +135,13 @@ async def draft_request(
     length: str | None = None,
     note: str = "It has been a long week.",
     asks_topics: bool = True,
+    menu: Message | None = None,
 ) -> Message:
-    """The member answers every question about company up to the recap; returns the recap."""
-    await member.say(chat, words_of("command.talk"))
+    """The member answers every question about company up to the recap; returns the recap.
+
+    It begins with the number in `menu`, or without one with the word.
+    """
+    await _begins(member, chat, menu, "choice.talk", "command.talk")
     said = await hears(member, chat, "talk.wish")
     await chooses(member, chat, said, wish)
     if asks_topics:
@@ -145,6 +164,7 @@ async def ask_for_company(
     length: str | None = None,
     note: str = "It has been a long week.",
     asks_topics: bool = True,
+    menu: Message | None = None,
     hears_of: str | None = "request.asking",
 ) -> Message:
     """The member asks for company, through the recap's yes; returns the answer to that yes.
@@ -153,7 +173,7 @@ async def ask_for_company(
     "request.nobody" where not. With None the recap is returned, right after the yes was sent.
     """
     recap = await draft_request(
-        member, chat, wish=wish, topic=topic, length=length, note=note, asks_topics=asks_topics
+        member, chat, wish=wish, topic=topic, length=length, note=note, asks_topics=asks_topics, menu=menu
     )
     await chooses(member, chat, recap, "choice.recap_yes")
     return await hears(member, chat, hears_of) if hears_of else recap
@@ -208,10 +228,19 @@ async def joins_peer_room(member: Member, chat: str) -> str:
     return invite.room
 
 
+async def can_write(member: Member, room: str) -> None:
+    """Wait until the member's client sees that they may write: the keeper allows it once both are there."""
+    await member.sees_state(
+        room, "m.room.power_levels", where=lambda levels: levels.get("events_default", 0) == 0
+    )
+
+
 async def talk_to_each_other(
     room: str, asker: Member, peer: Member, words: Sequence[tuple[str, str]] = ()
 ) -> None:
     """The two write in their room and read each other; `words` are pairs of a line and its answer."""
+    for member in (asker, peer):
+        await can_write(member, room)
     for line, answer in words or [("Thank you for coming.", "I am glad to be here.")]:
         await asker.say(room, line)
         await peer.expect(room, contains=line, sender=asker.user_id)
@@ -247,7 +276,7 @@ async def pairing(
     note: str = "It has been a long week.",
     card: str = "I like walks.",
 ) -> tuple[str, str, str]:
-    """Two members meet, from their first word to both being in the room: both chats, then the room.
+    """Two members meet, from their first word to both being able to write: both chats, then the room.
 
     `topics` says whether the community names any.
     """
@@ -260,4 +289,6 @@ async def pairing(
     await agrees(asker, chat, await is_offered(asker, chat))
     room = await joins_peer_room(asker, chat)
     assert await joins_peer_room(peer, peer_chat) == room
+    await can_write(asker, room)
+    await can_write(peer, room)
     return chat, peer_chat, room

@@ -19,7 +19,7 @@ from service.matrix.sync import Sync
 from service.matrix.transport import Transport
 from service.store import Store
 from tests.live.fixtures import MemberFactory
-from tests.live.homeserver import Homeserver
+from tests.live.homeserver import Homeserver, Login
 from tests.live.member import Kind, Member
 
 pytestmark = pytest.mark.live
@@ -75,29 +75,44 @@ class EchoDesk:
         await call()
 
 
-@asynccontextmanager
-async def echo_desk(homeserver: Homeserver, directory: Path) -> AsyncIterator[EchoDesk]:
-    """A front desk with an account of its own, cross-signed, which answers while it is open."""
-    name, password = f"desk-{secrets.token_hex(4)}", secrets.token_hex(8)
-    await homeserver.register(name, password)
-    login = await homeserver.login(name, password)
-    user = MatrixId(f"@{name}:{homeserver.name}")
-    async with aiohttp.ClientSession() as session:
-        transport = Transport(session, homeserver.url, login.access_token)
-        store = await Store.open(f"sqlite:///{directory}/alongside.db", bytes(range(32)))
-        client = Client(transport, store, user, DeviceId(login.device_id), SystemClock())
-        await client.start()
-        await identity.establish(transport, store, user, client.device_keys())
-        desk = EchoDesk(client, store)
-        sync = Sync(transport, client, store, SystemClock(), desk.woken.set)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(sync.run()), group.create_task(desk.run())]
+class Account:
+    """The front desk's account and database, which outlive a run."""
+
+    def __init__(self, homeserver: Homeserver, directory: Path, user: MatrixId, login: Login) -> None:
+        self.homeserver = homeserver
+        self.directory = directory
+        self.user = user
+        self.login = login
+
+    @classmethod
+    async def register(cls, homeserver: Homeserver, directory: Path) -> "Account":
+        """A new account."""
+        name, password = f"desk-{secrets.token_hex(4)}", secrets.token_hex(8)
+        await homeserver.register(name, password)
+        login = await homeserver.login(name, password)
+        return cls(homeserver, directory, MatrixId(f"@{name}:{homeserver.name}"), login)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[EchoDesk]:
+        """One run of the front desk, cross-signed, which answers while it is open."""
+        async with aiohttp.ClientSession() as session:
+            transport = Transport(session, self.homeserver.url, self.login.access_token)
+            store = await Store.open(f"sqlite:///{self.directory}/alongside.db", bytes(range(32)))
+            device, clock = DeviceId(self.login.device_id), SystemClock()
+            client = Client(transport, store, self.user, device, clock)
+            await client.start()
+            await identity.establish(transport, store, self.user, client.device_keys())
+            desk = EchoDesk(client, store)
+            sync = Sync(transport, client, store, clock, desk.woken.set)
+            tasks = [asyncio.create_task(sync.run()), asyncio.create_task(desk.run())]
             try:
                 yield desk
             finally:
                 for task in tasks:
                     task.cancel()
-        await store.close()
+                ended = await asyncio.gather(*tasks, return_exceptions=True)
+                await store.close()
+            assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
 
 
 @pytest.mark.parametrize("kind", ["js", "nio"])
@@ -105,7 +120,7 @@ async def test_it_answers_a_member(
     homeserver: Homeserver, member_factory: MemberFactory, tmp_path: Path, kind: Kind
 ) -> None:
     """A member writes in an encrypted chat of their own making, and reads the answers without a shield."""
-    async with echo_desk(homeserver, tmp_path) as desk:
+    async with (await Account.register(homeserver, tmp_path)).running() as desk:
         member: Member = await member_factory(homeserver, kind=kind)
         room = await member.write_to(desk.client.user_id)
         for words in ("hello", "again", "ünïcode 🌱"):
@@ -117,10 +132,58 @@ async def test_a_plain_chat_gets_one_answer(
     homeserver: Homeserver, member_factory: MemberFactory, tmp_path: Path
 ) -> None:
     """What is written in an unencrypted chat is not taken in."""
-    async with echo_desk(homeserver, tmp_path) as desk:
+    async with (await Account.register(homeserver, tmp_path)).running() as desk:
         member: Member = await member_factory(homeserver, kind="js")
         room = await member.create_direct(desk.client.user_id, encrypted=False)
         await member.sees_membership(room, desk.client.user_id, "join")
         await member.say_plainly(room, "words in clear")
         await member.expect(room, contains="Encrypted rooms only.", plain=True)
         assert not any(isinstance(event, Message) for event in desk.taken)
+
+
+async def test_what_was_written_while_it_was_down(
+    homeserver: Homeserver, member_factory: MemberFactory, tmp_path: Path
+) -> None:
+    """More messages than one sync shows, written while the desk was down, all arrive after its start."""
+    account = await Account.register(homeserver, tmp_path)
+    member: Member = await member_factory(homeserver, kind="js")
+    async with account.running():
+        room = await member.write_to(account.user)
+        await member.say(room, "before")
+        await member.expect(room, contains="you wrote before")
+    for number in range(45):
+        await member.say(room, f"number {number}.")
+    async with account.running() as desk:
+        await member.expect(room, contains="you wrote number 44.", timeout=60)
+        heard = [event.body for event in desk.taken if isinstance(event, Message)]
+        assert heard == [f"number {number}." for number in range(45)]
+
+
+async def test_members_of_another_server(
+    federation: list[Homeserver], member_factory: MemberFactory, tmp_path: Path
+) -> None:
+    """A member of another homeserver is answered as well, both ways without a shield."""
+    async with (await Account.register(federation[0], tmp_path)).running() as desk:
+        member: Member = await member_factory(federation[1], kind="js")
+        room = await member.write_to(desk.client.user_id)
+        await member.say(room, "from afar")
+        await member.expect(room, contains="you wrote from afar", sender=desk.client.user_id)
+
+
+async def test_the_desk_writes_first(
+    homeserver: Homeserver, member_factory: MemberFactory, tmp_path: Path
+) -> None:
+    """A chat that the desk makes can be read by the member who joins it."""
+    async with (await Account.register(homeserver, tmp_path)).running() as desk:
+        member: Member = await member_factory(homeserver, kind="js")
+        room = await desk.client.create_direct_chat(MatrixId(member.user_id))
+        invite = await member.invited()
+        assert (invite.direct, invite.encrypted) == (True, True)
+        await member.join(room)
+        async with asyncio.timeout(20):
+            while not desk.client.private(room, MatrixId(member.user_id)):  # noqa: ASYNC110  Nothing tells.
+                await asyncio.sleep(0.05)
+        await desk.client.send_text(room, "hello first", False, OutboxId(secrets.token_hex(16)))
+        await member.expect(room, contains="hello first", sender=desk.client.user_id)
+        await member.say(room, "hello back")
+        await member.expect(room, contains="you wrote hello back", sender=desk.client.user_id)

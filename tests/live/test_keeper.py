@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -11,6 +11,7 @@ import pytest
 
 from schema.errors import HomeserverRefused, KeeperNotDeaf, Throttled, Unreachable
 from schema.ids import MatrixId, PairingId, RoomId
+from service.matrix.identity import publish_keeper_master
 from service.matrix.keeper import TAG, Keeper, Known
 from service.matrix.transport import Transport, client_path
 from tests.live.accounts import Signed, session, sign_in, upload_device
@@ -67,11 +68,11 @@ async def people(
 
 
 @pytest.fixture(params=["11", "12"])
-def versioned(
-    request: pytest.FixtureRequest, homeserver_of_version: Callable[[str], Homeserver]
+async def versioned(
+    request: pytest.FixtureRequest, homeserver_of_version: Callable[[str], Awaitable[Homeserver]]
 ) -> tuple[str, Homeserver]:
     """A room version, and a homeserver that has it as its default."""
-    return request.param, homeserver_of_version(request.param)
+    return request.param, await homeserver_of_version(request.param)
 
 
 async def test_a_room_from_its_opening_to_its_purge(versioned: tuple[str, Homeserver]) -> None:
@@ -302,8 +303,10 @@ async def test_both_members_read_each_other_and_the_keeper_gets_nothing(
     """Clients on two SDKs read all, even what came while one was only invited; the keeper is sent nothing."""
     async with session() as opened:
         account = await sign_in(opened, homeserver, "keeper")
+        assert await publish_keeper_master(account.transport, account.user_id)
         keeper = keeper_of(account, homeserver)
-        one, two = await member_factory(homeserver), await member_factory(homeserver, kind="nio")
+        one = await member_factory(homeserver)
+        two = await member_factory(homeserver, kind="nio")
         room = await keeper.open(new_pairing(), [MatrixId(one.user_id), MatrixId(two.user_id)])
         assert (await one.invited()).room == room
         await one.join(room)
@@ -314,6 +317,7 @@ async def test_both_members_read_each_other_and_the_keeper_gets_nothing(
         await two.expect(room, contains="said before")
         answer = await account.transport.request("sync", "GET", client_path("sync"))
         assert answer.get("to_device", {}).get("events", []) == []
+        assert await keeper.deaf()
 
 
 async def test_rooms_across_servers_federate(federation: list[Homeserver]) -> None:

@@ -2,13 +2,19 @@
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from schema.events import Invited
 from schema.ids import MatrixId, RoomId
+from service.clock import SystemClock
+from service.matrix.client import Client
 from service.matrix.identity import establish
+from service.matrix.sync import Sync
 from service.matrix.transport import JSON, client_path
 from service.matrix.verification import Ended, Own, Verification
+from service.store import Store
 from tests.live.accounts import session, sign_in, upload_device
 from tests.live.fixtures import MemberFactory
 from tests.live.homeserver import Homeserver
@@ -61,3 +67,53 @@ async def test_a_member_verifies_the_desks_device(
             while not (answer := await member.command("devices", user=desk.user_id))["verified"]:
                 pass
         assert answer["devices"] == [{"device_id": desk.device_id, "signed": True}]
+
+
+async def test_a_member_verifies_the_desk_in_the_chat(
+    homeserver: Homeserver, member_factory: MemberFactory, tmp_path: Path
+) -> None:
+    """The same in an encrypted direct chat, through the front desk's own client and sync."""
+    async with session() as opened:
+        account = await sign_in(opened, homeserver, "desk")
+        clock = SystemClock()
+        store = await Store.open(f"sqlite:///{tmp_path}/alongside.db", bytes(range(32)))
+        desk = Client(account.transport, store, account.user_id, account.device_id, clock)
+        await desk.start()
+        identity = await establish(account.transport, store, account.user_id, desk.device_keys())
+        over: asyncio.Queue[Ended] = asyncio.Queue()
+        own = Own(account.user_id, account.device_id, desk.machine.ed25519, identity.master)
+        verification = Verification(account.transport, own, clock.now, desk.send_event, over.put)
+        woken = asyncio.Event()
+        sync = Sync(account.transport, desk, store, clock, woken.set, verification)
+
+        async def join_where_invited() -> None:
+            while True:
+                await woken.wait()
+                woken.clear()
+                async with store.transaction("join") as transaction:
+                    rows = await transaction.inbox(100)
+                    for row in rows:
+                        await transaction.handled(row.seq)
+                for row in rows:
+                    if isinstance(row.event, Invited):
+                        await desk.join(row.event.room)
+
+        tasks = [asyncio.create_task(sync.run()), asyncio.create_task(join_where_invited())]
+        member = await member_factory(homeserver)
+        try:
+            room = await member.write_to(account.user_id)
+            for _ in range(2):
+                shown = await member.verify(account.user_id, room=room)
+                assert len(shown) == 7
+                assert await asyncio.wait_for(over.get(), 10) == Ended(
+                    MatrixId(member.user_id), RoomId(room), True
+                )
+            async with asyncio.timeout(20):
+                while not (answer := await member.command("devices", user=account.user_id))["verified"]:
+                    pass
+            assert answer["devices"] == [{"device_id": account.device_id, "signed": True}]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await store.close()

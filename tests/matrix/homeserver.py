@@ -248,6 +248,7 @@ class FakeTransport(Transport):
         for name, key in body.get("one_time_keys", {}).items():
             if (*place, name) in server.keys_ever and keys.get(name) != key:
                 raise HomeserverRefused(400, "M_UNKNOWN", "keys upload")
+        for name, key in body.get("one_time_keys", {}).items():
             server.keys_ever.add((*place, name))
             keys[name] = key
         for name, key in body.get("fallback_keys", {}).items():
@@ -277,6 +278,8 @@ class FakeTransport(Transport):
 
     def _sync(self, query: dict[str, str]) -> JSON:
         server = self._server
+        # A token is never given twice, so that an answer without news is still another answer.
+        server.position += 1
         since = int(query.get("since", 0))
         queue = server.to_device.get((self._user, self._device), [])
         queue[:] = [each for each in queue if each[0] > since]

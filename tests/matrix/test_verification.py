@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vodozemac import Account, Curve25519PublicKey, EstablishedSas, Sas, SasException
 
-from schema.errors import HomeserverRefused, Unreachable
+from schema.errors import HomeserverRefused, Malformed, Unreachable
 from schema.ids import DeviceId, EventId, MatrixId, RoomId
 from service.matrix.identity import canonical, unpadded
+from service.matrix.messages import read_plain_step
 from service.matrix.verification import Ended, Exchange, Incoming, Outgoing, Own, Verification
 
 NOW = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
@@ -468,3 +469,25 @@ async def test_a_failing_homeserver_ends_the_verification_alone(failure: Excepti
     event = starter.mac()
     await verification.handle(event.sender, event.type, event.content, None, None)
     assert told == [Ended(starter.user_id, None, False)]
+
+
+@given(
+    event=st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(["m.room.message", "m.key.verification.start", "m.key.verification."])
+            | anything
+        },
+        optional={
+            "content": anything
+            | st.fixed_dictionaries({"msgtype": st.just("m.key.verification.request") | anything}),
+            "event_id": st.just("$event") | anything,
+        },
+    )
+)
+def test_steps_in_clear_are_read_or_refused(event: dict[str, Any]) -> None:
+    """An unencrypted event is a verification step, something else, or malformed; nothing else comes of it."""
+    try:
+        step = read_plain_step(event, ROOM, MatrixId("@ada:home.test"))
+    except Malformed:
+        return
+    assert step is None or step.type.startswith("m.key.verification.")

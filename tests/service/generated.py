@@ -21,7 +21,9 @@ T = TypeVar("T")
 ids = st.binary(min_size=16, max_size=16).map(bytes.hex)
 """Opaque ids, such as stand in plain columns."""
 
-instants = st.integers(0, 4102444800000).map(lambda at: datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=at))
+instants = st.integers(0, 4102444800000).map(
+    lambda at: datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=at)
+)
 """Aware UTC times until the year 2100, to the millisecond, which is what a plain column keeps."""
 
 

@@ -5,12 +5,12 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from schema.errors import ConfigurationError
 from service import cli, config, installation
 from tests.service.test_config import KEY, WHOLE, toml, write
 
@@ -18,12 +18,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run each test in a folder of its own, without any of our variables."""
     monkeypatch.chdir(tmp_path)
     for variable in [name for name in os.environ if name.startswith("ALONGSIDE_")]:
         monkeypatch.delenv(variable)
-    yield
 
 
 def call(*arguments: str) -> Result:
@@ -190,7 +189,7 @@ def test_a_device_is_changed_and_nothing_else(tmp_path: Path) -> None:
     installation.change_device(place, "keeper", "NEWER")
     assert config.load(place, {}).keeper.device_id == "NEWER"
     place.write_text("[desk]\ndevice_id = '''DESK'''\n[x]\n")
-    with pytest.raises(config.ConfigurationError, match="by hand"):
+    with pytest.raises(ConfigurationError, match="by hand"):
         installation.change_device(place, "desk", "NEW")
     assert "DESK" in place.read_text()
 
@@ -209,7 +208,7 @@ def test_a_key_that_is_gone_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "alongside.db").write_bytes(b"SQLite")
     place = write(tmp_path / "alongside.toml", {"keys.sealing_key": None, "keys.sealing_key_file": "key"})
     settings = config.load(place, {}, unfinished=True)
-    with pytest.raises(config.ConfigurationError, match="gone"):
+    with pytest.raises(ConfigurationError, match="gone"):
         installation._make_key(settings, cli._Answers(False, {}, {}))
     assert not (tmp_path / "key").exists()
 
@@ -235,7 +234,8 @@ def test_as_a_process(tmp_path: Path) -> None:
 def test_an_unexpected_fault_shows_no_secret(tmp_path: Path) -> None:
     """A fault of ours is told by type and place; what it held stays inside."""
     write(tmp_path / "alongside.toml")
-    script = "import service.cli as c\ndef fail(*_): raise RuntimeError('canary')\nc.config.load = fail\nc.main()\n"
+    script = "import service.cli as c\ndef fail(*_): raise RuntimeError('canary')\n"
+    script += "c.config.load = fail\nc.main()\n"
     (tmp_path / "fails.py").write_text(script)
     done = subprocess.run(
         [sys.executable, "fails.py", "check-config"], capture_output=True, text=True, timeout=60, check=False,

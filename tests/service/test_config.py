@@ -608,6 +608,20 @@ def test_the_example_in_the_repository_has_not_drifted() -> None:
     )
 
 
+def test_every_error_names_a_key_and_a_variable_that_exist() -> None:
+    """Whatever part refuses to start, the key and the variable that it names are the configuration's."""
+    variables = {key.variable for key in config.KEYS} | {f"{key.variable}_FILE" for key in config.KEYS}
+    dotted = {key.dotted for key in config.KEYS} | {f"{key.dotted}_file" for key in config.KEYS}
+    named = 0
+    for path in (Path(__file__).parents[2] / "service").rglob("*.py"):
+        if path.name != "config.py":
+            for key, variable in re.findall(r'\bkey="([^"]+)",\s*variable="([^"]+)"', path.read_text()):
+                assert key in dotted, path
+                assert variable in variables, path
+                named += 1
+    assert named > 3
+
+
 def test_a_rendered_configuration_holds_what_was_given(tmp_path: Path) -> None:
     """What `init` writes is read back with the same values, quotes and line breaks included."""
     prepare(tmp_path)

@@ -134,7 +134,9 @@ def test_another_key_gives_other_lookups_and_opens_nothing() -> None:
         other.open(*PLACE, SEAL.seal(*PLACE, b"text"))
 
 
-@pytest.mark.parametrize(("seal_key", "lookup_key"), [(b"short", bytes(32)), (bytes(32), b"short"), (b"", b"")])
+@pytest.mark.parametrize(
+    ("seal_key", "lookup_key"), [(b"short", bytes(32)), (bytes(32), b"short"), (b"", b"")]
+)
 def test_a_key_of_another_length_is_refused(seal_key: bytes, lookup_key: bytes) -> None:
     """Keys have 32 bytes, or there is no seal."""
     with pytest.raises(ValueError, match="32 bytes"):

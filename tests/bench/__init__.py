@@ -1,0 +1,1 @@
+"""Measurements, run by hand: ratios of two things measured side by side in one run."""

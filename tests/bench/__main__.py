@@ -1,0 +1,47 @@
+"""Runs the benchmarks that are named: `python -m tests.bench [NAME...]`; without a name it lists them.
+
+After a name its size can be given, such as `initial rooms=300 rounds=3`, for a smaller or a longer run. Each
+prints medians with the least and the most, and the goal beside each ratio. They need a Synapse, as the
+live tests do, and a machine that does nothing else meanwhile.
+"""
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Sequence
+
+from tests.bench.measure import say
+
+NAMES = {
+    "opening": "from the second yes to both invitations, beside a bare createRoom with two invitations",
+    "answers": "answers per second and processor time for each, beside a nio echo and a plain bot",
+    "restart": "nothing is lost over a restart; the first answer after it with 200 rooms, beside a nio echo",
+    "initial": "the first answer after a first sync with 1,000 chats, beside that sync alone",
+    "memory": "memory for each further member, beside a bare nio client",
+    "matching": "matching with 2,000 offers, beside one encrypted send",
+}
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the benchmarks that `words` name one after the other; the exit status."""
+    wanted: list[tuple[str, dict[str, int]]] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and value.isdigit() and wanted:
+            wanted[-1][1][name] = int(value)
+        elif word in NAMES:
+            wanted.append((word, {}))
+        else:
+            wanted.clear()
+            break
+    if not wanted:
+        for name, what in NAMES.items():
+            say(f"{name:<10} {what}")
+        return 2 if words else 0
+    for name, sizes in wanted:
+        asyncio.run(importlib.import_module(f"tests.bench.{name}").measure(**sizes))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

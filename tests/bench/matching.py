@@ -1,0 +1,154 @@
+"""One round of matching with 2,000 offers, beside one encrypted send.
+
+The round is a whole turn on a real database: the request falls due, the offers are read and put in order, two
+members are asked, and all of it is committed. The send is one encrypted message to a real homeserver.
+"""
+
+import secrets
+import tempfile
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+from handlers import dispatch
+from handlers.words import Catalogue
+from schema.community import Community
+from schema.events import Due
+from schema.ids import MatrixId, OfferId, RequestId, RoomId
+from schema.records import Member, Offer, Request
+from schema.states import OfferState, RequestState
+from service.core import matching
+from service.store import Store
+from service.turn import Turn
+from tests.bench.measure import Goal, Stopwatch, Table, say
+from tests.bench.people import Crowd
+from tests.live.homeserver import Homeserver
+
+OFFERS = 2000
+ROUNDS = 9
+_TOPICS = ("burnout", "grief", "work", "family", "being new here")
+_COMMUNITY = Community(
+    name="The Garden", server="home.test", limits="None.", who_runs="Two of us", topics=_TOPICS, asks_a_day=50
+)
+
+
+async def measure(rounds: int = ROUNDS, offers: int = OFFERS) -> None:
+    """Set up, measure by turns, and print."""
+    watch, key, random = Stopwatch(), secrets.token_bytes(32), Random(7)
+    now = datetime.now(UTC)
+    with tempfile.TemporaryDirectory(prefix="alongside-bench-") as folder:
+        url = f"sqlite:///{Path(folder) / 'alongside.db'}"
+        store = await Store.open(url, key)
+        request = await _fill(store, offers, now, random)
+        words = Catalogue()
+        cold: list[float] = []
+        warm: list[float] = []
+        rule: list[float] = []
+        sends: list[float] = []
+        async with Homeserver() as homeserver, Crowd(homeserver) as crowd:
+            one, two = await crowd.grow(2)
+            room = await one.open_chat(two.user_id)
+            await two.join(room)
+            await one.share(room, two.user_id)
+            await one.say(room, "the first, for which the homeserver warms up")
+            for number in range(rounds):
+                await store.close()
+                store = await Store.open(url, key)
+                for taken in (cold, warm):
+                    now += timedelta(hours=1)
+                    taken.append(await _turn(store, words, request, now, Random(number)))
+                rule.append(await _rule(store, request, now, Random(number)))
+                begun = time.perf_counter()
+                await one.say(room, "Somebody asks for company. They would like: listening.")
+                sends.append(time.perf_counter() - begun)
+        await store.close()
+    table = Table(f"matching: one round with {offers} offers")
+    table.row("the whole turn, records in memory, ms", warm, 1000)
+    table.row("the whole turn, first after a start, ms", cold, 1000)
+    table.row("the rule alone, ms", rule, 1000)
+    table.row("one encrypted send, ms", sends, 1000)
+    table.ratio("the whole turn over one encrypted send", warm, sends, Goal(1.0))
+    table.ratio("the first after a start over one encrypted send", cold, sends, Goal(1.0))
+    say(f"({watch():.0f} s in all)")
+
+
+async def _fill(store: Store, offers: int, now: datetime, random: Random) -> RequestId:
+    """Members with offers, and one member with a request that is due."""
+
+    def member(number: int) -> Member:
+        matrix_id = MatrixId(f"@member-{number}:home.test")
+        room = RoomId(f"!room-{number}:home.test")
+        return Member(store.member_id(matrix_id), matrix_id, now, room=room, told_limits=True)
+
+    async with store.transaction("fill") as transaction:
+        for number in range(offers):
+            peer = member(number)
+            await transaction.put(peer)
+            offer = Offer(
+                id=OfferId(secrets.token_hex(16)),
+                member=peer.id,
+                state=OfferState.OPEN,
+                until=now + timedelta(days=60),
+                due_at=now + timedelta(days=60),
+                asked_at=now - timedelta(minutes=random.randrange(10_000)),
+                topics=tuple(random.sample(_TOPICS, 2)),
+                card="I have been through something like it. I listen, and I do not tell people what to do.",
+                fear="tell_first",
+            )
+            await transaction.put(offer)
+        asker = member(offers)
+        await transaction.put(asker)
+        request = Request(
+            id=RequestId(secrets.token_hex(16)),
+            member=asker.id,
+            state=RequestState.LOOKING,
+            made_at=now,
+            until=now + timedelta(days=60),
+            due_at=now,
+            round=0,
+            wish="listening",
+            topics=("grief", "work"),
+            length=timedelta(hours=1),
+            note="",
+        )
+        await transaction.put(request)
+        return request.id
+
+
+async def _turn(store: Store, words: Catalogue, request: RequestId, now: datetime, random: Random) -> float:
+    """Seconds of one whole turn, its commit included."""
+    begun = time.perf_counter()
+    async with store.transaction("turn") as transaction:
+        turn = Turn(
+            event=Due("requests", request),
+            now=now,
+            records=transaction,
+            community=_COMMUNITY,
+            words=words,
+            identify=store.member_id,
+            random=random,
+        )
+        await dispatch(turn)
+        await transaction.add_effects([("lane", effect) for effect in turn.effects], now)
+    took = time.perf_counter() - begun
+    assert turn.effects, "nobody was asked"
+    return took
+
+
+async def _rule(store: Store, request: RequestId, now: datetime, random: Random) -> float:
+    """Seconds of the rule itself over all offers."""
+    async with store.transaction("read") as transaction:
+        wish = await transaction.get(Request, request)
+        offers = await transaction.find(Offer, state=OfferState.OPEN)
+    assert wish is not None
+    wish = replace(wish, due_at=now)
+    begun = time.perf_counter()
+    fitting = [
+        offer
+        for offer in offers
+        if matching.may_be_asked(wish, offer, asked=set(), engaged=set(), asks_a_day=50, now=now)
+    ]
+    matching.in_order(wish, fitting, random.random)
+    return time.perf_counter() - begun

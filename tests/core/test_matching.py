@@ -1,0 +1,105 @@
+"""Who may be asked, and in which order."""
+
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schema.ids import MemberId, OfferId
+from schema.records import Offer, Request
+from schema.states import OfferState
+from service.core.matching import fit, in_order, may_be_asked
+from tests.core import shapes
+from tests.core.shapes import ANA, BEN, NOW, OFFER, REQUEST
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "offer", "asked", "engaged", "may"),
+    [
+        ("plain", REQUEST, OFFER, (), (), True),
+        ("own request", REQUEST, replace(OFFER, member=ANA), (), (), False),
+        ("asked before", REQUEST, OFFER, (BEN,), (), False),
+        ("engaged", REQUEST, OFFER, (), (BEN,), False),
+        ("ended", REQUEST, replace(OFFER, state=OfferState.ENDED), (), (), False),
+        ("over", REQUEST, replace(OFFER, until=NOW), (), (), False),
+        ("rests", REQUEST, replace(OFFER, rest_until=NOW + HOUR), (), (), False),
+        ("rested", REQUEST, replace(OFFER, rest_until=NOW), (), (), True),
+        ("must report", REQUEST, replace(OFFER, fear="report"), (), (), False),
+        (
+            "may be asked who must report",
+            replace(REQUEST, reporters=True),
+            replace(OFFER, fear="report"),
+            (),
+            (),
+            True,
+        ),
+        ("asked once today", REQUEST, replace(OFFER, asked=(NOW - HOUR,)), (), (), True),
+        ("asked twice today", REQUEST, replace(OFFER, asked=(NOW - HOUR, NOW - HOUR)), (), (), False),
+        (
+            "asked twice yesterday",
+            REQUEST,
+            replace(OFFER, asked=(NOW - 25 * HOUR, NOW - 24 * HOUR)),
+            (),
+            (),
+            True,
+        ),
+    ],
+)
+def test_who_may_be_asked(
+    name: str,
+    request_: Request,
+    offer: Offer,
+    asked: tuple[MemberId, ...],
+    engaged: tuple[MemberId, ...],
+    may: bool,
+) -> None:
+    """Each reason not to be asked, and the cases beside it."""
+    assert may_be_asked(request_, offer, asked=asked, engaged=engaged, asks_a_day=2, now=NOW) is may, name
+
+
+def test_fit_counts_shared_topics_and_openness_to_any() -> None:
+    """A shared topic is a fit; an offer for anything fits as well as one shared topic."""
+    wish = replace(REQUEST, topics=("grief", "burnout"))
+    assert fit(wish, replace(OFFER, topics=("grief", "burnout"))) == 2
+    assert fit(wish, replace(OFFER, topics=("grief",))) == fit(wish, OFFER) == 1
+    assert fit(wish, replace(OFFER, topics=("form",))) == 0
+    assert fit(REQUEST, OFFER) == 0
+
+
+_OFFERS = st.lists(
+    st.builds(
+        lambda number, topics, hours: replace(
+            shapes.OFFER,
+            id=OfferId(f"{number:032x}"),
+            member=MemberId(f"{number:032x}"),
+            topics=tuple(topics),
+            asked_at=None if hours is None else NOW - hours * HOUR,
+        ),
+        st.integers(0, 999),
+        st.sets(st.sampled_from(["grief", "burnout", "form"])),
+        st.none() | st.integers(1, 50),
+    ),
+    unique_by=lambda offer: offer.id,
+)
+
+
+@given(_OFFERS, st.integers())
+def test_the_order_is_fit_then_longest_ago_then_chance(offers: list[Offer], seed: int) -> None:
+    """Nobody stands before someone who fits better, or fits as well and was asked longer ago."""
+    wish = replace(REQUEST, topics=("grief", "burnout"))
+    ordered = in_order(wish, offers, Random(seed).random)
+    assert sorted(offer.id for offer in ordered) == sorted(offer.id for offer in offers)
+    keys = [(-fit(wish, offer), offer.asked_at.timestamp() if offer.asked_at else 0.0) for offer in ordered]
+    assert keys == sorted(keys)
+
+
+def test_chance_decides_among_equals() -> None:
+    """Of equals, each comes first at times."""
+    equals = [replace(OFFER, id=OfferId(f"{number:032x}")) for number in range(4)]
+    first = {in_order(REQUEST, equals, Random(seed).random)[0].id for seed in range(64)}
+    assert len(first) == 4

@@ -1,0 +1,226 @@
+"""The peer room: opened, closed at once for whatever reason, read for its time, erased step by step."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schema.community import Timings
+from schema.effects import (
+    EmptyPeerRoom,
+    InviteAgain,
+    LetWrite,
+    MutePeerRoom,
+    OpenPeerRoom,
+    PurgePeerRoom,
+    RedactPeerRoom,
+    Tell,
+)
+from schema.errors import IllegalMove
+from schema.ids import RoomId
+from schema.records import PeerRoom
+from schema.states import Ending, RoomState
+from service.core import rooms
+from tests.core import shapes
+from tests.core.shapes import ANA, ANA_AT, BEN, BEN_AT, NOW, OPEN, PAIRING, ROOM
+
+TIMINGS = Timings()
+OPENED = rooms.Opened(RoomId("!room"), (ANA_AT, BEN_AT))
+
+
+def _walk(record: PeerRoom, *moves: rooms.Move) -> tuple[PeerRoom, list[object]]:
+    done: list[object] = []
+    for move in moves:
+        record, effects = rooms.advance(record, move, record.due_at or NOW, TIMINGS)
+        done += effects
+    return record, done
+
+
+def test_a_room_begins_with_one_order_to_open_it() -> None:
+    """Both consents make the record and the order, and nothing is said yet."""
+    record, effects = rooms.begin(PAIRING, ANA_AT, BEN_AT, NOW)
+    assert record == ROOM
+    assert effects == (OpenPeerRoom(PAIRING.id, (ANA_AT, BEN_AT)),)
+
+
+def test_both_may_write_once_both_are_there() -> None:
+    """What one wrote before the other came could not be read by them, so the room opens muted."""
+    opened, _ = _walk(ROOM, OPENED)
+    first, effects = rooms.advance(opened, rooms.Joined(ANA), opened.made_at, TIMINGS)
+    assert effects == ()
+    both, effects = rooms.advance(first, rooms.Joined(BEN), opened.made_at, TIMINGS)
+    assert effects == (LetWrite(ROOM.id, RoomId("!room")),)
+    again, effects = rooms.advance(both, rooms.Joined(BEN), opened.made_at, TIMINGS)
+    assert (again, effects) == (both, ())
+
+
+def test_the_whole_way() -> None:
+    """Open, time is up, mute, reading time, redact, empty, settle, purge, in this order and no other."""
+    record, effects = _walk(
+        ROOM,
+        OPENED,
+        rooms.Joined(ANA),
+        rooms.Joined(BEN),
+        rooms.TimeIsUp(),
+        rooms.Muted(),
+        rooms.TimeIsUp(),
+        rooms.Redacted(),
+        rooms.Emptied(),
+        rooms.TimeIsUp(),
+        rooms.Purged("purged"),
+    )
+    assert record.state is RoomState.GONE
+    assert [type(effect) for effect in effects if not isinstance(effect, Tell)] == [
+        LetWrite,
+        MutePeerRoom,
+        RedactPeerRoom,
+        EmptyPeerRoom,
+        PurgePeerRoom,
+    ]
+    assert rooms.receipt(record) == ("receipt.redacted", "receipt.removed", "receipt.purged")
+
+
+@pytest.mark.parametrize(
+    ("move", "ending"),
+    [
+        (rooms.Close(Ending.ASKED), Ending.ASKED),
+        (rooms.Left(BEN), Ending.LEFT),
+        (rooms.Forget(BEN), Ending.FORGOTTEN),
+        (rooms.TimeIsUp(), Ending.TIME),
+    ],
+)
+def test_it_is_read_only_at_once_whatever_ends_it(move: rooms.Move, ending: Ending) -> None:
+    """The first effect of every end is the mute."""
+    record, effects = rooms.advance(OPEN, move, OPEN.ends_at, TIMINGS)
+    assert record.state is RoomState.CLOSING
+    assert record.ending is ending
+    assert effects[0] == MutePeerRoom(OPEN.id, RoomId("!room"))
+
+
+def test_a_persons_own_reason_is_told_in_one_sentence_for_all() -> None:
+    """Asked, left and forgotten read the same to whoever remains."""
+    said = set()
+    for move in (rooms.Close(Ending.ASKED), rooms.Left(BEN), rooms.Forget(BEN)):
+        closing, _ = rooms.advance(OPEN, move, NOW, TIMINGS)
+        _, effects = rooms.advance(closing, rooms.Muted(), NOW, TIMINGS)
+        said.add(next(one for one in effects if isinstance(one, Tell) and one.member == ANA))
+    assert len(said) == 1
+
+
+def test_both_together_end_the_reading_time() -> None:
+    """One alone does not, and asking twice is asking once."""
+    readable = replace(OPEN, state=RoomState.READABLE, due_at=NOW + TIMINGS.reading)
+    once, effects = rooms.advance(readable, rooms.EraseNow(ANA), NOW, TIMINGS)
+    assert (once.state, effects) == (RoomState.READABLE, ())
+    twice, _ = rooms.advance(once, rooms.EraseNow(ANA), NOW, TIMINGS)
+    assert twice.state is RoomState.READABLE
+    both, effects = rooms.advance(twice, rooms.EraseNow(BEN), NOW, TIMINGS)
+    assert both.state is RoomState.REDACTING
+    assert effects == (RedactPeerRoom(OPEN.id, RoomId("!room")),)
+
+
+def test_a_room_that_ended_before_it_was_there_is_emptied_when_it_comes() -> None:
+    """Nothing is orphaned, and whoever was forgotten meanwhile is taken out too."""
+    closing, effects = _walk(ROOM, rooms.Forget(BEN))
+    assert (closing.state, effects) == (RoomState.CLOSING, [])
+    assert closing.peer_matrix_id == ""
+    removing, effects = _walk(closing, OPENED)
+    assert removing.state is RoomState.REMOVING
+    assert effects == [EmptyPeerRoom(ROOM.id, RoomId("!room"), (ANA_AT, BEN_AT))]
+
+
+def test_whoever_does_not_come_is_invited_again_once_and_then_it_closes() -> None:
+    """One invitation, one reminder, to the one who is missing alone; then the end."""
+    opened, _ = _walk(ROOM, OPENED, rooms.Joined(ANA))
+    waits, effects = rooms.advance(opened, rooms.TimeIsUp(), NOW + TIMINGS.join, TIMINGS)
+    assert effects[0] == InviteAgain(ROOM.id, RoomId("!room"), BEN_AT)
+    assert [one.member for one in effects if isinstance(one, Tell)] == [BEN]
+    assert waits.due_at is not None
+    closing, _ = rooms.advance(waits, rooms.TimeIsUp(), waits.due_at, TIMINGS)
+    assert closing.ending is Ending.NOT_JOINED
+    after, effects = rooms.advance(closing, rooms.Muted(), NOW, TIMINGS)
+    assert after.state is RoomState.REDACTING
+
+
+@pytest.mark.parametrize(
+    ("moves", "items"),
+    [
+        (
+            (rooms.Muted(False), rooms.Redacted(False), rooms.Emptied(False)),
+            {"not_muted", "not_redacted", "not_removed"},
+        ),
+        ((rooms.Muted(), rooms.TimeIsUp(), rooms.Redacted(), rooms.Emptied()), {"redacted", "removed"}),
+    ],
+)
+def test_what_was_refused_holds_nothing_up_and_stands_in_the_receipt(
+    moves: tuple[rooms.Move, ...], items: set[str]
+) -> None:
+    """Each refusal is a line of the receipt, and the next step comes all the same."""
+    record, _ = _walk(OPEN, rooms.Close(Ending.ASKED), *moves, rooms.TimeIsUp(), rooms.Purged("cannot"))
+    assert record.state is RoomState.GONE
+    assert set(record.done) == {*items, "cannot"}
+
+
+def test_forgetting_takes_out_that_one_and_leaves_the_other_their_time() -> None:
+    """The forgotten one's ids are gone at once; the other reads on; removing one is not emptying."""
+    readable = replace(OPEN, state=RoomState.READABLE, due_at=NOW + TIMINGS.reading)
+    record, effects = rooms.advance(readable, rooms.Forget(ANA), NOW, TIMINGS)
+    assert effects == (EmptyPeerRoom(OPEN.id, RoomId("!room"), (ANA_AT,)),)
+    assert record.state is RoomState.READABLE
+    assert ANA not in (record.asker, *record.joined, *record.ever_joined)
+    assert record.asker_matrix_id == ""
+    assert not rooms.counts_as_emptied(record, (ANA_AT,))
+    assert rooms.counts_as_emptied(record, (ANA_AT, BEN_AT))
+    alone, _ = rooms.advance(record, rooms.EraseNow(BEN), NOW, TIMINGS)
+    assert alone.state is RoomState.REDACTING
+
+
+_MOVES: tuple[rooms.Move, ...] = (
+    OPENED,
+    rooms.Refused(Ending.REFUSED),
+    rooms.Joined(ANA),
+    rooms.Joined(BEN),
+    rooms.Left(ANA),
+    rooms.Left(BEN),
+    rooms.Close(Ending.ASKED),
+    rooms.Muted(),
+    rooms.Muted(False),
+    rooms.EraseNow(ANA),
+    rooms.EraseNow(BEN),
+    rooms.Forget(ANA),
+    rooms.Redacted(),
+    rooms.Emptied(),
+    rooms.Purged("asked"),
+    rooms.TimeIsUp(),
+)
+
+
+@given(st.lists(st.sampled_from(_MOVES), max_size=40))
+def test_each_state_awaits_something_and_nothing_happens_twice(moves: list[rooms.Move]) -> None:
+    """In any order: an illegal move changes nothing, each step is ordered once, no state is a dead end."""
+    record, now = ROOM, NOW
+    orders: list[object] = []
+    for move in moves:
+        now += timedelta(minutes=1)
+        if isinstance(move, rooms.Forget) and move.member not in rooms.people(record):
+            continue
+        if not rooms.allows(record, move):
+            with pytest.raises(IllegalMove):
+                rooms.advance(record, move, now, TIMINGS)
+            continue
+        if isinstance(move, rooms.TimeIsUp) and record.due_at is not None:
+            now = max(now, record.due_at)
+        record, effects = rooms.advance(record, move, now, TIMINGS)
+        orders += [one for one in effects if isinstance(one, MutePeerRoom | RedactPeerRoom | PurgePeerRoom)]
+        if record.state in (RoomState.OPEN, RoomState.READABLE, RoomState.SETTLING):
+            assert record.due_at is not None
+    assert len(orders) == len({type(one) for one in orders})
+
+
+def test_a_move_that_is_illegal_raises() -> None:
+    """What is gone does not come back."""
+    with pytest.raises(IllegalMove):
+        rooms.advance(replace(OPEN, state=RoomState.GONE), OPENED, NOW, TIMINGS)
+    assert not rooms.allows(shapes.ROOM, rooms.Muted())

@@ -1,0 +1,1 @@
+"""One pairing, played for whoever wants to see it: `./alongside demo`."""

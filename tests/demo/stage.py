@@ -1,0 +1,266 @@
+"""Everything that the demo needs to stand, as processes of their own on loopback, and how it all ends.
+
+Rules guarded here:
+- Whatever is started is ended, at whatever moment the demo stops, and its files go with it.
+- The members are programs of their own; they and the service share nothing but the homeserver.
+"""
+
+import asyncio
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.demo.screen import Screen, Speaker
+from tests.demo.witness import Witness, local
+from tests.live.homeserver import Homeserver, synapse_python
+from tests.live.instance import Instance
+from tests.live.member import Kind, Member, Message, javascript_ready
+
+TIMINGS = {"reading": "5 seconds", "settle": "1 second", "prompt_pause": "0 seconds"}
+"""What is shorter than a community would have it; all else is as the service has it."""
+
+_PLACE = {
+    "name": "A line made up for this demo",
+    "contact": "nobody answers there; a community puts its own list here",
+    "hours": "never",
+    "languages": "none",
+    "may_send_police": "not known",
+    "checked_on": "2026-11-01",
+}
+_PATIENCE = 45.0
+_IN_A_PEER_ROOM = 3
+"""The two, and the keeper."""
+
+
+class Player(Member):
+    """A member whose conversation is printed on a page as it happens."""
+
+    speaker: Speaker = "member"
+    page: "Page | None" = None
+
+    async def say(
+        self,
+        room: str,
+        text: str,
+        *,
+        msgtype: str = "m.text",
+        reply_to: str | None = None,
+        thread: str | None = None,
+    ) -> str:
+        """Send a message, and print it once the homeserver has it."""
+        event_id = await super().say(room, text, msgtype=msgtype, reply_to=reply_to, thread=thread)
+        if self.page is not None:
+            self.page.said(self, room, text, event_id)
+        return event_id
+
+    async def expect(
+        self,
+        room: str,
+        *,
+        contains: str = "",
+        sender: str | None = None,
+        where: Callable[[Message], bool] | None = None,
+        plain: bool = False,
+        timeout: float = _PATIENCE,
+    ) -> Message:
+        """Wait for a message, and print what the front desk said up to it."""
+        found = await super().expect(
+            room, contains=contains, sender=sender, where=where, plain=plain, timeout=timeout
+        )
+        if self.page is not None:
+            for message in self.messages:
+                if message.room == room:
+                    self.page.heard(self, message)
+                if message.event_id == found.event_id:
+                    break
+        return found
+
+    async def write_to(self, desk_user_id: str, *, timeout: float = _PATIENCE) -> str:
+        """Open an encrypted chat with the front desk."""
+        room = await super().write_to(desk_user_id, timeout=timeout)
+        if self.page is not None:
+            name = self.page.screen.names[self.speaker].lower()
+            self.page.happened(f"The {name} opens an encrypted chat; the front desk comes in.", room)
+        return room
+
+
+class Page:
+    """Prints who says what, with what the homeserver has of it; notes sealed rows while they are there."""
+
+    def __init__(self, screen: Screen, witness: Witness, instance: Instance) -> None:
+        self.screen = screen
+        self.witness = witness
+        self._instance = instance
+        self._shown: set[str] = set()
+        self._asked: dict[str, str] = {}
+        self._said = ("", "")
+        self.rooms: dict[str, str] = {}
+        """How a room that is no chat with the front desk is called, by its id."""
+        self.at_each: Callable[[], None] = lambda: None
+        """What is done whenever something was said."""
+
+    def said(self, player: Player, room: str, text: str, event_id: str) -> None:
+        """Print what a member sent, and which words a number stands for."""
+        self.at_each()
+        aside = self._meaning(self._asked.get(room, ""), text)
+        sights = self.witness.message(event_id)
+        self.screen.says(player.speaker, text, sights, to=self.rooms.get(room, ""), aside=aside)
+
+    def heard(self, player: Player, message: Message) -> None:
+        """Print what the front desk said, once; what it says to both in the same words is not repeated."""
+        if message.sender != self._instance.desk_user or message.event_id in self._shown:
+            return
+        self._shown.add(message.event_id)
+        self.at_each()
+        self._show_peer_rooms()
+        self._asked[message.room] = message.body
+        said, self._said = self._said, (message.room, message.body)
+        again = said[0] != message.room and said[1] == message.body
+        text = "The same words." if again else message.body
+        to = f"the {self.screen.names[player.speaker].lower()}"
+        self.screen.says("desk", text, self.witness.message(message.event_id), to=to)
+
+    def _show_peer_rooms(self) -> None:
+        for room in self.witness.made_by(self._instance.keeper_user):
+            # It is made event by event: the two invitations are its last.
+            if room not in self.rooms and len(self.witness.memberships(room)) == _IN_A_PEER_ROOM:
+                self.rooms[room] = "in their room"
+                self.happened("The keeper opens a room and invites the two.", room)
+
+    def happened(self, text: str, room: str) -> None:
+        """Print something that nobody said, with what the homeserver has of it."""
+        self.screen.happens(text, self.witness.state(room))
+
+    @staticmethod
+    def _meaning(asked: str, answer: str) -> str:
+        lines = (line.partition(". ") for line in asked.splitlines())
+        choices = {number: words for number, dot, words in lines if dot and number.isdigit()}
+        return ", ".join(choices[number] for number in answer.split() if number in choices)
+
+
+@dataclass
+class Stage:
+    """What stands: the homeserver, the service, the two members, and the page."""
+
+    screen: Screen
+    homeserver: Homeserver
+    instance: Instance
+    member: Player
+    peer: Player
+    page: Page
+    witness: Witness
+    version: str
+
+
+@asynccontextmanager
+async def stage(screen: Screen) -> AsyncIterator[Stage]:
+    """Start everything, and end everything."""
+    synapse_python()
+    root = Path(tempfile.mkdtemp(prefix="alongside-demo-"))
+    ending: list[Player] = []
+    homeserver = Homeserver(server_name="home.test", directory=root / "homeserver")
+    instance: Instance | None = None
+    ticking = asyncio.create_task(_tick(screen))
+    try:
+        began = time.monotonic()
+        screen.status("starting a homeserver")
+        await homeserver.start()
+        told = await homeserver.call("GET", "/_synapse/admin/v1/server_version")
+        version = str(told["server_version"])
+        screen.step("Homeserver", f"Synapse {version}, on {homeserver.url}", began)
+
+        screen.status("making the accounts; starting the service and two members")
+        kinds: tuple[Kind, Kind] = ("js", "nio") if javascript_ready() else ("nio", "nio")
+        async with asyncio.TaskGroup() as group:
+            making = group.create_task(_make(screen, homeserver, root / "alongside"))
+            asking = group.create_task(_join(screen, homeserver, "heron", kinds[0], "member", ending))
+            offering = group.create_task(_join(screen, homeserver, "willow", kinds[1], "peer", ending))
+        instance = making.result()
+        began = time.monotonic()
+        screen.status("starting the service")
+        await instance.start()
+        await instance.ready()
+        screen.step("Service", "runs and says that it is ready", began)
+        if kinds[0] == "nio":
+            screen.paragraph(
+                "Node.js or its packages are missing here, so both members are on matrix-nio. With them, one"
+                " is on matrix-js-sdk, set to signed devices only.",
+                indent="    ",
+            )
+        witness = Witness(homeserver)
+        page = Page(screen, witness, instance)
+        member, peer = asking.result(), offering.result()
+        for player in (member, peer):
+            player.page = page
+        screen.status("")
+        yield Stage(screen, homeserver, instance, member, peer, page, witness, version)
+    finally:
+        await _surely(_end(ending, instance, homeserver))
+        ticking.cancel()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+async def _end(players: Sequence[Player], instance: Instance | None, homeserver: Homeserver) -> None:
+    # The homeserver first: nobody then waits for an answer of it.
+    await homeserver.kill()
+    if instance is not None:
+        await instance.kill()
+    await asyncio.gather(*(player.close() for player in players), return_exceptions=True)
+
+
+async def _surely(work: Coroutine[None, None, None]) -> None:
+    """Carry `work` through; a Ctrl-C meanwhile is heard after it."""
+    task = asyncio.ensure_future(work)
+    interrupted = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            interrupted = True
+    task.result()
+    if interrupted:
+        raise asyncio.CancelledError
+
+
+async def _tick(screen: Screen) -> None:
+    while True:
+        screen.tick()
+        await asyncio.sleep(0.12)
+
+
+async def _make(screen: Screen, homeserver: Homeserver, directory: Path) -> Instance:
+    began = time.monotonic()
+    made = await Instance.make(
+        homeserver,
+        directory,
+        name="alongside",
+        timings=TIMINGS,
+        topics=("burnout", "grief", "loneliness"),
+        places=[_PLACE],
+        admin=True,
+    )
+    accounts = f"{local(made.desk_user)} (front desk) and {local(made.keeper_user)}, by `alongside init`"
+    screen.step("Accounts", accounts, began)
+    return made
+
+
+async def _join(
+    screen: Screen,
+    homeserver: Homeserver,
+    name: str,
+    kind: Kind,
+    speaker: Speaker,
+    ending: list[Player],
+) -> Player:
+    began = time.monotonic()
+    player = await Player.start(homeserver, name, kind=kind, password=secrets.token_hex(8))
+    ending.append(player)
+    player.speaker = speaker
+    client = "matrix-js-sdk, signed devices only" if kind == "js" else "matrix-nio"
+    screen.step(screen.names[speaker], f"@{name}, with {client}", began)
+    return player

@@ -1,0 +1,120 @@
+"""Messages that cannot be taken as they are, and chats that are not for two alone."""
+
+from datetime import timedelta
+
+from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
+from schema.events import Delivered, DirectChat, Invited, Message, NotDelivered, PlainMessage, Unreadable
+from schema.ids import EventId, RoomId
+from schema.records import Request
+from tests.handlers.story import Story
+
+ROOM = RoomId("!other")
+
+
+async def test_a_direct_invitation_is_taken_and_any_other_declined(story: Story) -> None:
+    """The desk goes where it may be written to, and nowhere else."""
+    event = Invited(EventId("$1"), ROOM, story.address("ana"), direct=True, encrypted=True)
+    assert await story.event(event) == [JoinRoom(ROOM)]
+    event = Invited(EventId("$2"), ROOM, story.address("ana"), direct=False, encrypted=True)
+    assert await story.event(event) == [LeaveRoom(ROOM)]
+
+
+async def test_a_member_is_greeted_once(story: Story) -> None:
+    """The first words come when the chat is there, and not again when the event comes twice."""
+    await story.comes("ana")
+    await story.comes("ana")
+    assert len(story.heard("ana")) == 1
+    assert "Nothing here is an emergency service." in story.last("ana")
+
+
+async def test_whoever_starts_with_a_command_gets_the_first_words_too(story: Story) -> None:
+    """What this is comes before the first question, in one message."""
+    answer = await story.say("ana", "talk")
+    assert answer.index("I am a program") < answer.index("What would help?")
+
+
+async def test_a_plain_chat_gets_one_fixed_answer_and_an_invitation(story: Story) -> None:
+    """Rule 13: no words are taken in, and a flood gets one answer."""
+    event = PlainMessage(EventId("$1"), ROOM, story.address("ana"))
+    effects = await story.event(event)
+    assert [type(effect) for effect in effects] == [AnswerPlainRoom, OpenDirectChat]
+    assert await story.event(event) == []
+    await story.wait(timedelta(hours=1))
+    assert len(await story.event(event)) == 2
+
+
+async def test_an_unreadable_message_is_asked_for_again_once(story: Story) -> None:
+    """Rule 12, and a burst of them gets one answer."""
+    event = Unreadable(EventId("$1"), story.chat("ana"), story.address("ana"), private=True)
+    await story.event(event)
+    await story.event(event)
+    assert [body for _, body, _ in story.heard("ana")] == [
+        "I got a message from you that I could not read. Nothing was lost. Please send it again."
+    ]
+
+
+async def test_nothing_counts_where_somebody_else_is_in_the_chat(story: Story) -> None:
+    """Rule 9: the yes is not taken, nothing personal is said there, and a chat for two is offered once."""
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    answer = await story.say("ana", "yes", private=False)
+    assert answer == (
+        "Somebody else is in this chat, so I do not answer here. "
+        "I send you an invitation to a chat for us two."
+    )
+    assert not story.records.all(Request)
+    assert await story.say("ana", "yes", private=False) == ""
+    assert [type(effect) for _, effect in story.effects].count(OpenDirectChat) == 1
+    assert story.member("ana").room is None
+    await story.event(DirectChat(EventId("$9"), ROOM, story.address("ana"), present=True))
+    assert "This is what I would ask" in story.last("ana")
+
+
+async def test_a_chat_that_takes_nothing_any_more_is_given_up(story: Story) -> None:
+    """A send refused for good: nothing more goes there until the member writes again."""
+    await story.comes("ana")
+    effect = SendText(story.chat("ana"), story.address("ana"), "…")
+    await story.event(NotDelivered(effect, "not_private"))
+    assert story.member("ana").room is None
+    await story.event(NotDelivered(effect, "not_private"))
+    await story.event(Delivered(effect))
+    assert [type(effect) for _, effect in story.effects].count(OpenDirectChat) == 1
+    await story.says("ana", "menu")
+    assert story.member("ana").room == story.chat("ana")
+
+
+async def test_whoever_leaves_the_chat_is_said_nothing(story: Story) -> None:
+    """What goes on for them goes on as silence."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.asks("ana")
+    await story.event(DirectChat(EventId("$8"), story.chat("ben"), story.address("ben"), present=False))
+    before = len(story.heard("ben"))
+    await story.wait(timedelta(days=2))
+    assert len(story.heard("ben")) == before
+
+
+async def test_help_now_works_in_any_question(story: Story) -> None:
+    """Rule 16: everywhere, and the question stays open."""
+    await story.says("ana", "talk")
+    answer = await story.say("ana", "HELP NOW!")
+    assert "May send police: no. Last checked: 1 November 2026." in answer
+    assert "What would help?" in await story.say("ana", "menu") or "A question waits" in story.last("ana")
+    assert "What would help?" in await story.say("ana", "back")
+
+
+async def test_help_is_the_menu(story: Story) -> None:
+    """`help` alone is the menu; the places are one number away."""
+    await story.comes("ana")
+    assert "2. Places to reach now" in await story.say("ana", "help")
+
+
+async def test_whoever_has_a_chat_with_the_desk_is_pointed_to_it(story: Story) -> None:
+    """No second chat is opened beside one that is there."""
+    await story.comes("ana")
+    effects = await story.event(PlainMessage(EventId("$1"), ROOM, story.address("ana")))
+    assert [type(effect) for effect in effects] == [AnswerPlainRoom]
+    event = Message(EventId("$2"), ROOM, story.address("ana"), "hello", story.now)
+    (effect,) = await story.event(event)
+    assert isinstance(effect, SendText)
+    assert "the chat that we two have" in effect.body
+    assert story.member("ana").room == story.chat("ana")

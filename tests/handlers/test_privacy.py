@@ -1,0 +1,180 @@
+"""What is held, said from live data; and forgetting, in each state that a member can be in."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from schema.effects import EmptyPeerRoom, LeaveRoom, SendText
+from schema.records import Ask, Member, Offer, PeerRoom, Request
+from tests.handlers.story import Story
+from tests.handlers.test_room import together
+
+
+async def nothing(story: Story) -> None:
+    """They only said hello."""
+    await story.comes("ana")
+    await story.comes("ben")
+
+
+async def drafting(story: Story) -> None:
+    """In the middle of asking."""
+    await nothing(story)
+    await story.says("ana", "talk", "1", "1")
+    await story.says("ben", "offer", "1")
+
+
+async def asked(story: Story) -> None:
+    """A request stands, and a question is open."""
+    await nothing(story)
+    await story.offers("ben")
+    await story.asks("ana")
+
+
+async def reading(story: Story) -> None:
+    """Ben reads the note."""
+    await asked(story)
+    await story.says("ben", "yes")
+
+
+async def proposed(story: Story) -> None:
+    """The second consent is open."""
+    await reading(story)
+    await story.says("ben", "go on")
+
+
+async def declined(story: Story) -> None:
+    """Ana said no; Ben has not heard yet."""
+    await proposed(story)
+    await story.says("ana", "2")
+
+
+async def stepped_back(story: Story) -> None:
+    """Ben took his yes back; Ana has not answered."""
+    await proposed(story)
+    await story.says("ben", "stop", "1")
+
+
+async def closed(story: Story) -> None:
+    """The room is closed and can be read."""
+    await together(story)
+    await story.says("ana", "close")
+
+
+async def erasing(story: Story) -> None:
+    """The room is on its way out."""
+    await closed(story)
+    await story.says("ana", "erase now")
+    await story.says("ben", "erase now")
+
+
+STATES = [nothing, drafting, asked, reading, proposed, declined, stepped_back, together, closed, erasing]
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("name", ["ana", "ben"])
+async def test_after_forget_me_nothing_names_the_member(
+    story: Story, state: Callable[[Story], Awaitable[None]], name: str
+) -> None:
+    """Promise 9: at once, in every state, in every record; and the other's story goes on to its end."""
+    await state(story)
+    before = len(story.effects)
+    answer = await story.says(name, "forget me", "yes")
+    assert answer.startswith("Done.")
+    left = "\n".join(repr(dataclasses.asdict(row)) for row in story.records.rows.values())
+    assert story.id(name) not in left
+    assert story.address(name) not in left
+    assert story.chat(name) not in left
+    ours = [
+        effect
+        for _, effect in story.effects[before:]
+        if isinstance(effect, SendText | LeaveRoom) and effect.room == story.chat(name)
+    ]
+    assert isinstance(ours[-1], LeaveRoom)
+    forgotten_at = story.now
+    await story.wait(timedelta(days=4))
+    assert not story.heard(name, forgotten_at + timedelta(seconds=1))
+    assert {type(row) for row in story.records.rows.values()} == {Member}, story.records.rows
+
+
+async def test_forgetting_needs_one_exact_yes(story: Story) -> None:
+    """Anything else changes nothing."""
+    await story.comes("ana")
+    await story.says("ana", "forget me", "yes please, all of it")
+    assert story.records.all(Member)
+    await story.says("ana", "no")
+    assert "Nothing has changed" in story.last("ana")
+
+
+async def test_afterwards_a_member_is_new(story: Story) -> None:
+    """The next message is a first one."""
+    await story.comes("ana")
+    await story.says("ana", "forget me", "yes")
+    assert "Hello. I am a program" in await story.say("ana", "hello")
+
+
+async def test_the_other_keeps_their_reading_time(story: Story) -> None:
+    """Promise 6: nobody's words vanish under them; only the forgotten one is taken out."""
+    await closed(story)
+    await story.says("ben", "forget me", "yes")
+    removed = [effect.members for _, effect in story.effects if isinstance(effect, EmptyPeerRoom)]
+    assert removed == [(story.address("ben"),)]
+    assert story.records.all(PeerRoom)
+    assert "removed" not in story.last("ana")
+    await story.wait(timedelta(days=3))
+    assert "has been removed" in story.last("ana")
+
+
+async def test_what_is_held_is_said_from_live_data(story: Story) -> None:
+    """Each record of the member has its line, while it is there and not longer."""
+    await proposed(story)
+    said = await story.say("ana", "what do you hold")
+    assert story.address("ana") in said
+    assert "What would help: listening. About: burnout. For up to 1 hour." in said
+    assert "“It has been a long week.”" in said
+    assert "What one person wrote about themselves for you." in said
+    assert story.address("ben") not in said
+    said = await story.say("ben", "what do you hold")
+    assert "Your words about yourself: “I like walks.”" in said
+    assert "That I asked you about someone" in said
+    assert story.address("ana") not in said
+    await story.says("ana", "back", "yes")
+    said = await story.say("ana", "what do you hold")
+    assert "A room of yours, made" in said
+    assert "Your request" not in said
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_every_record_of_a_member_has_its_line(
+    story: Story, state: Callable[[Story], Awaitable[None]]
+) -> None:
+    """Nothing is kept about somebody that they are not told, in any state."""
+    await state(story)
+    for name in ("ana", "ben"):
+        said = await story.say(name, "what do you hold")
+        assert said.count("Your request from") == len(
+            [one for one in story.records.all(Request) if one.member == story.id(name)]
+        )
+        assert said.count("Your offer stands until") == len(
+            [one for one in story.records.all(Offer) if one.member == story.id(name)]
+        )
+        assert said.count("A room of yours, made") == len(
+            [one for one in story.records.all(PeerRoom) if story.id(name) in (one.asker, one.peer)]
+        )
+        assert said.count("asked you about") + said.count("question that is over") == len(
+            [one for one in story.records.all(Ask) if one.member == story.id(name)]
+        )
+
+
+async def test_a_forgotten_asker_is_a_silence_to_the_peer() -> None:
+    """Promise 2: Ben hears the same at the same hour, whether Ana was forgotten, said no or nothing."""
+    heard = []
+    for words in (["forget me", "yes"], ["2"], []):
+        story = Story()
+        await proposed(story)
+        start = story.now
+        await story.says("ana", *words)
+        await story.wait(start + timedelta(days=1) - story.now)
+        heard.append(story.heard("ben", start))
+    assert heard[0] == heard[1] == heard[2]

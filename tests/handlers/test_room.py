@@ -1,0 +1,220 @@
+"""The peer room as its two hear of it: every end, every refusal, every receipt."""
+
+from datetime import timedelta
+
+from schema.effects import (
+    Effect,
+    EmptyPeerRoom,
+    InviteAgain,
+    MutePeerRoom,
+    OpenPeerRoom,
+    PurgePeerRoom,
+    RedactPeerRoom,
+)
+from schema.events import Delivered, NotDelivered
+from schema.ids import RoomId
+from schema.records import Ask, Member, Pairing, PeerRoom, Request
+from schema.states import RequestState, RoomState
+from tests.handlers.story import Story
+
+ROOM = RoomId("!peers-0")
+
+
+async def together(story: Story) -> None:
+    """Ana and Ben are in their room."""
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+
+
+def orders(story: Story) -> list[type[Effect]]:
+    """What the keeper was asked to do, in order."""
+    kinds = (OpenPeerRoom, MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom, InviteAgain)
+    return [type(effect) for _, effect in story.effects if isinstance(effect, kinds)]
+
+
+async def test_when_both_are_in_the_words_of_the_request_are_gone(story: Story) -> None:
+    """The note, the card and the asks are over once the two have met."""
+    await together(story)
+    assert not story.records.all(Request)
+    assert not story.records.all(Pairing)
+    assert not story.records.all(Ask)
+    assert story.the_room().state is RoomState.OPEN
+
+
+async def test_it_ends_at_its_time(story: Story) -> None:
+    """Both hear, read for a day, and get a receipt; nothing is left."""
+    await together(story)
+    await story.wait(timedelta(hours=1))
+    assert "The time of your room is over." in story.last("ana")
+    assert story.the_room().state is RoomState.READABLE
+    await story.wait(timedelta(days=2))
+    assert not story.records.all(PeerRoom)
+    for name in ("ana", "ben"):
+        assert "I keep nothing about this room now." in story.last(name)
+    assert orders(story) == [OpenPeerRoom, MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom]
+
+
+async def test_it_ends_when_either_leaves(story: Story) -> None:
+    """The one who stays hears the same as when somebody wrote close."""
+    await together(story)
+    await story.wait(timedelta(minutes=1))
+    await story.leaves("ben", ROOM)
+    other = Story()
+    await together(other)
+    await other.says("ben", "close")
+    assert story.heard("ana")[-1] == other.heard("ana")[-1]
+    assert story.the_room().state is RoomState.READABLE
+
+
+async def test_when_both_have_left_nobody_reads_and_it_is_erased(story: Story) -> None:
+    """The reading time is for those who read."""
+    await together(story)
+    await story.leaves("ben", ROOM)
+    await story.leaves("ana", ROOM)
+    assert story.the_room().state is RoomState.SETTLING
+
+
+async def test_close_and_erase_say_when_there_is_nothing(story: Story) -> None:
+    """A word that fits no room gets an honest answer."""
+    await story.comes("ana")
+    assert await story.say("ana", "close") == "No room of yours is open."
+    assert "No closed room of yours" in await story.say("ana", "erase now")
+
+
+async def test_erase_now_needs_both(story: Story) -> None:
+    """One alone waits; both together end the reading time."""
+    await together(story)
+    await story.says("ana", "close")
+    assert "I have noted that" in await story.say("ana", "erase now")
+    assert "I have noted that" in await story.say("ana", "erase now")
+    assert story.the_room().state is RoomState.READABLE
+    assert "You both asked for it" in await story.say("ben", "erase now")
+    assert story.the_room().state is RoomState.SETTLING
+
+
+async def test_stop_ends_the_room_where_it_is_the_only_thing(story: Story) -> None:
+    """`stop` needs no other word for it."""
+    await together(story)
+    await story.says("ana", "stop")
+    assert story.the_room().state is RoomState.READABLE
+
+
+async def test_a_room_that_the_server_refuses_leaves_the_request_looking(story: Story) -> None:
+    """An honest answer to both; the request goes on."""
+    story.keeper_reason = "M_LIMIT_EXCEEDED"
+    await together(story)
+    assert "The room could not be opened" in story.last("ben")
+    assert "The server did not let me open the room." in story.last("ana")
+    assert story.the_request().state is RequestState.LOOKING
+    assert story.the_request().due_at is not None
+    assert not story.records.all(PeerRoom)
+    assert not story.records.all(Pairing)
+
+
+async def test_no_room_opens_while_the_keeper_hears(story: Story) -> None:
+    """Promise 4: no room, an honest answer, and the words kept for a later try."""
+    story.keeper_reason = "keeper_not_deaf"
+    await together(story)
+    assert "I cannot make sure that only two people can read a room" in story.last("ana")
+    assert "The room could not be opened" in story.last("ben")
+    assert not story.records.all(Request)
+    assert not story.records.all(PeerRoom)
+
+
+async def test_a_room_that_opens_after_all_is_taken_away(story: Story) -> None:
+    """A delivery that comes after the refusal leaves nobody in a room that nothing knows of."""
+    story.keeper_reason = "deadline"
+    await together(story)
+    (effect,) = [one for _, one in story.effects if isinstance(one, OpenPeerRoom)]
+    effects = await story.event(Delivered(effect, RoomId("!late")))
+    assert [type(one) for one in effects] == [MutePeerRoom, EmptyPeerRoom, PurgePeerRoom]
+
+
+async def test_of_two_rooms_for_one_pairing_the_later_goes(story: Story) -> None:
+    """A second room is taken away, and what is done to it is not taken for the first one's."""
+    await together(story)
+    (effect,) = [one for _, one in story.effects if isinstance(one, OpenPeerRoom)]
+    effects = await story.event(Delivered(effect, RoomId("!second")))
+    assert [type(one) for one in effects] == [MutePeerRoom, EmptyPeerRoom, PurgePeerRoom]
+    await story.pump()
+    assert story.the_room().room == ROOM
+    assert story.the_room().state is RoomState.OPEN
+
+
+async def test_everything_that_is_delivered_twice_happens_once(story: Story) -> None:
+    """Each outcome comes again at the end, and changes nothing."""
+    await together(story)
+    await story.says("ana", "close")
+    said = len(story.log)
+    before = dict(story.records.rows)
+    for _, effect in list(story.effects):
+        if isinstance(effect, OpenPeerRoom):
+            await story.event(Delivered(effect, ROOM))
+        elif isinstance(effect, MutePeerRoom):
+            await story.event(Delivered(effect))
+            await story.event(NotDelivered(effect, "deadline"))
+    assert len(story.log) == said
+    assert story.records.rows == before
+
+
+async def test_what_the_server_refuses_stands_in_the_receipt(story: Story) -> None:
+    """Each step that was refused is said, and none holds up the next."""
+    story.lose = lambda effect: True
+    await together(story)
+    await story.says("ana", "close")
+    await story.wait(timedelta(days=2))
+    receipt = story.last("ben")
+    for words in (
+        "Stopping people from writing did not work",
+        "asking the servers to drop what was written",
+        "taking you both out of the room",
+        "deleting the room on our own server",
+    ):
+        assert words in receipt
+
+
+async def test_whoever_does_not_come_is_reminded_once_and_the_asker_goes_on(story: Story) -> None:
+    """Ben never comes: one reminder, then the room closes and Ana's request is looked for again."""
+    story.arrive = False
+    await together(story)
+    await story.joins("ana", ROOM)
+    await story.wait(timedelta(minutes=20))
+    assert "If you do not come in by" in story.last("ben")
+    assert orders(story).count(InviteAgain) == 1
+    assert not any("do not come in" in body for _, body, _ in story.heard("ana"))
+    await story.wait(timedelta(minutes=20))
+    assert any("I go on looking" in body for _, body, _ in story.heard("ana"))
+    assert story.the_request().state is RequestState.LOOKING
+    assert story.the_room().state is RoomState.SETTLING
+    await story.wait(timedelta(days=3))
+    assert not story.records.all(PeerRoom)
+
+
+async def test_an_asker_who_does_not_come_is_told_and_can_take_it_up_again(story: Story) -> None:
+    """Ana never comes: her request ends with a word, and its words are kept for her."""
+    story.arrive = False
+    await together(story)
+    await story.joins("ben", ROOM)
+    await story.wait(timedelta(minutes=40))
+    assert any("you did not come in" in body for _, body, _ in story.heard("ana"))
+    assert not story.records.all(Request)
+
+
+async def test_closing_before_the_room_is_there_leaves_nothing(story: Story) -> None:
+    """Ana changes her mind while the keeper is at work: the room is emptied as soon as it is there."""
+    story.hold_keeper = True
+    await together(story)
+    assert story.the_room().state is RoomState.OPENING
+    await story.says("ana", "close")
+    (effect,) = [one for _, one in story.effects if isinstance(one, OpenPeerRoom)]
+    story.rooms[ROOM] = set()
+    await story.event(Delivered(effect, ROOM))
+    await story.pump()
+    assert story.the_room().state is RoomState.SETTLING
+    await story.wait(timedelta(days=2))
+    assert "Nobody wrote in it." in story.last("ana")
+    assert {type(one) for one in story.records.rows.values()} == {Member}

@@ -1,0 +1,105 @@
+"""Asking for company: each step, skipped, gone back from, changed, and interrupted."""
+
+from datetime import timedelta
+
+from schema.ids import EventId
+from schema.records import Request
+from tests.handlers.story import Story
+
+
+async def test_every_step_can_be_skipped(story: Story) -> None:
+    """Skipping all of it makes a request of what is usual."""
+    await story.says("ana", "talk", "skip", "skip", "skip", "skip", "yes")
+    request = story.the_request()
+    assert (request.wish, request.topics, request.length, request.note) == (
+        "unsure",
+        (),
+        timedelta(hours=1),
+        "",
+    )
+    assert not request.reporters
+
+
+async def test_topics_are_numbers_or_words(story: Story) -> None:
+    """Several numbers at once, a word alone, and nothing that is not on the list."""
+    await story.says("ana", "talk", "1", "1, 3")
+    await story.says("ana", "2", "skip", "yes")
+    assert story.the_request().topics == ("burnout", "thoughts of suicide")
+    other = Story()
+    await other.says("ana", "talk", "1", "1 9")
+    assert other.member("ana").prompt is not None
+    assert "not take it as an answer" in other.last("ana")
+    await other.says("ana", "Grief.", "2", "skip", "yes")
+    assert other.the_request().topics == ("grief",)
+
+
+async def test_back_goes_to_the_question_before(story: Story) -> None:
+    """From the note back to the first question, and out."""
+    await story.says("ana", "talk", "1", "1", "2", "back", "back", "back")
+    assert "What would help?" in story.last("ana")
+    await story.says("ana", "back")
+    assert "dropped" in story.last("ana")
+    assert not story.records.all(Request)
+
+
+async def test_a_change_from_the_recap_comes_back_to_it(story: Story) -> None:
+    """One thing is changed, the rest stays."""
+    await story.says("ana", "talk", "1", "1", "2", "long week", "2", "5", "2")
+    assert "I may ask people who must report" in story.last("ana")
+    await story.says("ana", "2", "3", "1")
+    assert "30 minutes" in story.last("ana")
+    assert "“long week”" in story.last("ana")
+    await story.says("ana", "yes")
+    assert story.the_request().reporters
+
+
+async def test_a_note_takes_words_that_are_commands_elsewhere(story: Story) -> None:
+    """A person's own words may be any; only the ways out are kept free."""
+    await story.says("ana", "talk", "1", "1", "2", "hello, I want to talk", "yes")
+    assert story.the_request().note == "hello, I want to talk"
+    other = Story()
+    await other.says("ana", "talk", "1", "1", "2", "help now")
+    assert "Night line" in other.last("ana")
+    await other.says("ana", "x" * 501)
+    assert "501 characters, and 500 fit" in other.last("ana")
+
+
+async def test_a_draft_is_in_the_record_and_so_survives_a_restart(story: Story) -> None:
+    """What was answered lies with the member, not in the process."""
+    await story.says("ana", "talk", "1", "1")
+    again = Story(records=story.records, now=story.now)
+    await again.says("ana", "2", "skip")
+    assert "What would help: listening." in again.last("ana")
+
+
+async def test_only_one_request_stands(story: Story) -> None:
+    """Asking twice says that it stands already."""
+    await story.asks("ana")
+    await story.says("ana", "talk")
+    assert "You have asked already" in story.last("ana")
+    assert len(story.records.all(Request)) == 1
+
+
+async def test_an_edit_never_counts_and_is_told_so(story: Story) -> None:
+    """Rule 9: an edit is no answer."""
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    assert "edited" in await story.say("ana", "yes", edits=True)
+    assert not story.records.all(Request)
+
+
+async def test_a_quoted_reply_answers_no_binding_question(story: Story) -> None:
+    """Rule 9: which question a quote means is not known, so that it answers none that binds."""
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    answer = await story.say(
+        "ana", "> <@desk:example.org> This is what I would ask\n\nyes", quotes=EventId("$x")
+    )
+    assert "quotes another message" in answer
+    assert not story.records.all(Request)
+    await story.says("ana", "yes")
+    assert len(story.records.all(Request)) == 1
+
+
+async def test_a_notice_is_never_answered(story: Story) -> None:
+    """Rule 11: two services must not talk for ever."""
+    assert await story.say("bot", "I am a bot", kind="notice") == ""
+    assert not story.records.rows

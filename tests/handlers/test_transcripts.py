@@ -1,0 +1,116 @@
+"""Whole conversations as they read; a change of words shows as a change of these files.
+
+Write them anew with ALONGSIDE_WRITE_TRANSCRIPTS=1, and read what changed before it is kept.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from handlers import dispatch
+from schema.effects import Effect
+from schema.events import Event
+from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Record, Request
+from service.store import Store
+from service.turn import Turn
+from tests.handlers.records import TABLES
+from tests.handlers.story import WORDS, Story
+
+_PLACE = Path(__file__).parent / "transcripts"
+
+
+async def one_pairing(story: Story) -> None:
+    """From a first word to the receipt."""
+    await story.comes("ben")
+    await story.offers("ben", card="I have been through it. I like to walk and listen.")
+    await story.comes("ana")
+    await story.asks("ana", note="I can't sleep, and I don't want advice.")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "1")
+    await story.says("ana", "status")
+    await story.says("ben", "close")
+    await story.says("ana", "erase now")
+    await story.says("ben", "erase now")
+    await story.wait(timedelta(days=2))
+
+
+async def nobody_there(story: Story) -> None:
+    """A request that finds nobody, and is told so with hours."""
+    await story.says("ana", "I need help", "1", "skip", "skip", "skip", "skip", "1")
+    await story.says("ana", "status", "help now")
+    await story.wait(timedelta(days=1))
+    await story.says("ana", "4")
+
+
+async def not_this_time(story: Story) -> None:
+    """A peer says yes, the asker does not; then stopping and forgetting."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.asks("ana", note="")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "2")
+    await story.says("ana", "stop")
+    await story.wait(timedelta(hours=3))
+    await story.says("ana", "what do you hold", "1", "yes")
+    await story.says("ben", "offer", "back", "my offer")
+
+
+async def odd_messages(story: Story) -> None:
+    """What cannot be taken as it is."""
+    await story.comes("ana")
+    await story.says("ana", "what?", "7", "talk")
+    await story.say("ana", "", kind="voice")
+    await story.say("ana", "1", edits=True)
+    await story.says("ana", "I can't stop crying", "menu", "back", "stop", "1")
+
+
+class StoredStory(Story):
+    """The same story over a real database; the rows in memory are what lies there after each turn."""
+
+    store: Store
+
+    async def event(self, event: Event) -> list[Effect]:
+        """One turn in one transaction."""
+        async with self.store.transaction("turn") as transaction:
+            identify = self.store.member_id
+            turn = Turn(event, self.now, transaction, self.community, WORDS, identify, self.random)
+            await dispatch(turn)
+        async with self.store.transaction("look") as transaction:
+            rows = [(TABLES[kind], row) for kind in _KINDS for row in await transaction.find(kind)]
+        self.records.rows = {(table, row.id): row for table, row in rows}
+        self.carry_out(turn.effects)
+        return turn.effects
+
+
+_KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
+_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages]
+
+
+@pytest.mark.parametrize("tell", _STORIES)
+async def test_a_whole_conversation_reads_the_same_over_a_real_database(
+    tmp_path: Path, tell: Callable[[Story], Awaitable[None]]
+) -> None:
+    """What the handlers keep comes back from the sealed records as they kept it."""
+    story = StoredStory()
+    story.store = await Store.open(f"sqlite:///{tmp_path}/alongside.db", bytes(range(32)))
+    try:
+        await tell(story)
+    finally:
+        await story.store.close()
+    assert story.transcript() == (_PLACE / f"{tell.__name__}.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize("tell", _STORIES)
+async def test_a_whole_conversation_reads_as_it_did(
+    story: Story, tell: Callable[[Story], Awaitable[None]]
+) -> None:
+    """The words of a whole story, message by message."""
+    await tell(story)
+    file = _PLACE / f"{tell.__name__}.txt"
+    if os.environ.get("ALONGSIDE_WRITE_TRANSCRIPTS"):
+        file.write_text(story.transcript(), "utf-8")
+    assert story.transcript() == file.read_text("utf-8")

@@ -1,0 +1,195 @@
+"""The demo as whoever tries it starts it: a process of its own, read line by line."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.live.homeserver import CHECKOUT
+from tests.live.member import javascript_ready
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
+
+
+class Demo:
+    """The running demo: what it printed, and which processes came of it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, directory: Path) -> None:
+        self.process = process
+        self.directory = directory
+        self.said = ""
+
+    async def until(self, text: str, *, within: float = 120.0) -> None:
+        """Read on until a line holds `text`."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(within):
+            while line := (await self.process.stdout.readline()).decode():
+                self.said += line
+                if text in line:
+                    return
+        raise AssertionError(f"{text!r} was not said:\n{self.said}")
+
+    async def ends(self, *, within: float = 150.0) -> int:
+        """Read to the end; returns the exit code."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(within):
+            self.said += (await self.process.stdout.read()).decode()
+            return await self.process.wait()
+
+    def files(self) -> list[str]:
+        """What still lies where its temporary files were."""
+        return sorted(path.name for path in self.directory.iterdir())
+
+    def running(self) -> list[str]:
+        """What still runs of all that it started: each was given the place for temporary files."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (process / "environ").read_bytes()
+                command = (process / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if f"TMPDIR={self.directory}".encode() in environment and command:
+                found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+        return found
+
+    async def rests(self, *, within: float = 10.0) -> None:
+        """Wait until nothing runs of what it started."""
+        deadline = time.monotonic() + within
+        while True:
+            running = self.running()
+            if not running:
+                return
+            assert time.monotonic() < deadline, running
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def demo(
+    directory: Path, *arguments: str, stdout: int = asyncio.subprocess.PIPE
+) -> AsyncIterator[Demo]:
+    """Start it with a place of its own for temporary files, which marks every process that comes of it."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "tests.demo", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=directory,
+        env={**os.environ, "TMPDIR": str(directory), "PYTHONPATH": str(CHECKOUT)},
+        start_new_session=True,
+    )
+    try:
+        yield Demo(process, directory)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A place for temporary files: a short one, since sockets have short names."""
+    with tempfile.TemporaryDirectory(prefix="demo-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+async def test_it_plays_a_pairing_through(directory: Path) -> None:
+    """It ends well within its time, with the room gone, nothing in the database, and nothing running."""
+    began = time.monotonic()
+    async with demo(directory) as played:
+        code = await played.ends()
+        took = time.monotonic() - began
+        said = " ".join(played.said.replace("│", " ").split())
+        assert code == 0, played.said
+        for fact in (
+            "Before the second yes, nothing that either one's app had received held the other's address.",
+            "In the room are @alongside-keeper, @heron, @willow, and not the front desk.",
+            "The keeper is deaf",
+            "Of what they said, the homeserver has not one word, only ciphertext.",
+            "Nobody can write in it any more: the homeserver refuses.",
+            "Both got the same receipt.",
+            "The homeserver's administrator doesn't find the room.",
+            "gone from the homeserver's database",
+            "has no request, no ask, no pairing and no room left",
+            "No byte of it names them",
+            "What was sealed is gone too",
+            "it found 3 of 3",
+            "Every promise that was looked at held.",
+            "The service has stopped",
+        ):
+            assert fact in said, (fact, played.said)
+        assert ("matrix-js-sdk, signed devices only" in said) == javascript_ready()
+        assert took < 90, f"it took {took:.0f} s"
+        # In a file it is plain lines: no colour, nothing drawn over, and no line is longer than a terminal's.
+        assert not re.search("[\x1b\r]", played.said)
+        assert [line for line in played.said.splitlines() if len(line) > 80] == []
+        assert played.running() == []
+        assert played.files() == []
+
+
+@pytest.mark.parametrize("moment", ["Alongside:", "Homeserver", "2. Somebody asks", "5. A room"])
+async def test_an_interrupt_leaves_nothing(directory: Path, moment: str) -> None:
+    """Ctrl-C ends it at once, with nothing running and no file left, whatever it is at."""
+    async with demo(directory) as played:
+        await played.until(moment)
+        played.process.send_signal(signal.SIGINT)
+        assert await played.ends(within=15) == 130, played.said
+        assert "Nothing is left running." in played.said
+        assert played.running() == []
+        assert played.files() == []
+
+
+async def test_its_death_leaves_nothing_running(directory: Path) -> None:
+    """Killed, it takes every process with it."""
+    async with demo(directory) as played:
+        await played.until("2. Somebody asks")
+        played.process.kill()
+        await played.process.wait()
+        await played.rests()
+
+
+async def test_a_reader_who_leaves_ends_it(directory: Path) -> None:
+    """When nobody reads any more, as after `| head`, everything is ended in order."""
+    reading, writing = os.pipe()
+    async with demo(directory, stdout=writing) as played:
+        os.close(writing)
+        await asyncio.to_thread(os.read, reading, 100)
+        os.close(reading)
+        async with asyncio.timeout(60):
+            assert await played.process.wait() == 1
+        assert played.running() == []
+        assert played.files() == []
+
+
+async def test_it_can_be_kept(directory: Path) -> None:
+    """With --keep everything stays up until Ctrl-C, and the log-ins that it prints are good."""
+    async with demo(directory, "--keep") as kept:
+        await kept.until("Configuration")
+        shown = dict(re.findall(r"^ +(\S+(?: \S+)?)  +(\S.*)$", kept.said, re.MULTILINE))
+        url = shown["Homeserver"]
+        user = next(name for name in shown if name.startswith("@guest-1"))
+        async with aiohttp.ClientSession() as session:
+            async with session.post(
+                f"{url}/_matrix/client/v3/login",
+                json={
+                    "type": "m.login.password",
+                    "identifier": {"type": "m.id.user", "user": user},
+                    "password": shown[user].removeprefix("password "),
+                },
+            ) as answer:
+                assert answer.status == 200, await answer.text()
+            async with session.get(shown["Health"].partition(",")[0]) as answer:
+                assert answer.status == 200, await answer.text()
+        kept.process.send_signal(signal.SIGINT)
+        assert await kept.ends(within=15) == 0, kept.said
+        assert kept.running() == []
+        assert kept.files() == []

@@ -1,0 +1,303 @@
+"""`alongside init` and what belongs to it, as processes against a real homeserver."""
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service import config
+from tests.live.homeserver import Homeserver
+
+pytestmark = pytest.mark.live
+
+ROOT = Path(__file__).parents[2]
+
+
+class Instance:
+    """A folder with an instance of the service, and its command line."""
+
+    def __init__(self, folder: Path, homeserver: Homeserver, name: str) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.homeserver = homeserver
+        self.name = name
+        (folder / "registration").write_text(homeserver.shared_secret + "\n")
+        (folder / "registration").chmod(0o600)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of its processes: none of our variables but what a test gives."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ALONGSIDE_")}
+        return {**kept, "PYTHONPATH": str(ROOT), "ALONGSIDE_WEB__PORT": "0"}
+
+    def call(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run the program to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "service.cli", *arguments],
+            cwd=self.folder, env=self.environ | environ, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def answers(self) -> tuple[str, ...]:
+        """The options that answer every question of `init`, but how the accounts are signed in."""
+        return (
+            *("--homeserver", self.homeserver.url, "--server-name", self.homeserver.name),
+            *("--desk", f"desk-{self.name}", "--keeper", f"keeper-{self.name}"),
+            *("--name", "Example", "--limits", "No emergency service.", "--who-runs", "two of us"),
+        )
+
+    def init(self, *more: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run `init`, registering the accounts."""
+        registration = ("--registration-secret-file", "registration")
+        return self.call("init", *self.answers(), *registration, *more, **environ)
+
+    def fingerprint(self) -> str:
+        """The identity as the database has it."""
+        return self.call("fingerprint").stdout.strip()
+
+    def files(self) -> dict[str, bytes]:
+        """What the configuration and the secrets are."""
+        found = {}
+        for path in [self.folder / "alongside.toml", *(self.folder / "secrets").iterdir()]:
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            found[path.name] = path.read_bytes()
+        return found
+
+    def settings(self) -> config.Settings:
+        """Its configuration."""
+        return config.load(self.folder / "alongside.toml", {})
+
+    async def devices(self, role: str) -> list[str]:
+        """The account's devices, as the homeserver's administrator sees them."""
+        user = f"@{role}-{self.name}:{self.homeserver.name}"
+        answer = await self.homeserver.call(
+            "GET", f"/_synapse/admin/v2/users/{user}/devices", token=await self.homeserver.admin_token()
+        )
+        devices = answer["devices"]
+        assert isinstance(devices, list)
+        return [str(device["device_id"]) for device in devices if isinstance(device, dict)]
+
+    def healthy(self) -> dict[str, dict[str, str]]:
+        """See that `doctor` finds nothing to mend; returns its findings by name."""
+        result = self.call("doctor", "--json")
+        findings = {line["name"]: line for line in map(json.loads, result.stdout.splitlines())}
+        assert [finding for finding in findings.values() if finding["state"] == "fail"] == []
+        assert result.returncode == 0
+        return findings
+
+
+async def test_registered_twice_and_nothing_changes(homeserver: Homeserver, tmp_path: Path) -> None:
+    """`init` makes everything; a second run says so and leaves every byte as it is."""
+    instance = Instance(tmp_path / "a", homeserver, "twice")
+    first = instance.init()
+    assert (first.returncode, first.stderr) == (0, "")
+    files = instance.files()
+    assert set(files) == {"alongside.toml", "desk.token", "keeper.token", "sealing-key"}
+    findings = instance.healthy()
+    assert findings["identity"]["state"] == "ok"
+    assert "deaf" in findings["keeper"]["says"]
+    second = instance.init()
+    assert second.returncode == 0
+    assert "nothing was changed" in second.stdout
+    assert instance.files() == files
+    assert len(await instance.devices("desk")) == len(await instance.devices("keeper")) == 1
+    assert instance.fingerprint() in first.stdout
+    assert instance.fingerprint() in second.stdout
+    # Neither a password nor the registration secret is anywhere.
+    for content in (*files.values(), (instance.folder / "alongside.db").read_bytes(), first.stdout.encode()):
+        assert homeserver.shared_secret.encode() not in content
+
+
+async def test_with_passwords(homeserver: Homeserver, tmp_path: Path) -> None:
+    """Accounts that are there are signed in with their passwords, which are kept nowhere."""
+    instance = Instance(tmp_path / "a", homeserver, "password")
+    secrets = ("--desk-password-file", "desk", "--keeper-password-file", "keeper")
+    for role in ("desk", "keeper"):
+        await homeserver.register(f"{role}-password", f"canary of the {role}")
+        (instance.folder / role).write_text("wrong")
+    refused = instance.call("init", *instance.answers(), *secrets)
+    assert refused.returncode == 2
+    assert "does not take this name with this password" in refused.stderr
+    for role in ("desk", "keeper"):
+        (instance.folder / role).write_text(f"canary of the {role}\n")
+    done = instance.call("init", *secrets)
+    assert (done.returncode, done.stderr) == (0, "")
+    for content in (*instance.files().values(), (instance.folder / "alongside.db").read_bytes()):
+        assert b"canary" not in content
+    instance.healthy()
+
+
+async def test_with_tokens(homeserver: Homeserver, tmp_path: Path) -> None:
+    """Access tokens are taken with their devices; a token of somebody's open session is refused."""
+    instance = Instance(tmp_path / "a", homeserver, "token")
+    arguments = []
+    for role in ("desk", "keeper"):
+        await homeserver.register(f"{role}-token", "password")
+        login = await homeserver.login(f"{role}-token", "password", device_id=f"DEVICE{role.upper()}")
+        (instance.folder / role).write_text(login.access_token)
+        arguments += [f"--{role}-token-file", role]
+    refused = instance.call("init", *instance.answers(), *arguments)
+    assert refused.returncode == 2
+    assert "-device" in refused.stderr
+    arguments += ["--desk-device", "DEVICEDESK", "--keeper-device", "OTHER"]
+    refused = instance.call("init", *arguments)
+    assert refused.returncode == 2
+    assert "another device" in refused.stderr
+    done = instance.call("init", *arguments[:-1], "DEVICEKEEPER")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert instance.settings().desk.device_id == "DEVICEDESK"
+    assert instance.settings().keeper.device_id == "DEVICEKEEPER"
+    instance.healthy()
+    # The desk's own session is an open one for everybody else.
+    other = Instance(tmp_path / "b", homeserver, "token")
+    borrowed = ["--desk-token-file", "../a/secrets/desk.token", "--desk-device", "DEVICEDESK"]
+    borrowed += ["--keeper-token-file", "../a/secrets/keeper.token", "--keeper-device", "DEVICEKEEPER"]
+    refused = other.call("init", *other.answers(), *borrowed)
+    assert refused.returncode == 2
+    assert "already has encryption keys" in refused.stderr
+
+
+async def test_signed_in_anew(homeserver: Homeserver, tmp_path: Path) -> None:
+    """New log-ins end the old ones; the desk's new device is signed by the same identity."""
+    instance = Instance(tmp_path / "a", homeserver, "anew")
+    assert instance.init().returncode == 0
+    fingerprint, devices = instance.fingerprint(), await instance.devices("desk")
+    files = instance.files()
+    done = instance.init("--sign-in")
+    assert (done.returncode, done.stderr) == (0, "")
+    after = await instance.devices("desk")
+    assert len(after) == 1
+    assert after != devices
+    assert instance.fingerprint() == fingerprint
+    assert instance.files()["sealing-key"] == files["sealing-key"]
+    assert instance.files()["keeper.token"] != files["keeper.token"]
+    instance.healthy()
+
+
+async def test_a_new_identity_is_a_decision(homeserver: Homeserver, tmp_path: Path) -> None:
+    """A database without the published identity stops `init`; --new-identity replaces that."""
+    instance = Instance(tmp_path / "a", homeserver, "identity")
+    assert instance.init().returncode == 0
+    before = instance.fingerprint()
+    for file in instance.folder.glob("alongside.db*"):
+        file.unlink()
+    lost = instance.init("--sign-in", "desk")
+    assert lost.returncode == 2
+    assert "--new-identity" in lost.stderr
+    done = instance.init("--new-identity")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert instance.fingerprint() != before
+    instance.healthy()
+
+
+async def test_the_key_is_rotated(homeserver: Homeserver, tmp_path: Path) -> None:
+    """A new key opens everything, the old one nothing; the old one is kept for the backups it opens."""
+    instance = Instance(tmp_path / "a", homeserver, "rotate")
+    assert instance.init().returncode == 0
+    fingerprint, key = instance.fingerprint(), instance.files()["sealing-key"]
+    done = instance.call("rotate-key")
+    assert (done.returncode, done.stderr) == (0, "")
+    files = instance.files()
+    (old,) = (name for name in files if name.startswith("sealing-key.until-"))
+    assert files[old] == key != files["sealing-key"]
+    assert set(files) == {"alongside.toml", "desk.token", "keeper.token", "sealing-key", old}
+    assert instance.fingerprint() == fingerprint
+    (instance.folder / "secrets" / "sealing-key").write_bytes(key)
+    assert instance.call("fingerprint").returncode == 2
+
+
+class Running:
+    """The service as a process, from the moment that it says it runs until it has stopped."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "run"], cwd=instance.folder, env=instance.environ,
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> "Running":
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if json.loads(line)["event"] == "running":
+                return self
+        raise AssertionError("the service ended before it ran")
+
+    def stop(self) -> None:
+        """Have it stop, and see that it does within five seconds and says so."""
+        self.process.send_signal(signal.SIGTERM)
+        _, rest = self.process.communicate(timeout=5)
+        assert self.process.returncode == 0
+        assert json.loads(rest.splitlines()[-1])["event"] == "stopped"
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+async def test_doctor_beside_a_running_service_and_a_stop(homeserver: Homeserver, tmp_path: Path) -> None:
+    """`doctor` works while the service runs; SIGTERM ends the service within five seconds, with exit 0."""
+    instance = Instance(tmp_path / "a", homeserver, "stop")
+    assert instance.init().returncode == 0
+    with Running(instance) as service:
+        assert "process" in instance.healthy()["database"]["says"]
+        assert instance.call("rotate-key").returncode == 2
+        second = instance.call("run")
+        assert second.returncode == 2
+        assert str(service.process.pid) in second.stderr
+        service.stop()
+
+
+async def test_a_restored_backup_is_noticed(homeserver: Homeserver, tmp_path: Path) -> None:
+    """An older database does not start until it is taken; then the desk gets a new device."""
+    instance = Instance(tmp_path / "a", homeserver, "restored")
+    assert instance.init().returncode == 0
+    fingerprint, devices = instance.fingerprint(), await instance.devices("desk")
+    database = instance.folder / "alongside.db"
+    backup = database.read_bytes()
+    with Running(instance) as service:
+        service.stop()
+    assert not database.with_name("alongside.db-wal").exists()
+    database.write_bytes(backup)
+    refused = instance.call("run")
+    assert refused.returncode == 2
+    assert "alongside restored" in " ".join(refused.stderr.split())
+    taken = instance.call("restored", "--yes")
+    assert (taken.returncode, taken.stderr) == (0, "")
+    assert "--sign-in desk" in " ".join(taken.stdout.split())
+    signed = instance.init("--sign-in", "desk")
+    assert (signed.returncode, signed.stderr) == (0, "")
+    assert await instance.devices("desk") != devices
+    with Running(instance) as service:
+        assert instance.healthy()["identity"]["state"] == "ok"
+        service.stop()
+    assert instance.fingerprint() == fingerprint
+
+
+@pytest.mark.crash
+async def test_killed_anywhere_it_goes_on(homeserver: Homeserver, tmp_path: Path) -> None:
+    """Killed at any commit or request, `init` run again ends whole: one device each, one identity."""
+    log = tmp_path / "points"
+    assert Instance(tmp_path / "all", homeserver, "points").init(ALONGSIDE_FAIL_LOG=str(log)).returncode == 0
+    points = log.read_text().splitlines()
+    assert len(points) > 20
+    every = 1 if os.environ.get("ALONGSIDE_CRASH") == "all" else 11
+    tried = points[::every]
+    for number, point in enumerate(tried):
+        instance = Instance(tmp_path / str(number), homeserver, f"crash{number}")
+        assert instance.init(ALONGSIDE_FAIL_AT=point).returncode == 137, point
+        again = instance.init()
+        assert (again.returncode, again.stderr) == (0, ""), point
+        assert len(await instance.devices("desk")) == 1, point
+        assert len(await instance.devices("keeper")) == 1, point
+        findings = instance.healthy()
+        assert findings["identity"]["state"] == "ok", point
+        assert set(instance.files()) == {"alongside.toml", "desk.token", "keeper.token", "sealing-key"}, point
+        assert not list(instance.folder.glob(".*")), point
+    print(f"init: killed at {len(tried)} of {len(points)} points")  # noqa: T201  The count is the result.
+    assert re.fullmatch(r"(before|after) .+#\d+", points[0])

@@ -1,0 +1,367 @@
+"""The keeper under loss: every request of every step lost, unanswered or throttled, and done again."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schema.errors import HomeserverRefused, KeeperNotDeaf, SignedOut, Throttled, Unreachable, WorldError
+from schema.events import PeerMembership
+from schema.ids import EventId, MatrixId, PairingId, RoomId
+from service.matrix.keeper import TAG, Keeper, Known
+from tests.matrix.rooms import KEEPER, Fault, Rooms
+
+MEMBERS = (MatrixId("@ada:home.test"), MatrixId("@bea:home.test"))
+PAIRING = PairingId("0" * 32)
+FAULTS: tuple[Fault, ...] = ("lost", "unanswered", "throttled")
+
+
+def keeper_of(rooms: Rooms, *, admin: bool = True) -> Keeper:
+    """A keeper that knows nothing yet, as after a start."""
+    leaf: Any = rooms
+    tag: Callable[[PairingId], str] = lambda pairing: f"tag of {pairing}"  # noqa: E731  # Of one line.
+    return Keeper(leaf, MatrixId(KEEPER), "home.test", tag, leaf if admin else None)
+
+
+async def insist(step: Callable[[], Awaitable[Any]]) -> Any:
+    """Do a step until it is done, as the outbox does."""
+    for _ in range(5):
+        try:
+            return await step()
+        except WorldError:
+            continue
+    return await step()
+
+
+async def open_room(keeper: Keeper, rooms: Rooms) -> Any:
+    """Open the room."""
+    return await insist(lambda: keeper.open(PAIRING, MEMBERS))
+
+
+async def live_and_end(keeper: Keeper, rooms: Rooms) -> Any:
+    """From the opening to the purge."""
+    room: RoomId = await open_room(keeper, rooms)
+    rooms.rooms[room].members[MEMBERS[0]] = "join"
+    if not rooms.rooms[room].events:
+        rooms.write(room, *({"ciphertext": str(number)} for number in range(7)))
+    await insist(lambda: keeper.mute(room))
+    await insist(lambda: keeper.redact(room))
+    await insist(lambda: keeper.empty(room, MEMBERS))
+    return room, await insist(lambda: keeper.purge(room))
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_one_room_whatever_is_lost(fault: Fault, restart: bool) -> None:
+    """Each request of an opening fails in turn: one room is left, with both invited, and that one is told."""
+    calm = Rooms()
+    await open_room(keeper_of(calm), calm)
+    for number in range(1, calm.count + 1):
+        rooms = Rooms({number: fault})
+        keeper = keeper_of(rooms)
+        try:
+            room = await keeper.open(PAIRING, MEMBERS)
+        except WorldError:
+            room = await open_room(keeper_of(rooms) if restart else keeper, rooms)
+        assert rooms.joined() == [room]
+        assert rooms.rooms[room].members == {KEEPER: "join"} | dict.fromkeys(MEMBERS, "invite")
+        assert await keeper_of(rooms).open(PAIRING, MEMBERS) == room
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_whole_life_whatever_is_lost(fault: Fault) -> None:
+    """Each request from the opening to the purge fails in turn: the end is the same as if none had."""
+    calm = Rooms()
+    assert await live_and_end(keeper_of(calm), calm) == ("!room1", "purged")
+    for number in range(1, calm.count + 1):
+        rooms = Rooms({number: fault})
+        room, detail = await live_and_end(keeper_of(rooms), rooms)
+        assert detail == "purged"
+        assert rooms.joined() == []
+        assert rooms.purged == [room]
+        ended = rooms.rooms[room]
+        assert set(ended.members.values()) == {"leave"}
+        assert ended.forgotten
+        assert [event["content"] for event in ended.events] == [{}] * 7
+        levels = ended.state["m.room.power_levels"]
+        assert (levels["events_default"], levels["events"]["m.room.redaction"]) == (100, 0)
+
+
+async def test_the_creation_content_names_nobody() -> None:
+    """A room bears the tag and not the pairing, is closed to other servers, and says so to nobody else's."""
+    rooms = Rooms()
+    await keeper_of(rooms).open(PAIRING, MEMBERS)
+    assert rooms.rooms["!room1"].state["m.room.create"] == {TAG: f"tag of {PAIRING}", "m.federate": False}
+    other = Rooms()
+    await keeper_of(other).open(PAIRING, (MEMBERS[0], MatrixId("@bea:away.test")))
+    assert other.rooms["!room1"].state["m.room.create"] == {TAG: f"tag of {PAIRING}"}
+
+
+async def test_a_late_twin_of_a_timed_out_room_gives_way() -> None:
+    """The first creation comes to something only after the second was asked for: the earlier room stays."""
+    rooms = Rooms({3: "lost"})
+    keeper = keeper_of(rooms)
+    with pytest.raises(Unreachable):
+        await keeper.open(PAIRING, MEMBERS)
+
+    async def late() -> None:
+        await keeper_of(rooms)._create(f"tag of {PAIRING}", MEMBERS)
+        rooms.rooms["!room1"].made_at = 1
+
+    made = False
+
+    def before(call: str) -> None:
+        nonlocal made
+        if call == "create room" and not made:
+            made = True
+            rooms.before = lambda call: None
+            coroutine = late()
+            with pytest.raises(StopIteration):
+                coroutine.send(None)
+
+    rooms.before = before
+    assert await keeper.open(PAIRING, MEMBERS) == "!room1"
+    assert rooms.joined() == ["!room1"]
+    assert rooms.rooms["!room2"].members == {KEEPER: "leave"} | dict.fromkeys(MEMBERS, "leave")
+
+
+async def test_an_interrupted_creation_is_closed_and_made_again() -> None:
+    """The homeserver died before the room was encrypted: that room is never used."""
+    rooms = Rooms()
+    rooms.interrupt_creation = True
+    keeper = keeper_of(rooms)
+    with pytest.raises(Unreachable):
+        await keeper.open(PAIRING, MEMBERS)
+    rooms.interrupt_creation = False
+    assert await keeper.open(PAIRING, MEMBERS) == "!room2"
+    assert rooms.joined() == ["!room2"]
+
+
+@pytest.mark.parametrize("blocked", [0, 1])
+async def test_a_blocked_invitation_leaves_no_room(blocked: int) -> None:
+    """Who refuses invitations is told by code and member, the room is gone, and a later try is clean."""
+    rooms = Rooms()
+    rooms.blocking = {MEMBERS[blocked]}
+    keeper = keeper_of(rooms)
+    with pytest.raises(HomeserverRefused) as refused:
+        await keeper.open(PAIRING, MEMBERS)
+    assert (refused.value.code, refused.value.body["member"]) == ("M_INVITE_BLOCKED", MEMBERS[blocked])
+    assert rooms.joined() == []
+    rooms.blocking = set()
+    room = await keeper.open(PAIRING, MEMBERS)
+    assert rooms.joined() == [room]
+
+
+async def test_whoever_declined_is_not_asked_again_by_a_retry() -> None:
+    """An opening that is done again leaves a declined invitation declined; only `invite_again` asks anew."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms)
+    room = await keeper.open(PAIRING, MEMBERS)
+    rooms.rooms[room].members[MEMBERS[0]] = "leave"
+    await keeper.open(PAIRING, MEMBERS)
+    assert rooms.rooms[room].members[MEMBERS[0]] == "leave"
+    await keeper.invite_again(room, MEMBERS[0])
+    assert rooms.rooms[room].members[MEMBERS[0]] == "invite"
+    rooms.rooms[room].members[MEMBERS[0]] = "join"
+    await keeper.invite_again(room, MEMBERS[0])
+    assert rooms.rooms[room].members[MEMBERS[0]] == "join"
+
+
+async def test_a_keeper_with_a_device_opens_nothing() -> None:
+    """A device with keys is seen before anything is made, and silence is not taken for there being none."""
+    rooms = Rooms()
+    rooms.devices = {"STOLEN": {"keys": {}}}
+    keeper = keeper_of(rooms)
+    with pytest.raises(KeeperNotDeaf):
+        await keeper.open(PAIRING, MEMBERS)
+    assert rooms.rooms == {}
+    rooms.faults = {rooms.count + 1: "lost"}
+    with pytest.raises(Unreachable):
+        await keeper.deaf()
+
+
+async def test_known_rooms_are_not_read_again() -> None:
+    """Opening a room costs three requests, however many rooms are open already."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms)
+    for number in range(20):
+        await keeper.open(PairingId(str(number)), MEMBERS)
+    before = rooms.count
+    await keeper.open(PairingId("20"), MEMBERS)
+    assert rooms.calls[before:] == ["keeper keys query", "joined rooms", "create room"]
+
+
+async def test_strays_are_closed_and_what_is_known_stays() -> None:
+    """A sweep asks the records after it listed the rooms, so that a room opened meanwhile is not closed."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms)
+    stray = await keeper.open(PairingId("stray"), MEMBERS)
+    kept = await keeper.open(PairingId("kept"), MEMBERS)
+    opening = await keeper.open(PairingId("opening"), MEMBERS)
+    meanwhile: list[RoomId] = []
+
+    async def known() -> Known:
+        meanwhile.append(await keeper.open(PairingId("meanwhile"), MEMBERS))
+        return Known([kept], [PairingId("opening")])
+
+    assert await keeper.sweep(known) == 1
+    assert set(rooms.joined()) == {kept, opening, *meanwhile}
+    assert stray not in rooms.joined()
+
+
+async def test_redaction_resumes_at_its_page() -> None:
+    """After a Throttled the pages behind are not read again; redactions are left as they are."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms, admin=False)
+    room = await keeper.open(PAIRING, MEMBERS)
+    rooms.write(room, *({"n": number} for number in range(9)))
+    rooms.write(room, {"reason": "x"}, kind="m.room.redaction")
+    rooms.write(room, {"key": "👍"}, kind="m.reaction")
+    before = rooms.count
+    # Page 1 has two to redact; the third redaction is in page 2.
+    rooms.faults = {before + 6: "throttled"}
+    with pytest.raises(Throttled) as throttled:
+        await keeper.redact(room)
+    assert throttled.value.retry_after == 2.0
+    done = len(rooms.calls)
+    assert await keeper.redact(room) == 0
+    assert rooms.calls[done:].count("read back") == 3
+    assert rooms.calls.count("redact") == 10 + 1
+    left = [event["type"] for event in rooms.rooms[room].events if event["content"]]
+    assert left == ["m.room.redaction"]
+
+
+async def test_without_an_administrator_a_purge_cannot_be_had() -> None:
+    """The room is left and forgotten, and the answer says that the homeserver keeps it by its own rules."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms, admin=False)
+    room = await keeper.open(PAIRING, MEMBERS)
+    assert await keeper.purge(room) == "cannot"
+    assert await keeper.purge(room) == "cannot"
+    assert rooms.joined() == []
+    assert rooms.rooms[room].forgotten
+
+
+@pytest.mark.parametrize(
+    "refusal", [SignedOut("no", fix="x"), HomeserverRefused(403, "M_FORBIDDEN", "purge")], ids=["401", "403"]
+)
+async def test_a_refused_administrator_cannot_purge(refusal: Exception) -> None:
+    """An administrator's token that is not taken stops nothing: the answer says that it cannot be had."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms)
+    room = await keeper.open(PAIRING, MEMBERS)
+
+    def before(call: str) -> None:
+        if call == "purge":
+            raise refusal
+
+    rooms.before = before
+    assert await keeper.purge(room) == "cannot"
+
+
+async def test_a_failed_purge_is_asked_for_again() -> None:
+    """What the homeserver says to have failed is the world's fault, and tried again."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms)
+    room = await keeper.open(PAIRING, MEMBERS)
+    rooms.purge_status = ["failed", "active", "complete"]
+    with pytest.raises(Unreachable):
+        await keeper.purge(room)
+    assert await keeper.purge(room) == "purged"
+
+
+def member_event(user: str, membership: str) -> dict[str, Any]:
+    """A membership event."""
+    content = {"membership": membership}
+    return {"type": "m.room.member", "state_key": user, "event_id": f"${user}", "content": content}
+
+
+class Answers:
+    """A homeserver that gives one answer to everything."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.queries: list[Any] = []
+
+    async def request(self, call: str, method: str, path: str, **more: Any) -> Any:
+        """The answer."""
+        self.queries.append(more.get("query"))
+        return self.answer
+
+
+async def test_only_memberships_come_through() -> None:
+    """Of a sync only memberships of others in joined rooms are taken; to-device events are not looked at."""
+    joined = {
+        "state": {"events": [member_event(MEMBERS[0], "join"), {"type": "m.room.name", "content": {}}]},
+        "timeline": {"events": [member_event(MEMBERS[1], "leave"), member_event(KEEPER, "join")]},
+    }
+    answer = {
+        "next_batch": "s2",
+        "rooms": {"join": {"!a": joined}, "invite": {"!b": {"invite_state": {"events": []}}}},
+        "to_device": {"events": [{"type": "m.room.encrypted", "content": {}}]},
+    }
+    leaf: Any = Answers(answer)
+    keeper = Keeper(leaf, MatrixId(KEEPER), "home.test", str)
+    seen = await keeper.memberships("s1", 5)
+    assert seen.next_batch == "s2"
+    assert seen.events == (
+        PeerMembership(EventId(f"${MEMBERS[0]}"), RoomId("!a"), MEMBERS[0], "join"),
+        PeerMembership(EventId(f"${MEMBERS[1]}"), RoomId("!a"), MEMBERS[1], "leave"),
+    )
+    assert leaf.queries[0]["since"] == "s1"
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=10,
+)
+NAMES = (
+    *("rooms", "join", "!a", "state", "timeline", "events", "type", "state_key", "content", "membership"),
+    *(
+        "event_id",
+        "next_batch",
+        "chunk",
+        "end",
+        "joined_rooms",
+        "unsigned",
+        "device_keys",
+        KEEPER,
+        "failures",
+    ),
+    *("room_id", "origin_server_ts", "delete_id", "status", "results", "events_default"),
+)
+answers = st.dictionaries(
+    st.sampled_from(NAMES),
+    st.recursive(
+        anything,
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
+        ),
+        max_leaves=12,
+    ),
+    max_size=6,
+)
+
+
+@given(answers)
+async def test_no_answer_breaks_the_keeper(answer: dict[str, Any]) -> None:
+    """Whatever a homeserver answers, each step ends in a result or in one of our errors."""
+    leaf: Any = Answers(answer)
+    keeper, room = Keeper(leaf, MatrixId(KEEPER), "home.test", str, leaf), RoomId("!a")
+    steps: tuple[Callable[[], Awaitable[Any]], ...] = (
+        keeper.deaf,
+        lambda: keeper.open(PAIRING, MEMBERS),
+        lambda: keeper.mute(room),
+        lambda: keeper.redact(room),
+        lambda: keeper.empty(room, MEMBERS),
+        lambda: keeper.invite_again(room, MEMBERS[0]),
+        lambda: keeper.memberships(None),
+    )
+    for step in steps:
+        try:
+            await step()
+        except (WorldError, HomeserverRefused, KeeperNotDeaf):
+            continue

@@ -1,0 +1,358 @@
+"""Promises 1, 2, 3 and 6 in whatever order things happen, against a reference that sees only what people see.
+
+The reference knows each member's open question from the words they were sent, and keeps what each yes was a
+yes to. It never looks at our records, except that promise 3 asks of each request what will move it on.
+"""
+
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import pytest
+from hypothesis import event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from schema.effects import (
+    Effect,
+    EmptyPeerRoom,
+    MutePeerRoom,
+    OpenPeerRoom,
+    PurgePeerRoom,
+    RedactPeerRoom,
+    SendText,
+)
+from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
+from schema.ids import EventId
+from schema.records import Member, Pairing, PeerRoom, Request
+from tests.handlers.records import TABLES
+from tests.handlers.story import COMMUNITY, Line, Story
+from tests.handlers.test_charter import assert_no_dead_air
+
+NAMES = ("ana", "ben", "cleo", "dan")
+T = TypeVar("T")
+
+_STOPPING = ("2", "3", "no", "rest", "withdraw", "skip", "back", "menu", "status", "what?", "help now")
+"""What may be a no in answer to a question, or put one off: it makes no sound with anybody else."""
+
+
+def run(work: Coroutine[object, None, T]) -> T:
+    """Run what awaits nothing but records in memory, which never wait."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    raise AssertionError("records in memory do not wait")
+
+
+@dataclass
+class Seen:
+    """One member, as they see it: the question that is open, and whether they said that they would go on."""
+
+    question: tuple[str, ...] = ()
+    goes_on: bool = False
+    rooms: int = 0
+
+
+@dataclass
+class Reference:
+    """What everybody saw, and what their answers mean."""
+
+    members: dict[str, Seen] = field(default_factory=lambda: {name: Seen() for name in NAMES})
+
+    def hears(self, name: str, body: str) -> None:
+        """A message to a member: its numbered choices are the question that is open now."""
+        seen = self.members[name]
+        choices = tuple(
+            line.split(". ", 1)[1] for line in body.split("\n") if line[:1].isdigit() and line[1:3] == ". "
+        )
+        if choices:
+            seen.question = choices
+        if "It did not come together this time" in body or "You have stepped back" in body:
+            seen.goes_on = False
+        if "Your private room is open now" in body:
+            seen.goes_on = False
+            seen.rooms += 1
+
+    def chosen(self, name: str, words: str) -> str:
+        """The choice of the open question that these words make, as its label."""
+        question = self.members[name].question
+        if words.isdigit() and 1 <= int(words) <= len(question):
+            return question[int(words) - 1]
+        label = {"yes": ("Yes",), "no": ("No", "Step back"), "go on": ("Go on",)}.get(words, ())
+        found = [one for one in question if one.startswith(label)] if label else []
+        if words == "yes" and not found and "Go on" in question:
+            return "Go on"
+        return found[0] if found else ""
+
+
+class CharterModel(RuleBasedStateMachine):
+    """Members write, time passes, the keeper is slow, refuses, and says things twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.story = Story(community=replace(COMMUNITY, asks_a_day=4))
+        self.reference = Reference()
+        self.read = 0
+        self.delivered: list[Event] = []
+        self.matched: dict[str, str] = {}
+        self.consents = 0
+
+    @initialize()
+    def everybody_comes(self) -> None:
+        """Four members, two of whom offer."""
+        for name in NAMES:
+            run(self.story.comes(name))
+        for name in ("ben", "cleo"):
+            run(self.story.offers(name, hours="4"))
+        self.story.slow = True
+        self.asks("ana")
+        self._look()
+
+    # What members do
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        words=st.sampled_from(
+            [
+                *(
+                    "1",
+                    "1",
+                    "1",
+                    "yes",
+                    "go on",
+                    "2",
+                    "3",
+                    "no",
+                    "rest",
+                    "withdraw",
+                    "skip",
+                    "back",
+                    "menu",
+                    "stop",
+                ),
+                *("status", "what?", "help now", "close", "erase now", "forget me", "talk", "offer", "hello"),
+            ]
+        ),
+    )
+    def writes(self, name: str, words: str) -> None:
+        """A member writes a word or a number, and what follows fits what they were asked."""
+        self._writes(name, words)
+
+    @rule(name=st.sampled_from(NAMES))
+    def asks(self, name: str) -> None:
+        """A member asks for company, from the first question to the recap's yes."""
+        for words in ("menu", "talk", "1", "1", "1", "a long week", "yes"):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES))
+    def offers(self, name: str) -> None:
+        """A member offers."""
+        for words in ("menu", "offer", "2", "skip", "I like walks.", "2", "yes"):
+            self._writes(name, words, after=10)
+
+    @precondition(lambda self: self._asked())
+    @rule(data=st.data(), words=st.sampled_from(["1", "1", "yes", "2"]))
+    def answers(self, data: st.DataObject, words: str) -> None:
+        """Somebody who is asked for a consent answers it."""
+        self._writes(data.draw(st.sampled_from(self._asked())), words)
+
+    @rule(name=st.sampled_from(NAMES), steps=st.integers(1, 6))
+    def it_goes_well(self, name: str, steps: int) -> None:
+        """A member asks, and whoever is asked says yes, as far as it goes."""
+        self.asks(name)
+        for _ in range(steps):
+            for one in self._asked()[:1]:
+                self._writes(one, "1")
+
+    def _asked(self) -> list[str]:
+        consents = {"Yes, tell me more", "Go on", "Yes, open the room"}
+        return [name for name in NAMES if consents & set(self.reference.members[name].question)]
+
+    def _writes(self, name: str, words: str, after: float = 60) -> None:
+        run(self.story.wait(timedelta(seconds=after)))
+        self._look()
+        chosen = self.reference.chosen(name, words)
+        before = len(self.story.effects)
+        run(self.story.say(name, words, after=0, pump=False))
+        self._check_turn(name, words, chosen, self.story.effects[before:])
+        self._look()
+
+    def _check_turn(
+        self, name: str, words: str, chosen: str, effects: Sequence[tuple[datetime, Effect]]
+    ) -> None:
+        others = [
+            effect
+            for _, effect in effects
+            if isinstance(effect, SendText) and self.story.name_of(effect.member) != name
+        ]
+        opened = [effect for _, effect in effects if isinstance(effect, OpenPeerRoom)]
+        # Promise 2: a no, a rest, putting off and stepping back make no sound with anybody else.
+        if words in _STOPPING and not chosen.startswith(("Yes", "Go on", "Look again", "Change")):
+            assert not others, (words, chosen, others)
+        # Promise 1: a room is ordered by the asker's yes alone, and for a peer who goes on.
+        for effect in opened:
+            asker, peer = map(self.story.name_of, effect.members)
+            assert asker == name
+            assert chosen == "Yes, open the room", (words, chosen)
+            assert self.reference.members[peer].goes_on
+            self.consents += 1
+        if chosen == "Go on":
+            self.reference.members[name].goes_on = True
+            assert len(others) <= 1
+
+    @rule(name=st.sampled_from(NAMES))
+    def leaves_the_chat_and_comes_back(self, name: str) -> None:
+        """For an hour a member cannot be reached."""
+        chat, address = self.story.chat(name), self.story.address(name)
+        run(self.story.event(DirectChat(EventId("$"), chat, address, present=False)))
+        run(self.story.wait(timedelta(hours=1)))
+        run(self.story.event(DirectChat(EventId("$"), chat, address, present=True)))
+        self._look()
+
+    # What the world does
+
+    @rule(minutes=st.integers(1, 600))
+    def time_passes(self, minutes: int) -> None:
+        """Minutes or hours go by."""
+        run(self.story.wait(timedelta(minutes=minutes)))
+        self._look()
+
+    @precondition(lambda self: self.story.pending)
+    @rule(count=st.integers(1, 4))
+    def the_keeper_answers(self, count: int) -> None:
+        """What was ordered comes back, in order."""
+        for _ in range(min(count, len(self.story.pending))):
+            outcome = self.story.pending.popleft()
+            self.delivered.append(outcome)
+            run(self.story.event(outcome))
+        self._look()
+
+    @precondition(lambda self: self.story.pending)
+    @rule(reason=st.sampled_from(["deadline", "M_FORBIDDEN", "keeper_not_deaf"]))
+    def the_keeper_is_refused(self, reason: str) -> None:
+        """What was ordered cannot be done."""
+        outcome = self.story.pending.popleft()
+        if isinstance(outcome, Delivered) and not isinstance(outcome.effect, SendText):
+            if isinstance(outcome.effect, OpenPeerRoom) and outcome.room is not None:
+                self.story.rooms.pop(outcome.room, None)
+                self.story.drop_pending(outcome.room)
+            run(self.story.event(NotDelivered(outcome.effect, reason)))
+        else:
+            run(self.story.event(outcome))
+        self._look()
+
+    @precondition(lambda self: self.delivered)
+    @rule(data=st.data())
+    def something_is_delivered_twice(self, data: st.DataObject) -> None:
+        """An old outcome, or an hour that has moved, comes again, and says nothing to anybody."""
+        said = len(self.story.log)
+        outcome = data.draw(st.sampled_from(self.delivered))
+        rows = dict(self.story.records.rows)
+        run(self.story.event(outcome))
+        if isinstance(outcome, PeerMembership) and self.story.records.rows != rows:
+            # A stale report of who is where is not to be told from a new one.
+            return
+        assert len(self.story.log) == said
+
+    @rule(data=st.data())
+    def an_hour_comes_that_has_moved(self, data: st.DataObject) -> None:
+        """A record is handed in before its time, and nothing happens."""
+        rows = [row for row in self.story.records.rows.values() if not isinstance(row, Member)]
+        if rows:
+            row = data.draw(st.sampled_from(sorted(rows, key=lambda one: one.id)))
+            before = dict(self.story.records.rows)
+            if row.due_at is None or row.due_at > self.story.now:
+                run(self.story.event(Due(TABLES[type(row)], row.id)))
+                assert self.story.records.rows == before
+
+    @precondition(lambda self: any(self.story.rooms.values()))
+    @rule(data=st.data())
+    def somebody_leaves_a_room(self, data: st.DataObject) -> None:
+        """A member goes out of a peer room."""
+        inside = [
+            (room, name) for room, people in sorted(self.story.rooms.items()) for name in sorted(people)
+        ]
+        room, name = data.draw(st.sampled_from(inside))
+        self.story.rooms[room].discard(name)
+        run(self.story.event(PeerMembership(EventId("$"), room, self.story.address(name), "leave")))
+        self._look()
+
+    # What must hold
+
+    def _look(self) -> None:
+        for line in self.story.log[self.read :]:
+            if line.from_desk:
+                self.reference.hears(line.name, line.body)
+        self._check_lines(self.story.log[self.read :])
+        self.read = len(self.story.log)
+
+    def _check_lines(self, lines: list[Line]) -> None:
+        for line in lines:
+            if line.from_desk:
+                others = [self.story.address(name) for name in NAMES if name != line.name]
+                assert all(address not in line.body for address in others)
+                assert "!peers" not in line.body
+
+    @invariant()
+    def no_dead_air(self) -> None:
+        """Promise 3: every request that stands has what will move it on."""
+        assert_no_dead_air(self.story)
+
+    @invariant()
+    def one_request_and_one_room_each(self) -> None:
+        """A member has one request; a request has one pairing and one room at a time."""
+        askers = [request.member for request in self.story.records.all(Request)]
+        assert len(askers) == len(set(askers))
+        live = [room for room in self.story.records.all(PeerRoom) if room.state.value in ("opening", "open")]
+        people = [one for room in live for one in (room.asker, room.peer)]
+        assert len(people) == len(set(people))
+        for room in self.story.records.all(PeerRoom):
+            assert self.matched.setdefault(room.id, room.request) == room.request
+
+    @invariant()
+    def a_note_is_not_kept_longer_than_its_request(self) -> None:
+        """Asks and pairings that outlive their request hold nothing of the asker."""
+        standing = {request.id for request in self.story.records.all(Request)}
+        for pairing in self.story.records.all(Pairing):
+            assert pairing.request in standing or not pairing.card, pairing
+
+    def teardown(self) -> None:
+        """Promises 3 and 6: left alone, everything ends; each room was muted, emptied and purged."""
+        story = self.story
+        event(f"rooms: {min(3, self.consents)}")
+        story.slow = False
+        run(story.pump())
+        run(story.wait(timedelta(days=9)))
+        self._look()
+        assert {type(row) for row in story.records.rows.values()} <= {Member}, story.records.rows
+        for room in story.rooms:
+            ordered = [effect for _, effect in story.effects if getattr(effect, "room", None) == room]
+            kinds = [type(effect) for effect in ordered]
+            assert PurgePeerRoom in kinds, "a room was left behind"
+            assert kinds.index(PurgePeerRoom) > kinds.index(EmptyPeerRoom)
+            if RedactPeerRoom in kinds:
+                assert kinds.index(MutePeerRoom) < kinds.index(RedactPeerRoom)
+                assert kinds.index(RedactPeerRoom) < len(kinds) - 1 - kinds[::-1].index(EmptyPeerRoom)
+        super().teardown()
+
+
+TestCharterModel = CharterModel.TestCase
+TestCharterModel.settings = settings(max_examples=30, stateful_step_count=50, deadline=None)
+
+
+@pytest.mark.long
+def test_charter_model_for_minutes() -> None:
+    """The same, with many more stories and longer ones."""
+    run_state_machine_as_test(
+        CharterModel, settings=settings(max_examples=2000, stateful_step_count=80, deadline=None)
+    )
