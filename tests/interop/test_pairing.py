@@ -3,7 +3,7 @@
 import pytest
 
 from tests.journeys.fixtures import People
-from tests.journeys.stage import Person, meet
+from tests.journeys.stage import Person, meet, state_of
 from tests.live import story
 from tests.live.instance import Instance
 from tests.live.member import Kind
@@ -32,6 +32,22 @@ async def test_the_javascript_sdk(calm: Instance, people: People, asks: Kind, co
     for person in (asker, peer):
         await person.hears("receipt.intro")
         _clean(person)
+
+
+async def test_the_first_words_can_be_read(calm: Instance, people: People) -> None:
+    """The greeting leaves a client time to look our device up, without which it never shows it."""
+    (newcomer,) = await people(calm, 1, kind="js")
+    (came,) = [
+        event
+        for event in await state_of(calm.homeserver, newcomer.chat)
+        if event["type"] == "m.room.member" and event["state_key"] == calm.desk_user
+    ]
+    joined = came["origin_server_ts"]
+    assert isinstance(joined, int)
+    greeting = newcomer.heard()[0]
+    assert story.sentence("menu.hello").search(greeting.body)
+    assert greeting.timestamp - joined > 1000
+    _clean(newcomer)
 
 
 async def test_the_desk_is_verified(calm: Instance, people: People) -> None:
