@@ -86,9 +86,11 @@ class Engine:
             try:
                 async with self._store.transaction("inbox read") as transaction:
                     rows = await transaction.inbox(limit=100)
-                for row in rows:
+                for waiting, row in zip(range(len(rows), 0, -1), rows, strict=True):
+                    self._metrics.inbox.set(waiting)
                     await self._handle_row(row)
                 if not rows:
+                    self._metrics.inbox.set(0)
                     return
                 pause = 0.1
             except LeaseHeld:
@@ -100,6 +102,8 @@ class Engine:
 
     async def _handle_row(self, row: InboxRow) -> None:
         event: FromMatrix = row.event
+        if isinstance(event, Unreadable):
+            self._metrics.unreadable.inc()
         if isinstance(event, Message | Unreadable):
             event = replace(event, private=self._private(event.room, event.sender))
 
@@ -153,6 +157,16 @@ class Engine:
 
     async def _turn(
         self, event: Event, name: str, also: Callable[[Transaction], Awaitable[None]] | None = None
+    ) -> None:
+        try:
+            await self._run_turn(event, name, also)
+        except WorldError:
+            # The commit may have happened all the same: its effects must not wait for the next start.
+            self._outbox.look()
+            raise
+
+    async def _run_turn(
+        self, event: Event, name: str, also: Callable[[Transaction], Awaitable[None]] | None
     ) -> None:
         now, begun = self._clock.now(), self._clock.monotonic()
         async with self._store.transaction(f"turn {name}") as transaction:
