@@ -51,7 +51,38 @@ async def test_one_process_serves_a_database(instance: Instance) -> None:
 
 async def test_it_ends_at_a_fail_point(instance: Instance) -> None:
     """Asked by its environment it ends in the middle, and the next start is well."""
-    await instance.start({"ALONGSIDE_FAIL_AT": "before commit keeper batch#1"})
+    await instance.start({"ALONGSIDE_FAIL_AT": "before commit generation#1"})
     assert await instance.wait_dead() == 137
     await instance.start()
     await asyncio.wait_for(instance.ready(), 30)
+
+
+async def test_it_ends_while_its_homeserver_hangs(instance: Instance, homeserver: Homeserver) -> None:
+    """SIGTERM ends it within five seconds while every request of its hangs."""
+    await instance.start()
+    await instance.ready()
+    homeserver.pause()
+    try:
+        assert await instance.stop() < 5
+    finally:
+        homeserver.resume()
+
+
+async def test_it_ends_while_it_still_starts(
+    instance: Instance, homeserver: Homeserver, tmp_path: Path
+) -> None:
+    """SIGTERM ends it within five seconds while it waits for its first answer."""
+    points = tmp_path / "points"
+    homeserver.pause()
+    try:
+        await instance.start({"ALONGSIDE_FAIL_LOG": str(points)})
+        async with asyncio.timeout(30):
+            while True:
+                if points.exists() and "before whoami" in points.read_text():
+                    break
+                await asyncio.sleep(0.05)
+        assert await instance.stop() < 5
+    finally:
+        homeserver.resume()
+    await instance.start()
+    await instance.ready()
