@@ -284,7 +284,7 @@ async def _not_private(desk: Desk, member: Member, event: Message) -> None:
         member = replace(member, room=None)
         desk.keep(member)
     if desk.seldom(member.id, "not_private", timedelta(hours=1)):
-        body = desk.words(member, "odd.not_private")
+        body = desk.words(member, "odd.not_private" if member.room is None else "odd.not_private_known")
         desk.turn.do(SendText(event.room, member.matrix_id, body, notice=True))
         if member.room is None:
             desk.turn.do(OpenDirectChat(member.matrix_id))
@@ -293,7 +293,8 @@ async def _not_private(desk: Desk, member: Member, event: Message) -> None:
 async def _plain(desk: Desk, event: PlainMessage) -> None:
     member = await _member(desk, event.sender)
     if desk.seldom(member.id, "plain", timedelta(hours=1)):
-        desk.turn.do(AnswerPlainRoom(event.room, event.sender, desk.words(member, "odd.plain")))
+        body = desk.words(member, "odd.plain" if member.room is None else "odd.plain_known")
+        desk.turn.do(AnswerPlainRoom(event.room, event.sender, body))
         if member.room is None:
             desk.turn.do(OpenDirectChat(event.sender))
 

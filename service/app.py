@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import SystemRandom
@@ -46,6 +46,7 @@ _SYNC_FRESH = timedelta(seconds=90)
 _TIMER_LATE = timedelta(minutes=1)
 _KEEPER_LOOKED_AT = 60.0
 _ERASE_EVERY = 1.0
+_ERASE_WITHIN = 5.0
 _STRAYS_EVERY = 3600.0
 """Seconds between two looks for rooms that no record knows."""
 _STRAYS_AGAIN = 60.0
@@ -133,10 +134,16 @@ class Service:
                 await asyncio.sleep(_STRAYS_AGAIN)
 
     async def _erase(self) -> None:
-        """Make what was deleted leave the disk as well, soon after the commit, and at the start."""
+        """Make what was deleted leave the disk as well: at the start, soon after a record's end, and always
+        within a few seconds, since what a record's end still sends is deleted after that.
+        """
         self.engine.erased.set()
         while True:
-            await self.engine.erased.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ERASE_WITHIN):
+                    await self.engine.erased.wait()
+            if not self.engine.erased.is_set() and not self.store.log_holds_some:
+                continue
             self.engine.erased.clear()
             try:
                 await self.store.erase_checkpoint()

@@ -1172,6 +1172,8 @@ class Store:
         self._keyring: Keyring
         self._outer_key: bytes
         self._opened_by = 1
+        self.log_holds_some = False
+        """Whether SQLite's log took something since it was emptied: pages as they were are then on disk."""
         self.rotating = False
         """Whether a rotation of keys is unfinished: both outer keys still open the database."""
 
@@ -1243,6 +1245,7 @@ class Store:
                 finally:
                     self._inside = None
             if transaction.wrote:
+                self.log_holds_some = self.path is not None
                 reached(f"after commit {name}")
 
     async def erase_checkpoint(self) -> None:
@@ -1264,6 +1267,7 @@ class Store:
                     await driver.run([_Step(f"PRAGMA busy_timeout = {_BUSY}", ())])
                 if busy:
                     raise Unreachable("database: the write-ahead log is in use by another program")
+                self.log_holds_some = False
             else:
                 await driver.run([_Step(f"VACUUM {', '.join(table.name for table in tables.SEALED)}", ())])
 

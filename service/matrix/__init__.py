@@ -1,1 +1,1 @@
-"""Everything that speaks Matrix; the only place that imports nio."""
+"""Everything that speaks Matrix; the only place that imports vodozemac."""

@@ -38,7 +38,7 @@ class Play:
         self._stage = stage
         self._screen = stage.screen
         self._member, self._peer = stage.member, stage.peer
-        self._sealed: set[bytes] = set()
+        self._sealed: dict[bytes, str] = {}
         self.broken: list[str] = []
         stage.page.at_each = self._note_sealed
 
@@ -54,7 +54,7 @@ class Play:
         for table in _NOTED:
             for (sealed,) in read(database, f"SELECT sealed FROM {table}"):
                 assert isinstance(sealed, bytes)
-                self._sealed.add(sealed[16:64])
+                self._sealed[sealed[16:64]] = table
 
     async def play(self) -> None:
         """Play it through."""
@@ -247,17 +247,19 @@ class Play:
             not left,
             f"What was sealed is gone too: of {len(self._sealed)} ciphertexts noted while they talked, none"
             " is in any of these files.",
-            *left[:5],
+            *(f"{hit}, from {table}" for hit, table in left.items()),
         )
         self._planted(names[0], NOTE, next(iter(self._sealed)))
 
-    async def _erased(self) -> list[str]:
-        """What is left of the noted ciphertexts once the service had time to truncate its database's log."""
+    async def _erased(self) -> dict[str, str]:
+        """What is left of the noted ciphertexts, and of which table, after the service had time for them."""
+        roots = [self._stage.instance.directory]
         deadline = time.monotonic() + _ERASED_WITHIN
         while True:
-            left = canaries.scan([self._stage.instance.directory], self._sealed)
+            left = canaries.scan(roots, self._sealed)
             if not left or time.monotonic() > deadline:
-                return left
+                tables = {one.hex()[:24]: table for one, table in self._sealed.items()}
+                return {hit: tables[hit.partition(" ")[0]] for hit in left}
             await asyncio.sleep(0.3)
 
     def _planted(self, address: str, words: str, sealed: bytes) -> None:
@@ -271,6 +273,7 @@ class Play:
             hits = canaries.scan([self._stage.instance.directory], [address, words, sealed])
         finally:
             planted.unlink()
+        hits = [hit for hit in hits if hit.endswith(planted.name)]
         self._fact(
             len(hits) == 3,
             "The same search finds things: of an address, a sentence and a ciphertext planted in a file"

@@ -122,9 +122,13 @@ class Story:
         turn = Turn(event, self.now, trial, self.community, WORDS, identify, self.random)
         await dispatch(turn)
         self.records.rows = trial.rows
-        for effect in turn.effects:
-            self._carry_out(effect)
+        self.carry_out(turn.effects)
         return turn.effects
+
+    def carry_out(self, effects: list[Effect]) -> None:
+        """What the turn ordered happens; what comes of it is handed in by `pump`."""
+        for effect in effects:
+            self._carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:
         self.effects.append((self.now, effect))

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
-from schema.events import Delivered, DirectChat, Invited, NotDelivered, PlainMessage, Unreadable
+from schema.events import Delivered, DirectChat, Invited, Message, NotDelivered, PlainMessage, Unreadable
 from schema.ids import EventId, RoomId
 from schema.records import Request
 from tests.handlers.story import Story
@@ -106,3 +106,15 @@ async def test_help_is_the_menu(story: Story) -> None:
     """`help` alone is the menu; the places are one number away."""
     await story.comes("ana")
     assert "2. Places to reach now" in await story.say("ana", "help")
+
+
+async def test_whoever_has_a_chat_with_the_desk_is_pointed_to_it(story: Story) -> None:
+    """No second chat is opened beside one that is there."""
+    await story.comes("ana")
+    effects = await story.event(PlainMessage(EventId("$1"), ROOM, story.address("ana")))
+    assert [type(effect) for effect in effects] == [AnswerPlainRoom]
+    event = Message(EventId("$2"), ROOM, story.address("ana"), "hello", story.now)
+    (effect,) = await story.event(event)
+    assert isinstance(effect, SendText)
+    assert "the chat that we two have" in effect.body
+    assert story.member("ana").room == story.chat("ana")

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.handlers.story import Story
+from handlers import dispatch
+from schema.effects import Effect
+from schema.events import Event
+from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Record, Request
+from service.store import Store
+from service.turn import Turn
+from tests.handlers.records import TABLES
+from tests.handlers.story import WORDS, Story
 
 _PLACE = Path(__file__).parent / "transcripts"
 
@@ -61,7 +68,43 @@ async def odd_messages(story: Story) -> None:
     await story.says("ana", "I can't stop crying", "menu", "back", "stop", "1")
 
 
-@pytest.mark.parametrize("tell", [one_pairing, nobody_there, not_this_time, odd_messages])
+class StoredStory(Story):
+    """The same story over a real database; the rows in memory are what lies there after each turn."""
+
+    store: Store
+
+    async def event(self, event: Event) -> list[Effect]:
+        """One turn in one transaction."""
+        async with self.store.transaction("turn") as transaction:
+            identify = self.store.member_id
+            turn = Turn(event, self.now, transaction, self.community, WORDS, identify, self.random)
+            await dispatch(turn)
+        async with self.store.transaction("look") as transaction:
+            rows = [(TABLES[kind], row) for kind in _KINDS for row in await transaction.find(kind)]
+        self.records.rows = {(table, row.id): row for table, row in rows}
+        self.carry_out(turn.effects)
+        return turn.effects
+
+
+_KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
+_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages]
+
+
+@pytest.mark.parametrize("tell", _STORIES)
+async def test_a_whole_conversation_reads_the_same_over_a_real_database(
+    tmp_path: Path, tell: Callable[[Story], Awaitable[None]]
+) -> None:
+    """What the handlers keep comes back from the sealed records as they kept it."""
+    story = StoredStory()
+    story.store = await Store.open(f"sqlite:///{tmp_path}/alongside.db", bytes(range(32)))
+    try:
+        await tell(story)
+    finally:
+        await story.store.close()
+    assert story.transcript() == (_PLACE / f"{tell.__name__}.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize("tell", _STORIES)
 async def test_a_whole_conversation_reads_as_it_did(
     story: Story, tell: Callable[[Story], Awaitable[None]]
 ) -> None:

@@ -143,6 +143,16 @@ async def members_of(homeserver: Homeserver, room: str) -> dict[str, str]:
     return memberships
 
 
+async def joined(homeserver: Homeserver, room: str) -> list[str]:
+    """Everybody of this homeserver who is joined to a room."""
+    answer = await homeserver.call(
+        "GET", f"/_synapse/admin/v1/rooms/{quote(room)}/members", token=await homeserver.admin_token()
+    )
+    members = answer["members"]
+    assert isinstance(members, list)
+    return [str(member) for member in members]
+
+
 async def is_gone(homeserver: Homeserver, room: str) -> bool:
     """Whether the homeserver knows nothing of the room any more."""
     try:

@@ -1,0 +1,224 @@
+"""Promise 5: nothing at rest names a person, and what was erased is not on the disk either.
+
+Unique words and names go through every field of a whole journey; then every byte that the service wrote is
+searched for them. Sealed rows cannot show an erasure that way: their ciphertexts and hashes are recorded
+while they lie there, and searched for afterwards.
+"""
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.conftest import People
+from tests.journeys.stage import PASSING, RECORDS, Person, meet, rows
+from tests.live import story
+from tests.live.canaries import canary, scan
+from tests.live.instance import Instance
+
+pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
+
+
+def _database_files(instance: Instance) -> list[Path]:
+    assert instance.database is not None
+    return [path for path in instance.directory.iterdir() if path.name.startswith(instance.database.name)]
+
+
+async def test_no_word_and_no_name_comes_to_rest(calm: Instance, people: People) -> None:
+    """After a whole journey no file of the service holds a name, an id, or a word that a person typed."""
+    words = {
+        name: canary(name)
+        for name in ("asker", "peer", "note", "card", "typed", "toolong", "roomone", "roomtwo", "display")
+    }
+    asker, peer = await people(calm, [words["asker"], words["peer"]])
+    await calm.homeserver.call(
+        "PUT",
+        f"/_matrix/client/v3/profile/{asker.id}/displayname",
+        token=(await calm.homeserver.login(asker.name, asker.member.password)).access_token,
+        body={"displayname": words["display"]},
+    )
+    await asker.writes(f"words that fit nothing: {words['typed']}")
+    await asker.hears("menu.fallback")
+    await peer.offers(card=f"I like {words['card']}.")
+    await asker.writes("talk")
+    await asker.hears("talk.wish")
+    await asker.writes(words["typed"])
+    await asker.hears("odd.not_an_answer")
+    await asker.writes("stop")
+    await asker.hears("talk.dropped")
+    room = await meet(asker, peer, note=f"A long week with {words['note']}.")
+    lines = [(words["roomone"], words["roomtwo"])]
+    await story.talk_to_each_other(room, asker.member, peer.member, lines)
+    await asker.writes("what do you hold")
+    held = await asker.hears("held.intro")
+    assert asker.id in held.body
+    marks = [*words.values(), asker.id, peer.id, room, asker.chat, peer.chat]
+    marks += [one.event_id for one in asker.heard()[:3]]
+    metrics = calm.directory / "tmp" / "metrics.txt"
+    metrics.write_text(await calm.metrics())
+    assert scan([calm.directory], marks) == []
+    # The write-ahead log is part of what was read, and the same search finds what lies there in clear.
+    assert {path.name for path in _database_files(calm)} >= {"alongside.db", "alongside.db-wal"}
+    planted = calm.directory / "tmp" / "planted"
+    planted.write_bytes(b"\0\1" + words["note"].encode() + b"\2")
+    assert scan([calm.directory], marks) == [f"{words['note']} in planted"]
+    planted.unlink()
+    await story.closes(asker.member, asker.chat)
+    await asker.hears("receipt.intro")
+    assert scan([calm.directory], marks) == []
+
+
+async def test_a_traceback_names_nobody(calm: Instance, people: People) -> None:
+    """A turn that fails with a person's words in hand leaves none of them in the log."""
+    words = canary("traceback")
+    (unlucky, other) = await people(calm, [canary("unlucky"), canary("other")])
+    assert calm.database is not None
+    known = {row["id"]: row["sealed"] for row in rows(calm, ("members",))["members"]}
+    await calm.stop()
+    mine: object = None
+    with closing(sqlite3.connect(calm.database)) as connection:
+        # Each member's row is broken in turn until it is this one's: nobody can tell whose is whose.
+        for mine, sealed in known.items():
+            assert isinstance(sealed, bytes)
+            broken = sealed[:-1] + bytes([sealed[-1] ^ 1])
+            connection.execute("UPDATE members SET sealed = ? WHERE id = ?", (broken, mine))
+        connection.commit()
+    try:
+        await calm.start()
+        await calm.ready()
+        before = calm.log.read_text().count("a turn failed")
+        await unlucky.writes(f"hello {words}")
+        async with asyncio.timeout(20):
+            while calm.log.read_text().count("a turn failed") < before + 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        log = calm.log.read_text()
+        assert "SealBroken" in log
+        assert re.search(r"service\.store", log)
+        assert scan([calm.directory], [words, unlucky.id, unlucky.name, unlucky.chat]) == []
+    finally:
+        if calm.running:
+            await calm.stop()
+        with closing(sqlite3.connect(calm.database)) as connection:
+            connection.executemany(
+                "UPDATE members SET sealed = ? WHERE id = ?", [(sealed, id) for id, sealed in known.items()]
+            )
+            connection.commit()
+        await calm.start()
+        await calm.ready()
+    await other.writes("status")
+    await other.hears("status.nothing")
+
+
+class _Witness:
+    """Remembers the ciphertexts and hashes of all records that it sees."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self.seen: dict[bytes, str] = {}
+        self._now: set[bytes] = set()
+
+    def look(self) -> None:
+        """See what lies there now."""
+        self._now = set()
+        # The hash of an event's id stays for two weeks after the event is handled, as members are told.
+        for table, found in rows(self._instance, (*RECORDS, *PASSING, "seen")).items():
+            for row in found:
+                marks = set(_marks(row.values()))
+                self._now |= marks
+                self.seen.update(dict.fromkeys(marks, table))
+
+    def left(self) -> list[str]:
+        """Where anything that was seen and is not a record any more still lies, after a last look."""
+        self.look()
+        found = scan(_database_files(self._instance), sorted(self.seen.keys() - self._now))
+        tables = {mark.hex()[:24]: table for mark, table in self.seen.items()}
+        return [f"{tables[hit.split()[0]]}: {hit}" for hit in found]
+
+
+def _marks(values: Iterable[object]) -> list[bytes]:
+    """A sealed value's bytes without its first and last few, and an opaque id as it is written."""
+    found = []
+    for value in values:
+        if isinstance(value, bytes) and len(value) > 40:
+            found.append(value[8:40])
+        elif isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value):
+            found.append(value.encode())
+    return found
+
+
+async def _erased(witness: _Witness, within: float = 10.0) -> None:
+    """Wait until nothing that was erased is found. Raises AssertionError with what still is."""
+    left: list[str] = []
+    try:
+        async with asyncio.timeout(within):
+            while left := witness.left():  # noqa: ASYNC110  What is awaited is another process's.
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        raise AssertionError(f"still there: {left}") from None
+
+
+async def _a_pairing(calm: Instance, people: People, witness: _Witness) -> tuple[Person, Person, str]:
+    asker, peer = await people(calm, 2)
+    await peer.offers()
+    witness.look()
+    await asker.asks()
+    witness.look()
+    await peer.goes_on()
+    witness.look()
+    await asker.agrees()
+    room = await asker.joins()
+    await peer.joins()
+    witness.look()
+    return asker, peer, room
+
+
+async def test_what_is_erased_leaves_the_disk(calm: Instance, people: People) -> None:
+    """After the room's end, and after forget me, no byte of the erased rows is in the database or its log."""
+    witness = _Witness(calm)
+    asker, peer, _ = await _a_pairing(calm, people, witness)
+    await story.closes(asker.member, asker.chat)
+    witness.look()
+    await asker.hears("receipt.intro")
+    await peer.hears("receipt.intro")
+    await _erased(witness)
+    for person in (asker, peer):
+        witness.look()
+        await person.asks_to_be_forgotten()
+    await _erased(witness)
+    assert len(witness.seen) > 30
+    assert not rows(calm, ("members",))["members"]
+
+
+async def test_an_erasure_outlives_a_crash(calm: Instance, people: People) -> None:
+    """A service killed right after the commit of a forgetting erases the bytes when it is back."""
+    witness = _Witness(calm)
+    (person,) = await people(calm, 1)
+    await person.offers()
+    witness.look()
+    await person.writes("forget me")
+    asked = await person.hears("forget.question")
+    witness.look()
+    armed = calm.directory / "tmp" / "armed"
+    await calm.stop()
+    await calm.start({"ALONGSIDE_FAIL_AT": f"@{armed}"})
+    await calm.ready()
+    armed.write_text("after commit turn message#1")
+    await story.chooses(person.member, person.chat, asked, "choice.forget_yes")
+    assert await calm.wait_dead() == 137
+    assert witness.left() != []
+    await calm.start()
+    await calm.ready()
+    await person.member.expect(person.chat, contains="erased here")
+    await _erased(witness)
+
+
+async def test_nobody_else_reads_it(calm: Instance) -> None:
+    """The database is the service's alone, and no image of its memory is written if it crashes."""
+    limits = await asyncio.to_thread(Path(f"/proc/{calm.pid}/limits").read_text)
+    assert re.search(r"^Max core file size\s+0\s+0", limits, re.MULTILINE)
+    for path in _database_files(calm):
+        assert path.stat().st_mode & 0o077 == 0, f"{path.name} is open to others"
