@@ -27,6 +27,8 @@ Private = Callable[[RoomId, MatrixId], bool]
 
 _TRIES = 3
 """How often an event from Matrix may fail before it is set aside."""
+_ROWS = 100
+"""Events read from the inbox at once."""
 _LONGEST_PAUSE = 30.0
 """Seconds between two tries while the database is not to be had."""
 
@@ -85,10 +87,10 @@ class Engine:
         while True:
             try:
                 async with self._store.transaction("inbox read") as transaction:
-                    rows = await transaction.inbox(limit=100)
-                for row in rows:
-                    await self._handle_row(row)
-                if not rows:
+                    rows = await transaction.inbox(limit=_ROWS)
+                handled = [await self._handle_row(row) for row in rows]
+                if len(rows) < _ROWS and all(handled):
+                    # What came in since then has set `_inbox` again.
                     return
                 pause = 0.1
             except LeaseHeld:
@@ -98,7 +100,8 @@ class Engine:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _handle_row(self, row: InboxRow) -> None:
+    async def _handle_row(self, row: InboxRow) -> bool:
+        """Handle one event; whether it is out of the inbox."""
         event: FromMatrix = row.event
         if isinstance(event, Message | Unreadable):
             event = replace(event, private=self._private(event.room, event.sender))
@@ -114,6 +117,8 @@ class Engine:
             self._metrics.failed_turns.inc()
             _log.error("a turn failed", error=error, kind=event.type, failures=row.failures + 1)
             await self._set_aside(row)
+            return False
+        return True
 
     async def _set_aside(self, row: InboxRow) -> None:
         """Count a failure; at the last one hand the event on as unreadable, or let it go."""
