@@ -88,8 +88,10 @@ class Engine:
             try:
                 async with self._store.transaction("inbox read") as transaction:
                     rows = await transaction.inbox(limit=_ROWS)
+                self._metrics.inbox.set(len(rows))
                 handled = [await self._handle_row(row) for row in rows]
                 if len(rows) < _ROWS and all(handled):
+                    self._metrics.inbox.set(0)
                     # What came in since then has set `_inbox` again.
                     return
                 pause = 0.1
@@ -103,6 +105,8 @@ class Engine:
     async def _handle_row(self, row: InboxRow) -> bool:
         """Handle one event; whether it is out of the inbox."""
         event: FromMatrix = row.event
+        if isinstance(event, Unreadable):
+            self._metrics.unreadable.inc()
         if isinstance(event, Message | Unreadable):
             event = replace(event, private=self._private(event.room, event.sender))
 
@@ -158,6 +162,16 @@ class Engine:
 
     async def _turn(
         self, event: Event, name: str, also: Callable[[Transaction], Awaitable[None]] | None = None
+    ) -> None:
+        try:
+            await self._run_turn(event, name, also)
+        except WorldError:
+            # The commit may have happened all the same: its effects must not wait for the next start.
+            self._outbox.look()
+            raise
+
+    async def _run_turn(
+        self, event: Event, name: str, also: Callable[[Transaction], Awaitable[None]] | None
     ) -> None:
         now, begun = self._clock.now(), self._clock.monotonic()
         async with self._store.transaction(f"turn {name}") as transaction:
