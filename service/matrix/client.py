@@ -99,8 +99,8 @@ class Client:
         async with self.store.transaction("load crypto") as transaction:
             kept = await transaction.read_crypto()
             chats = await transaction.read_chats()
-        self._machine = Machine.load(self.user_id, self.device_id, rows, kept, self.clock.now())
         self.chats = Chats(self.user_id, [Chat.from_row(row) for _, row in chats])
+        self._machine = Machine.load(self.user_id, self.device_id, rows, kept, self.clock.now(), self.chats)
         self.sharing.drop_all()
         await self.save()
 
