@@ -20,8 +20,6 @@ Guards:
 - Forwarded and requested room keys are neither taken nor given.
 """
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -112,7 +110,7 @@ class Machine:
     def sign(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """`value` with our device's signature added to it (spec, "Signing JSON")."""
         signed = dict(value)
-        signature = self._account.sign(border.canonical(signed).decode())
+        signature = self._account.sign(border.signable(signed).decode())
         signatures = {user: dict(each) for user, each in border.part(signed, "signatures").items()}
         signatures.setdefault(self.user, {})[f"ed25519:{self.device_id}"] = signature
         signed["signatures"] = signatures
@@ -187,7 +185,7 @@ class Machine:
             raise Malformed("an unknown kind of message")
         message = vodozemac.AnyOlmMessage
         read = border.attempt(
-            message.from_parts, kind, _base64(border.text(mine.get("body"), _LONGEST_CIPHERTEXT))
+            message.from_parts, kind, border.unbase64(border.text(mine.get("body"), _LONGEST_CIPHERTEXT))
         )
         payload = self._decrypt_olm(sender, sender_key, read)
         if payload.get("type") == "m.room_key":
@@ -278,7 +276,7 @@ class Machine:
         return {
             "algorithm": OLM,
             "sender_key": self.curve25519,
-            "ciphertext": {device.curve25519: {"type": kind, "body": _unpadded(ciphertext)}},
+            "ciphertext": {device.curve25519: {"type": kind, "body": border.unpadded(ciphertext)}},
         }
 
     # ---- what goes
@@ -286,14 +284,3 @@ class Machine:
     def forget_people(self, among: Callable[[MatrixId], bool]) -> None:
         """Drop people for whom `among` is false, and, past a bound, their sessions."""
         self.store.forget_people(among)
-
-
-def _base64(value: str) -> bytes:
-    try:
-        return base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise Malformed("not base64") from None
-
-
-def _unpadded(value: bytes) -> str:
-    return base64.b64encode(value).decode().rstrip("=")
