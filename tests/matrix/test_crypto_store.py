@@ -77,7 +77,7 @@ class Side:
         assert shared_with == {(other.user, other.device)}
         self.olm.outbound_group_sessions[ROOM].mark_as_shared()
         content = messages["messages"][other.user][other.device]
-        event = {"type": "m.room.encrypted", "sender": self.user, "content": content}
+        event: JSON = {"type": "m.room.encrypted", "sender": self.user, "content": content}
         found: RoomKeyEvent = other.olm.handle_to_device_event(ToDeviceEvent.parse_event(event))
         return found
 
@@ -85,7 +85,7 @@ class Side:
         """One encrypted message."""
         payload = {"type": "m.room.message", "content": {"msgtype": "m.text", "body": body}}
         content = self.olm.group_encrypt(ROOM, payload)
-        event = {"type": "m.room.encrypted", "sender": self.user, "content": content}
+        event: JSON = {"type": "m.room.encrypted", "sender": self.user, "content": content}
         event |= {"event_id": event_id, "origin_server_ts": 1, "room_id": ROOM}
         found: MegolmEvent = MegolmEvent.from_dict(event)
         return found
