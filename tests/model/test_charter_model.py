@@ -351,8 +351,9 @@ TestCharterModel.settings = settings(max_examples=30, stateful_step_count=50, de
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_charter_model_for_minutes() -> None:
     """The same, with many more stories and longer ones."""
     run_state_machine_as_test(
-        CharterModel, settings=settings(max_examples=2000, stateful_step_count=80, deadline=None)
+        CharterModel, settings=settings(max_examples=1000, stateful_step_count=80, deadline=None)
     )
