@@ -115,6 +115,9 @@ class Client:
         if not changed.rows:
             return
         async with self.store.transaction("crypto") as transaction:
+            if not self._same(machine):
+                # A batch failed while this waited for its turn: that memory is ahead of the disk.
+                raise Unreachable("the encryption state is being loaded")
             changed = machine.rows.changed()
             await transaction.write_crypto(changed.rows)
         machine.rows.committed(changed)

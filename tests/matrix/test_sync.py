@@ -76,6 +76,32 @@ async def test_a_failed_commit_loses_nothing(desk: Desk, server: Homeserver) -> 
     assert len(alice.read(room)) == 1
 
 
+async def test_a_save_that_waited_for_a_failed_commit_loses_nothing(desk: Desk, server: Homeserver) -> None:
+    """A send that waits to save while a batch fails must not write what that batch moved on in memory."""
+    alice, room = await _chat(desk, server)
+    alice.say(room, "one")
+    real = desk.store.transaction
+    saving: list[asyncio.Task[None]] = []
+
+    @contextlib.asynccontextmanager
+    async def failing(name: str) -> AsyncIterator[Any]:
+        async with real(name) as transaction:
+            yield transaction
+            if name == "batch":
+                saving.append(asyncio.create_task(desk.client.save()))
+                await asyncio.sleep(0)
+                raise Unreachable("the disk is full")
+
+    desk.store.transaction = failing  # type: ignore[method-assign]
+    with pytest.raises(Unreachable):
+        await desk.sync.step()
+    with pytest.raises(Unreachable):
+        await saving[0]
+    desk.store.transaction = real  # type: ignore[method-assign]
+    await desk.sync.step()
+    assert await desk.heard() == ["one"]
+
+
 async def test_an_unknown_commit_loses_nothing(desk: Desk, server: Homeserver) -> None:
     """When the commit happened and the answer to it was lost, nothing is read twice or lost."""
     alice, room = await _chat(desk, server)
