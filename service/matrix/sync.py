@@ -321,6 +321,9 @@ class Sync:
                     seen = await transaction.seen([each.event_id for each in fresh])
                     fresh = [each for each in fresh if each.event_id not in seen]
                 await transaction.take_in(batch.events, now)
+                if batch.handled:
+                    # A notice or a step brings no event; shown again it could not be read any more.
+                    await transaction.mark_seen([event for _, event in batch.handled], now)
                 for each in fresh:
                     if self._waiting.add(each):
                         await transaction.keep_unread(each.event_id, each.session, each.row, each.since)

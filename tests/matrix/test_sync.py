@@ -272,6 +272,21 @@ async def test_a_key_that_never_comes_is_asked_for_once(desk: Desk, server: Home
         assert not await transaction.unread_since(desk.clock.now())
 
 
+async def test_what_needed_no_answer_is_not_asked_for_again(desk: Desk, server: Homeserver) -> None:
+    """A notice and a step of a verification, shown again after they were read, bring no apology."""
+    alice, room = await _chat(desk, server)
+    notice = alice.encrypt(room, "m.room.message", {"msgtype": "m.notice", "body": "a bot"})
+    step = alice.encrypt(room, "m.key.verification.done", {})
+    events = [server.send(room, ALICE, "m.room.encrypted", content) for content in (notice, step)]
+    await desk.sync.step()
+    for event in events:
+        server.put(room, event)
+    await desk.sync.step()
+    await desk.clock.advance(timedelta(minutes=5))
+    await desk.sync.step()
+    assert [type(event) for event in await desk.inbox()] == [DirectChat]
+
+
 async def test_a_withheld_key_is_not_waited_for(desk: Desk, server: Homeserver) -> None:
     """When the member's device says that it won't give the key, the member is told at once."""
     alice, room = await _chat(desk, server)
