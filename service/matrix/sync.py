@@ -302,9 +302,7 @@ class Sync:
         unsure = []
         for room in batch.touched:
             chat = self._client.chats.get(room)
-            if chat is None or not chat.encrypted or chat.sure:
-                continue
-            if (chat.joined or 0) + (chat.invited or 0) <= 2:
+            if chat is not None and not chat.sure and chat.others(self._client.user_id) <= 1:
                 unsure.append(chat)
         await self._within(
             _MEMBERS_SECONDS, [self._client.load_members(chat) for chat in unsure[:_ROOMS_AT_ONCE]]

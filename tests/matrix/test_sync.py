@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from schema.errors import HomeserverRefused, SignedOut, Throttled, Unreachable
-from schema.events import DirectChat, Invited, Message, PlainMessage, Unreadable
+from schema.events import DirectChat, Invited, Message, NoChat, PlainMessage, Unreadable
 from schema.ids import RoomId
 from service.matrix.sync import FILTER
 from tests.matrix.desk import DESK, DEVICE, Desk
@@ -447,6 +447,64 @@ async def test_plain_words_are_not_taken_in(desk: Desk, server: Homeserver) -> N
     events = await desk.inbox()
     assert [type(event) for event in events] == [DirectChat, PlainMessage]
     assert "in clear" not in repr(events)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_crowd_is_not_listened_to(desk: Desk, server: Homeserver, encrypted: bool) -> None:
+    """Whatever six people say in one room brings one event: that it is to be left."""
+    room = server.create_room("!crowd", encrypted=encrypted)
+    peers = [Peer(server, f"@p{number}:far.test") for number in range(6)]
+    for peer in peers:
+        server.member(room, peer.user, "join")
+    server.member(room, DESK, "join")
+    for peer in peers:
+        if encrypted:
+            peer.share(room, DESK, DEVICE)
+            peer.say(room, "hi")
+        else:
+            server.send(room, peer.user, "m.room.message", {"msgtype": "m.text", "body": "hi"})
+    await desk.sync.step()
+    assert [type(event) for event in await desk.inbox()] == [NoChat]
+
+
+async def test_whose_chat_it_was_is_still_heard(desk: Desk, server: Homeserver) -> None:
+    """When others come into a member's chat, that member hears why nothing is answered; the others do not."""
+    alice, room = await _chat(desk, server)
+    bob = Peer(server, BOB)
+    server.member(room, BOB, "join")
+    server.member(room, "@eve:far.test", "invite", ALICE)
+    bob.share(room, DESK, DEVICE)
+    alice.say(room, "hello")
+    bob.say(room, "hello desk")
+    await desk.sync.step()
+    events = await desk.inbox()
+    assert [type(event) for event in events] == [DirectChat, Message]
+    assert not desk.client.private(room, alice.user)
+    server.member(room, ALICE, "leave")
+    server.member(room, "@eve:far.test", "leave")
+    server.member(room, BOB, "leave")
+    await desk.sync.step()
+    assert [type(event) for event in await desk.inbox()][2:] == [DirectChat, NoChat]
+
+
+async def test_plain_words_are_brought_seldom(desk: Desk, server: Homeserver) -> None:
+    """A flood of plain words in a room of two is one event in an hour; a declined chat is left."""
+    room = server.create_room("!plain", encrypted=False)
+    for member in (ALICE, DESK):
+        server.member(room, member, "join")
+
+    async def flood() -> int:
+        for _ in range(3):
+            server.send(room, ALICE, "m.room.message", {"msgtype": "m.text", "body": "hi"})
+        await desk.sync.step()
+        return [type(event) for event in await desk.inbox()].count(PlainMessage)
+
+    assert [await flood(), await flood()] == [1, 1]
+    await desk.clock.advance(timedelta(hours=1))
+    assert await flood() == 2
+    server.member(room, ALICE, "leave")
+    await desk.sync.step()
+    assert isinstance((await desk.inbox())[-1], NoChat)
 
 
 async def test_our_own_events_are_nothing(desk: Desk, server: Homeserver) -> None:
