@@ -18,6 +18,7 @@ from schema.events import (
     Due,
     Invited,
     Message,
+    NoChat,
     NotDelivered,
     PeerMembership,
     PlainMessage,
@@ -148,6 +149,8 @@ async def dispatch(turn: Turn) -> None:
             turn.do(JoinRoom(event.room) if event.direct else LeaveRoom(event.room))
         case DirectChat() as event:
             await _direct_chat(desk, event)
+        case NoChat() as event:
+            turn.do(LeaveRoom(event.room))
         case PeerMembership() as event:
             await room.membership(desk, event)
         case Due() as event:
@@ -175,10 +178,10 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
 async def _message(desk: Desk, event: Message) -> None:
     if event.kind == "notice":
         return
-    member = await _member(desk, event.sender)
     if not event.private:
-        await _not_private(desk, member, event)
+        await _not_private(desk, event)
         return
+    member = await _member(desk, event.sender)
     if member.room != event.room:
         member = replace(member, room=event.room)
         desk.keep(member)
@@ -278,8 +281,14 @@ def _own_part(event: Message) -> str:
     return "\n".join(lines).strip()
 
 
-async def _not_private(desk: Desk, member: Member, event: Message) -> None:
-    """Somebody else is in the chat: nothing said there counts, and nothing of theirs is said there."""
+async def _not_private(desk: Desk, event: Message) -> None:
+    """Somebody else is in the chat: nothing said there counts, and nothing of theirs is said there.
+
+    Whoever never wrote in private is no member, and gets no answer there.
+    """
+    member = await desk.member(desk.turn.identify(event.sender))
+    if member is None:
+        return
     if member.room == event.room:
         member = replace(member, room=None)
         desk.keep(member)
@@ -291,8 +300,11 @@ async def _not_private(desk: Desk, member: Member, event: Message) -> None:
 
 
 async def _plain(desk: Desk, event: PlainMessage) -> None:
-    member = await _member(desk, event.sender)
-    if desk.seldom(member.id, "plain", timedelta(hours=1)):
+    """The fixed answer. Nothing is kept of whoever is no member: the sync brings such an event seldom."""
+    id = desk.turn.identify(event.sender)
+    known = await desk.member(id)
+    if known is None or desk.seldom(id, "plain", timedelta(hours=1)):
+        member = known or Member(id, event.sender, desk.now)
         body = desk.words(member, "odd.plain" if member.room is None else "odd.plain_known")
         desk.turn.do(AnswerPlainRoom(event.room, event.sender, body))
         if member.room is None:

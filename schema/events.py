@@ -78,6 +78,15 @@ class DirectChat:
 
 
 @dataclass(frozen=True)
+class NoChat:
+    """The front desk is in a room that is nobody's chat with it: of several people, or of nobody any more."""
+
+    event_id: EventId
+    room: RoomId
+    type: Literal["no_chat"] = "no_chat"
+
+
+@dataclass(frozen=True)
 class PeerMembership:
     """Somebody joined or left a peer room, as the keeper sees it."""
 
@@ -116,5 +125,5 @@ class NotDelivered:
     type: Literal["not_delivered"] = "not_delivered"
 
 
-FromMatrix = Message | PlainMessage | Unreadable | Invited | DirectChat | PeerMembership
+FromMatrix = Message | PlainMessage | Unreadable | Invited | DirectChat | NoChat | PeerMembership
 Event = FromMatrix | Due | Delivered | NotDelivered

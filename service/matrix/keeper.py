@@ -352,7 +352,12 @@ class Keeper:
         for gone in self._tags.keys() - joined:
             del self._tags[gone]
         for room in sorted(joined - self._tags.keys()):
-            self._tags[room], _ = await self._read_creation(room)
+            try:
+                self._tags[room], _ = await self._read_creation(room)
+            except HomeserverRefused as error:
+                if error.status not in (403, 404):
+                    raise
+                # Left between the list and now: one room's end is no reason to refuse another pairing.
         return {room: tag for room, tag in self._tags.items() if tag}
 
     async def _read_creation(self, room: RoomId) -> tuple[str, int]:

@@ -3,9 +3,18 @@
 from datetime import timedelta
 
 from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
-from schema.events import Delivered, DirectChat, Invited, Message, NotDelivered, PlainMessage, Unreadable
+from schema.events import (
+    Delivered,
+    DirectChat,
+    Invited,
+    Message,
+    NoChat,
+    NotDelivered,
+    PlainMessage,
+    Unreadable,
+)
 from schema.ids import EventId, RoomId
-from schema.records import Request
+from schema.records import Member, Request
 from tests.handlers.story import Story
 
 ROOM = RoomId("!other")
@@ -34,13 +43,25 @@ async def test_whoever_starts_with_a_command_gets_the_first_words_too(story: Sto
 
 
 async def test_a_plain_chat_gets_one_fixed_answer_and_an_invitation(story: Story) -> None:
-    """Rule 13: no words are taken in, and a flood gets one answer."""
+    """Rule 13: no words are taken in, nothing is kept of a stranger, and a member's flood gets one answer."""
     event = PlainMessage(EventId("$1"), ROOM, story.address("ana"))
     effects = await story.event(event)
     assert [type(effect) for effect in effects] == [AnswerPlainRoom, OpenDirectChat]
+    assert not story.records.all(Member)
+    await story.comes("ana")
+    await story.event(DirectChat(EventId("$2"), story.chat("ana"), story.address("ana"), present=False))
+    assert len(await story.event(event)) == 2
     assert await story.event(event) == []
     await story.wait(timedelta(hours=1))
     assert len(await story.event(event)) == 2
+
+
+async def test_nobody_in_a_crowd_is_answered_or_kept(story: Story) -> None:
+    """Whoever never wrote in private gets no record and no invitation, and nobody's chat is left."""
+    assert await story.say("ana", "hello", private=False) == ""
+    assert not story.records.all(Member)
+    assert not story.effects
+    assert await story.event(NoChat(EventId("$1"), ROOM)) == [LeaveRoom(ROOM)]
 
 
 async def test_an_unreadable_message_is_asked_for_again_once(story: Story) -> None:

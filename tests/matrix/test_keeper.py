@@ -193,6 +193,20 @@ async def test_known_rooms_are_not_read_again() -> None:
     assert rooms.calls[before:] == ["keeper keys query", "joined rooms", "create room"]
 
 
+async def test_a_room_left_meanwhile_spoils_no_other_pairing() -> None:
+    """After a start, a room that is left between the list and its reading is passed over."""
+    rooms = Rooms()
+    gone = await keeper_of(rooms).open(PairingId("gone"), MEMBERS)
+
+    def before(call: str) -> None:
+        if call == "read creation":
+            rooms.rooms[gone].members[KEEPER] = "leave"
+
+    rooms.before = before
+    room = await keeper_of(rooms).open(PAIRING, MEMBERS)
+    assert rooms.joined() == [room]
+
+
 async def test_strays_are_closed_and_what_is_known_stays() -> None:
     """A sweep asks the records after it listed the rooms, so that a room opened meanwhile is not closed."""
     rooms = Rooms()
