@@ -49,7 +49,7 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
     if reply.name == "change":
         talk.again(desk, member, prompt.draft)
     elif reply.name == "again":
-        await request.answer(desk, member, prompt, reply)
+        await talk.confirm(desk, member, prompt.draft)
     else:
         await _choose(desk, member, prompt, reply)
 

@@ -8,7 +8,7 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Prompt, Request
 from schema.states import AskState, OfferState, PairingState, RequestState
@@ -424,9 +424,3 @@ async def pairing_due(desk: Desk, pairing: Pairing) -> None:
     await keep_pairing(desk, lapsed)
     if silent:
         await give_up(desk, pairing.request, "again.silence")
-
-
-async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
-    """Look again with the same words; the other choices are other conversations'."""
-    if reply.name == "again":
-        await begin(desk, member, prompt.draft)

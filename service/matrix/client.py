@@ -11,7 +11,7 @@ Guards:
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -30,6 +30,10 @@ from service.matrix.transport import Transport, client_path
 _ASK_SECONDS = 5.0
 _LOOK_BACK = 50
 _JOIN_PAUSES = (0.5, 2.0, None)
+_ACQUAINTANCE = timedelta(seconds=1.5)
+"""Before the first words in a chat that we came into: a client that keeps to signed devices never shows
+what came before it had looked our device up.
+"""
 _UPLOADS_IN_A_ROW = 5
 
 
@@ -56,6 +60,7 @@ class Client:
         self.directory = Directory(transport, lambda: self.machine, clock, user_id.partition(":")[2])
         self.sharing = Sharing(transport, lambda: self.machine, self.save, clock)
         self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
+        self._came_in: dict[RoomId, datetime] = {}
 
     @property
     def machine(self) -> Machine:
@@ -194,6 +199,7 @@ class Client:
         for pause in _JOIN_PAUSES:
             try:
                 await self.transport.request("join", "POST", client_path("join", room), body={})
+                self._came_in[room] = self.clock.now()
                 return
             except HomeserverRefused as refused:
                 if refused.status not in (403, 404) or pause is None:
@@ -262,6 +268,8 @@ class Client:
         Raises NotPrivate (IdentityChanged among it), WorldError, HomeserverRefused; nothing was sent then,
         or, after a WorldError, perhaps.
         """
+        if (came_in := self._came_in.pop(room, None)) is not None:
+            await self.clock.sleep_until(came_in + _ACQUAINTANCE)
         return await self.send_event(
             room,
             "m.room.message",

@@ -213,9 +213,10 @@ class Sync:
         await self._ask_members(batch)
         await self._client.directory.refresh(self._stale(batch), _KEYS_SECONDS)
         now = self._clock.now()
+        # Whoever wrote is answered before those who only came: after a first sync that can be a thousand.
+        self._reader.words(batch, now)
         for room in batch.touched:
             self._reader.company(batch, room)
-        self._reader.words(batch, now)
         changed = bool(batch.events or batch.handled or batch.fresh or batch.done or batch.timeline)
         changed = changed or bool(self._client.chats.changed or self._client.machine.rows.waiting)
         if changed or batch.token != self._token:

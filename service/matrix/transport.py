@@ -28,6 +28,10 @@ _BRACKETS = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*"', re.DOTALL)
 """Brackets, and strings, so that no bracket inside one is taken for a bracket."""
 
 
+_PASSING = ("M_USER_LOCKED", "M_USER_SUSPENDED", "M_RESOURCE_LIMIT_EXCEEDED")
+"""Refusals that an administrator lifts again: what waits must not be thrown away meanwhile."""
+
+
 def path(*segments: str) -> str:
     """Join path segments below the homeserver's root, each percent-encoded whole (RFC 3986)."""
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
@@ -154,6 +158,8 @@ def _answer(call: str, status: int, retry_after: str, raw: bytes) -> JSON:
                 "The homeserver does not take this account's access token any more",
                 fix="Sign the account in again with `alongside init --sign-in`.",
             )
+        if status == 408 or code in _PASSING:
+            raise Unreachable(f"{call}: {status} {code}")
         raise HomeserverRefused(status, code, call, answer)
     return answer
 

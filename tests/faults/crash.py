@@ -8,6 +8,7 @@ Rules guarded here:
 
 import asyncio
 import os
+import re
 import signal
 import time
 from collections import Counter, deque
@@ -33,6 +34,8 @@ TIMINGS = {
 _GRACE = 1.0
 """Seconds after a step in which what it set off may still reach its point."""
 _PATIENCE = 30.0
+_NOTED = re.compile(r'\{(@[^}]+)\} Processed request: .*? "[A-Z]+ (\S+) HTTP')
+_NOT_COUNTED = {"before sync", "before keeper sync", "before purge", "before purge status"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Rig:
     arm: Path
     log: Path
     deaths: int = 0
+    _log_began: int = 0
     _supervisor: asyncio.Task[None] | None = None
 
     @classmethod
@@ -65,6 +69,7 @@ class Rig:
         instance = await Instance.make(homeserver, directory, timings=TIMINGS, admin=True)
         asker, peer = await asyncio.gather(*(Member.start(homeserver, kind="nio") for _ in range(2)))
         rig = cls(instance, asker, peer, directory / "armed", directory / "points")
+        rig._log_began = homeserver.log.stat().st_size
         rig.log.touch()
         rig._supervisor = asyncio.create_task(rig._supervise())
         await rig.runs()
@@ -115,6 +120,21 @@ class Rig:
     def reached(self) -> list[str]:
         """The names of all points reached so far."""
         return [line.rpartition("#")[0] for line in self.log.read_text().splitlines()]
+
+    def requests(self) -> tuple[int, int]:
+        """How many requests passed a fail point, and how many the homeserver noted of our two accounts.
+
+        Left out are those that wait for news, of which one is cut off by each stop, and the administrator's.
+        """
+        names = [name for name in self.reached() if name.startswith("before ")]
+        passed = [
+            name for name in names if not name.startswith("before commit ") and name not in _NOT_COUNTED
+        ]
+        with self.instance.homeserver.log.open("rb") as log:
+            log.seek(self._log_began)
+            noted = _NOTED.findall(log.read().decode(errors="replace"))
+        ours = {self.instance.desk_user, self.instance.keeper_user}
+        return len(passed), sum(user in ours and "/sync" not in path for user, path in noted)
 
 
 async def until(holds: Callable[[], bool], what: str, within: float = _PATIENCE) -> None:

@@ -239,6 +239,20 @@ async def test_a_peer_on_the_way_to_a_room_is_told_why_they_cannot_ask_now(story
     assert len(story.records.all(Request)) == 1
 
 
+async def test_one_room_at_once(story: Story) -> None:
+    """Whoever is in a room is told so when they ask, whether by talk, by a draft, or by an old request."""
+    await _two(story, "ben", "cleo")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "talk")
+    assert "You have asked already" in story.last("ana")
+    await story.says("ana", "back", "yes")
+    for name in ("ana", "ben"):
+        await story.says(name, "talk")
+        assert "You have a room with someone until" in story.last(name)
+    assert not story.records.all(Request)
+
+
 async def test_who_asks_for_company_is_not_asked_meanwhile(story: Story) -> None:
     """Ben has a question open and asks for company himself: the question is over without a word."""
     await _two(story, "ben")

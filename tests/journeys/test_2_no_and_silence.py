@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.journeys.conftest import People
+from tests.journeys.fixtures import People
 from tests.journeys.stage import Person, timeless
 from tests.live import story
 from tests.live.instance import Instance

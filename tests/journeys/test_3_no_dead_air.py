@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from tests.journeys.conftest import People
-from tests.journeys.stage import Person, counts, meet
+from tests.journeys.fixtures import People
+from tests.journeys.stage import Person, counts
 from tests.live import story
 from tests.live.instance import Instance
 from tests.live.member import Message
@@ -129,8 +129,15 @@ async def test_one_request_at_a_time(calm: Instance, people: People) -> None:
     """Who has asked already is told how it stands; a second request is not made."""
     asker, peer = await people(calm, 2)
     await peer.offers()
-    room = await meet(asker, peer)
-    assert room
-    assert "requests" not in counts(calm)
+    await asker.asks()
+    await asker.writes("talk")
+    told = await asker.hears("talk.already")
+    assert "status" in told.body
+    await asker.writes("status")
+    _has_a_time(await asker.hears("status.looking"))
+    assert counts(calm)["requests"] == 1
+    await peer.goes_on()
+    await asker.agrees()
+    assert await asker.joins() == await peer.joins()
     await asker.writes("status")
     await asker.hears("status.room")
