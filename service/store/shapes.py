@@ -51,11 +51,11 @@ class Shape:
             for field in fields
             if field.name in self.sealed
         }
-        self.text = TypeAdapter(_typed_dict(f"Sealed{kind.__name__}", shape))
+        self.adapter = TypeAdapter(_typed_dict(f"Sealed{kind.__name__}", shape))
 
     def record(self, row: Row, text: bytes) -> Record:
         """The record of a row and its opened bytes."""
-        values = from_json(self.text, text)
+        values = from_json(self.adapter, text)
         for name, at, enum in self.clear:
             value = row[at]
             values[name] = value if enum is None or value is None else enum(value)

@@ -110,22 +110,20 @@ class Statements:
         """Any one row of `table`."""
         return self._keep(("first", table.name), lambda: select(table).limit(bindparam("limit", 1)))
 
-    def find(self, table: AnyTable, shape: tuple[tuple[str, int], ...]) -> Statement:
-        """Rows ordered by id; `shape` gives columns with the number of values: -1 for one, -2 for null."""
+    def find(self, table: AnyTable, counts: tuple[tuple[str, int], ...]) -> Statement:
+        """Rows by id where each column is one of so many values (`state_0` and on), or null if of none."""
 
         def make() -> _Clause:
             query = select(table).order_by(*table.primary_key)
-            for name, count in shape:
+            for name, count in counts:
                 column = table.c[name]
-                if count == -2:
+                if count == 0:
                     query = query.where(column.is_(None))
-                elif count == -1:
-                    query = query.where(column == bindparam(name))
                 else:
                     query = query.where(or_(*(column == bindparam(f"{name}_{at}") for at in range(count))))
             return query
 
-        return self._keep(("find", table.name, shape), make)
+        return self._keep(("find", table.name, counts), make)
 
     def put(self, table: AnyTable) -> Statement:
         """Write a whole row, new or not."""

@@ -148,18 +148,16 @@ class Transaction:
 
     async def find(self, kind: type[R], **equal: object) -> Sequence[R]:
         """Records whose plain columns equal what is given, by id; a tuple means any of them, None is null."""
-        table = SHAPES[kind].table
-        shape, values = [], {}
+        counts: list[tuple[str, int]] = []
+        values: dict[str, object] = {}
         for name, value in equal.items():
-            if isinstance(value, tuple):
-                shape.append((name, len(value)))
-                values.update({f"{name}_{at}": one for at, one in enumerate(value)})
-            else:
-                shape.append((name, -2 if value is None else -1))
-                values[name] = value
-        if any(count == 0 for _, count in shape):
-            return []
-        return await self._records(kind, self._statements.find(table, tuple(shape)), values)
+            if value == ():
+                return []
+            options = value if isinstance(value, tuple) else () if value is None else (value,)
+            counts.append((name, len(options)))
+            values.update({f"{name}_{at}": one for at, one in enumerate(options)})
+        statement = self._statements.find(SHAPES[kind].table, tuple(counts))
+        return await self._records(kind, statement, values)
 
     async def put(self, record: Record) -> None:
         """Write the whole record, new or not."""
@@ -167,7 +165,7 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
-        text = to_json(shape.text, {name: getattr(record, name) for name in shape.sealed})
+        text = to_json(shape.adapter, {name: getattr(record, name) for name in shape.sealed})
         due = getattr(record, "due_at", None)
         if due is not None and (self.earliest_due is None or due < self.earliest_due):
             self.earliest_due = due
