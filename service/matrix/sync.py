@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from nio.api import Api
+
 from schema.errors import AlongsideError, HomeserverRefused, Malformed, OperatorError, Throttled, WorldError
 from schema.ids import MatrixId, RoomId
 from service import logs
@@ -27,7 +29,7 @@ from service.matrix.chats import Chat
 from service.matrix.client import Client
 from service.matrix.crypto_store import Records
 from service.matrix.messages import Step
-from service.matrix.transport import Transport, client_path
+from service.matrix.transport import NO_TOKEN, Transport
 from service.matrix.waiting import Unread, Waiting
 
 _log = logs.get("service.matrix")
@@ -68,7 +70,7 @@ FILTER = json.dumps(
     },
     separators=(",", ":"),
 )
-_GAP_FILTER = json.dumps({"types": _WORDS, "lazy_load_members": True}, separators=(",", ":"))
+_GAP_FILTER = {"types": _WORDS, "lazy_load_members": True}
 
 
 class Verification(Protocol):
@@ -148,13 +150,15 @@ class Sync:
     async def step(self) -> None:
         """One request, and the transaction that its answer makes. Raises any of our errors."""
         await self._restore()
-        query = {"filter": FILTER, "set_presence": "offline", "timeout": str(round(self._poll() * 1000))}
-        if self._token is not None:
-            query["since"] = self._token
-        begun = self._clock.monotonic()
-        answer = await self._transport.request(
-            "sync", "GET", client_path("sync"), query=query, timeout=_POLL + _ANSWER
+        asked = Api.sync(
+            NO_TOKEN,
+            since=self._token,
+            timeout=round(self._poll() * 1000),
+            filter=FILTER,
+            set_presence="offline",
         )
+        begun = self._clock.monotonic()
+        answer = await self._transport.ask("sync", asked, timeout=_POLL + _ANSWER)
         await self._restore()
         before = self._token
         brought = await self._take(answer)
@@ -173,6 +177,8 @@ class Sync:
             token = await transaction.read_instance(TOKEN)
             unread = await transaction.unread_since(_EVER)
         self._token = None if token is None else token.decode()
+        if self._token is not None:
+            self._client.machine.store.save_sync_token(self._token)
         self._waiting.restore([Unread.from_row(each.raw, each.since) for each in unread])
         self._restored = True
 
@@ -278,13 +284,14 @@ class Sync:
             return
         position, end = chat.gap
         found: list[Any] = []
-        path = client_path("rooms", chat.room, "messages")
         for page in range(_PAGES):
             if page == _PAGES - 1:
                 _log.warning("a gap is too long to read whole", count=len(found))
-            query = {"dir": "b", "from": position, "to": end, "limit": str(_PAGE), "filter": _GAP_FILTER}
+            asked = Api.room_messages(
+                NO_TOKEN, chat.room, position, end, limit=_PAGE, message_filter=_GAP_FILTER
+            )
             try:
-                answer = await self._transport.request("read gap", "GET", path, query=query)
+                answer = await self._transport.ask("read gap", asked)
             except HomeserverRefused:
                 break
             found += border.items(answer, "chunk")
@@ -336,6 +343,8 @@ class Sync:
                 await transaction.write_chats(kept)
                 changed = machine.rows.changed()
                 await transaction.write_crypto(changed.rows)
+                # After a failed commit the machine goes, and this with it.
+                machine.store.save_sync_token(batch.token)
                 await transaction.write_instance(TOKEN, batch.token.encode())
         except BaseException:
             # What was decrypted can't be decrypted twice: begin again from what is on disk.

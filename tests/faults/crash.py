@@ -265,10 +265,12 @@ class Journey:
             assert len(invites) == self._invited + 1, f"the {who} was invited more than once"
 
     def told(self) -> dict[str, list[str]]:
-        """What each was told, in order, without the hours."""
+        """What each was told, in order, without the hours and their own address."""
         return {
             who: [
-                timeless(one.body if one.failure is None else "UNREADABLE")
+                timeless(one.body if one.failure is None else "UNREADABLE").replace(
+                    self.person(who).id, "ADDRESS"
+                )
                 for one in self.person(who).heard()
             ]
             for who in self.chats

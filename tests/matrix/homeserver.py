@@ -217,8 +217,8 @@ class FakeTransport(Transport):
                 return {"chunk": [event for event in events if event["type"] == "m.room.member"]}
             case ["rooms", room, "messages"]:
                 return self._messages(server.rooms[RoomId(room)], query)
-            case ["rooms", room, "state", type_, key]:
-                found = server.rooms[RoomId(room)].state().get((type_, key))
+            case ["rooms", room, "state", type_, *key]:
+                found = server.rooms[RoomId(room)].state().get((type_, "".join(key)))
                 if found is None:
                     raise HomeserverRefused(404, "M_NOT_FOUND", call)
                 return dict(found["content"])
