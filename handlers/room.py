@@ -139,7 +139,7 @@ async def delivered(desk: Desk, event: Delivered) -> None:
             await advance(desk, room, rooms.Redacted(event.detail != "partly"))
         case EmptyPeerRoom(members=members):
             if rooms.counts_as_emptied(room, members):
-                await advance(desk, room, rooms.Emptied())
+                await advance(desk, room, rooms.Emptied(event.detail != "partly"))
         case PurgePeerRoom():
             await advance(desk, room, rooms.Purged(event.detail or "asked"))
 

@@ -86,7 +86,7 @@ class MutePeerRoom:
 class RedactPeerRoom:
     """Ask every server that has the room to drop its events' contents, while people are still joined.
 
-    `Delivered.detail` is "partly" where our own server refused some of it.
+    `Delivered.detail` is "partly" where our own server refused some of it, or the keeper is no longer in it.
     """
 
     pairing: PairingId
@@ -96,7 +96,10 @@ class RedactPeerRoom:
 
 @dataclass(frozen=True)
 class EmptyPeerRoom:
-    """Remove `members`, or withdraw their invitations; one alone where only one is forgotten."""
+    """Remove `members`, or withdraw their invitations; one alone where only one is forgotten.
+
+    `Delivered.detail` is "partly" where the keeper is no longer in the room, and can't know.
+    """
 
     pairing: PairingId
     room: RoomId
