@@ -225,6 +225,13 @@ class Transaction:
             self._statements.add(tables.seen), ({"id": hashed, "seen_at": received_at} for hashed in taken)
         )
 
+    async def mark_seen(self, event_ids: Collection[EventId], at: datetime) -> None:
+        """Have `seen` say yes for events that need no handling."""
+        hashes = {self._store.seal.lookup("seen", event_id) for event_id in event_ids}
+        self._tell(
+            self._statements.add(tables.seen), ({"id": hashed, "seen_at": at} for hashed in sorted(hashes))
+        )
+
     async def seen(self, event_ids: Collection[EventId]) -> set[EventId]:
         """Which of `event_ids` were taken in during the last 14 days."""
         by_hash = {self._store.seal.lookup("seen", event_id): event_id for event_id in event_ids}
