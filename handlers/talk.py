@@ -29,8 +29,8 @@ async def start(desk: Desk, member: Member) -> None:
         desk.say(member.id, "talk.already", notice=False)
         return
     if (ask := await requests.engaged_as_peer(desk, member.id)) is not None:
-        if ask.due_at is not None:
-            desk.say(member.id, "talk.promised_until", notice=False, until=ask.due_at)
+        if (until := await requests.promised_until(desk, ask)) is not None:
+            desk.say(member.id, "talk.promised_until", notice=False, until=until)
         else:
             desk.say(member.id, "talk.promised", notice=False)
         return
@@ -68,7 +68,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     match draft.get("step"):
         case "wish":
             choices = tuple(Choice(name, key) for name, key in WISHES.items())
-            return Question(desk.words(member, "talk.wish"), choices, also=_ALSO)
+            text = desk.words(member, "talk.wish", keep=desk.timings.request_open)
+            return Question(text, choices, also=_ALSO)
         case "topics":
             text = desk.words(member, "talk.topics")
             return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)

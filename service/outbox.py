@@ -21,7 +21,6 @@ from schema.effects import (
     InviteAgain,
     JoinRoom,
     LeaveRoom,
-    LetWrite,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -43,7 +42,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 300.0
 """Seconds before the second try, and the most between two."""
 _TOGETHER = 0.2
 """Seconds that what was sent waits to be forgotten together, while there is more to send."""
-_SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom, InviteAgain, LetWrite)
+_SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom, InviteAgain)
 """Effects whose success nobody waits for."""
 
 _log = logs.get("outbox")
