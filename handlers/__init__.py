@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, menu, offer, privacy, request, room, talk
+from handlers import consent, identity, menu, offer, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal
-from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
+from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
 from schema.events import (
     Delivered,
     DirectChat,
@@ -155,6 +155,8 @@ async def dispatch(turn: Turn) -> None:
             await room.membership(desk, event)
         case Due() as event:
             await _due(desk, event)
+        case Delivered(effect=AcceptIdentity(member=matrix_id)):
+            await identity.accepted(desk, matrix_id)
         case Delivered() as event:
             await room.delivered(desk, event)
         case NotDelivered() as event:
@@ -177,6 +179,9 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
 
 async def _message(desk: Desk, event: Message) -> None:
     if event.kind == "notice":
+        return
+    if event.changed:
+        await identity.heard(desk, await _member(desk, event.sender), event)
         return
     if not event.private:
         await _not_private(desk, event)
@@ -312,6 +317,8 @@ async def _plain(desk: Desk, event: PlainMessage) -> None:
 
 
 async def _unreadable(desk: Desk, event: Unreadable) -> None:
+    if event.changed and (found := await desk.member(desk.turn.identify(event.sender))) is not None:
+        identity.ask(desk, found)
     if not event.private:
         return
     member = await _member(desk, event.sender)
@@ -377,6 +384,9 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     if member is None or member.room != effect.room:
         return
     if event.reason == "deadline":
+        return
+    if event.reason == "identity_changed":
+        identity.ask(desk, member)
         return
     # The chat takes nothing any more. Their next message, from whichever chat, says where they are.
     desk.keep(replace(member, room=None))

@@ -17,8 +17,9 @@ class Message:
 
     `body` is what they typed; empty where `kind` is not "text" ("voice", "media", "sticker", "other").
     `edits` marks an edit (`m.replace`), which never counts. `quotes` is the event replied to or threaded on.
-    `sent_at` is the homeserver's time. `private`: only the desk and the sender are joined or invited; the
-    engine fills it in at the moment of handling.
+    `sent_at` is the homeserver's time. `private`: only the desk and the sender are joined or invited;
+    `changed`: the same, but the sender's identity is another than the one pinned. The engine fills both in at
+    the moment of handling.
     """
 
     event_id: EventId
@@ -30,6 +31,7 @@ class Message:
     edits: bool = False
     quotes: EventId | None = None
     private: bool = False
+    changed: bool = False
     type: Literal["message"] = "message"
 
 
@@ -51,6 +53,7 @@ class Unreadable:
     room: RoomId
     sender: MatrixId
     private: bool = False
+    changed: bool = False
     type: Literal["unreadable"] = "unreadable"
 
 

@@ -5,6 +5,7 @@ sentence in a chat that never was.
 """
 
 from schema.effects import (
+    AcceptIdentity,
     AnswerPlainRoom,
     Effect,
     EmptyPeerRoom,
@@ -42,8 +43,16 @@ class Delivery:
         match effect:
             case SendText():
                 await self._desk.send_text(
-                    effect.room, effect.body, effect.notice, id, member=effect.member, again=again
+                    effect.room,
+                    effect.body,
+                    effect.notice,
+                    id,
+                    member=effect.member,
+                    to_changed_identity=effect.to_changed_identity,
+                    again=again,
                 )
+            case AcceptIdentity():
+                await self._desk.accept_identity(effect.member)
             case AnswerPlainRoom():
                 await self._desk.send_plain_answer(effect.room, effect.body, id)
             case OpenDirectChat():

@@ -19,6 +19,7 @@ from nio.api import Api
 
 from schema.errors import HomeserverRefused, IdentityChanged, IdentityLost, Malformed, NotPrivate, Unreachable
 from schema.ids import DeviceId, EventId, MatrixId, OutboxId, RoomId
+from schema.states import Standing
 from service.clock import Clock
 from service.matrix import border
 from service.matrix.chats import Chat, Chats
@@ -185,6 +186,8 @@ class Client:
     async def accept_identity(self, member: MatrixId) -> None:
         """The member said in the chat that the change is theirs: pin what is shown now."""
         person = self.directory.person(member)
+        if not person.changed:
+            return
         person.accept()
         self.machine.mark_person(member)
         await self.save()
@@ -193,10 +196,17 @@ class Client:
 
     def private(self, room: RoomId, member: MatrixId) -> bool:
         """Whether a message in `room` reaches `member` alone, and comes from them alone, encrypted."""
+        return self.standing(room, member) is Standing.PRIVATE
+
+    def standing(self, room: RoomId, member: MatrixId) -> Standing:
+        """How `room` stands with `member`, as far as is known now."""
         chat = self.chats.get(room)
+        changed = self.identity_changed(member)
         if chat is None or not (chat.encrypted and chat.algorithm_known):
-            return False
-        return chat.alone_with(self.user_id) == member and not self.identity_changed(member)
+            return Standing.NOT_PRIVATE
+        if chat.alone_with(self.user_id) != member:
+            return Standing.NOT_PRIVATE
+        return Standing.CHANGED if changed else Standing.PRIVATE
 
     async def join(self, room: RoomId) -> None:
         """Accept an invitation. Raises WorldError or HomeserverRefused.

@@ -5,8 +5,9 @@ It stands on nio's store interface, account and sessions; of vodozemac it uses o
 others send, because:
 - its `handle_to_device_event` and `_handle_key_query` raise over what a stranger can write, in the midst of a
   batch, with half of it taken in;
-- its `decrypt_megolm_event` does not tie an event's sender to the owner of the session, and its replay window
-  is in memory alone: somebody could speak for another, or a message be handled twice after a restart;
+- its `decrypt_megolm_event` ties an event's sender to the session's owner only where the device was verified,
+  and its replay window is in memory alone: somebody could speak for another, or a message be handled twice
+  after a restart;
 - it writes each outbound session to the store as an inbound one from index 0, and neither saves a consumed
   one-time key after the first message nor keys before they are uploaded;
 - it holds every session open in memory: kilobytes for each member.

@@ -112,8 +112,8 @@ class Store:
         if self._inside is not None and self._inside is task:
             raise RuntimeError("a transaction inside a transaction would wait for itself")
         async with self._turn:
-            self._inside = task
             transaction = Transaction(self, await self._ready())
+            self._inside = task
             try:
                 yield transaction
                 if transaction.wrote:

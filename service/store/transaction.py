@@ -12,17 +12,19 @@ from typing import Protocol, TypeVar, cast
 
 from schema import tables
 from schema.effects import Effect
-from schema.errors import LeaseHeld
+from schema.errors import LeaseHeld, SealBroken
 from schema.events import Due, FromMatrix
 from schema.ids import EventId, OutboxId
 from schema.records import Member, PeerRoom, Record
 from schema.tables import AnyTable
+from service import logs
 from service.seal import Seal
 from service.store.driver import Driver, Row, Step, Unexpected
 from service.store.shapes import EFFECT, EVENT, SHAPES, InboxRow, OutboxRow, Unread, from_json, to_json
 from service.store.statements import Statement, Statements
 
 R = TypeVar("R", bound=Record)
+_log = logs.get("store")
 
 _KEEP_SEEN = timedelta(days=14)
 _REMEMBERED = 4096
@@ -248,12 +250,17 @@ class Transaction:
 
     async def inbox(self, limit: int, after: int = 0) -> list[InboxRow]:
         """The oldest waiting events whose `seq` is greater than `after`."""
-        rows = await self._ask(self._statements.inbox(), after=after, limit=limit)
-        return [
-            InboxRow(seq, row_id, from_json(EVENT, self._open(tables.inbox, row)), received_at, failures)
-            for row in rows
-            for seq, row_id, received_at, failures, _ in (cast(tuple[int, str, datetime, int, bytes], row),)
-        ]
+        found = []
+        for row in await self._ask(self._statements.inbox(), after=after, limit=limit):
+            seq, row_id, received_at, failures, _ = cast(tuple[int, str, datetime, int, bytes], row)
+            try:
+                event = from_json(EVENT, self._open(tables.inbox, row))
+            except (SealBroken, ValueError) as error:
+                # One row whose bytes were changed must not stop the others.
+                _log.error("a row of the inbox does not open", error=error, seq=seq)
+                continue
+            found.append(InboxRow(seq, row_id, event, received_at, failures))
+        return found
 
     async def handled(self, seq: int) -> None:
         """The event is handled: its row goes, its id stays seen."""
@@ -305,22 +312,18 @@ class Transaction:
 
         One that was put off holds back all later ones of its lane.
         """
-        rows = await self._ask(self._statements.outbox(), now=now, limit=limit, after=after)
-        return [
-            OutboxRow(
-                row_id,
-                seq,
-                lane,
-                from_json(EFFECT, self._open(tables.outbox, row)),
-                made_at,
-                attempts,
-                next_at,
+        found = []
+        for row in await self._ask(self._statements.outbox(), now=now, limit=limit, after=after):
+            seq, row_id, lane, made_at, attempts, next_at, _ = cast(
+                tuple[int, OutboxId, str, datetime, int, datetime | None, bytes], row
             )
-            for row in rows
-            for seq, row_id, lane, made_at, attempts, next_at, _ in (
-                cast(tuple[int, OutboxId, str, datetime, int, datetime | None, bytes], row),
-            )
-        ]
+            try:
+                effect = from_json(EFFECT, self._open(tables.outbox, row))
+            except (SealBroken, ValueError) as error:
+                _log.error("a row of the outbox does not open", error=error, seq=seq)
+                continue
+            found.append(OutboxRow(row_id, seq, lane, effect, made_at, attempts, next_at))
+        return found
 
     async def outbox_done(self, ids: Iterable[OutboxId]) -> None:
         """The effects are delivered, or refused for good."""

@@ -292,7 +292,7 @@ class Journey:
             try:
                 await step()
                 if kill is None and not waiting:
-                    await asyncio.sleep(_GRACE / 2)  # What the step set off belongs to it in the record.
+                    await asyncio.sleep(_GRACE / 3)  # What the step set off belongs to it in the record.
                 elif kill is not None:
                     with suppress(AssertionError):
                         await until(lambda: not self.rig.arm.exists(), "the point", _GRACE)
