@@ -235,7 +235,7 @@ class Transaction:
         )
 
     async def seen(self, event_ids: Collection[EventId]) -> set[EventId]:
-        """Which of `event_ids` were taken in during the last 14 days."""
+        """Which of `event_ids` were taken in during the last 14 days, or marked."""
         by_hash = {self._store.seal.lookup("seen", event_id): event_id for event_id in event_ids}
         hashes = list(by_hash)
         found: set[EventId] = set()
