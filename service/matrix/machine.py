@@ -33,6 +33,9 @@ _MOST_OLM_SESSIONS = 5
 _MOST_STRANGERS = 2000
 """Devices of people with whom we share no room, whose Olm sessions are kept (a key may precede its room)."""
 
+_MOST_CORRESPONDENTS = 100
+"""Devices of one user with Olm sessions, as many as devices of theirs are kept; the least recent goes."""
+
 _LONGEST_CIPHERTEXT = 128 * 1024
 
 
@@ -51,6 +54,10 @@ class Correspondent:
 
     user: MatrixId
     sessions: list[OlmSession]
+
+
+_NOBODY = MatrixId("")
+"""Whose device it is was forgotten; the next message says."""
 
 
 class Machine:
@@ -250,7 +257,7 @@ class Machine:
         self, sender: MatrixId, sender_key: str, message: vodozemac.AnyOlmMessage
     ) -> dict[str, Any]:
         known = self._correspondents.get(sender_key)
-        if known is not None and known.user != sender:
+        if known is not None and known.user not in (sender, _NOBODY):
             raise Malformed("the device belongs to somebody else")
         prekey = message.to_pre_key()
         for each in known.sessions if known else ():
@@ -295,6 +302,7 @@ class Machine:
     def _keep_olm(self, user: MatrixId, curve25519: str, session: vodozemac.Session) -> None:
         self._clock += 1
         found = self._correspondents.pop(curve25519, None) or Correspondent(user, [])
+        found.user = user
         # Taken out and put back, the most recent correspondent is last: the first strangers are the oldest.
         self._correspondents[curve25519] = found
         name = session.session_id
@@ -327,7 +335,7 @@ class Machine:
     ) -> dict[str, Any]:
         """The content of an `m.room.encrypted` to-device event; Malformed without a usable session."""
         found = self._correspondents.get(device.curve25519)
-        if found is None or found.user != user:
+        if found is None or found.user not in (user, _NOBODY):
             raise Malformed("no session with the device")
         payload = {
             "type": type_,
@@ -358,7 +366,26 @@ class Machine:
         for curve25519 in strangers[:-_MOST_STRANGERS]:
             del self._correspondents[curve25519]
             self._mark_olm(curve25519)
+        of_one: dict[MatrixId, int] = {}
+        for curve25519, found in reversed(list(self._correspondents.items())):
+            of_one[found.user] = of_one.get(found.user, 0) + 1
+            if of_one[found.user] > _MOST_CORRESPONDENTS and found.user != _NOBODY:
+                del self._correspondents[curve25519]
+                self._mark_olm(curve25519)
         self.room_keys.forget_strangers(among)
+
+    def forget(self, user: MatrixId) -> None:
+        """Keep nothing that names `user`: we share no room with them any more.
+
+        The sessions with their devices stay, without a name: whoever comes back goes on with them, and
+        without ours nothing that they write could be read until their client makes new ones.
+        """
+        if self.people.pop(user, None) is not None:
+            self.mark_person(user)
+        for curve25519, found in self._correspondents.items():
+            if found.user == user:
+                found.user = _NOBODY
+                self._mark_olm(curve25519)
 
 
 def _base64(value: str) -> bytes:
