@@ -367,6 +367,38 @@ async def test_a_gap_is_filled_later(desk: Desk, server: Homeserver) -> None:
     assert sorted(await desk.heard()) == sorted(["from bob", *(str(number) for number in range(30))])
 
 
+async def test_a_gap_that_hangs_is_put_off(
+    desk: Desk, server: Homeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A room whose history never comes delays one batch and not the next, and goes on where it was."""
+    monkeypatch.setattr("service.matrix.sync._GAP_SECONDS", 0.2)
+    alice, room = await _chat(desk, server)
+    await desk.sync.step()
+    for number in range(150):
+        alice.say(room, str(number))
+
+    async def answer(path: str, body: Any) -> None:
+        return None
+
+    server.fail("read gap", answer)
+    server.fail("read gap", _hang, times=2)
+    await desk.sync.step()
+    tried = len(server.called("read gap"))
+    for _ in range(5):
+        server.send(room, "@bridge:home.test", "m.room.message", {"msgtype": "m.text", "body": "noise"})
+        await desk.sync.step()
+    assert len(server.called("read gap")) == tried == 2
+    await desk.clock.advance(timedelta(seconds=11))
+    await desk.sync.step()
+    await desk.clock.advance(timedelta(seconds=11))
+    await desk.sync.step()
+    assert len(server.called("read gap")) == 3
+    await desk.clock.advance(timedelta(seconds=10))
+    await desk.sync.step()
+    assert len(server.called("read gap")) == 4
+    assert sorted(await desk.heard(), key=int) == [str(number) for number in range(150)]
+
+
 async def test_members_changed_in_a_gap_are_noticed(desk: Desk, server: Homeserver) -> None:
     """Somebody who came for another while the timeline was cut is not taken for her."""
     alice, room = await _chat(desk, server)
