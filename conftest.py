@@ -5,7 +5,7 @@ By default hypothesis looks as long as in every check, with `long` as in `./alon
 
 from hypothesis import settings
 
-pytest_plugins = ("tests.live.fixtures",)
+pytest_plugins = ("tests.live.fixtures", "tests.journeys.fixtures")
 
 # No deadline for one example: on a busy machine it says how busy the machine is, and nothing of the code.
 settings.register_profile("check", max_examples=100, deadline=None)

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from handlers import request as requests
+from handlers import room
 from handlers.consent import WISHES
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from schema.records import Member, Prompt
+from service.core import rooms
 
 Draft = requests.Draft
 
@@ -25,17 +27,24 @@ _LENGTHS = (30, 60, 120)
 
 async def start(desk: Desk, member: Member) -> None:
     """Begin to ask for company, where nothing stands in its way; the member is told what does."""
+    if not await _hindered(desk, member):
+        desk.put_behind(member.id)
+        desk.ask(member.id, "talk", draft=defaults(desk))
+
+
+async def _hindered(desk: Desk, member: Member) -> bool:
+    """Say what stands in the way of a request, if anything does: one request, and one room, at once."""
     if await requests.of(desk, member.id) is not None:
         desk.say(member.id, "talk.already", notice=False)
-        return
+        return True
+    if live := await room.of(desk, member.id, *rooms.LIVE):
+        desk.say(member.id, "talk.in_room", notice=False, ends=live[0].ends_at)
+        return True
     if (ask := await requests.engaged_as_peer(desk, member.id)) is not None:
-        if ask.due_at is not None:
-            desk.say(member.id, "talk.promised_until", notice=False, until=ask.due_at)
-        else:
-            desk.say(member.id, "talk.promised", notice=False)
-        return
-    desk.put_behind(member.id)
-    desk.ask(member.id, "talk", draft=defaults(desk))
+        until = await requests.promised_until(desk, ask) or desk.now
+        desk.say(member.id, "talk.promised", notice=False, until=until)
+        return True
+    return False
 
 
 def defaults(desk: Desk) -> Draft:
@@ -68,7 +77,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     match draft.get("step"):
         case "wish":
             choices = tuple(Choice(name, key) for name, key in WISHES.items())
-            return Question(desk.words(member, "talk.wish"), choices, also=_ALSO)
+            text = desk.words(member, "talk.wish", keep=desk.timings.request_open)
+            return Question(text, choices, also=_ALSO)
         case "topics":
             text = desk.words(member, "talk.topics")
             return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)
@@ -195,11 +205,9 @@ async def _answer_recap(desk: Desk, member: Member, draft: Draft, reply: Reply) 
 
 
 async def confirm(desk: Desk, member: Member, draft: Draft) -> None:
-    """Make the request, unless one came to stand meanwhile."""
-    if await requests.of(desk, member.id) is not None or await requests.engaged_as_peer(desk, member.id):
-        await start(desk, member)
-        return
-    await requests.begin(desk, member, draft)
+    """Make the request, unless something came to stand in its way meanwhile."""
+    if not await _hindered(desk, member):
+        await requests.begin(desk, member, draft)
 
 
 def _next(desk: Desk, step: str) -> str:

@@ -6,12 +6,14 @@ finishes the turn in hand and ends within five seconds.
 """
 
 import asyncio
+import os
 import secrets
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import SystemRandom
 
 import aiohttp
@@ -47,12 +49,16 @@ _TIMER_LATE = timedelta(minutes=1)
 _KEEPER_LOOKED_AT = 60.0
 _ERASE_EVERY = 1.0
 _ERASE_WITHIN = 5.0
-_STRAYS_EVERY = 3600.0
-"""Seconds between two looks for rooms that no record knows."""
+_STRAYS_EVERY, _STRAYS_AFTER = 3600.0, (5.0, 60.0, 300.0, 900.0)
+"""Seconds between two looks for rooms that no record knows; the pauses after one that was given up."""
 _STRAYS_AGAIN = 60.0
 """The same, after one that failed."""
-_STOP_WITHIN = 4.0
-"""Seconds that a stop may take before what still runs is cancelled."""
+_RAISE_EVERY = 300.0
+"""Seconds; a copy of the database that is older than this is noticed when it is served."""
+_VERIFY_EVERY, _VERIFIED = 3600.0, timedelta(hours=3)
+_KEEPER_AT_MOST_EVERY = 0.5
+_STOP_WITHIN, _FORGET_WITHIN, _CANCEL_WITHIN = 3.0, 0.5, 0.8
+"""Seconds that a stop may take: for the turn in hand, for what was just sent, for what must be cancelled."""
 
 _log = logs.get("app")
 
@@ -70,9 +76,11 @@ class Service:
     sync: Sync
     keeper: Keeper
     identity: Identity
+    desk_transport: Transport
     clock: Clock
     metrics: Metrics
     generation: int
+    verified_at: datetime
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -86,6 +94,8 @@ class Service:
             "stray rooms": self._close_stray_rooms(),
             "lease": self.lease.watch(),
             "erasure": self._erase(),
+            "generation": self._raise_generation(),
+            "identity": self._verify_identity(),
         }
         self.tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
         tasks = [*self.tasks, asyncio.create_task(_wait(stop), name="stop")]
@@ -94,6 +104,8 @@ class Service:
             async with asyncio.timeout(_STOP_WITHIN), self.store.transaction("stop"):
                 # The turn in hand is over once this transaction begins, and none begins while it lasts.
                 await _end(tasks)
+            async with asyncio.timeout(_FORGET_WITHIN):
+                await self.outbox.forget_sent()
         except (TimeoutError, AlongsideError):
             await _end(tasks)
         for task in done:
@@ -106,14 +118,19 @@ class Service:
         since = kept.decode() if kept else None
         pause = 1.0
         while True:
+            begun = self.clock.monotonic()
             try:
                 seen = await self.keeper.memberships(since)
                 since = seen.next_batch
-                async with self.store.transaction("keeper batch") as transaction:
-                    await transaction.take_in(seen.events, self.clock.now())
-                    await transaction.write_instance("keeper_sync", since.encode())
                 if seen.events:
+                    # A token that brought nothing need not be kept: what it passed over is passed over again.
+                    async with self.store.transaction("keeper batch") as transaction:
+                        await transaction.take_in(seen.events, self.clock.now())
+                        await transaction.write_instance("keeper_sync", since.encode())
                     self.engine.wake()
+                elif self.clock.monotonic() - begun < _KEEPER_AT_MOST_EVERY:
+                    # Anybody can send the keeper what its sync has to fetch and drop.
+                    await asyncio.sleep(_KEEPER_AT_MOST_EVERY)
                 pause = 1.0
             except Throttled as throttled:
                 await asyncio.sleep(throttled.retry_after)
@@ -123,15 +140,45 @@ class Service:
                 pause = min(pause * 2, 60.0)
 
     async def _close_stray_rooms(self) -> None:
-        """Close peer rooms that no record knows: left by a crash or a timeout between creation and commit."""
+        """Close peer rooms that no record knows: left by a crash or a timeout between creation and commit.
+
+        One that was given up may come into being minutes later, so it is looked for several times.
+        """
+        pauses = list(_STRAYS_AFTER)
         while True:
             try:
                 if closed := await self.keeper.sweep(self._known_rooms):
                     _log.warning("stray rooms are closed", count=closed)
-                await asyncio.sleep(_STRAYS_EVERY)
+                pause = pauses.pop(0) if pauses else _STRAYS_EVERY
             except (WorldError, HomeserverRefused) as error:
                 _log.warning("stray rooms are not looked for", error=error)
-                await asyncio.sleep(_STRAYS_AGAIN)
+                pause = _STRAYS_AGAIN
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self.outbox.unsure.wait()
+                    self.outbox.unsure.clear()
+                    pauses = list(_STRAYS_AFTER)
+
+    async def _raise_generation(self) -> None:
+        """Raise the number again and again, so that a copy of the running database is soon an old one."""
+        while True:
+            await asyncio.sleep(_RAISE_EVERY)
+            try:
+                await raise_generation(self.store, self.desk_transport, self.desk.user_id)
+            except (WorldError, HomeserverRefused) as error:
+                _log.warning("the generation is not raised", error=error)
+
+    async def _verify_identity(self) -> None:
+        """Look again and again whether the published identity is ours; IdentityLost ends the service."""
+        while True:
+            await asyncio.sleep(_VERIFY_EVERY)
+            try:
+                await verify_published(
+                    self.desk_transport, self.store, self.desk.user_id, self.desk.device_keys()
+                )
+                self.verified_at = self.clock.now()
+            except (WorldError, HomeserverRefused) as error:
+                _log.warning("the identity is not verified again", error=error)
 
     async def _erase(self) -> None:
         """Make what was deleted leave the disk as well: at the start, soon after a record's end, and always
@@ -177,15 +224,37 @@ async def run(settings: Settings) -> None:
     logs.guard(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    running = asyncio.Event()
+    serving = asyncio.create_task(_serve(settings, stop, running))
+    told = asyncio.create_task(_wait(stop))
+    await asyncio.wait((serving, told), return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done() and not running.is_set():
+        serving.cancel()
+    _, late = await asyncio.wait((serving,), timeout=_STOP_WITHIN + _FORGET_WITHIN)
+    if late:
+        serving.cancel()
+        _, late = await asyncio.wait((serving,), timeout=_CANCEL_WITHIN)
+    told.cancel()
+    if late:
+        # A database or a homeserver that hangs must not keep us; whatever is not committed never happened.
+        _log.warning("stopped while something hung")
+        sys.stderr.flush()
+        os._exit(0)
+    if not serving.cancelled():
+        await serving
+    _log.info("stopped")
+
+
+async def _serve(settings: Settings, stop: asyncio.Event, running: asyncio.Event) -> None:
     async with assemble(settings, SystemClock()) as service:
-        metrics_server = Web(Health(service), service.metrics, settings.web.host, settings.web.port)
-        await metrics_server.start()
+        web = Web(Health(service), service.metrics, settings.web.host, settings.web.port)
+        await web.start()
         try:
-            _log.info("running", generation=service.generation, port=metrics_server.port)
+            _log.info("running", generation=service.generation, port=web.port)
+            running.set()
             await service.run(stop)
         finally:
-            await metrics_server.stop()
-    _log.info("stopped")
+            await web.stop()
 
 
 async def restored(settings: Settings) -> None:
@@ -215,7 +284,12 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         )
         metrics, random = Metrics(), SystemRandom()
         outbox = Outbox(
-            store=store, deliver=Delivery(desk, keeper), clock=clock, random=random, metrics=metrics
+            store=store,
+            deliver=Delivery(desk, keeper),
+            clock=clock,
+            random=random,
+            metrics=metrics,
+            server=settings.homeserver.server_name,
         )
         engine = Engine(
             store=store,
@@ -245,9 +319,11 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             sync=Sync(desk_transport, desk, store, clock, engine.wake, verification),
             keeper=keeper,
             identity=identity,
+            desk_transport=desk_transport,
             clock=clock,
             metrics=metrics,
             generation=generation,
+            verified_at=clock.now(),
         )
 
 
@@ -319,8 +395,9 @@ class Health:
         return Probe(True, "the database can be written to")
 
     async def identity(self) -> Probe:
-        """Say whether the published identity was ours when last looked at, at the start."""
-        return Probe(True, "the published identity was read back and verified at the start")
+        """Say whether the published identity was read back and found ours lately."""
+        age = self._service.clock.now() - self._service.verified_at
+        return Probe(age < _VERIFIED, f"the identity was read back {age.total_seconds():.0f} s ago")
 
     async def keeper(self) -> Probe:
         """Say whether the keeper was deaf when last looked at, at most a minute ago."""

@@ -28,6 +28,8 @@ StandingOf = Callable[[RoomId, MatrixId], Standing]
 
 _TRIES = 3
 """How often an event from Matrix may fail before it is set aside."""
+_ROWS = 100
+"""Events read from the inbox at once."""
 _LONGEST_PAUSE = 30.0
 """Seconds between two tries while the database is not to be had."""
 
@@ -85,10 +87,12 @@ class Engine:
         while True:
             try:
                 async with self._store.transaction("inbox read") as transaction:
-                    rows = await transaction.inbox(limit=100)
-                for row in rows:
-                    await self._handle_row(row)
-                if not rows:
+                    rows = await transaction.inbox(limit=_ROWS)
+                self._metrics.inbox.set(len(rows))
+                handled = [await self._handle_row(row) for row in rows]
+                if len(rows) < _ROWS and all(handled):
+                    self._metrics.inbox.set(0)
+                    # What came in since then has set `_inbox` again.
                     return
                 pause = 0.1
             except LeaseHeld:
@@ -98,8 +102,11 @@ class Engine:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _handle_row(self, row: InboxRow) -> None:
+    async def _handle_row(self, row: InboxRow) -> bool:
+        """Handle one event; whether it is out of the inbox."""
         event: FromMatrix = row.event
+        if isinstance(event, Unreadable):
+            self._metrics.unreadable.inc()
         if isinstance(event, Message | Unreadable):
             standing = self._standing(event.room, event.sender)
             private, changed = standing is Standing.PRIVATE, standing is Standing.CHANGED
@@ -116,6 +123,8 @@ class Engine:
             self._metrics.failed_turns.inc()
             _log.error("a turn failed", error=error, kind=event.type, failures=row.failures + 1)
             await self._set_aside(row)
+            return False
+        return True
 
     async def _set_aside(self, row: InboxRow) -> None:
         """Count a failure; at the last one hand the event on as unreadable, or let it go."""
@@ -155,6 +164,16 @@ class Engine:
 
     async def _turn(
         self, event: Event, name: str, also: Callable[[Transaction], Awaitable[None]] | None = None
+    ) -> None:
+        try:
+            await self._run_turn(event, name, also)
+        except WorldError:
+            # The commit may have happened all the same: its effects must not wait for the next start.
+            self._outbox.look()
+            raise
+
+    async def _run_turn(
+        self, event: Event, name: str, also: Callable[[Transaction], Awaitable[None]] | None
     ) -> None:
         now, begun = self._clock.now(), self._clock.monotonic()
         async with self._store.transaction(f"turn {name}") as transaction:

@@ -3,12 +3,14 @@
 Guards: an effect leaves only after its commit; its row's id is the Matrix transaction id at every try, so
 that a second try is no second message; a permanent refusal and a passed deadline come back as events, so that
 the member hears about it. What is sent is dropped from the database in batches; a crash before that sends the
-same transaction id again, which the homeserver answers with the same event.
+same transaction id again, which the homeserver answers with the same event. One bad effect, one slow server
+or one dead room holds up its own lane alone; without the lease nothing leaves.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -22,7 +24,6 @@ from schema.effects import (
     InviteAgain,
     JoinRoom,
     LeaveRoom,
-    LetWrite,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -46,14 +47,17 @@ from service.clock import Clock
 from service.store import OutboxRow, Store
 from service.web import Metrics
 
-_AT_ONCE = 32
-"""How many effects may be on their way at the same time."""
+_AT_ONCE, _FAR_AT_ONCE, _ROOMS_AT_ONCE = 32, 16, 8
+"""How many may be on their way together: to members of our server, to others', and what the keeper does."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 300.0
 """Seconds before the second try, and the most between two."""
+_MOST_DOUBLINGS = 10
+_LOOK_EVERY = 60.0
+"""Seconds between two looks for committed rows that nobody handed over (a commit whose answer was lost)."""
 _TOGETHER = 0.2
 """Seconds that what was sent waits to be forgotten together, while there is more to send."""
-_SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom, InviteAgain, LetWrite)
-"""Effects whose success nobody waits for."""
+_SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom)
+"""Effects whose success nobody waits for, and which may be repeated after others of their lane."""
 
 _log = logs.get("outbox")
 
@@ -86,15 +90,21 @@ def lane(effect: Effect) -> str:
             return effect.room
         case OpenDirectChat() | AcceptIdentity():
             return effect.member
+        case InviteAgain():
+            # An invitation to a dead server must not hold up the end of the room.
+            return f"invite {effect.pairing}"
         case _:
             return effect.pairing
 
 
 class Outbox:
-    """Takes committed rows from the engine and delivers them; `result` hands outcomes back to it."""
+    """Takes committed rows from the engine and delivers them; `result` hands outcomes back to it.
+
+    `server` is our homeserver's name. `unsure` is set whenever opening a room was given up: it may be there.
+    """
 
     def __init__(
-        self, *, store: Store, deliver: Deliver, clock: Clock, random: Random, metrics: Metrics
+        self, *, store: Store, deliver: Deliver, clock: Clock, random: Random, metrics: Metrics, server: str
     ) -> None:
         self._store = store
         self._deliver = deliver
@@ -105,12 +115,27 @@ class Outbox:
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._sent: list[OutboxId] = []
         self._sent_some = asyncio.Event()
-        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._server = server
+        self._near = asyncio.Semaphore(_AT_ONCE)
+        self._far = asyncio.Semaphore(_FAR_AT_ONCE)
+        self._rooms = asyncio.Semaphore(_ROOMS_AT_ONCE)
+        self._known: set[OutboxId] = set()
+        self._left_over: set[OutboxId] = set()
+        self._look = asyncio.Event()
         self.result: Result
+        self.unsure = asyncio.Event()
+        metrics.outbox.set_function(lambda: len(self._known))
+
+    def look(self) -> None:
+        """Say that a commit may have left rows that nobody handed over."""
+        self._look.set()
 
     def add(self, rows: Iterable[OutboxRow]) -> None:
-        """Take committed rows, in the order of their effects."""
+        """Take committed rows, in the order of their effects; one that is known is not taken twice."""
         for row in rows:
+            if row.id in self._known:
+                continue
+            self._known.add(row.id)
             lane = self._lanes.get(row.lane)
             if lane is None:
                 self._lanes[row.lane] = deque([row])
@@ -120,15 +145,48 @@ class Outbox:
 
     async def run(self) -> None:
         """Deliver for ever, beginning with what an earlier run left."""
+        # Whatever an earlier run left may have been sent by it.
+        self._left_over = {row.id for row in await self._read()}
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._forget_sent())
+                tasks.create_task(self._look_again())
+                while True:
+                    lane = await self._ready.get()
+                    tasks.create_task(self._drain(lane))
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+
+    async def _read(self) -> list[OutboxRow]:
         async with self._store.transaction("outbox read") as transaction:
             # Those that were put off as well: a lane waits for its first row here, not in the database.
-            left = await transaction.outbox(self._clock.now() + timedelta(days=365), limit=1_000_000)
-        self.add(left)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._forget_sent())
-            while True:
-                lane = await self._ready.get()
-                tasks.create_task(self._drain(lane))
+            rows = await transaction.outbox(self._clock.now() + timedelta(days=365), limit=1_000_000)
+            # Still inside: what is delivered meanwhile is not dropped before it is known here.
+            self.add(rows)
+        return rows
+
+    async def _look_again(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._look.wait()
+            self._look.clear()
+            try:
+                await self._read()
+            except WorldError as error:
+                _log.warning("the outbox is not read", error=error)
+                await asyncio.sleep(_FIRST_PAUSE)
+                self._look.set()
+
+    def _slot(self, effect: Effect) -> asyncio.Semaphore:
+        """What this effect may take up: slow servers of others must not keep ours waiting."""
+        match effect:
+            case SendText(member=member) | AnswerPlainRoom(member=member) | OpenDirectChat(member=member):
+                return self._near if member.partition(":")[2] == self._server else self._far
+            case JoinRoom() | LeaveRoom():
+                return self._far
+            case _:
+                return self._rooms
 
     async def _drain(self, lane: str) -> None:
         """Deliver a lane's rows in order; the lane ends when it is empty."""
@@ -136,7 +194,7 @@ class Outbox:
         while rows:
             if (until := rows[0].next_at) is not None:
                 await self._clock.sleep_until(until)
-            async with self._room:
+            async with self._slot(rows[0].effect):
                 tried = await self._try(rows[0])
             if tried is None:
                 rows.popleft()
@@ -146,10 +204,14 @@ class Outbox:
 
     async def _try(self, row: OutboxRow) -> OutboxRow | None:
         """Deliver once; the row to try again later, or None when it is over."""
+        if self._store.guard is not None:
+            self._store.guard.check()
         try:
             if self._clock.now() - row.made_at > deadline(row.effect):
                 return await self._over(row, NotDelivered(row.effect, "deadline"))
-            delivered = await self._deliver(row.effect, row.id, again=row.attempts > 0)
+            again = row.attempts > 0 or row.id in self._left_over
+            delivered = await self._deliver(row.effect, row.id, again=again)
+            self._metrics.delivery(type(row.effect), "done")
             if isinstance(row.effect, _SILENT):
                 self._sent.append(row.id)
                 self._sent_some.set()
@@ -167,11 +229,20 @@ class Outbox:
         except KeeperNotDeaf:
             _log.error("the keeper is not deaf")
             return await self._over(row, NotDelivered(row.effect, "keeper_not_deaf"))
+        except LeaseHeld:
+            raise
         except WorldError as error:
+            return await self._later(row, error)
+        except Exception as error:  # noqa: BLE001  One bad effect must not stop the other lanes.
+            _log.error("an effect failed", error=error, effect=row.effect.type)
             return await self._later(row, error)
 
     async def _over(self, row: OutboxRow, outcome: Delivered | NotDelivered) -> OutboxRow | None:
         """Hand the outcome to the engine; what our own bug or the database hinders is tried again later."""
+        if isinstance(outcome, NotDelivered):
+            self._metrics.delivery(type(row.effect), "refused")
+            if isinstance(row.effect, OpenPeerRoom):
+                self.unsure.set()
         try:
             await self.result(outcome, row.id)
         except LeaseHeld:
@@ -180,13 +251,16 @@ class Outbox:
             self._metrics.failed_turns.inc()
             _log.error("a turn failed", error=error, kind=outcome.type, effect=row.effect.type)
             return await self._later(row, error)
+        self._known.discard(row.id)
         return None
 
     async def _later(self, row: OutboxRow, error: Exception) -> OutboxRow:
+        self._metrics.delivery(type(row.effect), "later")
         if isinstance(error, Throttled):
+            self._metrics.throttled.inc()
             pause = error.retry_after
         else:
-            pause = min(_FIRST_PAUSE * 2**row.attempts, _LONGEST_PAUSE)
+            pause = min(_FIRST_PAUSE * 2 ** min(row.attempts, _MOST_DOUBLINGS), _LONGEST_PAUSE)
         pause *= 1 + self._random.random() / 2
         next_at: datetime = self._clock.now() + timedelta(seconds=pause)
         _log.info(
@@ -207,12 +281,18 @@ class Outbox:
                 # Others are on their way: one commit for all of them costs less than one for each.
                 await asyncio.sleep(_TOGETHER)
             self._sent_some.clear()
-            sent, self._sent = self._sent, []
             try:
-                async with self._store.transaction("outbox sent") as transaction:
-                    await transaction.outbox_done(sent)
+                await self.forget_sent()
             except WorldError as error:
                 _log.warning("what was sent is not forgotten yet", error=error)
-                self._sent += sent
                 await asyncio.sleep(_FIRST_PAUSE)
                 self._sent_some.set()
+
+    async def forget_sent(self) -> None:
+        """Drop the rows of what was sent so far; also at a stop, so that nothing of it is sent again."""
+        sent = list(self._sent)
+        if sent:
+            async with self._store.transaction("outbox sent") as transaction:
+                await transaction.outbox_done(sent)
+            del self._sent[: len(sent)]
+            self._known.difference_update(sent)

@@ -19,6 +19,8 @@ from service import logs
 
 _log = logs.get("web")
 
+_LAST_ANSWERS = 0.5
+"""Seconds that a stop leaves to requests under way."""
 _PATIENCE = 2.0
 """Seconds for all checks together; whoever asks usually gives up after three."""
 
@@ -173,7 +175,7 @@ class Web:
     async def start(self) -> None:
         """Listen; port 0 takes any free one. Raises OSError when the port cannot be had."""
         server = web.Server(self._answer, request_factory=_request, access_log=None, keepalive_timeout=10.0)
-        runner = web.ServerRunner(server)
+        runner = web.ServerRunner(server, shutdown_timeout=_LAST_ANSWERS)
         await runner.setup()
         site = web.TCPSite(runner, self._host, self.port, backlog=16)
         try:

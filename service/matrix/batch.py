@@ -119,7 +119,7 @@ class Reader:
         batch.done.update((each.event_id, None) for each in self._waiting.of_room(room))
         if chat is not None:
             for gone in chat.members.keys() - self._client.chats.people():
-                self._client.machine.forget(gone)
+                self._client.machine.store.forget(gone)
         if chat is not None and chat.told is not None:
             cause = EventId(f"left {room} {batch.token}")
             batch.events.append(DirectChat(cause, room, chat.told, False))

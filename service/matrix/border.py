@@ -5,8 +5,10 @@ here; strings can be encoded and are short; keys and signatures are what they sa
 """
 
 import asyncio
+import base64
+import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import vodozemac
@@ -109,25 +111,67 @@ def _refuse(constant: str) -> None:
     raise Malformed(constant)
 
 
-def canonical(value: dict[str, Any]) -> bytes:
-    """What is signed: canonical JSON (spec, appendix) without `signatures` and `unsigned`."""
-    bare = {name: field for name, field in value.items() if name not in ("signatures", "unsigned")}
-    return json.dumps(
-        bare, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False
-    ).encode()
+def canonical(value: Any) -> bytes:
+    """Canonical JSON (spec, appendix "Canonical JSON"): the bytes that are signed.
+
+    Raises Malformed for what has no such form: fractions, integers beyond 2^53 - 1, keys that are no strings,
+    half surrogates, too deep nesting.
+    """
+    try:
+        _check(value)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    except (UnicodeEncodeError, RecursionError):
+        raise Malformed("no canonical JSON") from None
 
 
-def is_signed(value: dict[str, Any], user: str, key_name: str, public: str) -> bool:
-    """Whether `value` bears a valid signature of `user` by `public`, named `ed25519:key_name`."""
+def _check(value: Any) -> None:
+    match value:
+        case None | bool() | str():
+            return
+        case int() if abs(value) < 2**53:
+            return
+        case dict() if all(isinstance(key, str) for key in value):
+            for one in value.values():
+                _check(one)
+        case list() | tuple():
+            for one in value:
+                _check(one)
+        case _:
+            raise Malformed("no canonical JSON")
+
+
+def signable(value: Mapping[str, Any]) -> bytes:
+    """What is signed of `value` (spec, "Signing JSON"): all but its signatures. Raises Malformed."""
+    return canonical({name: field for name, field in value.items() if name not in ("signatures", "unsigned")})
+
+
+def is_signed(value: object, user: str, key_name: str, public: str) -> bool:
+    """Whether `value` bears a valid signature of `user` by `public`, named `ed25519:key_name`.
+
+    False for anything malformed; never raises.
+    """
     signature = part(value, "signatures", user).get(f"ed25519:{key_name}")
-    if not isinstance(signature, str) or len(signature) > 128:
+    if not isinstance(value, dict) or not isinstance(signature, str) or len(signature) > 128:
         return False
     try:
         attempt(
-            vodozemac.Ed25519PublicKey.from_base64(public).verify_signature,
-            attempt(canonical, value),
+            attempt(vodozemac.Ed25519PublicKey.from_base64, public).verify_signature,
+            signable(value),
             attempt(vodozemac.Ed25519Signature.from_base64, signature.rstrip("=")),
         )
-    except (Malformed, ValueError):
+    except Malformed:
         return False
     return True
+
+
+def unpadded(raw: bytes) -> str:
+    """Unpadded base64 (spec, appendix); padded key ids are dropped by other clients without a word."""
+    return base64.b64encode(raw).decode().rstrip("=")
+
+
+def unbase64(value: str) -> bytes:
+    """What `value` spells in base64, padded or not; else Malformed."""
+    try:
+        return base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed("not base64") from None

@@ -11,9 +11,11 @@ Guards:
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
+
+from nio.api import Api
 
 from schema.errors import HomeserverRefused, IdentityChanged, IdentityLost, Malformed, NotPrivate, Unreachable
 from schema.ids import DeviceId, EventId, MatrixId, OutboxId, RoomId
@@ -22,11 +24,12 @@ from service.clock import Clock
 from service.matrix import border
 from service.matrix.chats import Chat, Chats
 from service.matrix.crypto_store import CryptoRows, Records
+from service.matrix.devices import MEGOLM
 from service.matrix.directory import Directory
 from service.matrix.machine import Machine
 from service.matrix.messages import ALONGSIDE_ID, text_content
 from service.matrix.sharing import Sharing
-from service.matrix.transport import Transport, client_path
+from service.matrix.transport import NO_TOKEN, Transport, client_path
 
 CHAT_TAG = "org.alongside.chat"
 """Where the keyed hash of a member stands in the creation content of the chat that the desk made for them."""
@@ -34,6 +37,10 @@ CHAT_TAG = "org.alongside.chat"
 _ASK_SECONDS = 5.0
 _LOOK_BACK = 50
 _JOIN_PAUSES = (0.5, 2.0, None)
+_ACQUAINTANCE = timedelta(seconds=1.5)
+"""Before the first words in a chat that we came into: a client that keeps to signed devices never shows
+what came before it had looked our device up.
+"""
 _UPLOADS_IN_A_ROW = 5
 
 
@@ -60,6 +67,7 @@ class Client:
         self.directory = Directory(transport, lambda: self.machine, clock, user_id.partition(":")[2])
         self.sharing = Sharing(transport, lambda: self.machine, self.save, clock)
         self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
+        self._came_in: dict[RoomId, datetime] = {}
 
     @property
     def machine(self) -> Machine:
@@ -82,8 +90,7 @@ class Client:
         this device: then the database is not this device's.
         """
         await self.load()
-        body: dict[str, Any] = {"device_keys": {self.user_id: []}}
-        answer = await self.transport.request("keys query", "POST", client_path("keys", "query"), body=body)
+        answer = await self.transport.ask("keys query", Api.keys_query(NO_TOKEN, [self.user_id]))
         published = border.part(answer, "device_keys", self.user_id, self.device_id)
         ours = self.machine.device_keys()
         if published and published.get("keys") != ours["keys"]:
@@ -103,8 +110,8 @@ class Client:
         async with self.store.transaction("load crypto") as transaction:
             kept = await transaction.read_crypto()
             chats = await transaction.read_chats()
-        self._machine = Machine.load(self.user_id, self.device_id, rows, kept, self.clock.now())
         self.chats = Chats(self.user_id, [Chat.from_row(row) for _, row in chats])
+        self._machine = Machine.load(self.user_id, self.device_id, rows, kept, self.clock.now(), self.chats)
         self.sharing.drop_all()
         await self.save()
 
@@ -134,18 +141,17 @@ class Client:
         Keys are saved first. A homeserver that has others under their names (after a restored database)
         refuses; those are given up, and fresh ones go out under the next names.
         """
-        path = client_path("keys", "upload")
         for tries in range(_UPLOADS_IN_A_ROW):
             if count is None:
                 # An upload of nothing tells the number.
-                count = _count(await self.transport.request("keys upload", "POST", path, body={}))
+                count = _count(await self.transport.ask("keys upload", Api.keys_upload(NO_TOKEN, {})))
             machine = self.machine
             body = machine.prepare_upload(count, fallback_used)
             if body is None:
                 return count
             await self.save()
             try:
-                answer = await self.transport.request("keys upload", "POST", path, body=body)
+                answer = await self.transport.ask("keys upload", Api.keys_upload(NO_TOKEN, body))
             except HomeserverRefused as refused:
                 if refused.status != 400 or not self._same(machine) or tries == _UPLOADS_IN_A_ROW - 1:
                     raise
@@ -209,7 +215,8 @@ class Client:
         """
         for pause in _JOIN_PAUSES:
             try:
-                await self.transport.request("join", "POST", client_path("join", room), body={})
+                await self.transport.ask("join", Api.join(NO_TOKEN, room))
+                self._came_in[room] = self.clock.now()
                 return
             except HomeserverRefused as refused:
                 if refused.status not in (403, 404) or pause is None:
@@ -218,9 +225,9 @@ class Client:
 
     async def leave(self, room: RoomId) -> None:
         """Leave (or decline) and forget a room; one that we are not in is as good as left."""
-        for call in ("leave", "forget"):
+        for call, asked in (("leave", Api.room_leave), ("forget", Api.room_forget)):
             try:
-                await self.transport.request(call, "POST", client_path("rooms", room, call), body={})
+                await self.transport.ask(call, asked(NO_TOKEN, room))
             except HomeserverRefused as refused:
                 if refused.status not in (400, 403, 404):
                     raise
@@ -305,17 +312,9 @@ class Client:
             "is_direct": True,
             "creation_content": {CHAT_TAG: self._chat_tag(member)},
             "initial_state": [
-                {
-                    "type": "m.room.encryption",
-                    "state_key": "",
-                    "content": {"algorithm": "m.megolm.v1.aes-sha2"},
-                },
-                {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
-                {
-                    "type": "m.room.history_visibility",
-                    "state_key": "",
-                    "content": {"history_visibility": "invited"},
-                },
+                _state("m.room.encryption", {"algorithm": MEGOLM}),
+                _state("m.room.guest_access", {"guest_access": "forbidden"}),
+                _state("m.room.history_visibility", {"history_visibility": "invited"}),
             ],
         }
         answer = await self.transport.request("create chat", "POST", client_path("createRoom"), body=body)
@@ -345,6 +344,8 @@ class Client:
         Raises NotPrivate (IdentityChanged among it), WorldError, HomeserverRefused; nothing was sent then,
         or, after a WorldError, perhaps.
         """
+        if (came_in := self._came_in.pop(room, None)) is not None:
+            await self.clock.sleep_until(came_in + _ACQUAINTANCE)
         return await self.send_event(
             room,
             "m.room.message",
@@ -385,8 +386,8 @@ class Client:
                 if relation is not None:
                     encrypted["m.relates_to"] = relation
                 encrypted[ALONGSIDE_ID] = transaction
-                path = client_path("rooms", room, "send", "m.room.encrypted", transaction)
-                return self._sent(await self.transport.request("send", "PUT", path, body=encrypted))
+                asked = Api.room_send(NO_TOKEN, room, "m.room.encrypted", encrypted, transaction)
+                return self._sent(await self.transport.ask("send", asked))
         except TimeoutError:
             raise Unreachable("send: the deadline passed") from None
 
@@ -406,29 +407,29 @@ class Client:
         if chat is None or chat.encrypted:
             raise NotPrivate("the room is encrypted, or not ours")
         try:
-            path = client_path("rooms", room, "state", "m.room.encryption", "")
-            await self.transport.request("read encryption", "GET", path)
+            asked = Api.room_get_state_event(NO_TOKEN, room, "m.room.encryption")
+            await self.transport.ask("read encryption", asked)
         except HomeserverRefused as refused:
             if refused.status != 404:
                 raise
         else:
             raise NotPrivate("the room is encrypted")
-        path = client_path("rooms", room, "send", "m.room.message", transaction)
         content = {**text_content(body, True), ALONGSIDE_ID: transaction}
-        return self._sent(await self.transport.request("send plain", "PUT", path, body=content))
+        plain = Api.room_send(NO_TOKEN, room, "m.room.message", content, transaction)
+        return self._sent(await self.transport.ask("send plain", plain))
 
     async def send_to_device(
         self, type_: str, messages: Mapping[MatrixId, Mapping[str, Any]], transaction: str
     ) -> None:
         """Send plain to-device events (verification steps): user to device (or `*`) to content."""
-        path = client_path("sendToDevice", type_, transaction)
-        await self.transport.request("send to device", "PUT", path, body={"messages": messages})
+        asked = Api.to_device(NO_TOKEN, type_, {"messages": messages}, transaction)
+        await self.transport.ask("send to device", asked)
 
     async def find_sent(self, room: RoomId, transaction: str) -> EventId | None:
         """Our event in `room` that bears `transaction` in clear, among the last ones."""
-        query = {"dir": "b", "limit": str(_LOOK_BACK), "filter": '{"types":["m.room.encrypted"]}'}
-        path = client_path("rooms", room, "messages")
-        answer = await self.transport.request("find sent", "GET", path, query=query)
+        encrypted = {"types": ["m.room.encrypted"]}
+        asked = Api.room_messages(NO_TOKEN, room, limit=_LOOK_BACK, message_filter=encrypted)
+        answer = await self.transport.ask("find sent", asked)
         for event in border.items(answer, "chunk"):
             found = border.part(event, "content")
             if found.get(ALONGSIDE_ID) == transaction and event.get("sender") == self.user_id:
@@ -458,6 +459,7 @@ class Client:
 
     async def load_members(self, chat: Chat) -> None:
         """Ask who is joined and invited. Raises WorldError or HomeserverRefused."""
+        # nio's joined_members leaves out who is invited.
         path = client_path("rooms", chat.room, "members")
         before = chat.last
         answer = await self.transport.request(
@@ -473,6 +475,10 @@ class Client:
     def _lock(self, room: RoomId) -> asyncio.Lock:
         """One send at a time in a room; the lock goes with its last user."""
         return self._locks.setdefault(room, asyncio.Lock())
+
+
+def _state(type_: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"type": type_, "state_key": "", "content": content}
 
 
 def _count(answer: dict[str, Any]) -> int:

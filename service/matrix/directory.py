@@ -10,13 +10,15 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from nio.api import Api
+
 from schema.errors import HomeserverRefused, Malformed, WorldError
 from schema.ids import MatrixId
 from service.clock import Clock
 from service.matrix import border
 from service.matrix.devices import Person, read_query
 from service.matrix.machine import Machine
-from service.matrix.transport import Transport, client_path
+from service.matrix.transport import NO_TOKEN, Transport
 
 _USERS_AT_ONCE = 100
 _ASKED_ALONE = 50
@@ -126,10 +128,8 @@ class Directory:
     async def _ask(self, users: list[MatrixId], seconds: float) -> None:
         machine = self._machine()
         before = {user: self._news.get(user, 0) for user in users}
-        body = {"device_keys": {user: [] for user in users}, "timeout": round(seconds * 1000)}
-        answer = await self._transport.request(
-            "keys query", "POST", client_path("keys", "query"), body=body, timeout=seconds + 5
-        )
+        asked, more = Api.keys_query(NO_TOKEN, users), {"timeout": round(seconds * 1000)}
+        answer = await self._transport.ask("keys query", asked, more=more, timeout=seconds + 5)
         if machine is self._machine():
             for user in users:
                 self._take(machine, answer, user, before[user])

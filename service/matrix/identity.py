@@ -7,19 +7,17 @@ keeper's keys exists only while they are made. Sources: spec v1.18 "Cross-signin
 MSC4153, MSC3967.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from schema.errors import IdentityLost, Malformed, OperatorError
+from schema.errors import IdentityLost, OperatorError
 from schema.ids import MatrixId
+from service.matrix import border
 from service.matrix.accounts import query_keys, section, with_password
 from service.matrix.transport import JSON, Transport, client_path
 
@@ -46,82 +44,25 @@ class Kept(Protocol):
     def transaction(self, name: str) -> AbstractAsyncContextManager[Rows]: ...
 
 
-def canonical(value: Any) -> bytes:
-    """Canonical JSON (spec, appendix "Canonical JSON"): the bytes that are signed.
-
-    Raises Malformed for what has no such form: fractions, integers beyond 2^53 - 1, keys that are no strings,
-    half surrogates, too deep nesting.
-    """
-    try:
-        _check(value)
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
-    except (UnicodeEncodeError, RecursionError):
-        raise Malformed("no canonical JSON") from None
-
-
-def _check(value: Any) -> None:
-    match value:
-        case None | bool() | str():
-            return
-        case int() if abs(value) < 2**53:
-            return
-        case dict() if all(isinstance(key, str) for key in value):
-            for one in value.values():
-                _check(one)
-        case list() | tuple():
-            for one in value:
-                _check(one)
-        case _:
-            raise Malformed("no canonical JSON")
-
-
-def unpadded(raw: bytes) -> str:
-    """Unpadded base64 (spec, appendix); padded key ids are dropped by other clients without a word."""
-    return base64.b64encode(raw).decode().rstrip("=")
-
-
-def _raw(text: object, length: int) -> bytes:
-    if not isinstance(text, str) or len(text) > 200:
-        raise Malformed("no base64")
-    try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise Malformed("no base64") from None
-    if len(raw) != length:
-        raise Malformed("not of the right length")
-    return raw
-
-
-def _signable(value: Mapping[str, Any]) -> bytes:
-    return canonical({key: one for key, one in value.items() if key not in ("signatures", "unsigned")})
-
-
 def signed_by(value: object, user_id: str, public: str) -> bool:
     """Whether `value` bears a valid signature of `user_id`'s key `ed25519:public` (spec, "Signing JSON").
 
     False for anything malformed; never raises.
     """
-    try:
-        if not isinstance(value, dict):
-            return False
-        signature = value["signatures"][user_id][f"ed25519:{public}"]
-        Ed25519PublicKey.from_public_bytes(_raw(public, 32)).verify(_raw(signature, 64), _signable(value))
-    except (KeyError, TypeError, ValueError, AttributeError, Malformed, InvalidSignature):
-        return False
-    return True
+    return border.is_signed(value, user_id, public, public)
 
 
 class _Key:
     def __init__(self, seed: bytes) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public = unpadded(self._private.public_key().public_bytes_raw())
+        self.public = border.unpadded(self._private.public_key().public_bytes_raw())
 
     def described(self, user_id: str, usage: str) -> JSON:
         return {"user_id": user_id, "usage": [usage], "keys": {f"ed25519:{self.public}": self.public}}
 
     def sign(self, user_id: str, value: Mapping[str, Any]) -> JSON:
         """`value` with this key's signature as its only one."""
-        signature = unpadded(self._private.sign(_signable(value)))
+        signature = border.unpadded(self._private.sign(border.signable(value)))
         bare = {key: one for key, one in value.items() if key not in ("signatures", "unsigned")}
         return bare | {"signatures": {user_id: {f"ed25519:{self.public}": signature}}}
 

@@ -1,6 +1,18 @@
 """The Olm machine: our keys, our sessions, and what comes out of other people's ciphertexts.
 
-It stands on vodozemac alone. Guards:
+It stands on nio's store interface, account and sessions; of vodozemac it uses only what nio has nothing for
+(fallback keys, the form of an Olm message). nio's own machine, `nio.crypto.Olm`, is not used to read what
+others send, because:
+- its `handle_to_device_event` and `_handle_key_query` raise over what a stranger can write, in the midst of a
+  batch, with half of it taken in;
+- its `decrypt_megolm_event` ties an event's sender to the session's owner only where the device was verified,
+  and its replay window is in memory alone: somebody could speak for another, or a message be handled twice
+  after a restart;
+- it writes each outbound session to the store as an inbound one from index 0, and neither saves a consumed
+  one-time key after the first message nor keys before they are uploaded;
+- it holds every session open in memory: kilobytes for each member.
+
+Guards:
 - Everything foreign is read by `border`; a method raises Malformed over a bad event and changes nothing but,
   at most, the one-time key that it used up.
 - An Olm message says who sent it, to whom, and with which keys; what does not agree with its envelope, its
@@ -9,80 +21,43 @@ It stands on vodozemac alone. Guards:
 - Forwarded and requested room keys are neither taken nor given.
 """
 
-import base64
-import binascii
-import json
-import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import vodozemac
+from nio.api import Api
+from nio.crypto.sessions import InboundSession, OlmAccount, OutboundSession
 
 from schema.errors import Malformed
 from schema.ids import DeviceId, MatrixId
 from service.matrix import border
-from service.matrix.crypto_store import CryptoRows
-from service.matrix.devices import MEGOLM, OLM, Device, Person
-from service.matrix.room_keys import RoomKeys
-
-_MOST_OLM_SESSIONS = 5
-"""With one device; the least recently used goes."""
-
-_MOST_STRANGERS = 2000
-"""Devices of people with whom we share no room, whose Olm sessions are kept (a key may precede its room)."""
-
-_MOST_CORRESPONDENTS = 100
-"""Devices of one user with Olm sessions, as many as devices of theirs are kept; the least recent goes."""
+from service.matrix.chats import Chats
+from service.matrix.crypto_store import NOBODY, CryptoRows, SealedStore
+from service.matrix.devices import MEGOLM, OLM, Device
 
 _LONGEST_CIPHERTEXT = 128 * 1024
 
 
-@dataclass(slots=True)
-class OlmSession:
-    """One session with one device, pickled: opened for each use, since an open one takes kilobytes."""
-
-    session_id: str
-    pickle: str
-    used_at: int
-
-
-@dataclass(slots=True)
-class Correspondent:
-    """All sessions with one device, by its Curve25519 key, most recently used first."""
-
-    user: MatrixId
-    sessions: list[OlmSession]
-
-
-_NOBODY = MatrixId("")
-"""Whose device it is was forgotten; the next message says."""
-
-
 class Machine:
-    """The encryption state of one device, in memory; `rows` keeps what changed."""
+    """The encryption state of one device, worked with; `store` has it, and keeps what changed."""
 
-    def __init__(self, user: MatrixId, device: DeviceId, rows: CryptoRows, made_at: datetime) -> None:
-        self.user = user
-        self.device_id = device
-        self.rows = rows
-        self.people: dict[MatrixId, Person] = {}
-        self._pickle_key = secrets.token_bytes(32)
-        self._account: Any = vodozemac.Account()  # Its stubs leave the fallback key out.
-        self.published = False
-        self.made_at = made_at
-        self._correspondents: dict[str, Correspondent] = {}
-        self.room_keys = RoomKeys(rows)
+    def __init__(self, store: SealedStore) -> None:
+        account = store.load_account()
+        if account is None:
+            account = OlmAccount()
+            store.save_account(account)
+        self.store = store
+        self.user = MatrixId(store.user_id)
+        self.device_id = DeviceId(store.device_id)
+        self.rows = store.rows
+        self.people = store.people
+        self.room_keys = store.room_keys
         self.wedged: dict[str, MatrixId] = {}
-        self._clock = 0
-        self._name_keys()
-
-    def _name_keys(self) -> None:
-        self.curve25519 = self._account.curve25519_key.to_base64()
-        self.ed25519 = self._account.ed25519_key.to_base64()
-
-    # ---- at rest
+        self._account = account
+        self._correspondents = store.correspondents
+        self.curve25519 = account.identity_keys["curve25519"]
+        self.ed25519 = account.identity_keys["ed25519"]
 
     @classmethod
     def load(
@@ -92,73 +67,31 @@ class Machine:
         rows: CryptoRows,
         kept: Iterable[tuple[str, str, bytes]],
         now: datetime,
+        chats: Chats | None = None,
     ) -> "Machine":
-        """The machine that `kept` rows describe; where there are none, one made `now`, to be saved."""
-        machine = cls(user, device, rows, now)
-        found = False
-        for kind, _, row in kept:
-            if kind == "account":
-                machine._read_account(row)
-                found = True
-            elif kind == "olm":
-                machine._read_olm(row)
-            elif kind == "megolm":
-                machine.room_keys.restore(row)
-            elif kind == "person":
-                person = Person.from_row(row)
-                machine.people[person.user] = person
-        if not found:
-            machine._mark_account()
-        return machine
+        """The machine that `kept` rows describe; where there are none, one made `now`, to be saved.
 
-    def _read_account(self, row: bytes) -> None:
-        kept = json.loads(row)
-        if (kept["user"], kept["device"]) != (self.user, self.device_id):
-            raise ValueError("the encryption account belongs to another device")
-        self._pickle_key = bytes.fromhex(kept["key"])
-        self._account = vodozemac.Account.from_pickle(kept["pickle"], self._pickle_key)
-        self.published = kept["published"]
-        self.made_at = datetime.fromisoformat(kept["made_at"])
-        self._name_keys()
+        Raises OperatorError where the rows are another device's.
+        """
+        return cls(SealedStore.load(user, device, rows, kept, now, chats))
 
-    def _mark_account(self) -> None:
-        self.rows.mark("account", "account", self._account_row)
+    @property
+    def made_at(self) -> datetime:
+        """When this device came to be."""
+        return self.store.made_at
 
-    def _account_row(self) -> bytes:
-        row = {
-            "user": self.user,
-            "device": self.device_id,
-            "key": self._pickle_key.hex(),
-            "pickle": self._account.pickle(self._pickle_key),
-            "published": self.published,
-            "made_at": self.made_at.isoformat(),
-        }
-        return json.dumps(row).encode()
+    @property
+    def published(self) -> bool:
+        """Whether our device keys are on the homeserver."""
+        return self._account.shared
 
-    def _read_olm(self, row: bytes) -> None:
-        curve25519, user, sessions = json.loads(row)
-        opened = [OlmSession(*each) for each in sessions]
-        self._correspondents[curve25519] = Correspondent(user, opened)
-        self._clock = max([self._clock, *(each.used_at for each in opened)])
-
-    def _mark_olm(self, curve25519: str) -> None:
-        def make() -> bytes | None:
-            found = self._correspondents.get(curve25519)
-            if found is None:
-                return None
-            kept = [[each.session_id, each.pickle, each.used_at] for each in found.sessions]
-            return json.dumps([curve25519, found.user, kept]).encode()
-
-        self.rows.mark("olm", curve25519, make)
+    @published.setter
+    def published(self, published: bool) -> None:
+        self._account.shared = published
 
     def mark_person(self, user: MatrixId) -> None:
         """The record of `user` changed or went."""
-
-        def make() -> bytes | None:
-            found = self.people.get(user)
-            return None if found is None else found.to_row()
-
-        self.rows.mark("person", user, make)
+        self.store.mark_person(user)
 
     # ---- our own keys
 
@@ -178,7 +111,7 @@ class Machine:
     def sign(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """`value` with our device's signature added to it (spec, "Signing JSON")."""
         signed = dict(value)
-        signature = self._account.sign(border.canonical(signed)).to_base64()
+        signature = self._account.sign(border.signable(signed).decode())
         signatures = {user: dict(each) for user, each in border.part(signed, "signatures").items()}
         signatures.setdefault(self.user, {})[f"ed25519:{self.device_id}"] = signature
         signed["signatures"] = signatures
@@ -193,26 +126,32 @@ class Machine:
         body: dict[str, Any] = {}
         if not self.published:
             body["device_keys"] = self.device_keys()
-        wanted = self._account.max_number_of_one_time_keys
-        missing = wanted - (count or 0) - len(self._account.one_time_keys)
+        wanted = self._account.max_one_time_keys
+        missing = wanted - (count or 0) - len(self._one_time_keys())
         if (count or 0) <= wanted // 2 and missing > 0:
             self._account.generate_one_time_keys(missing)
-        if (fallback_used or not self.published) and not self._account.fallback_key:
-            self._account.generate_fallback_key()
-        if self._account.one_time_keys:
-            body["one_time_keys"] = self._signed_keys(self._account.one_time_keys, {})
-        if self._account.fallback_key:
-            body["fallback_keys"] = self._signed_keys(self._account.fallback_key, {"fallback": True})
+        # nio knows no fallback key: the account that it wraps has it.
+        inner: Any = self._account._account
+        if (fallback_used or not self.published) and not inner.fallback_key:
+            inner.generate_fallback_key()
+        if one_time := self._one_time_keys():
+            body["one_time_keys"] = self._signed_keys(one_time, {})
+        if inner.fallback_key:
+            fallback = {name: public.to_base64() for name, public in inner.fallback_key.items()}
+            body["fallback_keys"] = self._signed_keys(fallback, {"fallback": True})
         if not body:
             return None
         self._mark_account()
         return body
 
-    def _signed_keys(self, keys: Mapping[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-        return {
-            f"signed_curve25519:{name}": self.sign({"key": public.to_base64(), **extra})
-            for name, public in keys.items()
-        }
+    def _one_time_keys(self) -> dict[str, str]:
+        return self._account.one_time_keys["curve25519"]
+
+    def _signed_keys(self, keys: Mapping[str, str], extra: dict[str, Any]) -> dict[str, Any]:
+        return {f"signed_curve25519:{name}": self.sign({"key": key, **extra}) for name, key in keys.items()}
+
+    def _mark_account(self) -> None:
+        self.store.save_account(self._account)
 
     def mark_uploaded(self) -> None:
         """The keys of the last body are on the homeserver, or are to be given up for fresh ones."""
@@ -247,7 +186,7 @@ class Machine:
             raise Malformed("an unknown kind of message")
         message = vodozemac.AnyOlmMessage
         read = border.attempt(
-            message.from_parts, kind, _base64(border.text(mine.get("body"), _LONGEST_CIPHERTEXT))
+            message.from_parts, kind, border.unbase64(border.text(mine.get("body"), _LONGEST_CIPHERTEXT))
         )
         payload = self._decrypt_olm(sender, sender_key, read)
         if payload.get("type") == "m.room_key":
@@ -257,39 +196,41 @@ class Machine:
         self, sender: MatrixId, sender_key: str, message: vodozemac.AnyOlmMessage
     ) -> dict[str, Any]:
         known = self._correspondents.get(sender_key)
-        if known is not None and known.user not in (sender, _NOBODY):
+        if known is not None and known.user not in (sender, NOBODY):
             raise Malformed("the device belongs to somebody else")
         prekey = message.to_pre_key()
         for each in known.sessions if known else ():
             if prekey is not None and each.session_id != border.attempt(prekey.session_id):
                 continue
             try:
-                session = vodozemac.Session.from_pickle(each.pickle, self._pickle_key)
-                plaintext = border.attempt(session.decrypt, message)
+                session = self.store.open_session(each)
+                plaintext = border.attempt(session.decrypt, message, "strict")
             except Malformed:
                 if prekey is None:
                     continue
                 self._wedge(sender, sender_key)
                 raise
             payload = self._read_payload(sender, plaintext)
-            self._keep_olm(sender, sender_key, session)
+            self.store.keep_session(sender, sender_key, session)
             return payload
         if prekey is None:
             self._wedge(sender, sender_key)
             raise Malformed("no session for it")
-        identity = border.attempt(vodozemac.Curve25519PublicKey.from_base64, sender_key)
+        session = InboundSession(self._account, prekey, sender_key)
         try:
-            session, plaintext = border.attempt(self._account.create_inbound_session, identity, prekey)
+            plaintext = border.attempt(session.decrypt, prekey, "strict")
         except Malformed:
             self._wedge(sender, sender_key)
             raise
-        # The one-time key is used up from here on, whatever the message turns out to say.
-        self._mark_account()
+        finally:
+            if session.id:
+                # The one-time key is used up from here on, whatever the message turns out to say.
+                self._mark_account()
         payload = self._read_payload(sender, plaintext)
-        self._keep_olm(sender, sender_key, session)
+        self.store.keep_session(sender, sender_key, session)
         return payload
 
-    def _read_payload(self, sender: MatrixId, plaintext: bytes) -> dict[str, Any]:
+    def _read_payload(self, sender: MatrixId, plaintext: str) -> dict[str, Any]:
         """Hold the plaintext against its envelope (spec, "m.olm.v1.curve25519-aes-sha2")."""
         payload = border.parse(plaintext)
         if payload.get("sender") != sender or payload.get("recipient") != self.user:
@@ -298,18 +239,6 @@ class Machine:
             raise Malformed("the message is for another device")
         border.key(border.part(payload, "keys").get("ed25519"))
         return payload
-
-    def _keep_olm(self, user: MatrixId, curve25519: str, session: vodozemac.Session) -> None:
-        self._clock += 1
-        found = self._correspondents.pop(curve25519, None) or Correspondent(user, [])
-        found.user = user
-        # Taken out and put back, the most recent correspondent is last: the first strangers are the oldest.
-        self._correspondents[curve25519] = found
-        name = session.session_id
-        others = [each for each in found.sessions if each.session_id != name]
-        fresh = OlmSession(name, session.pickle(self._pickle_key), self._clock)
-        found.sessions = [fresh, *others][:_MOST_OLM_SESSIONS]
-        self._mark_olm(curve25519)
 
     def _wedge(self, user: MatrixId, curve25519: str) -> None:
         """Note that a device's messages can't be read; only for devices that we know is anything done."""
@@ -323,19 +252,15 @@ class Machine:
         public = border.key(claimed.get("key"))
         if not border.is_signed(claimed, user, device.device_id, device.ed25519):
             raise Malformed("a one-time key that the device did not sign")
-        session = border.attempt(
-            self._account.create_outbound_session,
-            border.attempt(vodozemac.Curve25519PublicKey.from_base64, device.curve25519),
-            border.attempt(vodozemac.Curve25519PublicKey.from_base64, public),
-        )
-        self._keep_olm(user, device.curve25519, session)
+        session = border.attempt(OutboundSession, self._account, device.curve25519, public)
+        self.store.keep_session(user, device.curve25519, session)
 
     def encrypt_to_device(
         self, user: MatrixId, device: Device, type_: str, content: dict[str, Any]
     ) -> dict[str, Any]:
         """The content of an `m.room.encrypted` to-device event; Malformed without a usable session."""
         found = self._correspondents.get(device.curve25519)
-        if found is None or found.user not in (user, _NOBODY):
+        if found is None or found.user not in (user, NOBODY):
             raise Malformed("no session with the device")
         payload = {
             "type": type_,
@@ -346,54 +271,17 @@ class Machine:
             "recipient": user,
             "recipient_keys": {"ed25519": device.ed25519},
         }
-        session = vodozemac.Session.from_pickle(found.sessions[0].pickle, self._pickle_key)
-        kind, ciphertext = border.attempt(session.encrypt, json.dumps(payload).encode()).to_parts()
-        self._keep_olm(user, device.curve25519, session)
+        session = self.store.open_session(found.sessions[0])
+        kind, ciphertext = border.attempt(session.encrypt, Api.to_json(payload)).to_parts()
+        self.store.keep_session(user, device.curve25519, session)
         return {
             "algorithm": OLM,
             "sender_key": self.curve25519,
-            "ciphertext": {device.curve25519: {"type": kind, "body": _unpadded(ciphertext)}},
+            "ciphertext": {device.curve25519: {"type": kind, "body": border.unpadded(ciphertext)}},
         }
 
     # ---- what goes
 
     def forget_people(self, among: Callable[[MatrixId], bool]) -> None:
         """Drop people for whom `among` is false, and, past a bound, their sessions."""
-        for user in [each for each in self.people if not among(each)]:
-            del self.people[user]
-            self.mark_person(user)
-        strangers = [key for key, found in self._correspondents.items() if not among(found.user)]
-        for curve25519 in strangers[:-_MOST_STRANGERS]:
-            del self._correspondents[curve25519]
-            self._mark_olm(curve25519)
-        of_one: dict[MatrixId, int] = {}
-        for curve25519, found in reversed(list(self._correspondents.items())):
-            of_one[found.user] = of_one.get(found.user, 0) + 1
-            if of_one[found.user] > _MOST_CORRESPONDENTS and found.user != _NOBODY:
-                del self._correspondents[curve25519]
-                self._mark_olm(curve25519)
-        self.room_keys.forget_strangers(among)
-
-    def forget(self, user: MatrixId) -> None:
-        """Keep nothing that names `user`: we share no room with them any more.
-
-        The sessions with their devices stay, without a name: whoever comes back goes on with them, and
-        without ours nothing that they write could be read until their client makes new ones.
-        """
-        if self.people.pop(user, None) is not None:
-            self.mark_person(user)
-        for curve25519, found in self._correspondents.items():
-            if found.user == user:
-                found.user = _NOBODY
-                self._mark_olm(curve25519)
-
-
-def _base64(value: str) -> bytes:
-    try:
-        return base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise Malformed("not base64") from None
-
-
-def _unpadded(value: bytes) -> str:
-    return base64.b64encode(value).decode().rstrip("=")
+        self.store.forget_people(among)

@@ -1,7 +1,8 @@
 """What people write: the content of a message event goes in, one of our events comes out.
 
 Guards: a body is text of at most 16 KiB that can be encoded, or the message has no words for us; notices are
-never answered, or two services would talk to each other for ever; edits and quotes are told apart.
+never answered, or two services would talk to each other for ever; edits and quotes are told apart. A fault in
+one field costs that field alone: nio's event classes refuse a message whole, and so do not read here.
 """
 
 from dataclasses import dataclass

@@ -7,21 +7,22 @@ Guards:
   its unbroken run of handled indexes, so that the database can't read yesterday's messages. A gap holds it
   for at most a day.
 - The first key to come under a name stays: one that begins earlier would open again what was handled.
-- Numbers are bounded: of the sessions of one user, and of the steps to an index.
+- Numbers are bounded: of the sessions of one user, and of the steps to an index (which is why an event's
+  index is read from its ciphertext before nio's session is asked to go there).
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import vodozemac
+from nio.crypto.sessions import InboundGroupSession
 
 from schema.errors import Malformed
 from schema.ids import EventId, MatrixId, RoomId
 from service.matrix import border
-from service.matrix.crypto_store import CryptoRows
 from service.matrix.devices import MEGOLM
 
 _MOST_OF_ONE = 100
@@ -105,13 +106,27 @@ class RoomKey:
         self.gap_since = None
 
     def _move(self, index: int) -> None:
-        if index != self.index and (exported := self.open().export_at(index)) is not None:
-            self.exported = exported.to_base64()
+        if index != self.index:
+            self.exported = self.open().export_session(index)
             self.index = index
 
-    def open(self) -> vodozemac.InboundGroupSession:
+    @classmethod
+    def of(cls, owner: MatrixId, session: InboundGroupSession) -> "RoomKey":
+        """The key of `session`, which `owner` sent us."""
+        index = session.first_known_index
+        return cls(
+            owner,
+            RoomId(session.room_id),
+            session.id,
+            session.sender_key,
+            session.ed25519,
+            session.export_session(index),
+            index,
+        )
+
+    def open(self) -> InboundGroupSession:
         """The session itself; it is not kept, since an exported one takes a tenth of the memory."""
-        return vodozemac.InboundGroupSession.import_session(vodozemac.ExportedSessionKey(self.exported))
+        return InboundGroupSession.import_session(self.exported, self.ed25519, self.sender_key, self.room)
 
 
 @dataclass(frozen=True)
@@ -133,15 +148,18 @@ class Replayed(Malformed):
 
 @dataclass(slots=True)
 class RoomKeys:
-    """All inbound sessions, in memory; `rows` keeps what changed."""
+    """All inbound sessions, in memory; `mark` (kind, name, row) is told what changed."""
 
-    rows: CryptoRows
+    mark: Callable[[str, str, Callable[[], bytes | None]], None]
     _keys: dict[Name, RoomKey] = field(default_factory=dict)
     _names: dict[MatrixId, dict[Name, None]] = field(default_factory=dict)
 
     def restore(self, row: bytes) -> None:
         """Take in one row from disk."""
         self._keep(RoomKey.from_row(row))
+
+    def __iter__(self) -> Iterator[RoomKey]:
+        return iter(self._keys.values())
 
     def _keep(self, key: RoomKey) -> None:
         self._keys[key.name] = key
@@ -152,7 +170,7 @@ class RoomKeys:
             found = self._keys.get(name)
             return None if found is None else found.to_row()
 
-        self.rows.mark("megolm", "\0".join(name), make)
+        self.mark("megolm", "\0".join(name), make)
 
     def drop(self, name: Name) -> None:
         """Forget one session."""
@@ -172,16 +190,19 @@ class RoomKeys:
         ed25519 = border.key(border.part(payload, "keys").get("ed25519"))
         if (sender, room, session_id) in self._keys:
             return
-        session_key = border.attempt(vodozemac.SessionKey, border.text(content.get("session_key"), 1024))
-        session = border.attempt(vodozemac.InboundGroupSession, session_key)
-        index = session.first_known_index
-        exported = session.export_at(index)
-        if session.session_id != session_id or exported is None or index > _FURTHEST_INDEX:
+        session_key = border.text(content.get("session_key"), 1024)
+        session = border.attempt(InboundGroupSession, session_key, ed25519, sender_key, room)
+        if session.id != session_id or session.first_known_index > _FURTHEST_INDEX:
             raise Malformed("a room key that is not what it says")
-        key = RoomKey(sender, room, session_id, sender_key, ed25519, exported.to_base64(), index)
+        self.keep(border.attempt(RoomKey.of, sender, session))
+
+    def keep(self, key: RoomKey) -> None:
+        """Keep `key`, unless one came under its name before; of one user only the newest are kept."""
+        if key.name in self._keys:
+            return
         self._keep(key)
         self._mark(key.name)
-        theirs = list(self._names[sender])
+        theirs = list(self._names[key.owner])
         for old in theirs[: max(0, len(theirs) - _MOST_OF_ONE)]:
             self.drop(old)
 
@@ -212,9 +233,9 @@ class RoomKeys:
             raise Malformed("an index that takes too many steps")
         if (key.handled or {}).get(index, event) != event:
             raise Replayed("another event had this index")
-        plaintext = border.attempt(border.attempt(key.open).decrypt, message)
-        payload = border.parse(plaintext.plaintext)
-        if payload.get("room_id") != room or plaintext.message_index != index:
+        plaintext, opened = border.attempt(border.attempt(key.open).decrypt, ciphertext)
+        payload = border.parse(plaintext)
+        if payload.get("room_id") != room or opened != index:
             raise Malformed("the message was written for another place")
         return Plaintext(payload, index, key.name)
 

@@ -12,9 +12,11 @@ Guards:
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-import vodozemac
+from nio.api import Api
+from nio.crypto.sessions import OutboundGroupSession
 
 from schema.errors import HomeserverRefused, Malformed, Unreachable, WorldError
 from schema.ids import DeviceId, MatrixId, RoomId
@@ -22,11 +24,10 @@ from service.clock import Clock
 from service.matrix import border
 from service.matrix.devices import MEGOLM, Device, Person
 from service.matrix.machine import Machine
-from service.matrix.transport import Transport, client_path
+from service.matrix.transport import NO_TOKEN, Transport
 
-_MOST_MESSAGES = 100
 _LONGEST_USE = 7 * 24 * 3600.0
-"""Seconds; both are the spec's defaults for `m.room.encryption`."""
+"""Seconds; the spec's default for `m.room.encryption`, as nio's most messages of a session are."""
 
 _TRY_DEVICE_AGAIN = 300.0
 _CLAIM_SECONDS = 5.0
@@ -41,17 +42,24 @@ Holder = tuple[MatrixId, DeviceId, str]
 class RoomSession:
     """One outbound Megolm session; `person_devices` is the device list that it was last compared with."""
 
-    session: vodozemac.GroupSession
+    session: OutboundGroupSession
     member: MatrixId
     made_at: float
     holders: set[Holder] = field(default_factory=set)
     person_devices: tuple[Device, ...] | None = None
     again_at: float | None = None
-    sent: int = 0
+
+    @classmethod
+    def new(cls, member: MatrixId, now: float) -> "RoomSession":
+        """A fresh one, which nobody has yet."""
+        session = OutboundGroupSession()
+        # nio asks the wall clock, which may jump, and then refuses to encrypt: its age is judged here alone.
+        session.max_age = timedelta.max
+        return cls(session, member, now)
 
     def worn(self, now: float) -> bool:
         """Whether it was used enough."""
-        return self.sent >= _MOST_MESSAGES or now - self.made_at > _LONGEST_USE
+        return self.session.message_count >= self.session.max_messages or now - self.made_at > _LONGEST_USE
 
 
 class Sharing:
@@ -99,7 +107,7 @@ class Sharing:
             raise Unreachable("share: no device of the member counts")
         gone = found is None or bool(found.holders - devices.keys()) or found.member != person.user
         if found is None or gone or found.worn(now):
-            found = self._sessions[room] = RoomSession(vodozemac.GroupSession(), person.user, now)
+            found = self._sessions[room] = RoomSession.new(person.user, now)
         lacking = [device for holder, device in devices.items() if holder not in found.holders]
         compared = person.devices
         await self._share(room, found, person.user, lacking)
@@ -116,13 +124,12 @@ class Sharing:
         self, room: RoomId, session: RoomSession, type_: str, content: dict[str, Any]
     ) -> dict[str, Any]:
         """The content of an `m.room.encrypted` event (spec, "m.megolm.v1.aes-sha2")."""
-        session.sent += 1
-        plaintext = border.canonical({"type": type_, "content": content, "room_id": room})
+        plaintext = Api.to_canonical_json({"type": type_, "content": content, "room_id": room})
         machine = self._machine()
         return {
             "algorithm": MEGOLM,
-            "ciphertext": session.session.encrypt(plaintext).to_base64(),
-            "session_id": session.session.session_id,
+            "ciphertext": session.session.encrypt(plaintext),
+            "session_id": session.session.id,
             "sender_key": machine.curve25519,
             "device_id": machine.device_id,
         }
@@ -137,8 +144,8 @@ class Sharing:
         content = {
             "algorithm": MEGOLM,
             "room_id": room,
-            "session_id": session.session.session_id,
-            "session_key": session.session.session_key.to_base64(),
+            "session_id": session.session.id,
+            "session_key": session.session.session_key,
         }
         messages: dict[str, Any] = {}
         holders: set[Holder] = set()
@@ -151,24 +158,24 @@ class Sharing:
         if messages:
             await self._send(machine, user, messages)
             session.holders |= holders
+            session.session.mark_as_shared()
 
     async def _send(self, machine: Machine, user: MatrixId, messages: dict[str, Any]) -> None:
         await self._save()
         if machine is not self._machine():
             raise Unreachable("share: the machine was loaded anew")
-        path = client_path("sendToDevice", "m.room.encrypted", secrets.token_hex(16))
-        await self._transport.request("send to device", "PUT", path, body={"messages": {user: messages}})
+        body = {"messages": {user: messages}}
+        asked = Api.to_device(NO_TOKEN, "m.room.encrypted", body, secrets.token_hex(16))
+        await self._transport.ask("send to device", asked)
 
     async def _claim(self, machine: Machine, user: MatrixId, devices: Sequence[Device]) -> None:
         """Start Olm sessions with `devices`, as many as give a key that they signed."""
         if not devices:
             return
-        wanted = {device.device_id: "signed_curve25519" for device in devices}
-        body = {"one_time_keys": {user: wanted}, "timeout": round(_CLAIM_SECONDS * 1000)}
+        asked = Api.keys_claim(NO_TOKEN, {user: [device.device_id for device in devices]})
+        more = {"timeout": round(_CLAIM_SECONDS * 1000)}
         try:
-            answer = await self._transport.request(
-                "keys claim", "POST", client_path("keys", "claim"), body=body, timeout=_CLAIM_SECONDS + 5
-            )
+            answer = await self._transport.ask("keys claim", asked, more=more, timeout=_CLAIM_SECONDS + 5)
         except HomeserverRefused:
             raise Unreachable("share: the claim was refused") from None
         if machine is not self._machine():

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from nio.api import Api
+
 from schema.errors import AlongsideError, HomeserverRefused, Malformed, OperatorError, Throttled, WorldError
 from schema.ids import MatrixId, RoomId
 from service import logs
@@ -28,7 +30,7 @@ from service.matrix.chats import Chat
 from service.matrix.client import Client
 from service.matrix.crypto_store import Records
 from service.matrix.messages import Step
-from service.matrix.transport import Transport, client_path
+from service.matrix.transport import NO_TOKEN, Transport
 from service.matrix.waiting import Unread, Waiting
 
 _log = logs.get("service.matrix")
@@ -71,7 +73,7 @@ FILTER = json.dumps(
     },
     separators=(",", ":"),
 )
-_GAP_FILTER = json.dumps({"types": _WORDS, "lazy_load_members": True}, separators=(",", ":"))
+_GAP_FILTER = {"types": _WORDS, "lazy_load_members": True}
 
 
 @dataclass
@@ -164,13 +166,15 @@ class Sync:
     async def step(self) -> None:
         """One request, and the transaction that its answer makes. Raises any of our errors."""
         await self._restore()
-        query = {"filter": FILTER, "set_presence": "offline", "timeout": str(round(self._poll() * 1000))}
-        if self._token is not None:
-            query["since"] = self._token
-        begun = self._clock.monotonic()
-        answer = await self._transport.request(
-            "sync", "GET", client_path("sync"), query=query, timeout=_POLL + _ANSWER
+        asked = Api.sync(
+            NO_TOKEN,
+            since=self._token,
+            timeout=round(self._poll() * 1000),
+            filter=FILTER,
+            set_presence="offline",
         )
+        begun = self._clock.monotonic()
+        answer = await self._transport.ask("sync", asked, timeout=_POLL + _ANSWER)
         await self._restore()
         before = self._token
         brought = await self._take(answer)
@@ -189,6 +193,8 @@ class Sync:
             token = await transaction.read_instance(TOKEN)
             unread = await transaction.unread_since(_EVER)
         self._token = None if token is None else token.decode()
+        if self._token is not None:
+            self._client.machine.store.save_sync_token(self._token)
         self._waiting.restore([Unread.from_row(each.raw, each.since) for each in unread])
         self._restored = True
 
@@ -229,9 +235,10 @@ class Sync:
         await self._ask_members(batch)
         await self._client.directory.refresh(self._stale(batch), _KEYS_SECONDS)
         now = self._clock.now()
+        # Whoever wrote is answered before those who only came: after a first sync that can be a thousand.
+        self._reader.words(batch, now)
         for room in batch.touched:
             self._reader.company(batch, room)
-        self._reader.words(batch, now)
         changed = bool(batch.events or batch.handled or batch.fresh or batch.done or batch.timeline)
         changed = changed or bool(self._client.chats.changed or self._client.machine.rows.waiting)
         if changed or batch.token != self._token:
@@ -306,12 +313,13 @@ class Sync:
 
     async def _fill_gap(self, batch: Batch, chat: Chat, gap: _Gap) -> None:
         """Read the part of a room's timeline that a sync left out; its state has come with the sync."""
-        path = client_path("rooms", chat.room, "messages")
         end = gap.whole[1]
         while gap.pages < _PAGES:
-            query = {"dir": "b", "from": gap.position, "to": end, "limit": str(_PAGE), "filter": _GAP_FILTER}
+            asked = Api.room_messages(
+                NO_TOKEN, chat.room, gap.position, end, limit=_PAGE, message_filter=_GAP_FILTER
+            )
             try:
-                answer = await self._transport.request("read gap", "GET", path, query=query)
+                answer = await self._transport.ask("read gap", asked)
             except HomeserverRefused:
                 break
             gap.found += border.items(answer, "chunk")
@@ -367,6 +375,8 @@ class Sync:
                 await transaction.write_chats(kept)
                 changed = machine.rows.changed()
                 await transaction.write_crypto(changed.rows)
+                # After a failed commit the machine goes, and this with it.
+                machine.store.save_sync_token(batch.token)
                 await transaction.write_instance(TOKEN, batch.token.encode())
         except BaseException:
             # What was decrypted can't be decrypted twice: begin again from what is on disk.

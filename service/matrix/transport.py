@@ -8,9 +8,9 @@ an exception's text. Every outgoing call passes `request`, so that a fail point 
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import aiohttp
 
@@ -28,6 +28,10 @@ _BRACKETS = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*"', re.DOTALL)
 """Brackets, and strings, so that no bracket inside one is taken for a bracket."""
 
 
+_PASSING = ("M_USER_LOCKED", "M_USER_SUSPENDED", "M_RESOURCE_LIMIT_EXCEEDED")
+"""Refusals that an administrator lifts again: what waits must not be thrown away meanwhile."""
+
+
 def path(*segments: str) -> str:
     """Join path segments below the homeserver's root, each percent-encoded whole (RFC 3986)."""
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
@@ -36,6 +40,10 @@ def path(*segments: str) -> str:
 def client_path(*segments: str) -> str:
     """A path of the client-server API, `/_matrix/client/v3/…`."""
     return path("_matrix", "client", "v3", *segments)
+
+
+NO_TOKEN = ""
+"""What `nio.Api` is given for an access token: it would put one into the query, where proxies log it."""
 
 
 class Transport:
@@ -90,6 +98,29 @@ class Transport:
             raise Unreachable(f"{call}: {type(error).__name__}") from None
         reached(f"after {call}")
         return _answer(call, status, retry_after, raw)
+
+    async def ask(
+        self,
+        call: str,
+        asked: Sequence[str],
+        *,
+        more: Mapping[str, Any] | None = None,
+        timeout: float = 30.0,
+    ) -> JSON:
+        """Ask once what a function of `nio.Api`, given NO_TOKEN, built: method, path and perhaps a JSON body.
+
+        `more` is what nio leaves out of the body. The access token goes into the header, as with `request`,
+        which this is in all else.
+        """
+        method, target, *data = asked
+        path, _, encoded = target.partition("?")
+        query = dict(parse_qsl(encoded, keep_blank_values=True))
+        if query.pop("access_token", NO_TOKEN) != NO_TOKEN:
+            raise ValueError("an access token in a query")
+        body = json.loads(data[0]) if data else None
+        if more or (body is None and method == "POST"):
+            body = {**(body or {}), **(more or {})}
+        return await self.request(call, method, path, query=query or None, body=body, timeout=timeout)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -154,6 +185,8 @@ def _answer(call: str, status: int, retry_after: str, raw: bytes) -> JSON:
                 "The homeserver does not take this account's access token any more",
                 fix="Sign the account in again with `alongside init --sign-in`.",
             )
+        if status == 408 or code in _PASSING:
+            raise Unreachable(f"{call}: {status} {code}")
         raise HomeserverRefused(status, code, call, answer)
     return answer
 

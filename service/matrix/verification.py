@@ -28,7 +28,7 @@ from vodozemac import Curve25519PublicKey, EstablishedSas, Sas
 from schema.errors import HomeserverRefused, Malformed, NotPrivate, WorldError
 from schema.ids import DeviceId, EventId, MatrixId, RoomId
 from service.matrix.accounts import query_keys, section
-from service.matrix.identity import canonical, unpadded
+from service.matrix.border import canonical, unpadded
 from service.matrix.transport import JSON, Transport, client_path
 
 PREFIX = "m.key.verification."

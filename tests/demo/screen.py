@@ -236,7 +236,7 @@ class Screen:
 
     def _shares(self) -> dict[str, int]:
         rest = self._width - 9
-        sight = 39 if rest >= 120 else 27
+        sight = 39 if rest >= 120 else 29
         side = int((rest - sight) * 0.27)
         return {"desk": rest - sight - 2 * side, "member": side, "peer": side, "sight": sight}
 

@@ -171,7 +171,7 @@ async def stage(screen: Screen) -> AsyncIterator[Stage]:
         screen.status("starting a homeserver")
         await homeserver.start()
         told = await homeserver.call("GET", "/_synapse/admin/v1/server_version")
-        version = str(told["server_version"])
+        version = str(told["server_version"]).partition(" ")[0]
         screen.step("Homeserver", f"Synapse {version}, on {homeserver.url}", began)
 
         screen.status("making the accounts; starting the service and two members")

@@ -8,6 +8,7 @@ Rules guarded here:
 
 import asyncio
 import os
+import re
 import signal
 import time
 from collections import Counter, deque
@@ -33,6 +34,8 @@ TIMINGS = {
 _GRACE = 1.0
 """Seconds after a step in which what it set off may still reach its point."""
 _PATIENCE = 30.0
+_NOTED = re.compile(r'\{(@[^}]+)\} Processed request: .*? "[A-Z]+ (\S+) HTTP')
+_NOT_COUNTED = {"before sync", "before keeper sync", "before purge", "before purge status"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Rig:
     arm: Path
     log: Path
     deaths: int = 0
+    _log_began: int = 0
     _supervisor: asyncio.Task[None] | None = None
 
     @classmethod
@@ -65,6 +69,7 @@ class Rig:
         instance = await Instance.make(homeserver, directory, timings=TIMINGS, admin=True)
         asker, peer = await asyncio.gather(*(Member.start(homeserver, kind="nio") for _ in range(2)))
         rig = cls(instance, asker, peer, directory / "armed", directory / "points")
+        rig._log_began = homeserver.log.stat().st_size
         rig.log.touch()
         rig._supervisor = asyncio.create_task(rig._supervise())
         await rig.runs()
@@ -115,6 +120,21 @@ class Rig:
     def reached(self) -> list[str]:
         """The names of all points reached so far."""
         return [line.rpartition("#")[0] for line in self.log.read_text().splitlines()]
+
+    def requests(self) -> tuple[int, int]:
+        """How many requests passed a fail point, and how many the homeserver noted of our two accounts.
+
+        Left out are those that wait for news, of which one is cut off by each stop, and the administrator's.
+        """
+        names = [name for name in self.reached() if name.startswith("before ")]
+        passed = [
+            name for name in names if not name.startswith("before commit ") and name not in _NOT_COUNTED
+        ]
+        with self.instance.homeserver.log.open("rb") as log:
+            log.seek(self._log_began)
+            noted = _NOTED.findall(log.read().decode(errors="replace"))
+        ours = {self.instance.desk_user, self.instance.keeper_user}
+        return len(passed), sum(user in ours and "/sync" not in path for user, path in noted)
 
 
 async def until(holds: Callable[[], bool], what: str, within: float = _PATIENCE) -> None:
@@ -245,10 +265,12 @@ class Journey:
             assert len(invites) == self._invited + 1, f"the {who} was invited more than once"
 
     def told(self) -> dict[str, list[str]]:
-        """What each was told, in order, without the hours."""
+        """What each was told, in order, without the hours and their own address."""
         return {
             who: [
-                timeless(one.body if one.failure is None else "UNREADABLE")
+                timeless(one.body if one.failure is None else "UNREADABLE").replace(
+                    self.person(who).id, "ADDRESS"
+                )
                 for one in self.person(who).heard()
             ]
             for who in self.chats
@@ -270,7 +292,7 @@ class Journey:
             try:
                 await step()
                 if kill is None and not waiting:
-                    await asyncio.sleep(_GRACE / 2)  # What the step set off belongs to it in the record.
+                    await asyncio.sleep(_GRACE / 3)  # What the step set off belongs to it in the record.
                 elif kill is not None:
                     with suppress(AssertionError):
                         await until(lambda: not self.rig.arm.exists(), "the point", _GRACE)

@@ -259,7 +259,7 @@ class Story:
         found = [
             (record.due_at, TABLES[type(record)], record.id)
             for record in self.records.rows.values()
-            if not isinstance(record, Member) and record.due_at is not None
+            if record.due_at is not None
         ]
         if not found:
             return None

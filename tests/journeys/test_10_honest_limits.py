@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.journeys.conftest import People
+from tests.journeys.fixtures import People
 from tests.live import story
 from tests.live.instance import Instance
 

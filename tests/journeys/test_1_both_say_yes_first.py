@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.journeys.conftest import People
+from tests.journeys.fixtures import People
 from tests.journeys.stage import Person, onlooker, rooms_of_keeper
 from tests.live.instance import Instance
 

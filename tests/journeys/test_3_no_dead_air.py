@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from tests.journeys.conftest import People
-from tests.journeys.stage import Person, counts, meet
+from tests.journeys.fixtures import People
+from tests.journeys.stage import Person, counts
 from tests.live import story
 from tests.live.instance import Instance
 from tests.live.member import Message
@@ -25,12 +25,17 @@ def _has_a_time(told: Message) -> None:
 async def test_nobody_there(hasty: list[Instance], people: People) -> None:
     """With nobody to ask the member is told so, and the next hour; then somebody comes and is asked."""
     instance = hasty[0]
-    (asker,) = await people(instance, 1)
+    asker, peer = await people(instance, 2)
+    await peer.writes("offer")
+    for key in ("offer.length", "offer.topics", "offer.card", "offer.fear"):
+        await peer.hears(key)
+        await peer.writes("skip")
+    await peer.hears("offer.recap")
     await asker.asks(note="", hears_of="request.nobody")
-    told = asker.heard()[-1]
-    _has_a_time(told)
-    (peer,) = await people(instance, 1)
-    await peer.offers()
+    _has_a_time(asker.heard()[-1])
+    # The offer counts from this yes on.
+    await peer.writes("yes")
+    await peer.hears("offer.begun")
     asked = await story.is_asked(peer.member, peer.chat, timeout=10)
     shown = await story.says_yes(peer.member, peer.chat, asked, note=False)
     await story.goes_on(peer.member, peer.chat, shown)
@@ -129,8 +134,15 @@ async def test_one_request_at_a_time(calm: Instance, people: People) -> None:
     """Who has asked already is told how it stands; a second request is not made."""
     asker, peer = await people(calm, 2)
     await peer.offers()
-    room = await meet(asker, peer)
-    assert room
-    assert "requests" not in counts(calm)
+    await asker.asks()
+    await asker.writes("talk")
+    told = await asker.hears("talk.already")
+    assert "status" in told.body
+    await asker.writes("status")
+    _has_a_time(await asker.hears("status.looking"))
+    assert counts(calm)["requests"] == 1
+    await peer.goes_on()
+    await asker.agrees()
+    assert await asker.joins() == await peer.joins()
     await asker.writes("status")
     await asker.hears("status.room")

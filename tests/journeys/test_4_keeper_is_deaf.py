@@ -11,7 +11,7 @@ import pytest
 
 from schema.ids import DeviceId, MatrixId
 from service.matrix.transport import Transport
-from tests.journeys.conftest import People
+from tests.journeys.fixtures import People
 from tests.journeys.stage import meet, members_of, rooms_of_keeper, state_of
 from tests.live import story
 from tests.live.accounts import Signed, upload_device

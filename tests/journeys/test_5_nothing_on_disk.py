@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.conftest import People
+from tests.journeys.fixtures import People
 from tests.journeys.stage import PASSING, RECORDS, Person, meet, rows
 from tests.live import story
 from tests.live.canaries import canary, scan

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.journeys.conftest import People
+from tests.journeys.fixtures import People
 from tests.journeys.stage import MemberFailed, Person, counts, is_gone, joined, meet, members_of
 from tests.live import story
 from tests.live.homeserver import JsonObject, Refused

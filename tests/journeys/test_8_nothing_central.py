@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.journeys.conftest import People
+from tests.journeys.fixtures import People
 from tests.journeys.stage import meet
 from tests.live import story
 from tests.live.instance import Instance

@@ -11,7 +11,7 @@ from vodozemac import Account as Machine
 
 from schema.ids import DeviceId, MatrixId
 from service.matrix.accounts import register
-from service.matrix.identity import canonical
+from service.matrix.border import canonical
 from service.matrix.transport import Transport, client_path
 from tests.live.homeserver import Homeserver
 

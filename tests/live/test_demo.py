@@ -14,8 +14,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.live.homeserver import CHECKOUT
-from tests.live.member import javascript_ready
+from tests.live import story
+from tests.live.homeserver import CHECKOUT, Homeserver
+from tests.live.member import Member, javascript_ready
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
@@ -170,25 +171,27 @@ async def test_a_reader_who_leaves_ends_it(directory: Path) -> None:
         assert played.files() == []
 
 
-async def test_it_can_be_kept(directory: Path) -> None:
-    """With --keep everything stays up until Ctrl-C, and the log-ins that it prints are good."""
+async def test_it_can_be_kept(directory: Path, tmp_path: Path) -> None:
+    """With --keep everything stays up until Ctrl-C, and an app that logs in as it says meets the desk."""
     async with demo(directory, "--keep") as kept:
-        await kept.until("Configuration")
+        await kept.until("Service's log")
         shown = dict(re.findall(r"^ +(\S+(?: \S+)?)  +(\S.*)$", kept.said, re.MULTILINE))
-        url = shown["Homeserver"]
-        user = next(name for name in shown if name.startswith("@guest-1"))
-        async with aiohttp.ClientSession() as session:
-            async with session.post(
-                f"{url}/_matrix/client/v3/login",
-                json={
-                    "type": "m.login.password",
-                    "identifier": {"type": "m.id.user", "user": user},
-                    "password": shown[user].removeprefix("password "),
-                },
-            ) as answer:
-                assert answer.status == 200, await answer.text()
-            async with session.get(shown["Health"].partition(",")[0]) as answer:
-                assert answer.status == 200, await answer.text()
+        guest = next(name for name in shown if name.startswith("@guest-1"))
+        homeserver = Homeserver(server_name=guest.partition(":")[2], directory=tmp_path)
+        homeserver.url = shown["Homeserver"]
+        async with await Member.start(
+            homeserver,
+            guest.partition(":")[0].removeprefix("@"),
+            kind="nio",
+            password=shown[guest].removeprefix("password "),
+            register=False,
+        ) as member:
+            await story.is_greeted(member, shown["Front desk"])
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(shown["Health"].partition(",")[0]) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
         kept.process.send_signal(signal.SIGINT)
         assert await kept.ends(within=15) == 0, kept.said
         assert kept.running() == []

@@ -220,8 +220,8 @@ class FakeTransport(Transport):
             case ["rooms", room, "state", "m.room.member", user] if body is not None:
                 event = server.state(RoomId(room), self._user, "m.room.member", user, body)
                 return {"event_id": event["event_id"]}
-            case ["rooms", room, "state", type_, key]:
-                found = server.rooms[RoomId(room)].state().get((type_, key))
+            case ["rooms", room, "state", type_, *key]:
+                found = server.rooms[RoomId(room)].state().get((type_, "".join(key)))
                 if found is None:
                     raise HomeserverRefused(404, "M_NOT_FOUND", call)
                 return dict(found["content"])

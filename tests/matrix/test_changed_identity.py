@@ -27,7 +27,14 @@ async def _serving(desk: Desk) -> AsyncIterator[Callable[[], Any]]:
     """The handlers, the engine and the outbox over the front desk; gives what wakes the engine."""
     metrics, random, keeper = Metrics(), Random(7), None
     delivery = Delivery(desk.client, keeper)  # type: ignore[arg-type]  # No peer room is opened.
-    outbox = Outbox(store=desk.store, deliver=delivery, clock=desk.clock, random=random, metrics=metrics)
+    outbox = Outbox(
+        store=desk.store,
+        deliver=delivery,
+        clock=desk.clock,
+        random=random,
+        metrics=metrics,
+        server="example.org",
+    )
     engine = Engine(
         store=desk.store,
         dispatch=dispatch,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from schema.errors import AlongsideError, IdentityLost, Malformed, OperatorError, WorldError
 from schema.ids import MatrixId
 from service.matrix import identity
-from service.matrix.identity import Identity, canonical, signed_by, unpadded
+from service.matrix.border import canonical, unpadded
+from service.matrix.identity import Identity, signed_by
 from tests.matrix.keys import PASSWORD, USER, Keys
 from tests.matrix.rooms import Fault
 

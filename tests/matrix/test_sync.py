@@ -79,6 +79,20 @@ async def test_a_failed_commit_loses_nothing(desk: Desk, server: Homeserver) -> 
     assert len(alice.read(room)) == 1
 
 
+async def test_whoever_wrote_comes_before_those_who_only_came(desk: Desk, server: Homeserver) -> None:
+    """In a first sync of many chats, the one message is handled before everybody is greeted."""
+    alice, bob = Peer(server, ALICE), Peer(server, BOB)
+    rooms = [server.create_room("!bob"), server.create_room("!alice")]
+    for room, peer in zip(rooms, (bob, alice), strict=True):
+        peer.cross_sign()
+        server.member(room, peer.user, "join")
+        server.member(room, DESK, "join")
+    alice.share(rooms[1], DESK, DEVICE)
+    alice.say(rooms[1], "is somebody there")
+    await desk.sync.step()
+    assert [type(event) for event in await desk.inbox()] == [Message, DirectChat, DirectChat]
+
+
 async def test_a_save_that_waited_for_a_failed_commit_loses_nothing(desk: Desk, server: Homeserver) -> None:
     """A send that waits to save while a batch fails must not write what that batch moved on in memory."""
     alice, room = await _chat(desk, server)

@@ -12,7 +12,7 @@ from vodozemac import Account, Curve25519PublicKey, EstablishedSas, Sas, SasExce
 
 from schema.errors import HomeserverRefused, Malformed, Unreachable
 from schema.ids import DeviceId, EventId, MatrixId, RoomId
-from service.matrix.identity import canonical, unpadded
+from service.matrix.border import canonical, unpadded
 from service.matrix.messages import read_plain_step
 from service.matrix.verification import Ended, Exchange, Incoming, Outgoing, Own, Verification
 

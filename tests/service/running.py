@@ -42,7 +42,12 @@ class Running:
         random = Random(7)
         metrics = Metrics()
         self.outbox = Outbox(
-            store=store, deliver=self._carry, clock=self.clock, random=random, metrics=metrics
+            store=store,
+            deliver=self._carry,
+            clock=self.clock,
+            random=random,
+            metrics=metrics,
+            server="example.org",
         )
         self.engine = Engine(
             store=store,

@@ -1,14 +1,18 @@
 """The outbox: in order within a lane, lanes apart, tried again with one id, given up honestly."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
-from schema.effects import Effect, OpenPeerRoom, SendText
-from schema.errors import HomeserverRefused, NotPrivate, Throttled, Unreachable
+import pytest
+
+from schema.effects import Effect, MutePeerRoom, OpenPeerRoom, SendText
+from schema.errors import HomeserverRefused, LeaseHeld, NotPrivate, Throttled, Unreachable
 from schema.events import Delivered, Message, NotDelivered
 from schema.ids import MatrixId, OutboxId, PairingId, RoomId
 from service.store import Store
 from service.turn import Turn
+from tests.clock import FakeClock
 from tests.service.running import Running, message, reply
 
 ROOM = OpenPeerRoom(PairingId("a" * 32), (MatrixId("@ana:example.org"), MatrixId("@ben:example.org")))
@@ -178,3 +182,95 @@ async def test_a_turn_that_fails_on_an_outcome_is_run_again(store: Store) -> Non
         await running.until(lambda: len(tries) == 1 and _wakes_within(running, timedelta(seconds=5)))
         await running.clock.advance(timedelta(seconds=5))
         await running.until(lambda: len(tries) == 2)
+
+
+async def test_a_thousand_tries_are_no_number_too_large(store: Store) -> None:
+    """An effect that never gets through goes on waiting at the longest pause, however often it was tried."""
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        raise Unreachable("mute: status 502")
+
+    async with Running(store, Story().dispatch, deliver) as running:
+        async with store.transaction("test") as transaction:
+            (row,) = await transaction.add_effects([("lane", ROOM)], running.clock.now())
+        running.outbox.add([replace(row, effect=MutePeerRoom(ROOM.pairing, RoomId("!r")), attempts=5000)])
+        await running.until(lambda: _wakes_within(running, timedelta(seconds=451)))
+
+
+async def test_a_fault_of_ours_holds_up_its_own_lane_alone(store: Store) -> None:
+    """An effect that raises what nobody foresaw is tried again later; other lanes go on."""
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        if effect == reply("bad"):
+            raise ZeroDivisionError
+        return Delivered(effect)
+
+    async with Running(store, Story(reply("bad"), reply("good", "ben")).dispatch, deliver) as running:
+        await _begin(running, store)
+        await running.until(lambda: [effect for _, effect in running.sent] == [reply("good", "ben")])
+        await running.until(lambda: _wakes_within(running, timedelta(seconds=1)))
+
+
+async def test_rows_that_nobody_handed_over_are_found(store: Store) -> None:
+    """A commit whose answer was lost leaves its effects in the database; they go without a restart, once."""
+    async with Running(store, Story().dispatch) as running:
+        await running.until(lambda: True)
+        async with store.transaction("test") as transaction:
+            rows = await transaction.add_effects([("lane", reply("hello"))], running.clock.now())
+        running.outbox.look()
+        await running.until(lambda: len(running.sent) == 1)
+        running.outbox.look()
+        running.outbox.add(rows)
+
+        async def forgotten() -> bool:
+            async with store.transaction("test") as transaction:
+                return not await transaction.outbox(running.clock.now(), 10)
+
+        await running.until(forgotten)
+        assert len(running.sent) == 1
+
+
+async def test_what_an_earlier_run_left_may_have_been_sent(store: Store) -> None:
+    """A row found at the start is delivered as one that may have arrived, though it was never tried here."""
+    async with store.transaction("test") as transaction:
+        await transaction.add_effects([("lane", reply("hello"))], FakeClock().now())
+    async with Running(store, Story().dispatch) as running:
+        await running.until(lambda: len(running.sent) == 1)
+        assert running.again == [True]
+
+
+async def test_nothing_leaves_without_the_lease(store: Store) -> None:
+    """A process that lost its lease delivers nothing any more, and its outbox ends."""
+
+    class Lost:
+        epoch = 0
+        holder = ""
+
+        def check(self) -> None:
+            raise LeaseHeld("lost", fix="Start again.")
+
+    async with store.transaction("test") as transaction:
+        await transaction.add_effects([("lane", reply("hello"))], FakeClock().now())
+    running = Running(store, Story().dispatch)
+    begun = running.outbox.run()
+    store.guard = None
+    task = asyncio.create_task(begun)
+    store.guard = Lost()
+    with pytest.raises(LeaseHeld):
+        await task
+    assert running.sent == []
+    store.guard = None
+
+
+async def test_slow_servers_of_others_leave_room_for_our_own(store: Store) -> None:
+    """However many messages hang on other servers, a member of ours is answered."""
+    far = [SendText(RoomId(f"!far{n}"), MatrixId(f"@x:far{n}.example"), "slow") for n in range(60)]
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        if isinstance(effect, SendText) and effect.body == "slow":
+            await asyncio.Event().wait()
+        return Delivered(effect)
+
+    async with Running(store, Story(*far, reply("near")).dispatch, deliver) as running:
+        await _begin(running, store)
+        await running.until(lambda: [effect for _, effect in running.sent] == [reply("near")])

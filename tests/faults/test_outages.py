@@ -1,0 +1,122 @@
+"""What is not there for a while: the homeserver, its answers, the database, room on the disk.
+
+Promise 3: nothing is lost through it, nothing is said twice, and the service says how it is.
+"""
+
+import asyncio
+import resource
+import sqlite3
+from contextlib import closing
+
+import aiohttp
+import pytest
+
+from tests.faults.crash import until
+from tests.journeys.fixtures import People
+from tests.journeys.stage import Person, counts
+from tests.live import story
+from tests.live.instance import Instance
+
+pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def _readiness(instance: Instance) -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{instance.port}/readyz") as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+def _times(person: Person, key: str) -> int:
+    return sum(story.sentence(key).search(one.body) is not None for one in person.heard())
+
+
+async def _on_the_way(instance: Instance, people: People) -> tuple[Person, Person]:
+    """A request whose peer was asked."""
+    asker, peer = await people(instance, 2)
+    await peer.offers()
+    await asker.asks()
+    return asker, peer
+
+
+async def _to_the_end(asker: Person, peer: Person) -> None:
+    await asker.agrees()
+    room = await asker.joins()
+    assert await peer.joins() == room
+    await story.talk_to_each_other(room, asker.member, peer.member)
+    assert _times(asker, "consent.intro") == 1
+    assert _times(asker, "room.opened") == _times(peer, "room.opened") == 1
+
+
+async def test_the_homeserver_is_killed(calm: Instance, people: People) -> None:
+    """A homeserver that dies between a yes and its answer brings both back as they were."""
+    asker, peer = await _on_the_way(calm, people)
+    asked = await story.is_asked(peer.member, peer.chat)
+    await story.chooses(peer.member, peer.chat, asked, "choice.ask_yes")
+    await calm.homeserver.kill()
+    await calm.homeserver.start()
+    note = await peer.hears("note.words")
+    await story.goes_on(peer.member, peer.chat, note)
+    await _to_the_end(asker, peer)
+
+
+@pytest.mark.long
+async def test_the_homeserver_hangs(calm: Instance, people: People) -> None:
+    """A homeserver that takes connections and answers nothing for 20 seconds loses nothing."""
+    asker, peer = await _on_the_way(calm, people)
+    asked = await story.is_asked(peer.member, peer.chat)
+    note = await story.says_yes(peer.member, peer.chat, asked)
+    calm.homeserver.pause()
+    try:
+        going = asyncio.create_task(story.goes_on(peer.member, peer.chat, note))
+        await asyncio.sleep(20)  # The outage itself: nothing is there to be waited for.
+        assert calm.running
+    finally:
+        calm.homeserver.resume()
+    await going
+    await _to_the_end(asker, peer)
+
+
+async def test_the_database_is_locked(calm: Instance, people: People) -> None:
+    """While another program holds the database, answers wait; then each comes once."""
+    asker, peer = await _on_the_way(calm, people)
+    asked = await story.is_asked(peer.member, peer.chat)
+    assert calm.database is not None
+    said = len(calm.log.read_text())
+    with closing(sqlite3.connect(calm.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await story.chooses(peer.member, peer.chat, asked, "choice.ask_yes")
+        # SQLite waits for a lock by itself for a while; then the service has to.
+        await until(lambda: "service.store" in calm.log.read_text()[said:], "a word about the database")
+        assert calm.running
+        status, told = await _readiness(calm)
+        assert status == 503
+        assert "database" in told
+        other.execute("ROLLBACK")
+    note = await peer.hears("note.words")
+    assert _times(peer, "note.words") == 1
+    await story.goes_on(peer.member, peer.chat, note)
+    await _to_the_end(asker, peer)
+
+
+async def test_the_disk_takes_no_more(calm: Instance, people: People) -> None:
+    """Where nothing more can be written the service stops and says why; with room again it goes on."""
+    asker, peer = await _on_the_way(calm, people)
+    asked = await story.is_asked(peer.member, peer.chat)
+    assert calm.pid is not None
+    before = counts(calm)
+    # It can write to the beginning of its files alone, and cannot say more in its log either.
+    said = calm.log.stat().st_size
+    unlimited = resource.prlimit(calm.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(calm.pid, resource.RLIMIT_FSIZE, (max(said + 8192, 16384), unlimited[1]))
+    await story.chooses(peer.member, peer.chat, asked, "choice.ask_yes")
+    assert await calm.wait_dead() == 2
+    assert "The disk that holds the database" in calm.log.read_text()[said:]
+    assert counts(calm) == before
+    await calm.start()
+    await calm.ready()
+    note = await peer.hears("note.words")
+    assert _times(peer, "note.words") == 1
+    await story.goes_on(peer.member, peer.chat, note)
+    await _to_the_end(asker, peer)

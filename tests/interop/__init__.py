@@ -1,0 +1,1 @@
+"""The service with other Matrix clients: the JavaScript SDK, set to signed devices only."""
