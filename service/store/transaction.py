@@ -235,7 +235,7 @@ class Transaction:
         )
 
     async def seen(self, event_ids: Collection[EventId]) -> set[EventId]:
-        """Which of `event_ids` were taken in during the last 14 days."""
+        """Which of `event_ids` were taken in during the last 14 days, or marked."""
         by_hash = {self._store.seal.lookup("seen", event_id): event_id for event_id in event_ids}
         hashes = list(by_hash)
         found: set[EventId] = set()
@@ -255,7 +255,7 @@ class Transaction:
             seq, row_id, received_at, failures, _ = cast(tuple[int, str, datetime, int, bytes], row)
             try:
                 event = from_json(EVENT, self._open(tables.inbox, row))
-            except (SealBroken, ValueError) as error:
+            except (SealBroken, ValueError, TypeError) as error:
                 # One row whose bytes were changed must not stop the others.
                 _log.error("a row of the inbox does not open", error=error, seq=seq)
                 continue
@@ -319,7 +319,7 @@ class Transaction:
             )
             try:
                 effect = from_json(EFFECT, self._open(tables.outbox, row))
-            except (SealBroken, ValueError) as error:
+            except (SealBroken, ValueError, TypeError) as error:
                 _log.error("a row of the outbox does not open", error=error, seq=seq)
                 continue
             found.append(OutboxRow(row_id, seq, lane, effect, made_at, attempts, next_at))

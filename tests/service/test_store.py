@@ -329,10 +329,11 @@ async def test_an_event_is_taken_in_once(either: Store) -> None:
 
 
 async def test_seen_tells_which_of_many_were_taken_in(either: Store) -> None:
-    """Of any number of event ids, those taken in are given back, and no others."""
+    """Of any number of event ids, those taken in or marked are given back, and no others."""
     known = [EventId(f"${at}") for at in range(600)]
     async with either.transaction("test") as transaction:
-        await transaction.take_in([message(event) for event in known], NOW)
+        await transaction.take_in([message(event) for event in known[:500]], NOW)
+        await transaction.mark_seen(known[500:], NOW)
         assert await transaction.seen([]) == set()
         assert await transaction.seen([EventId("$new")]) == set()
         assert await transaction.seen([*known, EventId("$new")]) == set(known)
