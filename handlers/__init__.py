@@ -8,22 +8,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, menu, offer, privacy, request, room, talk
+from handlers import consent, identity, menu, offer, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal
-from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
+from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
 from schema.events import (
     Delivered,
     DirectChat,
     Due,
     Invited,
     Message,
+    NoChat,
     NotDelivered,
     PeerMembership,
     PlainMessage,
     Unreadable,
 )
-from schema.ids import MatrixId
+from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Prompt, Request
 from service.turn import Turn
 
@@ -110,7 +111,7 @@ class _Command:
 
 COMMANDS: Mapping[str, _Command] = {
     "menu": _Command("command.menu", menu.start, everywhere=True),
-    "hello": _Command("command.hello", menu.start),
+    "hello": _Command("command.hello", menu.greet_again),
     "places": _Command("command.places", menu.places, everywhere=True),
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),
@@ -148,10 +149,14 @@ async def dispatch(turn: Turn) -> None:
             turn.do(JoinRoom(event.room) if event.direct else LeaveRoom(event.room))
         case DirectChat() as event:
             await _direct_chat(desk, event)
+        case NoChat() as event:
+            turn.do(LeaveRoom(event.room))
         case PeerMembership() as event:
             await room.membership(desk, event)
         case Due() as event:
             await _due(desk, event)
+        case Delivered(effect=AcceptIdentity(member=matrix_id)):
+            await identity.accepted(desk, matrix_id)
         case Delivered() as event:
             await room.delivered(desk, event)
         case NotDelivered() as event:
@@ -169,18 +174,24 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
     return member
 
 
+_ELSEWHERE = "elsewhere"
+"""The line of a member who is to hear in a new chat why the old one had no answer."""
+
 # What a member writes
 
 
 async def _message(desk: Desk, event: Message) -> None:
     if event.kind == "notice":
         return
-    member = await _member(desk, event.sender)
-    if not event.private:
-        await _not_private(desk, member, event)
+    if event.changed:
+        await identity.heard(desk, await _member(desk, event.sender), event)
         return
+    if not event.private:
+        await _not_private(desk, event)
+        return
+    member = await _member(desk, event.sender)
     if member.room != event.room:
-        member = replace(member, room=event.room)
+        member = _in_chat(member, event.room)
         desk.keep(member)
     desk.writes(member.id)
     first = not member.told_limits
@@ -210,12 +221,15 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     """Take the message as an answer, a command or a person's own words; False where it fits nothing."""
     body = _own_part(event)
     prompt = member.prompt
-    if prompt is not None and prompt.until is not None and prompt.until <= desk.now:
+    if prompt is not None and desk.over(prompt):
         desk.put_away(member.id)
         prompt = None
     question = None if prompt is None else await _question(desk, member, prompt)
     command = _command(desk, member, body)
     if prompt is not None and question is not None:
+        if prompt.aside and command == "back":
+            desk.ask_again(member.id)
+            return True
         reply = desk.read(member, question, body)
         if reply is None and command in question.also:
             reply = Reply((command,))
@@ -230,6 +244,10 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if prompt is not None and question is not None and prompt.kind not in PASSING:
         desk.say(member.id, "odd.not_an_answer")
         desk.ask_again(member.id)
+        return True
+    if prompt is None and desk.waits(member.id):
+        desk.say(member.id, "odd.unseen")
+        desk.take_back(member.id)
         return True
     if normal(body).isdigit() and not first and prompt is None:
         desk.ask(member.id, "menu", subject="nothing_open")
@@ -252,16 +270,30 @@ async def _answer(
         desk.say(member.id, "odd.quote")
         desk.ask_again(member.id)
         return
-    pause = prompt.asked_at + desk.timings.prompt_pause
-    if prompt.by_itself and "repeated" not in prompt.draft and event.sent_at < pause:
-        # It was typed for what stood there before, so it is no answer to this.
-        repeated = replace(prompt, draft={**prompt.draft, "repeated": True})
-        desk.keep(replace(desk.now_is(member.id), prompt=repeated))
-        desk.say(member.id, "odd.too_soon")
-        desk.ask_again(member.id)
+    if question.binding and (doubt := _doubt(desk, prompt, question, event)):
+        desk.say(member.id, doubt)
+        desk.ask_again(member.id, repeated=True)
         return
     desk.put_away(member.id)
     await CONVERSATIONS[prompt.kind].answer(desk, desk.now_is(member.id), prompt, reply)
+
+
+def _doubt(desk: Desk, prompt: Prompt, question: Question, event: Message) -> str:
+    """Why it is not certain that a message answers this binding question, as the sentence to say; or empty.
+
+    A message typed before the question was read, or a second time by mistake, is no consent to it. Our own
+    clock decides, since waiting a moment then always helps; the sender's, which may be wrong, counts once.
+    """
+    pause = prompt.asked_at + desk.timings.prompt_pause
+    if desk.now < pause or (event.sent_at < pause and not prompt.repeated):
+        return "odd.too_soon"
+    since = desk.now - prompt.asked_at
+    number = normal(_own_part(event)).isdigit()
+    if prompt.instead and (number or prompt.instead not in PASSING) and since < desk.timings.idle:
+        return "odd.instead"
+    if question.until is None and since > desk.timings.idle:
+        return "odd.long_ago"
+    return ""
 
 
 def _command(desk: Desk, member: Member, body: str) -> str | None:
@@ -278,21 +310,33 @@ def _own_part(event: Message) -> str:
     return "\n".join(lines).strip()
 
 
-async def _not_private(desk: Desk, member: Member, event: Message) -> None:
-    """Somebody else is in the chat: nothing said there counts, and nothing of theirs is said there."""
+async def _not_private(desk: Desk, event: Message) -> None:
+    """Somebody else is in the chat: nothing said there counts, and nothing of theirs is said there.
+
+    Whoever never wrote in private is no member, and gets no answer there.
+    """
+    member = await desk.member(desk.turn.identify(event.sender))
+    if member is None:
+        return
     if member.room == event.room:
         member = replace(member, room=None)
         desk.keep(member)
-    if desk.seldom(member.id, "not_private", timedelta(hours=1)):
-        body = desk.words(member, "odd.not_private" if member.room is None else "odd.not_private_known")
-        desk.turn.do(SendText(event.room, member.matrix_id, body, notice=True))
-        if member.room is None:
-            desk.turn.do(OpenDirectChat(member.matrix_id))
+    if not desk.seldom(member.id, "not_private", timedelta(hours=1)):
+        return
+    if member.room is not None:
+        desk.say(member.id, "odd.not_private")
+    else:
+        # Why is said in the new chat, once they are there: nothing goes into a room with somebody else.
+        desk.seldom(member.id, _ELSEWHERE, timedelta(hours=1))
+        desk.turn.do(OpenDirectChat(member.matrix_id))
 
 
 async def _plain(desk: Desk, event: PlainMessage) -> None:
-    member = await _member(desk, event.sender)
-    if desk.seldom(member.id, "plain", timedelta(hours=1)):
+    """The fixed answer. Nothing is kept of whoever is no member: the sync brings such an event seldom."""
+    id = desk.turn.identify(event.sender)
+    known = await desk.member(id)
+    if known is None or desk.seldom(id, "plain", timedelta(hours=1)):
+        member = known or Member(id, event.sender, desk.now)
         body = desk.words(member, "odd.plain" if member.room is None else "odd.plain_known")
         desk.turn.do(AnswerPlainRoom(event.room, event.sender, body))
         if member.room is None:
@@ -300,6 +344,8 @@ async def _plain(desk: Desk, event: PlainMessage) -> None:
 
 
 async def _unreadable(desk: Desk, event: Unreadable) -> None:
+    if event.changed and (found := await desk.member(desk.turn.identify(event.sender))) is not None:
+        identity.ask(desk, found)
     if not event.private:
         return
     member = await _member(desk, event.sender)
@@ -307,6 +353,12 @@ async def _unreadable(desk: Desk, event: Unreadable) -> None:
         desk.keep(replace(member, room=event.room))
     if desk.seldom(member.id, "unreadable", timedelta(minutes=1)):
         desk.say(member.id, "odd.unreadable", notice=False)
+
+
+def _in_chat(member: Member, room: RoomId) -> Member:
+    """The member, whom `room` reaches from now on."""
+    lines = {line: at for line, at in member.lines.items() if line != _ELSEWHERE}
+    return replace(member, room=room, lines=lines)
 
 
 async def _direct_chat(desk: Desk, event: DirectChat) -> None:
@@ -318,15 +370,17 @@ async def _direct_chat(desk: Desk, event: DirectChat) -> None:
     member = await _member(desk, event.member)
     if member.room == event.room and member.told_limits:
         return
-    desk.keep(replace(member, room=event.room, told_limits=True))
+    desk.keep(replace(_in_chat(member, event.room), told_limits=True))
     desk.writes(member.id)
+    if _ELSEWHERE in member.lines:
+        desk.say(member.id, "odd.not_private")
     if not member.told_limits:
         menu.greet(desk, member)
-    elif member.prompt is not None:
-        desk.say(member.id, "menu.new_chat")
-        desk.ask_again(member.id)
     else:
         desk.say(member.id, "menu.new_chat")
+        if lines := await menu.standing(desk, member):
+            desk.say_text(member.id, "\n".join(lines))
+        desk.ask_again(member.id)
 
 
 # What comes by itself
@@ -347,12 +401,15 @@ async def _due(desk: Desk, event: Due) -> None:
         case "pairings":
             if (pairing := await desk.records.get(Pairing, event.id)) and _is_due(desk, pairing):
                 await request.pairing_due(desk, pairing)
+        case "members":
+            if (member := await desk.member(MemberId(event.id))) and _is_due(desk, member):
+                desk.let_lapse(member)
         case "peer_rooms":
             if (peer_room := await desk.records.get(PeerRoom, event.id)) and _is_due(desk, peer_room):
                 await room.due(desk, peer_room)
 
 
-def _is_due(desk: Desk, record: Request | Offer | Ask | Pairing | PeerRoom) -> bool:
+def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom) -> bool:
     return record.due_at is not None and record.due_at <= desk.now
 
 
@@ -364,9 +421,28 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     member = await desk.member(desk.turn.identify(effect.member))
     if member is None or member.room != effect.room:
         return
+    await _unseen(desk, member)
     if event.reason == "deadline":
         return
+    if event.reason == "identity_changed":
+        identity.ask(desk, member)
+        return
     # The chat takes nothing any more. Their next message, from whichever chat, says where they are.
-    desk.keep(replace(member, room=None))
+    desk.keep(replace(desk.now_is(member.id), room=None))
     if event.reason == "not_private" and desk.seldom(member.id, "not_private", timedelta(hours=1)):
+        desk.seldom(member.id, _ELSEWHERE, timedelta(hours=1))
         desk.turn.do(OpenDirectChat(member.matrix_id))
+
+
+async def _unseen(desk: Desk, member: Member) -> None:
+    """What was said did not arrive: whatever is open counts as never put, so that no yes goes to it."""
+    prompt = member.prompt
+    desk.unseen(member.id)
+    if prompt is not None and prompt.kind == "consent":
+        pairing = await desk.records.get(Pairing, prompt.subject)
+        if pairing is not None:
+            await desk.records.put(replace(pairing, seen=False))
+    if prompt is not None and prompt.kind == "note":
+        ask = await desk.records.get(Ask, prompt.subject)
+        if ask is not None:
+            await desk.records.put(replace(ask, note_seen=False))

@@ -10,10 +10,9 @@ from zoneinfo import ZoneInfo
 
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
-from schema.ids import OfferId
 from schema.records import Ask, Member, Offer, Pairing, Prompt, Request
 from schema.states import AskState, PairingState, RequestState
-from service.core import rooms
+from service.core import matching, rooms
 from service.core.pairing import (
     AskMove,
     PairingMove,
@@ -68,7 +67,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if prompt.kind == "consent":
         pairing = await desk.records.get(Pairing, prompt.subject)
         if pairing is not None:
-            await _answer_consent(desk, member, pairing, reply)
+            await _answer_consent(desk, member, prompt, pairing, reply)
         return
     ask = await desk.records.get(Ask, prompt.subject)
     if ask is None:
@@ -87,16 +86,29 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     if ask is None or ask.state not in (AskState.WAITING, AskState.SHOWN):
         return None
     if ask.state is AskState.WAITING:
-        if await desk.records.get(Request, ask.request) is None or await requests.engaged(desk, member.id):
+        offer = await desk.records.get(Offer, ask.offer)
+        request = await desk.records.get(Request, ask.request)
+        engaged = {member.id} if await requests.engaged(desk, member.id) else set()
+        if (
+            offer is None
+            or request is None
+            or not matching.may_be_asked(
+                request,
+                offer,
+                asked=(),
+                engaged=engaged,
+                asks_a_day=desk.community.asks_a_day,
+                pause=desk.timings.idle,
+                now=desk.now,
+            )
+        ):
             # It is not asked after all; its hour comes, and others have been asked.
             return None
         ask, effects = advance_ask(ask, AskMove.SHOW, desk.now, desk.now + desk.timings.ask_open)
         await desk.records.put(ask)
         await desk.apply(effects)
-        offer = await desk.records.get(Offer, ask.offer)
-        if offer is not None:
-            asked = (*(then for then in offer.asked if desk.now - then < timedelta(days=1)), desk.now)
-            await desk.records.put(replace(offer, asked=asked, asked_at=desk.now))
+        asked = (*(then for then in offer.asked if desk.now - then < timedelta(days=1)), desk.now)
+        await desk.records.put(replace(offer, asked=asked, asked_at=desk.now))
     lines = [desk.words(member, "ask.intro", wish=desk.words(member, WISHES[ask.wish]))]
     if ask.topics:
         lines.append(desk.words(member, "ask.topics", topics=ask.topics))
@@ -134,8 +146,7 @@ async def rest(desk: Desk, member: Member) -> None:
     zone = ZoneInfo(member.zone or desk.community.zone)
     tomorrow = desk.now.astimezone(zone).date() + timedelta(days=1)
     until = datetime.combine(tomorrow, time(8), zone).astimezone(desk.now.tzinfo)
-    for offer in await desk.records.find(Offer, member=member.id):
-        await desk.records.put(replace(offer, rest_until=until))
+    await _rests(desk, member, until)
     desk.say(member.id, "ask.rest", until=until)
 
 
@@ -163,6 +174,7 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         member,
         "note.terms",
         length=ask.length,
+        reading=desk.timings.reading,
         address=member.matrix_id,
         who_runs=desk.community.who_runs,
         until=ask.due_at,
@@ -174,18 +186,15 @@ async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> No
     if ask.state is not AskState.READING:
         return
     if reply.name != "yes":
-        await requests.drop_ask(desk, ask)
-        desk.say(member.id, "note.no")
+        await take_back(desk, member, ask)
         return
     until = desk.now + desk.timings.consent_open
-    offer = await desk.records.get(Offer, OfferId(ask.offer))
-    card, fear = (offer.card, offer.fear) if offer is not None else (ask.card, ask.fear or "unsaid")
     request = await desk.records.get(Request, ask.request)
     if request is not None and request.state is RequestState.LOOKING:
-        await requests.propose(desk, request, ask, card, fear, until)
+        await requests.propose(desk, request, ask, until)
     else:
         kept, effects = advance_ask(ask, AskMove.KEEP, desk.now, until)
-        await desk.records.put(replace(kept, card=card, fear=fear))
+        await desk.records.put(kept)
         await desk.apply(effects)
     # One sentence for both: whoever is not chosen hears at the same hour as whoever is declined.
     desk.say(member.id, "note.yes", until=until)
@@ -199,11 +208,16 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
     if pairing is None or pairing.state not in (PairingState.PROPOSED, PairingState.STEPPED_BACK):
         return None
     lines = [desk.words(member, "consent.intro", length=pairing.length)]
-    if pairing.card:
-        lines.append(desk.words(member, "consent.card", card=pairing.card))
+    if pairing.seen:
+        # For everybody alike: the words of a peer who was forgotten meanwhile are not to be had again.
+        lines.append(desk.words(member, "consent.again"))
     else:
-        lines.append(desk.words(member, "consent.no_card"))
-    lines.append(desk.words(member, "consent.fear", fear=desk.words(member, FEARS[pairing.fear])))
+        await desk.records.put(replace(pairing, seen=True))
+        if pairing.card:
+            lines.append(desk.words(member, "consent.card", card=pairing.card))
+        else:
+            lines.append(desk.words(member, "consent.no_card"))
+        lines.append(desk.words(member, "consent.fear", fear=desk.words(member, FEARS[pairing.fear])))
     lines.append(
         desk.words(
             member,
@@ -218,13 +232,13 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
     return Question("\n".join(lines), _CONSENT, binding=True, also=_SKIP, until=pairing.until)
 
 
-async def _answer_consent(desk: Desk, member: Member, pairing: Pairing, reply: Reply) -> None:
+async def _answer_consent(desk: Desk, member: Member, prompt: Prompt, pairing: Pairing, reply: Reply) -> None:
     request = await desk.records.get(Request, pairing.request)
     if request is None or pairing.state not in (PairingState.PROPOSED, PairingState.STEPPED_BACK):
         return
     match reply.name:
         case "skip":
-            desk.queue(member.id, "consent", subject=pairing.id, until=pairing.until)
+            desk.set_aside(member.id, prompt)
             desk.say(member.id, "consent.later", until=pairing.until)
             desk.ask(member.id, "menu")
         case "stop":
@@ -254,6 +268,18 @@ async def _agree(desk: Desk, member: Member, request: Request, pairing: Pairing)
     desk.say(member.id, "consent.opening")
 
 
+async def take_back(desk: Desk, member: Member, ask: Ask) -> None:
+    """Step back at the member's word, and say so; they rest until the hour at which they would have heard.
+
+    If they could be asked sooner, somebody who withdraws and asks again would learn that they stepped back.
+    """
+    until = await requests.promised_until(desk, ask)
+    await step_back(desk, member, ask)
+    desk.say(member.id, "note.no")
+    if until is not None and await _rests(desk, member, until):
+        desk.say(member.id, "offer.resting", until=until)
+
+
 async def step_back(desk: Desk, member: Member, ask: Ask) -> None:
     """A peer takes their yes back before a room opened; nobody is told of it."""
     for pairing in await desk.records.find(
@@ -265,3 +291,11 @@ async def step_back(desk: Desk, member: Member, ask: Ask) -> None:
     still = await desk.records.get(Ask, ask.id)
     if still is not None:
         await requests.drop_ask(desk, still)
+
+
+async def _rests(desk: Desk, member: Member, until: datetime) -> bool:
+    """Have the member's offer rest until then; whether there is one."""
+    offers = await desk.records.find(Offer, member=member.id)
+    for offer in offers:
+        await desk.records.put(replace(offer, rest_until=max(until, offer.rest_until or until)))
+    return bool(offers)

@@ -63,6 +63,9 @@ class Reply:
 PASSING = frozenset({"menu", "held", "again", "offered"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
+_NOT_KEPT = PASSING | {"stop", "forget"}
+"""Questions that are not come back to: one word brings them anew."""
+
 
 @dataclass
 class Desk:
@@ -75,6 +78,7 @@ class Desk:
     _opened: set[MemberId] = field(default_factory=set)
     _touched: dict[MemberId, None] = field(default_factory=dict)
     _came: set[tuple[MemberId, str]] = field(default_factory=set)
+    _back: set[MemberId] = field(default_factory=set)
     _wrote: MemberId | None = None
 
     def __post_init__(self) -> None:
@@ -184,8 +188,15 @@ class Desk:
         draft: dict[str, str | int | bool | list[str] | None] | None = None,
         until: datetime | None = None,
     ) -> None:
-        """Put a question that the member's own message brought, in place of what is open."""
+        """Put a question that the member's own message brought, in place of what is open.
+
+        What is not answered lapses: a draft as a request does, and what stops or erases after a short while.
+        """
         member = self.now_is(id)
+        if kind in ("talk", "offer"):
+            until = self.now + self.timings.request_open
+        elif kind in ("stop", "forget"):
+            until = self.now + self.timings.idle
         prompt = Prompt(kind, self.now, subject, draft or {}, until=until)
         self.keep(replace(member, prompt=prompt))
         self._opened.add(id)
@@ -205,6 +216,11 @@ class Desk:
         self.keep(replace(member, waiting=(*member.waiting, prompt)))
         self._came.add((id, subject))
 
+    def set_aside(self, id: MemberId, prompt: Prompt) -> None:
+        """The member puts `prompt`, which was open, off: it waits until they write `back`."""
+        member = self.now_is(id)
+        self.keep(replace(member, waiting=(*member.waiting, replace(prompt, aside=True))))
+
     def comes_up(self, id: MemberId, subject: str) -> None:
         """A question about `subject` that waits may be put now, if nothing is open any more."""
         self._came.add((id, subject))
@@ -213,9 +229,39 @@ class Desk:
         """This turn is the member's own: what waits may be put to them at its end."""
         self._wrote = id
 
-    def ask_again(self, id: MemberId) -> None:
-        """Put the open question once more."""
+    def ask_again(self, id: MemberId, *, repeated: bool = False) -> None:
+        """Put the open question once more; `repeated` to be sure that the answer is meant for it."""
+        member = self.now_is(id)
+        if member.prompt is not None:
+            asked_at = self.now if repeated else member.prompt.asked_at
+            again = replace(
+                member.prompt,
+                asked_at=asked_at,
+                aside=False,
+                instead="" if repeated else member.prompt.instead,
+                repeated=member.prompt.repeated or repeated,
+            )
+            self.keep(replace(member, prompt=again))
         self._opened.add(id)
+
+    def look_away(self, id: MemberId) -> None:
+        """Something else is said: the open question stays so, and `back` brings it again."""
+        member = self.now_is(id)
+        if member.prompt is not None:
+            self.keep(replace(member, prompt=replace(member.prompt, aside=True)))
+
+    def take_back(self, id: MemberId) -> None:
+        """Whatever was put away may be put to the member again at the end of this turn."""
+        self._back.add(id)
+
+    def unseen(self, id: MemberId) -> None:
+        """What was asked did not reach the member: it is put again before any answer counts."""
+        member = self.now_is(id)
+        prompt = member.prompt
+        if prompt is not None:
+            kept = prompt.by_itself or prompt.kind not in _NOT_KEPT
+            again = (replace(prompt, aside=False),) if kept else ()
+            self.keep(replace(member, prompt=None, waiting=(*again, *member.waiting)))
 
     def put_away(self, id: MemberId) -> None:
         """Nothing is open any more."""
@@ -228,14 +274,18 @@ class Desk:
         prompt = member.prompt
         if prompt is None:
             return
-        waiting = member.waiting if prompt.kind in PASSING else (prompt, *member.waiting)
+        waiting = member.waiting
+        if prompt.kind not in _NOT_KEPT:
+            waiting = (replace(prompt, aside=True), *waiting)
         self.keep(replace(member, prompt=None, waiting=waiting))
         self._opened.discard(id)
 
-    def skip_waiting(self, id: MemberId) -> None:
-        """Put the first question that waits away for good."""
+    def end_question(self, id: MemberId, prompt: Prompt) -> None:
+        """Put one question, open or waiting, away for good."""
         member = self.now_is(id)
-        self.keep(replace(member, waiting=member.waiting[1:]))
+        left = None if member.prompt is prompt else member.prompt
+        waiting = tuple(one for one in member.waiting if one is not prompt)
+        self.keep(replace(member, prompt=left, waiting=waiting))
 
     def drop(self, member: Member, subject: str) -> None:
         """Take back every question about `subject`, open or waiting."""
@@ -246,15 +296,23 @@ class Desk:
 
     def busy(self, member: Member) -> bool:
         """Whether a question that is open, or was put away for a moment, makes a new one wait."""
-        shown = any(one.by_itself and not self._over(one) for one in member.waiting)
+        shown = any(one.by_itself and self._blocks(one) for one in member.waiting)
         return shown or self._blocks(member.prompt)
 
     def _blocks(self, prompt: Prompt | None) -> bool:
-        if prompt is None or prompt.kind in PASSING or self._over(prompt):
+        if prompt is None or prompt.kind in PASSING or self.over(prompt):
             return False
-        return prompt.by_itself or self.now - prompt.asked_at < self.timings.idle
+        # An ask that is not answered lets another go first, as a draft does: silence keeps nobody waiting,
+        # and whoever withdraws and asks again cannot tell it from a no.
+        lasts = prompt.by_itself and prompt.kind != "ask"
+        return lasts or self.now - prompt.asked_at < self.timings.idle
 
-    def _over(self, prompt: Prompt) -> bool:
+    def waits(self, id: MemberId) -> bool:
+        """Whether a question waits that the member has not put away."""
+        return any(not one.aside and not self.over(one) for one in self.now_is(id).waiting)
+
+    def over(self, prompt: Prompt) -> bool:
+        """Whether its time to be answered is past."""
         return prompt.until is not None and prompt.until <= self.now
 
     async def settle(self, show: Callable[[Member, Prompt], Awaitable[Question | None]]) -> None:
@@ -267,7 +325,20 @@ class Desk:
         for id in list(self._touched):
             self.speak(id)
         for id in sorted(self._changed):
-            await self.records.put(self.now_is(id))
+            await self.records.put(self._with_hour(self.now_is(id)))
+
+    def let_lapse(self, member: Member) -> None:
+        """Erase the questions whose time is past, with what was answered so far."""
+        prompt = member.prompt if member.prompt is None or not self.over(member.prompt) else None
+        waiting = tuple(one for one in member.waiting if not self.over(one))
+        self.keep(replace(member, prompt=prompt, waiting=waiting))
+
+    @staticmethod
+    def _with_hour(member: Member) -> Member:
+        """The member, due when the first of their questions that hold words of theirs lapses."""
+        prompts = member.waiting if member.prompt is None else (member.prompt, *member.waiting)
+        hours = [one.until for one in prompts if one.draft and one.until is not None]
+        return replace(member, due_at=min(hours, default=None))
 
     async def _settle(
         self, id: MemberId, show: Callable[[Member, Prompt], Awaitable[Question | None]]
@@ -284,28 +355,43 @@ class Desk:
         for prompt in self.now_is(id).waiting:
             if self._blocks(self.now_is(id).prompt):
                 return
-            if id == self._wrote or (id, prompt.subject) in self._came:
-                await self._put(id, prompt, show)
+            comes = id in self._back or (id == self._wrote and not prompt.aside)
+            if (comes or (id, prompt.subject) in self._came) and await self._put(id, prompt, show):
+                return
+        if id in self._back:
+            # What waited has come to nothing meanwhile.
+            self.ask(id, "menu")
+            question = await show(self.now_is(id), Prompt("menu", self.now))
+            if question is not None:
+                self.say_text(id, self.render(self.now_is(id), question), notice=False)
 
     async def _put(
         self,
         id: MemberId,
         prompt: Prompt,
         show: Callable[[Member, Prompt], Awaitable[Question | None]],
-    ) -> None:
-        """Put a question that waited, if it still is one; a draft that lay idle waits behind it."""
-        question = None if self._over(prompt) else await show(self.now_is(id), prompt)
+    ) -> bool:
+        """Put a question that waited, if it still is one; what lay idle waits behind it."""
+        question = None if self.over(prompt) else await show(self.now_is(id), prompt)
         member = self.now_is(id)
         rest = tuple(one for one in member.waiting if one is not prompt)
         if question is None:
             self.keep(replace(member, waiting=rest))
-            return
+            return False
         old = member.prompt
-        if old is not None and old.kind not in PASSING and not self._over(old):
+        open_till_now = old is not None and not self.over(old)
+        if old is not None and open_till_now and old.kind not in _NOT_KEPT:
             rest = (*rest, old)
-        shown = replace(prompt, asked_at=self.now, until=question.until or prompt.until)
+        shown = replace(
+            prompt,
+            asked_at=self.now,
+            until=question.until or prompt.until,
+            instead=old.kind if old is not None and open_till_now and id != self._wrote else "",
+            aside=False,
+        )
         self.keep(replace(member, prompt=shown, waiting=rest))
         self.say_text(id, self.render(member, question), notice=False)
+        return True
 
     def render(self, member: Member, question: Question) -> str:
         """The question as it is sent: its sentences, then one numbered choice a line."""

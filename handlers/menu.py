@@ -9,7 +9,7 @@ from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Ask, Member, PeerRoom, Prompt
-from schema.states import AskState, RequestState, RoomState
+from schema.states import RequestState, RoomState
 from service.core import rooms
 
 MENU = (
@@ -24,7 +24,7 @@ FALLBACK = (Choice("talk", "choice.talk"), Choice("places", "choice.places"), Ch
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The menu, in its long first form, its short one, or as the answer to words that fit nothing."""
     if prompt.kind == "stop":
-        return await _show_stop(desk, member)
+        return _show_stop(desk, member, prompt)
     match prompt.subject:
         case "hello":
             return Question(hello(desk, member), MENU)
@@ -43,6 +43,13 @@ def hello(desk: Desk, member: Member) -> str:
 def greet(desk: Desk, member: Member) -> None:
     """The first words to a member: what this is, what it is not, and the menu."""
     desk.ask(member.id, "menu", subject="hello")
+
+
+async def greet_again(desk: Desk, member: Member) -> None:
+    """The first words once more; the question that was open waits."""
+    desk.put_behind(member.id)
+    _say_waiting(desk, member)
+    greet(desk, member)
 
 
 async def start(desk: Desk, member: Member) -> None:
@@ -64,8 +71,7 @@ async def back(desk: Desk, member: Member) -> None:
         desk.ask_again(member.id)
         return
     desk.put_away(member.id)
-    if not desk.now_is(member.id).waiting:
-        desk.ask(member.id, "menu")
+    desk.take_back(member.id)
 
 
 async def skip(desk: Desk, member: Member) -> None:
@@ -92,6 +98,7 @@ async def places(desk: Desk, member: Member) -> None:
     lines = [desk.words(member, "places.intro" if entries else "places.none"), *entries]
     desk.say_text(member.id, "\n\n".join(lines), notice=False)
     if desk.now_is(member.id).prompt is not None:
+        desk.look_away(member.id)
         desk.say(member.id, "places.back")
 
 
@@ -100,10 +107,20 @@ _POLICE = {"yes": "places.police_yes", "no": "places.police_no", "not known": "p
 
 async def status(desk: Desk, member: Member) -> None:
     """What stands for the member, and what happens next and when."""
+    lines = await standing(desk, member)
+    if desk.now_is(member.id).waiting or desk.busy(desk.now_is(member.id)):
+        desk.look_away(member.id)
+        lines.append(desk.words(member, "status.question"))
+    desk.say_text(member.id, "\n".join(lines or [desk.words(member, "status.nothing")]), notice=False)
+
+
+async def standing(desk: Desk, member: Member) -> list[str]:
+    """A line for each thing that stands for the member; none where nothing does."""
     lines: list[str] = []
     request = await requests.of(desk, member.id)
     if request is not None and request.state is RequestState.LOOKING:
-        lines.append(desk.words(member, "status.looking", next=request.due_at, until=request.until))
+        next_at = min(request.due_at or request.until, request.until)
+        lines.append(desk.words(member, "status.looking", next=next_at, until=request.until))
     elif request is not None and request.state is RequestState.PROPOSED:
         lines.append(desk.words(member, "status.proposed"))
     for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
@@ -113,10 +130,7 @@ async def status(desk: Desk, member: Member) -> None:
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(offers.describe(desk, member, offer))
-    if desk.now_is(member.id).waiting or desk.busy(desk.now_is(member.id)):
-        lines.append(desk.words(member, "status.question"))
-    lines = [line for line in lines if line]
-    desk.say_text(member.id, "\n".join(lines or [desk.words(member, "status.nothing")]), notice=False)
+    return [line for line in lines if line]
 
 
 def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
@@ -132,22 +146,41 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 # Stopping
 
+_STOPPABLE = ("ask", "note", "talk", "offer", "forget")
+"""Questions that `stop` ends."""
 
-async def _stoppable(desk: Desk, member: Member) -> list[Choice]:
-    """What can be stopped now."""
-    found: list[Choice] = []
-    prompt = desk.now_is(member.id).prompt
-    if prompt is not None and prompt.kind in ("ask", "note", "talk", "offer", "forget"):
-        found.append(Choice("question", "choice.stop_question"))
-    if await room.of(desk, member.id, *rooms.LIVE):
-        found.append(Choice("room", "choice.stop_room"))
+_STOPS = {
+    "question": "choice.stop_question",
+    "room": "choice.stop_room",
+    "request": "choice.stop_request",
+    "yes": "choice.stop_yes",
+    "offer": "choice.stop_offer",
+}
+
+
+def _open_question(desk: Desk, member: Member) -> Prompt | None:
+    """The question that is open, or the first that was put away, where `stop` can end it."""
+    now = desk.now_is(member.id)
+    found = [now.prompt, *(one for one in now.waiting if one.aside)]
+    return next(
+        (one for one in found if one is not None and one.kind in _STOPPABLE and not desk.over(one)), None
+    )
+
+
+async def _stoppable(desk: Desk, member: Member) -> list[str]:
+    """What can be stopped now, by the names of `_STOPS`."""
+    found: list[str] = []
+    if _open_question(desk, member) is not None:
+        found.append("question")
+    in_room = await room.of(desk, member.id, *rooms.LIVE)
+    if in_room:
+        found.append("room")
     elif await requests.of(desk, member.id) is not None:
-        found.append(Choice("request", "choice.stop_request"))
-    asks = await desk.records.find(Ask, member=member.id, state=requests.PROMISED)
-    if asks and not await room.of(desk, member.id, *rooms.LIVE):
-        found.append(Choice("yes", "choice.stop_yes"))
+        found.append("request")
+    if not in_room and await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
+        found.append("yes")
     if await offers.of(desk, member) is not None:
-        found.append(Choice("offer", "choice.stop_offer"))
+        found.append("offer")
     return found
 
 
@@ -155,28 +188,30 @@ async def stop(desk: Desk, member: Member) -> None:
     """Stop what is open: at once where it is one thing, else after asking which."""
     found = await _stoppable(desk, member)
     if len(found) == 1:
-        await _stop(desk, member, found[0].name)
+        await _stop(desk, member, found[0], _open_question(desk, member))
     elif found:
+        question = _open_question(desk, member)
         desk.put_behind(member.id)
-        desk.ask(member.id, "stop")
+        of = f"{question.kind} {question.subject}" if question is not None else ""
+        desk.ask(member.id, "stop", draft={"found": list(found), "question": of})
     else:
         desk.put_away(member.id)
         desk.say(member.id, "stop.nothing")
 
 
-async def _show_stop(desk: Desk, member: Member) -> Question | None:
-    waiting = desk.now_is(member.id).waiting
-    found = [one for one in await _stoppable(desk, member) if one.name != "question"]
-    if waiting and waiting[0].kind in ("ask", "note", "talk", "offer", "forget"):
-        found.insert(0, Choice("question", "choice.stop_question"))
-    choices = (*found, Choice("nothing", "choice.stop_nothing"))
+def _show_stop(desk: Desk, member: Member, prompt: Prompt) -> Question:
+    """The list as it was first shown: a number never comes to mean something else."""
+    found = prompt.draft["found"]
+    names = found if isinstance(found, list) else []
+    choices = (*(Choice(name, _STOPS[name]) for name in names), Choice("nothing", "choice.stop_nothing"))
     return Question(desk.words(member, "stop.which"), choices, also=frozenset({"skip"}))
 
 
-async def _stop(desk: Desk, member: Member, name: str) -> None:
+async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) -> None:
     match name:
         case "question":
-            await _stop_question(desk, member)
+            if question is not None:
+                await _stop_question(desk, member, question)
         case "room":
             await room.close(desk, member)
         case "request":
@@ -186,33 +221,34 @@ async def _stop(desk: Desk, member: Member, name: str) -> None:
                 desk.say(member.id, "request.withdrawn")
         case "yes":
             for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
-                await consent.step_back(desk, member, ask)
-            desk.say(member.id, "note.no")
+                await consent.take_back(desk, member, ask)
         case "offer":
             await offers.withdraw(desk, member)
-        case _:
-            desk.say(member.id, "stop.kept")
 
 
-async def _stop_question(desk: Desk, member: Member) -> None:
-    now = desk.now_is(member.id)
-    prompt = now.prompt or (now.waiting[0] if now.waiting else None)
-    if prompt is None:
-        return
-    if prompt.kind in ("ask", "note"):
-        ask = await desk.records.get(Ask, prompt.subject)
-        if ask is not None and ask.state in (AskState.SHOWN, AskState.READING):
-            await requests.drop_ask(desk, ask)
-        desk.drop(desk.now_is(member.id), prompt.subject)
-        desk.say(member.id, "ask.no" if prompt.kind == "ask" else "note.no")
-        return
-    desk.put_away(member.id)
-    if now.prompt is None:
-        desk.skip_waiting(member.id)
-    desk.say(member.id, "talk.dropped")
+async def _stop_question(desk: Desk, member: Member, question: Prompt) -> None:
+    ask = await desk.records.get(Ask, question.subject) if question.kind in ("ask", "note") else None
+    desk.end_question(member.id, question)
+    if ask is None:
+        desk.say(member.id, "talk.dropped")
+    elif question.kind == "note":
+        await consent.take_back(desk, member, ask)
+    else:
+        await requests.drop_ask(desk, ask)
+        desk.say(member.id, "ask.no")
 
 
 async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     """What `stop` is to stop; the menu's own choices are commands."""
-    if prompt.kind == "stop":
-        await _stop(desk, member, reply.name)
+    if prompt.kind != "stop":
+        return
+    question = _open_question(desk, member)
+    same = question is not None and f"{question.kind} {question.subject}" == prompt.draft["question"]
+    if reply.name not in _STOPS:
+        desk.say(member.id, "stop.kept")
+    elif reply.name in await _stoppable(desk, member) and (same or reply.name != "question"):
+        await _stop(desk, member, reply.name, question)
+    else:
+        desk.say(member.id, "stop.over")
+    if same and _open_question(desk, member) is question:
+        desk.take_back(member.id)

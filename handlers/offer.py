@@ -4,7 +4,6 @@ Guards: who sees the card, and when, is said before it is written; nobody is ask
 recap; an offer ends at its hour or at one word, and its end is told to nobody else.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 
 from handlers.consent import rest
@@ -63,7 +62,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
                 Choice(str(hours), text=desk.turn.words.duration(timedelta(hours=hours), member.language))
                 for hours in _LENGTHS
             )
-            return Question(desk.words(member, "offer.length"), choices, also=_ALSO)
+            text = desk.words(member, "offer.length", keep=desk.timings.request_open)
+            return Question(text, choices, also=_ALSO)
         case "topics":
             text = desk.words(member, "offer.topics")
             return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)
@@ -94,7 +94,7 @@ _OWN_FEARS = {
     "nobody": "choice.fear_nobody",
     "tell_first": "choice.fear_tell_first",
     "report": "choice.fear_report",
-    "unsaid": "offer.fear_unsaid",
+    "unsaid": "choice.fear_unsaid",
 }
 
 
@@ -221,11 +221,7 @@ async def end(desk: Desk, member: Member) -> None:
 
 
 async def due(desk: Desk, offer: Offer) -> None:
-    """The offer's hour has come. A question that is open stays so, with the card: it said until when."""
+    """The offer's hour has come. A question that is open stays so: it said until when."""
     await desk.records.delete(Offer, offer.id)
-    for ask in await desk.records.find(
-        Ask, member=offer.member, state=(AskState.SHOWN, AskState.WILLING, AskState.READING)
-    ):
-        await desk.records.put(replace(ask, card=offer.card, fear=offer.fear))
     if await desk.member(offer.member) is not None:
         desk.say(offer.member, "offer.ended")

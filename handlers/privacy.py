@@ -38,7 +38,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         )
     return Question(
         desk.words(member, "forget.question"),
-        (Choice("yes", "choice.forget_yes"), Choice("no", "choice.forget_no")),
+        # What cannot be taken back does not stand first: a number sent twice by mistake changes nothing.
+        (Choice("no", "choice.forget_no"), Choice("yes", "choice.forget_yes")),
         binding=True,
         also=frozenset({"skip"}),
     )
@@ -63,6 +64,12 @@ async def _held(desk: Desk, member: Member) -> str:
     ]
     if member.waiting:
         lines.append(desk.words(member, "held.waiting", n=len(member.waiting)))
+    # A draft that was put away has the member's own words, as has a request that came to nothing.
+    lines += [
+        desk.words(member, "held.draft", words=desk.quoted(member, words), until=prompt.until)
+        for prompt in member.waiting
+        if (words := _own(prompt))
+    ]
     request = await requests.of(desk, member.id)
     if request is not None:
         lines.append(
@@ -95,6 +102,11 @@ async def _held(desk: Desk, member: Member) -> str:
         lines.append(desk.words(member, "held.room", made=peer_room.made_at))
     lines.append(desk.words(member, "held.rest", who_runs=desk.community.who_runs))
     return "\n".join(lines)
+
+
+def _own(prompt: Prompt) -> str:
+    """The member's own words in a draft."""
+    return str(prompt.draft.get("note") or prompt.draft.get("card") or "")
 
 
 async def _forget(desk: Desk, member: Member) -> None:

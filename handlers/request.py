@@ -109,11 +109,9 @@ async def look(desk: Desk, request: Request) -> None:
     next_at = desk.now + desk.timings.ask_again
     if request.state is RequestState.LOOKING:
         next_at = min(next_at, request.until)
-        asked = 0
         if asker is not None and asker.room is not None:
             request = await _pass_note(desk, request, next_at)
             asked = await _ask_others(desk, request, next_at)
-        if asker is not None:
             request = _tell(desk, request, asked, next_at)
     request, effects = advance_request(request, RequestMove.ROUND, desk.now)
     await desk.apply(effects)
@@ -137,7 +135,7 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
 
 
 async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
-    """Ask as many others as the community asks at once; how many are shown the question now."""
+    """Ask as many others as the community asks at once; how many were shown the question by now."""
     asks = await desk.records.find(Ask, request=request.id)
     asked = {ask.member for ask in asks}
     engaged = await _engaged(desk)
@@ -150,6 +148,7 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             asked=asked,
             engaged=engaged,
             asks_a_day=desk.community.asks_a_day,
+            pause=desk.timings.idle,
             now=desk.now,
         )
     ]
@@ -160,8 +159,7 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             break
         peer = await desk.member(offer.member)
         if peer is not None and peer.room is not None:
-            await _make_room(desk, peer)
-            (busy if desk.busy(desk.now_is(peer.id)) else free).append(offer)
+            (busy if desk.busy(peer) else free).append(offer)
     # A question that has to wait counts as not asked: it stands in for one only where too few are free.
     for offer in (*free, *busy[: desk.community.asks_at_once - len(free)]):
         ask = Ask(
@@ -175,10 +173,13 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             length=request.length,
             wish=request.wish,
             topics=request.topics,
+            card=offer.card,
+            fear=offer.fear,
         )
         await desk.records.put(ask)
         desk.queue(offer.member, "ask", subject=ask.id)
-    return len(free)
+    # Whoever was shown a question that had waited counts from this round on: at its hour that shows nothing.
+    return len(free) + sum(ask.state is not AskState.WAITING for ask in asks)
 
 
 async def _engaged(desk: Desk) -> set[MemberId]:
@@ -188,17 +189,6 @@ async def _engaged(desk: Desk) -> set[MemberId]:
     live = await desk.records.find(PeerRoom, state=rooms.LIVE)
     people = {request.member for request in requests} | {ask.member for ask in asks}
     return people.union(*(rooms.people(room) for room in live))
-
-
-async def _make_room(desk: Desk, peer: Member) -> None:
-    """An open question about a request that is over gives way: it can come to nothing."""
-    if peer.prompt is not None and peer.prompt.kind == "ask":
-        ask = await desk.records.get(Ask, peer.prompt.subject)
-        if ask is None or await desk.records.get(Request, ask.request) is None:
-            if ask is not None:
-                await drop_ask(desk, ask)
-            else:
-                desk.drop(peer, peer.prompt.subject)
 
 
 async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request:
@@ -233,7 +223,7 @@ async def open_note(desk: Desk, request: Request, ask: Ask, next_at: datetime) -
 # A peer goes on
 
 
-async def propose(desk: Desk, request: Request, ask: Ask, card: str, fear: str, until: datetime) -> None:
+async def propose(desk: Desk, request: Request, ask: Ask, until: datetime) -> None:
     """Ask the asker about the one who would go on; they have until `until`."""
     ask, effects = advance_ask(ask, AskMove.CHOOSE, desk.now)
     await desk.apply(effects)
@@ -254,8 +244,8 @@ async def propose(desk: Desk, request: Request, ask: Ask, card: str, fear: str, 
         until=until,
         due_at=min(until, desk.now + desk.timings.idle) if waits else until,
         length=ask.length,
-        card=card,
-        fear=fear,
+        card=ask.card,
+        fear=ask.fear,
     )
     await desk.records.put(pairing)
     if asker is not None:
@@ -278,15 +268,21 @@ async def resume(desk: Desk, id: RequestId, key: str) -> None:
     ]
     if ready and desk.now < request.until:
         ask = min(ready, key=lambda one: (one.said_at or one.made_at, one.id))
-        await propose(desk, request, ask, ask.card, ask.fear, ask.due_at or desk.now)
+        await propose(desk, request, ask, ask.due_at or desk.now)
+        return
+    if desk.now >= request.until:
+        await look(desk, request)
         return
     if asker is not None:
         desk.say(asker.id, key)
     if request.due_at is None or request.due_at <= desk.now:
         # The round that fell due meanwhile comes now, and its own words say what is next.
         await look(desk, replace(request, told=""))
-    elif asker is not None:
-        desk.say(asker.id, "request.next", next=request.due_at, until=request.until)
+        return
+    next_at = min(request.due_at, request.until)
+    await desk.records.put(replace(request, due_at=next_at))
+    if asker is not None:
+        desk.say(asker.id, "request.next", next=next_at, until=request.until)
 
 
 # Ends
@@ -381,7 +377,7 @@ async def give_up(desk: Desk, id: RequestId, why: str) -> None:
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question after a request that came to nothing."""
     return Question(
-        desk.words(member, str(prompt.draft["why"])),
+        desk.words(member, str(prompt.draft["why"]), until=prompt.until),
         (
             Choice("again", "choice.look_again"),
             Choice("change", "choice.change_first"),

@@ -8,6 +8,7 @@ from handlers import request as requests
 from handlers.desk import Desk
 from schema.effects import (
     EmptyPeerRoom,
+    LetWrite,
     MutePeerRoom,
     OpenPeerRoom,
     PurgePeerRoom,
@@ -20,7 +21,7 @@ from schema.states import Ending, PairingState, RoomState
 from service.core import rooms
 from service.core.pairing import PairingMove, RequestMove, advance_pairing
 
-_OF_ROOMS = (OpenPeerRoom, MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom)
+_OF_ROOMS = (OpenPeerRoom, LetWrite, MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom)
 
 
 async def of(desk: Desk, member: MemberId, *states: RoomState) -> list[PeerRoom]:
@@ -68,7 +69,7 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         await desk.records.delete(PeerRoom, after.id)
     else:
         await desk.records.put(after)
-    if room.state in rooms.LIVE and (after.state not in rooms.LIVE or len(after.ever_joined) == 2):
+    if room.state in rooms.LIVE and (after.state not in rooms.LIVE or after.met):
         await _leave_pairing(desk, room, after, by)
 
 
@@ -76,18 +77,24 @@ async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: Memb
     """The two met, or it ended before: the pairing is over, and the request ends or goes on."""
     pairing = await desk.records.get(Pairing, after.id)
     if pairing is not None and pairing.state is PairingState.AGREED:
-        over, effects = advance_pairing(pairing, PairingMove.END, desk.now)
-        await desk.apply(effects)
-        await requests.keep_pairing(desk, over)
+        if by == before.asker and after.room is None:
+            # Nothing was said to the peer yet, who was promised an answer at an hour.
+            await requests.decline(desk, pairing)
+        else:
+            over, effects = advance_pairing(pairing, PairingMove.END, desk.now)
+            await desk.apply(effects)
+            await requests.keep_pairing(desk, over)
     request = await desk.records.get(Request, after.request)
     if request is None:
         return
-    met = len(after.ever_joined) == 2
-    if met:
+    if after.met:
         await requests.end(desk, request, RequestMove.MET)
         return
-    if by == before.asker:
+    if not after.asker:
         await requests.end(desk, request, RequestMove.WITHDRAW)
+        return
+    if by == before.asker:
+        await requests.give_up(desk, request.id, "again.closed")
         return
     match after.ending:
         case Ending.KEEPER_NOT_DEAF:
@@ -96,11 +103,10 @@ async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: Memb
         case Ending.REFUSED:
             await _tell_peer(desk, after, "room.failed_peer")
             await requests.resume(desk, request.id, "room.failed_go_on")
+        case Ending.NOT_JOINED | Ending.TIME if request.member not in after.ever_joined:
+            await requests.give_up(desk, request.id, "again.not_joined")
         case _:
-            if request.member in after.ever_joined or after.room is None:
-                await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
-            else:
-                await requests.give_up(desk, request.id, "again.not_joined")
+            await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
 
 
 async def _tell_peer(desk: Desk, room: PeerRoom, key: str) -> None:
@@ -133,13 +139,15 @@ async def delivered(desk: Desk, event: Delivered) -> None:
     if room is None or room.room != effect.room:
         return
     match effect:
+        case LetWrite():
+            await advance(desk, room, rooms.Writable())
         case MutePeerRoom():
             await advance(desk, room, rooms.Muted())
         case RedactPeerRoom():
             await advance(desk, room, rooms.Redacted(event.detail != "partly"))
         case EmptyPeerRoom(members=members):
             if rooms.counts_as_emptied(room, members):
-                await advance(desk, room, rooms.Emptied())
+                await advance(desk, room, rooms.Emptied(event.detail != "partly"))
         case PurgePeerRoom():
             await advance(desk, room, rooms.Purged(event.detail or "asked"))
 
@@ -155,6 +163,10 @@ async def _opened(desk: Desk, record: PeerRoom | None, effect: OpenPeerRoom, ope
         desk.turn.do(PurgePeerRoom(effect.pairing, opened))
         return
     await advance(desk, record, rooms.Opened(opened, effect.members))
+    for place, member, membership in record.early:
+        current = await desk.records.get(PeerRoom, record.id)
+        if current is not None and place == opened:
+            await _moved(desk, current, member, membership)
 
 
 async def not_delivered(desk: Desk, event: NotDelivered) -> None:
@@ -169,6 +181,8 @@ async def not_delivered(desk: Desk, event: NotDelivered) -> None:
         case OpenPeerRoom():
             hears = event.reason == Ending.KEEPER_NOT_DEAF
             await advance(desk, room, rooms.Refused(Ending.KEEPER_NOT_DEAF if hears else Ending.REFUSED))
+        case LetWrite():
+            await advance(desk, room, rooms.Writable(False))
         case MutePeerRoom():
             await advance(desk, room, rooms.Muted(False))
         case RedactPeerRoom():
@@ -184,11 +198,18 @@ async def membership(desk: Desk, event: PeerMembership) -> None:
     """Somebody came into a peer room, or left it."""
     room = await desk.records.room_of(event.room)
     member = desk.turn.identify(event.user)
-    if room is None or member not in rooms.people(room):
-        return
-    if event.membership == "join":
+    if room is not None and member in rooms.people(room):
+        await _moved(desk, room, member, event.membership)
+    elif room is None:
+        # A quick client comes in before the keeper has told us which room it made.
+        for opening in await of(desk, member, RoomState.OPENING):
+            await advance(desk, opening, rooms.Early(event.room, member, event.membership))
+
+
+async def _moved(desk: Desk, room: PeerRoom, member: MemberId, membership: str) -> None:
+    if membership == "join":
         await advance(desk, room, rooms.Joined(member))
-    elif event.membership in ("leave", "ban"):
+    elif membership in ("leave", "ban"):
         await advance(desk, room, rooms.Left(member), by=member)
 
 

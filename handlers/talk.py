@@ -77,7 +77,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     match draft.get("step"):
         case "wish":
             choices = tuple(Choice(name, key) for name, key in WISHES.items())
-            return Question(desk.words(member, "talk.wish"), choices, also=_ALSO)
+            text = desk.words(member, "talk.wish", keep=desk.timings.request_open)
+            return Question(text, choices, also=_ALSO)
         case "topics":
             text = desk.words(member, "talk.topics")
             return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)

@@ -12,13 +12,25 @@ from schema.ids import MatrixId, MemberId, PairingId, RoomId
 
 @dataclass(frozen=True)
 class SendText:
-    """Say `body` to the member in their encrypted direct chat; `notice` does not notify (`m.notice`)."""
+    """Say `body` to the member in their encrypted direct chat; `notice` does not notify (`m.notice`).
+
+    `to_changed_identity`: it holds nothing private, and goes out though the member's identity changed.
+    """
 
     room: RoomId
     member: MatrixId
     body: str
     notice: bool = False
+    to_changed_identity: bool = False
     type: Literal["send_text"] = "send_text"
+
+
+@dataclass(frozen=True)
+class AcceptIdentity:
+    """The member said in their chat that the change of their identity is theirs: take the one shown now."""
+
+    member: MatrixId
+    type: Literal["accept_identity"] = "accept_identity"
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,7 @@ class MutePeerRoom:
 class RedactPeerRoom:
     """Ask every server that has the room to drop its events' contents, while people are still joined.
 
-    `Delivered.detail` is "partly" where our own server refused some of it.
+    `Delivered.detail` is "partly" where our own server refused some of it, or the keeper is no longer in it.
     """
 
     pairing: PairingId
@@ -96,7 +108,10 @@ class RedactPeerRoom:
 
 @dataclass(frozen=True)
 class EmptyPeerRoom:
-    """Remove `members`, or withdraw their invitations; one alone where only one is forgotten."""
+    """Remove `members`, or withdraw their invitations; one alone where only one is forgotten.
+
+    `Delivered.detail` is "partly" where the keeper is no longer in the room, and can't know.
+    """
 
     pairing: PairingId
     room: RoomId
@@ -128,6 +143,7 @@ class InviteAgain:
 
 Effect = (
     SendText
+    | AcceptIdentity
     | AnswerPlainRoom
     | OpenDirectChat
     | JoinRoom

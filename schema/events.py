@@ -17,8 +17,9 @@ class Message:
 
     `body` is what they typed; empty where `kind` is not "text" ("voice", "media", "sticker", "other").
     `edits` marks an edit (`m.replace`), which never counts. `quotes` is the event replied to or threaded on.
-    `sent_at` is the homeserver's time. `private`: only the desk and the sender are joined or invited; the
-    engine fills it in at the moment of handling.
+    `sent_at` is the homeserver's time. `private`: only the desk and the sender are joined or invited;
+    `changed`: the same, but the sender's identity is another than the one pinned. The engine fills both in at
+    the moment of handling.
     """
 
     event_id: EventId
@@ -30,6 +31,7 @@ class Message:
     edits: bool = False
     quotes: EventId | None = None
     private: bool = False
+    changed: bool = False
     type: Literal["message"] = "message"
 
 
@@ -51,6 +53,7 @@ class Unreadable:
     room: RoomId
     sender: MatrixId
     private: bool = False
+    changed: bool = False
     type: Literal["unreadable"] = "unreadable"
 
 
@@ -75,6 +78,15 @@ class DirectChat:
     member: MatrixId
     present: bool
     type: Literal["direct_chat"] = "direct_chat"
+
+
+@dataclass(frozen=True)
+class NoChat:
+    """The front desk is in a room that is nobody's chat with it: of several people, or of nobody any more."""
+
+    event_id: EventId
+    room: RoomId
+    type: Literal["no_chat"] = "no_chat"
 
 
 @dataclass(frozen=True)
@@ -116,5 +128,5 @@ class NotDelivered:
     type: Literal["not_delivered"] = "not_delivered"
 
 
-FromMatrix = Message | PlainMessage | Unreadable | Invited | DirectChat | PeerMembership
+FromMatrix = Message | PlainMessage | Unreadable | Invited | DirectChat | NoChat | PeerMembership
 Event = FromMatrix | Due | Delivered | NotDelivered

@@ -19,7 +19,10 @@ class Prompt:
     """A question that awaits a member's answer; `kind` names the conversation and the step.
 
     `subject` is the id of the ask, the pairing or the room it is about. `draft` holds what was gathered in
-    earlier steps. `by_itself` says that no message of the member's brought it. `until` is when it lapses.
+    earlier steps. `by_itself` says that no message of the member's brought it, `instead` which kind of
+    question was open until it came: a short answer may be meant for that one. `repeated` says that it was put
+    again for such a reason, `aside` that the member turned to something else: only `back` brings it again.
+    `until` is when it lapses.
     """
 
     kind: str
@@ -28,6 +31,9 @@ class Prompt:
     draft: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
     by_itself: bool = False
     until: datetime | None = None
+    instead: str = ""
+    repeated: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Member:
 
     `room` is the encrypted direct chat that they last wrote from. `waiting` holds the prompts that came by
     themselves while another was open, oldest first. `zone` is an IANA name, once they gave one. `lines` holds
-    when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer.
+    when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `due_at` is when
+    the first draft among the prompts lapses, and is erased.
     """
 
     id: MemberId
@@ -49,6 +56,7 @@ class Member:
     waiting: tuple[Prompt, ...] = ()
     told_limits: bool = False
     lines: dict[str, datetime] = field(default_factory=dict)
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ class Ask:
     Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
     hour; `said_at` is when they said yes. `wish` and `topics` are what the question says, so that it reads
     the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
-    the member's own, from the moment that they would go on, or that their offer ended.
+    the member's own as their offer had them, so that a yes stands for the same when the offer is gone.
     """
 
     id: AskId
@@ -132,7 +140,8 @@ class Pairing:
 
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
-    another. `card` and `fear` are the peer's words as the asker sees them, until the pairing is over.
+    another. `card` and `fear` are the peer's words as the asker sees them, until the pairing is over; `seen`:
+    they were shown to the asker.
     """
 
     id: PairingId
@@ -147,6 +156,7 @@ class Pairing:
     length: timedelta
     card: str
     fear: str
+    seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,7 +166,8 @@ class PeerRoom:
     `due_at` is when its state moves on by itself: the end of its time, of the reading time, of the wait
     before the purge. `joined` holds those of the two who are in it now; `erase_now` those who asked to erase
     at once. `done` lists what the erasure has reached so far, for the receipt. `reminded`: whoever had not
-    come was invited again. Whoever is forgotten stands here as an empty id.
+    come was invited again. `met`: both were in it and could write. `early` holds who went in or out of which
+    room before we knew that it is this one. Whoever is forgotten stands here as an empty id.
     """
 
     id: PairingId
@@ -177,6 +188,8 @@ class PeerRoom:
     reminded: bool = False
     ending: Ending | None = None
     done: tuple[str, ...] = ()
+    met: bool = False
+    early: tuple[tuple[RoomId, MemberId, str], ...] = ()
 
 
 Record = Member | Request | Offer | Ask | Pairing | PeerRoom

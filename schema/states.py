@@ -3,6 +3,19 @@
 from enum import StrEnum
 
 
+class Standing(StrEnum):
+    """How a chat stands with one member.
+
+    PRIVATE: encrypted, and only the desk and the member are in it or invited. CHANGED: the same, but another
+    identity than the one pinned vouches for the member's devices. UNKNOWN: who is in it is being asked for.
+    """
+
+    PRIVATE = "private"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"
+    NOT_PRIVATE = "not_private"
+
+
 class RequestState(StrEnum):
     """A request: looked for, matched with one peer who said yes, together with them, or over."""
 

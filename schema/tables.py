@@ -110,7 +110,14 @@ def _sealed() -> Column[bytes]:
     return Column("sealed", Sealed, nullable=False)
 
 
-members = Table("members", metadata, _id(), _sealed(), info={"kept": "until the member says forget me"})
+members = Table(
+    "members",
+    metadata,
+    _id(),
+    _due(),
+    _sealed(),
+    info={"kept": "until the member says forget me; what they drafted and did not send, until its hour"},
+)
 requests = Table(
     "requests",
     metadata,

@@ -298,7 +298,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             words=Catalogue(),
             clock=clock,
             outbox=outbox,
-            private=desk.private,
+            standing=desk.standing,
             random=random,
             metrics=metrics,
         )

@@ -5,6 +5,7 @@ sentence in a chat that never was.
 """
 
 from schema.effects import (
+    AcceptIdentity,
     AnswerPlainRoom,
     Effect,
     EmptyPeerRoom,
@@ -22,7 +23,7 @@ from schema.effects import (
 from schema.events import Delivered
 from schema.ids import OutboxId
 from service.matrix.client import Client
-from service.matrix.keeper import Keeper
+from service.matrix.keeper import Keeper, Outcome
 
 
 class Delivery:
@@ -42,8 +43,16 @@ class Delivery:
         match effect:
             case SendText():
                 await self._desk.send_text(
-                    effect.room, effect.body, effect.notice, id, member=effect.member, again=again
+                    effect.room,
+                    effect.body,
+                    effect.notice,
+                    id,
+                    member=effect.member,
+                    to_changed_identity=effect.to_changed_identity,
+                    again=again,
                 )
+            case AcceptIdentity():
+                await self._desk.accept_identity(effect.member)
             case AnswerPlainRoom():
                 await self._desk.send_plain_answer(effect.room, effect.body, id)
             case OpenDirectChat():
@@ -61,9 +70,14 @@ class Delivery:
             case MutePeerRoom():
                 await self._keeper.mute(effect.room)
             case RedactPeerRoom():
-                detail = "partly" if await self._keeper.redact(effect.room) else ""
+                detail = _reached(await self._keeper.redact(effect.room))
             case EmptyPeerRoom():
-                await self._keeper.empty(effect.room, effect.members)
+                detail = _reached(await self._keeper.empty(effect.room, effect.members))
             case PurgePeerRoom():
                 detail = await self._keeper.purge(effect.room)
         return Delivered(effect, room, detail)
+
+
+def _reached(outcome: Outcome) -> str:
+    """`Delivered.detail` of a step: a keeper that was put out of the room can claim nothing about it."""
+    return "" if outcome == "done" else "partly"

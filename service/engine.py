@@ -15,6 +15,7 @@ from schema.community import Community
 from schema.errors import LeaseHeld, WorldError
 from schema.events import Delivered, Due, Event, FromMatrix, Message, NotDelivered, PlainMessage, Unreadable
 from schema.ids import MatrixId, OutboxId, RoomId
+from schema.states import Standing
 from service import logs
 from service.clock import Clock
 from service.outbox import Outbox, lane
@@ -23,7 +24,7 @@ from service.turn import Turn, Words
 from service.web import Metrics
 
 Dispatch = Callable[[Turn], Awaitable[None]]
-Private = Callable[[RoomId, MatrixId], bool]
+StandingOf = Callable[[RoomId, MatrixId], Standing]
 
 _TRIES = 3
 """How often an event from Matrix may fail before it is set aside."""
@@ -38,9 +39,8 @@ _log = logs.get("engine")
 class Engine:
     """Runs turns.
 
-    `dispatch` is the handlers' one entry; `private` tells whether a room is encrypted and holds nobody but
-    the desk and that member, now; `wake_scheduler` is called after each commit that may have changed a due
-    time.
+    `dispatch` is the handlers' one entry; `standing` tells how a chat stands with a member, now;
+    `wake_scheduler` is called after each commit that may have changed a due time.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Engine:
         words: Words,
         clock: Clock,
         outbox: Outbox,
-        private: Private,
+        standing: StandingOf,
         random: Random,
         metrics: Metrics,
     ) -> None:
@@ -62,7 +62,7 @@ class Engine:
         self._words = words
         self._clock = clock
         self._outbox = outbox
-        self._private = private
+        self._standing = standing
         self._random = random
         self._metrics = metrics
         self._inbox = asyncio.Event()
@@ -108,7 +108,9 @@ class Engine:
         if isinstance(event, Unreadable):
             self._metrics.unreadable.inc()
         if isinstance(event, Message | Unreadable):
-            event = replace(event, private=self._private(event.room, event.sender))
+            standing = self._standing(event.room, event.sender)
+            private, changed = standing is Standing.PRIVATE, standing is Standing.CHANGED
+            event = replace(event, private=private, changed=changed)
 
         async def handled(transaction: Transaction) -> None:
             await transaction.handled(row.seq)
@@ -136,7 +138,7 @@ class Engine:
 
         event = row.event
         if isinstance(event, Message | PlainMessage):
-            private = self._private(event.room, event.sender)
+            private = self._standing(event.room, event.sender) is Standing.PRIVATE
             apology = Unreadable(event.event_id, event.room, event.sender, private)
             try:
                 await self._turn(apology, "apology", handled)

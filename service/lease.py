@@ -24,7 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from schema.errors import LeaseHeld
-from service.store import LOST, address_of, cannot_write, file_of, known_error
+from service.store.address import address_of, file_of
+from service.store.errors import LOST, cannot_write, known_error
 
 _ADVISORY_KEY = int.from_bytes(b"alngside", signed=True)
 _PATIENCE = 2.0

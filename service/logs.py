@@ -215,7 +215,7 @@ def _emit(level: Level, event: str, part: str, written: Mapping[str, Value | lis
 def chain(error: BaseException) -> list[str]:
     """Return `error` and what caused it, outermost first: each its type and the places it went through.
 
-    "service.store.SealBroken at service.engine:88 service.store:214"; no message, no locals, no paths.
+    "schema.errors.SealBroken at service.engine:88 service.seal:81"; no message, no locals, no paths.
     """
     lines: list[str] = []
     _chain(error, lines, set())

@@ -17,6 +17,7 @@ from random import Random
 from typing import Protocol
 
 from schema.effects import (
+    AcceptIdentity,
     AnswerPlainRoom,
     Effect,
     EmptyPeerRoom,
@@ -30,7 +31,15 @@ from schema.effects import (
     RedactPeerRoom,
     SendText,
 )
-from schema.errors import HomeserverRefused, KeeperNotDeaf, LeaseHeld, NotPrivate, Throttled, WorldError
+from schema.errors import (
+    HomeserverRefused,
+    IdentityChanged,
+    KeeperNotDeaf,
+    LeaseHeld,
+    NotPrivate,
+    Throttled,
+    WorldError,
+)
 from schema.events import Delivered, NotDelivered
 from schema.ids import OutboxId
 from service import logs
@@ -79,7 +88,7 @@ def lane(effect: Effect) -> str:
     match effect:
         case SendText() | AnswerPlainRoom() | JoinRoom() | LeaveRoom():
             return effect.room
-        case OpenDirectChat():
+        case OpenDirectChat() | AcceptIdentity():
             return effect.member
         case InviteAgain():
             # An invitation to a dead server must not hold up the end of the room.
@@ -213,6 +222,8 @@ class Outbox:
                 "an effect is refused", effect=row.effect.type, code=refused.code, status=refused.status
             )
             return await self._over(row, NotDelivered(row.effect, refused.code))
+        except IdentityChanged:
+            return await self._over(row, NotDelivered(row.effect, "identity_changed"))
         except NotPrivate:
             return await self._over(row, NotDelivered(row.effect, "not_private"))
         except KeeperNotDeaf:

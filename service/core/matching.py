@@ -27,12 +27,14 @@ def may_be_asked(
     asked: Collection[MemberId],
     engaged: Collection[MemberId],
     asks_a_day: int,
+    pause: timedelta,
     now: datetime,
 ) -> bool:
     """Whether the offer's member may be asked about `request` at `now`.
 
     `asked` holds those who were asked about this request before, `engaged` those who ask for company
-    themselves, are in a peer room, or said yes to another ask.
+    themselves, are in a peer room, or said yes to another ask. For `pause` after a question nothing else is
+    asked, whatever was answered: a no that freed somebody sooner than a silence could be told from one.
     """
     return (
         offer.state is OfferState.OPEN
@@ -41,6 +43,7 @@ def may_be_asked(
         and (offer.rest_until is None or offer.rest_until <= now)
         and offer.member not in asked
         and offer.member not in engaged
+        and (offer.asked_at is None or now - offer.asked_at >= pause)
         and (request.reporters or offer.fear != MUST_REPORT)
         and sum(now - then < _DAY for then in offer.asked) < asks_a_day
     )

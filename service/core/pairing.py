@@ -51,7 +51,8 @@ class AskMove(StrEnum):
 class PairingMove(StrEnum):
     """What can happen to a pairing.
 
-    AGREE and DECLINE are the asker's; STEP_BACK is the peer's; LAPSE is its hour; END is its room's.
+    AGREE and DECLINE are the asker's, who may decline until the room is there; STEP_BACK is the peer's; LAPSE
+    is its hour; END is its room's.
     """
 
     AGREE = "agree"
@@ -118,7 +119,10 @@ PAIRING: Mapping[PairingState, Mapping[PairingMove, PairingState]] = {
         PairingMove.DECLINE: PairingState.OVER,
         PairingMove.LAPSE: PairingState.OVER,
     },
-    PairingState.AGREED: {PairingMove.END: PairingState.OVER},
+    PairingState.AGREED: {
+        PairingMove.DECLINE: PairingState.DECLINED,
+        PairingMove.END: PairingState.OVER,
+    },
     PairingState.OVER: {},
 }
 

@@ -60,6 +60,22 @@ class Left:
 
 
 @dataclass(frozen=True)
+class Early:
+    """One of the two went into or out of a room that may turn out to be this one."""
+
+    room: RoomId
+    member: MemberId
+    membership: str
+
+
+@dataclass(frozen=True)
+class Writable:
+    """Both can write; `done` is False where the homeserver refused that."""
+
+    done: bool = True
+
+
+@dataclass(frozen=True)
 class Close:
     """It is to close."""
 
@@ -118,6 +134,8 @@ Move = (
     | Refused
     | Joined
     | Left
+    | Early
+    | Writable
     | Close
     | Muted
     | EraseNow
@@ -129,8 +147,8 @@ Move = (
 )
 
 MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
-    RoomState.OPENING: frozenset({Opened, Refused, Close, Forget}),
-    RoomState.OPEN: frozenset({Joined, Left, Close, Forget, TimeIsUp}),
+    RoomState.OPENING: frozenset({Opened, Refused, Early, Close, Forget}),
+    RoomState.OPEN: frozenset({Joined, Left, Writable, Close, Forget, TimeIsUp}),
     RoomState.CLOSING: frozenset({Opened, Refused, Joined, Left, Muted, Forget}),
     RoomState.READABLE: frozenset({Joined, Left, EraseNow, Forget, TimeIsUp}),
     RoomState.REDACTING: frozenset({Joined, Left, Redacted, Forget}),
@@ -157,6 +175,8 @@ def allows(record: PeerRoom, move: Move) -> bool:
             return record.room is None
         case Muted():
             return record.room is not None
+        case Writable():
+            return all_came(record) and not record.met
     return True
 
 
@@ -221,7 +241,7 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
         raise IllegalMove("peer room", record.state, type(move).__name__)
     match move:
         case Opened(room, members):
-            return _opened(replace(record, room=room), members, now, timings)
+            return _opened(replace(record, room=room, early=()), members, now, timings)
         case Refused(ending):
             return replace(record, state=RoomState.FAILED, due_at=None, ending=record.ending or ending), ()
         case Joined(member):
@@ -238,6 +258,10 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             if record.state is RoomState.READABLE and not left.joined:
                 return _redact(left)
             return left, ()
+        case Early(room, member, membership):
+            return replace(record, early=(*record.early, (room, member, membership))), ()
+        case Writable(done):
+            return (replace(record, met=True), ()) if done else _close(record, Ending.REFUSED)
         case Close(ending):
             return _close(record, ending)
         case Muted(done):
@@ -299,9 +323,9 @@ def _close(record: PeerRoom, ending: Ending) -> tuple[PeerRoom, Step]:
 
 def _muted(record: PeerRoom, done: bool, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
     closed = replace(record, ends_at=now, done=() if done else ("not_muted",))
-    if not done or len(record.ever_joined) < 2:
+    if not done or len(record.ever_joined) < 2 or record.ending is Ending.REFUSED:
         # Without a mute only removing people keeps the promise that it is over; and where one of them never
-        # came, there are no two whose words could vanish.
+        # came, or nobody was let write, there are no two whose words could vanish.
         after, effects = _redact(closed)
         key = "room.closed_unread"
         tells = tuple(Tell(one, key, (("settle", now + timings.settle),)) for one in people(closed))
@@ -333,6 +357,7 @@ def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
         joined=tuple(one for one in record.joined if one != member),
         ever_joined=tuple(MemberId("") if one == member else one for one in record.ever_joined),
         erase_now=tuple(one for one in record.erase_now if one != member),
+        early=tuple(one for one in record.early if one[1] != member),
     )
     if before.room is not None and before.state not in (RoomState.SETTLING, RoomState.PURGING):
         effects = (*effects, EmptyPeerRoom(record.id, before.room, (matrix_id,)))

@@ -5,7 +5,8 @@ Guards:
 - Nobody speaks for another: a decrypted message counts only from a device of its sender that counts; until
   then it waits. A plain message in an encrypted room is never taken, a decrypted state event neither.
 - One index of a session is one event, within a batch too.
-- A stranger's invitations are bounded.
+- A stranger's invitations are bounded. Words count only in a room of two, and a room that is nobody's chat is
+  left, so that nobody can make the desk speak to a crowd.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schema.errors import Malformed
-from schema.events import DirectChat, FromMatrix, Invited, Message, PlainMessage, Unreadable
+from schema.events import DirectChat, FromMatrix, Invited, Message, NoChat, PlainMessage, Unreadable
 from schema.ids import EventId, MatrixId, RoomId
 from service import logs
 from service.matrix import border, messages
@@ -33,6 +34,8 @@ _BEFORE_US = timedelta(minutes=1)
 """How far the homeserver's clock may be behind ours."""
 
 _MOST_ASKED = 10_000
+_PLAIN_AGAIN = timedelta(hours=1)
+"""Between two events of plain words in one room: each is answered in clear."""
 _WORDS = ("m.room.encrypted", "m.room.message", "m.sticker")
 _STEP_AGE = timedelta(minutes=10)
 """Older steps of a verification are of one that is over (spec, "Key verification framework")."""
@@ -61,6 +64,7 @@ class Batch:
     steps: list[Step] = field(default_factory=list)
     timeline: list[Incoming] = field(default_factory=list)
     touched: dict[RoomId, None] = field(default_factory=dict)
+    emptied: set[RoomId] = field(default_factory=set)
     fresh: list[Unread] = field(default_factory=list)
     done: dict[EventId, None] = field(default_factory=dict)
     indexes: dict[tuple[Name, int], EventId] = field(default_factory=dict)
@@ -73,6 +77,7 @@ class Reader:
         self._client = client
         self._waiting = waiting
         self._asked: set[tuple[str, str]] = set()
+        self._plain: dict[RoomId, tuple[datetime, EventId]] = {}
 
     # ---- to-device
 
@@ -141,6 +146,8 @@ class Reader:
             chat.gap = (earlier, chat.gap[1] if chat.gap else since)
         if chat.members != before:
             self._client.sharing.drop(room)
+            if set(before) - {self._client.user_id} and not chat.others(self._client.user_id):
+                batch.emptied.add(room)
         if chat.to_row() != row:
             self._client.chats.changed.add(room)
 
@@ -182,7 +189,7 @@ class Reader:
         return Invited(EventId(f"invite {room} {batch.token}"), room, sender, direct, encrypted)
 
     def company(self, batch: Batch, room: RoomId) -> None:
-        """Say when a member came to be alone with us in `room`, or left it."""
+        """Say when a member came to be alone with us in `room` or left it, and when it is nobody's chat."""
         chat = self._client.chats.get(room)
         if chat is None:
             return
@@ -195,6 +202,9 @@ class Reader:
             self._tell(batch, chat, alone, True)
             chat.told = alone
             self._client.chats.changed.add(room)
+        others = chat.others(self._client.user_id)
+        if chat.told is None and (others > 1 or (others == 0 and chat.sure and room in batch.emptied)):
+            batch.events.append(NoChat(EventId(f"no chat {room} {chat.last}"), room))
 
     @staticmethod
     def _tell(batch: Batch, chat: Chat, member: MatrixId, present: bool) -> None:
@@ -241,7 +251,7 @@ class Reader:
                 # Some clients verify in clear even in an encrypted room; the verification trusts neither.
                 if now - messages.sent_at(event) < _STEP_AGE:
                     batch.steps.append(step)
-            elif not chat.encrypted and messages.is_said(event):
+            elif not chat.encrypted and messages.is_said(event) and self._answers_plain(chat, event_id, now):
                 batch.events.append(PlainMessage(event_id, room, sender))
             return
         if not content or self._read(batch, room, event):
@@ -254,6 +264,13 @@ class Reader:
         kept = {**small, "content": _bounded(content)}
         name = session if isinstance(session, str) and len(session) < 128 else ""
         batch.fresh.append(Unread.make(event_id, room, sender, name, kept, now))
+
+    def _answers_plain(self, chat: Chat, event: EventId, now: datetime) -> bool:
+        """Whether plain words are to be answered: of a room of two, and seldom; a batch may come again."""
+        if chat.others(self._client.user_id) > 1:
+            return False
+        self._plain = {room: said for room, said in self._plain.items() if now - said[0] < _PLAIN_AGAIN}
+        return self._plain.setdefault(chat.room, (now, event))[1] == event
 
     def _read(self, batch: Batch, room: RoomId, event: dict[str, Any]) -> bool:
         """Whether the encrypted event needs nothing more: it was read, or must not be."""
@@ -290,7 +307,9 @@ class Reader:
             set_aside(error)
             return True
         if isinstance(found, Message):
-            batch.events.append(found)
+            chat = self._client.chats.get(room)
+            if chat is not None and (chat.told == sender or chat.others(self._client.user_id) <= 1):
+                batch.events.append(found)
         elif isinstance(found, Step):
             batch.steps.append(found)
         return True

@@ -49,6 +49,10 @@ class Chat:
         others = [member for member in self.members if member != desk]
         return others[0] if len(others) == 1 else None
 
+    def others(self, desk: MatrixId) -> int:
+        """How many beside `desk` are joined or invited, as far as is known."""
+        return max(len(self.members.keys() - {desk}), (self.joined or 0) + (self.invited or 0) - 1)
+
     def apply_state(self, event: dict[str, Any]) -> bool:
         """Take in one state event; whether it changed anything. Raises Malformed."""
         type_ = event.get("type")

@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
-from nio.api import Api, RoomPreset
+from nio.api import Api
 
 from schema.errors import HomeserverRefused, IdentityChanged, IdentityLost, Malformed, NotPrivate, Unreachable
 from schema.ids import DeviceId, EventId, MatrixId, OutboxId, RoomId
+from schema.states import Standing
 from service.clock import Clock
 from service.matrix import border
 from service.matrix.chats import Chat, Chats
@@ -29,6 +30,9 @@ from service.matrix.machine import Machine
 from service.matrix.messages import ALONGSIDE_ID, text_content
 from service.matrix.sharing import Sharing
 from service.matrix.transport import NO_TOKEN, Transport, client_path
+
+CHAT_TAG = "org.alongside.chat"
+"""Where the keyed hash of a member stands in the creation content of the chat that the desk made for them."""
 
 _ASK_SECONDS = 5.0
 _LOOK_BACK = 50
@@ -122,6 +126,9 @@ class Client:
         if not changed.rows:
             return
         async with self.store.transaction("crypto") as transaction:
+            if not self._same(machine):
+                # A batch failed while this waited for its turn: that memory is ahead of the disk.
+                raise Unreachable("the encryption state is being loaded")
             changed = machine.rows.changed()
             await transaction.write_crypto(changed.rows)
         machine.rows.committed(changed)
@@ -179,6 +186,8 @@ class Client:
     async def accept_identity(self, member: MatrixId) -> None:
         """The member said in the chat that the change is theirs: pin what is shown now."""
         person = self.directory.person(member)
+        if not person.changed:
+            return
         person.accept()
         self.machine.mark_person(member)
         await self.save()
@@ -187,10 +196,17 @@ class Client:
 
     def private(self, room: RoomId, member: MatrixId) -> bool:
         """Whether a message in `room` reaches `member` alone, and comes from them alone, encrypted."""
+        return self.standing(room, member) is Standing.PRIVATE
+
+    def standing(self, room: RoomId, member: MatrixId) -> Standing:
+        """How `room` stands with `member`, as far as is known now."""
         chat = self.chats.get(room)
+        changed = self.identity_changed(member)
         if chat is None or not (chat.encrypted and chat.algorithm_known):
-            return False
-        return chat.alone_with(self.user_id) == member and not self.identity_changed(member)
+            return Standing.NOT_PRIVATE
+        if chat.alone_with(self.user_id) != member:
+            return Standing.NOT_PRIVATE
+        return Standing.CHANGED if changed else Standing.PRIVATE
 
     async def join(self, room: RoomId) -> None:
         """Accept an invitation. Raises WorldError or HomeserverRefused.
@@ -219,19 +235,89 @@ class Client:
     async def create_direct_chat(self, member: MatrixId) -> RoomId:
         """An encrypted direct chat with `member`, who is invited; the one that there is, where there is one.
 
-        The preset is not the trusted one: that would make the member a creator of the room.
+        A room that an earlier try made, before a timeout or a crash, is found by its tag. Raises WorldError,
+        or HomeserverRefused where the invitation is refused; the room is left again then.
         """
         for room in self.chats.direct_with(member):
             return room
-        begin = [
-            _state("m.room.encryption", {"algorithm": MEGOLM}),
-            _state("m.room.guest_access", {"guest_access": "forbidden"}),
-            _state("m.room.history_visibility", {"history_visibility": "invited"}),
-        ]
-        asked = Api.room_create(
-            NO_TOKEN, preset=RoomPreset.private_chat, is_direct=True, invite=[member], initial_state=begin
+        room, invited = await self._find_chat(member) or (await self._make_chat(member), False)
+        if invited:
+            return room
+        # As a state event, since `POST invite` can't say that the chat is direct.
+        path = client_path("rooms", room, "state", "m.room.member", member)
+        content = {"membership": "invite", "is_direct": True}
+        try:
+            await self.transport.request("invite to chat", "PUT", path, body=content)
+        except HomeserverRefused:
+            await self.leave(room)
+            raise
+        return room
+
+    async def _find_chat(self, member: MatrixId) -> tuple[RoomId, bool] | None:
+        """A chat that an earlier try made for `member` alone, and whether they are joined or invited."""
+        answer = await self.transport.request("joined rooms", "GET", client_path("joined_rooms"))
+        tag = self._chat_tag(member)
+        for name in border.items(answer, "joined_rooms"):
+            try:
+                room = border.room_id(name)
+            except Malformed:
+                continue
+            chat = self.chats.get(room)
+            if chat is not None and chat.members.keys() - {self.user_id, member}:
+                continue
+            if (await self._state(room, "m.room.create")).get(CHAT_TAG) != tag:
+                continue
+            if not await self._state(room, "m.room.encryption"):
+                # The homeserver was interrupted before the room was what it must be.
+                await self.leave(room)
+                continue
+            present = (await self._members_of(room)).keys() - {self.user_id}
+            if present <= {member}:
+                return room, bool(present)
+        return None
+
+    def _chat_tag(self, member: MatrixId) -> str:
+        return self.store.seal.lookup("direct chats", member)
+
+    async def _state(self, room: RoomId, type_: str) -> dict[str, Any]:
+        """The content of a state event; empty where there is none, or we are no longer inside."""
+        path = client_path("rooms", room, "state", type_, "")
+        try:
+            return await self.transport.request("read state", "GET", path)
+        except HomeserverRefused as refused:
+            if refused.status in (403, 404):
+                return {}
+            raise
+
+    async def _members_of(self, room: RoomId) -> dict[MatrixId, bool]:
+        """Who is joined (True) or invited in a room that may not be among our chats."""
+        answer = await self.transport.request(
+            "read members", "GET", client_path("rooms", room, "members"), timeout=_ASK_SECONDS
         )
-        answer = await self.transport.ask("create chat", asked)
+        try:
+            asked = Chat(room)
+            asked.apply_members(answer)
+        except Malformed:
+            raise Unreachable("read members: malformed") from None
+        return asked.members
+
+    async def _make_chat(self, member: MatrixId) -> RoomId:
+        """A room for a chat with `member`, who is not invited yet.
+
+        The preset is not the trusted one: that would make the member a creator of the room.
+        """
+        body = {
+            "preset": "private_chat",
+            "visibility": "private",
+            "is_direct": True,
+            "creation_content": {CHAT_TAG: self._chat_tag(member)},
+            "initial_state": [
+                _state("m.room.encryption", {"algorithm": MEGOLM}),
+                _state("m.room.guest_access", {"guest_access": "forbidden"}),
+                _state("m.room.history_visibility", {"history_visibility": "invited"}),
+            ],
+        }
+        answer = await self.transport.request("create chat", "POST", client_path("createRoom"), body=body)
         try:
             return border.room_id(answer.get("room_id"))
         except Malformed:

@@ -26,6 +26,10 @@ _log = logs.get("keeper")
 TAG = "org.alongside.pairing"
 """Where the keyed hash of a pairing stands in the creation content of its room."""
 
+Outcome = Literal["done", "partly", "outside"]
+"""What a step came to: "partly" where the homeserver refused some of it, "outside" where the keeper is no
+longer in the room and nothing can be done or known."""
+
 _CREATE_DEADLINE = 60.0
 _PURGE_DEADLINE = 20.0
 """Seconds that a purge is watched; a longer one goes on without us."""
@@ -100,6 +104,7 @@ class Keeper:
         self._tags: dict[RoomId, str] = {}
         self._unsure: set[str] = set()
         self._redacting: dict[RoomId, str] = {}
+        self._refused: dict[RoomId, set[EventId]] = {}
 
     async def deaf(self) -> bool:
         """Whether the keeper has no device with encryption keys, as everybody else sees it."""
@@ -181,21 +186,20 @@ class Keeper:
         if (wanted := change(levels)) != levels:
             await self._transport.request(call, "PUT", place, body=wanted)
 
-    async def redact(self, room: RoomId) -> int:
+    async def redact(self, room: RoomId) -> Outcome:
         """Redact everything that people sent in the room, while they are still joined.
 
         Goes back page by page and leaves out what is redacted already; after a Throttled the next call goes
-        on with the page it was at, after a restart with the newest. Returns how many events the homeserver
-        refused to redact.
+        on with the page it was at, after a restart with the newest. What was refused before still counts.
         """
-        refused = 0
+        refused = self._refused.setdefault(room, set())
         at = self._redacting.get(room)
         while True:
             try:
                 page = await self._page(room, at)
             except HomeserverRefused as error:
-                if error.status == 403 and not await self._inside(room):
-                    return refused
+                if error.status in (403, 404) and not await self._inside(room):
+                    return "outside"
                 if at is None:
                     raise
                 # The homeserver no longer knows where we were: from the newest event again.
@@ -203,11 +207,15 @@ class Keeper:
                 continue
             for event in _list(page.get("chunk")):
                 if (event_id := _redactable(event)) is not None:
-                    refused += not await self._redact(room, event_id)
+                    if await self._redact(room, event_id):
+                        refused.discard(event_id)
+                    else:
+                        refused.add(event_id)
             following = page.get("end")
             if not isinstance(following, str) or following == at:
                 self._redacting.pop(room, None)
-                return refused
+                del self._refused[room]
+                return "partly" if refused else "done"
             at = self._redacting[room] = following
 
     async def _page(self, room: RoomId, at: str | None) -> JSON:
@@ -229,17 +237,18 @@ class Keeper:
             raise
         return True
 
-    async def empty(self, room: RoomId, members: Sequence[MatrixId]) -> None:
+    async def empty(self, room: RoomId, members: Sequence[MatrixId]) -> Outcome:
         """Remove `members` and whoever else is there, and withdraw invitations; who is gone is left alone."""
         try:
             present = await self._members(room)
         except HomeserverRefused as error:
             if error.status in (403, 404) and not await self._inside(room):
-                return
+                return "outside"
             raise
         for member, membership in present.items():
             if membership in _PRESENT and (member in members or member != self._user_id):
                 await self._remove(room, member)
+        return "done"
 
     async def purge(self, room: RoomId) -> Literal["purged", "asked", "cannot"]:
         """Leave and forget the room, and have our homeserver purge it where we have an administrator's token.
@@ -352,7 +361,12 @@ class Keeper:
         for gone in self._tags.keys() - joined:
             del self._tags[gone]
         for room in sorted(joined - self._tags.keys()):
-            self._tags[room], _ = await self._read_creation(room)
+            try:
+                self._tags[room], _ = await self._read_creation(room)
+            except HomeserverRefused as error:
+                if error.status not in (403, 404):
+                    raise
+                # Left between the list and now: one room's end is no reason to refuse another pairing.
         return {room: tag for room, tag in self._tags.items() if tag}
 
     async def _read_creation(self, room: RoomId) -> tuple[str, int]:
@@ -407,6 +421,7 @@ class Keeper:
                     raise
         self._tags.pop(room, None)
         self._redacting.pop(room, None)
+        self._refused.pop(room, None)
 
     async def _inside(self, room: RoomId) -> bool:
         answer = await self._transport.request("joined rooms", "GET", client_path("joined_rooms"))

@@ -310,9 +310,7 @@ class Sync:
         unsure = []
         for room in batch.touched:
             chat = self._client.chats.get(room)
-            if chat is None or not chat.encrypted or chat.sure:
-                continue
-            if (chat.joined or 0) + (chat.invited or 0) <= 2:
+            if chat is not None and not chat.sure and chat.others(self._client.user_id) <= 1:
                 unsure.append(chat)
         await self._within(
             _MEMBERS_SECONDS, [self._client.load_members(chat) for chat in unsure[:_ROOMS_AT_ONCE]]
@@ -329,6 +327,9 @@ class Sync:
                     seen = await transaction.seen([each.event_id for each in fresh])
                     fresh = [each for each in fresh if each.event_id not in seen]
                 await transaction.take_in(batch.events, now)
+                if batch.handled:
+                    # A notice or a step brings no event; shown again it could not be read any more.
+                    await transaction.mark_seen([event for _, event in batch.handled], now)
                 for each in fresh:
                     if self._waiting.add(each):
                         await transaction.keep_unread(each.event_id, each.session, each.row, each.since)

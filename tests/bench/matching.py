@@ -148,7 +148,9 @@ async def _rule(store: Store, request: RequestId, now: datetime, random: Random)
     fitting = [
         offer
         for offer in offers
-        if matching.may_be_asked(wish, offer, asked=set(), engaged=set(), asks_a_day=50, now=now)
+        if matching.may_be_asked(
+            wish, offer, asked=set(), engaged=set(), asks_a_day=50, pause=timedelta(minutes=15), now=now
+        )
     ]
     matching.in_order(wish, fitting, random.random)
     return time.perf_counter() - begun

@@ -39,6 +39,8 @@ HOUR = timedelta(hours=1)
             True,
         ),
         ("asked once today", REQUEST, replace(OFFER, asked=(NOW - HOUR,)), (), (), True),
+        ("asked a moment ago", REQUEST, replace(OFFER, asked_at=NOW - HOUR / 6), (), (), False),
+        ("asked an hour ago", REQUEST, replace(OFFER, asked_at=NOW - HOUR), (), (), True),
         ("asked twice today", REQUEST, replace(OFFER, asked=(NOW - HOUR, NOW - HOUR)), (), (), False),
         (
             "asked twice yesterday",
@@ -59,7 +61,10 @@ def test_who_may_be_asked(
     may: bool,
 ) -> None:
     """Each reason not to be asked, and the cases beside it."""
-    assert may_be_asked(request_, offer, asked=asked, engaged=engaged, asks_a_day=2, now=NOW) is may, name
+    found = may_be_asked(
+        request_, offer, asked=asked, engaged=engaged, asks_a_day=2, pause=timedelta(minutes=15), now=NOW
+    )
+    assert found is may, name
 
 
 def test_fit_counts_shared_topics_and_openness_to_any() -> None:

@@ -265,10 +265,12 @@ class Journey:
             assert len(invites) == self._invited + 1, f"the {who} was invited more than once"
 
     def told(self) -> dict[str, list[str]]:
-        """What each was told, in order, without the hours."""
+        """What each was told, in order, without the hours and their own address."""
         return {
             who: [
-                timeless(one.body if one.failure is None else "UNREADABLE")
+                timeless(one.body if one.failure is None else "UNREADABLE").replace(
+                    self.person(who).id, "ADDRESS"
+                )
                 for one in self.person(who).heard()
             ]
             for who in self.chats
@@ -290,7 +292,7 @@ class Journey:
             try:
                 await step()
                 if kill is None and not waiting:
-                    await asyncio.sleep(_GRACE / 2)  # What the step set off belongs to it in the record.
+                    await asyncio.sleep(_GRACE / 3)  # What the step set off belongs to it in the record.
                 elif kill is not None:
                     with suppress(AssertionError):
                         await until(lambda: not self.rig.arm.exists(), "the point", _GRACE)

@@ -11,6 +11,7 @@ from contextlib import closing
 import aiohttp
 import pytest
 
+from tests.faults.crash import until
 from tests.journeys.fixtures import People
 from tests.journeys.stage import Person, counts
 from tests.live import story
@@ -69,7 +70,7 @@ async def test_the_homeserver_hangs(calm: Instance, people: People) -> None:
     calm.homeserver.pause()
     try:
         going = asyncio.create_task(story.goes_on(peer.member, peer.chat, note))
-        await asyncio.sleep(20)
+        await asyncio.sleep(20)  # The outage itself: nothing is there to be waited for.
         assert calm.running
     finally:
         calm.homeserver.resume()
@@ -82,11 +83,12 @@ async def test_the_database_is_locked(calm: Instance, people: People) -> None:
     asker, peer = await _on_the_way(calm, people)
     asked = await story.is_asked(peer.member, peer.chat)
     assert calm.database is not None
+    said = len(calm.log.read_text())
     with closing(sqlite3.connect(calm.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         await story.chooses(peer.member, peer.chat, asked, "choice.ask_yes")
-        # Longer than SQLite itself waits for a lock.
-        await asyncio.sleep(7)
+        # SQLite waits for a lock by itself for a while; then the service has to.
+        await until(lambda: "service.store" in calm.log.read_text()[said:], "a word about the database")
         assert calm.running
         status, told = await _readiness(calm)
         assert status == 503

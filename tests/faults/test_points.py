@@ -87,11 +87,14 @@ def test_one_function_asks_the_homeserver() -> None:
 def test_one_function_commits() -> None:
     """Every commit stands between two fail points, but for the migrations, which come before all."""
     assert _places(_commits()) == {
-        "service/store.py: Transaction.commit",
-        "service/store.py: Store.transaction",
-        "service/store.py: Store._migrate",
+        "service/store/transaction.py: Transaction.commit",
+        "service/store/store.py: Store.transaction",
+        "service/store/migration.py: migrate",
     }
-    assert _texts(_function("service/store.py", "Store.transaction")) == {"before commit ", "after commit "}
+    assert _texts(_function("service/store/store.py", "Store.transaction")) == {
+        "before commit ",
+        "after commit ",
+    }
 
 
 def test_no_other_way_out() -> None:

@@ -18,6 +18,7 @@ from handlers import dispatch
 from handlers.words import Catalogue
 from schema.community import Community, Place, Timings
 from schema.effects import (
+    AcceptIdentity,
     AnswerPlainRoom,
     Effect,
     EmptyPeerRoom,
@@ -162,7 +163,7 @@ class Story:
                 self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
             case MutePeerRoom() | RedactPeerRoom() | InviteAgain() | LetWrite():
                 self.pending.append(Delivered(effect))
-            case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom():
+            case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom() | AcceptIdentity():
                 self.pending.append(Delivered(effect))
 
     def _joins(self, room: RoomId, members: tuple[MatrixId, ...]) -> list[Event]:
@@ -195,6 +196,7 @@ class Story:
         edits: bool = False,
         quotes: EventId | None = None,
         private: bool = True,
+        changed: bool = False,
     ) -> str:
         """The member writes `body`, `after` seconds later; what the service answers them, or nothing."""
         await self.wait(timedelta(seconds=after))
@@ -209,7 +211,8 @@ class Story:
             kind=kind,
             edits=edits,
             quotes=quotes,
-            private=private,
+            private=private and not changed,
+            changed=changed,
         )
         await self.event(message)
         answer = [line.body for line in self.log[seen:] if line.from_desk and line.name == name]
@@ -256,7 +259,7 @@ class Story:
         found = [
             (record.due_at, TABLES[type(record)], record.id)
             for record in self.records.rows.values()
-            if not isinstance(record, Member) and record.due_at is not None
+            if record.due_at is not None
         ]
         if not found:
             return None

@@ -229,7 +229,7 @@ async def test_promise_2_the_peer_cannot_tell_a_no_from_a_silence(words: str) ->
     """All that Ben hears after going on, with its times, is the same whatever Ana did instead of a yes."""
     silence = await _peer_hears([])
     assert await _peer_hears(words.split(", ")) == silence
-    told = [notice for _, body, notice in silence if body.startswith("It did not come together this time.")]
+    told = [notice for _, body, notice in silence if body.startswith("This time no room opens for you two.")]
     assert told == [True], "told once, and it does not ring"
 
 

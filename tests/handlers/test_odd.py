@@ -3,9 +3,18 @@
 from datetime import timedelta
 
 from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
-from schema.events import Delivered, DirectChat, Invited, Message, NotDelivered, PlainMessage, Unreadable
+from schema.events import (
+    Delivered,
+    DirectChat,
+    Invited,
+    Message,
+    NoChat,
+    NotDelivered,
+    PlainMessage,
+    Unreadable,
+)
 from schema.ids import EventId, RoomId
-from schema.records import Request
+from schema.records import Member, Request
 from tests.handlers.story import Story
 
 ROOM = RoomId("!other")
@@ -34,13 +43,25 @@ async def test_whoever_starts_with_a_command_gets_the_first_words_too(story: Sto
 
 
 async def test_a_plain_chat_gets_one_fixed_answer_and_an_invitation(story: Story) -> None:
-    """Rule 13: no words are taken in, and a flood gets one answer."""
+    """Rule 13: no words are taken in, nothing is kept of a stranger, and a member's flood gets one answer."""
     event = PlainMessage(EventId("$1"), ROOM, story.address("ana"))
     effects = await story.event(event)
     assert [type(effect) for effect in effects] == [AnswerPlainRoom, OpenDirectChat]
+    assert not story.records.all(Member)
+    await story.comes("ana")
+    await story.event(DirectChat(EventId("$2"), story.chat("ana"), story.address("ana"), present=False))
+    assert len(await story.event(event)) == 2
     assert await story.event(event) == []
     await story.wait(timedelta(hours=1))
     assert len(await story.event(event)) == 2
+
+
+async def test_nobody_in_a_crowd_is_answered_or_kept(story: Story) -> None:
+    """Whoever never wrote in private gets no record and no invitation, and nobody's chat is left."""
+    assert await story.say("ana", "hello", private=False) == ""
+    assert not story.records.all(Member)
+    assert not story.effects
+    assert await story.event(NoChat(EventId("$1"), ROOM)) == [LeaveRoom(ROOM)]
 
 
 async def test_an_unreadable_message_is_asked_for_again_once(story: Story) -> None:
@@ -56,17 +77,18 @@ async def test_an_unreadable_message_is_asked_for_again_once(story: Story) -> No
 async def test_nothing_counts_where_somebody_else_is_in_the_chat(story: Story) -> None:
     """Rule 9: the yes is not taken, nothing personal is said there, and a chat for two is offered once."""
     await story.says("ana", "talk", "1", "1", "2", "skip")
-    answer = await story.say("ana", "yes", private=False)
-    assert answer == (
-        "Somebody else is in this chat, so I do not answer here. "
-        "I send you an invitation to a chat for us two."
-    )
+    assert await story.say("ana", "yes", private=False) == ""
     assert not story.records.all(Request)
     assert await story.say("ana", "yes", private=False) == ""
     assert [type(effect) for _, effect in story.effects].count(OpenDirectChat) == 1
     assert story.member("ana").room is None
     await story.event(DirectChat(EventId("$9"), ROOM, story.address("ana"), present=True))
+    assert "Somebody else is in the chat where you wrote to me" in story.last("ana")
     assert "This is what I would ask" in story.last("ana")
+    sent = [effect.room for _, effect in story.effects if isinstance(effect, SendText)]
+    assert sent[-1] == ROOM
+    await story.event(DirectChat(EventId("$10"), story.chat("ana"), story.address("ana"), present=True))
+    assert "Somebody else" not in story.last("ana"), "it is said once"
 
 
 async def test_a_chat_that_takes_nothing_any_more_is_given_up(story: Story) -> None:
@@ -116,5 +138,6 @@ async def test_whoever_has_a_chat_with_the_desk_is_pointed_to_it(story: Story) -
     event = Message(EventId("$2"), ROOM, story.address("ana"), "hello", story.now)
     (effect,) = await story.event(event)
     assert isinstance(effect, SendText)
-    assert "the chat that we two have" in effect.body
+    assert effect.room == story.chat("ana")
+    assert "Please write to me here." in effect.body
     assert story.member("ana").room == story.chat("ana")

@@ -92,7 +92,7 @@ async def test_erase_now_needs_both(story: Story) -> None:
     assert "I have noted that" in await story.say("ana", "erase now")
     assert "I have noted that" in await story.say("ana", "erase now")
     assert story.the_room().state is RoomState.READABLE
-    assert "You both asked for it" in await story.say("ben", "erase now")
+    assert "I remove the room now" in await story.say("ben", "erase now")
     assert story.the_room().state is RoomState.SETTLING
 
 
@@ -107,7 +107,7 @@ async def test_a_room_that_the_server_refuses_leaves_the_request_looking(story: 
     """An honest answer to both; the request goes on."""
     story.keeper_reason = "M_LIMIT_EXCEEDED"
     await together(story)
-    assert "The room could not be opened" in story.last("ben")
+    assert "This time no room opens for you two" in story.last("ben")
     assert "The server did not let me open the room." in story.last("ana")
     assert story.the_request().state is RequestState.LOOKING
     assert story.the_request().due_at is not None
@@ -120,7 +120,7 @@ async def test_no_room_opens_while_the_keeper_hears(story: Story) -> None:
     story.keeper_reason = "keeper_not_deaf"
     await together(story)
     assert "I cannot make sure that only two people can read a room" in story.last("ana")
-    assert "The room could not be opened" in story.last("ben")
+    assert "This time no room opens for you two" in story.last("ben")
     assert not story.records.all(Request)
     assert not story.records.all(PeerRoom)
 

@@ -82,7 +82,14 @@ async def _asker_sees(instance: Instance, people: People, answers: Says) -> list
     return await _view(asker, since, first.timestamp / 1000)
 
 
-@pytest.mark.parametrize("answers", [_no, _steps_back, _is_forgotten], ids=["no", "step back", "forget me"])
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param(_no, id="no"),
+        pytest.param(_steps_back, id="step back", marks=pytest.mark.long),
+        pytest.param(_is_forgotten, id="forget me", marks=pytest.mark.long),
+    ],
+)
 async def test_the_asker_cannot_tell(hasty: list[Instance], people: People, answers: Says) -> None:
     """A peer's no, their step back, their being forgotten and their silence look the same to the asker."""
     refused, silent = await asyncio.gather(
@@ -121,7 +128,12 @@ async def _peer_sees(instance: Instance, people: People, answers: Says) -> list[
 
 
 @pytest.mark.parametrize(
-    "answers", [_declines, _withdraws, _asker_is_forgotten], ids=["no", "stop looking", "forget me"]
+    "answers",
+    [
+        pytest.param(_declines, id="no"),
+        pytest.param(_withdraws, id="stop looking", marks=pytest.mark.long),
+        pytest.param(_asker_is_forgotten, id="forget me", marks=pytest.mark.long),
+    ],
 )
 async def test_the_peer_cannot_tell(hasty: list[Instance], people: People, answers: Says) -> None:
     """An asker's no, their stop, their being forgotten and their silence look the same to who had gone on."""

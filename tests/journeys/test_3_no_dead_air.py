@@ -25,12 +25,17 @@ def _has_a_time(told: Message) -> None:
 async def test_nobody_there(hasty: list[Instance], people: People) -> None:
     """With nobody to ask the member is told so, and the next hour; then somebody comes and is asked."""
     instance = hasty[0]
-    (asker,) = await people(instance, 1)
+    asker, peer = await people(instance, 2)
+    await peer.writes("offer")
+    for key in ("offer.length", "offer.topics", "offer.card", "offer.fear"):
+        await peer.hears(key)
+        await peer.writes("skip")
+    await peer.hears("offer.recap")
     await asker.asks(note="", hears_of="request.nobody")
-    told = asker.heard()[-1]
-    _has_a_time(told)
-    (peer,) = await people(instance, 1)
-    await peer.offers()
+    _has_a_time(asker.heard()[-1])
+    # The offer counts from this yes on.
+    await peer.writes("yes")
+    await peer.hears("offer.begun")
     asked = await story.is_asked(peer.member, peer.chat, timeout=10)
     shown = await story.says_yes(peer.member, peer.chat, asked, note=False)
     await story.goes_on(peer.member, peer.chat, shown)

@@ -217,6 +217,9 @@ class FakeTransport(Transport):
                 return {"chunk": [event for event in events if event["type"] == "m.room.member"]}
             case ["rooms", room, "messages"]:
                 return self._messages(server.rooms[RoomId(room)], query)
+            case ["rooms", room, "state", "m.room.member", user] if body is not None:
+                event = server.state(RoomId(room), self._user, "m.room.member", user, body)
+                return {"event_id": event["event_id"]}
             case ["rooms", room, "state", type_, *key]:
                 found = server.rooms[RoomId(room)].state().get((type_, "".join(key)))
                 if found is None:
@@ -231,14 +234,22 @@ class FakeTransport(Transport):
             case ["rooms", _, "forget"]:
                 return {}
             case ["createRoom"]:
-                room = server.create_room(f"!made{len(server.rooms)}", encrypted=False)
-                server.member(room, self._user, "join")
-                for each in body["initial_state"]:
-                    server.state(room, self._user, each["type"], each["state_key"], each["content"])
-                for invited in body["invite"]:
-                    server.member(room, invited, "invite", self._user, is_direct=body["is_direct"])
-                return {"room_id": room}
+                return self._create(body)
+            case ["joined_rooms"]:
+                inside = [
+                    name for name, room in server.rooms.items() if room.membership(self._user) == "join"
+                ]
+                return {"joined_rooms": inside}
         raise Unreachable(f"{call}: the fake knows no such path")
+
+    def _create(self, body: Any) -> JSON:
+        server = self._server
+        room = server.create_room(f"!made{len(server.rooms)}", encrypted=False)
+        server.state(room, self._user, "m.room.create", "", body["creation_content"])
+        server.member(room, self._user, "join")
+        for each in body["initial_state"]:
+            server.state(room, self._user, each["type"], each["state_key"], each["content"])
+        return {"room_id": room}
 
     def _upload(self, body: Any) -> JSON:
         server, place = self._server, (self._user, self._device)

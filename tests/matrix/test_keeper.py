@@ -193,6 +193,20 @@ async def test_known_rooms_are_not_read_again() -> None:
     assert rooms.calls[before:] == ["keeper keys query", "joined rooms", "create room"]
 
 
+async def test_a_room_left_meanwhile_spoils_no_other_pairing() -> None:
+    """After a start, a room that is left between the list and its reading is passed over."""
+    rooms = Rooms()
+    gone = await keeper_of(rooms).open(PairingId("gone"), MEMBERS)
+
+    def before(call: str) -> None:
+        if call == "read creation":
+            rooms.rooms[gone].members[KEEPER] = "leave"
+
+    rooms.before = before
+    room = await keeper_of(rooms).open(PAIRING, MEMBERS)
+    assert rooms.joined() == [room]
+
+
 async def test_strays_are_closed_and_what_is_known_stays() -> None:
     """A sweep asks the records after it listed the rooms, so that a room opened meanwhile is not closed."""
     rooms = Rooms()
@@ -226,11 +240,45 @@ async def test_redaction_resumes_at_its_page() -> None:
         await keeper.redact(room)
     assert throttled.value.retry_after == 2.0
     done = len(rooms.calls)
-    assert await keeper.redact(room) == 0
+    assert await keeper.redact(room) == "done"
     assert rooms.calls[done:].count("read back") == 3
     assert rooms.calls.count("redact") == 10 + 1
     left = [event["type"] for event in rooms.rooms[room].events if event["content"]]
     assert left == ["m.room.redaction"]
+
+
+async def test_what_was_refused_before_a_pause_still_counts() -> None:
+    """A refusal counts after the Throttled that followed it, once, and not where a later try succeeds."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms, admin=False)
+    room = await keeper.open(PAIRING, MEMBERS)
+    rooms.write(room, *({"n": number} for number in range(7)))
+    refusing, redactions = True, 0
+
+    def before(call: str) -> None:
+        nonlocal redactions
+        redactions += call == "redact"
+        if call == "redact" and redactions == 2 and refusing:
+            raise HomeserverRefused(403, "M_FORBIDDEN", call)
+
+    rooms.before = before
+    # The refused redaction is in page 1, the throttled request is page 2.
+    rooms.faults = {rooms.count + 5: "throttled"}
+    with pytest.raises(Throttled):
+        await keeper.redact(room)
+    assert await keeper.redact(room) == "partly"
+    assert await keeper.redact(room) == "done"
+
+
+async def test_a_keeper_that_was_put_out_claims_nothing() -> None:
+    """Outside the room it can neither redact nor remove, and says so."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms)
+    room = await keeper.open(PAIRING, MEMBERS)
+    rooms.write(room, {"n": 1})
+    rooms.rooms[room].members[KEEPER] = "leave"
+    assert await keeper.redact(room) == "outside"
+    assert await keeper.empty(room, MEMBERS) == "outside"
 
 
 async def test_without_an_administrator_a_purge_cannot_be_had() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -10,7 +11,7 @@ from schema.errors import HomeserverRefused, NotPrivate, Unreachable, WorldError
 from schema.ids import MatrixId, OutboxId, RoomId
 from service.matrix.client import Client
 from service.matrix.messages import ALONGSIDE_ID
-from tests.matrix.desk import DESK, Desk
+from tests.matrix.desk import DESK, DEVICE, Desk
 from tests.matrix.homeserver import Homeserver
 from tests.matrix.peer import Peer
 
@@ -22,6 +23,15 @@ async def _chat(desk: Desk, server: Homeserver) -> tuple[Peer, RoomId]:
     alice = Peer(server, ALICE)
     alice.cross_sign()
     return alice, await desk.chat_with(alice)
+
+
+def _answer_lost(server: Homeserver) -> Any:
+    async def fault(path: str, body: Any) -> None:
+        parts = [unquote(part) for part in path.split("/")[4:]]
+        server.transport(DESK, DEVICE)._answer("", parts, {}, body)
+        raise Unreachable("the answer was lost")
+
+    return fault
 
 
 def _sent(server: Homeserver, room: RoomId) -> list[dict[str, Any]]:
@@ -71,7 +81,54 @@ async def test_a_direct_chat_is_made_once(desk: Desk, server: Homeserver) -> Non
     await desk.sync.step()
     assert await desk.client.create_direct_chat(alice.user) == room
     (body,) = server.called("create chat")
-    assert (body["preset"], body["is_direct"], body["invite"]) == ("private_chat", True, [ALICE])
+    assert (body["preset"], body["is_direct"]) == ("private_chat", True)
+    assert server.rooms[room].state()["m.room.member", ALICE]["content"] == {
+        "membership": "invite",
+        "is_direct": True,
+    }
+    assert ALICE not in str(body)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_direct_chat_whose_answer_was_lost_is_found(
+    desk: Desk, server: Homeserver, restart: bool
+) -> None:
+    """A room made before a timeout or a crash is used, though no sync has shown it; another's is not."""
+    alice, bob = Peer(server, ALICE), Peer(server, BOB)
+    await desk.client.create_direct_chat(bob.user)
+    for call in ("create chat", "invite to chat"):
+        server.fail(call, _answer_lost(server))
+        with pytest.raises(Unreachable):
+            await desk.client.create_direct_chat(alice.user)
+        if restart:
+            await desk.restart()
+    room = await desk.client.create_direct_chat(alice.user)
+    assert await desk.client.create_direct_chat(alice.user) == room
+    assert len(server.rooms) == 2
+    assert server.rooms[room].members("invite") == [ALICE]
+    server.member(room, ALICE, "join")
+    assert await desk.client.create_direct_chat(alice.user) == room
+
+
+async def test_failing_invitations_leave_no_empty_rooms(desk: Desk, server: Homeserver) -> None:
+    """Five tries whose invitation fails make one room; one whose invitation is refused is left."""
+    alice = Peer(server, ALICE)
+
+    async def fail(path: str, body: Any) -> None:
+        raise Unreachable("502")
+
+    async def refuse(path: str, body: Any) -> None:
+        raise HomeserverRefused(403, "M_INVITE_BLOCKED", "invite to chat")
+
+    server.fail("invite to chat", fail, times=5)
+    for _ in range(5):
+        with pytest.raises(Unreachable):
+            await desk.client.create_direct_chat(alice.user)
+    assert len(server.rooms) == 1
+    server.fail("invite to chat", refuse)
+    with pytest.raises(HomeserverRefused):
+        await desk.client.create_direct_chat(alice.user)
+    assert [room.members("join") for room in server.rooms.values()] == [[]]
 
 
 async def test_never_plain(desk: Desk, server: Homeserver) -> None:

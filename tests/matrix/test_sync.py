@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from schema.errors import HomeserverRefused, SignedOut, Throttled, Unreachable
-from schema.events import DirectChat, Invited, Message, PlainMessage, Unreadable
+from schema.events import DirectChat, Invited, Message, NoChat, PlainMessage, Unreadable
 from schema.ids import RoomId
 from service.matrix.sync import FILTER
 from tests.matrix.desk import DESK, DEVICE, Desk
@@ -88,6 +88,32 @@ async def test_whoever_wrote_comes_before_those_who_only_came(desk: Desk, server
     alice.say(rooms[1], "is somebody there")
     await desk.sync.step()
     assert [type(event) for event in await desk.inbox()] == [Message, DirectChat, DirectChat]
+
+
+async def test_a_save_that_waited_for_a_failed_commit_loses_nothing(desk: Desk, server: Homeserver) -> None:
+    """A send that waits to save while a batch fails must not write what that batch moved on in memory."""
+    alice, room = await _chat(desk, server)
+    alice.say(room, "one")
+    real = desk.store.transaction
+    saving: list[asyncio.Task[None]] = []
+
+    @contextlib.asynccontextmanager
+    async def failing(name: str) -> AsyncIterator[Any]:
+        async with real(name) as transaction:
+            yield transaction
+            if name == "batch":
+                saving.append(asyncio.create_task(desk.client.save()))
+                await asyncio.sleep(0)
+                raise Unreachable("the disk is full")
+
+    desk.store.transaction = failing  # type: ignore[method-assign]
+    with pytest.raises(Unreachable):
+        await desk.sync.step()
+    with pytest.raises(Unreachable):
+        await saving[0]
+    desk.store.transaction = real  # type: ignore[method-assign]
+    await desk.sync.step()
+    assert await desk.heard() == ["one"]
 
 
 async def test_an_unknown_commit_loses_nothing(desk: Desk, server: Homeserver) -> None:
@@ -260,6 +286,21 @@ async def test_a_key_that_never_comes_is_asked_for_once(desk: Desk, server: Home
         assert not await transaction.unread_since(desk.clock.now())
 
 
+async def test_what_needed_no_answer_is_not_asked_for_again(desk: Desk, server: Homeserver) -> None:
+    """A notice and a step of a verification, shown again after they were read, bring no apology."""
+    alice, room = await _chat(desk, server)
+    notice = alice.encrypt(room, "m.room.message", {"msgtype": "m.notice", "body": "a bot"})
+    step = alice.encrypt(room, "m.key.verification.done", {})
+    events = [server.send(room, ALICE, "m.room.encrypted", content) for content in (notice, step)]
+    await desk.sync.step()
+    for event in events:
+        server.put(room, event)
+    await desk.sync.step()
+    await desk.clock.advance(timedelta(minutes=5))
+    await desk.sync.step()
+    assert [type(event) for event in await desk.inbox()] == [DirectChat]
+
+
 async def test_a_withheld_key_is_not_waited_for(desk: Desk, server: Homeserver) -> None:
     """When the member's device says that it won't give the key, the member is told at once."""
     alice, room = await _chat(desk, server)
@@ -420,6 +461,64 @@ async def test_plain_words_are_not_taken_in(desk: Desk, server: Homeserver) -> N
     events = await desk.inbox()
     assert [type(event) for event in events] == [DirectChat, PlainMessage]
     assert "in clear" not in repr(events)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_crowd_is_not_listened_to(desk: Desk, server: Homeserver, encrypted: bool) -> None:
+    """Whatever six people say in one room brings one event: that it is to be left."""
+    room = server.create_room("!crowd", encrypted=encrypted)
+    peers = [Peer(server, f"@p{number}:far.test") for number in range(6)]
+    for peer in peers:
+        server.member(room, peer.user, "join")
+    server.member(room, DESK, "join")
+    for peer in peers:
+        if encrypted:
+            peer.share(room, DESK, DEVICE)
+            peer.say(room, "hi")
+        else:
+            server.send(room, peer.user, "m.room.message", {"msgtype": "m.text", "body": "hi"})
+    await desk.sync.step()
+    assert [type(event) for event in await desk.inbox()] == [NoChat]
+
+
+async def test_whose_chat_it_was_is_still_heard(desk: Desk, server: Homeserver) -> None:
+    """When others come into a member's chat, that member hears why nothing is answered; the others do not."""
+    alice, room = await _chat(desk, server)
+    bob = Peer(server, BOB)
+    server.member(room, BOB, "join")
+    server.member(room, "@eve:far.test", "invite", ALICE)
+    bob.share(room, DESK, DEVICE)
+    alice.say(room, "hello")
+    bob.say(room, "hello desk")
+    await desk.sync.step()
+    events = await desk.inbox()
+    assert [type(event) for event in events] == [DirectChat, Message]
+    assert not desk.client.private(room, alice.user)
+    server.member(room, ALICE, "leave")
+    server.member(room, "@eve:far.test", "leave")
+    server.member(room, BOB, "leave")
+    await desk.sync.step()
+    assert [type(event) for event in await desk.inbox()][2:] == [DirectChat, NoChat]
+
+
+async def test_plain_words_are_brought_seldom(desk: Desk, server: Homeserver) -> None:
+    """A flood of plain words in a room of two is one event in an hour; a declined chat is left."""
+    room = server.create_room("!plain", encrypted=False)
+    for member in (ALICE, DESK):
+        server.member(room, member, "join")
+
+    async def flood() -> int:
+        for _ in range(3):
+            server.send(room, ALICE, "m.room.message", {"msgtype": "m.text", "body": "hi"})
+        await desk.sync.step()
+        return [type(event) for event in await desk.inbox()].count(PlainMessage)
+
+    assert [await flood(), await flood()] == [1, 1]
+    await desk.clock.advance(timedelta(hours=1))
+    assert await flood() == 2
+    server.member(room, ALICE, "leave")
+    await desk.sync.step()
+    assert isinstance((await desk.inbox())[-1], NoChat)
 
 
 async def test_our_own_events_are_nothing(desk: Desk, server: Homeserver) -> None:

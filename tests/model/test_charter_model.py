@@ -77,7 +77,7 @@ class Reference:
         )
         if choices:
             seen.question = choices
-        if "It did not come together this time" in body or "You have stepped back" in body:
+        if "This time no room opens for you two" in body or "You have stepped back" in body:
             seen.goes_on = False
         if "Your private room is open now" in body:
             seen.goes_on = False

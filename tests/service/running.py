@@ -12,6 +12,7 @@ from schema.community import Community
 from schema.effects import Effect, SendText
 from schema.events import Delivered, Message
 from schema.ids import EventId, MatrixId, OutboxId, RoomId
+from schema.states import Standing
 from service.engine import Dispatch, Engine
 from service.outbox import Outbox
 from service.scheduler import Scheduler
@@ -55,7 +56,7 @@ class Running:
             words=Catalogue(),
             clock=self.clock,
             outbox=self.outbox,
-            private=lambda room, member: True,
+            standing=lambda room, member: Standing.PRIVATE,
             random=random,
             metrics=metrics,
         )

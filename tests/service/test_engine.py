@@ -1,11 +1,20 @@
 """The engine: one event, one turn, one transaction, and one bad event never stops the others."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
 from schema.effects import SendText
+from schema.errors import Unreachable
 from schema.events import Message, Unreadable
 from schema.ids import MatrixId, MemberId
 from schema.records import Member
 from service.store import Store
+from service.store.driver import Driver
 from service.turn import Turn
+from tests.clock import FakeClock
 from tests.service.running import Running, message, reply
 
 
@@ -135,3 +144,41 @@ async def test_the_member_id_is_a_hash(store: Store) -> None:
         await running.until(lambda: len(found) == 2)
     assert found[0] == found[1]
     assert "ana" not in found[0]
+
+
+async def test_a_row_that_does_not_open_stops_nobody(store: Store, tmp_path: Path) -> None:
+    """A row whose bytes were changed on disk is passed over, in the inbox and in the outbox."""
+    seen: list[str] = []
+
+    async def dispatch(turn: Turn) -> None:
+        assert isinstance(turn.event, Message)
+        seen.append(turn.event.body)
+
+    now = FakeClock().now()
+    async with store.transaction("test") as transaction:
+        await transaction.take_in([message("spoilt"), message("whole", 2)], now)
+        await transaction.add_effects([("a", reply("spoilt")), ("b", reply("whole"))], now)
+    with closing(sqlite3.connect(tmp_path / "alongside.db", isolation_level=None)) as database:
+        for table in ("inbox", "outbox"):
+            database.execute(f"UPDATE {table} SET sealed = zeroblob(64) WHERE seq = 1")
+    async with Running(store, dispatch) as running:
+        await running.until(lambda: seen == ["whole"])
+        await running.until(lambda: [effect for _, effect in running.sent] == [reply("whole")])
+
+
+async def test_a_database_that_comes_back_serves_the_same_task(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that could not be made once leaves nothing behind that refuses the next transaction."""
+    ready = store._ready
+
+    async def down() -> Driver:
+        raise Unreachable("database: connection refused")
+
+    monkeypatch.setattr(store, "_ready", down)
+    with pytest.raises(Unreachable):
+        async with store.transaction("test"):
+            pass
+    monkeypatch.setattr(store, "_ready", ready)
+    async with store.transaction("test") as transaction:
+        assert await transaction.inbox(1) == []

@@ -21,7 +21,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from schema import migrations, tables
 from schema.errors import ConfigurationError, OperatorError, Unreachable
 from schema.records import Member
-from service.store import Store, _Step, address_of
+from service.store import Store
+from service.store.address import address_of
+from service.store.driver import Step
 from tests.live.homeserver import free_port
 from tests.live.postgres import Postgres
 from tests.service.conftest import KEY
@@ -207,8 +209,8 @@ async def test_sqlite_is_set_to_keep_and_to_erase(store: Store) -> None:
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1, "busy_timeout": 5000}
 
 
-def _pragma(name: str) -> _Step:
-    return _Step(f"PRAGMA {name}", ())
+def _pragma(name: str) -> Step:
+    return Step(f"PRAGMA {name}", ())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""What one key alone cannot show: keys that contradict one another, and what works and is unwise."""
+
+import ssl
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from service.config.forms import SERVER_NAME, Secret, Wrong, database_url_of, is_loopback, read_key
+from service.config.reading import Reading
+from service.config.sections import BY_NAME
+from service.config.settings import Settings
+
+
+def check_together(reading: Reading) -> None:
+    """Check what one key alone cannot show; works on whatever could be read."""
+    values = reading.values
+    desk, keeper = values["desk"], values["keeper"]
+    given = {name for name in ("token", "password") if f"desk.{name}" in reading.secrets}
+    token, device = BY_NAME["desk.token"], BY_NAME["desk.device_id"]
+    if given == {"token", "password"} or ("password" in given and "device_id" in desk):
+        reading.wrong(
+            token,
+            "and desk.password are two ways to log in at once",
+            "Keep desk.token with desk.device_id, or desk.password alone.",
+        )
+    elif not given and "user" in desk:
+        reading.wrong(
+            token,
+            "is missing, and so is desk.password",
+            "Set desk.token_file with desk.device_id (`alongside init` does), or desk.password_file.",
+        )
+    elif given == {"token"} and "device_id" not in desk:
+        reading.wrong(
+            device, "is missing: a token belongs to a device", "Set it to the device of desk.token."
+        )
+    elif given == {"password"}:
+        reading.warnings.append("The front desk's password is kept; `alongside init` makes a token of it.")
+    server = values["homeserver"].get("server_name")
+    for section, account in (("desk", desk), ("keeper", keeper)):
+        user = account.get("user")
+        here = user.partition(":")[2] if isinstance(user, str) else ""
+        if here and isinstance(server, str) and SERVER_NAME.fullmatch(server) and here != server:
+            reading.wrong(
+                BY_NAME[f"{section}.user"],
+                "is not an account of homeserver.server_name",
+                "Use an account of your own homeserver, or correct homeserver.server_name.",
+            )
+    if isinstance(desk.get("user"), str) and desk.get("user") == keeper.get("user"):
+        reading.wrong(
+            BY_NAME["keeper.user"],
+            "is the front desk's account too",
+            "Use two accounts: the keeper must have no encryption, the desk needs it.",
+        )
+    if isinstance(keeper.get("token"), Secret) and keeper.get("token") == desk.get("token"):
+        reading.wrong(
+            BY_NAME["keeper.token"], "is the front desk's token too", "Each account has its own token."
+        )
+    for dotted, check in (
+        ("keys.sealing_key", read_key),
+        ("database.url", lambda text: database_url_of(text, reading.folder)),
+    ):
+        key = BY_NAME[dotted]
+        secret = values[key.section].get(key.name)
+        if isinstance(secret, Secret):
+            try:
+                check(secret.reveal())
+            except Wrong as wrong:
+                reading.wrong(key, str(wrong))
+    ca_file = values["homeserver"].get("ca_file")
+    if isinstance(ca_file, str):
+        try:
+            ssl.create_default_context(cafile=reading.folder / ca_file)
+        except (OSError, ssl.SSLError, ValueError):
+            reading.wrong(BY_NAME["homeserver.ca_file"], "has no certificates that can be read")
+
+
+def unwise(settings: Settings) -> Iterator[str]:
+    """What works and is unwise: whole sentences, without secrets."""
+    url = urlsplit(settings.homeserver.url)
+    if url.scheme == "http" and not is_loopback(url.hostname or ""):
+        yield (
+            "homeserver.url is not encrypted and not on this machine: whoever is between can take both"
+            " accounts' tokens. Use https, or a private network that only the two share."
+        )
+    if not is_loopback(settings.web.host):
+        yield "web.host is not loopback, and the web server has no log-in: let only your monitoring reach it."
+    if settings.admin.token is not None:
+        yield "admin.token rules the whole homeserver: whoever takes this machine takes that too."
+    if not settings.community_section.places:
+        yield "community.places is empty: `help now` has nothing of yours to show."

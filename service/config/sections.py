@@ -1,0 +1,382 @@
+"""Every key of the configuration, by section: what it is for, the form that it must have, and its default.
+
+Guards: unknown keys are refused; a key is described here and nowhere else, so that what is read, what is
+refused and the annotated example cannot differ.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict
+from pydantic.fields import FieldInfo
+
+from schema.community import Timings
+from service.config import forms
+from service.config.forms import Secret, Toml
+
+PREFIX = "ALONGSIDE_"
+
+
+@dataclass(frozen=True)
+class Says:
+    """What a key is for, the form it must have (it ends "Write …"), an example where there is no default."""
+
+    what: str
+    form: str
+    example: Toml | None = None
+
+
+Line = Annotated[str, AfterValidator(forms.line)]
+Length = Annotated[timedelta, BeforeValidator(forms.length_of_time), Strict(False)]
+_IN_TIME = 'a length of time with its unit in quotes, such as "10 minutes", "2 hours" or "1 day"'
+
+
+class Section(BaseModel):
+    """One table of the configuration: unknown keys and naive types are refused, nothing changes later."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
+
+
+class Homeserver(Section):
+    """The community's own Matrix homeserver, as this machine reaches it."""
+
+    url: Annotated[
+        str,
+        AfterValidator(forms.homeserver_url),
+        Says(
+            "Its address for clients (the base URL of the client-server API).",
+            'the address without a path, such as "https://matrix.example.org"',
+            "https://matrix.example.org",
+        ),
+    ]
+    server_name: Annotated[
+        str,
+        AfterValidator(forms.server_name),
+        Says(
+            "Its name: what stands after the first colon of the Matrix IDs of its members.",
+            'the name alone, such as "example.org"',
+            "example.org",
+        ),
+    ]
+    ca_file: Annotated[
+        str | None,
+        Says(
+            "The certificates (PEM) that vouch for its own, if the system's are not enough.",
+            "the path of a readable file with certificates in PEM form",
+            "homeserver-ca.pem",
+        ),
+    ] = None
+    room_version: Annotated[
+        Literal["11", "12"] | None,
+        Says("The version of new peer rooms, if not the homeserver's own default.", '"11" or "12"', "12"),
+    ] = None
+
+
+class Desk(Section):
+    """The front desk: the account that members write to. Either its token and device, or its password."""
+
+    user: Annotated[
+        str,
+        AfterValidator(forms.matrix_id),
+        Says(
+            "Its Matrix ID.",
+            'the whole Matrix ID, such as "@alongside:example.org"',
+            "@alongside:example.org",
+        ),
+    ]
+    token: Annotated[
+        Secret | None,
+        Says(
+            "Its access token; never one of an app that a person uses, which has that app's device and keys.",
+            "the access token that `alongside init` was given, on one line",
+            "secrets/desk.token",
+        ),
+    ] = None
+    device_id: Annotated[
+        str | None,
+        AfterValidator(lambda value: value if value is None else forms.device_id(value)),
+        Says("The device that the token belongs to.", "the device id in quotes", "ALONGSIDEDESK"),
+    ] = None
+    password: Annotated[
+        Secret | None,
+        Says(
+            "Its password, instead of a token and a device: each start then logs in anew. A token is better,"
+            " and the only way where log-ins are another service's.",
+            "the password alone",
+            "secrets/desk.password",
+        ),
+    ] = None
+
+
+class KeeperSection(Section):
+    """The keeper: the account that opens and closes peer rooms. No encryption, and no password here."""
+
+    user: Annotated[
+        str,
+        AfterValidator(forms.matrix_id),
+        Says("Its Matrix ID.", 'the whole Matrix ID, such as "@keeper:example.org"', "@keeper:example.org"),
+    ]
+    token: Annotated[
+        Secret,
+        Says(
+            "Its access token. Its password is used once, by `alongside init`, and never kept.",
+            "the access token that `alongside init` was given, on one line",
+            "secrets/keeper.token",
+        ),
+    ]
+    device_id: Annotated[
+        str | None,
+        AfterValidator(lambda value: value if value is None else forms.device_id(value)),
+        Says("The device that the token belongs to.", "the device id in quotes", "ALONGSIDEKEEPER"),
+    ] = None
+
+
+class Keys(Section):
+    """What opens the sealed database: without it nobody can read anything in it, ever again."""
+
+    sealing_key: Annotated[
+        Secret,
+        Says(
+            "32 random bytes. Keep a copy apart from the database's backups.",
+            "32 bytes as base64 or as 64 hexadecimal digits (`alongside init` makes them)",
+            "secrets/sealing-key",
+        ),
+    ]
+
+
+class Database(Section):
+    """Where records are kept, sealed. One process at a time serves a database."""
+
+    url: Annotated[
+        Secret | None,
+        Says(
+            'SQLite, "sqlite:///path", or PostgreSQL, "postgresql://user:password@host/name". Without it: the'
+            " SQLite file alongside.db in systemd's state directory, else beside this file.",
+            "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME",
+            "secrets/database.url",
+        ),
+    ] = None
+
+
+class PlaceTable(Section):
+    """One entry of the community's own list of help."""
+
+    name: Annotated[Line, forms.at_most(120), Says("Its name.", "a short text in quotes", "Night line")]
+    contact: Annotated[
+        Line,
+        forms.at_most(200),
+        Says("How it is reached.", "a short text in quotes", "+49 30 000000, chat: night.example"),
+    ]
+    hours: Annotated[
+        Line, forms.at_most(120), Says("When.", "a short text in quotes", "every day, 20:00 to 02:00")
+    ]
+    languages: Annotated[
+        Line, forms.at_most(120), Says("In which languages.", "a short text in quotes", "German, English")
+    ]
+    may_send_police: Annotated[
+        Literal["yes", "no", "not known"],
+        Says("May it send police to a caller?", '"yes", "no" or "not known"', "not known"),
+    ]
+    checked_on: Annotated[
+        Line,
+        BeforeValidator(forms.day),
+        forms.at_most(40),
+        Says("When somebody last made sure of it.", 'a date in quotes, such as "2026-11-01"', "2026-11-01"),
+    ]
+
+
+class CommunitySection(Section):
+    """Who this is for, and what it is not. Members read these words."""
+
+    name: Annotated[
+        Line,
+        forms.at_most(80),
+        Says("The community's name.", "a short text in quotes", "Example Collective"),
+    ]
+    limits: Annotated[
+        str,
+        AfterValidator(forms.paragraphs),
+        forms.at_most(2000),
+        Says(
+            "Your own statement of what this is not and cannot do; members are told it before anything else.",
+            "one or a few plain sentences in quotes",
+            "This is people of our community keeping each other company. It is no therapy and no emergency"
+            " service, and nobody watches over it.",
+        ),
+    ]
+    who_runs: Annotated[
+        Line,
+        forms.at_most(200),
+        Says(
+            "Who runs the homeserver, and so can see who writes to the service, and who shared a room when.",
+            "a short text in quotes",
+            "Two people of our collective run the server",
+        ),
+    ]
+    zone: Annotated[
+        str,
+        AfterValidator(forms.zone),
+        Says(
+            "The time zone in which times are told until a member names another.",
+            'a name such as "Europe/Berlin"',
+        ),
+    ] = "UTC"
+    topics: Annotated[
+        tuple[Annotated[Line, forms.at_most(40)], ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.different),
+        Says(
+            "Topics that members can choose from, in this order; they may be none.",
+            'short texts, such as ["burnout", "grief"]',
+        ),
+    ] = ()
+    asks_at_once: Annotated[
+        int,
+        AfterValidator(forms.few),
+        Says("How many members are asked at once for one request.", "a number from 1 to 50"),
+    ] = 2
+    asks_a_day: Annotated[
+        int,
+        AfterValidator(forms.few),
+        Says("How often one member is asked in a day, at most.", "a number from 1 to 50"),
+    ] = 2
+    places: Annotated[
+        tuple[PlaceTable, ...],
+        BeforeValidator(forms.as_tuple),
+        Says("The community's own list of places to reach, for `help now`.", "[[community.places]] tables"),
+    ] = ()
+
+
+def _timing(what: str) -> Says:
+    return Says(what, _IN_TIME)
+
+
+Longer = Annotated[Length, AfterValidator(forms.not_zero)]
+
+
+class TimingsSection(Section):
+    """How long things take. The defaults are meant; change them only with a reason."""
+
+    ask_again: Annotated[Longer, _timing("Between two rounds of asking members.")] = Timings.ask_again
+    ask_open: Annotated[Longer, _timing("How long one ask stays good.")] = Timings.ask_open
+    consent_open: Annotated[Longer, _timing("How long the second consent stays open.")] = Timings.consent_open
+    request_open: Annotated[Longer, _timing("When a request that found nobody lapses.")] = (
+        Timings.request_open
+    )
+    longest: Annotated[Longer, _timing("The longest that a peer room may be open.")] = Timings.longest
+    reading: Annotated[Longer, _timing("How long a closed room can be read before it is erased.")] = (
+        Timings.reading
+    )
+    settle: Annotated[
+        Length, _timing("Between removing people from a room and purging it, for phones that are off.")
+    ] = Timings.settle
+    prompt_pause: Annotated[
+        Length, _timing("A bare number this soon after a question that came by itself is asked again.")
+    ] = Timings.prompt_pause
+    idle: Annotated[
+        Longer, _timing("A member's own question, unanswered this long, lets what came by itself go first.")
+    ] = Timings.idle
+    join: Annotated[
+        Longer,
+        _timing("Whoever is not in an opened room by then is invited again; as long again, and it closes."),
+    ] = Timings.join
+
+
+class WebSection(Section):
+    """The small web server for /healthz, /readyz and /metrics."""
+
+    host: Annotated[
+        str,
+        AfterValidator(forms.host),
+        Says(
+            "The address to listen on; it has no log-in, so leave it on loopback.",
+            'an address such as "127.0.0.1"',
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, AfterValidator(forms.port), Says("Its port; 0 takes any free one.", "a number up to 65535")
+    ] = 8642
+
+
+class Logging(Section):
+    """What the service writes about its running. It holds no word, id or address of a person."""
+
+    format: Annotated[
+        Literal["json", "console"], Says("For programs or for people.", '"json" or "console"')
+    ] = "json"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Says("From which level on.", '"debug", "info", "warning" or "error"'),
+    ] = "info"
+
+
+class Admin(Section):
+    """A Synapse administrator's token, to purge erased rooms from its database. Optional, and a danger."""
+
+    token: Annotated[
+        Secret | None,
+        Says(
+            "Whoever has it rules the whole homeserver. Synapse's own `forget_rooms_on_leave` with"
+            " `forgotten_room_retention_period` does nearly the same without it.",
+            "an administrator's access token, on one line",
+            "secrets/admin.token",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key: its place, what it says, and how it is read."""
+
+    section: str
+    name: str
+    says: Says
+    info: FieldInfo
+
+    @property
+    def dotted(self) -> str:
+        """`section.name`, which is also the name of the systemd credential of a secret."""
+        return f"{self.section}.{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"{PREFIX}{self.section.upper()}__{self.name.upper()}"
+
+    @property
+    def secret(self) -> bool:
+        """Whether it is never shown, and may be read from a file of its own."""
+        return Secret in (self.info.annotation, *get_args(self.info.annotation))
+
+    @property
+    def required(self) -> bool:
+        """Whether the service cannot start without it."""
+        return self.info.is_required()
+
+
+def keys_of(section: str, model: type[BaseModel]) -> Iterator[Key]:
+    """The keys of a section, in the order of its model."""
+    for name, info in model.model_fields.items():
+        says = next(item for item in info.metadata if isinstance(item, Says))
+        yield Key(section, name, says, info)
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "homeserver": Homeserver,
+    "desk": Desk,
+    "keeper": KeeperSection,
+    "keys": Keys,
+    "database": Database,
+    "community": CommunitySection,
+    "timings": TimingsSection,
+    "web": WebSection,
+    "logging": Logging,
+    "admin": Admin,
+}
+KEYS: tuple[Key, ...] = tuple(key for section, model in SECTIONS.items() for key in keys_of(section, model))
+BY_NAME = {key.dotted: key for key in KEYS}
+PLACE_KEYS = {key.name: key for key in keys_of("community.places", PlaceTable)}

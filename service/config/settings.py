@@ -1,0 +1,162 @@
+"""The whole configuration, valid, as the rest of the service asks for it.
+
+Guards: a listing of it shows no secret.
+"""
+
+import ssl
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import PrivateAttr
+
+from schema.community import Community, Place, Timings
+from schema.ids import DeviceId, MatrixId
+from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url
+from service.config.sections import (
+    KEYS,
+    Admin,
+    CommunitySection,
+    Database,
+    Desk,
+    Homeserver,
+    KeeperSection,
+    Keys,
+    Logging,
+    Section,
+    TimingsSection,
+    WebSection,
+)
+from service.config.writing import plain, to_toml
+
+
+class Settings(Section):
+    """The whole configuration, valid."""
+
+    homeserver: Homeserver
+    desk: Desk
+    keeper: KeeperSection
+    keys: Keys
+    database: Database
+    community_section: CommunitySection
+    timings: TimingsSection
+    web: WebSection
+    logging: Logging
+    admin: Admin
+
+    _folder: Path = PrivateAttr(default_factory=Path)
+    _data: Path = PrivateAttr(default_factory=Path)
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+    _pending: dict[str, Path] = PrivateAttr(default_factory=dict)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What works and is unwise: whole sentences, without secrets."""
+        return self._warnings
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Where each key that was given is from, by its dotted name."""
+        return self._sources
+
+    @property
+    def pending(self) -> Mapping[str, Path]:
+        """Secrets whose files `init` still has to write; their values here are none. Empty after `load`."""
+        return self._pending
+
+    @property
+    def desk_user(self) -> MatrixId:
+        """The front desk's Matrix ID."""
+        return MatrixId(self.desk.user)
+
+    @property
+    def desk_device(self) -> DeviceId | None:
+        """The front desk's device, where it signs in with a token."""
+        return None if self.desk.device_id is None else DeviceId(self.desk.device_id)
+
+    @property
+    def keeper_user(self) -> MatrixId:
+        """The keeper's Matrix ID."""
+        return MatrixId(self.keeper.user)
+
+    def sealing_key(self) -> bytes:
+        """Return the 32 bytes that wrap the database's own keys."""
+        return read_key(self.keys.sealing_key.reveal())
+
+    def database_url(self) -> str:
+        """Return SQLAlchemy's URL of the database, with its asynchronous driver and an absolute path."""
+        if self.database.url is None:
+            return sqlite_url(self._data / "alongside.db")
+        return database_url_of(self.database.url.reveal(), self._folder)
+
+    def database_file(self) -> Path | None:
+        """Return the SQLite file's absolute path; None with PostgreSQL."""
+        url = self.database_url()
+        return Path(url.removeprefix(f"{SQLITE}:///")) if url.startswith(SQLITE) else None
+
+    def secret_file(self, dotted: str) -> Path | None:
+        """Return the file that a secret is from, if it is from one that may be rewritten."""
+        source = self._sources.get(dotted, "")
+        return Path(source.removeprefix("file ")) if source.startswith("file ") else None
+
+    def tls(self) -> ssl.SSLContext | bool:
+        """Return what aiohttp takes as `ssl`: the context with the homeserver's own authority, else True."""
+        if self.homeserver.ca_file is None:
+            return True
+        return ssl.create_default_context(cafile=self._folder / self.homeserver.ca_file)
+
+    def community(self) -> Community:
+        """Return what handlers and core need to know."""
+        here = self.community_section
+        return Community(
+            name=here.name,
+            server=self.homeserver.server_name,
+            limits=here.limits,
+            who_runs=here.who_runs,
+            zone=here.zone,
+            topics=here.topics,
+            places=tuple(
+                Place(
+                    name=place.name,
+                    contact=place.contact,
+                    hours=place.hours,
+                    languages=place.languages,
+                    may_send_police=place.may_send_police,
+                    checked_on=place.checked_on,
+                )
+                for place in here.places
+            ),
+            timings=Timings(
+                ask_again=self.timings.ask_again,
+                ask_open=self.timings.ask_open,
+                consent_open=self.timings.consent_open,
+                request_open=self.timings.request_open,
+                longest=self.timings.longest,
+                reading=self.timings.reading,
+                settle=self.timings.settle,
+                prompt_pause=self.timings.prompt_pause,
+                idle=self.timings.idle,
+                join=self.timings.join,
+            ),
+            asks_at_once=here.asks_at_once,
+            asks_a_day=here.asks_a_day,
+            purges=self.admin.token is not None,
+        )
+
+    def listing(self) -> Iterator[tuple[str, str, str]]:
+        """Yield each key, its value as the file would write it (or REDACTED), and where it is from."""
+        for key in KEYS:
+            value = getattr(getattr(self, ATTRIBUTE.get(key.section, key.section)), key.name)
+            if isinstance(value, Secret):
+                shown = "REDACTED"
+            elif value is None:
+                shown = "not set"
+            elif key.name == "places":
+                shown = f"{len(value)} places"
+            else:
+                shown = to_toml(plain(value))
+            yield key.dotted, shown, self._sources.get(key.dotted, "default")
+
+
+ATTRIBUTE = {"community": "community_section"}
+"""The model's name of a section, where it is not the file's: `Settings.community` is the method."""

@@ -1,0 +1,96 @@
+"""The configuration as a file: values as TOML writes them, and the annotated whole."""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from service.config.forms import Toml, say_length
+from service.config.sections import KEYS, PLACE_KEYS, SECTIONS, Key, keys_of
+
+
+def to_toml(value: Toml) -> str:
+    """Return `value` as TOML writes it. Texts are basic strings, which JSON's escapes are a part of."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(to_toml(item) for item in value if isinstance(item, str))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value)
+
+
+def plain(value: object) -> Toml:
+    """A value in one of TOML's types, as the file would write it."""
+    if isinstance(value, timedelta):
+        return say_length(value)
+    if isinstance(value, tuple):
+        return [str(item) for item in value]
+    return value if isinstance(value, str | int | bool) else str(value)
+
+
+_HEAD = """\
+# The configuration of Alongside. `alongside check-config` checks it without any network.
+#
+# Every key is also an environment variable: user in [desk] is ALONGSIDE_DESK__USER. Every secret can be a
+# value here (user and token alike), a file (token_file) of mode 0600, or a systemd credential (desk.token).
+# Variables go before credentials, credentials before this file. Relative paths start at this file's folder.
+# Lines that begin with "# " and a key show what holds if nothing is said.
+"""
+
+
+def render(values: Mapping[str, Toml]) -> str:
+    """Return a whole annotated configuration with `values` set, by dotted name (`desk.token_file`).
+
+    What is not in `values` stands there as a comment, with its default or an example.
+    """
+    lines = [_HEAD]
+    for section, model in SECTIONS.items():
+        lines += [*_comment(model.__doc__ or ""), f"[{section}]"]
+        for key in keys_of(section, model):
+            lines += _entry(key, values)
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def example() -> str:
+    """Return the annotated example: what must be said is said, with examples; all else is a comment."""
+    values: dict[str, Toml] = {}
+    for key in KEYS:
+        if key.says.example is not None and (key.required or key.dotted in ("desk.token", "desk.device_id")):
+            values[f"{key.dotted}_file" if key.secret else key.dotted] = key.says.example
+    values["community.places"] = [
+        {name: str(key.says.example) for name, key in PLACE_KEYS.items()},
+    ]
+    return render(values)
+
+
+def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
+    yield from _comment(key.says.what)
+    if key.name == "places":
+        yield from _places(values.get(key.dotted))
+        return
+    name = f"{key.name}_file" if key.secret else key.name
+    given = values.get(f"{key.section}.{name}")
+    if given is not None:
+        yield f"{name} = {to_toml(given)}"
+    elif (direct := values.get(key.dotted)) is not None:
+        yield f"{key.name} = {to_toml(direct)}"
+    else:
+        default = None if key.required or key.info.default is None else plain(key.info.default)
+        shown = default if default is not None else key.says.example
+        yield f"# {name} = {to_toml(shown if shown is not None else '')}"
+
+
+def _places(given: Toml | None) -> Iterator[str]:
+    tables = [table for table in given if isinstance(table, dict)] if isinstance(given, list) else []
+    mark = "" if tables else "# "
+    for table in tables or [{name: str(key.says.example) for name, key in PLACE_KEYS.items()}]:
+        yield f"{mark}[[community.places]]"
+        for name, key in PLACE_KEYS.items():
+            note = f"  # {key.says.form}" if name == "may_send_police" else ""
+            yield f"{mark}{name} = {to_toml(table[name])}{note}"
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(" ".join(text.split()), 100)]
