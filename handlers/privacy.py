@@ -126,7 +126,7 @@ async def _forget(desk: Desk, member: Member) -> None:
     desk.say(member.id, "forget.done_rooms" if erased_rooms else "forget.done", notice=False)
     await desk.forget(member.id)
     if member.room is not None:
-        desk.turn.do(LeaveRoom(member.room))
+        desk.turn.do(LeaveRoom(member.room, all_with=member.matrix_id))
 
 
 async def _forget_room(desk: Desk, member: Member, peer_room: PeerRoom) -> None:

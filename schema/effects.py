@@ -61,9 +61,13 @@ class JoinRoom:
 
 @dataclass(frozen=True)
 class LeaveRoom:
-    """The front desk declines an invitation, or leaves and forgets a room."""
+    """The front desk declines an invitation, or leaves and forgets a room.
+
+    `all_with`: and every other room that it shares with this member, who is forgotten.
+    """
 
     room: RoomId
+    all_with: MatrixId | None = None
     type: Literal["leave_room"] = "leave_room"
 
 

@@ -61,6 +61,9 @@ class Delivery:
                 await self._desk.join(effect.room)
             case LeaveRoom():
                 await self._desk.leave(effect.room)
+                for other in self._desk.chats.all():
+                    if effect.all_with in other.members and other.room != effect.room:
+                        await self._desk.leave(other.room)
             case OpenPeerRoom():
                 room = await self._keeper.open(effect.pairing, effect.members)
             case InviteAgain():

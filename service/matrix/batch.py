@@ -30,6 +30,8 @@ _log = logs.get("service.matrix")
 
 _MOST_INVITES = 200
 _MOST_INVITES_OF_ONE = 3
+_MOST_CHATS_OF_ONE = 10
+"""Rooms that the desk shares with one person before it takes no more invitations of theirs."""
 _BEFORE_US = timedelta(minutes=1)
 """How far the homeserver's clock may be behind ours."""
 
@@ -115,6 +117,9 @@ class Reader:
         self._client.machine.room_keys.forget_room(room)
         self._client.sharing.drop(room)
         batch.done.update((each.event_id, None) for each in self._waiting.of_room(room))
+        if chat is not None:
+            for gone in chat.members.keys() - self._client.chats.people():
+                self._client.machine.store.forget(gone)
         if chat is not None and chat.told is not None:
             cause = EventId(f"left {room} {batch.token}")
             batch.events.append(DirectChat(cause, room, chat.told, False))
@@ -169,9 +174,14 @@ class Reader:
         server = self._client.user_id.partition(":")[2]
         found.sort(key=lambda invited: invited.sender.partition(":")[2] != server)
         of_one: dict[MatrixId, int] = {}
+        shared: dict[MatrixId, int] = {}
+        for chat in self._client.chats.all() if found else ():
+            for member in chat.members:
+                shared[member] = shared.get(member, 0) + 1
         for invited in found[:_MOST_INVITES]:
             of_one[invited.sender] = of_one.get(invited.sender, 0) + 1
-            if of_one[invited.sender] <= _MOST_INVITES_OF_ONE:
+            few = of_one[invited.sender] <= _MOST_INVITES_OF_ONE
+            if few and shared.get(invited.sender, 0) < _MOST_CHATS_OF_ONE:
                 batch.events.append(invited)
 
     def _invited(self, batch: Batch, name: str, section: object) -> Invited:
@@ -228,8 +238,13 @@ class Reader:
 
     def words(self, batch: Batch, now: datetime) -> None:
         """Read what waits and what is new, in that order."""
+        room_keys = self._client.machine.room_keys
         for waiting in self._waiting.all():
-            if waiting.event_id not in batch.done and self._read(batch, waiting.room, waiting.event()):
+            if waiting.event_id in batch.done:
+                continue
+            # Parsing and trying each at every sync would let strangers' unreadable ones slow down everybody.
+            key = room_keys.get(waiting.sender, waiting.room, {"session_id": waiting.session})
+            if key is not None and self._read(batch, waiting.room, waiting.event()):
                 batch.done[waiting.event_id] = None
         for incoming in batch.timeline:
             try:

@@ -39,7 +39,11 @@ _MOST_OLM_SESSIONS = 5
 _MOST_STRANGERS = 2000
 """Devices of people with whom we share no room, whose Olm sessions are kept (a key may precede its room)."""
 
-_NOBODY = MatrixId("")
+_MOST_OF_ONE = 100
+"""Devices of one user with Olm sessions, as many as devices of theirs are kept; the least recent goes."""
+
+NOBODY = MatrixId("")
+"""Whose device it is is not known, or was forgotten; its next message says."""
 
 Row = tuple[str, str]
 """The kind and the id of a row in table `crypto`."""
@@ -293,6 +297,7 @@ class SealedStore(MatrixStore):
         """Keep `session` with the device of `user` as the one used last."""
         self._used += 1
         found = self.correspondents.pop(curve25519, None) or Correspondent(user, [])
+        found.user = user
         # Taken out and put back, the most recent correspondent is last: the first strangers are the oldest.
         self.correspondents[curve25519] = found
         name = session.id
@@ -320,7 +325,7 @@ class SealedStore(MatrixStore):
         for person in self.people.values():
             if any(device.curve25519 == curve25519 for device in person.devices):
                 return person.user
-        return _NOBODY
+        return NOBODY
 
     # ---- Megolm sessions
 
@@ -453,4 +458,23 @@ class SealedStore(MatrixStore):
         for curve25519 in strangers[:-_MOST_STRANGERS]:
             del self.correspondents[curve25519]
             self._mark_olm(curve25519)
+        of_one: dict[MatrixId, int] = {}
+        for curve25519, found in reversed(list(self.correspondents.items())):
+            of_one[found.user] = of_one.get(found.user, 0) + 1
+            if of_one[found.user] > _MOST_OF_ONE and found.user != NOBODY:
+                del self.correspondents[curve25519]
+                self._mark_olm(curve25519)
         self.room_keys.forget_strangers(among)
+
+    def forget(self, user: MatrixId) -> None:
+        """Keep nothing that names `user`: we share no room with them any more.
+
+        The sessions with their devices stay, without a name: whoever comes back goes on with them, and
+        without ours nothing that they write could be read until their client makes new ones.
+        """
+        if self.people.pop(user, None) is not None:
+            self.mark_person(user)
+        for curve25519, found in self.correspondents.items():
+            if found.user == user:
+                found.user = NOBODY
+                self._mark_olm(curve25519)

@@ -33,7 +33,7 @@ from schema.errors import Malformed
 from schema.ids import DeviceId, MatrixId
 from service.matrix import border
 from service.matrix.chats import Chats
-from service.matrix.crypto_store import CryptoRows, SealedStore
+from service.matrix.crypto_store import NOBODY, CryptoRows, SealedStore
 from service.matrix.devices import MEGOLM, OLM, Device
 
 _LONGEST_CIPHERTEXT = 128 * 1024
@@ -196,7 +196,7 @@ class Machine:
         self, sender: MatrixId, sender_key: str, message: vodozemac.AnyOlmMessage
     ) -> dict[str, Any]:
         known = self._correspondents.get(sender_key)
-        if known is not None and known.user != sender:
+        if known is not None and known.user not in (sender, NOBODY):
             raise Malformed("the device belongs to somebody else")
         prekey = message.to_pre_key()
         for each in known.sessions if known else ():
@@ -260,7 +260,7 @@ class Machine:
     ) -> dict[str, Any]:
         """The content of an `m.room.encrypted` to-device event; Malformed without a usable session."""
         found = self._correspondents.get(device.curve25519)
-        if found is None or found.user != user:
+        if found is None or found.user not in (user, NOBODY):
             raise Malformed("no session with the device")
         payload = {
             "type": type_,

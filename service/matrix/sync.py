@@ -14,6 +14,7 @@ import contextlib
 import json
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -38,7 +39,9 @@ TOKEN = "desk_sync"  # noqa: S105 (the name of a row, not a secret)
 _POLL = 30.0
 _ANSWER = 60.0
 _KEYS_SECONDS = 3.0
-_GAP_SECONDS = 10.0
+_GAP_SECONDS = 5.0
+_FIRST_GAP_PAUSE = 10.0
+_LONGEST_GAP_PAUSE = 3600.0
 _MEMBERS_SECONDS = 5.0
 _STEP_SECONDS = 30.0
 _ROOMS_AT_ONCE = 50
@@ -71,6 +74,18 @@ FILTER = json.dumps(
     separators=(",", ":"),
 )
 _GAP_FILTER = {"types": _WORDS, "lazy_load_members": True}
+
+
+@dataclass
+class _Gap:
+    """What was read of a room's gap, newest first; `again_at` is when it is tried next (monotonic)."""
+
+    whole: tuple[str, str]
+    position: str
+    found: list[Any] = field(default_factory=list)
+    pages: int = 0
+    again_at: float = 0.0
+    pause: float = 0.0
 
 
 class Verification(Protocol):
@@ -107,6 +122,7 @@ class Sync:
         self._token: str | None = None
         self._restored = False
         self._steps: asyncio.Queue[Step] = asyncio.Queue(_MOST_STEPS)
+        self._gaps: dict[RoomId, _Gap] = {}
         self._chores: asyncio.Event = asyncio.Event()
         self._one_time_keys: int | None = None
         self._counted_at = 0.0
@@ -191,8 +207,8 @@ class Sync:
             poll = min(poll, (due - self._clock.now()).total_seconds())
             if (again := self._client.directory.next_try()) is not None:
                 poll = min(poll, again - self._clock.monotonic())
-        if any(chat.gap for chat in self._client.chats.all()):
-            poll = min(poll, 5.0)
+        for gap in self._gaps.values():
+            poll = min(poll, gap.again_at - self._clock.monotonic())
         return max(poll, 1.0)
 
     # ---- one batch
@@ -275,34 +291,49 @@ class Sync:
                 raise error
 
     async def _fill_gaps(self, batch: Batch) -> None:
-        gaps = [chat for chat in self._client.chats.all() if chat.gap is not None][:_ROOMS_AT_ONCE]
-        await self._within(_GAP_SECONDS, [self._fill_gap(batch, chat) for chat in gaps])
+        """Read the gaps that are not put off. One that fails waits, longer each time: it can't hold up others
+        again and again, and goes on where it was.
+        """
+        now = self._clock.monotonic()
+        chats = {chat.room: chat for chat in self._client.chats.all() if chat.gap is not None}
+        self._gaps = {room: gap for room, gap in self._gaps.items() if room in chats}
+        open_now: list[tuple[Chat, _Gap]] = []
+        for room, chat in chats.items():
+            if chat.gap is None:
+                continue
+            gap = self._gaps.get(room)
+            if gap is None or gap.whole != chat.gap:
+                again_at, pause = (gap.again_at, gap.pause) if gap is not None else (0.0, 0.0)
+                gap = self._gaps[room] = _Gap(chat.gap, chat.gap[0], again_at=again_at, pause=pause)
+            if gap.again_at <= now and len(open_now) < _ROOMS_AT_ONCE:
+                gap.pause = min(max(gap.pause * 2, _FIRST_GAP_PAUSE), _LONGEST_GAP_PAUSE)
+                gap.again_at = now + gap.pause
+                open_now.append((chat, gap))
+        await self._within(_GAP_SECONDS, [self._fill_gap(batch, chat, gap) for chat, gap in open_now])
 
-    async def _fill_gap(self, batch: Batch, chat: Chat) -> None:
+    async def _fill_gap(self, batch: Batch, chat: Chat, gap: _Gap) -> None:
         """Read the part of a room's timeline that a sync left out; its state has come with the sync."""
-        if chat.gap is None:
-            return
-        position, end = chat.gap
-        found: list[Any] = []
-        for page in range(_PAGES):
-            if page == _PAGES - 1:
-                _log.warning("a gap is too long to read whole", count=len(found))
+        end = gap.whole[1]
+        while gap.pages < _PAGES:
             asked = Api.room_messages(
-                NO_TOKEN, chat.room, position, end, limit=_PAGE, message_filter=_GAP_FILTER
+                NO_TOKEN, chat.room, gap.position, end, limit=_PAGE, message_filter=_GAP_FILTER
             )
             try:
                 answer = await self._transport.ask("read gap", asked)
             except HomeserverRefused:
                 break
-            found += border.items(answer, "chunk")
+            gap.found += border.items(answer, "chunk")
+            gap.pages += 1
             following = answer.get("end")
-            if not isinstance(following, str) or following in (position, end):
+            if not isinstance(following, str) or following in (gap.position, end):
                 break
-            position = following
+            gap.position = following
+            if gap.pages == _PAGES:
+                _log.warning("a gap is too long to read whole", count=len(gap.found))
         chat.gap = None
+        del self._gaps[chat.room]
         self._client.chats.changed.add(chat.room)
-        found.reverse()
-        events = [each for each in found if isinstance(each, dict) and "state_key" not in each]
+        events = [each for each in reversed(gap.found) if isinstance(each, dict) and "state_key" not in each]
         batch.timeline[:0] = [Incoming(chat.room, each) for each in events if each.get("type") in _WORDS]
 
     async def _ask_members(self, batch: Batch) -> None:

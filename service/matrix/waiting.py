@@ -15,6 +15,8 @@ from service.matrix.transport import JSON
 
 _MOST_OF_A_ROOM = 50
 _MOST = 5000
+_MOST_WAITING = 2000
+"""In all; each takes a look at every sync."""
 
 
 @dataclass(slots=True)
@@ -92,10 +94,11 @@ class Waiting:
         """What has waited long enough, what is hopeless, and the oldest where there are too many."""
         found = []
         of_room: dict[RoomId, int] = {}
-        for each in reversed(self._events.values()):
+        for number, each in enumerate(reversed(self._events.values()), 1):
             of_room[each.room] = of_room.get(each.room, 0) + 1
             late = now - each.since >= self._patience
-            if late or self.hopeless(each) or of_room[each.room] > _MOST_OF_A_ROOM:
+            many = number > _MOST_WAITING or of_room[each.room] > _MOST_OF_A_ROOM
+            if late or self.hopeless(each) or many:
                 found.append(each)
         found.reverse()
         return found

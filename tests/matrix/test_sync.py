@@ -5,15 +5,18 @@ import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from schema.effects import LeaveRoom
 from schema.errors import HomeserverRefused, SignedOut, Throttled, Unreachable
 from schema.events import DirectChat, Invited, Message, NoChat, PlainMessage, Unreadable
-from schema.ids import RoomId
+from schema.ids import EventId, MatrixId, OutboxId, RoomId
+from service.delivery import Delivery
 from service.matrix.sync import FILTER
+from service.matrix.waiting import Unread, Waiting
 from tests.matrix.desk import DESK, DEVICE, Desk
 from tests.matrix.homeserver import Homeserver
 from tests.matrix.peer import Peer
@@ -378,6 +381,38 @@ async def test_a_gap_is_filled_later(desk: Desk, server: Homeserver) -> None:
     assert sorted(await desk.heard()) == sorted(["from bob", *(str(number) for number in range(30))])
 
 
+async def test_a_gap_that_hangs_is_put_off(
+    desk: Desk, server: Homeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A room whose history never comes delays one batch and not the next, and goes on where it was."""
+    monkeypatch.setattr("service.matrix.sync._GAP_SECONDS", 0.2)
+    alice, room = await _chat(desk, server)
+    await desk.sync.step()
+    for number in range(150):
+        alice.say(room, str(number))
+
+    async def answer(path: str, body: Any) -> None:
+        return None
+
+    server.fail("read gap", answer)
+    server.fail("read gap", _hang, times=2)
+    await desk.sync.step()
+    tried = len(server.called("read gap"))
+    for _ in range(5):
+        server.send(room, "@bridge:home.test", "m.room.message", {"msgtype": "m.text", "body": "noise"})
+        await desk.sync.step()
+    assert len(server.called("read gap")) == tried == 2
+    await desk.clock.advance(timedelta(seconds=11))
+    await desk.sync.step()
+    await desk.clock.advance(timedelta(seconds=11))
+    await desk.sync.step()
+    assert len(server.called("read gap")) == 3
+    await desk.clock.advance(timedelta(seconds=10))
+    await desk.sync.step()
+    assert len(server.called("read gap")) == 4
+    assert sorted(await desk.heard(), key=int) == [str(number) for number in range(150)]
+
+
 async def test_members_changed_in_a_gap_are_noticed(desk: Desk, server: Homeserver) -> None:
     """Somebody who came for another while the timeline was cut is not taken for her."""
     alice, room = await _chat(desk, server)
@@ -446,6 +481,71 @@ async def test_invitations_are_bounded(desk: Desk, server: Homeserver) -> None:
     found = [event for event in await desk.inbox() if isinstance(event, Invited)]
     assert (found[0].sender, found[0].direct, found[0].encrypted) == (ALICE, True, True)
     assert len(found) <= 7
+
+
+async def test_one_person_has_few_sessions(desk: Desk, server: Homeserver) -> None:
+    """Somebody who shares a room with the desk can't fill it with devices; those used last stay."""
+    alice, room = await _chat(desk, server)
+    for number in range(120):
+        Peer(server, ALICE, f"MADE{number}", publish=False).share(room, DESK, DEVICE)
+    alice.share(room, DESK, DEVICE)
+    alice.say(room, "hello")
+    await desk.sync.step()
+    assert await desk.heard() == ["hello"]
+    assert desk.client.machine.has_session(alice.curve25519)
+    await desk.restart()
+    async with desk.store.transaction("test") as transaction:
+        kinds = [kind for kind, _, _ in await transaction.read_crypto()]
+    assert kinds.count("olm") == 100
+
+
+def test_what_waits_is_bounded_in_all() -> None:
+    """However many rooms it comes from: past the bound the oldest are given up."""
+    waiting = Waiting(timedelta(minutes=2), str)
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    for number in range(2010):
+        event, room = EventId(f"$e{number}"), RoomId(f"!r{number}")
+        waiting.add(Unread.make(event, room, MatrixId(ALICE), "", {}, now))
+    assert [each.event_id for each in waiting.due(now)] == [f"$e{number}" for number in range(10)]
+
+
+async def test_one_person_has_few_chats(desk: Desk, server: Homeserver) -> None:
+    """However slowly they come: past a bound of rooms shared with one person no invitation is taken."""
+    for number in range(12):
+        room = server.create_room(f"!room{number}")
+        server.member(room, ALICE, "join")
+        server.member(room, DESK, "invite", ALICE, is_direct=True)
+        await desk.sync.step()
+        if any(isinstance(event, Invited) and event.room == room for event in await desk.inbox()):
+            await desk.client.join(room)
+            await desk.sync.step()
+    assert len(desk.client.chats.all()) == 10
+
+
+async def test_all_rooms_with_whoever_is_forgotten_are_left(desk: Desk, server: Homeserver) -> None:
+    """After forget me no row names them; and when they come back they can be read at once."""
+    alice, room = await _chat(desk, server)
+    alice.say(room, "forget me")
+    await desk.sync.step()
+    await desk.say(room, "done")
+    alice.read(room)
+    other = await desk.chat_with(alice, "!other")
+    delivery = Delivery(desk.client, None)  # type: ignore[arg-type]  # No peer room is touched.
+    await delivery(LeaveRoom(room, all_with=alice.user), OutboxId("1"), again=False)
+    assert DESK not in server.rooms[other].members("join")
+    await desk.sync.step()
+    async with desk.store.transaction("test") as transaction:
+        rows = [row for _, _, row in await transaction.read_crypto()]
+        assert await transaction.read_chats() == []
+    assert ALICE.encode() not in b"".join(rows)
+    await desk.restart()
+    room = await desk.chat_with(alice, "!again")
+    alice.share(room, DESK, DEVICE)
+    alice.say(room, "back")
+    await desk.sync.step()
+    await desk.say(room, "hello again")
+    assert (await desk.heard())[-1] == "back"
+    assert len(alice.read(room)) == 1
 
 
 async def test_plain_words_are_not_taken_in(desk: Desk, server: Homeserver) -> None:
