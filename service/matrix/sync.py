@@ -122,6 +122,8 @@ class Sync:
         self._token: str | None = None
         self._restored = False
         self._steps: asyncio.Queue[Step] = asyncio.Queue(_MOST_STEPS)
+        self._settled: set[RoomId] = set()
+        """Rooms whose members came between the batches: the next one says who came."""
         self._gaps: dict[RoomId, _Gap] = {}
         self._chores: asyncio.Event = asyncio.Event()
         self._one_time_keys: int | None = None
@@ -136,6 +138,7 @@ class Sync:
                 group.create_task(self._loop())
                 group.create_task(self._do_chores())
                 group.create_task(self._verify())
+                group.create_task(self._settle_doubts())
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
 
@@ -207,6 +210,8 @@ class Sync:
             poll = min(poll, (due - self._clock.now()).total_seconds())
             if (again := self._client.directory.next_try()) is not None:
                 poll = min(poll, again - self._clock.monotonic())
+        if self._client.doubtful:
+            poll = min(poll, 5.0)
         for gap in self._gaps.values():
             poll = min(poll, gap.again_at - self._clock.monotonic())
         return max(poll, 1.0)
@@ -230,6 +235,8 @@ class Sync:
             self._reader.left(batch, room)
         for room, section in border.part(rooms, "join").items():
             self._reader.joined(batch, room, section, self._token)
+        batch.touched.update((room, None) for room in self._settled)
+        self._settled.clear()
         self._reader.invites(batch, border.part(rooms, "invite"))
         await self._fill_gaps(batch)
         await self._ask_members(batch)
@@ -346,6 +353,9 @@ class Sync:
         await self._within(
             _MEMBERS_SECONDS, [self._client.load_members(chat) for chat in unsure[:_ROOMS_AT_ONCE]]
         )
+        for chat in unsure:
+            if not chat.sure and chat.room not in self._client.hidden:
+                self._client.doubt(chat.room)
 
     async def _commit(self, batch: Batch, now: datetime) -> None:
         client = self._client
@@ -398,6 +408,35 @@ class Sync:
             self._chores.set()
 
     # ---- beside the batches
+
+    async def _settle_doubts(self) -> None:
+        """Ask for the members of doubtful rooms, again and again and ever more slowly, beside the batches."""
+        while True:
+            await self._client.doubts.wait()
+            self._client.doubts.clear()
+            pause = _FIRST_PAUSE
+            while await self.settle_doubts():
+                await self._pause(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def settle_doubts(self) -> bool:
+        """Ask once for the members of each doubtful room; whether some are still doubtful."""
+        client = self._client
+
+        async def ask(room: RoomId) -> None:
+            chat = client.chats.get(room)
+            if chat is not None and not chat.sure:
+                try:
+                    await client.load_members(chat)
+                    client.hidden.discard(room)
+                except HomeserverRefused:
+                    client.hidden.add(room)
+            client.doubtful.pop(room, None)
+            self._settled.add(room)
+            self._wake()
+
+        await self._within(_MEMBERS_SECONDS, [ask(room) for room in client.doubtful])
+        return bool(client.doubtful)
 
     async def _do_chores(self) -> None:
         """Upload keys and mend sessions whenever a batch showed the need; a fault waits for the next one."""

@@ -14,6 +14,7 @@ from schema.effects import LeaveRoom
 from schema.errors import HomeserverRefused, SignedOut, Throttled, Unreachable
 from schema.events import DirectChat, Invited, Message, NoChat, PlainMessage, Unreadable
 from schema.ids import EventId, MatrixId, OutboxId, RoomId
+from schema.states import Standing
 from service.delivery import Delivery
 from service.matrix.sync import FILTER
 from service.matrix.waiting import Unread, Waiting
@@ -429,6 +430,38 @@ async def test_members_changed_in_a_gap_are_noticed(desk: Desk, server: Homeserv
     await desk.sync.step()
     assert not desk.client.private(room, alice.user)
     assert desk.client.chats.get(room).alone_with(DESK) == BOB  # type: ignore[union-attr]
+
+
+async def test_a_chat_that_was_not_looked_at_is_looked_at_later(desk: Desk, server: Homeserver) -> None:
+    """Nobody is told that somebody else is there because the homeserver was slow to say who is."""
+    alice, room = await _chat(desk, server)
+    await desk.sync.step()
+    server.rooms[room].names_counts = False
+    server.fail("read members", _fault(Unreachable("read members")), times=2)
+    for _ in range(25):
+        alice.say(room, "noise")
+    await desk.sync.step()
+    assert desk.client.standing(room, alice.user) is Standing.UNKNOWN
+    assert await desk.sync.settle_doubts()
+    assert desk.client.standing(room, alice.user) is Standing.UNKNOWN
+    woken = desk.woken
+    assert not await desk.sync.settle_doubts()
+    assert desk.woken == woken + 1
+    assert desk.client.standing(room, alice.user) is Standing.PRIVATE
+
+
+async def test_members_that_are_refused_are_not_waited_for(desk: Desk, server: Homeserver) -> None:
+    """A homeserver that won't say who is in a room makes it one that is not private, and ends the asking."""
+    alice, room = await _chat(desk, server)
+    await desk.sync.step()
+    server.rooms[room].names_counts = False
+    refusal = HomeserverRefused(403, "M_FORBIDDEN", "read members")
+    server.fail("read members", _fault(refusal), times=2)
+    for _ in range(25):
+        alice.say(room, "noise")
+    await desk.sync.step()
+    assert not await desk.sync.settle_doubts()
+    assert desk.client.standing(room, alice.user) is Standing.NOT_PRIVATE
 
 
 async def test_left_rooms_go(desk: Desk, server: Homeserver) -> None:
