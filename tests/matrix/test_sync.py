@@ -18,7 +18,7 @@ from schema.states import Standing
 from service.delivery import Delivery
 from service.matrix.sync import FILTER
 from service.matrix.waiting import Unread, Waiting
-from tests.matrix.desk import DESK, DEVICE, Desk
+from tests.matrix.desk import DESK, DEVICE, Desk, Steps
 from tests.matrix.homeserver import Homeserver
 from tests.matrix.peer import Peer
 
@@ -683,6 +683,56 @@ async def test_verification_steps_are_handed_on(desk: Desk, server: Homeserver) 
         (ALICE, "m.key.verification.start", room),
     ]
     assert await desk.heard() == []
+
+
+async def test_a_slow_verification_delays_nobody_else(desk: Desk, server: Homeserver) -> None:
+    """While one person's step hangs another's whole verification is handed on; a flood is cut short."""
+
+    class Slow(Steps):
+        async def handle(self, sender: MatrixId, *rest: Any) -> None:
+            if sender == BOB:
+                hanging.set()
+                await asyncio.Event().wait()
+            await super().handle(sender, *rest)
+
+    hanging = asyncio.Event()
+    desk.sync._verification = Slow()
+    for number in range(300):
+        server.deliver(DESK, DEVICE, {"type": "m.key.verification.key", "sender": BOB, "content": {}})
+        if number % 50 == 0:
+            kind = f"m.key.verification.step{number}"
+            server.deliver(DESK, DEVICE, {"type": kind, "sender": ALICE, "content": {}})
+    taken = desk.sync._verification.taken
+    async with _running(desk):
+        await hanging.wait()
+        await _until(lambda: len(taken) == 6)
+    assert [kind for _, kind, _ in taken] == [f"m.key.verification.step{at}" for at in range(0, 300, 50)]
+    assert len(desk.sync._steps[MatrixId(BOB)]) <= 20
+
+
+async def test_an_old_step_is_not_handed_on(desk: Desk, server: Homeserver) -> None:
+    """A step that was encrypted more than ten minutes ago is of a verification that is over."""
+    alice, room = await _chat(desk, server)
+    now = round(desk.clock.now().timestamp() * 1000)
+    for type_, age in (("m.key.verification.start", 11), ("m.key.verification.cancel", 1)):
+        event = {"type": "m.room.encrypted", "sender": ALICE, "origin_server_ts": now - age * 60_000}
+        server.put(room, {**event, "content": alice.encrypt(room, type_, {})})
+    async with _running(desk):
+        await _until(lambda: bool(desk.steps.taken))
+    assert [kind for _, kind, _ in desk.steps.taken] == ["m.key.verification.cancel"]
+
+
+async def test_whoever_is_gone_is_not_waited_for(desk: Desk, server: Homeserver) -> None:
+    """Somebody who could not be asked about and then left neither stays nor quickens the polling."""
+    eve = Peer(server, "@eve:slow.test")
+    directory = desk.client.directory
+    server.fail("keys query", _fault(Unreachable("keys query")))
+    await directory.refresh([eve.user], 0.2)
+    assert directory.next_try() is not None
+    desk.client.machine.people.pop(eve.user)
+    assert directory.next_try() is None
+    await directory.refresh([], 0.2)
+    assert directory._pauses == {}
 
 
 async def test_a_slow_server_delays_nobody_for_long(desk: Desk, server: Homeserver) -> None:
