@@ -141,3 +141,19 @@ async def test_whoever_has_a_chat_with_the_desk_is_pointed_to_it(story: Story) -
     assert effect.room == story.chat("ana")
     assert "Please write to me here." in effect.body
     assert story.member("ana").room == story.chat("ana")
+
+
+async def test_whoever_comes_back_hears_how_it_stands(story: Story) -> None:
+    """Ana left the chat: what was said meanwhile is lost to her, so that it is said how it stands."""
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.event(DirectChat(EventId("$1"), story.chat("ana"), story.address("ana"), present=False))
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    await story.wait(timedelta(minutes=30))
+    assert story.the_request().told == "nobody"
+    await story.event(DirectChat(EventId("$2"), ROOM, story.address("ana"), present=True))
+    assert "You can write to me here" in story.last("ana")
+    assert "I am looking for someone for you" in story.last("ana")
+    await story.wait(timedelta(minutes=10))
+    assert "I am asking people now" in story.last("ana")

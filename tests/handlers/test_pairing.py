@@ -401,3 +401,111 @@ async def test_one_event_sends_one_message_and_rings_at_most_once() -> None:
     sent = [effect for _, effect in story.effects if isinstance(effect, SendText)]
     assert all(effect.body.strip() for effect in sent)
     assert not story.records.all(PeerRoom)
+
+
+async def test_what_a_peer_must_do_by_law_outlives_their_offer(story: Story) -> None:
+    """Promise 7: Cleo must report, says yes, and ends her offer: Ana is told before she agrees."""
+    for peer in ("ben", "cleo"):
+        await story.comes(peer)
+        await story.offers(peer, fear="3", hours="4")
+    await story.comes("ana")
+    await story.says("ana", "talk", "1", "1", "2", "a note", "2", "5", "2", "yes")
+    await story.says("ben", "yes")
+    await story.says("cleo", "yes", "withdraw")
+    await story.says("ben", "no")
+    await story.wait(timedelta(minutes=10))
+    assert "a note" in story.last("cleo")
+    await story.says("cleo", "go on")
+    assert "they must report some things by law" in story.last("ana")
+    assert "They wrote about themselves: “I like walks.”" in story.last("ana")
+
+
+async def test_rest_is_not_answered_with_another_question(story: Story) -> None:
+    """Dan's question waits behind Ana's: after `rest` it is not put."""
+    await _two(story, "ben")
+    await story.asks("ana")
+    await story.comes("dan")
+    await story.wait(timedelta(minutes=14))
+    await story.says("ben", "menu")
+    await story.asks("dan")
+    await story.wait(timedelta(minutes=30))
+    await story.says("ben", "rest")
+    asked = len(_asks(story, "ben"))
+    await story.wait(timedelta(hours=2))
+    assert len(_asks(story, "ben")) == asked
+
+
+async def test_a_question_that_waited_is_put_only_if_it_still_may_be(story: Story) -> None:
+    """Ben's offer begins to rest while Ana's question waits: it is not put when he is done."""
+    await _two(story, "ben")
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.says("ben", "talk")
+    await story.says("ana", "yes")
+    assert story.ask_of("ben").state is AskState.WAITING
+    offer = story.offer_of("ben")
+    await story.records.put(replace(offer, rest_until=story.now + timedelta(hours=8)))
+    await story.says("ben", "stop", "1")
+    assert story.member("ben").prompt is None
+    assert not _asks(story, "ben")
+
+
+async def test_a_no_after_the_request_has_lapsed_names_no_hour_that_is_past() -> None:
+    """The search is over, and that is all that is said."""
+    timings = replace(COMMUNITY.timings, request_open=timedelta(hours=1))
+    story = Story(community=replace(COMMUNITY, timings=timings))
+    await _two(story, "ben")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.wait(timedelta(minutes=70))
+    answer = await story.say("ana", "no")
+    assert "I have stopped looking now" in answer
+    assert "I go on" not in answer
+    assert "ago" not in answer
+
+
+async def test_whoever_heard_that_nobody_is_there_hears_when_somebody_was_asked(story: Story) -> None:
+    """Ben was busy and is asked later: at the next round's hour Ana hears of it, as she was told."""
+    await _two(story, "ben")
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.says("ben", "talk")
+    await story.says("ana", "yes")
+    start = story.now
+    assert "Nobody is there to ask right now" in story.last("ana")
+    await story.says("ben", "stop", "1")
+    assert len(_asks(story, "ben")) == 1
+    await story.wait(timedelta(minutes=20))
+    (told,) = [at for at, body, _ in story.heard("ana") if "I am asking people now" in body]
+    assert told == start + timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("words", [(), ("forget me", "yes"), ("stop", "1")])
+async def test_seeing_the_consent_again_tells_nothing_of_the_peer(
+    story: Story, words: tuple[str, ...]
+) -> None:
+    """Promise 2: whatever Ben did meanwhile, Ana sees the same words again."""
+    await _two(story, "ben")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    at = story.now
+    await story.says("ben", *words)
+    await story.wait(at + timedelta(minutes=10) - story.now)
+    again = await story.say("ana", "back")
+    assert "You have seen what they wrote" in again
+    assert "I like walks." not in again
+    assert "would rather not say" not in again
+    assert "1. Yes, open the room" in again
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+async def test_who_awaits_an_answer_is_told_the_same_whether_they_are_chosen(
+    story: Story, chosen: bool
+) -> None:
+    """`talk` says by when they hear, and not that a room is about to open."""
+    await _two(story, "ben", "cleo")
+    await story.asks("ana")
+    await story.says("cleo" if chosen else "ben", "yes", "go on")
+    if not chosen:
+        await story.wait(timedelta(minutes=10))
+    await story.says("ben" if chosen else "cleo", "yes")
+    for name in ("ben", "cleo"):
+        assert "I tell you by" in await story.say(name, "talk")

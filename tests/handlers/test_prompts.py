@@ -1,15 +1,17 @@
 """The open question: what counts as an answer to it, what waits behind it, what lapses, what stop ends."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from schema.effects import OpenPeerRoom, SendText
-from schema.events import DirectChat, NotDelivered
-from schema.ids import EventId
+from schema.events import NotDelivered
 from schema.records import Offer, Request
 from schema.states import AskState
-from tests.handlers.story import Story
+from tests.handlers.story import COMMUNITY, Story
+
+HOUR = timedelta(hours=1)
 
 
 async def _asked(story: Story) -> None:
@@ -170,18 +172,22 @@ async def test_back_is_never_silent(story: Story) -> None:
     assert "What would you like?" in await story.say("ben", "back")
 
 
-async def test_one_message_holds_one_question(story: Story) -> None:
-    """Two questions come up at once: the second waits."""
+async def test_one_message_holds_one_question() -> None:
+    """Ana's request lapses and Ben's reaches her while another question is open: they come one by one."""
+    story = Story(community=replace(COMMUNITY, timings=replace(COMMUNITY.timings, request_open=HOUR)))
     await story.comes("ana")
     await story.offers("ana", hours="4")
-    await story.says(
-        "ana", "stop", "talk", "1", "1", "2", "skip", "yes", "offer", "1", "skip", "skip", "1", "yes"
-    )
-    await story.event(DirectChat(EventId("$"), story.chat("ana"), story.address("ana"), present=False))
-    await story.wait(timedelta(hours=25))
-    await story.comes("ana")
-    for _, body, _ in story.heard("ana"):
-        assert sum(line.startswith("1. ") for line in body.split("\n")) <= 1, body
+    await story.says("ana", "talk", "1", "1", "2", "skip", "yes")
+    await story.comes("ben")
+    await story.says("ben", "talk", "1", "1", "2", "skip")
+    await story.wait(timedelta(minutes=52))
+    await story.says("ana", "forget me")
+    await story.wait(story.the_request().until - story.now)
+    await story.says("ben", "1", "1")
+    assert len(story.member("ana").waiting) == 2
+    answer = await story.say("ana", "no")
+    assert "1. Look again now" in answer
+    assert "1. Yes, tell me more" not in answer
 
 
 # Stopping

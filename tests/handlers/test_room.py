@@ -2,17 +2,20 @@
 
 from datetime import timedelta
 
+import pytest
+
 from schema.effects import (
     Effect,
     EmptyPeerRoom,
     InviteAgain,
+    LetWrite,
     MutePeerRoom,
     OpenPeerRoom,
     PurgePeerRoom,
     RedactPeerRoom,
 )
-from schema.events import Delivered, NotDelivered
-from schema.ids import RoomId
+from schema.events import Delivered, NotDelivered, PeerMembership
+from schema.ids import EventId, RoomId
 from schema.records import Ask, Member, Pairing, PeerRoom, Request
 from schema.states import RequestState, RoomState
 from tests.handlers.story import Story
@@ -163,8 +166,8 @@ async def test_everything_that_is_delivered_twice_happens_once(story: Story) -> 
 
 async def test_what_the_server_refuses_stands_in_the_receipt(story: Story) -> None:
     """Each step that was refused is said, and none holds up the next."""
-    story.lose = lambda effect: True
     await together(story)
+    story.lose = lambda effect: True
     await story.says("ana", "close")
     await story.wait(timedelta(days=2))
     receipt = story.last("ben")
@@ -218,3 +221,89 @@ async def test_closing_before_the_room_is_there_leaves_nothing(story: Story) -> 
     await story.wait(timedelta(days=2))
     assert "Nobody wrote in it." in story.last("ana")
     assert {type(one) for one in story.records.rows.values()} == {Member}
+
+
+async def _agreed(story: Story) -> OpenPeerRoom:
+    """Both said yes, and the keeper is at work."""
+    story.hold_keeper = True
+    await together(story)
+    story.hold_keeper = False
+    (effect,) = [one for _, one in story.effects if isinstance(one, OpenPeerRoom)]
+    story.rooms[ROOM] = set()
+    return effect
+
+
+async def test_whoever_comes_in_before_the_keeper_reports_is_in(story: Story) -> None:
+    """Quick clients: what the sync showed first is not lost, and both can write."""
+    effect = await _agreed(story)
+    await story.event(PeerMembership(EventId("$1"), RoomId("!elsewhere"), story.address("ana"), "leave"))
+    await story.joins("ana", ROOM)
+    await story.joins("ben", ROOM)
+    await story.event(Delivered(effect, ROOM))
+    await story.pump()
+    assert story.the_room().met
+    assert story.the_room().early == ()
+    assert LetWrite in [type(one) for _, one in story.effects]
+    assert not story.records.all(Request)
+
+
+async def test_whoever_declines_before_the_keeper_reports_has_declined(story: Story) -> None:
+    """Ben's client refuses the invitation at once: the room closes, and Ana's request goes on."""
+    effect = await _agreed(story)
+    await story.leaves("ben", ROOM)
+    await story.event(Delivered(effect, ROOM))
+    await story.pump()
+    assert story.the_room().state is RoomState.SETTLING
+    assert story.the_request().state is RequestState.LOOKING
+
+
+async def test_a_peer_who_declines_the_invitation_leaves_the_asker_looking(story: Story) -> None:
+    """Ana has not come in yet: nothing of it is hers, and she is told so."""
+    story.arrive = False
+    await together(story)
+    await story.leaves("ben", ROOM)
+    assert "I go on looking" in "".join(body for _, body, _ in story.heard("ana"))
+    assert not any("you did not come in" in body for _, body, _ in story.heard("ana"))
+    assert story.the_request().state is RequestState.LOOKING
+
+
+async def test_an_asker_who_closes_too_soon_hears_that_the_search_is_over(story: Story) -> None:
+    """Ben is not there yet: she is told, and can take it up again with one number."""
+    story.arrive = False
+    await together(story)
+    await story.joins("ana", ROOM)
+    answer = await story.say("ana", "close")
+    assert "I have stopped looking" in answer
+    assert not story.records.all(Request)
+    await story.says("ana", "1")
+    assert story.the_request().note == "It has been a long week."
+
+
+@pytest.mark.parametrize("words", [("close",), ("forget me", "yes")])
+async def test_closing_before_the_room_is_there_tells_the_peer_at_the_hour(
+    story: Story, words: tuple[str, ...]
+) -> None:
+    """Ben was promised an answer by an hour: he has it then, as after a no."""
+    effect = await _agreed(story)
+    await story.says("ana", *words)
+    if words == ("close",):
+        await story.event(Delivered(effect, ROOM))
+    else:
+        await story.event(NotDelivered(effect, "deadline"))
+    await story.pump()
+    promised = next(body for _, body, _ in story.heard("ben") if "I tell you by" in body)
+    assert "19:14" in promised
+    start = story.now
+    await story.wait(timedelta(hours=2))
+    told = [at for at, body, _ in story.heard("ben", start) if "This time no room opens" in body]
+    assert [f"{at:%H:%M}" for at in told] == ["18:14"], "in UTC"
+
+
+async def test_a_room_in_which_nobody_may_write_closes_and_the_request_goes_on(story: Story) -> None:
+    """The server refuses it for good: both hear, and nobody sits in a muted room."""
+    story.lose = lambda effect: isinstance(effect, LetWrite)
+    await together(story)
+    assert "did not let me open the room" in "".join(body for _, body, _ in story.heard("ana"))
+    assert any("This time no room opens" in body for _, body, _ in story.heard("ben"))
+    assert story.the_request().state is RequestState.LOOKING
+    assert story.the_room().state is RoomState.SETTLING

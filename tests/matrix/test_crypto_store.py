@@ -19,8 +19,12 @@ from schema.errors import OperatorError
 from schema.ids import DeviceId, MatrixId, RoomId
 from service.matrix.crypto_store import CryptoRows, SealedStore
 from service.matrix.devices import Device, Person, Shown
+from service.matrix.machine import Machine
 from service.store import Store
 from tests.clock import FakeClock
+from tests.matrix.desk import Desk
+from tests.matrix.homeserver import Homeserver
+from tests.matrix.peer import Peer
 
 ALICE = MatrixId("@alice:home.test")
 BOB = MatrixId("@bob:home.test")
@@ -206,6 +210,23 @@ async def test_rooms_and_token(pair: tuple[Side, Side]) -> None:
     assert alice.store.load_encrypted_rooms() == set()
 
 
+async def test_the_desks_rooms_and_token_are_nios_after_a_restart(desk: Desk, server: Homeserver) -> None:
+    """The store of a running desk has its chats and the token of the last batch, from the disk too."""
+    alice = Peer(server, ALICE)
+    alice.cross_sign()
+    room = await desk.chat_with(alice)
+    for restarts in (0, 1):
+        if restarts:
+            token = desk.client.machine.store.load_sync_token()
+            await desk.restart()
+            await desk.sync._restore()
+            assert desk.client.machine.store.load_sync_token() == token
+        store = desk.client.machine.store
+        assert store.load_sync_token() == desk.sync._token is not None
+        assert store.load_encrypted_rooms() == {room}
+        assert [device.user_id for device in store.load_device_keys()] == [ALICE]
+
+
 async def test_trust_is_what_was_pinned(pair: tuple[Side, Side]) -> None:
     """A signed device is verified, a pinned one is used, any other is blacklisted, and nobody sets it."""
     alice, _ = pair
@@ -251,5 +272,5 @@ async def test_another_devices_rows_are_refused_with_a_fix(pair: tuple[Side, Sid
     async with alice.disk.transaction("load") as transaction:
         kept = await transaction.read_crypto()
     with pytest.raises(OperatorError) as refused:
-        SealedStore.load(ALICE, DeviceId("OTHER"), alice.store.rows, kept, FakeClock().now())
+        Machine.load(ALICE, DeviceId("OTHER"), alice.store.rows, kept, FakeClock().now())
     assert "alongside init --sign-in desk" in refused.value.fix
