@@ -66,6 +66,11 @@ class Client:
         self.chats = Chats(user_id)
         self.directory = Directory(transport, lambda: self.machine, clock, user_id.partition(":")[2])
         self.sharing = Sharing(transport, lambda: self.machine, self.save, clock)
+        self.doubtful: dict[RoomId, None] = {}
+        """Rooms that may be somebody's chat, and whose members are still to be asked for."""
+        self.doubts = asyncio.Event()
+        self.hidden: set[RoomId] = set()
+        """Rooms whose members the homeserver refuses to tell."""
         self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
         self._came_in: dict[RoomId, datetime] = {}
 
@@ -199,11 +204,14 @@ class Client:
         return self.standing(room, member) is Standing.PRIVATE
 
     def standing(self, room: RoomId, member: MatrixId) -> Standing:
-        """How `room` stands with `member`, as far as is known now."""
+        """How `room` stands with `member`; where that is not known now, the sync finds out and wakes."""
         chat = self.chats.get(room)
         changed = self.identity_changed(member)
         if chat is None or not (chat.encrypted and chat.algorithm_known):
             return Standing.NOT_PRIVATE
+        if not chat.sure and chat.others(self.user_id) <= 1 and room not in self.hidden:
+            self.doubt(room)
+            return Standing.UNKNOWN
         if chat.alone_with(self.user_id) != member:
             return Standing.NOT_PRIVATE
         return Standing.CHANGED if changed else Standing.PRIVATE
@@ -456,6 +464,11 @@ class Client:
         if not chat.sure:
             await self.load_members(chat)
         return chat
+
+    def doubt(self, room: RoomId) -> None:
+        """Have the sync ask who is in `room`, until it knows."""
+        self.doubtful[room] = None
+        self.doubts.set()
 
     async def load_members(self, chat: Chat) -> None:
         """Ask who is joined and invited. Raises WorldError or HomeserverRefused."""
