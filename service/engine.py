@@ -67,6 +67,7 @@ class Engine:
         self._metrics = metrics
         self._inbox = asyncio.Event()
         self._inbox.set()
+        self._waiting: set[RoomId] = set()
         self.wake_scheduler: Callable[[Transaction], None] = lambda transaction: None
         self.erased = asyncio.Event()
         """Set after each commit that deleted records: the disk is to be made to forget them."""
@@ -83,17 +84,20 @@ class Engine:
             await self._empty_inbox()
 
     async def _empty_inbox(self) -> None:
-        pause = 0.1
+        pause, after = 0.1, 0
+        self._waiting.clear()
         while True:
             try:
                 async with self._store.transaction("inbox read") as transaction:
-                    rows = await transaction.inbox(limit=_ROWS)
+                    rows = await transaction.inbox(limit=_ROWS, after=after)
                 self._metrics.inbox.set(len(rows))
                 handled = [await self._handle_row(row) for row in rows]
-                if len(rows) < _ROWS and all(handled):
-                    self._metrics.inbox.set(0)
-                    # What came in since then has set `_inbox` again.
-                    return
+                if False not in handled:
+                    if len(rows) < _ROWS:
+                        self._metrics.inbox.set(handled.count(None))
+                        # What came in since then has set `_inbox` again.
+                        return
+                    after = rows[-1].seq if None in handled else after
                 pause = 0.1
             except LeaseHeld:
                 raise
@@ -102,13 +106,17 @@ class Engine:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _handle_row(self, row: InboxRow) -> bool:
-        """Handle one event; whether it is out of the inbox."""
+    async def _handle_row(self, row: InboxRow) -> bool | None:
+        """Handle one event; whether it is out of the inbox, None where it waits until its chat is known."""
         event: FromMatrix = row.event
         if isinstance(event, Unreadable):
             self._metrics.unreadable.inc()
         if isinstance(event, Message | Unreadable):
             standing = self._standing(event.room, event.sender)
+            if standing is Standing.UNKNOWN or event.room in self._waiting:
+                # Whoever finds out who is in the room wakes us; what comes after it in the room waits too.
+                self._waiting.add(event.room)
+                return None
             private, changed = standing is Standing.PRIVATE, standing is Standing.CHANGED
             event = replace(event, private=private, changed=changed)
 

@@ -325,7 +325,7 @@ class Reader:
             chat = self._client.chats.get(room)
             if chat is not None and (chat.told == sender or chat.others(self._client.user_id) <= 1):
                 batch.events.append(found)
-        elif isinstance(found, Step):
+        elif isinstance(found, Step) and self._client.clock.now() - at < _STEP_AGE:
             batch.steps.append(found)
         return True
 

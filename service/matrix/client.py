@@ -66,6 +66,11 @@ class Client:
         self.chats = Chats(user_id)
         self.directory = Directory(transport, lambda: self.machine, clock, user_id.partition(":")[2])
         self.sharing = Sharing(transport, lambda: self.machine, self.save, clock)
+        self.doubtful: dict[RoomId, None] = {}
+        """Rooms that may be somebody's chat, and whose members are still to be asked for."""
+        self.doubts = asyncio.Event()
+        self.hidden: set[RoomId] = set()
+        """Rooms whose members the homeserver refuses to tell."""
         self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
         self._came_in: dict[RoomId, datetime] = {}
 
@@ -199,11 +204,14 @@ class Client:
         return self.standing(room, member) is Standing.PRIVATE
 
     def standing(self, room: RoomId, member: MatrixId) -> Standing:
-        """How `room` stands with `member`, as far as is known now."""
+        """How `room` stands with `member`; where that is not known now, the sync finds out and wakes."""
         chat = self.chats.get(room)
         changed = self.identity_changed(member)
         if chat is None or not (chat.encrypted and chat.algorithm_known):
             return Standing.NOT_PRIVATE
+        if not chat.sure and chat.others(self.user_id) <= 1 and room not in self.hidden:
+            self.doubt(room)
+            return Standing.UNKNOWN
         if chat.alone_with(self.user_id) != member:
             return Standing.NOT_PRIVATE
         return Standing.CHANGED if changed else Standing.PRIVATE
@@ -244,10 +252,10 @@ class Client:
         if invited:
             return room
         # As a state event, since `POST invite` can't say that the chat is direct.
-        path = client_path("rooms", room, "state", "m.room.member", member)
         content = {"membership": "invite", "is_direct": True}
         try:
-            await self.transport.request("invite to chat", "PUT", path, body=content)
+            asked = Api.room_put_state(NO_TOKEN, room, "m.room.member", content, member)
+            await self.transport.ask("invite to chat", asked)
         except HomeserverRefused:
             await self.leave(room)
             raise
@@ -255,7 +263,7 @@ class Client:
 
     async def _find_chat(self, member: MatrixId) -> tuple[RoomId, bool] | None:
         """A chat that an earlier try made for `member` alone, and whether they are joined or invited."""
-        answer = await self.transport.request("joined rooms", "GET", client_path("joined_rooms"))
+        answer = await self.transport.ask("joined rooms", Api.joined_rooms(NO_TOKEN))
         tag = self._chat_tag(member)
         for name in border.items(answer, "joined_rooms"):
             try:
@@ -281,9 +289,8 @@ class Client:
 
     async def _state(self, room: RoomId, type_: str) -> dict[str, Any]:
         """The content of a state event; empty where there is none, or we are no longer inside."""
-        path = client_path("rooms", room, "state", type_, "")
         try:
-            return await self.transport.request("read state", "GET", path)
+            return await self.transport.ask("read state", Api.room_get_state_event(NO_TOKEN, room, type_))
         except HomeserverRefused as refused:
             if refused.status in (403, 404):
                 return {}
@@ -317,6 +324,7 @@ class Client:
                 _state("m.room.history_visibility", {"history_visibility": "invited"}),
             ],
         }
+        # nio's room_create takes no creation content, where the tag stands.
         answer = await self.transport.request("create chat", "POST", client_path("createRoom"), body=body)
         try:
             return border.room_id(answer.get("room_id"))
@@ -456,6 +464,11 @@ class Client:
         if not chat.sure:
             await self.load_members(chat)
         return chat
+
+    def doubt(self, room: RoomId) -> None:
+        """Have the sync ask who is in `room`, until it knows."""
+        self.doubtful[room] = None
+        self.doubts.set()
 
     async def load_members(self, chat: Chat) -> None:
         """Ask who is joined and invited. Raises WorldError or HomeserverRefused."""

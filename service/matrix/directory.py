@@ -65,7 +65,9 @@ class Directory:
 
     def next_try(self) -> float | None:
         """When, on the monotonic clock, somebody stale is asked again."""
-        return min((at for at, _ in self._pauses.values()), default=None)
+        people = self._machine().people
+        paused = ((people.get(user), at) for user, (at, _) in self._pauses.items())
+        return min((at for person, at in paused if person is not None and person.stale), default=None)
 
     async def refresh(self, users: Iterable[MatrixId], seconds: float, *, urgent: bool = False) -> None:
         """Ask about those of `users` who are stale, for at most `seconds`; whoever is left stays stale.
@@ -73,6 +75,10 @@ class Directory:
         Those who failed lately are left out unless it is `urgent`. Raises SignedOut and nothing else.
         """
         now = self._clock.monotonic()
+        people = self._machine().people
+        for kept in (self._pauses, self._news):
+            for gone in kept.keys() - people.keys():
+                del kept[gone]
         groups: dict[tuple[str, int], list[MatrixId]] = {}
         for user in users:
             again_at, paused = self._pauses.get(user, (0.0, 0.0))

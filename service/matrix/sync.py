@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -50,7 +51,10 @@ _PAGES = 10
 _PAGE = 100
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
-_MOST_STEPS = 200
+_MOST_STEPS = 20
+"""Of one person that wait; a whole verification has eight."""
+_MOST_VERIFYING = 64
+"""People whose steps are handed on at the same time."""
 _CHORE_PAUSE = 5.0
 _TOO_FAST = 1.0
 _COUNT_AGAIN = 600.0
@@ -121,7 +125,10 @@ class Sync:
         self._reader = Reader(client, self._waiting)
         self._token: str | None = None
         self._restored = False
-        self._steps: asyncio.Queue[Step] = asyncio.Queue(_MOST_STEPS)
+        self._steps: dict[MatrixId, deque[Step]] = {}
+        self._verifying: asyncio.Queue[MatrixId] = asyncio.Queue()
+        self._settled: set[RoomId] = set()
+        """Rooms whose members came between the batches: the next one says who came."""
         self._gaps: dict[RoomId, _Gap] = {}
         self._chores: asyncio.Event = asyncio.Event()
         self._one_time_keys: int | None = None
@@ -136,8 +143,12 @@ class Sync:
                 group.create_task(self._loop())
                 group.create_task(self._do_chores())
                 group.create_task(self._verify())
+                group.create_task(self._settle_doubts())
         except BaseExceptionGroup as several:
-            raise several.exceptions[0] from None
+            first: BaseException = several
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            raise first from None
 
     async def _loop(self) -> None:
         failures = 0
@@ -207,6 +218,8 @@ class Sync:
             poll = min(poll, (due - self._clock.now()).total_seconds())
             if (again := self._client.directory.next_try()) is not None:
                 poll = min(poll, again - self._clock.monotonic())
+        if self._client.doubtful:
+            poll = min(poll, 5.0)
         for gap in self._gaps.values():
             poll = min(poll, gap.again_at - self._clock.monotonic())
         return max(poll, 1.0)
@@ -230,6 +243,8 @@ class Sync:
             self._reader.left(batch, room)
         for room, section in border.part(rooms, "join").items():
             self._reader.joined(batch, room, section, self._token)
+        batch.touched.update((room, None) for room in self._settled)
+        self._settled.clear()
         self._reader.invites(batch, border.part(rooms, "invite"))
         await self._fill_gaps(batch)
         await self._ask_members(batch)
@@ -346,6 +361,9 @@ class Sync:
         await self._within(
             _MEMBERS_SECONDS, [self._client.load_members(chat) for chat in unsure[:_ROOMS_AT_ONCE]]
         )
+        for chat in unsure:
+            if not chat.sure and chat.room not in self._client.hidden:
+                self._client.doubt(chat.room)
 
     async def _commit(self, batch: Batch, now: datetime) -> None:
         client = self._client
@@ -392,12 +410,40 @@ class Sync:
         if batch.events:
             self._wake()
         for step in batch.steps:
-            with contextlib.suppress(asyncio.QueueFull):
-                self._steps.put_nowait(step)
+            self._take_step(step)
         if self._fallback_used or (self._one_time_keys or 0) <= 25 or self._client.machine.wedged:
             self._chores.set()
 
     # ---- beside the batches
+
+    async def _settle_doubts(self) -> None:
+        """Ask for the members of doubtful rooms, again and again and ever more slowly, beside the batches."""
+        while True:
+            await self._client.doubts.wait()
+            self._client.doubts.clear()
+            pause = _FIRST_PAUSE
+            while await self.settle_doubts():
+                await self._pause(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def settle_doubts(self) -> bool:
+        """Ask once for the members of each doubtful room; whether some are still doubtful."""
+        client = self._client
+
+        async def ask(room: RoomId) -> None:
+            chat = client.chats.get(room)
+            if chat is not None and not chat.sure:
+                try:
+                    await client.load_members(chat)
+                    client.hidden.discard(room)
+                except HomeserverRefused:
+                    client.hidden.add(room)
+            client.doubtful.pop(room, None)
+            self._settled.add(room)
+            self._wake()
+
+        await self._within(_MEMBERS_SECONDS, [ask(room) for room in client.doubtful])
+        return bool(client.doubtful)
 
     async def _do_chores(self) -> None:
         """Upload keys and mend sessions whenever a batch showed the need; a fault waits for the next one."""
@@ -415,18 +461,36 @@ class Sync:
                 _log.warning("keys are not uploaded yet", error=error)
                 await self._pause(_CHORE_PAUSE)
 
+    def _take_step(self, step: Step) -> None:
+        """Have a step handed on after the sender's own earlier ones; past the bounds it is dropped."""
+        theirs = self._steps.get(step.sender)
+        if theirs is None and len(self._steps) < _MOST_VERIFYING:
+            theirs = self._steps[step.sender] = deque()
+            self._verifying.put_nowait(step.sender)
+        if theirs is not None and len(theirs) < _MOST_STEPS:
+            theirs.append(step)
+
     async def _verify(self) -> None:
-        """Hand on the steps of verifications, one after the other, each for a bounded time."""
-        while True:
-            step = await self._steps.get()
-            if self._verification is None:
-                continue
-            try:
-                async with asyncio.timeout(_STEP_SECONDS):
-                    await self._verification.handle(
-                        step.sender, step.type, step.content, step.room, step.event_id
-                    )
-            except OperatorError:
-                raise
-            except Exception as error:  # noqa: BLE001  Whatever a stranger's step leads to ends that step alone.
-                _log.warning("a verification step failed", error=error)
+        """Hand on the steps of verifications: one person's in order, nobody's behind another's."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                group.create_task(self._verify_with(await self._verifying.get()))
+
+    async def _verify_with(self, sender: MatrixId) -> None:
+        theirs = self._steps[sender]
+        while theirs:
+            await self._hand_on(theirs.popleft())
+        del self._steps[sender]
+
+    async def _hand_on(self, step: Step) -> None:
+        if self._verification is None:
+            return
+        try:
+            async with asyncio.timeout(_STEP_SECONDS):
+                await self._verification.handle(
+                    step.sender, step.type, step.content, step.room, step.event_id
+                )
+        except OperatorError:
+            raise
+        except Exception as error:  # noqa: BLE001  Whatever a stranger's step leads to ends that step alone.
+            _log.warning("a verification step failed", error=error)

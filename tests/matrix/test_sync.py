@@ -14,10 +14,11 @@ from schema.effects import LeaveRoom
 from schema.errors import HomeserverRefused, SignedOut, Throttled, Unreachable
 from schema.events import DirectChat, Invited, Message, NoChat, PlainMessage, Unreadable
 from schema.ids import EventId, MatrixId, OutboxId, RoomId
+from schema.states import Standing
 from service.delivery import Delivery
 from service.matrix.sync import FILTER
 from service.matrix.waiting import Unread, Waiting
-from tests.matrix.desk import DESK, DEVICE, Desk
+from tests.matrix.desk import DESK, DEVICE, Desk, Steps
 from tests.matrix.homeserver import Homeserver
 from tests.matrix.peer import Peer
 
@@ -431,6 +432,38 @@ async def test_members_changed_in_a_gap_are_noticed(desk: Desk, server: Homeserv
     assert desk.client.chats.get(room).alone_with(DESK) == BOB  # type: ignore[union-attr]
 
 
+async def test_a_chat_that_was_not_looked_at_is_looked_at_later(desk: Desk, server: Homeserver) -> None:
+    """Nobody is told that somebody else is there because the homeserver was slow to say who is."""
+    alice, room = await _chat(desk, server)
+    await desk.sync.step()
+    server.rooms[room].names_counts = False
+    server.fail("read members", _fault(Unreachable("read members")), times=2)
+    for _ in range(25):
+        alice.say(room, "noise")
+    await desk.sync.step()
+    assert desk.client.standing(room, alice.user) is Standing.UNKNOWN
+    assert await desk.sync.settle_doubts()
+    assert desk.client.standing(room, alice.user) is Standing.UNKNOWN
+    woken = desk.woken
+    assert not await desk.sync.settle_doubts()
+    assert desk.woken == woken + 1
+    assert desk.client.standing(room, alice.user) is Standing.PRIVATE
+
+
+async def test_members_that_are_refused_are_not_waited_for(desk: Desk, server: Homeserver) -> None:
+    """A homeserver that won't say who is in a room makes it one that is not private, and ends the asking."""
+    alice, room = await _chat(desk, server)
+    await desk.sync.step()
+    server.rooms[room].names_counts = False
+    refusal = HomeserverRefused(403, "M_FORBIDDEN", "read members")
+    server.fail("read members", _fault(refusal), times=2)
+    for _ in range(25):
+        alice.say(room, "noise")
+    await desk.sync.step()
+    assert not await desk.sync.settle_doubts()
+    assert desk.client.standing(room, alice.user) is Standing.NOT_PRIVATE
+
+
 async def test_left_rooms_go(desk: Desk, server: Homeserver) -> None:
     """After the desk was removed nothing of the room stays, in memory or in the database."""
     alice, room = await _chat(desk, server)
@@ -650,6 +683,56 @@ async def test_verification_steps_are_handed_on(desk: Desk, server: Homeserver) 
         (ALICE, "m.key.verification.start", room),
     ]
     assert await desk.heard() == []
+
+
+async def test_a_slow_verification_delays_nobody_else(desk: Desk, server: Homeserver) -> None:
+    """While one person's step hangs another's whole verification is handed on; a flood is cut short."""
+
+    class Slow(Steps):
+        async def handle(self, sender: MatrixId, *rest: Any) -> None:
+            if sender == BOB:
+                hanging.set()
+                await asyncio.Event().wait()
+            await super().handle(sender, *rest)
+
+    hanging = asyncio.Event()
+    desk.sync._verification = Slow()
+    for number in range(300):
+        server.deliver(DESK, DEVICE, {"type": "m.key.verification.key", "sender": BOB, "content": {}})
+        if number % 50 == 0:
+            kind = f"m.key.verification.step{number}"
+            server.deliver(DESK, DEVICE, {"type": kind, "sender": ALICE, "content": {}})
+    taken = desk.sync._verification.taken
+    async with _running(desk):
+        await hanging.wait()
+        await _until(lambda: len(taken) == 6)
+    assert [kind for _, kind, _ in taken] == [f"m.key.verification.step{at}" for at in range(0, 300, 50)]
+    assert len(desk.sync._steps[MatrixId(BOB)]) <= 20
+
+
+async def test_an_old_step_is_not_handed_on(desk: Desk, server: Homeserver) -> None:
+    """A step that was encrypted more than ten minutes ago is of a verification that is over."""
+    alice, room = await _chat(desk, server)
+    now = round(desk.clock.now().timestamp() * 1000)
+    for type_, age in (("m.key.verification.start", 11), ("m.key.verification.cancel", 1)):
+        event = {"type": "m.room.encrypted", "sender": ALICE, "origin_server_ts": now - age * 60_000}
+        server.put(room, {**event, "content": alice.encrypt(room, type_, {})})
+    async with _running(desk):
+        await _until(lambda: bool(desk.steps.taken))
+    assert [kind for _, kind, _ in desk.steps.taken] == ["m.key.verification.cancel"]
+
+
+async def test_whoever_is_gone_is_not_waited_for(desk: Desk, server: Homeserver) -> None:
+    """Somebody who could not be asked about and then left neither stays nor quickens the polling."""
+    eve = Peer(server, "@eve:slow.test")
+    directory = desk.client.directory
+    server.fail("keys query", _fault(Unreachable("keys query")))
+    await directory.refresh([eve.user], 0.2)
+    assert directory.next_try() is not None
+    desk.client.machine.people.pop(eve.user)
+    assert directory.next_try() is None
+    await directory.refresh([], 0.2)
+    assert directory._pauses == {}
 
 
 async def test_a_slow_server_delays_nobody_for_long(desk: Desk, server: Homeserver) -> None:

@@ -13,7 +13,7 @@ from schema.effects import Effect, SendText
 from schema.events import Delivered, Message
 from schema.ids import EventId, MatrixId, OutboxId, RoomId
 from schema.states import Standing
-from service.engine import Dispatch, Engine
+from service.engine import Dispatch, Engine, StandingOf
 from service.outbox import Outbox
 from service.scheduler import Scheduler
 from service.store import Store
@@ -34,6 +34,7 @@ class Running:
         store: Store,
         dispatch: Dispatch,
         deliver: Callable[[Effect, OutboxId], Awaitable[Delivered]] | None = None,
+        standing: StandingOf = lambda room, member: Standing.PRIVATE,
     ) -> None:
         self.clock = FakeClock()
         self.sent: list[tuple[OutboxId, Effect]] = []
@@ -56,7 +57,7 @@ class Running:
             words=Catalogue(),
             clock=self.clock,
             outbox=self.outbox,
-            standing=lambda room, member: Standing.PRIVATE,
+            standing=standing,
             random=random,
             metrics=metrics,
         )

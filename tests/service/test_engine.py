@@ -9,8 +9,9 @@ import pytest
 from schema.effects import SendText
 from schema.errors import Unreachable
 from schema.events import Message, Unreadable
-from schema.ids import MatrixId, MemberId
+from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Member
+from schema.states import Standing
 from service.store import Store
 from service.store.driver import Driver
 from service.turn import Turn
@@ -127,6 +128,32 @@ async def test_privacy_is_looked_at_when_the_message_is_handled(store: Store) ->
             await transaction.take_in([message("one")], running.clock.now())
         running.engine.wake()
         await running.until(lambda: seen == [True])
+
+
+async def test_a_chat_that_is_not_known_yet_waits_and_holds_up_nobody(store: Store) -> None:
+    """A message waits until who is in its room is known, in its order; others are handled meanwhile."""
+    seen: list[str] = []
+    known = False
+
+    async def dispatch(turn: Turn) -> None:
+        assert isinstance(turn.event, Message)
+        assert turn.event.private
+        seen.append(turn.event.body)
+
+    def standing(room: RoomId, member: MatrixId) -> Standing:
+        return Standing.PRIVATE if known or "ben" in room else Standing.UNKNOWN
+
+    running = Running(store, dispatch, standing=standing)
+    async with running:
+        async with store.transaction("test") as transaction:
+            events = [message(str(number), number) for number in range(150)]
+            await transaction.take_in([*events, message("from ben", who="ben")], running.clock.now())
+        running.engine.wake()
+        await running.until(lambda: seen == ["from ben"])
+        known = True
+        running.engine.wake()
+        await running.until(lambda: len(seen) == 151)
+    assert seen[1:] == [str(number) for number in range(150)]
 
 
 async def test_the_member_id_is_a_hash(store: Store) -> None:
