@@ -74,6 +74,10 @@ async def test_the_service_is_killed(calm: Instance, people: People) -> None:
     await calm.wait_dead()
     await _asks_while(asker, calm)
     await calm.start()
+    # The answers are taken; the last yes was written before what it agrees to was there to be read.
+    await asker.hears("odd.too_soon")
+    assert "requests" not in counts(calm)
+    await asker.writes("yes")
     await asker.hears("request.asking")
     assert counts(calm)["requests"] == 1
     await peer.goes_on(note=False)
