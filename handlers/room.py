@@ -77,10 +77,13 @@ async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: Memb
     """The two met, or it ended before: the pairing is over, and the request ends or goes on."""
     pairing = await desk.records.get(Pairing, after.id)
     if pairing is not None and pairing.state is PairingState.AGREED:
-        if by == before.asker and after.room is None:
-            # Nothing was said to the peer yet, who was promised an answer at an hour.
+        # Nothing was said to the peer yet, who was promised an answer at an hour.
+        owes = by == before.asker and after.room is None
+        if owes and desk.now < pairing.until:
             await requests.decline(desk, pairing)
         else:
+            if owes:
+                await _tell_peer(desk, after, "pairing.not_this_time")
             over, effects = advance_pairing(pairing, PairingMove.END, desk.now)
             await desk.apply(effects)
             await requests.keep_pairing(desk, over)

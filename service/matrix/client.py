@@ -252,10 +252,10 @@ class Client:
         if invited:
             return room
         # As a state event, since `POST invite` can't say that the chat is direct.
-        path = client_path("rooms", room, "state", "m.room.member", member)
         content = {"membership": "invite", "is_direct": True}
         try:
-            await self.transport.request("invite to chat", "PUT", path, body=content)
+            asked = Api.room_put_state(NO_TOKEN, room, "m.room.member", content, member)
+            await self.transport.ask("invite to chat", asked)
         except HomeserverRefused:
             await self.leave(room)
             raise
@@ -263,7 +263,7 @@ class Client:
 
     async def _find_chat(self, member: MatrixId) -> tuple[RoomId, bool] | None:
         """A chat that an earlier try made for `member` alone, and whether they are joined or invited."""
-        answer = await self.transport.request("joined rooms", "GET", client_path("joined_rooms"))
+        answer = await self.transport.ask("joined rooms", Api.joined_rooms(NO_TOKEN))
         tag = self._chat_tag(member)
         for name in border.items(answer, "joined_rooms"):
             try:
@@ -289,9 +289,8 @@ class Client:
 
     async def _state(self, room: RoomId, type_: str) -> dict[str, Any]:
         """The content of a state event; empty where there is none, or we are no longer inside."""
-        path = client_path("rooms", room, "state", type_, "")
         try:
-            return await self.transport.request("read state", "GET", path)
+            return await self.transport.ask("read state", Api.room_get_state_event(NO_TOKEN, room, type_))
         except HomeserverRefused as refused:
             if refused.status in (403, 404):
                 return {}
@@ -325,6 +324,7 @@ class Client:
                 _state("m.room.history_visibility", {"history_visibility": "invited"}),
             ],
         }
+        # nio's room_create takes no creation content, where the tag stands.
         answer = await self.transport.request("create chat", "POST", client_path("createRoom"), body=body)
         try:
             return border.room_id(answer.get("room_id"))

@@ -224,3 +224,22 @@ def test_a_move_that_is_illegal_raises() -> None:
     with pytest.raises(IllegalMove):
         rooms.advance(replace(OPEN, state=RoomState.GONE), OPENED, NOW, TIMINGS)
     assert not rooms.allows(shapes.ROOM, rooms.Muted())
+
+
+def test_a_room_in_which_nobody_may_write_closes_and_leaves_nothing_to_read() -> None:
+    """The homeserver refused it for good: it closes, and what nobody could write in is removed at once."""
+    both, _ = _walk(ROOM, OPENED, rooms.Joined(ANA), rooms.Joined(BEN))
+    assert not rooms.allows(_walk(ROOM, OPENED, rooms.Joined(ANA))[0], rooms.Writable())
+    assert _walk(both, rooms.Writable())[0].met
+    closed, effects = _walk(both, rooms.Writable(False))
+    assert (closed.state, closed.ending, closed.met) == (RoomState.CLOSING, Ending.REFUSED, False)
+    assert [type(effect) for effect in effects] == [MutePeerRoom]
+    assert _walk(closed, rooms.Muted())[0].state is RoomState.REDACTING
+
+
+def test_who_came_in_before_the_room_was_known_is_remembered_until_it_is() -> None:
+    """And nothing of it is kept about somebody who is forgotten meanwhile."""
+    waits, effects = _walk(ROOM, rooms.Early(RoomId("!room"), ANA, "join"))
+    assert (waits.early, effects) == (((RoomId("!room"), ANA, "join"),), [])
+    assert _walk(waits, rooms.Forget(ANA))[0].early == ()
+    assert _walk(waits, OPENED)[0].early == ()

@@ -214,6 +214,8 @@ class FakeTransport(Transport):
                     event = server.send(RoomId(room), self._user, type_, body)
                     known = server.transactions[room, transaction] = event["event_id"]
                 return {"event_id": known}
+            case ["rooms", room, "members"] if room not in server.rooms:
+                raise HomeserverRefused(403, "M_FORBIDDEN", call)
             case ["rooms", room, "members"]:
                 events = server.rooms[RoomId(room)].state().values()
                 return {"chunk": [event for event in events if event["type"] == "m.room.member"]}

@@ -347,7 +347,7 @@ class CharterModel(RuleBasedStateMachine):
 
 
 TestCharterModel = CharterModel.TestCase
-TestCharterModel.settings = settings(max_examples=30, stateful_step_count=50, deadline=None)
+TestCharterModel.settings = settings(max_examples=10, stateful_step_count=50, deadline=None)
 
 
 @pytest.mark.long
