@@ -206,6 +206,8 @@ class FakeTransport(Transport):
                             user, device, {"type": type_, "sender": self._user, "content": content}
                         )
                 return {}
+            case ["rooms", room, *_] if room not in server.rooms:
+                raise HomeserverRefused(403, "M_FORBIDDEN", call)
             case ["rooms", room, "send", type_, transaction]:
                 known = server.transactions.get((room, transaction))
                 if known is None:

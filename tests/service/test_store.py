@@ -638,6 +638,7 @@ async def fill(store: Store, mark: str) -> None:
                     changes[name] = (mark,)
             if kind is PeerRoom:
                 changes["room"] = f"!{mark}:example.org"
+                changes["early"] = ((mark, mark, mark),)
                 changes["early"] = ((RoomId(mark), MemberId(mark), mark),)
             if kind is Member:
                 changes["waiting"] = (Prompt(mark, NOW, mark, {mark: mark}),)
