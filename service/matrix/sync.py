@@ -14,7 +14,7 @@ import contextlib
 import json
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -283,13 +283,17 @@ class Sync:
                 found.add(member)
         return found
 
-    async def _within(self, seconds: float, jobs: Iterable[Awaitable[None]]) -> None:
+    async def _within(self, seconds: float, jobs: Iterable[Coroutine[object, object, None]]) -> None:
         """Do `jobs`, some at a time, for at most `seconds`; what is not done by then is for a later batch."""
         limit = asyncio.Semaphore(_REQUESTS_AT_ONCE)
 
-        async def one(job: Awaitable[None]) -> None:
-            async with limit:
-                await job
+        async def one(job: Coroutine[object, object, None]) -> None:
+            try:
+                async with limit:
+                    await job
+            finally:
+                # One that the deadline kept from beginning must not be complained of as forgotten.
+                job.close()
 
         tasks = [asyncio.ensure_future(one(job)) for job in jobs]
         if not tasks:
