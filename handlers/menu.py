@@ -4,6 +4,8 @@ Guards: help and stop are there from every question; words that fit nothing get 
 and nothing stands in it before company and the places of help; what is open is never stopped by a guess.
 """
 
+from datetime import timedelta
+
 from handlers import consent, room
 from handlers import offer as offers
 from handlers import request as requests
@@ -11,6 +13,9 @@ from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Ask, Member, PeerRoom, Prompt
 from schema.states import RequestState, RoomState
 from service.core import rooms
+
+_CROSSED = timedelta(seconds=5)
+"""How long after the greeting a hello counts as written before it."""
 
 MENU = (
     Choice("talk", "choice.talk"),
@@ -46,7 +51,13 @@ def greet(desk: Desk, member: Member) -> None:
 
 
 async def greet_again(desk: Desk, member: Member) -> None:
-    """The first words once more; the question that was open waits."""
+    """The first words once more; the question that was open waits.
+
+    A hello that crossed them on the way has been answered: most people write one while we come in.
+    """
+    prompt = member.prompt
+    if prompt is not None and prompt.subject == "hello" and desk.now - prompt.asked_at < _CROSSED:
+        return
     desk.put_behind(member.id)
     _say_waiting(desk, member)
     greet(desk, member)

@@ -157,3 +157,11 @@ async def test_whoever_comes_back_hears_how_it_stands(story: Story) -> None:
     assert "I am looking for someone for you" in story.last("ana")
     await story.wait(timedelta(minutes=10))
     assert "I am asking people now" in story.last("ana")
+
+
+async def test_a_hello_that_crossed_the_greeting_is_answered_by_it() -> None:
+    """Most people write hello while the desk comes in: they read one greeting, and a later hello has one."""
+    story = Story()
+    await story.comes("ana")
+    assert await story.say("ana", "hello", after=1) == ""
+    assert "1. " in await story.say("ana", "hello", after=60)
