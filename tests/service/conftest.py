@@ -41,7 +41,7 @@ def template(cluster: Postgres) -> str:
     return "template_of_store"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def postgres_or_none(request: pytest.FixtureRequest) -> Postgres | None:
     """PostgreSQL with its template, or None for SQLite; made here, where no loop is running yet."""
     if request.param == "sqlite":
