@@ -166,12 +166,10 @@ Effect = (
 class Tell:
     """What core asks the runtime to say: sentence `words` of the catalogue with `values`, to a member.
 
-    Not an effect of the outbox: a turn turns it into `SendText` in the member's language and chat, or into a
-    prompt where `prompt` names one.
+    Not an effect of the outbox: a handler turns it into `SendText` in the member's language and chat.
     """
 
     member: MemberId
     words: str
     values: tuple[tuple[str, object], ...] = ()
     notice: bool = False
-    prompt: str = ""

@@ -309,6 +309,8 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             clock.now,
             desk.send_event,
         )
+        sync = Sync(desk_transport, desk, store, clock, engine.wake, verification)
+        metrics.last_sync.set_function(lambda: sync.last_sync.timestamp() if sync.last_sync else 0.0)
         yield Service(
             store=store,
             lease=lease,
@@ -316,7 +318,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             outbox=outbox,
             scheduler=Scheduler(store=store, engine=engine, clock=clock),
             desk=desk,
-            sync=Sync(desk_transport, desk, store, clock, engine.wake, verification),
+            sync=sync,
             keeper=keeper,
             identity=identity,
             desk_transport=desk_transport,

@@ -1,6 +1,6 @@
 """What a handler is given for one event: the time, the records, the words, and what it may do.
 
-A handler awaits only the records. What it does with `say` and `do` is collected, committed together with the
+A handler awaits only the records. What it does with `do` is collected, committed together with the
 records, and delivered afterwards; nothing leaves from here.
 """
 
@@ -11,10 +11,10 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from schema.community import Community
-from schema.effects import Effect, SendText
+from schema.effects import Effect
 from schema.events import Event
 from schema.ids import MatrixId, MemberId
-from schema.records import Member, PeerRoom, Record
+from schema.records import PeerRoom, Record
 
 R = TypeVar("R", bound=Record)
 
@@ -68,12 +68,6 @@ class Turn:
     def do(self, effect: Effect) -> None:
         """Have `effect` delivered after the commit."""
         self.effects.append(effect)
-
-    def say(self, member: Member, key: str, /, *, notice: bool = False, **values: object) -> None:
-        """Say sentence `key` in the member's language and direct chat; without a chat nothing is said."""
-        if member.room is not None:
-            body = self.words.text(member.language, key, **values)
-            self.do(SendText(member.room, member.matrix_id, body, notice))
 
     def new_id(self) -> str:
         """A random id: 16 bytes in lowercase hexadecimal."""

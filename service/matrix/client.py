@@ -426,13 +426,6 @@ class Client:
         plain = Api.room_send(NO_TOKEN, room, "m.room.message", content, transaction)
         return self._sent(await self.transport.ask("send plain", plain))
 
-    async def send_to_device(
-        self, type_: str, messages: Mapping[MatrixId, Mapping[str, Any]], transaction: str
-    ) -> None:
-        """Send plain to-device events (verification steps): user to device (or `*`) to content."""
-        asked = Api.to_device(NO_TOKEN, type_, {"messages": messages}, transaction)
-        await self.transport.ask("send to device", asked)
-
     async def find_sent(self, room: RoomId, transaction: str) -> EventId | None:
         """Our event in `room` that bears `transaction` in clear, among the last ones."""
         encrypted = {"types": ["m.room.encrypted"]}
