@@ -50,7 +50,7 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
     if reply.name == "change":
         talk.again(desk, member, prompt.draft)
     elif reply.name == "again":
-        await talk.confirm(desk, member, prompt.draft)
+        await talk.confirm(desk, member, prompt)
     else:
         await _choose(desk, member, prompt, reply)
 

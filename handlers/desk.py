@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from handlers.words import normal, split
 from schema.effects import Effect, SendText, Tell
 from schema.ids import MemberId
-from schema.records import Member, Prompt
+from schema.records import Consent, Member, Prompt
 from service.turn import Turn
 
 
@@ -35,7 +35,7 @@ class Question:
 
     `free` takes a person's own words, `many` several numbers. `binding` is a consent or cannot be undone: a
     reply that quotes something never answers it. `also` are names of commands that it takes as answers;
-    `until` is when it lapses.
+    `until` is when it lapses. `terms` are the words of it that are kept with a yes.
     """
 
     text: str
@@ -45,6 +45,7 @@ class Question:
     binding: bool = False
     also: frozenset[str] = frozenset()
     until: datetime | None = None
+    terms: str = ""
 
 
 @dataclass(frozen=True)
@@ -347,7 +348,11 @@ class Desk:
         if id in self._opened and member.prompt is not None:
             question = await show(member, member.prompt)
             if question is not None:
-                self.say_text(id, self.render(self.now_is(id), question), notice=False)
+                member = self.now_is(id)
+                if member.prompt is not None and question.terms:
+                    shown = replace(member.prompt, consent=self._terms(member, question))
+                    self.keep(replace(member, prompt=shown))
+                self.say_text(id, self.render(member, question), notice=False)
                 return
             self.put_away(id)
         if self.now_is(id).room is None:
@@ -388,10 +393,21 @@ class Desk:
             until=question.until or prompt.until,
             instead=old.kind if old is not None and open_till_now and id != self._wrote else "",
             aside=False,
+            consent=self._terms(member, question),
         )
         self.keep(replace(member, prompt=shown, waiting=rest))
         self.say_text(id, self.render(member, question), notice=False)
         return True
+
+    def _terms(self, member: Member, question: Question) -> Consent | None:
+        """What a yes to the question, as it is put now, would agree to."""
+        if not question.terms:
+            return None
+        return Consent(question.terms, self.turn.words.version(member.language))
+
+    def given(self, prompt: Prompt) -> Consent | None:
+        """The consent that a yes to `prompt` gives now, in the words in which it was asked for."""
+        return None if prompt.consent is None else replace(prompt.consent, given_at=self.now)
 
     def render(self, member: Member, question: Question) -> str:
         """The question as it is sent: its sentences, then one numbered choice a line."""
