@@ -14,6 +14,7 @@ from handlers.words import normal, split
 from schema.effects import Effect, SendText, Tell
 from schema.ids import MemberId
 from schema.records import Consent, Member, Prompt
+from service.core.sizes import parts
 from service.turn import Turn
 
 
@@ -66,6 +67,9 @@ PASSING = frozenset({"menu", "held", "again", "offered"})
 
 _NOT_KEPT = PASSING | {"stop", "forget"}
 """Questions that are not come back to: one word brings them anew."""
+
+_TOGETHER = 5
+"""Choices in a group; an empty line stands between two groups."""
 
 
 @dataclass
@@ -162,12 +166,17 @@ class Desk:
                 self.say(effect.member, effect.words, notice=effect.notice, **dict(effect.values))
 
     def speak(self, id: MemberId) -> None:
-        """Send what was said to the member so far as one message, which notifies if any part of it does."""
+        """Send what was said to the member so far as one message, which notifies if any part of it does.
+
+        What is too large for one, as everything held about somebody can be, goes on in quiet ones.
+        """
         said = self._said.pop(id, [])
         member = self._members.get(id)
         if said and member is not None and member.room is not None:
-            body = "\n\n".join(text for text, _ in said)
-            self.turn.do(SendText(member.room, member.matrix_id, body, all(notice for _, notice in said)))
+            quiet = all(notice for _, notice in said)
+            for body in parts("\n\n".join(text for text, _ in said)):
+                self.turn.do(SendText(member.room, member.matrix_id, body, quiet))
+                quiet = True
 
     def seldom(self, id: MemberId, line: str, every: timedelta) -> bool:
         """Whether fixed line `line` may be said now; it then may not again before `every` has passed."""
@@ -410,9 +419,11 @@ class Desk:
         return None if prompt.consent is None else replace(prompt.consent, given_at=self.now)
 
     def render(self, member: Member, question: Question) -> str:
-        """The question as it is sent: its sentences, then one numbered choice a line."""
+        """The question as it is sent: its sentences, then one numbered choice a line, five together."""
         lines = [question.text]
         for number, choice in enumerate(question.choices, 1):
+            if number % _TOGETHER == 1 and len(question.choices) > _TOGETHER:
+                lines.append("")
             lines.append(f"{number}. {self.labels(member, choice)[0]}")
         return "\n".join(lines)
 

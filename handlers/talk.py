@@ -83,7 +83,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "talk.topics")
             return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)
         case "length":
-            return Question(desk.words(member, "talk.length"), length_choices(desk, member), also=_ALSO)
+            usual = timedelta(minutes=float(str(defaults(desk)["minutes"])))
+            text = desk.words(member, "talk.length", usual=usual)
+            return Question(text, length_choices(desk, member), also=_ALSO)
         case "note":
             text = desk.words(member, "talk.note", n=LONGEST_NOTE)
             return Question(text, free=True, also=_ALSO)
@@ -214,7 +216,7 @@ async def _answer_recap(desk: Desk, member: Member, prompt: Prompt, reply: Reply
 
 
 async def confirm(desk: Desk, member: Member, prompt: Prompt) -> None:
-    """Make the request that a yes to `prompt` asks for, unless something came to stand in its way meanwhile."""
+    """Make the request that a yes to `prompt` asks for, unless something stands in its way."""
     if not await _hindered(desk, member):
         await requests.begin(desk, member, prompt.draft, desk.given(prompt))
 

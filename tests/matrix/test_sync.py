@@ -366,6 +366,22 @@ async def test_a_gap_is_filled(desk: Desk, server: Homeserver) -> None:
     assert desk.client.private(room, alice.user)
 
 
+async def test_a_gap_that_is_too_long_is_said(desk: Desk, server: Homeserver) -> None:
+    """Of more than a thousand messages the newest are read, and for the rest one is asked for again."""
+    alice, room = await _chat(desk, server)
+    alice.say(room, "0")
+    await desk.sync.step()
+    for number in range(1, 1041):
+        alice.say(room, str(number))
+    await desk.sync.step()
+    assert "1040" in await desk.heard()
+    async with desk.store.transaction("look") as transaction:
+        events = [row.event for row in await transaction.inbox(2000)]
+    unread = [event for event in events if isinstance(event, Unreadable)]
+    assert [(event.room, event.sender) for event in unread] == [(room, alice.user)]
+    await desk.sync.step()
+
+
 async def test_a_gap_is_filled_later(desk: Desk, server: Homeserver) -> None:
     """A gap that can't be read now holds up nobody, and is read after a restart."""
     alice, room = await _chat(desk, server)
