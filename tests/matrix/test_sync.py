@@ -374,12 +374,13 @@ async def test_a_gap_that_is_too_long_is_said(desk: Desk, server: Homeserver) ->
     for number in range(1, 1041):
         alice.say(room, str(number))
     await desk.sync.step()
-    assert "1040" in await desk.heard()
     async with desk.store.transaction("look") as transaction:
         events = [row.event for row in await transaction.inbox(2000)]
     unread = [event for event in events if isinstance(event, Unreadable)]
     assert [(event.room, event.sender) for event in unread] == [(room, alice.user)]
-    await desk.sync.step()
+    assert [event.body for event in events if isinstance(event, Message)] == [
+        str(number) for number in (0, *range(21, 1041))
+    ]
 
 
 async def test_a_gap_is_filled_later(desk: Desk, server: Homeserver) -> None:
