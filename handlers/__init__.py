@@ -384,6 +384,7 @@ async def _back_in_chat(desk: Desk, matrix_id: MatrixId, chat: RoomId) -> None:
     if member is not None and member.room is None and _ELSEWHERE in member.lines:
         desk.keep(_in_chat(member, chat))
         desk.say(member.id, "odd.not_private", notice=False)
+        desk.ask_again(member.id)
 
 
 async def _direct_chat(desk: Desk, event: DirectChat) -> None:

@@ -286,6 +286,8 @@ class Desk:
             return
         waiting = member.waiting
         if prompt.kind not in _NOT_KEPT:
+            # Of what they began and began anew the last is kept: a row does not grow with every `talk`.
+            waiting = tuple(one for one in waiting if one.by_itself or one.kind != prompt.kind)
             waiting = (replace(prompt, aside=True), *waiting)
         self.keep(replace(member, prompt=None, waiting=waiting))
         self._opened.discard(id)

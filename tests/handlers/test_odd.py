@@ -183,6 +183,7 @@ async def test_the_reason_is_said_at_once_in_an_older_private_chat(story: Story)
     sent = [effect for _, effect in story.effects if isinstance(effect, SendText)][-1]
     assert sent.room == ROOM
     assert "Somebody else is in the chat where you wrote to me" in sent.body
+    assert "This is what I would ask" in sent.body
     assert story.member("ana").room == ROOM
     await story.event(Delivered(effect, ROOM, "there"))
     assert len(story.heard("ana")) == before + 1, "it is said once"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from schema.effects import LeaveRoom
+from schema.effects import LeaveRoom, OpenDirectChat
 from schema.errors import HomeserverRefused, SignedOut, Throttled, Unreachable
 from schema.events import DirectChat, Invited, Message, NoChat, PlainMessage, Unreadable
 from schema.ids import EventId, MatrixId, OutboxId, RoomId
@@ -570,6 +570,17 @@ async def test_one_person_has_few_chats(desk: Desk, server: Homeserver) -> None:
             await desk.client.join(room)
             await desk.sync.step()
     assert len(desk.client.chats.all()) == 10
+
+
+async def test_a_chat_that_is_there_is_said_to_be(desk: Desk, server: Homeserver) -> None:
+    """Only where the member is in it alone with us: nothing is said into a chat that nobody came to."""
+    alice, room = await _chat(desk, server)
+    delivery = Delivery(desk.client, None)  # type: ignore[arg-type]  # No peer room is touched.
+    found = await delivery(OpenDirectChat(alice.user), OutboxId("1"), again=False)
+    assert (found.room, found.detail) == (room, "there")
+    made = await delivery(OpenDirectChat(MatrixId("@new:home.test")), OutboxId("2"), again=False)
+    assert made.room not in (room, None)
+    assert made.detail == ""
 
 
 async def test_all_rooms_with_whoever_is_forgotten_are_left(desk: Desk, server: Homeserver) -> None:
