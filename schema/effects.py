@@ -45,7 +45,10 @@ class AnswerPlainRoom:
 
 @dataclass(frozen=True)
 class OpenDirectChat:
-    """Make an encrypted direct chat with the member and invite them."""
+    """Make an encrypted direct chat with the member and invite them, or find the one that there is.
+
+    `Delivered.room` is the chat, `Delivered.detail` "there" where they are in it already.
+    """
 
     member: MatrixId
     type: Literal["open_direct_chat"] = "open_direct_chat"

@@ -90,6 +90,19 @@ class NoChat:
 
 
 @dataclass(frozen=True)
+class Verified:
+    """A verification of the desk by a member who has a chat with it ended.
+
+    `outcome` is "done"; "mismatch" where what the two sides saw or sent did not match; else "stopped".
+    """
+
+    event_id: EventId
+    member: MatrixId
+    outcome: Literal["done", "mismatch", "stopped"]
+    type: Literal["verified"] = "verified"
+
+
+@dataclass(frozen=True)
 class PeerMembership:
     """Somebody joined or left a peer room, as the keeper sees it."""
 
@@ -128,5 +141,5 @@ class NotDelivered:
     type: Literal["not_delivered"] = "not_delivered"
 
 
-FromMatrix = Message | PlainMessage | Unreadable | Invited | DirectChat | NoChat | PeerMembership
+FromMatrix = Message | PlainMessage | Unreadable | Invited | DirectChat | NoChat | Verified | PeerMembership
 Event = FromMatrix | Due | Delivered | NotDelivered

@@ -15,13 +15,15 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import SystemRandom
+from typing import Literal
 
 import aiohttp
 
 from handlers import dispatch
 from handlers.words import Catalogue
 from schema.errors import AlongsideError, HomeserverRefused, Throttled, WorldError
-from schema.ids import DeviceId
+from schema.events import Verified
+from schema.ids import DeviceId, EventId
 from schema.records import PeerRoom
 from service import logs
 from service.clock import Clock, SystemClock
@@ -36,7 +38,7 @@ from service.matrix.identity import Identity, verify_published
 from service.matrix.keeper import Keeper, Known
 from service.matrix.sync import Sync
 from service.matrix.transport import Transport
-from service.matrix.verification import Own, Verification
+from service.matrix.verification import Ended, Own, Verification
 from service.outbox import Outbox
 from service.scheduler import Scheduler
 from service.store import Store
@@ -308,6 +310,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             Own(settings.desk_user, device, desk.machine.ed25519, identity.master),
             clock.now,
             desk.send_event,
+            lambda end: _tell_verified(end, desk, store, engine),
         )
         sync = Sync(desk_transport, desk, store, clock, engine.wake, verification)
         metrics.last_sync.set_function(lambda: sync.last_sync.timestamp() if sync.last_sync else 0.0)
@@ -327,6 +330,19 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             generation=generation,
             verified_at=clock.now(),
         )
+
+
+async def _tell_verified(end: Ended, desk: Client, store: Store, engine: Engine) -> None:
+    """Hand the end of a verification to the engine; of a stranger's nothing is taken in."""
+    if not desk.chats.direct_with(end.member):
+        return
+    outcome: Literal["done", "mismatch", "stopped"] = "mismatch" if end.mismatch else "stopped"
+    event = Verified(
+        EventId(f"verified {secrets.token_hex(16)}"), end.member, "done" if end.verified else outcome
+    )
+    async with store.transaction("verified") as transaction:
+        await transaction.take_in([event], desk.clock.now())
+    engine.wake()
 
 
 @asynccontextmanager

@@ -57,6 +57,8 @@ class Delivery:
                 await self._desk.send_plain_answer(effect.room, effect.body, id)
             case OpenDirectChat():
                 room = await self._desk.create_direct_chat(effect.member)
+                if self._desk.private(room, effect.member):
+                    detail = "there"
             case JoinRoom():
                 await self._desk.join(effect.room)
             case LeaveRoom():

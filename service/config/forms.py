@@ -10,11 +10,21 @@ import re
 import zoneinfo
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
+from service.core.sizes import weight
+
+if TYPE_CHECKING:
+    from service.config.sections import PlaceTable
+
 KEY_LENGTH = 32
+LARGEST_PLACES = 9_000
+"""Bytes; the rest of a message is for the sentences around them."""
+PLACE_WORDS = 250
+"""Bytes that the sentences of one place take beside its own words, in any language."""
 SQLITE, _POSTGRESQL = "sqlite+aiosqlite", "postgresql+asyncpg"
 
 Toml = str | int | bool | list[str] | list[dict[str, str]]
@@ -188,10 +198,19 @@ def few(number: int) -> int:
 
 
 def different(items: tuple[str, ...]) -> tuple[str, ...]:
-    """At most 20 texts, none twice, whatever their case."""
-    if len(items) > 20 or len({item.casefold() for item in items}) != len(items):
-        raise Wrong("has more than 20 entries, or one twice")
+    """At most 12 texts, none twice, whatever their case."""
+    if len(items) > 12 or len({item.casefold() for item in items}) != len(items):
+        raise Wrong("has more than 12 entries, or one twice")
     return items
+
+
+def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
+    """Places that one message holds together."""
+    texts = [text for place in places for text in place.model_dump().values()]
+    size = sum(map(weight, texts)) + len(places) * PLACE_WORDS
+    if size > LARGEST_PLACES:
+        raise Wrong(f"take {size} bytes of a message together, and {LARGEST_PLACES} fit")
+    return places
 
 
 def as_tuple(value: object) -> object:

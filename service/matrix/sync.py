@@ -22,7 +22,8 @@ from typing import Any, Protocol
 from nio.api import Api
 
 from schema.errors import AlongsideError, HomeserverRefused, Malformed, OperatorError, Throttled, WorldError
-from schema.ids import MatrixId, RoomId
+from schema.events import Unreadable
+from schema.ids import EventId, MatrixId, RoomId
 from service import logs
 from service.clock import Clock
 from service.matrix import border
@@ -349,6 +350,9 @@ class Sync:
             gap.position = following
             if gap.pages == _PAGES:
                 _log.warning("a gap is too long to read whole", count=len(gap.found))
+                if chat.told is not None:
+                    # What is left out is answered as what cannot be read: they are asked to send it again.
+                    batch.events.append(Unreadable(EventId(f"gap {chat.room} {end}"), chat.room, chat.told))
         chat.gap = None
         del self._gaps[chat.room]
         self._client.chats.changed.add(chat.room)

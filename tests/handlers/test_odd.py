@@ -1,6 +1,9 @@
 """Messages that cannot be taken as they are, and chats that are not for two alone."""
 
 from datetime import timedelta
+from typing import Literal
+
+import pytest
 
 from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
 from schema.events import (
@@ -12,6 +15,7 @@ from schema.events import (
     NotDelivered,
     PlainMessage,
     Unreadable,
+    Verified,
 )
 from schema.ids import EventId, RoomId
 from schema.records import Member, Request
@@ -165,3 +169,55 @@ async def test_a_hello_that_crossed_the_greeting_is_answered_by_it() -> None:
     await story.comes("ana")
     assert await story.say("ana", "hello", after=1) == ""
     assert "1. " in await story.say("ana", "hello", after=60)
+
+
+async def test_the_reason_is_said_at_once_in_an_older_private_chat(story: Story) -> None:
+    """Whoever wrote where somebody else is hears why in the chat that there is, without writing again."""
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.say("ana", "yes", private=False)
+    effect = OpenDirectChat(story.address("ana"))
+    before = len(story.heard("ana"))
+    await story.event(Delivered(effect, ROOM))
+    assert len(story.heard("ana")) == before, "they are not in that chat yet"
+    await story.event(Delivered(effect, ROOM, "there"))
+    sent = [effect for _, effect in story.effects if isinstance(effect, SendText)][-1]
+    assert sent.room == ROOM
+    assert "Somebody else is in the chat where you wrote to me" in sent.body
+    assert "This is what I would ask" in sent.body
+    assert story.member("ana").room == ROOM
+    await story.event(Delivered(effect, ROOM, "there"))
+    assert len(story.heard("ana")) == before + 1, "it is said once"
+
+
+async def test_what_was_too_long_to_send_is_said_and_not_tried_again(story: Story) -> None:
+    """The question that was in it is closed, so that it is not put over and over, and no yes goes to it."""
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    sent = SendText(story.chat("ana"), story.address("ana"), "…")
+    await story.event(NotDelivered(sent, "M_TOO_LARGE"))
+    assert story.last("ana").startswith("I had something to tell you. It was too long to send.")
+    assert story.member("ana").room == story.chat("ana")
+    assert "No question is open now" in await story.say("ana", "1")
+    assert not story.records.all(Request)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said", "notice"),
+    [
+        ("done", "It does not prove whose program it is.", True),
+        ("stopped", "nothing has changed", True),
+        ("mismatch", "please write nothing private here", False),
+    ],
+)
+async def test_a_verification_is_told_what_it_is_worth(
+    story: Story, outcome: Literal["done", "mismatch", "stopped"], said: str, notice: bool
+) -> None:
+    """Once for each end, in the member's chat; a stranger gets no answer and no record."""
+    await story.event(Verified(EventId("$v0"), story.address("eve"), outcome))
+    assert not story.records.all(Member)
+    await story.comes("ana")
+    before = len(story.log)
+    for number in range(3):
+        await story.event(Verified(EventId(f"$v{number}"), story.address("ana"), outcome))
+    (line,) = story.log[before:]
+    assert said in line.body
+    assert line.notice is notice
