@@ -385,7 +385,7 @@ class Sync:
                     await transaction.mark_seen([event for _, event in batch.handled], now)
                 for each in fresh:
                     if self._waiting.add(each):
-                        await transaction.keep_unread(each.event_id, each.session, each.row, each.since)
+                        await transaction.keep_unread(each.event_id, each.row, each.since)
                 await transaction.drop_unread([self._waiting.name(event) for event in batch.done])
                 machine.room_keys.settle(batch.handled, now)
                 machine.room_keys.close_gaps(now)

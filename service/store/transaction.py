@@ -384,13 +384,9 @@ class Transaction:
         self._tell(self._statements.put(table), kept)
         self._tell(self._statements.delete(table, *tables.naming_columns(table)), gone)
 
-    async def keep_unread(self, event_id: EventId, session: str, raw: bytes, since: datetime) -> None:
-        """Keep an event that cannot be read yet; `session` is what its key will be known by."""
-        row = {
-            "id": self._store.seal.lookup("unread", event_id),
-            "session": self._store.seal.lookup("sessions", session),
-            "since": since,
-        }
+    async def keep_unread(self, event_id: EventId, raw: bytes, since: datetime) -> None:
+        """Keep an event that cannot be read yet."""
+        row = {"id": self._store.seal.lookup("unread", event_id), "since": since}
         self._tell(self._statements.add(tables.unread), [self._seal(tables.unread, row, raw)])
 
     async def unread_since(self, before: datetime) -> list[Unread]:
@@ -399,7 +395,7 @@ class Transaction:
 
     def _unread(self, rows: Sequence[Row]) -> list[Unread]:
         return [
-            Unread(cast(str, row[0]), self._open(tables.unread, row), cast(datetime, row[2])) for row in rows
+            Unread(cast(str, row[0]), self._open(tables.unread, row), cast(datetime, row[1])) for row in rows
         ]
 
     async def drop_unread(self, ids: Collection[str]) -> None:

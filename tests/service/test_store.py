@@ -483,10 +483,10 @@ async def test_rows_of_others_are_kept_replaced_and_taken_away(either: Store) ->
 async def test_unread_events_wait_until_they_are_dropped(either: Store) -> None:
     """By age, the oldest first, each once, until they are dropped."""
     async with either.transaction("test") as transaction:
-        await transaction.keep_unread(EventId("$2"), "session", b"two", NOW + MINUTE)
-        await transaction.keep_unread(EventId("$1"), "session", b"one", NOW)
-        await transaction.keep_unread(EventId("$1"), "session", b"again", NOW + MINUTE)
-        await transaction.keep_unread(EventId("$3"), "other", b"three", NOW)
+        await transaction.keep_unread(EventId("$2"), b"two", NOW + MINUTE)
+        await transaction.keep_unread(EventId("$1"), b"one", NOW)
+        await transaction.keep_unread(EventId("$1"), b"again", NOW + MINUTE)
+        await transaction.keep_unread(EventId("$3"), b"three", NOW)
         first = await transaction.unread_since(NOW)
         assert {(one.raw, one.since) for one in first} == {(b"one", NOW), (b"three", NOW)}
         assert [one.raw for one in await transaction.unread_since(NOW + MINUTE)][-1] == b"two"
@@ -654,7 +654,7 @@ async def fill(store: Store, mark: str) -> None:
         await transaction.write_crypto({("olm", number(1)): mark.encode()})
         await transaction.write_chats({number(1): mark.encode()})
         await transaction.write_instance("sync", mark.encode())
-        await transaction.keep_unread(EventId(mark), mark, mark.encode(), NOW)
+        await transaction.keep_unread(EventId(mark), mark.encode(), NOW)
 
 
 async def test_every_sealed_column_holds_sealed_bytes_only(either: Store, url: str) -> None:
@@ -731,7 +731,7 @@ async def test_an_erased_person_leaves_no_byte(store: Store, tmp_path: Path, oth
             await transaction.add_effects(
                 [("lane", SendText(RoomId("!r"), MatrixId("@ana:x"), "b" * size))], NOW
             )
-            await transaction.keep_unread(EventId(f"$u{size}"), "s", b"u" * size, NOW)
+            await transaction.keep_unread(EventId(f"$u{size}"), b"u" * size, NOW)
         for table in ("members", "offers", "inbox", "outbox", "unread"):
             theirs = await raw(
                 url, f"SELECT sealed, id FROM {table} WHERE id NOT LIKE '0000%' OR id <= '{number(9)}'"
