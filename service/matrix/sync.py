@@ -2,7 +2,8 @@
 
 Guards:
 - Decrypted events, changed encryption state, rooms and the sync token are committed together; handling comes
-  after. Whatever fails before the commit is done again from the last token.
+  after. Whatever fails before the commit is done again from the last token. A batch that brings nothing but
+  what the desk said itself is not committed: after a crash it is passed over again.
 - It never turns hot: each fault waits, longer each time, with jitter; a throttled request waits as long as it
   was told; a sign-out ends it.
 - Nothing foreign stops it, and nobody's slow server delays a batch by more than bounded seconds.
@@ -256,10 +257,34 @@ class Sync:
             self._reader.company(batch, room)
         changed = bool(batch.events or batch.handled or batch.fresh or batch.done or batch.timeline)
         changed = changed or bool(self._client.chats.changed or self._client.machine.rows.waiting)
-        if changed or batch.token != self._token:
+        if self._token is None or self._worth_keeping(batch, answer):
             await self._commit(batch, now)
+        self._move_to(batch.token)
         self._after(batch, now)
         return changed
+
+    def _worth_keeping(self, batch: Batch, answer: dict[str, Any]) -> bool:
+        """Whether anything came that must not be passed over again after a crash.
+
+        What the desk said itself comes back with the syncs, half of all batches while it answers: such a
+        batch alone is not worth a commit, and its token goes to disk with the next that is.
+        """
+        return bool(
+            batch.events
+            or batch.handled
+            or batch.fresh
+            or batch.done
+            or batch.steps
+            or self._client.chats.changed
+            or self._client.machine.rows.waiting
+            or border.items(answer, "to_device", "events")
+            or any(each.event.get("sender") != self._client.user_id for each in batch.timeline)
+        )
+
+    def _move_to(self, token: str) -> None:
+        """What comes next is asked for from `token` on."""
+        self._token = token
+        self._client.machine.store.save_sync_token(token)
 
     def _read_keys(self, answer: dict[str, Any]) -> None:
         """How many of our keys the homeserver has left; none said means none left (spec, "/sync")."""
@@ -397,8 +422,6 @@ class Sync:
                 await transaction.write_chats(kept)
                 changed = machine.rows.changed()
                 await transaction.write_crypto(changed.rows)
-                # After a failed commit the machine goes, and this with it.
-                machine.store.save_sync_token(batch.token)
                 await transaction.write_instance(TOKEN, batch.token.encode())
         except BaseException:
             # What was decrypted can't be decrypted twice: begin again from what is on disk.
@@ -407,7 +430,6 @@ class Sync:
         machine.rows.committed(changed)
         client.chats.changed -= rooms
         self._waiting.drop(batch.done)
-        self._token = batch.token
 
     def _after(self, batch: Batch, now: datetime) -> None:
         self.last_sync = now
