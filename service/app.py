@@ -20,9 +20,9 @@ import aiohttp
 
 from handlers import dispatch
 from handlers.words import Catalogue
-from schema.errors import AlongsideError, HomeserverRefused, Throttled, WorldError
+from schema.errors import AlongsideError, HomeserverRefused, SealBroken, Throttled, WorldError
 from schema.ids import DeviceId
-from schema.records import PeerRoom
+from schema.records import Offer, PeerRoom
 from service import logs
 from service.clock import Clock, SystemClock
 from service.config import Settings
@@ -96,6 +96,7 @@ class Service:
             "erasure": self._erase(),
             "generation": self._raise_generation(),
             "identity": self._verify_identity(),
+            "offers": self._open_offers(),
         }
         self.tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
         tasks = [*self.tasks, asyncio.create_task(_wait(stop), name="stop")]
@@ -113,7 +114,7 @@ class Service:
 
     async def _watch_keeper(self) -> None:
         """Take in who joins and leaves peer rooms, for ever."""
-        async with self.store.transaction("keeper read") as transaction:
+        async with self.store.reading() as transaction:
             kept = await transaction.read_instance("keeper_sync")
         since = kept.decode() if kept else None
         pause = 1.0
@@ -180,6 +181,14 @@ class Service:
             except (WorldError, HomeserverRefused) as error:
                 _log.warning("the identity is not verified again", error=error)
 
+    async def _open_offers(self) -> None:
+        """Open the offers before the first request falls due: its turn would wait for all of them at once."""
+        try:
+            await self.store.open_ahead(Offer)
+        except (WorldError, SealBroken) as error:
+            _log.warning("the offers are not opened ahead", error=error)
+        await asyncio.Event().wait()
+
     async def _erase(self) -> None:
         """Make what was deleted leave the disk as well: at the start, soon after a record's end, and always
         within a few seconds, since what a record's end still sends is deleted after that.
@@ -199,7 +208,7 @@ class Service:
             await asyncio.sleep(_ERASE_EVERY)
 
     async def _known_rooms(self) -> Known:
-        async with self.store.transaction("rooms read") as transaction:
+        async with self.store.reading() as transaction:
             rooms = await transaction.find(PeerRoom)
         return Known(
             rooms=[room.room for room in rooms if room.room is not None],

@@ -524,6 +524,35 @@ async def test_a_transaction_inside_another_is_our_mistake(either: Store) -> Non
         assert await transaction.find(Offer) == [offer(1)]
 
 
+async def test_reading_begins_and_writes_nothing(either: Store) -> None:
+    """What reads only takes its turn as others do, leaves no transaction open, and may not write."""
+    await put(either, offer(1))
+    async with either.reading() as transaction:
+        assert await transaction.find(Offer) == [offer(1)]
+        assert not transaction.begun
+        with pytest.raises(RuntimeError):
+            async with either.transaction("inner"):
+                pass
+        with pytest.raises(RuntimeError):
+            await transaction.put(offer(2))
+    await put(either, offer(3))
+    async with either.reading() as transaction:
+        assert await transaction.find(Offer) == [offer(1), offer(3)]
+
+
+async def test_records_are_opened_ahead_in_slices(either: Store) -> None:
+    """Every record of a kind is remembered, and others' turns come between the slices."""
+    await put(either, *(offer(at) for at in range(1, 8)))
+    either.remembered.clear()
+    opening = asyncio.create_task(either.open_ahead(Offer, slice_of=3))
+    await asyncio.sleep(0)  # It has the first turn now.
+    async with either.transaction("test") as transaction:
+        assert 0 < len(either.remembered) < 7
+        await transaction.put(offer(9))
+    await opening
+    assert {id for _, id in either.remembered} >= {number(at) for at in range(1, 8)}
+
+
 async def test_a_cancelled_transaction_is_undone(either: Store) -> None:
     """Whoever is cancelled within a transaction changes nothing, and the next one does not wait."""
     inside = asyncio.Event()
