@@ -2,6 +2,8 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -71,13 +73,52 @@ async def test_a_turn_that_fails_changes_nothing_and_is_set_aside_with_an_apolog
             await transaction.take_in([message("bad"), message("good", who="ben")], running.clock.now())
         running.engine.wake()
         await running.until(lambda: len(running.sent) == 2)
-        assert len(tries) == 3
+        assert len(tries) == 4  # Once beside the other, then three times alone.
         assert {effect.body for _, effect in running.sent if isinstance(effect, SendText)} == {
             "please again",
             "fine",
         }
         async with store.transaction("test") as transaction:
             assert await transaction.get(Member, store.member_id(MatrixId("@ana:example.org"))) is None
+
+
+async def test_messages_that_wait_together_share_a_commit(store: Store) -> None:
+    """Their turns come in order, each sees what the one before wrote; nothing leaves before the commit."""
+    seen: list[tuple[str, str, int]] = []
+
+    async def dispatch(turn: Turn) -> None:
+        assert isinstance(turn.event, Message)
+        member = await turn.records.get(Member, turn.identify(turn.event.sender))
+        seen.append((turn.event.body, member.language if member else "", len(running.sent)))
+        await turn.records.put(replace(_member(turn, turn.event.sender), language=turn.event.body))
+        turn.do(reply(turn.event.body))
+
+    words = [f"w{number}" for number in range(20)]
+    async with store.transaction("test") as transaction:
+        events = [message(word, number) for number, word in enumerate(words)]
+        await transaction.take_in(events, FakeClock().now())
+    async with Running(store, dispatch) as running:
+        await running.until(lambda: len(running.sent) == len(words))
+    assert [effect for _, effect in running.sent] == [reply(word) for word in words]
+    assert [(word, before) for word, before, _ in seen] == list(zip(words, ["", *words[:-1]], strict=True))
+    assert [sent for _, _, sent in seen[:16]] == [0] * 16
+
+
+async def test_a_slow_turn_lets_the_answers_before_it_go(store: Store) -> None:
+    """After a turn that took long no other joins its commit."""
+    sent: list[int] = []
+
+    async def dispatch(turn: Turn) -> None:
+        sent.append(len(running.sent))
+        await running.clock.advance(timedelta(seconds=1))
+        turn.do(reply("later"))
+
+    async with store.transaction("test") as transaction:
+        await transaction.take_in([message("one", number) for number in range(3)], FakeClock().now())
+    async with Running(store, dispatch) as running:
+        await running.until(lambda: len(running.sent) == 3)
+    assert sent[0] == 0
+    assert sent[2] > 0
 
 
 async def test_what_a_crash_left_in_the_inbox_is_handled_at_the_next_start(store: Store) -> None:
