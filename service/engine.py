@@ -33,7 +33,7 @@ _TRIES = 3
 _ROWS = 100
 """Events read from the inbox at once."""
 _TOGETHER, _TOGETHER_WITHIN = 16, 0.05
-"""Turns that share a commit at most; the seconds after which no more join, since their answers wait for it."""
+"""Turns that share a commit at most; seconds after which no more join, since their answers wait for it."""
 _LONGEST_PAUSE = 30.0
 """Seconds between two tries while the database is not to be had."""
 

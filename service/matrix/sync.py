@@ -405,9 +405,10 @@ class Sync:
                     seen = await transaction.seen([each.event_id for each in fresh])
                     fresh = [each for each in fresh if each.event_id not in seen]
                 await transaction.take_in(batch.events, now)
-                if batch.handled:
-                    # A notice or a step brings no event; shown again it could not be read any more.
-                    await transaction.mark_seen([event for _, event in batch.handled], now)
+                taken = {each.event_id for each in batch.events}
+                # A notice or a step brings no event; shown again it could not be read any more.
+                silent = [event for _, event in batch.handled if event not in taken]
+                await transaction.mark_seen(silent, now)
                 for each in fresh:
                     if self._waiting.add(each):
                         await transaction.keep_unread(each.event_id, each.row, each.since)
