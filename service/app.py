@@ -88,7 +88,7 @@ class Service:
         parts = {
             "inbox": self.engine.run(),
             "outbox": self.outbox.run(),
-            "schedule": self.scheduler.run(),
+            "schedule": self._keep_schedule(),
             "sync": self.sync.run(),
             "keeper": self._watch_keeper(),
             "stray rooms": self._close_stray_rooms(),
@@ -96,7 +96,6 @@ class Service:
             "erasure": self._erase(),
             "generation": self._raise_generation(),
             "identity": self._verify_identity(),
-            "offers": self._open_offers(),
         }
         self.tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
         tasks = [*self.tasks, asyncio.create_task(_wait(stop), name="stop")]
@@ -181,13 +180,17 @@ class Service:
             except (WorldError, HomeserverRefused) as error:
                 _log.warning("the identity is not verified again", error=error)
 
-    async def _open_offers(self) -> None:
-        """Open the offers before the first request falls due: its turn would wait for all of them at once."""
+    async def _keep_schedule(self) -> None:
+        """Open the offers, then hand over what is due, for ever.
+
+        The first round of matching would otherwise open all of them in its own turn, and every other turn
+        would wait for it.
+        """
         try:
             await self.store.open_ahead(Offer)
         except (WorldError, SealBroken) as error:
             _log.warning("the offers are not opened ahead", error=error)
-        await asyncio.Event().wait()
+        await self.scheduler.run()
 
     async def _erase(self) -> None:
         """Make what was deleted leave the disk as well: at the start, soon after a record's end, and always
