@@ -60,6 +60,8 @@ _CHORE_PAUSE = 5.0
 _TOO_FAST = 1.0
 _COUNT_AGAIN = 600.0
 """Seconds after which a homeserver that says no count of one-time keys is asked for it."""
+_KEEP_TOKEN = 60.0
+"""Seconds for which batches that bring nothing to keep may go by before their token is kept all the same."""
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 _NOTHING = {"not_types": ["*"]}
@@ -125,6 +127,7 @@ class Sync:
         self._waiting = Waiting(patience, lambda event: store.seal.lookup("unread", event))
         self._reader = Reader(client, self._waiting)
         self._token: str | None = None
+        self._kept_at = 0.0
         self._restored = False
         self._steps: dict[MatrixId, deque[Step]] = {}
         self._verifying: asyncio.Queue[MatrixId] = asyncio.Queue()
@@ -267,9 +270,10 @@ class Sync:
         """Whether anything came that must not be passed over again after a crash.
 
         What the desk said itself comes back with the syncs, half of all batches while it answers: such a
-        batch alone is not worth a commit, and its token goes to disk with the next that is.
+        batch alone is not worth a commit. Its token goes to disk with the next that is, or after a minute.
         """
-        return bool(
+        late = batch.token != self._token and self._clock.monotonic() - self._kept_at > _KEEP_TOKEN
+        return late or bool(
             batch.events
             or batch.handled
             or batch.fresh
@@ -431,6 +435,7 @@ class Sync:
         machine.rows.committed(changed)
         client.chats.changed -= rooms
         self._waiting.drop(batch.done)
+        self._kept_at = self._clock.monotonic()
 
     def _after(self, batch: Batch, now: datetime) -> None:
         self.last_sync = now

@@ -183,6 +183,10 @@ async def test_a_batch_of_our_own_words_alone_is_not_worth_a_commit(desk: Desk, 
     await desk.sync.step()
     assert await desk.kept_token() == desk.sync._token
     assert await desk.heard() == ["one", "two"]
+    await desk.say(room, "another", "2")
+    await desk.clock.advance(timedelta(minutes=2))
+    await desk.sync.step()
+    assert await desk.kept_token() == desk.sync._token
 
 
 async def test_it_wakes_after_the_commit(desk: Desk, server: Homeserver) -> None:
