@@ -1,6 +1,6 @@
 """What can happen: everything that enters the engine, whoever it came from.
 
-One event, one turn, one transaction. Events from Matrix lie sealed in the inbox until they are handled.
+One event, one turn, whole or not at all. Events from Matrix lie sealed in the inbox until they are handled.
 """
 
 from dataclasses import dataclass

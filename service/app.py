@@ -21,10 +21,10 @@ import aiohttp
 
 from handlers import dispatch
 from handlers.words import Catalogue
-from schema.errors import AlongsideError, HomeserverRefused, Throttled, WorldError
+from schema.errors import AlongsideError, HomeserverRefused, SealBroken, Throttled, WorldError
 from schema.events import Verified
 from schema.ids import DeviceId, EventId
-from schema.records import PeerRoom
+from schema.records import Offer, PeerRoom
 from service import logs
 from service.clock import Clock, SystemClock
 from service.config import Settings
@@ -90,7 +90,7 @@ class Service:
         parts = {
             "inbox": self.engine.run(),
             "outbox": self.outbox.run(),
-            "schedule": self.scheduler.run(),
+            "schedule": self._keep_schedule(),
             "sync": self.sync.run(),
             "keeper": self._watch_keeper(),
             "stray rooms": self._close_stray_rooms(),
@@ -115,7 +115,7 @@ class Service:
 
     async def _watch_keeper(self) -> None:
         """Take in who joins and leaves peer rooms, for ever."""
-        async with self.store.transaction("keeper read") as transaction:
+        async with self.store.reading() as transaction:
             kept = await transaction.read_instance("keeper_sync")
         since = kept.decode() if kept else None
         pause = 1.0
@@ -182,6 +182,18 @@ class Service:
             except (WorldError, HomeserverRefused) as error:
                 _log.warning("the identity is not verified again", error=error)
 
+    async def _keep_schedule(self) -> None:
+        """Open the offers, then hand over what is due, for ever.
+
+        The first round of matching would otherwise open all of them in its own turn, and every other turn
+        would wait for it.
+        """
+        try:
+            await self.store.open_ahead(Offer)
+        except (WorldError, SealBroken) as error:
+            _log.warning("the offers are not opened ahead", error=error)
+        await self.scheduler.run()
+
     async def _erase(self) -> None:
         """Make what was deleted leave the disk as well: at the start, soon after a record's end, and always
         within a few seconds, since what a record's end still sends is deleted after that.
@@ -201,7 +213,7 @@ class Service:
             await asyncio.sleep(_ERASE_EVERY)
 
     async def _known_rooms(self) -> Known:
-        async with self.store.transaction("rooms read") as transaction:
+        async with self.store.reading() as transaction:
             rooms = await transaction.find(PeerRoom)
         return Known(
             rooms=[room.room for room in rooms if room.room is not None],

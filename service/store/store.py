@@ -28,7 +28,7 @@ from service.store.driver import BUSY, Driver, Row, Step, driver_on, make_engine
 from service.store.errors import LOST, known_error
 from service.store.migration import migrate, revision_of
 from service.store.statements import Statements
-from service.store.transaction import Guard, Transaction
+from service.store.transaction import REMEMBERED, Guard, Transaction
 
 _RESEAL_BATCH = 500
 
@@ -38,6 +38,8 @@ class Store:
 
     def __init__(self, url: URL, engine: AsyncEngine) -> None:
         self.url = url
+        self.path: Path | None = file_of(url)
+        """The database's file; None for PostgreSQL."""
         self.guard: Guard | None = None
         """The lease, if the database was opened with one."""
         self.seal: Seal
@@ -92,11 +94,6 @@ class Store:
             raise
         return store
 
-    @property
-    def path(self) -> Path | None:
-        """The database's file; None for PostgreSQL."""
-        return file_of(self.url)
-
     def member_id(self, matrix_id: MatrixId) -> MemberId:
         """The keyed hash that stands for a member."""
         return MemberId(self.seal.lookup("members", matrix_id))
@@ -128,6 +125,37 @@ class Store:
             if transaction.wrote:
                 self.log_holds_some = self.path is not None
                 reached(f"after commit {name}")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """A transaction that may only read: nothing begins and nothing is committed; others wait their turn.
+
+        Each of its reads looks at the lease, and is one visit to the database. Raises as `transaction` does.
+        """
+        task = asyncio.current_task()
+        if self._inside is not None and self._inside is task:
+            raise RuntimeError("a transaction inside a transaction would wait for itself")
+        async with self._turn:
+            transaction = Transaction(self, await self._ready(), only_reads=True)
+            self._inside = task
+            try:
+                yield transaction
+            finally:
+                self._inside = None
+
+    async def open_ahead(self, kind: type[Record], slice_of: int = 50) -> None:
+        """Open the records of `kind` once, so that the first turn that reads them all need not.
+
+        They are read `slice_of` at a time, as many as are remembered: turns go between, and wait for no more
+        than one slice. Raises WorldError, LeaseHeld, SealBroken.
+        """
+        after = ""
+        for _ in range(0, REMEMBERED, slice_of):
+            async with self.reading() as transaction:
+                found = await transaction.page(kind, after, slice_of)
+            if len(found) < slice_of:
+                break
+            after = found[-1].id
 
     async def erase_checkpoint(self) -> None:
         """Make an erasure reach the disk, after its commit.

@@ -167,6 +167,28 @@ async def test_the_token_moves_with_the_batch(desk: Desk, server: Homeserver) ->
     assert await desk.heard() == ["one"]
 
 
+async def test_a_batch_of_our_own_words_alone_is_not_worth_a_commit(desk: Desk, server: Homeserver) -> None:
+    """Its token goes on in memory; after a crash it is passed over again, and nothing is heard twice."""
+    alice, room = await _chat(desk, server)
+    alice.say(room, "one")
+    await desk.sync.step()
+    kept = desk.sync._token
+    await desk.say(room, "an answer", "1")
+    await desk.sync.step()
+    assert desk.sync._token != kept
+    assert await desk.kept_token() == kept
+    await desk.restart()
+    await desk.sync.step()
+    alice.say(room, "two")
+    await desk.sync.step()
+    assert await desk.kept_token() == desk.sync._token
+    assert await desk.heard() == ["one", "two"]
+    await desk.say(room, "another", "2")
+    await desk.clock.advance(timedelta(minutes=2))
+    await desk.sync.step()
+    assert await desk.kept_token() == desk.sync._token
+
+
 async def test_it_wakes_after_the_commit(desk: Desk, server: Homeserver) -> None:
     """Whoever handles the inbox is woken once for a batch that brought events, and not for an empty one."""
     alice, room = await _chat(desk, server)

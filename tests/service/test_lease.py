@@ -130,6 +130,9 @@ async def test_a_raised_epoch_stops_whoever_has_an_older_one(url: str) -> None:
         with pytest.raises(LeaseHeld):
             async with store.transaction("test") as transaction:
                 await transaction.read_chats()
+        with pytest.raises(LeaseHeld):
+            async with store.reading() as transaction:
+                await transaction.read_chats()
         assert lease.held
     assert await chats(url) == [(NUMBER, b"before")]
 
