@@ -8,7 +8,7 @@ refuses is said in the receipt and holds nothing up. A reason that is one person
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schema.community import Timings
 from schema.effects import (
@@ -147,7 +147,7 @@ Move = (
 )
 
 MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
-    RoomState.OPENING: frozenset({Opened, Refused, Early, Close, Forget}),
+    RoomState.OPENING: frozenset({Opened, Refused, Early, Close, Forget, TimeIsUp}),
     RoomState.OPEN: frozenset({Joined, Left, Writable, Close, Forget, TimeIsUp}),
     RoomState.CLOSING: frozenset({Opened, Refused, Joined, Left, Muted, Forget}),
     RoomState.READABLE: frozenset({Joined, Left, EraseNow, Forget, TimeIsUp}),
@@ -159,6 +159,10 @@ MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
     RoomState.FAILED: frozenset(),
 }
 """What may happen in each state; everything else is illegal."""
+
+WORTH_A_WORD = timedelta(seconds=2)
+"""How long the last yes may go unanswered while the room opens. Sooner, the room itself is the answer, and a
+word would compete with it for the homeserver."""
 
 LIVE = (RoomState.OPENING, RoomState.OPEN)
 """The two are together, or about to be."""
@@ -225,7 +229,7 @@ def begin(pairing: Pairing, asker: MatrixId, peer: MatrixId, now: datetime) -> t
         made_at=now,
         length=pairing.length,
         ends_at=now + pairing.length,
-        due_at=None,
+        due_at=now + WORTH_A_WORD,
         asker_matrix_id=asker,
         peer_matrix_id=peer,
     )
@@ -368,6 +372,8 @@ def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
 
 
 def _time_is_up(record: PeerRoom, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+    if record.state is RoomState.OPENING:
+        return replace(record, due_at=None), (Tell(record.asker, "consent.opening", notice=True),)
     if record.state is RoomState.READABLE:
         return _redact(record)
     if record.state is RoomState.SETTLING:

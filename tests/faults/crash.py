@@ -219,7 +219,6 @@ class Journey:
 
     async def _agrees(self) -> None:
         await self.person("asker").writes("yes")
-        await self.person("asker").hears("consent.opening")
         await self.person("asker").hears("room.opened")
         await self.person("peer").hears("room.opened")
 

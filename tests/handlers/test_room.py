@@ -207,6 +207,29 @@ async def test_an_asker_who_does_not_come_is_told_and_can_take_it_up_again(story
     assert not story.records.all(Request)
 
 
+async def test_the_room_itself_answers_the_last_yes(story: Story) -> None:
+    """Where it opens within two seconds, nothing is said before it; else the asker hears once that it comes."""
+    await together(story)
+    assert not any("I am opening the room" in body for _, body, _ in story.heard("ana"))
+    for slow, refused in ((Story(), False), (Story(), True)):
+        effect = await _agreed(slow)
+        agreed = slow.now
+        assert "I am opening the room" not in slow.last("ana")
+        await slow.wait(timedelta(minutes=5))
+        (said,) = [one for one in slow.heard("ana") if "I am opening the room" in one[1]]
+        assert said[0] - agreed == timedelta(seconds=2)
+        assert said[2]
+        assert not any("I am opening the room" in body for _, body, _ in slow.heard("ben"))
+        if refused:
+            await slow.event(NotDelivered(effect, "deadline"))
+            assert "did not let me open the room" in slow.last("ana")
+        else:
+            slow.rooms[ROOM] = set()
+            await slow.event(Delivered(effect, ROOM))
+            assert "Your private room is open now" in slow.last("ana")
+        await slow.pump()
+
+
 async def test_closing_before_the_room_is_there_leaves_nothing(story: Story) -> None:
     """Ana changes her mind while the keeper is at work: the room is emptied as soon as it is there."""
     story.hold_keeper = True

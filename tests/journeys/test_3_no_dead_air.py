@@ -91,7 +91,7 @@ async def test_the_service_is_killed(calm: Instance, people: People) -> None:
     said = [one.body for one in asker.heard()]
     opened = [body for body in said if story.sentence("room.opened").search(body)]
     assert len(opened) == 1
-    assert len([body for body in said if story.sentence("consent.opening").search(body)]) == 1
+    assert len([body for body in said if story.sentence("consent.opening").search(body)]) <= 1
 
 
 async def test_the_homeserver_goes_down(calm: Instance, people: People) -> None:
