@@ -45,9 +45,13 @@ class AnswerPlainRoom:
 
 @dataclass(frozen=True)
 class OpenDirectChat:
-    """Make an encrypted direct chat with the member and invite them."""
+    """Make an encrypted direct chat with the member and invite them.
+
+    `plain` is the unencrypted chat in which they wrote, where they are told if they block the invitation.
+    """
 
     member: MatrixId
+    plain: RoomId | None = None
     type: Literal["open_direct_chat"] = "open_direct_chat"
 
 
