@@ -4,9 +4,11 @@ Promise 3: no request is lost or matched twice, through any crash. `ALONGSIDE_CR
 that a recorded journey reaches, `sample` (the default) at a spread of them.
 """
 
+import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -17,6 +19,8 @@ from tests.live.homeserver import Homeserver
 pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
 _SAMPLE = 12
+_AT_ONCE = 3
+"""Journeys at once: most of one is waiting."""
 _EVERY = os.environ.get("ALONGSIDE_CRASH", "sample") == "all"
 
 
@@ -28,52 +32,80 @@ async def synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hom
 
 
 class _Runs:
-    """Journeys one after another on one rig; a journey that fails is followed by one on a new rig."""
+    """Journeys on rigs of their own, a few at a time; a rig whose journey fails is not used again."""
 
     def __init__(self, homeserver: Homeserver, directories: pytest.TempPathFactory) -> None:
         self._homeserver = homeserver
         self._directories = directories
-        self.rig: Rig | None = None
+        self._idle: list[Rig] = []
         self.expected: dict[str, list[str]] = {}
         self.covered: list[Point] = []
         self.failed: list[str] = []
 
-    async def fresh(self) -> Rig:
-        """The rig, made anew where there is none."""
-        if self.rig is None:
-            self.rig = await Rig.make(self._homeserver, self._directories.mktemp("crash"))
-        return self.rig
+    @asynccontextmanager
+    async def _rig(self, *, fresh: bool) -> AsyncIterator[Rig]:
+        """A rig that nobody uses; a `fresh` one has members who never met the service."""
+        if self._idle and not fresh:
+            rig = self._idle.pop()
+        else:
+            rig = await Rig.make(self._homeserver, self._directories.mktemp("crash"))
+        try:
+            yield rig
+        except BaseException:
+            await rig.close()
+            raise
+        if fresh:
+            await rig.close()
+        else:
+            self._idle.append(rig)
 
     async def record(self) -> list[Point]:
         """Play one journey without a crash; the points that it reached."""
-        journey = Journey(await self.fresh())
-        _, reached = await journey.play()
-        self.expected = journey.told()
+        async with self._rig(fresh=False) as rig:
+            journey = Journey(rig)
+            _, reached = await journey.play()
+            self.expected = journey.told()
+            # The homeserver's own log has no request of ours more than those that passed a fail point.
+            passed, noted = rig.requests()
+            assert noted > 50
+            assert noted == passed
         return points_of(reached)
 
-    async def crash(self, kills: list[Point]) -> list[Point]:
-        """Play one journey with the service killed at `kills`; those that did not come up."""
-        rig = await self.fresh()
-        journey = Journey(rig)
+    async def crash(self, points: Iterable[Point], *, fresh: bool = False) -> list[Point]:
+        """Play as many journeys as hold `points`, the service killed there; those that did not come up."""
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(kills: list[Point]) -> list[Point]:
+            async with places:
+                return await self._crash(kills, fresh=fresh)
+
+        missed = await asyncio.gather(*map(one, rounds(points)))
+        return [point for some in missed for point in some]
+
+    async def _crash(self, kills: list[Point], *, fresh: bool) -> list[Point]:
+        tail = ""
         try:
-            covered, _ = await journey.play(kills)
-            told = journey.told()
-            for who, expected in self.expected.items():
-                assert told[who] == expected, _difference(who, told[who], expected)
+            async with self._rig(fresh=fresh) as rig:
+                try:
+                    journey = Journey(rig)
+                    covered, _ = await journey.play(kills)
+                    told = journey.told()
+                    for who, expected in self.expected.items():
+                        assert told[who] == expected, _difference(who, told[who], expected)
+                except AssertionError:
+                    tail = rig.instance.log_tail(60)
+                    raise
         except AssertionError as error:
             named = "\n  ".join(map(str, kills))
-            self.failed.append(f"killed at\n  {named}\n{error}\n{rig.instance.log_tail(60)}")
-            await rig.close()
-            self.rig = None
+            self.failed.append(f"killed at\n  {named}\n{error}\n{tail}")
             return []
         self.covered += covered
         return [kill for kill in kills if kill not in covered]
 
     async def close(self) -> None:
-        """End the rig."""
-        if self.rig is not None:
-            await self.rig.close()
-            self.rig = None
+        """End the rigs."""
+        await asyncio.gather(*(rig.close() for rig in self._idle))
+        self._idle.clear()
 
 
 def _difference(who: str, told: list[str], expected: list[str]) -> str:
@@ -96,20 +128,11 @@ async def test_killed_at_fail_points(
     try:
         found = await runs.record()
         assert len(found) > 100, found
-        # The homeserver's own log has no request of ours more than those that passed a fail point.
-        passed, noted = (await runs.fresh()).requests()
-        assert noted > 50
-        assert noted == passed
         kills = found if _EVERY else spread(found, _SAMPLE)
-        missed: list[Point] = []
-        for one in rounds(kills):
-            missed += await runs.crash(one)
+        missed = await runs.crash(kills)
         # What did not come up in its step the first time (a wait that ended just before, or what is done for
         # a new device alone) gets a second try, with new members.
-        uncovered: list[Point] = []
-        for one in rounds(missed):
-            await runs.close()
-            uncovered += await runs.crash(one)
+        uncovered = await runs.crash(missed, fresh=True)
     finally:
         await runs.close()
     with capsys.disabled():
