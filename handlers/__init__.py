@@ -345,7 +345,7 @@ async def _plain(desk: Desk, event: PlainMessage) -> None:
         body = desk.words(member, "odd.plain" if member.room is None else "odd.plain_known")
         desk.turn.do(AnswerPlainRoom(event.room, event.sender, body))
         if member.room is None:
-            desk.turn.do(OpenDirectChat(event.sender))
+            desk.turn.do(OpenDirectChat(event.sender, event.room))
 
 
 async def _unreadable(desk: Desk, event: Unreadable) -> None:
@@ -441,6 +441,9 @@ def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerR
 
 async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     effect = event.effect
+    if isinstance(effect, OpenDirectChat):
+        await _no_chat(desk, effect, event.reason)
+        return
     if not isinstance(effect, SendText):
         await room.not_delivered(desk, event)
         return
@@ -463,6 +466,15 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     if event.reason == "not_private" and desk.seldom(member.id, "not_private", timedelta(hours=1)):
         desk.seldom(member.id, _ELSEWHERE, timedelta(hours=1))
         desk.turn.do(OpenDirectChat(member.matrix_id))
+
+
+async def _no_chat(desk: Desk, effect: OpenDirectChat, reason: str) -> None:
+    """Who blocks the invitation is told once, in the one fixed sentence, what they can do themselves."""
+    if reason == "M_INVITE_BLOCKED" and effect.plain is not None:
+        id = desk.turn.identify(effect.member)
+        member = await desk.member(id) or Member(id, effect.member, desk.now)
+        body = desk.words(member, "odd.plain_blocked")
+        desk.turn.do(AnswerPlainRoom(effect.plain, effect.member, body))
 
 
 async def _unseen(desk: Desk, member: Member) -> None:

@@ -271,7 +271,6 @@ async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, p
     room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now)
     await desk.records.put(room)
     await desk.apply(effects)
-    desk.say(member.id, "consent.opening")
 
 
 async def take_back(desk: Desk, member: Member, ask: Ask) -> None:

@@ -124,11 +124,15 @@ class Due:
 
 @dataclass(frozen=True)
 class Delivered:
-    """An effect was carried out; `room` is the room that it made, where it makes one."""
+    """An effect was carried out; `room` is the room that it made, where it makes one.
+
+    `blocked` are those who were to be invited to it and take no invitation (`M_INVITE_BLOCKED`).
+    """
 
     effect: Effect
     room: RoomId | None = None
     detail: str = ""
+    blocked: tuple[MatrixId, ...] = ()
     type: Literal["delivered"] = "delivered"
 
 

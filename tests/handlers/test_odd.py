@@ -60,6 +60,26 @@ async def test_a_plain_chat_gets_one_fixed_answer_and_an_invitation(story: Story
     assert len(await story.event(event)) == 2
 
 
+async def test_who_blocks_the_invitation_to_an_encrypted_chat_is_told_once_where_they_wrote(
+    story: Story,
+) -> None:
+    """One fixed sentence with no personal word; nothing is kept of a stranger, and nothing is tried again."""
+    story.blocking = {"ana"}
+    await story.event(PlainMessage(EventId("$1"), ROOM, story.address("ana")))
+    await story.pump()
+    plain = [effect for _, effect in story.effects if isinstance(effect, AnswerPlainRoom)]
+    assert [effect.room for effect in plain] == [ROOM, ROOM]
+    assert "Your account blocks my invitation. Please start an encrypted chat" in plain[1].body
+    assert [type(effect) for _, effect in story.effects].count(OpenDirectChat) == 1
+    assert not story.records.all(Member)
+    # Where there is no such chat, nothing is said; nor where the invitation failed for another reason.
+    for effect, reason in (
+        (OpenDirectChat(story.address("ana")), "M_INVITE_BLOCKED"),
+        (OpenDirectChat(story.address("ana"), ROOM), "deadline"),
+    ):
+        assert await story.event(NotDelivered(effect, reason)) == []
+
+
 async def test_nobody_in_a_crowd_is_answered_or_kept(story: Story) -> None:
     """Whoever never wrote in private gets no record and no invitation, and nobody's chat is left."""
     assert await story.say("ana", "hello", private=False) == ""
