@@ -172,8 +172,8 @@ class Play:
         finally:
             watching.cancel()
         self._screen.happens(
-            "The keeper let nobody write any more; after the reading time it had everything redacted, and took"
-            " both out.",
+            "The keeper let nobody write any more; after the reading time it had everything redacted, and"
+            " took both out.",
             self._stage.witness.lines(seen),
         )
         self._screen.status("the homeserver purges the room")
