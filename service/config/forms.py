@@ -92,7 +92,8 @@ def homeserver_url(text: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise Wrong("is not the address of a homeserver") from None
-    if not host or port == 0 or parts.scheme not in ("http", "https") or not text.isprintable():
+    written = text.isprintable() and " " not in text
+    if not host or port == 0 or parts.scheme not in ("http", "https") or not written:
         raise Wrong("is not the address of a homeserver")
     if parts.username is not None or parts.password is not None:
         raise Wrong("holds a user or a password")

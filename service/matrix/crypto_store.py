@@ -149,6 +149,14 @@ class Correspondent:
     sessions: list[OlmSession]
 
 
+def device_of(kept: Iterable[tuple[str, str, bytes]]) -> str | None:
+    """Return the device that the `kept` rows are the encryption state of; None where there is no account."""
+    for kind, _, row in kept:
+        if kind == "account":
+            return str(json.loads(row)["device"])
+    return None
+
+
 class SealedStore(MatrixStore):
     """The encryption state of one device, in memory; `rows` keeps what changed.
 

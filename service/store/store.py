@@ -84,11 +84,29 @@ class Store:
             prepare_file(address)
         store = cls(address, make_engine(address))
         try:
-            await store._open(outer_key)
+            await store._open(outer_key, looking=False)
             if lease is not None:
                 lease.epoch = await store._raise_epoch(lease.holder)
                 store.guard = lease
                 await store.finish_rotation()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    @classmethod
+    async def look(cls, url: str, outer_key: bytes) -> "Store":
+        """Open the database at `url` to read in it beside whoever serves it: nothing is made or changed.
+
+        Raises OperatorError also where there is no database, or one that this version has not served yet.
+        """
+        address = address_of(url)
+        path = file_of(address)
+        if path is not None and not path.exists():
+            raise _not_begun()
+        store = cls(address, make_engine(address))
+        try:
+            await store._open(outer_key, looking=True)
         except BaseException:
             await store.close()
             raise
@@ -248,7 +266,7 @@ class Store:
 
     # Opening.
 
-    async def _open(self, outer_key: bytes) -> None:
+    async def _open(self, outer_key: bytes, looking: bool) -> None:
         driver = await self._ready()
         revision = await revision_of(driver)
         if revision is not None and revision not in migrations.REVISIONS:
@@ -259,6 +277,17 @@ class Store:
                 variable="ALONGSIDE_DATABASE__URL",
             )
         unlocked = revision is not None and await self._unlock(outer_key)
+        if looking:
+            if not unlocked:
+                raise _not_begun()
+            if revision != migrations.REVISIONS[-1]:
+                raise OperatorError(
+                    "The database was made by an older version of this program",
+                    fix="Start the service: it brings the database up to date.",
+                    key="database.url",
+                    variable="ALONGSIDE_DATABASE__URL",
+                )
+            return
         if revision != migrations.REVISIONS[-1]:
             await migrate(self.url)
         if not unlocked:
@@ -343,6 +372,15 @@ class Store:
                 await connection.close()
             except (DBAPIError, *LOST):
                 pass  # A connection that is lost cannot be closed in good order.
+
+
+def _not_begun() -> OperatorError:
+    return OperatorError(
+        "There is no database yet",
+        fix="Run `alongside init`, or put a backup there.",
+        key="database.url",
+        variable="ALONGSIDE_DATABASE__URL",
+    )
 
 
 async def _to_the_end(work: Awaitable[None]) -> None:

@@ -472,7 +472,7 @@ def test_no_configuration_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         config.load(None, {})
     (problem,) = caught.value.problems
     assert "alongside init" in problem.fix
-    assert "no such file" in only(tmp_path / "named.toml").problem
+    assert "no configuration" in only(tmp_path / "named.toml").problem
     assert "not a file" in only(tmp_path).problem
 
 
