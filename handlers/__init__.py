@@ -275,30 +275,47 @@ async def _answer(
         desk.say(member.id, "odd.quote")
         desk.ask_again(member.id)
         return
-    if question.binding and (doubt := _doubt(desk, prompt, question, event)):
+    if question.binding and (doubt := _doubt(desk, prompt, question, reply, event)):
         desk.say(member.id, doubt)
         desk.ask_again(member.id, repeated=True)
         return
     desk.put_away(member.id)
+    desk.answered(normal(_own_part(event)) if reply.names else "")
     await CONVERSATIONS[prompt.kind].answer(desk, desk.now_is(member.id), prompt, reply)
 
 
-def _doubt(desk: Desk, prompt: Prompt, question: Question, event: Message) -> str:
+def _doubt(desk: Desk, prompt: Prompt, question: Question, reply: Reply, event: Message) -> str:
     """Why it is not certain that a message answers this binding question, as the sentence to say; or empty.
 
-    A message typed before the question was read, or a second time by mistake, is no consent to it. Our own
-    clock decides, since waiting a moment then always helps; the sender's, which may be wrong, counts once.
+    A message typed before the question was read, or a second time by mistake, is no consent to it. Whatever
+    is not a yes gives nothing and counts at once, but for a number that may be meant for the question before.
     """
-    pause = prompt.asked_at + desk.timings.prompt_pause
-    if desk.now < pause or (event.sent_at < pause and not prompt.repeated):
-        return "odd.too_soon"
     since = desk.now - prompt.asked_at
-    number = normal(_own_part(event)).isdigit()
-    if prompt.instead and (number or prompt.instead not in PASSING) and since < desk.timings.idle:
+    word = normal(_own_part(event))
+    number = word.isdigit()
+    twice = word == prompt.brought and since < desk.timings.prompt_pause
+    before = prompt.instead and since < desk.timings.idle
+    if reply.name != "yes":
+        if number and not prompt.repeated and (twice or before):
+            return "odd.too_soon" if since < desk.timings.prompt_pause else "odd.instead"
+        return ""
+    if twice or _too_soon(desk, prompt, event):
+        return "odd.too_soon"
+    if before and (number or prompt.instead not in PASSING):
         return "odd.instead"
     if question.until is None and since > desk.timings.idle:
         return "odd.long_ago"
     return ""
+
+
+def _too_soon(desk: Desk, prompt: Prompt, event: Message) -> bool:
+    """Whether the question cannot have been read: within seconds where it came by itself, else not yet there.
+
+    Our own clock decides, since waiting a moment then always helps; the sender's, which may be wrong, counts
+    once.
+    """
+    read = prompt.asked_at + (desk.timings.prompt_pause if prompt.by_itself else timedelta(0))
+    return desk.now < read or (event.sent_at < read and not prompt.repeated)
 
 
 def _command(desk: Desk, member: Member, body: str) -> str | None:

@@ -85,6 +85,7 @@ class Desk:
     _came: set[tuple[MemberId, str]] = field(default_factory=set)
     _back: set[MemberId] = field(default_factory=set)
     _wrote: MemberId | None = None
+    _answered: str = ""
 
     def __post_init__(self) -> None:
         self.now = self.turn.now
@@ -207,7 +208,7 @@ class Desk:
             until = self.now + self.timings.request_open
         elif kind in ("stop", "forget"):
             until = self.now + self.timings.idle
-        prompt = Prompt(kind, self.now, subject, draft or {}, until=until)
+        prompt = Prompt(kind, self.now, subject, draft or {}, until=until, brought=self._brought(id))
         self.keep(replace(member, prompt=prompt))
         self._opened.add(id)
 
@@ -238,6 +239,13 @@ class Desk:
     def writes(self, id: MemberId) -> None:
         """This turn is the member's own: what waits may be put to them at its end."""
         self._wrote = id
+
+    def answered(self, word: str) -> None:
+        """The member's message, a number or a word, answered what was open."""
+        self._answered = word
+
+    def _brought(self, id: MemberId) -> str:
+        return self._answered if id == self._wrote else ""
 
     def ask_again(self, id: MemberId, *, repeated: bool = False) -> None:
         """Put the open question once more; `repeated` to be sure that the answer is meant for it."""
@@ -404,6 +412,7 @@ class Desk:
             until=question.until or prompt.until,
             instead=old.kind if old is not None and open_till_now and id != self._wrote else "",
             aside=False,
+            brought=self._brought(id),
             consent=self._terms(member, question),
         )
         self.keep(replace(member, prompt=shown, waiting=rest))

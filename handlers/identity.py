@@ -32,8 +32,8 @@ async def heard(desk: Desk, member: Member, event: Message) -> None:
     counts = event.kind == "text" and not event.edits and event.quotes is None
     reply = desk.read(member, question, event.body) if asked is not None and counts else None
     if asked is not None and reply is not None:
-        if event.sent_at < asked + desk.timings.prompt_pause:
-            # It was typed for what stood there before, so it is no answer to this.
+        if reply.name == "yes" and event.sent_at < asked + desk.timings.prompt_pause:
+            # It was typed for what stood there before, so it is no yes to this.
             _say(desk, member, desk.render(member, question))
         elif reply.name == "yes":
             desk.turn.do(AcceptIdentity(member.matrix_id))

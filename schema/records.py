@@ -33,9 +33,10 @@ class Prompt:
 
     `subject` is the id of the ask, the pairing or the room it is about. `draft` holds what was gathered in
     earlier steps. `by_itself` says that no message of the member's brought it, `instead` which kind of
-    question was open until it came: a short answer may be meant for that one. `repeated` says that it was put
-    again for such a reason, `aside` that the member turned to something else: only `back` brings it again.
-    `until` is when it lapses, `consent` what a yes to it would agree to.
+    question was open until it came: a short answer may be meant for that one. `brought` is the answer to the
+    question before that brought it: the same again at once may be one sent twice. `repeated` says that it was
+    put again for such a reason, `aside` that the member turned to something else: only `back` brings it
+    again. `until` is when it lapses, `consent` what a yes to it would agree to.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Prompt:
     repeated: bool = False
     aside: bool = False
     consent: Consent | None = None
+    brought: str = ""
 
 
 @dataclass(frozen=True)

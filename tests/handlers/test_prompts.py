@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 
 from schema.effects import OpenPeerRoom, SendText
-from schema.events import NotDelivered
+from schema.events import Message, NotDelivered
+from schema.ids import EventId
 from schema.records import Offer, Request
 from schema.states import AskState
 from tests.handlers.story import COMMUNITY, Story
 
 HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
 
 
 async def _asked(story: Story) -> None:
@@ -70,6 +72,63 @@ async def test_an_answer_sent_twice_skips_no_question(story: Story) -> None:
     await story.say("ana", "1", after=30)
     assert "Nothing has changed" in story.last("ana")
     assert story.member("ana").told_limits
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [("2", ""), ("yes", ""), ("1", "Nothing has changed"), ("no", "Not")]
+)
+async def test_an_answer_to_what_one_asked_for_counts_at_once(story: Story, answer: str, said: str) -> None:
+    """Their own message brought the question, so that a quick answer is meant for it."""
+    await story.comes("ana")
+    await story.says("ana", "forget me")
+    assert said in await story.say("ana", answer, after=0.5)
+    assert (story.records.rows == {}) or said
+
+
+async def test_a_yes_sent_before_the_question_was_there_is_none(story: Story) -> None:
+    """Whoever writes all their answers ahead agreed to nothing that they could read."""
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    asked_at = story.now
+    await story.wait(timedelta(seconds=20))
+    chat, address = story.chat("ana"), story.address("ana")
+    ahead = Message(EventId("$ahead"), chat, address, "yes", asked_at - SECOND, private=True)
+    await story.event(ahead)
+    assert "just as you wrote" in story.last("ana")
+    assert not story.records.all(Request)
+    await story.event(replace(ahead, event_id=EventId("$again")))
+    assert story.records.all(Request), "a sender's clock that is wrong counts once"
+
+
+@pytest.mark.parametrize("answer", ["no", "2", "3"])
+async def test_a_no_to_what_came_by_itself_counts_at_once(story: Story, answer: str) -> None:
+    """Nothing else was open that it could be meant for, and it gives nothing."""
+    await _asked(story)
+    assert "just as you wrote" not in await story.say("ben", answer, after=1)
+    assert story.ask_of("ben").state is AskState.OVER
+
+
+@pytest.mark.parametrize("seconds", [1, 60])
+async def test_a_no_that_may_be_meant_for_the_question_before_is_asked_for_once(
+    story: Story, seconds: int
+) -> None:
+    """The menu was open: its number is no answer to the ask; a word that the menu does not know is."""
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    await story.says("ben", "menu")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.say("ben", "2", after=seconds)
+    assert story.ask_of("ben").state is AskState.SHOWN
+    await story.say("ben", "2", after=1)
+    assert story.ask_of("ben").state is AskState.OVER
+
+
+async def test_a_no_to_an_old_recap_counts_at_once(story: Story) -> None:
+    """Only a yes may be meant for something that has passed."""
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.wait(timedelta(minutes=20))
+    assert "I asked this a while ago" not in await story.say("ana", "3")
+    assert story.member("ana").prompt is None
 
 
 async def test_a_yes_counts_for_nothing_that_did_not_arrive(story: Story) -> None:
