@@ -97,7 +97,12 @@ class _Gap:
 
 
 class Verification(Protocol):
-    """Takes the steps of verifications that members start."""
+    """Takes the steps of verifications that members start; `due` is when the next one is over its time."""
+
+    @property
+    def due(self) -> datetime | None: ...
+
+    async def expire(self) -> None: ...
 
     async def handle(
         self, sender: MatrixId, event_type: str, content: dict[str, Any], room: RoomId | None, event_id: str
@@ -132,6 +137,8 @@ class Sync:
         self._restored = False
         self._steps: dict[MatrixId, deque[Step]] = {}
         self._verifying: asyncio.Queue[MatrixId] = asyncio.Queue()
+        self._stepped = asyncio.Event()
+        """A step was handed on, so that a verification may be under way."""
         self._settled: set[RoomId] = set()
         """Rooms whose members came between the batches: the next one says who came."""
         self._gaps: dict[RoomId, _Gap] = {}
@@ -148,6 +155,7 @@ class Sync:
                 group.create_task(self._loop())
                 group.create_task(self._do_chores())
                 group.create_task(self._verify())
+                group.create_task(self._expire())
                 group.create_task(self._settle_doubts())
         except BaseExceptionGroup as several:
             first: BaseException = several
@@ -370,6 +378,7 @@ class Sync:
             try:
                 answer = await self._transport.ask("read gap", asked)
             except HomeserverRefused:
+                self._leave_out(batch, chat, end)
                 break
             gap.found += border.items(answer, "chunk")
             gap.pages += 1
@@ -379,14 +388,18 @@ class Sync:
             gap.position = following
             if gap.pages == _PAGES:
                 _log.warning("a gap is too long to read whole", count=len(gap.found))
-                if chat.told is not None:
-                    # What is left out is answered as what cannot be read: they are asked to send it again.
-                    batch.events.append(Unreadable(EventId(f"gap {chat.room} {end}"), chat.room, chat.told))
+                self._leave_out(batch, chat, end)
         chat.gap = None
         del self._gaps[chat.room]
         self._client.chats.changed.add(chat.room)
         events = [each for each in reversed(gap.found) if isinstance(each, dict) and "state_key" not in each]
         batch.timeline[:0] = [Incoming(chat.room, each) for each in events if each.get("type") in _WORDS]
+
+    @staticmethod
+    def _leave_out(batch: Batch, chat: Chat, end: str) -> None:
+        """What is left out is answered as what cannot be read: they are asked to send it again."""
+        if chat.told is not None:
+            batch.events.append(Unreadable(EventId(f"gap {chat.room} {end}"), chat.room, chat.told))
 
     async def _ask_members(self, batch: Batch) -> None:
         """Ask who is in rooms that may be somebody's chat and whose members are not all known."""
@@ -521,11 +534,26 @@ class Sync:
     async def _hand_on(self, step: Step) -> None:
         if self._verification is None:
             return
+        await self._attempt(
+            self._verification.handle(step.sender, step.type, step.content, step.room, step.event_id)
+        )
+        self._stepped.set()
+
+    async def _expire(self) -> None:
+        """End verifications at their time: nobody else's step is waited for."""
+        verification = self._verification
+        while verification is not None:
+            self._stepped.clear()
+            if (due := verification.due) is None:
+                await self._stepped.wait()
+                continue
+            await self._clock.sleep_until(due)
+            await self._attempt(verification.expire())
+
+    async def _attempt(self, work: Coroutine[object, object, None]) -> None:
         try:
             async with asyncio.timeout(_STEP_SECONDS):
-                await self._verification.handle(
-                    step.sender, step.type, step.content, step.room, step.event_id
-                )
+                await work
         except OperatorError:
             raise
         except Exception as error:  # noqa: BLE001  Whatever a stranger's step leads to ends that step alone.

@@ -211,9 +211,14 @@ class Exchange:
             ended.append(Ended(flow.member, flow.room, flow.step is Step.DONE, mismatch))
         return out, ended
 
+    @property
+    def due(self) -> datetime | None:
+        """When `expire` has something to do next."""
+        return min((flow.began + LONGEST for flow in self._flows.values()), default=None)
+
     def expire(self, now: datetime) -> tuple[list[Outgoing], list[Ended]]:
         """Cancel what is older than ten minutes."""
-        old = [flow for flow in self._flows.values() if now - flow.began > LONGEST]
+        old = [flow for flow in self._flows.values() if now - flow.began >= LONGEST]
         for flow in old:
             self._drop(flow)
         return (
@@ -452,6 +457,15 @@ class Verification:
             await self._carry_out(*self._exchange.abandon(event))
         else:
             await self._carry_out(*self._exchange.receive(event, self._now(), keys))
+
+    @property
+    def due(self) -> datetime | None:
+        """When the oldest verification that is under way is over its time; None where none is."""
+        return self._exchange.due
+
+    async def expire(self) -> None:
+        """Cancel what is over its time, and tell so."""
+        await self._carry_out(*self._exchange.expire(self._now()))
 
     async def _keys(self, event: Incoming) -> dict[str, str]:
         answer = await query_keys(self._transport, event.sender, "verification keys query")

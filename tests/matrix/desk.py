@@ -1,6 +1,6 @@
 """The front desk under test: our client and sync, started, stopped and started again like a process."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,10 @@ class Steps:
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, str, RoomId | None]] = []
+        self.due: datetime | None = None
+
+    async def expire(self) -> None:
+        """Nothing is under way here."""
 
     async def handle(
         self, sender: MatrixId, event_type: str, content: dict[str, Any], room: RoomId | None, event_id: str

@@ -17,6 +17,7 @@ from schema.ids import EventId, MatrixId, OutboxId, RoomId
 from schema.states import Standing
 from service.delivery import Delivery
 from service.matrix.sync import FILTER
+from service.matrix.verification import Ended, Own, Verification
 from service.matrix.waiting import Unread, Waiting
 from tests.matrix.desk import DESK, DEVICE, Desk, Steps
 from tests.matrix.homeserver import Homeserver
@@ -405,6 +406,20 @@ async def test_a_gap_that_is_too_long_is_said(desk: Desk, server: Homeserver) ->
     ]
 
 
+async def test_a_gap_that_is_refused_is_said(desk: Desk, server: Homeserver) -> None:
+    """What the homeserver will not show is asked for again, once, and the rest is read."""
+    alice, room = await _chat(desk, server)
+    await desk.sync.step()
+    for number in range(30):
+        alice.say(room, str(number))
+    server.fail("read gap", _fault(HomeserverRefused(403, "M_FORBIDDEN", "read gap")))
+    for _ in range(3):
+        await desk.sync.step()
+    unread = [event for event in await desk.inbox() if isinstance(event, Unreadable)]
+    assert [(event.room, event.sender) for event in unread] == [(room, alice.user)]
+    assert await desk.heard() == [str(number) for number in range(10, 30)]
+
+
 async def test_a_gap_is_filled_later(desk: Desk, server: Homeserver) -> None:
     """A gap that can't be read now holds up nobody, and is read after a restart."""
     alice, room = await _chat(desk, server)
@@ -758,6 +773,35 @@ async def test_a_slow_verification_delays_nobody_else(desk: Desk, server: Homese
         await _until(lambda: len(taken) == 6)
     assert [kind for _, kind, _ in taken] == [f"m.key.verification.step{at}" for at in range(0, 300, 50)]
     assert len(desk.sync._steps[MatrixId(BOB)]) <= 20
+
+
+async def test_a_verification_ends_at_its_time(desk: Desk, server: Homeserver) -> None:
+    """Time alone brings its end: the other client is told and so are we, though nobody writes any more."""
+    told = list[Ended]()
+
+    async def end(ended: Ended) -> None:
+        told.append(ended)
+
+    own = Own(DESK, DEVICE, "device", "master")
+    transport = server.transport(DESK, DEVICE)
+    verification = Verification(transport, own, desk.clock.now, desk.client.send_event, end)
+    desk.sync._verification = verification
+    content = {
+        "from_device": "PHONE",
+        "methods": ["m.sas.v1"],
+        "transaction_id": "one",
+        "timestamp": round(desk.clock.now().timestamp() * 1000),
+    }
+    request = {"type": "m.key.verification.request", "sender": ALICE, "content": content}
+    server.deliver(DESK, DEVICE, request)
+    async with _running(desk):
+        await _until(lambda: verification.due is not None)
+        await desk.clock.advance(timedelta(minutes=9, seconds=59))
+        assert told == []
+        await desk.clock.advance(timedelta(seconds=1))
+        await _until(lambda: bool(told))
+    assert told == [Ended(MatrixId(ALICE), None, False)]
+    assert verification.due is None
 
 
 async def test_an_old_step_is_not_handed_on(desk: Desk, server: Homeserver) -> None:
