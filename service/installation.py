@@ -37,9 +37,17 @@ from service.matrix.accounts import (
     section,
     versions,
 )
+from service.matrix.chats import Chats
 from service.matrix.client import Client
-from service.matrix.crypto_store import device_of
-from service.matrix.identity import establish, publish_keeper_master
+from service.matrix.crypto_store import CryptoRows, device_of
+from service.matrix.identity import (
+    Identity,
+    Published,
+    establish,
+    publish_keeper_master,
+    settled_identity,
+)
+from service.matrix.machine import Machine
 from service.matrix.transport import Transport, client_path
 from service.store import Store
 
@@ -331,6 +339,8 @@ async def _cross_sign(
     from service.app import sign_in
 
     user, clock = settings.desk_user, SystemClock()
+    if not new_identity and (standing := await _standing(settings, opened)) is not None:
+        return standing.fingerprint()
     password = asking.password("desk", user)
     if password is None and new_identity:
         password = asking.access("desk", user).password_for(user)
@@ -349,6 +359,33 @@ async def _cross_sign(
             return identity.fingerprint()
         finally:
             await store.close()
+
+
+async def _standing(settings: Settings, opened: aiohttp.ClientSession) -> Identity | None:
+    """The desk's identity where it is whole and published and its device signed; nothing is written."""
+    user, device = settings.desk_user, settings.desk_device
+    if settings.desk.token is None or device is None:
+        return None
+    try:
+        store = await Store.look(settings.database_url(), settings.sealing_key())
+    except OperatorError:
+        return None
+    try:
+        identity = await settled_identity(store, user)
+        async with store.reading() as transaction:
+            rows = await transaction.read_crypto()
+            kept = await transaction.read_instance("desk_device")
+    finally:
+        await store.close()
+    if identity is None or kept != device.encode() or device_of(rows) != device:
+        return None
+    transport = Transport(opened, settings.homeserver.url, settings.desk.token.reveal())
+    await check_token(transport, device)
+    chats = Chats(user, [])
+    machine = Machine.load(user, device, CryptoRows(store.seal.lookup), rows, SystemClock().now(), chats)
+    published = await Published.read(transport, user)
+    faulty = identity.fault(published) or identity.device_fault(published, machine.device_keys())
+    return None if faulty else identity
 
 
 async def _take_device(store: Store, device: DeviceId) -> None:

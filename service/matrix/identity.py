@@ -210,6 +210,12 @@ async def kept_identity(store: Kept, user_id: MatrixId) -> Identity | None:
     return (await _load(store, user_id))[0]
 
 
+async def settled_identity(store: Kept, user_id: MatrixId) -> Identity | None:
+    """The identity in force, where none is about to replace it. Raises IdentityLost, WorldError."""
+    identity, following = await _load(store, user_id)
+    return identity if following is None else None
+
+
 async def _save(
     store: Kept, user_id: MatrixId, identity: Identity | None, following: Identity | None = None
 ) -> None:

@@ -1,9 +1,11 @@
 """`alongside init` and what belongs to it, as processes against a real homeserver."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from service import config
-from tests.live.homeserver import Homeserver
+from tests.live.homeserver import Homeserver, JsonObject
 
 pytestmark = pytest.mark.live
 
@@ -83,6 +85,19 @@ class Instance:
         assert isinstance(devices, list)
         return [str(device["device_id"]) for device in devices if isinstance(device, dict)]
 
+    async def published(self) -> JsonObject:
+        """Every key of both accounts that the homeserver shows, but how many one-time keys are left."""
+        users = [f"@{role}-{self.name}:{self.homeserver.name}" for role in ("desk", "keeper")]
+        token = (self.folder / "secrets/desk.token").read_text().strip()
+        body: JsonObject = {"device_keys": {user: [] for user in users}}
+        return await self.homeserver.call("POST", "/_matrix/client/v3/keys/query", body=body, token=token)
+
+    def rows(self) -> dict[str, list[object]]:
+        """What the database holds, the lease's epoch included."""
+        with contextlib.closing(sqlite3.connect(self.folder / "alongside.db")) as database:
+            names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            return {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in names}
+
     def healthy(self) -> dict[str, dict[str, str]]:
         """See that `doctor` finds nothing to mend; returns its findings by name."""
         result = self.call("doctor", "--json")
@@ -102,9 +117,12 @@ async def test_registered_twice_and_nothing_changes(homeserver: Homeserver, tmp_
     findings = instance.healthy()
     assert findings["identity"]["state"] == "ok"
     assert "deaf" in findings["keeper"]["says"]
+    published, rows = await instance.published(), instance.rows()
     second = instance.init()
     assert second.returncode == 0
     assert "nothing was changed" in second.stdout
+    assert await instance.published() == published
+    assert instance.rows() == rows
     assert instance.files() == files
     assert len(await instance.devices("desk")) == len(await instance.devices("keeper")) == 1
     assert instance.fingerprint() in first.stdout
