@@ -93,7 +93,7 @@ class Checkout:
         """Run the launcher to its end: its exit code, and what it printed and said."""
         with self.begin(*arguments, at=at, **environ) as process:
             printed, said = process.communicate(timeout=WITHIN)
-        for line in said.replace(str(self.folder), "").splitlines():
+        for line in said.replace(str(self.folder), "").replace(f"{self.path}/", "").splitlines():
             assert len(line) <= 80, line
         return process.returncode, printed, said
 
