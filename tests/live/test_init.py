@@ -214,6 +214,25 @@ async def test_a_new_identity_is_a_decision(homeserver: Homeserver, tmp_path: Pa
     instance.healthy()
 
 
+async def test_a_foreign_identity_stops_the_service(homeserver: Homeserver, tmp_path: Path) -> None:
+    """`run` says that another identity is published, and what decides; it ends with 2 and changes nothing."""
+    instance = Instance(tmp_path / "a", homeserver, "foreign")
+    assert instance.init().returncode == 0
+    database = instance.folder / "alongside.db"
+    ours = database.read_bytes()
+    assert instance.init("--new-identity").returncode == 0
+    for beside in instance.folder.glob("alongside.db*"):
+        beside.unlink()
+    database.write_bytes(ours)
+    database.chmod(0o600)
+    published = await instance.published()
+    ended = instance.call("run")
+    assert ended.returncode == 2
+    assert "another identity than the one kept here" in ended.stderr
+    assert "--new-identity" in ended.stderr
+    assert await instance.published() == published
+
+
 async def test_the_key_is_rotated(homeserver: Homeserver, tmp_path: Path) -> None:
     """A new key opens everything, the old one nothing; the old one is kept for the backups it opens."""
     instance = Instance(tmp_path / "a", homeserver, "rotate")

@@ -2,12 +2,14 @@
 
 import base64
 import copy
+import json
 import os
 import pickle
 import re
+import tempfile
 import tomllib
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -664,3 +666,68 @@ def test_a_rendered_configuration_holds_what_was_given(tmp_path: Path) -> None:
     assert settings.community().topics == ("a", "b")
     assert settings.web.port == 0
     assert settings.community().places == ()
+
+
+_VALUES = st.recursive(
+    st.one_of(
+        st.booleans(),
+        st.integers(-(2**63), 2**63 - 1),
+        st.floats(),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+        st.sampled_from([WHOLE["homeserver.url"], "5 minutes", "Europe/Berlin", "/", "\0", "sqlite://", ""]),
+        st.datetimes(),
+        st.dates(),
+        st.times(),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def _literal(value: object) -> str:
+    """A value in one line of TOML."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        case dict():
+            return "{" + ", ".join(f"{_literal(name)} = {_literal(one)}" for name, one in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_literal, value)) + "]"
+        case date() | time():
+            return value.isoformat()
+        case _:
+            return repr(value)
+
+
+_DOTTED = [key.dotted for key in config.KEYS] + [f"{key.dotted}_file" for key in config.KEYS if key.secret]
+
+
+@given(
+    st.dictionaries(st.sampled_from(_DOTTED), _VALUES, max_size=6),
+    st.dictionaries(st.text(), _VALUES, max_size=2),
+)
+def test_any_tree_is_settings_or_said_to_be_wrong(values: dict[str, object], rest: dict[str, object]) -> None:
+    """Whatever TOML holds at whichever key: valid settings, or errors that name key, variable and fix."""
+    tree: dict[str, object] = dict(rest)
+    for dotted, value in {**WHOLE, **values}.items():
+        section, _, key = dotted.partition(".")
+        table = tree.setdefault(section, {})
+        if isinstance(table, dict):
+            table[key] = value
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "alongside.toml")
+        place.touch(mode=0o600)
+        place.write_text("".join(f"{_literal(name)} = {_literal(value)}\n" for name, value in tree.items()))
+        try:
+            settings = config.load(place, {})
+        except ConfigurationErrors as errors:
+            for problem in errors.problems:
+                assert problem.problem
+                assert problem.fix
+                assert problem.key
+                assert problem.variable or problem.key not in _DOTTED
+        else:
+            assert isinstance(settings, Settings)
+            settings.community()
