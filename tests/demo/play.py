@@ -27,8 +27,8 @@ LINES = (
 )
 PAIRING_TABLES = ("requests", "asks", "pairings", "peer_rooms")
 _NOTED = (*PAIRING_TABLES, "inbox", "outbox")
-_ENDS_WITHIN = 60.0
-_ERASED_WITHIN = 15.0
+_ENDS_WITHIN = 120.0
+_ERASED_WITHIN = 60.0
 
 
 class Play:
@@ -172,8 +172,8 @@ class Play:
         finally:
             watching.cancel()
         self._screen.happens(
-            "The keeper let nobody write any more; after the reading time it had everything redacted, and took"
-            " both out.",
+            "The keeper let nobody write any more; after the reading time it had everything redacted, and"
+            " took both out.",
             self._stage.witness.lines(seen),
         )
         self._screen.status("the homeserver purges the room")
