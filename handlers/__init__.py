@@ -23,6 +23,7 @@ from schema.events import (
     PeerMembership,
     PlainMessage,
     Unreadable,
+    Verified,
 )
 from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Prompt, Request
@@ -50,7 +51,7 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
     if reply.name == "change":
         talk.again(desk, member, prompt.draft)
     elif reply.name == "again":
-        await talk.confirm(desk, member, prompt.draft)
+        await talk.confirm(desk, member, prompt)
     else:
         await _choose(desk, member, prompt, reply)
 
@@ -151,12 +152,16 @@ async def dispatch(turn: Turn) -> None:
             await _direct_chat(desk, event)
         case NoChat() as event:
             turn.do(LeaveRoom(event.room))
+        case Verified() as event:
+            await _verified(desk, event)
         case PeerMembership() as event:
             await room.membership(desk, event)
         case Due() as event:
             await _due(desk, event)
         case Delivered(effect=AcceptIdentity(member=matrix_id)):
             await identity.accepted(desk, matrix_id)
+        case Delivered(effect=OpenDirectChat(member=matrix_id), room=str() as found, detail="there"):
+            await _back_in_chat(desk, matrix_id, RoomId(found))
         case Delivered() as event:
             await room.delivered(desk, event)
         case NotDelivered() as event:
@@ -340,7 +345,7 @@ async def _plain(desk: Desk, event: PlainMessage) -> None:
         body = desk.words(member, "odd.plain" if member.room is None else "odd.plain_known")
         desk.turn.do(AnswerPlainRoom(event.room, event.sender, body))
         if member.room is None:
-            desk.turn.do(OpenDirectChat(event.sender))
+            desk.turn.do(OpenDirectChat(event.sender, event.room))
 
 
 async def _unreadable(desk: Desk, event: Unreadable) -> None:
@@ -355,10 +360,31 @@ async def _unreadable(desk: Desk, event: Unreadable) -> None:
         desk.say(member.id, "odd.unreadable", notice=False)
 
 
+async def _verified(desk: Desk, event: Verified) -> None:
+    """Say what a verification is worth; of one that does not match, that they had better not go on."""
+    member = await desk.member(desk.turn.identify(event.member))
+    if member is not None and desk.seldom(member.id, f"verified {event.outcome}", timedelta(minutes=1)):
+        mismatch = event.outcome == "mismatch"
+        key = _VERIFIED[event.outcome]
+        desk.say(member.id, key, notice=not mismatch, community=desk.community.name)
+
+
+_VERIFIED = {"done": "verified.done", "mismatch": "verified.mismatch", "stopped": "verified.stopped"}
+
+
 def _in_chat(member: Member, room: RoomId) -> Member:
     """The member, whom `room` reaches from now on."""
     lines = {line: at for line, at in member.lines.items() if line != _ELSEWHERE}
     return replace(member, room=room, lines=lines)
+
+
+async def _back_in_chat(desk: Desk, matrix_id: MatrixId, chat: RoomId) -> None:
+    """They have an older chat with us alone: say there at once why the one they wrote in had no answer."""
+    member = await desk.member(desk.turn.identify(matrix_id))
+    if member is not None and member.room is None and _ELSEWHERE in member.lines:
+        desk.keep(_in_chat(member, chat))
+        desk.say(member.id, "odd.not_private", notice=False)
+        desk.ask_again(member.id)
 
 
 async def _direct_chat(desk: Desk, event: DirectChat) -> None:
@@ -415,11 +441,19 @@ def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerR
 
 async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     effect = event.effect
+    if isinstance(effect, OpenDirectChat):
+        await _no_chat(desk, effect, event.reason)
+        return
     if not isinstance(effect, SendText):
         await room.not_delivered(desk, event)
         return
     member = await desk.member(desk.turn.identify(effect.member))
     if member is None or member.room != effect.room:
+        return
+    if event.reason == "M_TOO_LARGE":
+        # Put again it would be refused again: the question goes, and they hear that something was not said.
+        desk.put_away(member.id)
+        desk.say(member.id, "odd.too_large", notice=False)
         return
     await _unseen(desk, member)
     if event.reason == "deadline":
@@ -432,6 +466,15 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     if event.reason == "not_private" and desk.seldom(member.id, "not_private", timedelta(hours=1)):
         desk.seldom(member.id, _ELSEWHERE, timedelta(hours=1))
         desk.turn.do(OpenDirectChat(member.matrix_id))
+
+
+async def _no_chat(desk: Desk, effect: OpenDirectChat, reason: str) -> None:
+    """Who blocks the invitation is told once, in the one fixed sentence, what they can do themselves."""
+    if reason == "M_INVITE_BLOCKED" and effect.plain is not None:
+        id = desk.turn.identify(effect.member)
+        member = await desk.member(id) or Member(id, effect.member, desk.now)
+        body = desk.words(member, "odd.plain_blocked")
+        desk.turn.do(AnswerPlainRoom(effect.plain, effect.member, body))
 
 
 async def _unseen(desk: Desk, member: Member) -> None:

@@ -73,9 +73,15 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if ask is None:
         return
     if prompt.kind == "ask":
-        await _answer_ask(desk, member, ask, reply)
+        await _answer_ask(desk, member, _with_consent(desk, ask, prompt), reply)
     else:
-        await _answer_note(desk, member, ask, reply)
+        await _answer_note(desk, member, _with_consent(desk, ask, prompt), reply)
+
+
+def _with_consent(desk: Desk, ask: Ask, prompt: Prompt) -> Ask:
+    """The ask, with the consent that a yes to this question gives; it is written after a yes alone."""
+    given = desk.given(prompt)
+    return ask if given is None else replace(ask, consents=(*ask.consents, given))
 
 
 # The ask
@@ -113,8 +119,9 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     if ask.topics:
         lines.append(desk.words(member, "ask.topics", topics=ask.topics))
     lines.append(desk.words(member, "ask.length", length=ask.length))
-    lines.append(desk.words(member, "ask.terms", until=ask.due_at))
-    return Question("\n".join(lines), _ASK, binding=True, also=_SKIP, until=ask.due_at)
+    terms = desk.words(member, "ask.terms", until=ask.due_at)
+    text = "\n".join((*lines, terms))
+    return Question(text, _ASK, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
 
 
 async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> None:
@@ -179,7 +186,7 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         who_runs=desk.community.who_runs,
         until=ask.due_at,
     )
-    return Question(f"{said}\n{terms}", _NOTE, binding=True, also=_SKIP, until=ask.due_at)
+    return Question(f"{said}\n{terms}", _NOTE, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
 
 
 async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> None:
@@ -218,18 +225,17 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
         else:
             lines.append(desk.words(member, "consent.no_card"))
         lines.append(desk.words(member, "consent.fear", fear=desk.words(member, FEARS[pairing.fear])))
-    lines.append(
-        desk.words(
-            member,
-            "consent.terms",
-            address=member.matrix_id,
-            length=pairing.length,
-            reading=desk.timings.reading,
-            who_runs=desk.community.who_runs,
-            until=pairing.until,
-        )
+    terms = desk.words(
+        member,
+        "consent.terms",
+        address=member.matrix_id,
+        length=pairing.length,
+        reading=desk.timings.reading,
+        who_runs=desk.community.who_runs,
+        until=pairing.until,
     )
-    return Question("\n".join(lines), _CONSENT, binding=True, also=_SKIP, until=pairing.until)
+    text = "\n".join((*lines, terms))
+    return Question(text, _CONSENT, binding=True, also=_SKIP, until=pairing.until, terms=terms)
 
 
 async def _answer_consent(desk: Desk, member: Member, prompt: Prompt, pairing: Pairing, reply: Reply) -> None:
@@ -248,14 +254,14 @@ async def _answer_consent(desk: Desk, member: Member, prompt: Prompt, pairing: P
             await requests.decline(desk, pairing)
             await requests.resume(desk, request.id, "request.someone_else")
         case _:
-            await _agree(desk, member, request, pairing)
+            await _agree(desk, member, prompt, request, pairing)
 
 
-async def _agree(desk: Desk, member: Member, request: Request, pairing: Pairing) -> None:
+async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, pairing: Pairing) -> None:
     peer = await desk.member(pairing.peer)
     agreed, effects = advance_pairing(pairing, PairingMove.AGREE, desk.now)
     await desk.apply(effects)
-    await requests.keep_pairing(desk, agreed)
+    await requests.keep_pairing(desk, replace(agreed, consent=desk.given(prompt)))
     if agreed.state is not PairingState.AGREED or peer is None:
         await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
         return
@@ -265,7 +271,6 @@ async def _agree(desk: Desk, member: Member, request: Request, pairing: Pairing)
     room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now)
     await desk.records.put(room)
     await desk.apply(effects)
-    desk.say(member.id, "consent.opening")
 
 
 async def take_back(desk: Desk, member: Member, ask: Ask) -> None:

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from handlers.words import normal, split
 from schema.effects import Effect, SendText, Tell
 from schema.ids import MemberId
-from schema.records import Member, Prompt
+from schema.records import Consent, Member, Prompt
+from service.core.sizes import parts
 from service.turn import Turn
 
 
@@ -35,7 +36,7 @@ class Question:
 
     `free` takes a person's own words, `many` several numbers. `binding` is a consent or cannot be undone: a
     reply that quotes something never answers it. `also` are names of commands that it takes as answers;
-    `until` is when it lapses.
+    `until` is when it lapses. `terms` are the words of it that are kept with a yes.
     """
 
     text: str
@@ -45,6 +46,7 @@ class Question:
     binding: bool = False
     also: frozenset[str] = frozenset()
     until: datetime | None = None
+    terms: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ PASSING = frozenset({"menu", "held", "again", "offered"})
 
 _NOT_KEPT = PASSING | {"stop", "forget"}
 """Questions that are not come back to: one word brings them anew."""
+
+_TOGETHER = 5
+"""Choices in a group; an empty line stands between two groups."""
 
 
 @dataclass
@@ -161,12 +166,17 @@ class Desk:
                 self.say(effect.member, effect.words, notice=effect.notice, **dict(effect.values))
 
     def speak(self, id: MemberId) -> None:
-        """Send what was said to the member so far as one message, which notifies if any part of it does."""
+        """Send what was said to the member so far as one message, which notifies if any part of it does.
+
+        What is too large for one, as everything held about somebody can be, goes on in quiet ones.
+        """
         said = self._said.pop(id, [])
         member = self._members.get(id)
         if said and member is not None and member.room is not None:
-            body = "\n\n".join(text for text, _ in said)
-            self.turn.do(SendText(member.room, member.matrix_id, body, all(notice for _, notice in said)))
+            quiet = all(notice for _, notice in said)
+            for body in parts("\n\n".join(text for text, _ in said)):
+                self.turn.do(SendText(member.room, member.matrix_id, body, quiet))
+                quiet = True
 
     def seldom(self, id: MemberId, line: str, every: timedelta) -> bool:
         """Whether fixed line `line` may be said now; it then may not again before `every` has passed."""
@@ -276,6 +286,8 @@ class Desk:
             return
         waiting = member.waiting
         if prompt.kind not in _NOT_KEPT:
+            # Of what they began and began anew the last is kept: a row does not grow with every `talk`.
+            waiting = tuple(one for one in waiting if one.by_itself or one.kind != prompt.kind)
             waiting = (replace(prompt, aside=True), *waiting)
         self.keep(replace(member, prompt=None, waiting=waiting))
         self._opened.discard(id)
@@ -347,7 +359,11 @@ class Desk:
         if id in self._opened and member.prompt is not None:
             question = await show(member, member.prompt)
             if question is not None:
-                self.say_text(id, self.render(self.now_is(id), question), notice=False)
+                member = self.now_is(id)
+                if member.prompt is not None and question.terms:
+                    shown = replace(member.prompt, consent=self._terms(member, question))
+                    self.keep(replace(member, prompt=shown))
+                self.say_text(id, self.render(member, question), notice=False)
                 return
             self.put_away(id)
         if self.now_is(id).room is None:
@@ -388,15 +404,28 @@ class Desk:
             until=question.until or prompt.until,
             instead=old.kind if old is not None and open_till_now and id != self._wrote else "",
             aside=False,
+            consent=self._terms(member, question),
         )
         self.keep(replace(member, prompt=shown, waiting=rest))
         self.say_text(id, self.render(member, question), notice=False)
         return True
 
+    def _terms(self, member: Member, question: Question) -> Consent | None:
+        """What a yes to the question, as it is put now, would agree to."""
+        if not question.terms:
+            return None
+        return Consent(question.terms, self.turn.words.version(member.language))
+
+    def given(self, prompt: Prompt) -> Consent | None:
+        """The consent that a yes to `prompt` gives now, in the words in which it was asked for."""
+        return None if prompt.consent is None else replace(prompt.consent, given_at=self.now)
+
     def render(self, member: Member, question: Question) -> str:
-        """The question as it is sent: its sentences, then one numbered choice a line."""
+        """The question as it is sent: its sentences, then one numbered choice a line, five together."""
         lines = [question.text]
         for number, choice in enumerate(question.choices, 1):
+            if number % _TOGETHER == 1 and len(question.choices) > _TOGETHER:
+                lines.append("")
             lines.append(f"{number}. {self.labels(member, choice)[0]}")
         return "\n".join(lines)
 

@@ -11,7 +11,7 @@ from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.request import Draft, drop_ask
 from handlers.talk import topic_choices
 from schema.ids import OfferId
-from schema.records import Ask, Member, Offer, Prompt
+from schema.records import Ask, Consent, Member, Offer, Prompt
 from schema.states import AskState, OfferState
 
 LONGEST_CARD = 300
@@ -85,9 +85,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         topics=_topics(draft) or desk.words(member, "offer.any_topic"),
         card=desk.quoted(member, str(draft["card"])),
         fear=desk.words(member, _OWN_FEARS[str(draft["fear"])]),
-        n=desk.community.asks_a_day,
     )
-    return Question(text, choices, binding=True, also=_ALSO)
+    terms = desk.words(member, "offer.recap_next", n=desk.community.asks_a_day)
+    return Question(f"{text}\n{terms}", choices, binding=True, also=_ALSO, terms=terms)
 
 
 _OWN_FEARS = {
@@ -133,7 +133,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         _go_back(desk, member, draft, step)
     elif step == "recap":
         if reply.name == "yes":
-            await _begin(desk, member, draft)
+            await _begin(desk, member, draft, desk.given(prompt))
         else:
             desk.say(member.id, "talk.dropped")
     elif reply.name == "skip" or _take(desk, member, draft, step, reply):
@@ -183,7 +183,7 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     _go(desk, member, draft, "length" if before == "topics" and not desk.community.topics else before)
 
 
-async def _begin(desk: Desk, member: Member, draft: Draft) -> None:
+async def _begin(desk: Desk, member: Member, draft: Draft, consent: Consent | None) -> None:
     if await of(desk, member) is not None:
         desk.ask(member.id, "offered")
         return
@@ -199,6 +199,7 @@ async def _begin(desk: Desk, member: Member, draft: Draft) -> None:
             topics=_topics(draft),
             card=str(draft["card"]),
             fear=str(draft["fear"]),
+            consent=consent,
         )
     )
     desk.say(member.id, "offer.begun", until=until)

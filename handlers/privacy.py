@@ -9,7 +9,7 @@ from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.effects import LeaveRoom
-from schema.records import Ask, Member, Pairing, PeerRoom, Prompt
+from schema.records import Ask, Consent, Member, Pairing, PeerRoom, Prompt
 from schema.states import AskState, PairingState, RequestState, RoomState
 from service.core import rooms
 from service.core.pairing import PairingMove, RequestMove, advance_pairing
@@ -84,24 +84,39 @@ async def _held(desk: Desk, member: Member) -> str:
                 note=desk.quoted(member, request.note),
             )
         )
+        lines += _agreed(desk, member, request.consent)
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(desk.words(member, "held.offer", offer=offers.describe(desk, member, offer)))
         if offer.asked_at is not None:
             lines.append(desk.words(member, "held.asked", at=offer.asked_at))
+        lines += _agreed(desk, member, offer.consent)
     asks = await desk.records.find(
         Ask, member=member.id, state=(AskState.SHOWN, AskState.READING, *requests.PROMISED)
     )
-    lines += [desk.words(member, "held.ask", made=ask.made_at) for ask in asks]
+    for ask in asks:
+        lines.append(desk.words(member, "held.ask", made=ask.made_at))
+        lines += _agreed(desk, member, *ask.consents)
     over = await desk.records.find(Ask, member=member.id, state=AskState.OVER)
     if over:
         lines.append(desk.words(member, "held.asks_over", n=len(over)))
     if request is not None and request.state is RequestState.PROPOSED:
         lines.append(desk.words(member, "held.pairing"))
+    for pairing in await desk.records.find(Pairing, asker=member.id):
+        lines += _agreed(desk, member, pairing.consent)
     for peer_room in await room.of(desk, member.id, *_KEPT_ROOMS):
         lines.append(desk.words(member, "held.room", made=peer_room.made_at))
     lines.append(desk.words(member, "held.rest", who_runs=desk.community.who_runs))
     return "\n".join(lines)
+
+
+def _agreed(desk: Desk, member: Member, *consents: Consent | None) -> list[str]:
+    """What the member said yes to, and when, in the words that they saw."""
+    return [
+        desk.words(member, "held.agreed", at=one.given_at, version=one.version, words=one.words)
+        for one in consents
+        if one is not None and one.given_at is not None
+    ]
 
 
 def _own(prompt: Prompt) -> str:

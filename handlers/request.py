@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
-from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.records import Ask, Consent, Member, Offer, Pairing, PeerRoom, Prompt, Request
 from schema.states import AskState, OfferState, PairingState, RequestState
 from service.core import matching, rooms
 from service.core.pairing import (
@@ -37,8 +37,8 @@ async def of(desk: Desk, member: MemberId) -> Request | None:
     return found[0] if found else None
 
 
-async def begin(desk: Desk, member: Member, draft: Draft) -> None:
-    """Make the request that `draft` describes, and ask the first peers."""
+async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | None) -> None:
+    """Make the request that `draft` describes, with the yes to it, and ask the first peers."""
     # Whoever asks for company is not asked for it: what they have not answered counts as silence.
     await clear_asks(desk, member.id)
     timings = desk.timings
@@ -56,6 +56,7 @@ async def begin(desk: Desk, member: Member, draft: Draft) -> None:
         length=min(timedelta(minutes=float(str(draft["minutes"]))), timings.longest),
         note=str(draft.get("note") or ""),
         reporters=bool(draft.get("reporters")),
+        consent=consent,
     )
     await look(desk, request)
 
@@ -328,7 +329,7 @@ async def keep_pairing(desk: Desk, pairing: Pairing) -> None:
 
 def without_asker(pairing: Pairing) -> Pairing:
     """The pairing as it stays for the peer's hour when the asker is forgotten."""
-    return replace(pairing, asker=MemberId(""), request=RequestId(""))
+    return replace(pairing, asker=MemberId(""), request=RequestId(""), consent=None)
 
 
 def without_peer(pairing: Pairing) -> Pairing:
@@ -348,7 +349,7 @@ async def drop_ask(desk: Desk, ask: Ask) -> None:
     if waited or await desk.records.get(Request, ask.request) is None:
         await desk.records.delete(Ask, ask.id)
     else:
-        await desk.records.put(replace(ask, card="", fear=""))
+        await desk.records.put(replace(ask, card="", fear="", consents=()))
 
 
 def _offer_again(desk: Desk, request: Request, why: str) -> None:
@@ -376,14 +377,16 @@ async def give_up(desk: Desk, id: RequestId, why: str) -> None:
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question after a request that came to nothing."""
+    text = desk.words(member, str(prompt.draft["why"]), until=prompt.until)
     return Question(
-        desk.words(member, str(prompt.draft["why"]), until=prompt.until),
+        text,
         (
             Choice("again", "choice.look_again"),
             Choice("change", "choice.change_first"),
             Choice("places", "choice.places"),
             Choice("menu", "choice.menu"),
         ),
+        terms=text,
     )
 
 

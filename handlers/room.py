@@ -15,7 +15,7 @@ from schema.effects import (
     RedactPeerRoom,
 )
 from schema.events import Delivered, NotDelivered, PeerMembership
-from schema.ids import MemberId, RoomId
+from schema.ids import MemberId
 from schema.records import Member, Pairing, PeerRoom, Request
 from schema.states import Ending, PairingState, RoomState
 from service.core import rooms
@@ -137,7 +137,7 @@ async def delivered(desk: Desk, event: Delivered) -> None:
         return
     room = await desk.records.get(PeerRoom, effect.pairing)
     if isinstance(effect, OpenPeerRoom):
-        await _opened(desk, room, effect, event.room)
+        await _opened(desk, room, effect, event)
         return
     if room is None or room.room != effect.room:
         return
@@ -155,7 +155,8 @@ async def delivered(desk: Desk, event: Delivered) -> None:
             await advance(desk, room, rooms.Purged(event.detail or "asked"))
 
 
-async def _opened(desk: Desk, record: PeerRoom | None, effect: OpenPeerRoom, opened: RoomId | None) -> None:
+async def _opened(desk: Desk, record: PeerRoom | None, effect: OpenPeerRoom, event: Delivered) -> None:
+    opened = event.room
     if opened is None or (record is not None and record.room == opened):
         return
     if record is None or record.room is not None:
@@ -165,7 +166,7 @@ async def _opened(desk: Desk, record: PeerRoom | None, effect: OpenPeerRoom, ope
         desk.turn.do(EmptyPeerRoom(effect.pairing, opened, effect.members))
         desk.turn.do(PurgePeerRoom(effect.pairing, opened))
         return
-    await advance(desk, record, rooms.Opened(opened, effect.members))
+    await advance(desk, record, rooms.Opened(opened, effect.members, event.blocked, desk.community.keeper))
     for place, member, membership in record.early:
         current = await desk.records.get(PeerRoom, record.id)
         if current is not None and place == opened:

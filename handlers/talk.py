@@ -83,7 +83,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "talk.topics")
             return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)
         case "length":
-            return Question(desk.words(member, "talk.length"), length_choices(desk, member), also=_ALSO)
+            usual = timedelta(minutes=float(str(defaults(desk)["minutes"])))
+            text = desk.words(member, "talk.length", usual=usual)
+            return Question(text, length_choices(desk, member), also=_ALSO)
         case "note":
             text = desk.words(member, "talk.note", n=LONGEST_NOTE)
             return Question(text, free=True, also=_ALSO)
@@ -95,8 +97,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(desk.words(member, "talk.reporters"), choices, also=_ALSO)
         case "change":
             return Question(desk.words(member, "talk.change"), _changes(desk), also=_ALSO)
+    terms = _terms(desk, member, draft)
     return Question(
-        recap(desk, member, draft),
+        f"{recap(desk, member, draft)}\n{terms}",
         (
             Choice("yes", "choice.recap_yes"),
             Choice("change", "choice.recap_change"),
@@ -104,6 +107,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         ),
         binding=True,
         also=_ALSO,
+        terms=terms,
     )
 
 
@@ -127,7 +131,7 @@ def _changes(desk: Desk) -> tuple[Choice, ...]:
 
 
 def recap(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
-    """What will be asked and who sees what of it."""
+    """What will be asked, in the member's own words and choices."""
     topics = draft.get("topics")
     chosen = tuple(topics) if isinstance(topics, list) else ()
     note = str(draft.get("note") or "")
@@ -142,6 +146,13 @@ def recap(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
         desk.words(member, "talk.recap_note", note=note)
         if note
         else desk.words(member, "talk.recap_no_note"),
+    ]
+    return "\n".join(lines)
+
+
+def _terms(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
+    """Who is asked, until when, what is kept, and how it is taken back."""
+    lines = [
         desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"),
         desk.words(
             member,
@@ -162,7 +173,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         _go_back(desk, member, draft, step)
         return
     if step == "recap":
-        await _answer_recap(desk, member, draft, reply)
+        await _answer_recap(desk, member, prompt, reply)
         return
     if step == "change":
         _go(desk, member, draft, "recap" if reply.name == "skip" else reply.name, returns=True)
@@ -194,20 +205,20 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
     return True
 
 
-async def _answer_recap(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
+async def _answer_recap(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     match reply.name:
         case "yes":
-            await confirm(desk, member, draft)
+            await confirm(desk, member, prompt)
         case "change":
-            _go(desk, member, draft, "change")
+            _go(desk, member, dict(prompt.draft), "change")
         case _:
             desk.say(member.id, "talk.dropped")
 
 
-async def confirm(desk: Desk, member: Member, draft: Draft) -> None:
-    """Make the request, unless something came to stand in its way meanwhile."""
+async def confirm(desk: Desk, member: Member, prompt: Prompt) -> None:
+    """Make the request that a yes to `prompt` asks for, unless something stands in its way."""
     if not await _hindered(desk, member):
-        await requests.begin(desk, member, draft)
+        await requests.begin(desk, member, prompt.draft, desk.given(prompt))
 
 
 def _next(desk: Desk, step: str) -> str:

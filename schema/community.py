@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from schema.ids import MatrixId
+
 
 @dataclass(frozen=True)
 class Place:
@@ -50,7 +52,8 @@ class Community:
 
     `limits` is the community's own statement of what this is not and cannot do, required. `topics` are
     offered as choices, in this order. `zone` is the IANA zone in which hours are said until a member names
-    their own. `who_runs` says who runs the homeserver, for the consent question.
+    their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the account
+    that invites to peer rooms.
     """
 
     name: str
@@ -64,3 +67,4 @@ class Community:
     asks_at_once: int = 2
     asks_a_day: int = 2
     purges: bool = False
+    keeper: MatrixId = MatrixId("")

@@ -45,9 +45,14 @@ class AnswerPlainRoom:
 
 @dataclass(frozen=True)
 class OpenDirectChat:
-    """Make an encrypted direct chat with the member and invite them."""
+    """Make an encrypted direct chat with the member and invite them, or find the one that there is.
+
+    `Delivered.room` is the chat, `Delivered.detail` "there" where they are in it already. `plain` is the
+    unencrypted chat in which they wrote, where they are told if they block the invitation.
+    """
 
     member: MatrixId
+    plain: RoomId | None = None
     type: Literal["open_direct_chat"] = "open_direct_chat"
 
 

@@ -1,6 +1,6 @@
 """What can happen: everything that enters the engine, whoever it came from.
 
-One event, one turn, one transaction. Events from Matrix lie sealed in the inbox until they are handled.
+One event, one turn, whole or not at all. Events from Matrix lie sealed in the inbox until they are handled.
 """
 
 from dataclasses import dataclass
@@ -90,6 +90,19 @@ class NoChat:
 
 
 @dataclass(frozen=True)
+class Verified:
+    """A verification of the desk by a member who has a chat with it ended.
+
+    `outcome` is "done"; "mismatch" where what the two sides saw or sent did not match; else "stopped".
+    """
+
+    event_id: EventId
+    member: MatrixId
+    outcome: Literal["done", "mismatch", "stopped"]
+    type: Literal["verified"] = "verified"
+
+
+@dataclass(frozen=True)
 class PeerMembership:
     """Somebody joined or left a peer room, as the keeper sees it."""
 
@@ -111,11 +124,15 @@ class Due:
 
 @dataclass(frozen=True)
 class Delivered:
-    """An effect was carried out; `room` is the room that it made, where it makes one."""
+    """An effect was carried out; `room` is the room that it made, where it makes one.
+
+    `blocked` are those who were to be invited to it and take no invitation (`M_INVITE_BLOCKED`).
+    """
 
     effect: Effect
     room: RoomId | None = None
     detail: str = ""
+    blocked: tuple[MatrixId, ...] = ()
     type: Literal["delivered"] = "delivered"
 
 
@@ -128,5 +145,5 @@ class NotDelivered:
     type: Literal["not_delivered"] = "not_delivered"
 
 
-FromMatrix = Message | PlainMessage | Unreadable | Invited | DirectChat | NoChat | PeerMembership
+FromMatrix = Message | PlainMessage | Unreadable | Invited | DirectChat | NoChat | Verified | PeerMembership
 Event = FromMatrix | Due | Delivered | NotDelivered

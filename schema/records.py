@@ -15,6 +15,19 @@ from schema.states import AskState, Ending, OfferState, PairingState, RequestSta
 
 
 @dataclass(frozen=True)
+class Consent:
+    """What a member was asked to agree to, as it was shown, and `given_at`, when they said yes.
+
+    `words` is the service's own part; what people wrote stands beside it in the record. `version` names the
+    catalogue that the words are from. Deleted with its record, and never moved to another.
+    """
+
+    words: str
+    version: str
+    given_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Prompt:
     """A question that awaits a member's answer; `kind` names the conversation and the step.
 
@@ -22,7 +35,7 @@ class Prompt:
     earlier steps. `by_itself` says that no message of the member's brought it, `instead` which kind of
     question was open until it came: a short answer may be meant for that one. `repeated` says that it was put
     again for such a reason, `aside` that the member turned to something else: only `back` brings it again.
-    `until` is when it lapses.
+    `until` is when it lapses, `consent` what a yes to it would agree to.
     """
 
     kind: str
@@ -34,6 +47,7 @@ class Prompt:
     instead: str = ""
     repeated: bool = False
     aside: bool = False
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,7 @@ class Request:
     reporters: bool = False
     told: str = ""
     note_until: datetime | None = None
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +119,7 @@ class Offer:
     fear: str
     asked: tuple[datetime, ...] = ()
     rest_until: datetime | None = None
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +130,7 @@ class Ask:
     hour; `said_at` is when they said yes. `wish` and `topics` are what the question says, so that it reads
     the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
     the member's own as their offer had them, so that a yes stands for the same when the offer is gone.
+    `consents` are their yes to the question and their yes to the note.
     """
 
     id: AskId
@@ -130,6 +147,7 @@ class Ask:
     note_seen: bool = False
     card: str = ""
     fear: str = ""
+    consents: tuple[Consent, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +159,7 @@ class Pairing:
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
     another. `card` and `fear` are the peer's words as the asker sees them, until the pairing is over; `seen`:
-    they were shown to the asker.
+    they were shown to the asker. `consent` is the asker's.
     """
 
     id: PairingId
@@ -157,6 +175,7 @@ class Pairing:
     card: str
     fear: str
     seen: bool = False
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True)
@@ -164,10 +183,11 @@ class PeerRoom:
     """The room of one pairing (the id is the pairing's). Deleted once gone and the receipt is written.
 
     `due_at` is when its state moves on by itself: the end of its time, of the reading time, of the wait
-    before the purge. `joined` holds those of the two who are in it now; `erase_now` those who asked to erase
-    at once. `done` lists what the erasure has reached so far, for the receipt. `reminded`: whoever had not
-    come was invited again. `met`: both were in it and could write. `early` holds who went in or out of which
-    room before we knew that it is this one. Whoever is forgotten stands here as an empty id.
+    before the purge; while it opens, when the asker is told that it takes longer. `joined` holds those of
+    the two who are in it now; `erase_now` those who asked to erase at once. `done` lists what the erasure has
+    reached so far, for the receipt. `reminded`: whoever had not come was invited again. `met`: both were in
+    it and could write. `early` holds who went in or out of which room before we knew that it is this one.
+    Whoever is forgotten stands here as an empty id.
     """
 
     id: PairingId

@@ -191,7 +191,6 @@ unread = Table(
     "unread",
     metadata,
     _id(),
-    Column("session", Opaque, nullable=False, index=True),
     Column("since", Instant, nullable=False, index=True),
     _sealed(),
     info={"kept": "until its key comes, or one hour; then it is asked for again once"},

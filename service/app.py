@@ -15,14 +15,16 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import SystemRandom
+from typing import Literal
 
 import aiohttp
 
 from handlers import dispatch
 from handlers.words import Catalogue
-from schema.errors import AlongsideError, HomeserverRefused, Throttled, WorldError
-from schema.ids import DeviceId
-from schema.records import PeerRoom
+from schema.errors import AlongsideError, HomeserverRefused, SealBroken, Throttled, WorldError
+from schema.events import Verified
+from schema.ids import DeviceId, EventId
+from schema.records import Offer, PeerRoom
 from service import logs
 from service.clock import Clock, SystemClock
 from service.config import Settings
@@ -36,7 +38,7 @@ from service.matrix.identity import Identity, verify_published
 from service.matrix.keeper import Keeper, Known
 from service.matrix.sync import Sync
 from service.matrix.transport import Transport
-from service.matrix.verification import Own, Verification
+from service.matrix.verification import Ended, Own, Verification
 from service.outbox import Outbox
 from service.scheduler import Scheduler
 from service.store import Store
@@ -88,7 +90,7 @@ class Service:
         parts = {
             "inbox": self.engine.run(),
             "outbox": self.outbox.run(),
-            "schedule": self.scheduler.run(),
+            "schedule": self._keep_schedule(),
             "sync": self.sync.run(),
             "keeper": self._watch_keeper(),
             "stray rooms": self._close_stray_rooms(),
@@ -113,7 +115,7 @@ class Service:
 
     async def _watch_keeper(self) -> None:
         """Take in who joins and leaves peer rooms, for ever."""
-        async with self.store.transaction("keeper read") as transaction:
+        async with self.store.reading() as transaction:
             kept = await transaction.read_instance("keeper_sync")
         since = kept.decode() if kept else None
         pause = 1.0
@@ -180,6 +182,18 @@ class Service:
             except (WorldError, HomeserverRefused) as error:
                 _log.warning("the identity is not verified again", error=error)
 
+    async def _keep_schedule(self) -> None:
+        """Open the offers, then hand over what is due, for ever.
+
+        The first round of matching would otherwise open all of them in its own turn, and every other turn
+        would wait for it.
+        """
+        try:
+            await self.store.open_ahead(Offer)
+        except (WorldError, SealBroken) as error:
+            _log.warning("the offers are not opened ahead", error=error)
+        await self.scheduler.run()
+
     async def _erase(self) -> None:
         """Make what was deleted leave the disk as well: at the start, soon after a record's end, and always
         within a few seconds, since what a record's end still sends is deleted after that.
@@ -199,7 +213,7 @@ class Service:
             await asyncio.sleep(_ERASE_EVERY)
 
     async def _known_rooms(self) -> Known:
-        async with self.store.transaction("rooms read") as transaction:
+        async with self.store.reading() as transaction:
             rooms = await transaction.find(PeerRoom)
         return Known(
             rooms=[room.room for room in rooms if room.room is not None],
@@ -308,6 +322,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             Own(settings.desk_user, device, desk.machine.ed25519, identity.master),
             clock.now,
             desk.send_event,
+            lambda end: _tell_verified(end, desk, store, engine),
         )
         sync = Sync(desk_transport, desk, store, clock, engine.wake, verification)
         metrics.last_sync.set_function(lambda: sync.last_sync.timestamp() if sync.last_sync else 0.0)
@@ -327,6 +342,19 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             generation=generation,
             verified_at=clock.now(),
         )
+
+
+async def _tell_verified(end: Ended, desk: Client, store: Store, engine: Engine) -> None:
+    """Hand the end of a verification to the engine; of a stranger's nothing is taken in."""
+    if not desk.chats.direct_with(end.member):
+        return
+    outcome: Literal["done", "mismatch", "stopped"] = "mismatch" if end.mismatch else "stopped"
+    event = Verified(
+        EventId(f"verified {secrets.token_hex(16)}"), end.member, "done" if end.verified else outcome
+    )
+    async with store.transaction("verified") as transaction:
+        await transaction.take_in([event], desk.clock.now())
+    engine.wake()
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import resource
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Collection, Mapping
@@ -78,6 +79,9 @@ class _Program(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("\nStopped. What was done stays done; run it again to go on.", err=True)
+            ctx.exit(1)
         except OperatorError as error:
             tell(error)
             ctx.exit(2)
@@ -150,7 +154,7 @@ def _with_configuration(command: Callable[Concatenate[Path | None, P], None]) ->
     return click.option("--config", "-c", "place", type=_CONFIG, help="The configuration file.")(with_place)
 
 
-@program.command()
+@program.command(short_help="Run the service until it is told to stop.")
 @_with_configuration
 def run(place: Path | None) -> None:
     """Run the service until it is told to stop (SIGTERM or Ctrl-C)."""
@@ -206,6 +210,9 @@ class _Answers:
         self._ask = ask
         self._given = given
         self._files = files
+        self._way = "1"
+        self._registration: str | None = None
+        self._typed: dict[str, Access] = {}
         self.made = False
 
     def tell(self, line: str) -> None:
@@ -231,10 +238,34 @@ class _Answers:
             )
         return text
 
-    def _value(self, option: str, question: str, default: str | None = None, why: str = "") -> str:
+    def _value(
+        self,
+        option: str,
+        key: str,
+        question: str,
+        default: str | None = None,
+        why: str = "",
+        **names: str,
+    ) -> str:
+        """Return the value of `key`; whoever is asked is asked until it has the form that it must have."""
+
+        def formed(text: str) -> str:
+            value = _formed(key, text.strip(), names.get("server", ""))
+            if fault := config.fault_of(key, value):
+                raise click.UsageError(fault)
+            if value in names.values():
+                raise click.UsageError("The front desk and the keeper are two accounts.")
+            return value
+
         given = self._given.get(option)
+        if given and self._ask:
+            # Whoever answers the other questions hears of it now, and not after the last of them.
+            try:
+                return formed(given)
+            except click.UsageError as error:
+                raise OperatorError(f"--{option} cannot be taken", fix=error.message) from None
         if given:
-            return given
+            return _formed(key, given, names.get("server", ""))
         if not self._ask:
             raise OperatorError(
                 f"Nobody can be asked here, and --{option} is not given",
@@ -242,59 +273,70 @@ class _Answers:
             )
         if why:
             click.echo(_wrap(why))
-        return str(click.prompt(question, default=default, type=str)).strip()
+        return _prompt(question, default=default, formed=formed)
 
     # -- a new configuration
 
     def answers(self) -> Mapping[str, config.Toml]:
         """Return the keys of a new configuration."""
         if self._ask:
-            click.echo(_wrap("A few questions, then everything is made. Ctrl-C stops it; nothing is lost."))
+            click.echo(_wrap("A few questions, then everything is made. Ctrl-C stops it."))
             click.echo()
         url = self._value(
-            "homeserver", "Address of your homeserver", why="For example https://matrix.example.org"
+            "homeserver",
+            "homeserver.url",
+            "Address of your homeserver",
+            why="For example https://matrix.example.org",
         )
-        if "://" not in url:
-            url = f"https://{url}"
-        host = url.partition("://")[2].partition("/")[0]
+        host = url.partition("://")[2]
         name = self._value(
             "server-name",
+            "homeserver.server_name",
             "Name of your homeserver",
             host.removeprefix("matrix."),
             "What stands after the colon of your members' Matrix IDs.",
         )
         desk = self._value(
             "desk",
+            "desk.user",
             "Account of the front desk",
             "alongside",
             "The account that members write to. It is made, or signed in.",
+            server=name,
         )
         keeper = self._value(
             "keeper",
+            "keeper.user",
             "Account of the keeper",
             "alongside-keeper",
             "The account that opens and closes rooms. Nobody writes to it.",
+            server=name,
+            desk=desk,
         )
-        community = self._value("name", "Name of your community")
+        community = self._value("name", "community.name", "Name of your community")
         limits = self._secret("limits") or self._value(
             "limits",
+            "community.limits",
             "Your words",
             why="Say in one or two sentences what this is not and cannot do. Members are told it before"
             " anything else; nobody can write it for you.",
         )
         who_runs = self._value(
             "who-runs",
+            "community.who_runs",
             "Who runs the homeserver",
             why="Members are told who can see that two people shared a room.",
         )
         zone = self._given.get("zone") or (
-            self._value("zone", "Time zone, such as Europe/Berlin", "UTC") if self._ask else "UTC"
+            self._value("zone", "community.zone", "Time zone, such as Europe/Berlin", "UTC")
+            if self._ask
+            else "UTC"
         )
         values: dict[str, config.Toml] = {
             "homeserver.url": url,
             "homeserver.server_name": name,
-            "desk.user": _whole(desk, name),
-            "keeper.user": _whole(keeper, name),
+            "desk.user": desk,
+            "keeper.user": keeper,
             "community.name": community,
             "community.limits": limits,
             "community.who_runs": who_runs,
@@ -334,21 +376,22 @@ class _Answers:
                 fix=f"Give --{role}-password-file, or --{role}-token-file with --{role}-device, or"
                 " --registration-secret-file to register the account.",
             )
-        click.echo()
-        click.echo(
-            _wrap(
-                f"How is the {name} signed in? 1. With its password 2. With an access token made for this"
-                " program 3. Register it now, with Synapse's registration secret"
-            )
-        )
-        match click.prompt("1, 2 or 3", type=click.Choice(["1", "2", "3"]), default="1", show_choices=False):
+        click.echo(f"\nHow is the {name} signed in?")
+        click.echo("  1. With its password")
+        click.echo("  2. With an access token made for this program, and its device id")
+        click.echo("  3. Registered now, with Synapse's registration secret")
+        self._way = _prompt("1, 2 or 3", default=self._way, formed=_one_of_three)
+        match self._way:
             case "1":
-                return Access(password=_hidden(f"Password of the {name}"))
+                typed = Access(password=_hidden(f"Password of the {name}"))
             case "2":
                 token = _hidden("Access token")
-                return Access(token=token, device=DeviceId(str(click.prompt("Its device id", type=str))))
+                typed = Access(token=token, device=DeviceId(_prompt("Its device id")))
             case _:
-                return Access(registration_secret=_hidden("Registration secret"))
+                self._registration = self._registration or _hidden("Registration secret")
+                typed = Access(registration_secret=self._registration)
+        self._typed[role] = typed
+        return typed
 
     def password(self, role: str, user: str) -> str | None:
         """Return the account's password where an option says it."""
@@ -358,18 +401,56 @@ class _Answers:
             return password
         if (secret := self._secret("registration-secret")) is not None:
             return Access(registration_secret=secret).password_for(user)
-        return None
+        typed = self._typed.get(role)
+        return None if typed is None else typed.password_for(user)
+
+
+def _prompt(
+    question: str,
+    *,
+    default: str | None = None,
+    hide: bool = False,
+    formed: Callable[[str], str] = str.strip,
+) -> str:
+    """Ask at the terminal until `formed` takes the answer; it raises click.UsageError to have it asked again.
+
+    Ctrl-C ends the program at once: asyncio's own handler would only note it, and the question stay.
+    """
+
+    def taken(text: str) -> str:
+        try:
+            return formed(text)
+        except click.UsageError as error:
+            shown = "Error: "  # click's own word before it, which takes room on the first line.
+            raise click.UsageError(_wrap(shown + error.message).removeprefix(shown)) from None
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return str(click.prompt(question, default=default, hide_input=hide, value_proc=taken))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _hidden(question: str) -> str:
-    return str(click.prompt(question, hide_input=True, type=str)).strip()
+    return _prompt(question, hide=True)
 
 
-def _whole(user: str, server: str) -> str:
-    return user if user.startswith("@") else f"@{user}:{server}"
+def _one_of_three(text: str) -> str:
+    if text.strip() not in ("1", "2", "3"):
+        raise click.UsageError("Write 1, 2 or 3.")
+    return text.strip()
 
 
-@program.command()
+def _formed(key: str, text: str, server: str) -> str:
+    """What somebody writes shortly, as the configuration has it."""
+    if key == "homeserver.url":
+        return (text if "://" in text else f"https://{text}").rstrip("/")
+    if key in ("desk.user", "keeper.user"):
+        return text if text.startswith("@") else f"@{text}:{server}"
+    return text
+
+
+@program.command(short_help="Make all that is needed; run again, it goes on.")
 @click.option("--homeserver", metavar="URL", help="Address of the homeserver.")
 @click.option("--server-name", metavar="NAME", help="Its name, as in Matrix IDs.")
 @click.option(
@@ -548,7 +629,7 @@ async def _fingerprint(settings: config.Settings) -> str:
     from service.matrix.identity import kept_identity
     from service.store import Store
 
-    store = await Store.open(settings.database_url(), settings.sealing_key())
+    store = await Store.look(settings.database_url(), settings.sealing_key())
     try:
         identity = await kept_identity(store, settings.desk_user)
     finally:

@@ -21,7 +21,7 @@ from schema.effects import (
     SendText,
 )
 from schema.events import Delivered
-from schema.ids import OutboxId
+from schema.ids import MatrixId, OutboxId
 from service.matrix.client import Client
 from service.matrix.keeper import Keeper, Outcome
 
@@ -40,6 +40,7 @@ class Delivery:
         """
         room = None
         detail = ""
+        blocked: tuple[MatrixId, ...] = ()
         match effect:
             case SendText():
                 await self._desk.send_text(
@@ -57,6 +58,8 @@ class Delivery:
                 await self._desk.send_plain_answer(effect.room, effect.body, id)
             case OpenDirectChat():
                 room = await self._desk.create_direct_chat(effect.member)
+                if self._desk.private(room, effect.member):
+                    detail = "there"
             case JoinRoom():
                 await self._desk.join(effect.room)
             case LeaveRoom():
@@ -65,7 +68,8 @@ class Delivery:
                     if effect.all_with in other.members and other.room != effect.room:
                         await self._desk.leave(other.room)
             case OpenPeerRoom():
-                room = await self._keeper.open(effect.pairing, effect.members)
+                made = await self._keeper.open(effect.pairing, effect.members, again=again)
+                room, blocked = made.room, made.blocked
             case InviteAgain():
                 await self._keeper.invite_again(effect.room, effect.member)
             case LetWrite():
@@ -78,7 +82,7 @@ class Delivery:
                 detail = _reached(await self._keeper.empty(effect.room, effect.members))
             case PurgePeerRoom():
                 detail = await self._keeper.purge(effect.room)
-        return Delivered(effect, room, detail)
+        return Delivered(effect, room, detail, blocked)
 
 
 def _reached(outcome: Outcome) -> str:

@@ -194,7 +194,7 @@ def _public(key: object) -> str:
 
 async def _kept(settings: Settings, user: MatrixId) -> str | None:
     try:
-        store = await Store.open(settings.database_url(), settings.sealing_key())
+        store = await Store.look(settings.database_url(), settings.sealing_key())
     except AlongsideError:
         return None
     try:
@@ -254,15 +254,10 @@ async def _limits(settings: Settings, admin: Transport | None) -> tuple[State, s
 
 
 async def _database(settings: Settings) -> tuple[State, str, str]:
-    file = settings.database_file()
-    if file is not None and not file.exists():
-        return "fail", f"there is none: {file}", "Run `alongside init`, or put a backup there."
+    store = await Store.look(settings.database_url(), settings.sealing_key())
+    await store.close()
     try:
-        async with Lease.take(settings.database_url()) as lease:
-            store = await Store.open(settings.database_url(), settings.sealing_key(), lease)
-            await store.close()
-            return "ok", "opens with the sealing key; no service runs on it now", ""
+        await Lease.see_free(settings.database_url())
     except LeaseHeld as held:
-        store = await Store.open(settings.database_url(), settings.sealing_key())
-        await store.close()
         return "ok", f"opens with the sealing key. {held.problem}", ""
+    return "ok", "opens with the sealing key; no service runs on it now", ""

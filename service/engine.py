@@ -1,14 +1,16 @@
-"""One event, one turn, one transaction: the only path by which anything changes.
+"""One event, one turn, whole or not at all: the only path by which anything changes.
 
 Guards: turns run one at a time and await only the database; records, effects and the mark that the event was
-handled are committed together, and only then does the outbox learn of the effects. A turn that fails changes
-nothing. What fails again and again is set aside, and its sender is told to send it again: one bad event never
-stops the others.
+handled are committed together, and only then does the outbox learn of the effects. Events that wait together
+share a commit, since the disk takes longer for one than their turns do; where one of them fails, nothing of
+it happened, and each is handled alone. A turn that fails changes nothing. What fails again and again is set
+aside, and its sender is told to send it again: one bad event never stops the others.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from random import Random
 
 from schema.community import Community
@@ -19,7 +21,7 @@ from schema.states import Standing
 from service import logs
 from service.clock import Clock
 from service.outbox import Outbox, lane
-from service.store import InboxRow, Store, Transaction
+from service.store import InboxRow, OutboxRow, Store, Transaction
 from service.turn import Turn, Words
 from service.web import Metrics
 
@@ -30,6 +32,8 @@ _TRIES = 3
 """How often an event from Matrix may fail before it is set aside."""
 _ROWS = 100
 """Events read from the inbox at once."""
+_TOGETHER, _TOGETHER_WITHIN = 16, 0.05
+"""Turns that share a commit at most; seconds after which no more join, since their answers wait for it."""
 _LONGEST_PAUSE = 30.0
 """Seconds between two tries while the database is not to be had."""
 
@@ -88,10 +92,10 @@ class Engine:
         self._waiting.clear()
         while True:
             try:
-                async with self._store.transaction("inbox read") as transaction:
+                async with self._store.reading() as transaction:
                     rows = await transaction.inbox(limit=_ROWS, after=after)
                 self._metrics.inbox.set(len(rows))
-                handled = [await self._handle_row(row) for row in rows]
+                handled = await self._handle(rows)
                 if False not in handled:
                     if len(rows) < _ROWS:
                         self._metrics.inbox.set(handled.count(None))
@@ -106,11 +110,52 @@ class Engine:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _handle_row(self, row: InboxRow) -> bool | None:
-        """Handle one event; whether it is out of the inbox, None where it waits until its chat is known."""
+    async def _handle(self, rows: Sequence[InboxRow]) -> list[bool | None]:
+        """Handle events in their order; for each of them what `_handle_row` gives."""
+        handled: list[bool | None] = []
+        while len(handled) < len(rows):
+            rest = rows[len(handled) :]
+            # One that failed before would take its neighbours with it again.
+            some = list(takewhile(lambda row: not row.failures, rest[:_TOGETHER])) or rest[:1]
+            together = await self._handle_together(some) if len(some) > 1 else []
+            handled += together or [await self._handle_row(row) for row in some]
+        return handled
+
+    async def _handle_together(self, rows: Sequence[InboxRow]) -> list[bool | None]:
+        """Handle the first of `rows`, as many as the time allows, with one commit; none where one failed."""
+        handled: list[bool | None] = []
+        begun: list[tuple[type[Event], float]] = []
+        effects: list[OutboxRow] = []
+        waiting = set(self._waiting)
+        start = self._clock.monotonic()
+        try:
+            async with self._store.transaction("turns") as transaction:
+                for row in rows:
+                    now = self._clock.monotonic()
+                    if handled and now - start > _TOGETHER_WITHIN:
+                        break
+                    event = self._ready(row)
+                    if event is not None:
+                        begun.append((type(event), now))
+                        effects += await self._take_turn(transaction, event)
+                        await transaction.handled(row.seq)
+                    handled.append(None if event is None else True)
+        except WorldError:
+            # The commit may have happened all the same: its effects must not wait for the next start.
+            self._outbox.look()
+            raise
+        except LeaseHeld:
+            raise
+        except Exception as error:  # noqa: BLE001  Alone each of them shows whether it was the bad one.
+            _log.warning("turns are taken one by one", error=error, count=len(rows))
+            self._waiting = waiting
+            return []
+        self._after(transaction, effects, begun)
+        return handled
+
+    def _ready(self, row: InboxRow) -> FromMatrix | None:
+        """The event as its turn is to see it, or None where it waits until its chat is known."""
         event: FromMatrix = row.event
-        if isinstance(event, Unreadable):
-            self._metrics.unreadable.inc()
         if isinstance(event, Message | Unreadable):
             standing = self._standing(event.room, event.sender)
             if standing is Standing.UNKNOWN or event.room in self._waiting:
@@ -119,6 +164,13 @@ class Engine:
                 return None
             private, changed = standing is Standing.PRIVATE, standing is Standing.CHANGED
             event = replace(event, private=private, changed=changed)
+        return event
+
+    async def _handle_row(self, row: InboxRow) -> bool | None:
+        """Handle one event; whether it is out of the inbox, None where it waits until its chat is known."""
+        event = self._ready(row)
+        if event is None:
+            return None
 
         async def handled(transaction: Transaction) -> None:
             await transaction.handled(row.seq)
@@ -183,24 +235,42 @@ class Engine:
     async def _run_turn(
         self, event: Event, name: str, also: Callable[[Transaction], Awaitable[None]] | None
     ) -> None:
-        now, begun = self._clock.now(), self._clock.monotonic()
+        begun = self._clock.monotonic()
         async with self._store.transaction(f"turn {name}") as transaction:
-            turn = Turn(
-                event=event,
-                now=now,
-                records=transaction,
-                community=self._community,
-                words=self._words,
-                identify=self._store.member_id,
-                random=self._random,
-            )
-            await self._dispatch(turn)
-            rows = await transaction.add_effects([(lane(effect), effect) for effect in turn.effects], now)
+            effects = await self._take_turn(transaction, event)
             if also is not None:
                 await also(transaction)
-        if rows:
-            self._outbox.add(rows)
-        self._metrics.turn(type(event), self._clock.monotonic() - begun)
+        self._after(transaction, effects, [(type(event), begun)])
+
+    async def _take_turn(self, transaction: Transaction, event: Event) -> list[OutboxRow]:
+        """One event's turn within `transaction`; the effects that are delivered once it is committed."""
+        now = self._clock.now()
+        turn = Turn(
+            event=event,
+            now=now,
+            records=transaction,
+            community=self._community,
+            words=self._words,
+            identify=self._store.member_id,
+            random=self._random,
+        )
+        await self._dispatch(turn)
+        return await transaction.add_effects([(lane(effect), effect) for effect in turn.effects], now)
+
+    def _after(
+        self,
+        transaction: Transaction,
+        effects: Sequence[OutboxRow],
+        begun: Sequence[tuple[type[Event], float]],
+    ) -> None:
+        """Tell everybody of a commit; `begun` has the kind of each of its turns and when it began."""
+        if effects:
+            self._outbox.add(effects)
+        ended = self._clock.monotonic()
+        for kind, at in begun:
+            self._metrics.turn(kind, ended - at)
+            if kind is Unreadable:
+                self._metrics.unreadable.inc()
         self.wake_scheduler(transaction)
         if transaction.deleted:
             self.erased.set()

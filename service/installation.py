@@ -38,6 +38,7 @@ from service.matrix.accounts import (
     versions,
 )
 from service.matrix.client import Client
+from service.matrix.crypto_store import device_of
 from service.matrix.identity import establish, publish_keeper_master
 from service.matrix.transport import Transport, client_path
 from service.store import Store
@@ -296,9 +297,9 @@ async def _token(
         else (settings.keeper_user, settings.keeper.device_id)
     )
     access = asking.access(role, user)
+    account = await _account(settings, opened, role, user, access.device or device or _DEVICE_NAME, access)
     if access.device is not None and access.device != device:
         change_device(place, role, access.device)
-    account = await _account(settings, opened, role, user, access.device or device or _DEVICE_NAME, access)
     write_secretly(settings.pending[f"{role}.token"], account.token + "\n")
     asking.tell(f"Signed the {_NAMES[role]} in")
     return account.token, access.password_for(user)
@@ -353,13 +354,12 @@ async def _cross_sign(
 async def _take_device(store: Store, device: DeviceId) -> None:
     """Let go of another device's encryption state: its keys can decrypt nothing that is sent to this one."""
     async with store.transaction("take device") as transaction:
-        kept = await transaction.read_instance("desk_device")
-        if kept == device.encode():
-            return
-        if kept is not None:
-            rows = await transaction.read_crypto()
+        rows = await transaction.read_crypto()
+        # The rows themselves say whose they are: a start with a device that was given up may have made them.
+        if device_of(rows) not in (None, device):
             await transaction.write_crypto({(kind, row): None for kind, row, _ in rows})
-        await transaction.write_instance("desk_device", device.encode())
+        if await transaction.read_instance("desk_device") != device.encode():
+            await transaction.write_instance("desk_device", device.encode())
 
 
 async def rotate_key(settings: Settings, kept: str) -> Path:

@@ -65,6 +65,19 @@ class Lease:
         finally:
             await lock.free()
 
+    @classmethod
+    async def see_free(cls, url: str) -> None:
+        """Raise LeaseHeld if somebody holds the lease on the database at `url`; nothing is made or kept.
+
+        Raises OperatorError where the server refuses us, Unreachable where there is none.
+        """
+        address = address_of(url)
+        path = file_of(address)
+        if path is None:
+            await (await _Advisory.take(address, "")).free()
+        else:
+            _File.see_free(path)
+
     @property
     def held(self) -> bool:
         """Whether the lock is still ours, as far as this process knows without asking."""
@@ -92,6 +105,10 @@ def _held_by(holder: str) -> LeaseHeld:
     )
 
 
+def _lock_of(database: Path) -> Path:
+    return database.with_name(database.name + ".lease")
+
+
 class _File:
     """`flock` on a file that stays: the kernel frees the lock when the process ends, however it ends."""
 
@@ -101,7 +118,7 @@ class _File:
 
     @classmethod
     def take(cls, database: Path, holder: str) -> "_File":
-        path = database.with_name(database.name + ".lease")
+        path = _lock_of(database)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -118,6 +135,22 @@ class _File:
             os.close(descriptor)
             raise cannot_write(error) from None
         return cls(path, descriptor)
+
+    @staticmethod
+    def see_free(database: Path) -> None:
+        try:
+            descriptor = os.open(_lock_of(database), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise cannot_write(error) from None
+        try:
+            # Shared, so that two who look do not see one another; closing the file gives it back.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _held_by(os.pread(descriptor, 256, 0).decode(errors="replace")) from None
+        finally:
+            os.close(descriptor)
 
     def held(self) -> bool:
         return self._descriptor is not None

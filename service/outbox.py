@@ -158,7 +158,7 @@ class Outbox:
             raise several.exceptions[0] from None
 
     async def _read(self) -> list[OutboxRow]:
-        async with self._store.transaction("outbox read") as transaction:
+        async with self._store.reading() as transaction:
             # Those that were put off as well: a lane waits for its first row here, not in the database.
             rows = await transaction.outbox(self._clock.now() + timedelta(days=365), limit=1_000_000)
             # Still inside: what is delivered meanwhile is not dropped before it is known here.

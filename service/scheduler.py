@@ -61,7 +61,7 @@ class Scheduler:
                 await self._hand_over()
                 await self._keep_house()
                 self._woken.clear()
-                async with self._store.transaction("due read") as transaction:
+                async with self._store.reading() as transaction:
                     self._next = await transaction.next_due()
             except LeaseHeld:
                 raise
@@ -76,7 +76,7 @@ class Scheduler:
         while True:
             now = self._clock.now()
             self._passed_over = {due: until for due, until in self._passed_over.items() if until > now}
-            async with self._store.transaction("due read") as transaction:
+            async with self._store.reading() as transaction:
                 found = await transaction.due(now, limit=_AT_ONCE + len(self._passed_over))
             ready = [due for due in found if due not in self._passed_over]
             if not ready:

@@ -36,11 +36,13 @@ class Records(Protocol):
 class Words(Protocol):
     """The catalogue: `text` gives sentence `key` in `language` with `values` put in.
 
-    Raises KeyError for a sentence or a value that is not there: our bug, never the member's. `commands`
-    gives every word that is a command, and its sentence's key. `when` says an instant in an IANA zone with
-    its distance from now, `duration` a length of time, `listing` joins items.
+    Raises KeyError for a sentence or a value that is not there: our bug, never the member's. `version` names
+    the catalogue of a language as it is now: it changes with every sentence in it. `commands` gives every
+    word that is a command, and its sentence's key. `when` says an instant in an IANA zone with its distance
+    from now, `duration` a length of time, `listing` joins items.
     """
 
+    def version(self, language: str) -> str: ...
     def text(self, language: str, key: str, /, **values: object) -> str: ...
     def commands(self, language: str) -> Mapping[str, str]: ...
     def when(self, instant: datetime, zone: str, now: datetime, language: str) -> str: ...

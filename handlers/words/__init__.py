@@ -5,10 +5,12 @@ person typed is put in as it is and never read as a template; a time is said as 
 zone, with its distance from now.
 """
 
+import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from gettext import c2py
+from io import BytesIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -32,10 +34,11 @@ class Catalogue:
     def __init__(self, places: Mapping[str, Path] | None = None) -> None:
         found = places or {file.stem: file for file in sorted(_PLACE.glob("*.po"))}
         self._catalogs: dict[str, Catalog] = {}
+        self._versions: dict[str, str] = {}
         for language, file in found.items():
-            with file.open("rb") as lines:
-                self._catalogs[language] = read_po(lines, locale=language, abort_invalid=True)
-
+            raw = file.read_bytes()
+            self._catalogs[language] = read_po(BytesIO(raw), locale=language, abort_invalid=True)
+            self._versions[language] = f"{language}-{hashlib.sha256(raw).hexdigest()[:8]}"
         self._commands = {language: self._read_commands(language) for language in found}
 
     @property
@@ -46,6 +49,10 @@ class Catalogue:
     def keys(self, language: str) -> frozenset[str]:
         """Every sentence's key in `language`."""
         return frozenset(_key(message.id) for message in self._catalogs[language] if message.id)
+
+    def version(self, language: str) -> str:
+        """The language and the first eight digits of its .po file's SHA-256: "en-1f2e3d4c"."""
+        return self._versions[language]
 
     def text(self, language: str, key: str, /, **values: object) -> str:
         """Sentence `key` with `values` put in; where it has plural forms, `n` chooses.

@@ -6,7 +6,7 @@ before credentials, credentials before the file; a relative path starts at the c
 """
 
 from service.config.forms import Secret, Toml, read_key, say_length, sqlite_url
-from service.config.loading import DEFAULT_FILE, load
+from service.config.loading import DEFAULT_FILE, fault_of, load
 from service.config.reading import OTHER_VARIABLES
 from service.config.sections import KEYS, SECTIONS, Key, WebSection
 from service.config.settings import Settings
@@ -23,6 +23,7 @@ __all__ = [
     "Toml",
     "WebSection",
     "example",
+    "fault_of",
     "load",
     "read_key",
     "render",

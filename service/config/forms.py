@@ -10,11 +10,21 @@ import re
 import zoneinfo
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
+from service.core.sizes import weight
+
+if TYPE_CHECKING:
+    from service.config.sections import PlaceTable
+
 KEY_LENGTH = 32
+LARGEST_PLACES = 9_000
+"""Bytes; the rest of a message is for the sentences around them."""
+PLACE_WORDS = 250
+"""Bytes that the sentences of one place take beside its own words, in any language."""
 SQLITE, _POSTGRESQL = "sqlite+aiosqlite", "postgresql+asyncpg"
 
 Toml = str | int | bool | list[str] | list[dict[str, str]]
@@ -82,7 +92,8 @@ def homeserver_url(text: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise Wrong("is not the address of a homeserver") from None
-    if not host or port == 0 or parts.scheme not in ("http", "https") or not text.isprintable():
+    written = text.isprintable() and " " not in text
+    if not host or port == 0 or parts.scheme not in ("http", "https") or not written:
         raise Wrong("is not the address of a homeserver")
     if parts.username is not None or parts.password is not None:
         raise Wrong("holds a user or a password")
@@ -188,10 +199,19 @@ def few(number: int) -> int:
 
 
 def different(items: tuple[str, ...]) -> tuple[str, ...]:
-    """At most 20 texts, none twice, whatever their case."""
-    if len(items) > 20 or len({item.casefold() for item in items}) != len(items):
-        raise Wrong("has more than 20 entries, or one twice")
+    """At most 12 texts, none twice, whatever their case."""
+    if len(items) > 12 or len({item.casefold() for item in items}) != len(items):
+        raise Wrong("has more than 12 entries, or one twice")
     return items
+
+
+def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
+    """Places that one message holds together."""
+    texts = [text for place in places for text in place.model_dump().values()]
+    size = sum(map(weight, texts)) + len(places) * PLACE_WORDS
+    if size > LARGEST_PLACES:
+        raise Wrong(f"take {size} bytes of a message together, and {LARGEST_PLACES} fit")
+    return places
 
 
 def as_tuple(value: object) -> object:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from schema.errors import ConfigurationErrors
 from service.config.checks import check_together, unwise
 from service.config.reading import Reading
-from service.config.sections import BY_NAME, PLACE_KEYS, PREFIX
+from service.config.sections import BY_NAME, PLACE_KEYS, PREFIX, SECTIONS
 from service.config.settings import ATTRIBUTE, Settings
 
 DEFAULT_FILE = "alongside.toml"
@@ -56,6 +56,20 @@ def load(
     settings._pending = reading.pending
     settings._warnings = (*reading.warnings, *unwise(settings))
     return settings
+
+
+def fault_of(dotted: str, value: str) -> str:
+    """What is wrong with one value of the key `dotted`, for whoever types it; empty where nothing is."""
+    key = BY_NAME[dotted]
+    try:
+        SECTIONS[key.section].model_validate({key.name: value})
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_context=True, include_input=False):
+            if fault["loc"][0] == key.name:
+                said = fault.get("ctx", {}).get("error", "is not of the form that it must have")
+                # Quotes belong to the file, not to what is typed.
+                return f"That {said}. Write {key.says.form.replace(' in quotes', '')}."
+    return ""
 
 
 def _validate(reading: Reading) -> Settings | None:

@@ -133,6 +133,11 @@ class Reading:
     def take_file(self, path: Path) -> None:
         try:
             raw = _read_file(path)
+        except FileNotFoundError:
+            self.problem(
+                f"There is no configuration {path}", "Correct the path, or make it with `alongside init`."
+            )
+            return
         except OSError as error:
             self.problem(
                 f"The configuration {path} cannot be read ({_why(error)})", "Let the service's user read it."

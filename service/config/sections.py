@@ -230,7 +230,7 @@ class CommunitySection(Section):
         BeforeValidator(forms.as_tuple),
         AfterValidator(forms.different),
         Says(
-            "Topics that members can choose from, in this order; they may be none.",
+            "Topics that members can choose from, in this order: none to twelve, read out five at a time.",
             'short texts, such as ["burnout", "grief"]',
         ),
     ] = ()
@@ -247,7 +247,11 @@ class CommunitySection(Section):
     places: Annotated[
         tuple[PlaceTable, ...],
         BeforeValidator(forms.as_tuple),
-        Says("The community's own list of places to reach, for `help now`.", "[[community.places]] tables"),
+        AfterValidator(forms.fits),
+        Says(
+            "The community's own list of places to reach, for `help now`.",
+            "[[community.places]] tables, few and short enough for one message",
+        ),
     ] = ()
 
 

@@ -141,6 +141,7 @@ class Settings(Section):
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,
             purges=self.admin.token is not None,
+            keeper=self.keeper_user,
         )
 
     def listing(self) -> Iterator[tuple[str, str, str]]:

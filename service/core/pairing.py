@@ -185,9 +185,9 @@ def advance_pairing(record: Pairing, move: PairingMove, now: datetime) -> tuple[
         return replace(record, state=state, due_at=None, card="", fear=""), ()
     if state is PairingState.DECLINED:
         # The peer's words have been seen as far as they will be; the hour stays for the peer.
-        return replace(record, state=state, due_at=record.until, card="", fear=""), ()
+        return replace(record, state=state, due_at=record.until, card="", fear="", consent=None), ()
     if state is PairingState.STEPPED_BACK:
         return replace(record, state=state), ()
     told = move is PairingMove.LAPSE and record.state in (PairingState.PROPOSED, PairingState.DECLINED)
     tell = (Tell(record.peer, "pairing.not_this_time", notice=True),) if told else ()
-    return replace(record, state=state, due_at=None, card="", fear=""), tell
+    return replace(record, state=state, due_at=None, card="", fear="", consent=None), tell

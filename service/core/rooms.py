@@ -8,7 +8,7 @@ refuses is said in the receipt and holds nothing up. A reason that is one person
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schema.community import Timings
 from schema.effects import (
@@ -32,10 +32,15 @@ Step = tuple[Effect | Tell, ...]
 
 @dataclass(frozen=True)
 class Opened:
-    """The keeper made the room and invited `members`."""
+    """The keeper made the room and invited `members`, but for those in `blocked`, who take no invitation.
+
+    `keeper` is the address that they are to allow.
+    """
 
     room: RoomId
     members: tuple[MatrixId, ...]
+    blocked: tuple[MatrixId, ...] = ()
+    keeper: MatrixId = MatrixId("")
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,7 @@ Move = (
 )
 
 MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
-    RoomState.OPENING: frozenset({Opened, Refused, Early, Close, Forget}),
+    RoomState.OPENING: frozenset({Opened, Refused, Early, Close, Forget, TimeIsUp}),
     RoomState.OPEN: frozenset({Joined, Left, Writable, Close, Forget, TimeIsUp}),
     RoomState.CLOSING: frozenset({Opened, Refused, Joined, Left, Muted, Forget}),
     RoomState.READABLE: frozenset({Joined, Left, EraseNow, Forget, TimeIsUp}),
@@ -159,6 +164,10 @@ MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
     RoomState.FAILED: frozenset(),
 }
 """What may happen in each state; everything else is illegal."""
+
+WORTH_A_WORD = timedelta(seconds=2)
+"""How long the last yes may go unanswered while the room opens. Sooner, the room itself is the answer, and a
+word would compete with it for the homeserver."""
 
 LIVE = (RoomState.OPENING, RoomState.OPEN)
 """The two are together, or about to be."""
@@ -225,7 +234,7 @@ def begin(pairing: Pairing, asker: MatrixId, peer: MatrixId, now: datetime) -> t
         made_at=now,
         length=pairing.length,
         ends_at=now + pairing.length,
-        due_at=None,
+        due_at=now + WORTH_A_WORD,
         asker_matrix_id=asker,
         peer_matrix_id=peer,
     )
@@ -240,8 +249,8 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
     if not allows(record, move):
         raise IllegalMove("peer room", record.state, type(move).__name__)
     match move:
-        case Opened(room, members):
-            return _opened(replace(record, room=room, early=()), members, now, timings)
+        case Opened(room):
+            return _opened(replace(record, room=room, early=()), move, now, timings)
         case Refused(ending):
             return replace(record, state=RoomState.FAILED, due_at=None, ending=record.ending or ending), ()
         case Joined(member):
@@ -295,23 +304,34 @@ def _room(record: PeerRoom) -> RoomId:
     return record.room
 
 
+def _matrix_id(record: PeerRoom, member: MemberId) -> MatrixId:
+    return record.asker_matrix_id if member == record.asker else record.peer_matrix_id
+
+
 def _matrix_ids(record: PeerRoom) -> tuple[MatrixId, ...]:
     return tuple(one for one in (record.asker_matrix_id, record.peer_matrix_id) if one)
 
 
-def _opened(
-    record: PeerRoom, members: tuple[MatrixId, ...], now: datetime, timings: Timings
-) -> tuple[PeerRoom, Step]:
+def _opened(record: PeerRoom, move: Opened, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
     room = _room(record)
     if record.state is RoomState.CLOSING:
         # It ended before it was there. Nobody wrote in it, so there is nothing to read; and whoever was
         # forgotten meanwhile was invited all the same.
         gone = replace(record, state=RoomState.REMOVING, ends_at=now, done=("never_used",))
-        return gone, (EmptyPeerRoom(record.id, room, members),)
+        return gone, (EmptyPeerRoom(record.id, room, move.members),)
     ends_at = now + record.length
-    opened = replace(record, state=RoomState.OPEN, ends_at=ends_at, due_at=min(ends_at, now + timings.join))
+    again = now + min(timings.join, record.length / 2)
+    opened = replace(record, state=RoomState.OPEN, ends_at=ends_at, due_at=again)
     values = (("ends", ends_at), ("length", record.length), ("reading", timings.reading))
-    return opened, tuple(Tell(one, "room.opened", values) for one in people(opened))
+    how = (*values, ("again", again), ("keeper", move.keeper))
+    # Whoever blocks invitations hears it alone; the other sees what they see of anybody who is not in yet.
+    tells = (
+        Tell(one, "room.opened_blocked", how)
+        if _matrix_id(opened, one) in move.blocked
+        else Tell(one, "room.opened", values)
+        for one in people(opened)
+    )
+    return opened, tuple(tells)
 
 
 def _close(record: PeerRoom, ending: Ending) -> tuple[PeerRoom, Step]:
@@ -342,7 +362,7 @@ def _redact(record: PeerRoom) -> tuple[PeerRoom, Step]:
 
 
 def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
-    matrix_id = record.asker_matrix_id if member == record.asker else record.peer_matrix_id
+    matrix_id = _matrix_id(record, member)
     before = record
     if record.state in LIVE:
         record, effects = _close(record, Ending.FORGOTTEN)
@@ -368,6 +388,8 @@ def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
 
 
 def _time_is_up(record: PeerRoom, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+    if record.state is RoomState.OPENING:
+        return replace(record, due_at=None), (Tell(record.asker, "consent.opening", notice=True),)
     if record.state is RoomState.READABLE:
         return _redact(record)
     if record.state is RoomState.SETTLING:
@@ -380,7 +402,6 @@ def _time_is_up(record: PeerRoom, now: datetime, timings: Timings) -> tuple[Peer
     closes = min(record.ends_at, now + timings.join)
     waits = replace(record, reminded=True, due_at=closes)
     missing = [one for one in people(record) if one not in record.ever_joined]
-    ids = {record.asker: record.asker_matrix_id, record.peer: record.peer_matrix_id}
-    again = tuple(InviteAgain(record.id, _room(record), ids[one]) for one in missing)
+    again = tuple(InviteAgain(record.id, _room(record), _matrix_id(record, one)) for one in missing)
     remind = tuple(Tell(one, "room.reminder", (("until", closes),)) for one in missing)
     return waits, (*again, *remind)

@@ -4,6 +4,7 @@ Guards:
 - Never plain: a message leaves only encrypted, only into a room where the desk and one member are joined and
   nobody else is joined or invited, and only to an identity that the member stands by. The one exception is
   the fixed answer in a room that was never encrypted.
+- What is too large for an event of 16 KiB is refused here, for good.
 - A send has a deadline and waits for no other room. In the steady state it is one encryption and one request,
   without the database.
 - After a failed commit the machine is dropped and loaded again, since memory is ahead of the disk then.
@@ -20,7 +21,9 @@ from nio.api import Api
 from schema.errors import HomeserverRefused, IdentityChanged, IdentityLost, Malformed, NotPrivate, Unreachable
 from schema.ids import DeviceId, EventId, MatrixId, OutboxId, RoomId
 from schema.states import Standing
+from service import logs
 from service.clock import Clock
+from service.core.sizes import LARGEST_BODY
 from service.matrix import border
 from service.matrix.chats import Chat, Chats
 from service.matrix.crypto_store import CryptoRows, Records
@@ -30,6 +33,8 @@ from service.matrix.machine import Machine
 from service.matrix.messages import ALONGSIDE_ID, text_content
 from service.matrix.sharing import Sharing
 from service.matrix.transport import NO_TOKEN, Transport, client_path
+
+_log = logs.get("service.matrix")
 
 CHAT_TAG = "org.alongside.chat"
 """Where the keyed hash of a member stands in the creation content of the chat that the desk made for them."""
@@ -42,6 +47,8 @@ _ACQUAINTANCE = timedelta(seconds=1.5)
 what came before it had looked our device up.
 """
 _UPLOADS_IN_A_ROW = 5
+_LARGEST_CONTENT = LARGEST_BODY + 500
+"""Bytes of an event's content: the body, and what stands beside it."""
 
 
 class Client:
@@ -364,6 +371,13 @@ class Client:
             again=again,
         )
 
+    @staticmethod
+    def _bound(content: Mapping[str, Any], call: str) -> None:
+        """Refuse for good what would be too large; a server on the way might refuse it, and never say so."""
+        if len(Api.to_canonical_json(dict(content)).encode()) > _LARGEST_CONTENT:
+            _log.error("a message is too large", call=call)
+            raise HomeserverRefused(413, "M_TOO_LARGE", call)
+
     async def send_event(
         self,
         room: RoomId,
@@ -376,6 +390,7 @@ class Client:
         again: bool = False,
     ) -> EventId:
         """Send any event encrypted, under the rules of `send_text`."""
+        self._bound(content, "send")
         try:
             async with asyncio.timeout(self._patience), self._lock(room):
                 if again and (found := await self.find_sent(room, transaction)) is not None:
@@ -423,6 +438,7 @@ class Client:
         else:
             raise NotPrivate("the room is encrypted")
         content = {**text_content(body, True), ALONGSIDE_ID: transaction}
+        self._bound(content, "send plain")
         plain = Api.room_send(NO_TOKEN, room, "m.room.message", content, transaction)
         return self._sent(await self.transport.ask("send plain", plain))
 

@@ -78,7 +78,7 @@ class Transaction(Protocol):
     async def write_crypto(self, rows: Mapping[Row, bytes | None]) -> None: ...
     async def read_chats(self) -> Sequence[tuple[str, bytes]]: ...
     async def write_chats(self, rows: Mapping[str, bytes | None]) -> None: ...
-    async def keep_unread(self, event_id: EventId, session: str, raw: bytes, since: datetime) -> None: ...
+    async def keep_unread(self, event_id: EventId, raw: bytes, since: datetime) -> None: ...
     async def unread_since(self, before: datetime) -> Sequence[Unread]: ...
     async def drop_unread(self, ids: Collection[str]) -> None: ...
 
@@ -147,6 +147,14 @@ class Correspondent:
 
     user: MatrixId
     sessions: list[OlmSession]
+
+
+def device_of(kept: Iterable[tuple[str, str, bytes]]) -> str | None:
+    """Return the device that the `kept` rows are the encryption state of; None where there is no account."""
+    for kind, _, row in kept:
+        if kind == "account":
+            return str(json.loads(row)["device"])
+    return None
 
 
 class SealedStore(MatrixStore):

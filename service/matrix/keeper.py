@@ -10,7 +10,8 @@ it stopped. Sources: spec v1.18 "Rooms", MSC4291 (room version 12), Synapse's ad
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,9 +32,13 @@ Outcome = Literal["done", "partly", "outside"]
 longer in the room and nothing can be done or known."""
 
 _CREATE_DEADLINE = 60.0
+_COURTESY = 2.0
+"""Seconds that a sync waits, at most, for rooms that are being made: each event of theirs would wake it."""
 _PURGE_DEADLINE = 20.0
 """Seconds that a purge is watched; a longer one goes on without us."""
 _PRESENT = ("join", "invite", "knock")
+_BLOCKED = "M_INVITE_BLOCKED"
+"""The invited person takes no such invitation (spec v1.18, "Invite permission")."""
 
 _STATE: dict[str, JSON] = {
     "m.room.encryption": {"algorithm": "m.megolm.v1.aes-sha2"},
@@ -63,6 +68,14 @@ class Memberships:
 
     events: tuple[PeerMembership, ...]
     next_batch: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """A peer room that is there; those in `blocked` take no invitation to it."""
+
+    room: RoomId
+    blocked: tuple[MatrixId, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +116,7 @@ class Keeper:
         self._name = name
         self._tags: dict[RoomId, str] = {}
         self._unsure: set[str] = set()
+        self._making: set[asyncio.Event] = set()
         self._redacting: dict[RoomId, str] = {}
         self._refused: dict[RoomId, set[EventId]] = {}
 
@@ -111,15 +125,19 @@ class Keeper:
         answer = await query_keys(self._transport, self._user_id, "keeper keys query")
         return not section(answer, "device_keys", self._user_id)
 
-    async def open(self, pairing: PairingId, members: Sequence[MatrixId]) -> RoomId:
+    async def open(self, pairing: PairingId, members: Sequence[MatrixId], *, again: bool = True) -> Made:
         """The peer room of `pairing`, encrypted, muted, with `members` invited: made now, or found again.
 
-        Raises KeeperNotDeaf before anything is made, and HomeserverRefused where an invitation is refused for
-        good (`M_INVITE_BLOCKED`: the member blocks invitations); `body["member"]` then says whose, and the
-        room is gone again.
+        `again`: an earlier try may have come to something, so it is looked for first. Who blocks invitations
+        is left out and named. Raises KeeperNotDeaf before anything is made, and HomeserverRefused where an
+        invitation is refused for good in another way; the room is gone again then.
         """
         tag = self._tag(pairing)
-        deaf, found = await asyncio.gather(self.deaf(), self._tagged())
+        if again:
+            deaf, found = await asyncio.gather(self.deaf(), self._tagged())
+        else:
+            # Of a first try nothing can be there, and each request takes the homeserver's time.
+            deaf, found = await self.deaf(), {}
         if not deaf:
             raise KeeperNotDeaf(
                 "The keeper has a device with encryption keys, so no peer room is opened",
@@ -128,11 +146,23 @@ class Keeper:
             )
         if tag in found.values() and (room := await self._find(tag)) is not None:
             return await self._invite_rest(room, members)
-        made = await self._create(tag, members)
-        if tag in self._unsure and (room := await self._find(tag)) not in (None, made):
+        with self._makes():
+            made = await self._create(tag, members)
+        if tag in self._unsure and (room := await self._find(tag)) not in (None, made.room):
             # An earlier attempt timed out and came to something meanwhile: the earlier room stays.
             return await self._invite_rest(room, members)
         return made
+
+    @contextmanager
+    def _makes(self) -> Iterator[None]:
+        """Have our own sync wait meanwhile: it would compete with the room for the homeserver."""
+        made = asyncio.Event()
+        self._making.add(made)
+        try:
+            yield
+        finally:
+            self._making.discard(made)
+            made.set()
 
     async def sweep(self, known: Callable[[], Awaitable[Known]]) -> int:
         """Close tagged rooms that no record knows of: late results of requests that were given up.
@@ -290,6 +320,10 @@ class Keeper:
         query = {"filter": _ONLY_MEMBERSHIPS, "timeout": str(int(timeout * 1000)), "set_presence": "offline"}
         if since is not None:
             query["since"] = since
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_COURTESY):
+                for made in list(self._making):
+                    await made.wait()
         answer = await self._transport.request(
             "keeper sync", "GET", client_path("sync"), query=query, timeout=timeout + 30
         )
@@ -310,7 +344,7 @@ class Keeper:
                 found.extend(one for one in seen if one is not None and one.user != self._user_id)
         return found
 
-    async def _create(self, tag: str, members: Sequence[MatrixId]) -> RoomId:
+    async def _create(self, tag: str, members: Sequence[MatrixId], invite: bool = True) -> Made:
         creation: JSON = {TAG: tag}
         if all(server_of(member) == self._server for member in members):
             creation["m.federate"] = False
@@ -319,7 +353,7 @@ class Keeper:
             "visibility": "private",
             "name": self._name,
             "creation_content": creation,
-            "invite": list(members),
+            "invite": list(members) if invite else [],
             "power_level_content_override": {
                 # What one writes while the other is only invited, the other's client may never read.
                 "events_default": 100,
@@ -345,14 +379,17 @@ class Keeper:
         except (Unreachable, asyncio.CancelledError):
             self._unsure.add(tag)
             raise
-        except HomeserverRefused:
+        except HomeserverRefused as error:
             # Invitations come last: the room may be there, and whose invitation was refused is not said.
             found = await self._find(tag)
-            if found is None:
+            if found is not None:
+                return await self._invite_rest(found, members)
+            if error.code != _BLOCKED or not invite:
                 raise
-            return await self._invite_rest(found, members)
+            # Whoever blocks invitations keeps nobody from theirs: first the room, then one by one.
+            return await self._create(tag, members, invite=False)
         self._tags[RoomId(room)] = tag
-        return RoomId(room)
+        return Made(RoomId(room)) if invite else await self._invite_rest(RoomId(room), members)
 
     async def _tagged(self) -> dict[RoomId, str]:
         """Our rooms that bear a tag. Each room is read once, since its creation content never changes."""
@@ -440,21 +477,24 @@ class Keeper:
         except HomeserverRefused as error:
             if error.status == 403 and (await self._members(room)).get(member) == "join":
                 return
-            raise HomeserverRefused(
-                error.status, error.code, error.call, error.body | {"member": member}
-            ) from None
+            raise
 
-    async def _invite_rest(self, room: RoomId, members: Sequence[MatrixId]) -> RoomId:
-        """Invite those who were never invited; whoever declined or left is not asked again."""
-        present = await self._members(room)
+    async def _invite_rest(self, room: RoomId, members: Sequence[MatrixId]) -> Made:
+        """Invite those who were never invited; whoever declined or left is not asked again.
+
+        Who blocks invitations is passed over and named.
+        """
+        present, blocked = await self._members(room), []
         for member in members:
             if member not in present:
                 try:
                     await self._invite(room, member)
-                except HomeserverRefused:
-                    await self._close(room)
-                    raise
-        return room
+                except HomeserverRefused as error:
+                    if error.code != _BLOCKED:
+                        await self._close(room)
+                        raise
+                    blocked.append(member)
+        return Made(room, tuple(blocked))
 
     async def _remove(self, room: RoomId, member: MatrixId) -> None:
         try:

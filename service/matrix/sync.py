@@ -2,7 +2,8 @@
 
 Guards:
 - Decrypted events, changed encryption state, rooms and the sync token are committed together; handling comes
-  after. Whatever fails before the commit is done again from the last token.
+  after. Whatever fails before the commit is done again from the last token. A batch that brings nothing but
+  what the desk said itself is not committed: after a crash it is passed over again.
 - It never turns hot: each fault waits, longer each time, with jitter; a throttled request waits as long as it
   was told; a sign-out ends it.
 - Nothing foreign stops it, and nobody's slow server delays a batch by more than bounded seconds.
@@ -22,7 +23,8 @@ from typing import Any, Protocol
 from nio.api import Api
 
 from schema.errors import AlongsideError, HomeserverRefused, Malformed, OperatorError, Throttled, WorldError
-from schema.ids import MatrixId, RoomId
+from schema.events import Unreadable
+from schema.ids import EventId, MatrixId, RoomId
 from service import logs
 from service.clock import Clock
 from service.matrix import border
@@ -59,6 +61,8 @@ _CHORE_PAUSE = 5.0
 _TOO_FAST = 1.0
 _COUNT_AGAIN = 600.0
 """Seconds after which a homeserver that says no count of one-time keys is asked for it."""
+_KEEP_TOKEN = 60.0
+"""Seconds for which batches that bring nothing to keep may go by before their token is kept all the same."""
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 _NOTHING = {"not_types": ["*"]}
@@ -124,6 +128,7 @@ class Sync:
         self._waiting = Waiting(patience, lambda event: store.seal.lookup("unread", event))
         self._reader = Reader(client, self._waiting)
         self._token: str | None = None
+        self._kept_at = 0.0
         self._restored = False
         self._steps: dict[MatrixId, deque[Step]] = {}
         self._verifying: asyncio.Queue[MatrixId] = asyncio.Queue()
@@ -256,10 +261,35 @@ class Sync:
             self._reader.company(batch, room)
         changed = bool(batch.events or batch.handled or batch.fresh or batch.done or batch.timeline)
         changed = changed or bool(self._client.chats.changed or self._client.machine.rows.waiting)
-        if changed or batch.token != self._token:
+        if self._token is None or self._worth_keeping(batch, answer):
             await self._commit(batch, now)
+        self._move_to(batch.token)
         self._after(batch, now)
         return changed
+
+    def _worth_keeping(self, batch: Batch, answer: dict[str, Any]) -> bool:
+        """Whether anything came that must not be passed over again after a crash.
+
+        What the desk said itself comes back with the syncs, half of all batches while it answers: such a
+        batch alone is not worth a commit. Its token goes to disk with the next that is, or after a minute.
+        """
+        late = batch.token != self._token and self._clock.monotonic() - self._kept_at > _KEEP_TOKEN
+        return late or bool(
+            batch.events
+            or batch.handled
+            or batch.fresh
+            or batch.done
+            or batch.steps
+            or self._client.chats.changed
+            or self._client.machine.rows.waiting
+            or border.items(answer, "to_device", "events")
+            or any(each.event.get("sender") != self._client.user_id for each in batch.timeline)
+        )
+
+    def _move_to(self, token: str) -> None:
+        """What comes next is asked for from `token` on."""
+        self._token = token
+        self._client.machine.store.save_sync_token(token)
 
     def _read_keys(self, answer: dict[str, Any]) -> None:
         """How many of our keys the homeserver has left; none said means none left (spec, "/sync")."""
@@ -349,6 +379,9 @@ class Sync:
             gap.position = following
             if gap.pages == _PAGES:
                 _log.warning("a gap is too long to read whole", count=len(gap.found))
+                if chat.told is not None:
+                    # What is left out is answered as what cannot be read: they are asked to send it again.
+                    batch.events.append(Unreadable(EventId(f"gap {chat.room} {end}"), chat.room, chat.told))
         chat.gap = None
         del self._gaps[chat.room]
         self._client.chats.changed.add(chat.room)
@@ -380,12 +413,13 @@ class Sync:
                     seen = await transaction.seen([each.event_id for each in fresh])
                     fresh = [each for each in fresh if each.event_id not in seen]
                 await transaction.take_in(batch.events, now)
-                if batch.handled:
-                    # A notice or a step brings no event; shown again it could not be read any more.
-                    await transaction.mark_seen([event for _, event in batch.handled], now)
+                taken = {each.event_id for each in batch.events}
+                # A notice or a step brings no event; shown again it could not be read any more.
+                silent = [event for _, event in batch.handled if event not in taken]
+                await transaction.mark_seen(silent, now)
                 for each in fresh:
                     if self._waiting.add(each):
-                        await transaction.keep_unread(each.event_id, each.session, each.row, each.since)
+                        await transaction.keep_unread(each.event_id, each.row, each.since)
                 await transaction.drop_unread([self._waiting.name(event) for event in batch.done])
                 machine.room_keys.settle(batch.handled, now)
                 machine.room_keys.close_gaps(now)
@@ -397,8 +431,6 @@ class Sync:
                 await transaction.write_chats(kept)
                 changed = machine.rows.changed()
                 await transaction.write_crypto(changed.rows)
-                # After a failed commit the machine goes, and this with it.
-                machine.store.save_sync_token(batch.token)
                 await transaction.write_instance(TOKEN, batch.token.encode())
         except BaseException:
             # What was decrypted can't be decrypted twice: begin again from what is on disk.
@@ -407,7 +439,7 @@ class Sync:
         machine.rows.committed(changed)
         client.chats.changed -= rooms
         self._waiting.drop(batch.done)
-        self._token = batch.token
+        self._kept_at = self._clock.monotonic()
 
     def _after(self, batch: Batch, now: datetime) -> None:
         self.last_sync = now

@@ -19,7 +19,7 @@ never start one, the commitment is ours to make and the member's client's to che
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -63,6 +63,8 @@ class Cancel(StrEnum):
     UNKNOWN_METHOD = "m.unknown_method"
     UNEXPECTED = "m.unexpected_message"
     KEY_MISMATCH = "m.key_mismatch"
+    SAS_MISMATCH = "m.mismatched_sas"
+    COMMITMENT_MISMATCH = "m.mismatched_commitment"
     INVALID = "m.invalid_message"
 
 
@@ -73,8 +75,11 @@ _REASONS = {
     Cancel.UNKNOWN_METHOD: "Only verification by emoji or numbers is known here",
     Cancel.UNEXPECTED: "This message was not expected now",
     Cancel.KEY_MISMATCH: "The keys do not match",
+    Cancel.SAS_MISMATCH: "What was shown does not match",
+    Cancel.COMMITMENT_MISMATCH: "The keys are not those that were promised",
     Cancel.INVALID: "A message was not of the right form",
 }
+_MISMATCHES = (Cancel.KEY_MISMATCH, Cancel.SAS_MISMATCH, Cancel.COMMITMENT_MISMATCH)
 
 
 @dataclass(frozen=True)
@@ -115,11 +120,15 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Ended:
-    """A verification came to its end: `verified` when the member's MAC was right and they confirmed."""
+    """A verification came to its end: `verified` when the member's MAC was right and they confirmed.
+
+    `mismatch`: their side or ours saw that keys or what was shown did not match (spec, `cancel` codes).
+    """
 
     member: MatrixId
     room: RoomId | None
     verified: bool
+    mismatch: bool = False
 
 
 class _Refused(Exception):
@@ -193,11 +202,13 @@ class Exchange:
             sent = self._step(flow, word, content, keys)
         except _Refused as refused:
             self._drop(flow)
-            return [*out, flow.cancel(refused.code)], [*ended, Ended(flow.member, flow.room, False)]
+            mismatch = refused.code in _MISMATCHES
+            return [*out, flow.cancel(refused.code)], [*ended, Ended(flow.member, flow.room, False, mismatch)]
         out += sent
         if flow.step is Step.DONE or word == "cancel":
             self._drop(flow)
-            ended.append(Ended(flow.member, flow.room, flow.step is Step.DONE))
+            mismatch = word == "cancel" and content.get("code") in _MISMATCHES
+            ended.append(Ended(flow.member, flow.room, flow.step is Step.DONE, mismatch))
         return out, ended
 
     def expire(self, now: datetime) -> tuple[list[Outgoing], list[Ended]]:
@@ -455,14 +466,16 @@ class Verification:
         }
 
     async def _carry_out(self, out: Sequence[Outgoing], ended: Sequence[Ended]) -> None:
+        lost: set[MatrixId] = set()
         for one in out:
             try:
                 await self._send(one)
             except (WorldError, HomeserverRefused, NotPrivate):
-                continue
+                lost.add(one.member)
         for end in ended:
             if self._ended is not None:
-                await self._ended(end)
+                # What did not reach them did not verify us on their side.
+                await self._ended(replace(end, verified=end.verified and end.member not in lost))
 
     async def _send(self, one: Outgoing) -> None:
         transaction = secrets.token_hex(16)

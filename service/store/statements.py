@@ -10,6 +10,7 @@ from sqlalchemy import (
     Dialect,
     Integer,
     LargeBinary,
+    String,
     bindparam,
     delete,
     func,
@@ -124,6 +125,18 @@ class Statements:
             return query
 
         return self._keep(("find", table.name, counts), make)
+
+    def page(self, table: AnyTable) -> Statement:
+        """The first `limit` rows whose id comes after `after`, by id."""
+        return self._keep(
+            ("page", table.name),
+            lambda: (
+                select(table)
+                .where(table.c.id > bindparam("after", type_=String))
+                .order_by(table.c.id)
+                .limit(bindparam("limit", type_=Integer))
+            ),
+        )
 
     def put(self, table: AnyTable) -> Statement:
         """Write a whole row, new or not."""

@@ -28,7 +28,7 @@ from service.store.driver import BUSY, Driver, Row, Step, driver_on, make_engine
 from service.store.errors import LOST, known_error
 from service.store.migration import migrate, revision_of
 from service.store.statements import Statements
-from service.store.transaction import Guard, Transaction
+from service.store.transaction import REMEMBERED, Guard, Transaction
 
 _RESEAL_BATCH = 500
 
@@ -38,6 +38,8 @@ class Store:
 
     def __init__(self, url: URL, engine: AsyncEngine) -> None:
         self.url = url
+        self.path: Path | None = file_of(url)
+        """The database's file; None for PostgreSQL."""
         self.guard: Guard | None = None
         """The lease, if the database was opened with one."""
         self.seal: Seal
@@ -82,7 +84,7 @@ class Store:
             prepare_file(address)
         store = cls(address, make_engine(address))
         try:
-            await store._open(outer_key)
+            await store._open(outer_key, looking=False)
             if lease is not None:
                 lease.epoch = await store._raise_epoch(lease.holder)
                 store.guard = lease
@@ -92,10 +94,23 @@ class Store:
             raise
         return store
 
-    @property
-    def path(self) -> Path | None:
-        """The database's file; None for PostgreSQL."""
-        return file_of(self.url)
+    @classmethod
+    async def look(cls, url: str, outer_key: bytes) -> "Store":
+        """Open the database at `url` to read in it beside whoever serves it: nothing is made or changed.
+
+        Raises OperatorError also where there is no database, or one that this version has not served yet.
+        """
+        address = address_of(url)
+        path = file_of(address)
+        if path is not None and not path.exists():
+            raise _not_begun()
+        store = cls(address, make_engine(address))
+        try:
+            await store._open(outer_key, looking=True)
+        except BaseException:
+            await store.close()
+            raise
+        return store
 
     def member_id(self, matrix_id: MatrixId) -> MemberId:
         """The keyed hash that stands for a member."""
@@ -128,6 +143,37 @@ class Store:
             if transaction.wrote:
                 self.log_holds_some = self.path is not None
                 reached(f"after commit {name}")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """A transaction that may only read: nothing begins and nothing is committed; others wait their turn.
+
+        Each of its reads looks at the lease, and is one visit to the database. Raises as `transaction` does.
+        """
+        task = asyncio.current_task()
+        if self._inside is not None and self._inside is task:
+            raise RuntimeError("a transaction inside a transaction would wait for itself")
+        async with self._turn:
+            transaction = Transaction(self, await self._ready(), only_reads=True)
+            self._inside = task
+            try:
+                yield transaction
+            finally:
+                self._inside = None
+
+    async def open_ahead(self, kind: type[Record], slice_of: int = 50) -> None:
+        """Open the records of `kind` once, so that the first turn that reads them all need not.
+
+        They are read `slice_of` at a time, as many as are remembered: turns go between, and wait for no more
+        than one slice. Raises WorldError, LeaseHeld, SealBroken.
+        """
+        after = ""
+        for _ in range(0, REMEMBERED, slice_of):
+            async with self.reading() as transaction:
+                found = await transaction.page(kind, after, slice_of)
+            if len(found) < slice_of:
+                break
+            after = found[-1].id
 
     async def erase_checkpoint(self) -> None:
         """Make an erasure reach the disk, after its commit.
@@ -220,7 +266,7 @@ class Store:
 
     # Opening.
 
-    async def _open(self, outer_key: bytes) -> None:
+    async def _open(self, outer_key: bytes, looking: bool) -> None:
         driver = await self._ready()
         revision = await revision_of(driver)
         if revision is not None and revision not in migrations.REVISIONS:
@@ -231,6 +277,17 @@ class Store:
                 variable="ALONGSIDE_DATABASE__URL",
             )
         unlocked = revision is not None and await self._unlock(outer_key)
+        if looking:
+            if not unlocked:
+                raise _not_begun()
+            if revision != migrations.REVISIONS[-1]:
+                raise OperatorError(
+                    "The database was made by an older version of this program",
+                    fix="Start the service: it brings the database up to date.",
+                    key="database.url",
+                    variable="ALONGSIDE_DATABASE__URL",
+                )
+            return
         if revision != migrations.REVISIONS[-1]:
             await migrate(self.url)
         if not unlocked:
@@ -315,6 +372,15 @@ class Store:
                 await connection.close()
             except (DBAPIError, *LOST):
                 pass  # A connection that is lost cannot be closed in good order.
+
+
+def _not_begun() -> OperatorError:
+    return OperatorError(
+        "There is no database yet",
+        fix="Run `alongside init`, or put a backup there.",
+        key="database.url",
+        variable="ALONGSIDE_DATABASE__URL",
+    )
 
 
 async def _to_the_end(work: Awaitable[None]) -> None:

@@ -27,7 +27,7 @@ R = TypeVar("R", bound=Record)
 _log = logs.get("store")
 
 _KEEP_SEEN = timedelta(days=14)
-_REMEMBERED = 4096
+REMEMBERED = 4096
 """Opened records kept in memory: enough to match 2,000 offers without opening each again."""
 _NOT_REMEMBERED = frozenset((Member,))
 """A member's prompt holds a draft, which is a dict: somebody could change it in place."""
@@ -59,14 +59,16 @@ class Transaction:
     somebody must act, SealBroken when bytes at rest were changed, ValueError for an id that is not opaque.
 
     `earliest_due` is the earliest due time among the records put; `deleted` says that records were deleted.
+    With `only_reads` nothing is begun, and writing is our mistake.
     """
 
-    def __init__(self, store: Opened, driver: Driver) -> None:
+    def __init__(self, store: Opened, driver: Driver, *, only_reads: bool = False) -> None:
         self._store = store
         self._driver = driver
         self._statements = store.statements
         self._waiting: list[Step] = []
         self._broken = False
+        self._only_reads = only_reads
         self.begun = False
         self.wrote = False
         self.earliest_due: datetime | None = None
@@ -102,6 +104,8 @@ class Transaction:
         arguments = [statement.arguments(row) for row in rows]
         if not arguments:
             return
+        if self._only_reads:
+            raise RuntimeError("a transaction that only reads was to write")
         self.wrote = True
         last = self._waiting[-1] if self._waiting else None
         if last is not None and last.sql is statement.sql:
@@ -113,8 +117,8 @@ class Transaction:
         """The steps that begin the transaction and look at the lease; none once it has begun."""
         if self.begun:
             return []
-        self.begun = True
-        steps = [Step(self._driver.begin, ())]
+        self.begun = not self._only_reads
+        steps = [Step(self._driver.begin, ())] if self.begun else []
         guard = self._store.guard
         if guard is not None:
             guard.check()
@@ -161,6 +165,11 @@ class Transaction:
         statement = self._statements.find(SHAPES[kind].table, tuple(counts))
         return await self._records(kind, statement, values)
 
+    async def page(self, kind: type[R], after: str, limit: int) -> Sequence[R]:
+        """The first records whose id comes after `after`, by id."""
+        statement = self._statements.page(SHAPES[kind].table)
+        return await self._records(kind, statement, {"after": after, "limit": limit})
+
     async def put(self, record: Record) -> None:
         """Write the whole record, new or not."""
         shape = SHAPES[type(record)]
@@ -200,7 +209,7 @@ class Transaction:
                 known = (row, shape.record(statement.results((row,))[0], text))
                 if kind not in _NOT_REMEMBERED:
                     remembered[key] = known
-                    if len(remembered) > _REMEMBERED:
+                    if len(remembered) > REMEMBERED:
                         remembered.popitem(last=False)
             records.append(cast(R, known[1]))
         return records
@@ -384,13 +393,9 @@ class Transaction:
         self._tell(self._statements.put(table), kept)
         self._tell(self._statements.delete(table, *tables.naming_columns(table)), gone)
 
-    async def keep_unread(self, event_id: EventId, session: str, raw: bytes, since: datetime) -> None:
-        """Keep an event that cannot be read yet; `session` is what its key will be known by."""
-        row = {
-            "id": self._store.seal.lookup("unread", event_id),
-            "session": self._store.seal.lookup("sessions", session),
-            "since": since,
-        }
+    async def keep_unread(self, event_id: EventId, raw: bytes, since: datetime) -> None:
+        """Keep an event that cannot be read yet."""
+        row = {"id": self._store.seal.lookup("unread", event_id), "since": since}
         self._tell(self._statements.add(tables.unread), [self._seal(tables.unread, row, raw)])
 
     async def unread_since(self, before: datetime) -> list[Unread]:
@@ -399,7 +404,7 @@ class Transaction:
 
     def _unread(self, rows: Sequence[Row]) -> list[Unread]:
         return [
-            Unread(cast(str, row[0]), self._open(tables.unread, row), cast(datetime, row[2])) for row in rows
+            Unread(cast(str, row[0]), self._open(tables.unread, row), cast(datetime, row[1])) for row in rows
         ]
 
     async def drop_unread(self, ids: Collection[str]) -> None:

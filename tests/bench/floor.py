@@ -4,14 +4,13 @@ Rules guarded here:
 - It does the least that an answer takes: one sync that brings messages, one request for each answer, each in
   a task of its own. What answers more slowly than this pays for something.
 
-As a script it reads one JSON line from standard input (url, user, token, filter), prints one when its first
-sync is done, and ends when standard input ends. `Floor` is the other side.
+As a script its settings are url, user, token and filter, and it is ready when its first sync is done. `Floor`
+is the other side.
 """
 
 import asyncio
 import json
 import secrets
-import sys
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -20,8 +19,8 @@ import aiohttp
 
 from service.matrix.sync import FILTER
 from tests.bench.people import account
-from tests.live.bound import bound
-from tests.live.homeserver import CHECKOUT, Homeserver
+from tests.live.homeserver import Homeserver, JsonObject
+from tests.live.script import Script, ready, work_as_script
 
 
 class Floor:
@@ -34,7 +33,7 @@ class Floor:
         self.homeserver = homeserver
         self.user_id = user_id
         self._token = token
-        self._process: asyncio.subprocess.Process | None = None
+        self._script = Script("tests.bench.floor")
 
     @classmethod
     async def start(cls, homeserver: Homeserver) -> Self:
@@ -47,34 +46,21 @@ class Floor:
     @property
     def pid(self) -> int | None:
         """The process id while it runs, for measurements."""
-        return self._process.pid if self._process is not None else None
+        return self._script.pid
 
     async def resume(self) -> None:
         """Start the process."""
-        settings = {"url": self.homeserver.url, "user": self.user_id, "token": self._token, "filter": FILTER}
-        process = await asyncio.create_subprocess_exec(
-            *bound([sys.executable, "-m", "tests.bench.floor"]),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=CHECKOUT,
-            start_new_session=True,
-        )
-        self._process = process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(settings).encode() + b"\n")
-        async with asyncio.timeout(60):
-            if not await process.stdout.readline():
-                raise RuntimeError("the plain bot ended while starting")
+        settings: JsonObject = {
+            "url": self.homeserver.url,
+            "user": self.user_id,
+            "token": self._token,
+            "filter": FILTER,
+        }
+        await self._script.start(settings)
 
     async def stop(self) -> None:
         """End the process."""
-        process = self._process
-        if process is not None:
-            assert process.stdin is not None
-            process.stdin.close()
-            await process.wait()
-            self._process = None
+        await self._script.stop()
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,8 +103,7 @@ async def _answer_all(settings: dict[str, Any]) -> None:
             async with session.get(f"{url}/sync", params=params) as response:
                 batch = json.loads(await response.read())
             if not since:
-                sys.stdout.write("{}\n")
-                sys.stdout.flush()
+                ready({})
             since = batch["next_batch"]
             rooms = batch.get("rooms", {})
             for room in rooms.get("invite", {}):
@@ -129,17 +114,5 @@ async def _answer_all(settings: dict[str, Any]) -> None:
                         begin(answer(room, event["content"]["body"]))
 
 
-async def _run() -> None:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-    )
-    bot = asyncio.create_task(_answer_all(json.loads(await reader.readline())))
-    end = asyncio.create_task(reader.read())
-    await asyncio.wait([bot, end], return_when=asyncio.FIRST_COMPLETED)
-    bot.cancel()
-    await asyncio.gather(bot, return_exceptions=True)
-
-
 if __name__ == "__main__":
-    asyncio.run(_run())
+    work_as_script(_answer_all)

@@ -70,7 +70,7 @@ ROOM = PeerRoom(
     made_at=NOW,
     length=timedelta(hours=1),
     ends_at=NOW + timedelta(hours=1),
-    due_at=None,
+    due_at=NOW + timedelta(seconds=2),
     asker_matrix_id=ANA_AT,
     peer_matrix_id=BEN_AT,
 )

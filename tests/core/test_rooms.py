@@ -45,6 +45,16 @@ def test_a_room_begins_with_one_order_to_open_it() -> None:
     assert effects == (OpenPeerRoom(PAIRING.id, (ANA_AT, BEN_AT)),)
 
 
+def test_a_room_that_is_long_in_coming_is_spoken_of_once() -> None:
+    """The asker alone hears of it, since the peer was told an hour; nothing is due then but the room."""
+    waits, effects = rooms.advance(ROOM, rooms.TimeIsUp(), NOW + timedelta(seconds=2), TIMINGS)
+    assert effects == (Tell(ANA, "consent.opening", notice=True),)
+    assert waits == replace(ROOM, due_at=None)
+    assert not rooms.allows(waits, rooms.TimeIsUp())
+    assert rooms.advance(waits, OPENED, NOW, TIMINGS) == rooms.advance(ROOM, OPENED, NOW, TIMINGS)
+    assert rooms.advance(ROOM, rooms.Refused(Ending.REFUSED), NOW, TIMINGS)[0].due_at is None
+
+
 def test_both_may_write_once_both_are_there() -> None:
     """What one wrote before the other came could not be read by them, so the room opens muted."""
     opened, _ = _walk(ROOM, OPENED)

@@ -53,6 +53,7 @@ COMMUNITY = Community(
         Place("Clinic", "030 000 000", "always", "German", "yes", "12 October 2026"),
     ),
     timings=Timings(),
+    keeper=MatrixId("@keeper:example.org"),
 )
 
 
@@ -81,6 +82,7 @@ class Story:
     records: MemoryRecords = field(default_factory=MemoryRecords)
     now: datetime = START
     keeper_reason: str = ""
+    blocking: set[str] = field(default_factory=set)
     hold_keeper: bool = False
     slow: bool = False
     lose: Callable[[Effect], bool] = lambda effect: False
@@ -145,10 +147,14 @@ class Story:
                     return
                 room = RoomId(f"!peers-{len(self.rooms)}")
                 self.rooms[room] = set()
-                self.pending.append(Delivered(effect, room))
+                blocked = tuple(one for one in effect.members if self.name_of(one) in self.blocking)
+                self.pending.append(Delivered(effect, room, blocked=blocked))
                 if self.arrive:
                     self.pending.extend(self._joins(room, effect.members))
                 return
+        if isinstance(effect, InviteAgain | OpenDirectChat) and self.name_of(effect.member) in self.blocking:
+            self.pending.append(NotDelivered(effect, "M_INVITE_BLOCKED"))
+            return
         if self.lose(effect):
             self.pending.append(NotDelivered(effect, "refused"))
             return

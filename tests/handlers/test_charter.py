@@ -283,7 +283,7 @@ async def test_promise_3_who_finds_nobody_is_told_at_once_with_the_hour_that_is_
     """The hour is said, and at that hour whoever came meanwhile is asked."""
     await story.comes("ana")
     await story.asks("ana")
-    assert "Nobody is there to ask right now. I try again Friday 27 November, 17:16 Berlin" in story.last(
+    assert "Nobody is there to ask right now. I try again on Friday 27 November, 17:16 Berlin" in story.last(
         "ana"
     )
     await story.comes("ben")

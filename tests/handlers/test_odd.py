@@ -1,6 +1,9 @@
 """Messages that cannot be taken as they are, and chats that are not for two alone."""
 
 from datetime import timedelta
+from typing import Literal
+
+import pytest
 
 from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
 from schema.events import (
@@ -12,6 +15,7 @@ from schema.events import (
     NotDelivered,
     PlainMessage,
     Unreadable,
+    Verified,
 )
 from schema.ids import EventId, RoomId
 from schema.records import Member, Request
@@ -54,6 +58,26 @@ async def test_a_plain_chat_gets_one_fixed_answer_and_an_invitation(story: Story
     assert await story.event(event) == []
     await story.wait(timedelta(hours=1))
     assert len(await story.event(event)) == 2
+
+
+async def test_who_blocks_the_invitation_to_an_encrypted_chat_is_told_once_where_they_wrote(
+    story: Story,
+) -> None:
+    """One fixed sentence with no personal word; nothing is kept of a stranger, and nothing is tried again."""
+    story.blocking = {"ana"}
+    await story.event(PlainMessage(EventId("$1"), ROOM, story.address("ana")))
+    await story.pump()
+    plain = [effect for _, effect in story.effects if isinstance(effect, AnswerPlainRoom)]
+    assert [effect.room for effect in plain] == [ROOM, ROOM]
+    assert "Your account blocks my invitation. Please start an encrypted chat" in plain[1].body
+    assert [type(effect) for _, effect in story.effects].count(OpenDirectChat) == 1
+    assert not story.records.all(Member)
+    # Where there is no such chat, nothing is said; nor where the invitation failed for another reason.
+    for effect, reason in (
+        (OpenDirectChat(story.address("ana")), "M_INVITE_BLOCKED"),
+        (OpenDirectChat(story.address("ana"), ROOM), "deadline"),
+    ):
+        assert await story.event(NotDelivered(effect, reason)) == []
 
 
 async def test_nobody_in_a_crowd_is_answered_or_kept(story: Story) -> None:
@@ -165,3 +189,55 @@ async def test_a_hello_that_crossed_the_greeting_is_answered_by_it() -> None:
     await story.comes("ana")
     assert await story.say("ana", "hello", after=1) == ""
     assert "1. " in await story.say("ana", "hello", after=60)
+
+
+async def test_the_reason_is_said_at_once_in_an_older_private_chat(story: Story) -> None:
+    """Whoever wrote where somebody else is hears why in the chat that there is, without writing again."""
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.say("ana", "yes", private=False)
+    effect = OpenDirectChat(story.address("ana"))
+    before = len(story.heard("ana"))
+    await story.event(Delivered(effect, ROOM))
+    assert len(story.heard("ana")) == before, "they are not in that chat yet"
+    await story.event(Delivered(effect, ROOM, "there"))
+    sent = [effect for _, effect in story.effects if isinstance(effect, SendText)][-1]
+    assert sent.room == ROOM
+    assert "Somebody else is in the chat where you wrote to me" in sent.body
+    assert "This is what I would ask" in sent.body
+    assert story.member("ana").room == ROOM
+    await story.event(Delivered(effect, ROOM, "there"))
+    assert len(story.heard("ana")) == before + 1, "it is said once"
+
+
+async def test_what_was_too_long_to_send_is_said_and_not_tried_again(story: Story) -> None:
+    """The question that was in it is closed, so that it is not put over and over, and no yes goes to it."""
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    sent = SendText(story.chat("ana"), story.address("ana"), "…")
+    await story.event(NotDelivered(sent, "M_TOO_LARGE"))
+    assert story.last("ana").startswith("I had something to tell you. It was too long to send.")
+    assert story.member("ana").room == story.chat("ana")
+    assert "No question is open now" in await story.say("ana", "1")
+    assert not story.records.all(Request)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said", "notice"),
+    [
+        ("done", "It does not prove whose program it is.", True),
+        ("stopped", "nothing has changed", True),
+        ("mismatch", "please write nothing private here", False),
+    ],
+)
+async def test_a_verification_is_told_what_it_is_worth(
+    story: Story, outcome: Literal["done", "mismatch", "stopped"], said: str, notice: bool
+) -> None:
+    """Once for each end, in the member's chat; a stranger gets no answer and no record."""
+    await story.event(Verified(EventId("$v0"), story.address("eve"), outcome))
+    assert not story.records.all(Member)
+    await story.comes("ana")
+    before = len(story.log)
+    for number in range(3):
+        await story.event(Verified(EventId(f"$v{number}"), story.address("ana"), outcome))
+    (line,) = story.log[before:]
+    assert said in line.body
+    assert line.notice is notice

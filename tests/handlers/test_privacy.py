@@ -8,7 +8,7 @@ import pytest
 
 from schema.effects import EmptyPeerRoom, LeaveRoom, SendText
 from schema.records import Ask, Member, Offer, PeerRoom, Request
-from tests.handlers.story import Story
+from tests.handlers.story import WORDS, Story
 from tests.handlers.test_room import together
 
 
@@ -178,3 +178,49 @@ async def test_a_forgotten_asker_is_a_silence_to_the_peer() -> None:
         await story.wait(start + timedelta(days=1) - story.now)
         heard.append(story.heard("ben", start))
     assert heard[0] == heard[1] == heard[2]
+
+
+async def test_a_consent_is_kept_in_the_words_that_were_shown(story: Story) -> None:
+    """Rule 9: each yes is held with its words, their version and its hour, where it belongs."""
+    await story.comes("ana")
+    await story.comes("ben")
+    await story.offers("ben")
+    offered = story.now
+    await story.says("ana", "talk", "1", "1", "2", "skip")
+    recap, asked = story.last("ana"), story.now + timedelta(seconds=60)
+    await story.says("ana", "yes")
+    wanted = story.the_request().consent
+    await story.wait(timedelta(minutes=2))
+    await story.says("ben", "yes", "go on")
+    chosen = story.now
+    given = [wanted, story.offer_of("ben").consent, *story.ask_of("ben").consents]
+    await story.say("ana", "1", pump=False)
+    given.append(story.the_pairing().consent)
+    for one, name, at in zip(
+        given,
+        ["ana", "ben", "ben", "ben", "ana"],
+        [asked, offered, chosen - timedelta(seconds=60), chosen, story.now],
+        strict=True,
+    ):
+        assert one is not None
+        assert any(one.words in line.body for line in story.log if line.name == name), one.words
+        assert (one.version, one.given_at) == (WORDS.version("en"), at)
+    assert wanted is not None
+    assert wanted.words in recap
+
+
+async def test_what_was_agreed_to_is_said_and_goes_with_its_record(story: Story) -> None:
+    """It is in the answer to `what do you hold` while what it allowed stands, and nowhere afterwards."""
+    await proposed(story)
+    said = await story.say("ana", "what do you hold")
+    assert "You agreed to this on Friday 27 November" in said
+    assert "“I do not ask people who must report some things by law.\nIf you say yes, I ask up to" in said
+    assert f"(Wording: {WORDS.version('en')}.)" in said
+    said = await story.say("ben", "what do you hold")
+    assert said.count("You agreed to this on") == 3
+    await story.says("ben", "stop", "1")
+    await story.says("ben", "withdraw")
+    assert "You agreed to this" not in await story.say("ben", "what do you hold")
+    await story.says("ana", "back", "3")
+    assert "You agreed to this" not in await story.say("ana", "what do you hold")
+    assert not [row for row in story.records.all(Ask) if row.consents]

@@ -244,3 +244,12 @@ async def test_hello_says_the_limits_again(story: Story) -> None:
     """The first words are one word away."""
     await story.comes("ana")
     assert "Nobody here is on duty." in await story.say("ana", "hello")
+
+
+async def test_beginning_again_and_again_keeps_one_draft(story: Story) -> None:
+    """What waits for a member stays bounded, whatever they write: of each kind the last one."""
+    for number in range(6):
+        await story.says("ana", "talk", "1", "skip", "skip", f"draft {number}", "offer")
+    waiting = story.member("ana").waiting
+    assert [prompt.kind for prompt in waiting] == ["talk", "offer"]
+    assert waiting[0].draft["note"] == "draft 5"

@@ -197,6 +197,41 @@ async def test_whoever_does_not_come_is_reminded_once_and_the_asker_goes_on(stor
     assert not story.records.all(PeerRoom)
 
 
+@pytest.mark.parametrize(("blocks", "other"), [("ana", "ben"), ("ben", "ana")])
+async def test_whoever_blocks_invitations_hears_once_how_to_allow_them(blocks: str, other: str) -> None:
+    """The other hears what they would of anybody who has not come in; one invitation more, and no loop."""
+    told: list[list[object]] = []
+    for blocking in (set[str](), {blocks}):
+        story = Story(arrive=False, blocking=blocking)
+        await together(story)
+        await story.joins(other, ROOM)
+        said = [body for _, body, _ in story.heard(blocks) if "Your account blocks invitations" in body]
+        assert len(said) == len(blocking)
+        if said:
+            assert "from @keeper:example.org alone" in said[0]
+            assert "in 15 minutes" in said[0]
+            assert "You have an invitation" not in said[0]
+        await story.wait(timedelta(minutes=20))
+        assert orders(story).count(InviteAgain) == 1
+        assert "I send you the invitation again" in story.last(blocks)
+        await story.wait(timedelta(days=3))
+        assert orders(story).count(InviteAgain) == 1
+        assert not story.records.all(PeerRoom)
+        told.append(list(story.heard(other)))
+    assert told[0] == told[1]
+
+
+async def test_whoever_allows_the_invitation_comes_in(story: Story) -> None:
+    """The invitation that was refused comes again by itself, and the room goes on as any other."""
+    story.arrive, story.blocking = False, {"ben"}
+    await together(story)
+    await story.joins("ana", ROOM)
+    story.blocking = set()
+    await story.wait(timedelta(minutes=16))
+    await story.joins("ben", ROOM)
+    assert story.the_room().met
+
+
 async def test_an_asker_who_does_not_come_is_told_and_can_take_it_up_again(story: Story) -> None:
     """Ana never comes: her request ends with a word, and its words are kept for her."""
     story.arrive = False
@@ -205,6 +240,29 @@ async def test_an_asker_who_does_not_come_is_told_and_can_take_it_up_again(story
     await story.wait(timedelta(minutes=40))
     assert any("you did not come in" in body for _, body, _ in story.heard("ana"))
     assert not story.records.all(Request)
+
+
+async def test_the_room_itself_answers_the_last_yes(story: Story) -> None:
+    """Opened within two seconds, nothing is said before it; else the asker hears once that it comes."""
+    await together(story)
+    assert not any("I am opening the room" in body for _, body, _ in story.heard("ana"))
+    for slow, refused in ((Story(), False), (Story(), True)):
+        effect = await _agreed(slow)
+        agreed = slow.now
+        assert "I am opening the room" not in slow.last("ana")
+        await slow.wait(timedelta(minutes=5))
+        (said,) = [one for one in slow.heard("ana") if "I am opening the room" in one[1]]
+        assert said[0] - agreed == timedelta(seconds=2)
+        assert said[2]
+        assert not any("I am opening the room" in body for _, body, _ in slow.heard("ben"))
+        if refused:
+            await slow.event(NotDelivered(effect, "deadline"))
+            assert "did not let me open the room" in slow.last("ana")
+        else:
+            slow.rooms[ROOM] = set()
+            await slow.event(Delivered(effect, ROOM))
+            assert "Your private room is open now" in slow.last("ana")
+        await slow.pump()
 
 
 async def test_closing_before_the_room_is_there_leaves_nothing(story: Story) -> None:

@@ -166,8 +166,11 @@ function watch() {
 
 // ---- verification
 
-/** Go through a verification by emoji to its end, confirming what is shown; both sides come through here. */
-async function follow(request) {
+/** Go through a verification by emoji to its end; both sides come through here.
+ *
+ * What is shown is answered by `answer`: "confirm", or "mismatch" or "cancel", which end it.
+ */
+async function follow(request, answer = "confirm") {
     const say = (more = {}) =>
         put({
             event: "verification",
@@ -201,12 +204,17 @@ async function follow(request) {
     const show = async (callbacks) => {
         emoji = (callbacks.sas.emoji ?? []).map(([picture, name]) => ({ picture, name }));
         say({ emoji, decimal: callbacks.sas.decimal ?? null });
-        await callbacks.confirm();
+        await callbacks[answer]();
     };
     verifier.on(VerifierEvent.ShowSas, show);
     const shown = verifier.getShowSasCallbacks();
     if (shown) await show(shown);
-    await verifier.verify();
+    try {
+        await verifier.verify();
+    } catch (error) {
+        if (answer === "confirm") throw error;
+        return { emoji, phase: "cancelled" };
+    }
     await reaches([VerificationPhase.Done], "done");
     return { emoji, phase: "done" };
 }
@@ -420,7 +428,7 @@ const commands = {
         return { devices: list, verified: identity.isCrossSigningVerified() };
     },
 
-    async verify({ user, room: id = null, device_id = null }) {
+    async verify({ user, room: id = null, device_id = null, answer = "confirm" }) {
         const crypto = client.getCrypto();
         let request;
         if (device_id) {
@@ -432,7 +440,7 @@ const commands = {
             await crypto.getUserDeviceInfo([user], true);
             request = await crypto.requestVerificationDM(user, id);
         }
-        return await withDeadline(follow(request), "the verification");
+        return await withDeadline(follow(request, answer), "the verification");
     },
 
     async logout() {

@@ -39,7 +39,7 @@ async def test_said_before_the_yes(calm: Instance, people: People) -> None:
         asker.id,
         "An address once seen cannot be taken back",
         "Only you two can read what is said there",
-        "copies can stay on phones",
+        "Copies can stay on phones",
         "Whoever runs our server (two people of our collective) can see that you two shared a room and when",
         "They are a person and decide for themselves what they do",
         "If they feared for your life: they would tell you first",

@@ -4,16 +4,13 @@ Rules guarded here:
 - It answers each message in a task of its own and keeps nothing on disk but nio's default store.
 - It does what any nio program must to be usable, and nothing more: no durable inbox, no sealing, no rules.
 
-As a script it reads one JSON line from standard input (url, user, store, signed, and either password or
-access_token with device_id), prints one when its first sync is done, and ends when standard input ends.
-`Echo` is the other side.
+As a script its settings are url, user, store, signed, and either password or access_token with device_id; it
+is ready when its first sync is done. `Echo` is the other side.
 """
 
 import asyncio
-import json
 import secrets
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -23,9 +20,9 @@ import aiohttp
 import nio
 from nio.client.async_client import AsyncClient, AsyncClientConfig
 
-from tests.live.bound import bound
-from tests.live.homeserver import CHECKOUT, Homeserver, JsonObject, Login
+from tests.live.homeserver import Homeserver, JsonObject, Login
 from tests.live.nio_member import sign_own_device
+from tests.live.script import Script, ready, work_as_script
 
 
 class Echo:
@@ -38,7 +35,7 @@ class Echo:
         self.directory = Path(tempfile.mkdtemp(prefix="alongside-echo-"))
         self._password = password
         self._signed = signed
-        self._process: asyncio.subprocess.Process | None = None
+        self._script = Script("tests.live.echo")
 
     @classmethod
     async def start(cls, homeserver: Homeserver, *, signed: bool = False) -> Self:
@@ -52,7 +49,7 @@ class Echo:
     @property
     def pid(self) -> int | None:
         """The process id while it runs, for measurements."""
-        return self._process.pid if self._process is not None else None
+        return self._script.pid
 
     async def resume(self) -> None:
         """Start the process, on the store and device of an earlier run where there is one."""
@@ -66,32 +63,12 @@ class Echo:
             settings["password"] = self._password
         else:
             settings |= {"access_token": self.login.access_token, "device_id": self.login.device_id}
-        process = await asyncio.create_subprocess_exec(
-            *bound([sys.executable, "-m", "tests.live.echo"]),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=CHECKOUT,
-            start_new_session=True,
-        )
-        self._process = process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(settings).encode() + b"\n")
-        async with asyncio.timeout(60):
-            line = await process.stdout.readline()
-        if not line:
-            raise RuntimeError("the echo ended while starting")
-        ready = json.loads(line)
-        self.login = Login(str(ready["access_token"]), str(ready["device_id"]))
+        said = await self._script.start(settings)
+        self.login = Login(str(said["access_token"]), str(said["device_id"]))
 
     async def stop(self) -> None:
         """End the process and keep its store and device for `resume`."""
-        process = self._process
-        if process is not None:
-            assert process.stdin is not None
-            process.stdin.close()
-            await process.wait()
-            self._process = None
+        await self._script.stop()
 
     async def __aenter__(self) -> Self:
         return self
@@ -151,9 +128,7 @@ async def _echo(settings: dict[str, Any]) -> None:
             await client.send_to_device_messages()
             if first:
                 first = False
-                ready = {"access_token": client.access_token, "device_id": client.device_id}
-                sys.stdout.write(json.dumps(ready) + "\n")
-                sys.stdout.flush()
+                ready({"access_token": client.access_token, "device_id": client.device_id})
             for room in response.rooms.invite:
                 begin(client.join(room))
             for room, joined in response.rooms.join.items():
@@ -166,17 +141,5 @@ async def _echo(settings: dict[str, Any]) -> None:
         await client.close()
 
 
-async def _run() -> None:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-    )
-    echo = asyncio.create_task(_echo(json.loads(await reader.readline())))
-    end = asyncio.create_task(reader.read())
-    await asyncio.wait([echo, end], return_when=asyncio.FIRST_COMPLETED)
-    echo.cancel()
-    await asyncio.gather(echo, return_exceptions=True)
-
-
 if __name__ == "__main__":
-    asyncio.run(_run())
+    work_as_script(_echo)

@@ -346,14 +346,19 @@ class Member:
         """Forget a room that was left."""
         await self.command("forget", room=room)
 
-    async def verify(self, user: str, *, room: str | None = None, device_id: str | None = None) -> list[str]:
+    async def verify(
+        self, user: str, *, room: str | None = None, device_id: str | None = None, answer: str = "confirm"
+    ) -> list[str]:
         """Verify a user by emoji, in a room or with one device, and return the names of the emoji shown.
 
-        Whatever is shown is confirmed; comparing them with the other side's is the test's part.
+        Whatever is shown is confirmed, or with `answer` said to be a "mismatch", or ended by "cancel";
+        comparing them with the other side's is the test's part.
         """
-        answer = await self.command("verify", user=user, room=room, device_id=device_id, deadline=90.0)
+        reply = await self.command(
+            "verify", user=user, room=room, device_id=device_id, answer=answer, deadline=90.0
+        )
         self._saw(self.user_id, room or "", "verified", user)
-        shown = answer.get("emoji")
+        shown = reply.get("emoji")
         return [str(one["name"]) for one in shown if isinstance(one, dict)] if isinstance(shown, list) else []
 
     async def devices_of(self, user: str) -> dict[str, bool]:

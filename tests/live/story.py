@@ -204,10 +204,9 @@ async def is_offered(member: Member, chat: str, *, timeout: float = _PATIENCE) -
     return await hears(member, chat, "consent.intro", timeout=timeout)
 
 
-async def agrees(member: Member, chat: str, consent: Message) -> Message:
-    """The asker says yes to opening the room; returns the confirmation."""
+async def agrees(member: Member, chat: str, consent: Message) -> None:
+    """The asker says yes to opening the room; what they hear next is that it is open."""
     await chooses(member, chat, consent, "choice.consent_yes")
-    return await hears(member, chat, "consent.opening")
 
 
 # ---- the room

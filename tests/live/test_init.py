@@ -270,6 +270,10 @@ async def test_a_restored_backup_is_noticed(homeserver: Homeserver, tmp_path: Pa
     taken = instance.call("restored", "--yes")
     assert (taken.returncode, taken.stderr) == (0, "")
     assert "--sign-in desk" in " ".join(taken.stdout.split())
+    # Whoever starts it before that is told the same, and nothing is spoilt.
+    early = instance.call("run")
+    assert early.returncode == 2
+    assert "--sign-in" in early.stderr
     signed = instance.init("--sign-in", "desk")
     assert (signed.returncode, signed.stderr) == (0, "")
     assert await instance.devices("desk") != devices

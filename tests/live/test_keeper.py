@@ -83,8 +83,8 @@ async def test_a_room_from_its_opening_to_its_purge(versioned: tuple[str, Homese
         admin = Transport(opened, homeserver.url, await homeserver.admin_token())
         keeper, pairing = keeper_of(account, homeserver, admin=admin), new_pairing()
 
-        room = await keeper.open(pairing, members)
-        assert await keeper.open(pairing, members) == room
+        room = (await keeper.open(pairing, members)).room
+        assert (await keeper.open(pairing, members)).room == room
         first = await keeper.memberships(None, 0)
         assert {(seen.user, seen.membership) for seen in first.events} == {
             (user, "invite") for user in members
@@ -164,8 +164,8 @@ async def test_a_room_is_found_again_after_a_lost_answer(homeserver: Homeserver)
         with pytest.raises(Unreachable):
             await keeper.open(pairing, members)
         (made,) = await joined(account)
-        assert await keeper.open(pairing, members) == made
-        assert await keeper_of(account, homeserver).open(pairing, members) == made
+        assert (await keeper.open(pairing, members)).room == made
+        assert (await keeper_of(account, homeserver).open(pairing, members)).room == made
         assert await joined(account) == [made]
 
 
@@ -174,10 +174,10 @@ async def test_of_two_rooms_with_one_tag_the_later_is_closed(homeserver: Homeser
     async with session() as opened:
         account, one, _, members = await people(opened, homeserver)
         pairing = new_pairing()
-        first = await keeper_of(account, homeserver).open(pairing, members)
+        first = (await keeper_of(account, homeserver).open(pairing, members)).room
         keeper = keeper_of(account, homeserver)
-        second = await keeper._create(tag(pairing), members)
-        assert await keeper.open(pairing, members) == first
+        second = (await keeper._create(tag(pairing), members)).room
+        assert (await keeper.open(pairing, members)).room == first
         assert await joined(account) == [first]
         await join(one, first)
         with pytest.raises(HomeserverRefused):
@@ -191,7 +191,7 @@ async def test_an_unfinished_room_is_not_used(homeserver: Homeserver) -> None:
         pairing = new_pairing()
         body = {"preset": "private_chat", "creation_content": {TAG: tag(pairing)}}
         answer = await account.transport.request("half", "POST", client_path("createRoom"), body=body)
-        room = await keeper_of(account, homeserver).open(pairing, members)
+        room = (await keeper_of(account, homeserver).open(pairing, members)).room
         assert room != answer["room_id"]
         assert await joined(account) == [room]
 
@@ -202,7 +202,7 @@ async def test_rooms_that_no_record_knows_are_swept(homeserver: Homeserver) -> N
         account, _, _, members = await people(opened, homeserver)
         keeper = keeper_of(account, homeserver)
         pairings = [new_pairing() for _ in range(3)]
-        known, opening, stray = [await keeper.open(pairing, members) for pairing in pairings]
+        known, opening, stray = [(await keeper.open(pairing, members)).room for pairing in pairings]
         other = await account.transport.request("other", "POST", client_path("createRoom"), body={})
 
         async def records() -> Known:
@@ -231,7 +231,7 @@ async def test_invitations_again(homeserver: Homeserver) -> None:
     async with session() as opened:
         account, one, two, members = await people(opened, homeserver)
         keeper = keeper_of(account, homeserver)
-        room = await keeper.open(new_pairing(), members)
+        room = (await keeper.open(new_pairing(), members)).room
         since = (await keeper.memberships(None, 0)).next_batch
         await keeper.invite_again(room, one.user_id)
         await one.transport.request("decline", "POST", client_path("rooms", room, "leave"), body={})
@@ -247,28 +247,36 @@ async def test_invitations_again(homeserver: Homeserver) -> None:
         assert seen.count("join") == 1
 
 
-async def test_a_blocked_invitation_is_refused_with_its_code(
-    tmp_path_factory: pytest.TempPathFactory,
+@pytest.mark.parametrize(
+    ("kind", "blocking", "allowing"),
+    [
+        # All or none (MSC4380, spec v1.18), and by person (MSC4155): the keeper may be allowed alone.
+        ("m.invite_permission_config", {"default_action": "block"}, {"default_action": "allow"}),
+        ("org.matrix.msc4155.invite_permission_config", {"blocked_users": ["*"]}, {"allowed_users": ["@k*"]}),
+    ],
+)
+async def test_a_blocked_invitation_keeps_nobody_from_the_room(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, blocking: dict[str, Any], allowing: dict[str, Any]
 ) -> None:
-    """A member who blocks invitations is named to the caller, and no room is left behind."""
+    """The room is made, the other is in it, who blocks is named, and comes in once they allow it."""
     directory = tmp_path_factory.mktemp("blocking")
-    settings: dict[str, Any] = {"experimental_features": {"msc4155_enabled": True, "msc4380_enabled": True}}
+    settings: dict[str, Any] = {"experimental_features": {"msc4155_enabled": True}}
     async with Homeserver(directory=directory, settings=settings) as homeserver, session() as opened:
         account, one, two, members = await people(opened, homeserver)
-        for kind, content in (
-            ("m.invite_permission_config", {"default_action": "block"}),
-            ("org.matrix.msc4380.invite_permission_config", {"default_action": "block"}),
-            ("org.matrix.msc4155.invite_permission_config", {"blocked_users": ["*"]}),
-        ):
-            place = client_path("user", two.user_id, "account_data", kind)
-            await two.transport.request("block", "PUT", place, body=content)
+        place = client_path("user", two.user_id, "account_data", kind)
+        await two.transport.request("block", "PUT", place, body=blocking)
+        keeper = keeper_of(account, homeserver)
+        made = await keeper.open(new_pairing(), members)
+        assert made.blocked == (two.user_id,)
+        assert await joined(account) == [made.room]
+        await join(one, made.room)
         with pytest.raises(HomeserverRefused) as refused:
-            await keeper_of(account, homeserver).open(new_pairing(), members)
-        assert refused.value.code.endswith("INVITE_BLOCKED")
-        assert refused.value.body["member"] == two.user_id
-        assert await joined(account) == []
-        answer = await one.transport.request("sync", "GET", client_path("sync"))
-        assert "invite" not in answer.get("rooms", {})
+            await keeper.invite_again(made.room, two.user_id)
+        assert refused.value.code == "M_INVITE_BLOCKED"
+        place = client_path("user", two.user_id, "account_data", kind)
+        await two.transport.request("allow", "PUT", place, body={**blocking, **allowing})
+        await keeper.invite_again(made.room, two.user_id)
+        await join(two, made.room)
 
 
 async def test_redaction_goes_on_under_rate_limits(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -281,7 +289,7 @@ async def test_redaction_goes_on_under_rate_limits(tmp_path_factory: pytest.Temp
         for member in (one, two):
             await homeserver.lift_rate_limits(member.user_id)
         keeper = keeper_of(account, homeserver)
-        room = await keeper.open(new_pairing(), members)
+        room = (await keeper.open(new_pairing(), members)).room
         for member in (one, two):
             await join(member, room)
         await keeper.let_write(room)
@@ -312,7 +320,7 @@ async def test_both_members_read_each_other_and_the_keeper_gets_nothing(
         keeper = keeper_of(account, homeserver)
         one = await member_factory(homeserver)
         two = await member_factory(homeserver, kind="nio")
-        room = await keeper.open(new_pairing(), [MatrixId(one.user_id), MatrixId(two.user_id)])
+        room = (await keeper.open(new_pairing(), [MatrixId(one.user_id), MatrixId(two.user_id)])).room
         assert (await one.invited()).room == room
         await keeper.let_write(room)
         await one.join(room)
@@ -334,7 +342,7 @@ async def test_rooms_across_servers_federate(federation: list[Homeserver]) -> No
         two = await sign_in(opened, away, "peer")
         keeper = keeper_of(account, home)
         members = [one.user_id, two.user_id]
-        room = await keeper.open(new_pairing(), members)
+        room = (await keeper.open(new_pairing(), members)).room
         async with asyncio.timeout(60):
             while True:
                 try:

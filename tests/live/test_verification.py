@@ -18,6 +18,7 @@ from service.store import Store
 from tests.live.accounts import session, sign_in, upload_device
 from tests.live.fixtures import MemberFactory
 from tests.live.homeserver import Homeserver
+from tests.live.instance import Instance
 from tests.live.test_identity import Rows
 
 pytestmark = [pytest.mark.live, pytest.mark.interop]
@@ -117,3 +118,24 @@ async def test_a_member_verifies_the_desk_in_the_chat(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await store.close()
+
+
+async def test_a_member_is_told_what_a_verification_is_worth(
+    homeserver: Homeserver, member_factory: MemberFactory, tmp_path: Path
+) -> None:
+    """By the whole service, in the member's chat: once it is done, stopped, or does not match."""
+    async with await Instance.make(homeserver, tmp_path) as instance:
+        await instance.start()
+        await instance.ready()
+        member = await member_factory(homeserver)
+        room = await member.write_to(instance.desk_user)
+        await member.expect(room, contains="Reply with a number.")
+        for answer, said in (
+            ("confirm", "It does not prove whose program it is."),
+            ("cancel", "The verification ended before it was done."),
+            ("mismatch", "The verification did not match."),
+        ):
+            shown = await member.verify(instance.desk_user, room=room, answer=answer)
+            assert len(shown) == 7
+            await member.expect(room, contains=said)
+        await instance.stop()

@@ -7,7 +7,7 @@ from typing import Any
 from schema.events import FromMatrix, Message
 from schema.ids import DeviceId, MatrixId, OutboxId, RoomId
 from service.matrix.client import Client
-from service.matrix.sync import Sync
+from service.matrix.sync import TOKEN, Sync
 from service.store import Store
 from tests.clock import FakeClock
 from tests.matrix.homeserver import Homeserver
@@ -57,6 +57,12 @@ class Desk:
 
     def _wake(self) -> None:
         self.woken += 1
+
+    async def kept_token(self) -> str | None:
+        """The sync token that is on disk."""
+        async with self.store.reading() as transaction:
+            kept = await transaction.read_instance(TOKEN)
+        return None if kept is None else kept.decode()
 
     async def close(self) -> None:
         """End the run; what is only in memory is lost, as in a crash."""

@@ -40,6 +40,8 @@ class Rooms:
         self.rooms: dict[str, Room] = {}
         self.devices: dict[str, Any] = {}
         self.blocking: set[str] = set()
+        self.unknown: set[str] = set()
+        self.refuses_first = False
         self.purged: list[str] = []
         self.purge_status = ["complete"]
         self.seen_transactions: set[str] = set()
@@ -107,6 +109,8 @@ class Rooms:
         return self.purge_status.pop(0) if len(self.purge_status) > 1 else self.purge_status[0]
 
     def _create(self, body: Any) -> dict[str, Any]:
+        if self.refuses_first and self.blocking & set(body["invite"]):
+            raise HomeserverRefused(403, "M_INVITE_BLOCKED", "create room")
         number = len(self.rooms) + 1
         state = {
             "m.room.create": body["creation_content"],
@@ -120,9 +124,7 @@ class Rooms:
         if self.interrupt_creation:
             raise Unreachable("create room")
         for user in body["invite"]:
-            if user in self.blocking:
-                raise HomeserverRefused(403, "M_INVITE_BLOCKED", "create room")
-            room.members[user] = "invite"
+            self._invite(room, user)
         return {"room_id": room.id}
 
     def _purge(self, room: str) -> dict[str, Any]:
@@ -185,6 +187,8 @@ class Rooms:
     def _invite(self, room: Room, user: str) -> dict[str, Any]:
         if user in self.blocking:
             raise HomeserverRefused(403, "M_INVITE_BLOCKED", "invite")
+        if user in self.unknown:
+            raise HomeserverRefused(404, "M_NOT_FOUND", "invite")
         if room.members.get(user) == "join":
             raise HomeserverRefused(403, "M_FORBIDDEN", "invite")
         room.members[user] = "invite"

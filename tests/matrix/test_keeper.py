@@ -1,6 +1,8 @@
 """The keeper under loss: every request of every step lost, unanswered or throttled, and done again."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -37,7 +39,7 @@ async def insist(step: Callable[[], Awaitable[Any]]) -> Any:
 
 async def open_room(keeper: Keeper, rooms: Rooms) -> Any:
     """Open the room."""
-    return await insist(lambda: keeper.open(PAIRING, MEMBERS))
+    return (await insist(lambda: keeper.open(PAIRING, MEMBERS))).room
 
 
 async def live_and_end(keeper: Keeper, rooms: Rooms) -> Any:
@@ -62,12 +64,12 @@ async def test_one_room_whatever_is_lost(fault: Fault, restart: bool) -> None:
         rooms = Rooms({number: fault})
         keeper = keeper_of(rooms)
         try:
-            room = await keeper.open(PAIRING, MEMBERS)
+            room = (await keeper.open(PAIRING, MEMBERS)).room
         except WorldError:
             room = await open_room(keeper_of(rooms) if restart else keeper, rooms)
         assert rooms.joined() == [room]
         assert rooms.rooms[room].members == {KEEPER: "join"} | dict.fromkeys(MEMBERS, "invite")
-        assert await keeper_of(rooms).open(PAIRING, MEMBERS) == room
+        assert (await keeper_of(rooms).open(PAIRING, MEMBERS)).room == room
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -101,10 +103,10 @@ async def test_the_creation_content_names_nobody() -> None:
 
 async def test_a_late_twin_of_a_timed_out_room_gives_way() -> None:
     """The first creation comes to something only after the second was asked for: the earlier room stays."""
-    rooms = Rooms({3: "lost"})
+    rooms = Rooms({2: "lost"})
     keeper = keeper_of(rooms)
     with pytest.raises(Unreachable):
-        await keeper.open(PAIRING, MEMBERS)
+        await keeper.open(PAIRING, MEMBERS, again=False)
 
     async def late() -> None:
         await keeper_of(rooms)._create(f"tag of {PAIRING}", MEMBERS)
@@ -122,7 +124,7 @@ async def test_a_late_twin_of_a_timed_out_room_gives_way() -> None:
                 coroutine.send(None)
 
     rooms.before = before
-    assert await keeper.open(PAIRING, MEMBERS) == "!room1"
+    assert (await keeper.open(PAIRING, MEMBERS)).room == "!room1"
     assert rooms.joined() == ["!room1"]
     assert rooms.rooms["!room2"].members == {KEEPER: "leave"} | dict.fromkeys(MEMBERS, "leave")
 
@@ -135,30 +137,78 @@ async def test_an_interrupted_creation_is_closed_and_made_again() -> None:
     with pytest.raises(Unreachable):
         await keeper.open(PAIRING, MEMBERS)
     rooms.interrupt_creation = False
-    assert await keeper.open(PAIRING, MEMBERS) == "!room2"
+    assert (await keeper.open(PAIRING, MEMBERS)).room == "!room2"
     assert rooms.joined() == ["!room2"]
 
 
-@pytest.mark.parametrize("blocked", [0, 1])
-async def test_a_blocked_invitation_leaves_no_room(blocked: int) -> None:
-    """Who refuses invitations is told by code and member, the room is gone, and a later try is clean."""
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("blocking", [MEMBERS[:1], MEMBERS[1:], MEMBERS])
+async def test_a_blocked_invitation_keeps_nobody_from_the_room(
+    blocking: tuple[MatrixId, ...], first: bool
+) -> None:
+    """Who blocks is left out and named, whether or not a room is left of the refusal; a retry asks anew."""
     rooms = Rooms()
-    rooms.blocking = {MEMBERS[blocked]}
+    rooms.blocking, rooms.refuses_first = set(blocking), first
     keeper = keeper_of(rooms)
-    with pytest.raises(HomeserverRefused) as refused:
-        await keeper.open(PAIRING, MEMBERS)
-    assert (refused.value.code, refused.value.body["member"]) == ("M_INVITE_BLOCKED", MEMBERS[blocked])
-    assert rooms.joined() == []
+    made = await keeper.open(PAIRING, MEMBERS)
+    assert made.blocked == blocking
+    assert rooms.joined() == [made.room]
+    invited = dict.fromkeys((one for one in MEMBERS if one not in blocking), "invite")
+    assert rooms.rooms[made.room].members == {KEEPER: "join"} | invited
+    assert await keeper_of(rooms).open(PAIRING, MEMBERS) == made
+    with pytest.raises(HomeserverRefused):
+        await keeper.invite_again(made.room, blocking[0])
     rooms.blocking = set()
-    room = await keeper.open(PAIRING, MEMBERS)
+    await keeper.invite_again(made.room, blocking[0])
+    assert rooms.rooms[made.room].members[blocking[0]] == "invite"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_blocked_invitation_is_named_whatever_is_lost(fault: Fault) -> None:
+    """Each request fails in turn: one room is left, and whoever blocks is named in the end."""
+    calm = Rooms()
+    calm.blocking = {MEMBERS[0]}
+    await open_room(keeper_of(calm), calm)
+    for number in range(1, calm.count + 1):
+        rooms = Rooms({number: fault})
+        rooms.blocking = {MEMBERS[0]}
+        made = await insist(partial(keeper_of(rooms).open, PAIRING, MEMBERS))
+        assert made.blocked == MEMBERS[:1]
+        assert rooms.joined() == [made.room]
+        assert rooms.rooms[made.room].members == {KEEPER: "join", MEMBERS[1]: "invite"}
+
+
+async def test_an_invitation_refused_otherwise_leaves_no_room() -> None:
+    """A member who cannot be invited at all: the room is gone, and a later try is clean."""
+    rooms = Rooms()
+    rooms.unknown = {MEMBERS[1]}
+    keeper = keeper_of(rooms)
+    with pytest.raises(HomeserverRefused):
+        await keeper.open(PAIRING, MEMBERS)
+    assert rooms.joined() == []
+    rooms.unknown = set()
+    room = (await keeper.open(PAIRING, MEMBERS)).room
     assert rooms.joined() == [room]
+
+
+async def test_our_own_sync_waits_while_a_room_is_made() -> None:
+    """Each event of the new room would wake it, and it would compete with the room for the homeserver."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms)
+    with keeper._makes():
+        looking = asyncio.create_task(keeper.memberships(None))
+        await asyncio.sleep(0)
+        assert "keeper sync" not in rooms.calls
+    with pytest.raises(HomeserverRefused):
+        await looking
+    assert rooms.calls == ["keeper sync"]
 
 
 async def test_whoever_declined_is_not_asked_again_by_a_retry() -> None:
     """An opening that is done again leaves a declined invitation declined; only `invite_again` asks anew."""
     rooms = Rooms()
     keeper = keeper_of(rooms)
-    room = await keeper.open(PAIRING, MEMBERS)
+    room = (await keeper.open(PAIRING, MEMBERS)).room
     rooms.rooms[room].members[MEMBERS[0]] = "leave"
     await keeper.open(PAIRING, MEMBERS)
     assert rooms.rooms[room].members[MEMBERS[0]] == "leave"
@@ -191,19 +241,22 @@ async def test_known_rooms_are_not_read_again() -> None:
     before = rooms.count
     await keeper.open(PairingId("20"), MEMBERS)
     assert rooms.calls[before:] == ["keeper keys query", "joined rooms", "create room"]
+    before = rooms.count
+    await keeper.open(PairingId("21"), MEMBERS, again=False)
+    assert rooms.calls[before:] == ["keeper keys query", "create room"]
 
 
 async def test_a_room_left_meanwhile_spoils_no_other_pairing() -> None:
     """After a start, a room that is left between the list and its reading is passed over."""
     rooms = Rooms()
-    gone = await keeper_of(rooms).open(PairingId("gone"), MEMBERS)
+    gone = (await keeper_of(rooms).open(PairingId("gone"), MEMBERS)).room
 
     def before(call: str) -> None:
         if call == "read creation":
             rooms.rooms[gone].members[KEEPER] = "leave"
 
     rooms.before = before
-    room = await keeper_of(rooms).open(PAIRING, MEMBERS)
+    room = (await keeper_of(rooms).open(PAIRING, MEMBERS)).room
     assert rooms.joined() == [room]
 
 
@@ -211,13 +264,13 @@ async def test_strays_are_closed_and_what_is_known_stays() -> None:
     """A sweep asks the records after it listed the rooms, so that a room opened meanwhile is not closed."""
     rooms = Rooms()
     keeper = keeper_of(rooms)
-    stray = await keeper.open(PairingId("stray"), MEMBERS)
-    kept = await keeper.open(PairingId("kept"), MEMBERS)
-    opening = await keeper.open(PairingId("opening"), MEMBERS)
+    stray = (await keeper.open(PairingId("stray"), MEMBERS)).room
+    kept = (await keeper.open(PairingId("kept"), MEMBERS)).room
+    opening = (await keeper.open(PairingId("opening"), MEMBERS)).room
     meanwhile: list[RoomId] = []
 
     async def known() -> Known:
-        meanwhile.append(await keeper.open(PairingId("meanwhile"), MEMBERS))
+        meanwhile.append((await keeper.open(PairingId("meanwhile"), MEMBERS)).room)
         return Known([kept], [PairingId("opening")])
 
     assert await keeper.sweep(known) == 1
@@ -229,7 +282,7 @@ async def test_redaction_resumes_at_its_page() -> None:
     """After a Throttled the pages behind are not read again; redactions are left as they are."""
     rooms = Rooms()
     keeper = keeper_of(rooms, admin=False)
-    room = await keeper.open(PAIRING, MEMBERS)
+    room = (await keeper.open(PAIRING, MEMBERS)).room
     rooms.write(room, *({"n": number} for number in range(9)))
     rooms.write(room, {"reason": "x"}, kind="m.room.redaction")
     rooms.write(room, {"key": "👍"}, kind="m.reaction")
@@ -251,7 +304,7 @@ async def test_what_was_refused_before_a_pause_still_counts() -> None:
     """A refusal counts after the Throttled that followed it, once, and not where a later try succeeds."""
     rooms = Rooms()
     keeper = keeper_of(rooms, admin=False)
-    room = await keeper.open(PAIRING, MEMBERS)
+    room = (await keeper.open(PAIRING, MEMBERS)).room
     rooms.write(room, *({"n": number} for number in range(7)))
     refusing, redactions = True, 0
 
@@ -274,7 +327,7 @@ async def test_a_keeper_that_was_put_out_claims_nothing() -> None:
     """Outside the room it can neither redact nor remove, and says so."""
     rooms = Rooms()
     keeper = keeper_of(rooms)
-    room = await keeper.open(PAIRING, MEMBERS)
+    room = (await keeper.open(PAIRING, MEMBERS)).room
     rooms.write(room, {"n": 1})
     rooms.rooms[room].members[KEEPER] = "leave"
     assert await keeper.redact(room) == "outside"
@@ -285,7 +338,7 @@ async def test_without_an_administrator_a_purge_cannot_be_had() -> None:
     """The room is left and forgotten, and the answer says that the homeserver keeps it by its own rules."""
     rooms = Rooms()
     keeper = keeper_of(rooms, admin=False)
-    room = await keeper.open(PAIRING, MEMBERS)
+    room = (await keeper.open(PAIRING, MEMBERS)).room
     assert await keeper.purge(room) == "cannot"
     assert await keeper.purge(room) == "cannot"
     assert rooms.joined() == []
@@ -299,7 +352,7 @@ async def test_a_refused_administrator_cannot_purge(refusal: Exception) -> None:
     """An administrator's token that is not taken stops nothing: the answer says that it cannot be had."""
     rooms = Rooms()
     keeper = keeper_of(rooms)
-    room = await keeper.open(PAIRING, MEMBERS)
+    room = (await keeper.open(PAIRING, MEMBERS)).room
 
     def before(call: str) -> None:
         if call == "purge":
@@ -313,7 +366,7 @@ async def test_a_failed_purge_is_asked_for_again() -> None:
     """What the homeserver says to have failed is the world's fault, and tried again."""
     rooms = Rooms()
     keeper = keeper_of(rooms)
-    room = await keeper.open(PAIRING, MEMBERS)
+    room = (await keeper.open(PAIRING, MEMBERS)).room
     rooms.purge_status = ["failed", "active", "complete"]
     with pytest.raises(Unreachable):
         await keeper.purge(room)

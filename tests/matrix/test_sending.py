@@ -1,6 +1,7 @@
 """What leaves the desk: encrypted, to the one member, to the devices that count, or not at all."""
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
@@ -9,6 +10,7 @@ import pytest
 
 from schema.errors import HomeserverRefused, NotPrivate, Unreachable, WorldError
 from schema.ids import MatrixId, OutboxId, RoomId
+from service.core.sizes import LARGEST_BODY, weight
 from service.matrix.client import Client
 from service.matrix.messages import ALONGSIDE_ID
 from tests.matrix.desk import DESK, DEVICE, Desk
@@ -425,3 +427,26 @@ async def test_leaving_a_room_that_is_gone_is_done(desk: Desk, server: Homeserve
     server.fail("leave", refuse(401, "M_UNAUTHORIZED"))
     with pytest.raises(HomeserverRefused):
         await desk.client.leave(RoomId("!gone"))
+
+
+async def test_the_largest_message_stays_under_16_kib(desk: Desk, server: Homeserver) -> None:
+    """What handlers may say goes out in an event well under the bound, whatever it is written in."""
+    _, room = await _chat(desk, server)
+    for number, char in enumerate(("a", "ß", "語", "🌱", '"', "\n")):
+        body = char * (LARGEST_BODY // weight(char))
+        assert weight(body) == len(json.dumps(body, ensure_ascii=False).encode()) - 2
+        await desk.say(room, body, f"large {number}")
+    sizes = [len(json.dumps(event).encode()) for event in _sent(server, room)]
+    assert len(sizes) == 6
+    assert max(sizes) < 16 * 1024
+
+
+async def test_a_larger_message_is_refused_for_good(desk: Desk, server: Homeserver) -> None:
+    """Nothing of it leaves, and it is not tried again; the next message goes out."""
+    _, room = await _chat(desk, server)
+    with pytest.raises(HomeserverRefused) as refused:
+        await desk.say(room, "a" * (LARGEST_BODY + 600), "1")
+    assert (refused.value.status, refused.value.code) == (413, "M_TOO_LARGE")
+    assert not _sent(server, room)
+    await desk.say(room, "one", "2")
+    assert len(_sent(server, room)) == 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from schema.effects import LeaveRoom
+from schema.effects import LeaveRoom, OpenDirectChat
 from schema.errors import HomeserverRefused, SignedOut, Throttled, Unreachable
 from schema.events import DirectChat, Invited, Message, NoChat, PlainMessage, Unreadable
 from schema.ids import EventId, MatrixId, OutboxId, RoomId
@@ -165,6 +165,28 @@ async def test_the_token_moves_with_the_batch(desk: Desk, server: Homeserver) ->
     assert desk.sync._token == before
     await desk.sync.step()
     assert await desk.heard() == ["one"]
+
+
+async def test_a_batch_of_our_own_words_alone_is_not_worth_a_commit(desk: Desk, server: Homeserver) -> None:
+    """Its token goes on in memory; after a crash it is passed over again, and nothing is heard twice."""
+    alice, room = await _chat(desk, server)
+    alice.say(room, "one")
+    await desk.sync.step()
+    kept = desk.sync._token
+    await desk.say(room, "an answer", "1")
+    await desk.sync.step()
+    assert desk.sync._token != kept
+    assert await desk.kept_token() == kept
+    await desk.restart()
+    await desk.sync.step()
+    alice.say(room, "two")
+    await desk.sync.step()
+    assert await desk.kept_token() == desk.sync._token
+    assert await desk.heard() == ["one", "two"]
+    await desk.say(room, "another", "2")
+    await desk.clock.advance(timedelta(minutes=2))
+    await desk.sync.step()
+    assert await desk.kept_token() == desk.sync._token
 
 
 async def test_it_wakes_after_the_commit(desk: Desk, server: Homeserver) -> None:
@@ -366,6 +388,23 @@ async def test_a_gap_is_filled(desk: Desk, server: Homeserver) -> None:
     assert desk.client.private(room, alice.user)
 
 
+async def test_a_gap_that_is_too_long_is_said(desk: Desk, server: Homeserver) -> None:
+    """Of more than a thousand messages the newest are read, and for the rest one is asked for again."""
+    alice, room = await _chat(desk, server)
+    alice.say(room, "0")
+    await desk.sync.step()
+    for number in range(1, 1041):
+        alice.say(room, str(number))
+    await desk.sync.step()
+    async with desk.store.transaction("look") as transaction:
+        events = [row.event for row in await transaction.inbox(2000)]
+    unread = [event for event in events if isinstance(event, Unreadable)]
+    assert [(event.room, event.sender) for event in unread] == [(room, alice.user)]
+    assert [event.body for event in events if isinstance(event, Message)] == [
+        str(number) for number in (0, *range(21, 1041))
+    ]
+
+
 async def test_a_gap_is_filled_later(desk: Desk, server: Homeserver) -> None:
     """A gap that can't be read now holds up nobody, and is read after a restart."""
     alice, room = await _chat(desk, server)
@@ -553,6 +592,17 @@ async def test_one_person_has_few_chats(desk: Desk, server: Homeserver) -> None:
             await desk.client.join(room)
             await desk.sync.step()
     assert len(desk.client.chats.all()) == 10
+
+
+async def test_a_chat_that_is_there_is_said_to_be(desk: Desk, server: Homeserver) -> None:
+    """Only where the member is in it alone with us: nothing is said into a chat that nobody came to."""
+    alice, room = await _chat(desk, server)
+    delivery = Delivery(desk.client, None)  # type: ignore[arg-type]  # No peer room is touched.
+    found = await delivery(OpenDirectChat(alice.user), OutboxId("1"), again=False)
+    assert (found.room, found.detail) == (room, "there")
+    made = await delivery(OpenDirectChat(MatrixId("@new:home.test")), OutboxId("2"), again=False)
+    assert made.room not in (room, None)
+    assert made.detail == ""
 
 
 async def test_all_rooms_with_whoever_is_forgotten_are_left(desk: Desk, server: Homeserver) -> None:

@@ -212,7 +212,7 @@ def test_what_is_wrong_is_cancelled_with_its_code(step: str, event: Change, expe
     until(exchange, starter, step)
     out, ended = exchange.receive(event(starter), NOW, starter.keys)
     assert code(out) == expected
-    assert ended == [Ended(starter.user_id, ROOM, False)]
+    assert ended == [Ended(starter.user_id, ROOM, False, mismatch=expected == "m.key_mismatch")]
     assert len(exchange) == 0
 
 
@@ -266,7 +266,16 @@ def test_a_member_who_cancels_is_not_answered() -> None:
     exchange, starter = Exchange(DESK), Starter(ROOM)
     until(exchange, starter, "mac")
     out, ended = exchange.receive(starter.event("cancel", {"code": "m.mismatched_sas"}), NOW)
-    assert (out, ended) == ([], [Ended(starter.user_id, ROOM, False)])
+    assert (out, ended) == ([], [Ended(starter.user_id, ROOM, False, mismatch=True)])
+
+
+def test_a_member_who_only_stops_is_no_mismatch() -> None:
+    """Whoever changes their mind is not told that somebody may be reading along."""
+    for cancelled in ("m.user", ["m.mismatched_sas"], None):
+        exchange, starter = Exchange(DESK), Starter(ROOM)
+        until(exchange, starter, "mac")
+        _, ended = exchange.receive(starter.event("cancel", {"code": cancelled}), NOW)
+        assert ended == [Ended(starter.user_id, ROOM, False)]
 
 
 def test_one_person_has_one_and_all_are_bounded() -> None:

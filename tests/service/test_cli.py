@@ -1,10 +1,16 @@
 """The command line without a homeserver: what it says, where, and with which exit."""
 
+import asyncio
 import json
 import os
+import pty
+import select
 import stat
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +18,8 @@ from click.testing import CliRunner, Result
 
 from schema.errors import ConfigurationError
 from service import cli, config, installation
+from service.lease import Lease
+from service.store import Store
 from tests.service.test_config import KEY, WHOLE, toml, write
 
 ROOT = Path(__file__).parents[2]
@@ -91,9 +99,10 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
 )
 def test_without_a_configuration(command: str) -> None:
     """Every command that needs one says so, and how to get one."""
-    result = call(command)
-    assert result.exit_code == 2
-    assert "alongside init" in result.stderr
+    for arguments in ((command,), (command, "--config", "nowhere.toml")):
+        result = call(*arguments)
+        assert result.exit_code == 2
+        assert "alongside init" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["check", "demo"])
@@ -117,6 +126,8 @@ def test_help_fits() -> None:
         result = call(*([name] if name else []), "--help")
         assert result.exit_code == 0
         assert fits(result.stdout)
+        # click cuts a command's one line where it finds no room for it.
+        assert not [line for line in result.stdout.splitlines() if line.endswith("...") and line[0] == " "]
 
 
 def test_init_says_what_nobody_answers() -> None:
@@ -130,6 +141,122 @@ def test_init_says_what_nobody_answers() -> None:
     assert result.exit_code == 2
     assert "keeper.user" in result.stderr
     assert list(Path.cwd().iterdir()) == []
+
+
+class Terminal:
+    """The program at a terminal, and somebody who types."""
+
+    def __init__(self, *arguments: str) -> None:
+        ours, theirs = pty.openpty()
+        self._terminal = ours
+        self._shown = ""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ALONGSIDE_")}
+        # With a session of its own the terminal is the process's, and what is typed there can be Ctrl-C.
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _AT_A_TERMINAL, *arguments],
+            stdin=theirs, stdout=theirs, stderr=theirs, env={**kept, "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(theirs)
+
+    def until(self, text: str) -> None:
+        """Wait for `text` on the screen, after what was waited for before."""
+        deadline = time.monotonic() + 30
+        while text not in self._shown:
+            assert select.select([self._terminal], [], [], deadline - time.monotonic())[0], self._shown
+            try:
+                self._shown += os.read(self._terminal, 65536).decode().replace("\r\n", "\n")
+            except OSError:
+                raise AssertionError(f"it ended with: {self._shown}") from None
+        self._shown = self._shown.partition(text)[2]
+
+    def answer(self, question: str, text: str) -> None:
+        """Wait for the question and type an answer."""
+        self.until(question)
+        os.write(self._terminal, text.encode() + b"\n")
+
+    def type(self, keys: bytes) -> None:
+        """Type keys as they are."""
+        os.write(self._terminal, keys)
+
+    def end(self) -> int:
+        """Wait for the program's end; returns its exit."""
+        return self.process.wait(30)
+
+    def close(self) -> None:
+        """Close the terminal, and end the program if it still runs."""
+        os.close(self._terminal)
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def at_terminal() -> Iterator[Callable[..., Terminal]]:
+    """Start programs at terminals that are closed at the test's end."""
+    with ExitStack() as closing:
+
+        def start(*arguments: str) -> Terminal:
+            terminal = Terminal(*arguments)
+            closing.callback(terminal.close)
+            return terminal
+
+        yield start
+
+
+_AT_A_TERMINAL = """
+import fcntl, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from service.cli import main
+main()
+"""
+
+
+def test_init_asks_again_what_it_cannot_take(tmp_path: Path, at_terminal: Callable[..., Terminal]) -> None:
+    """Each answer is looked at when it is given: a wrong one costs one question, and not all of them."""
+    terminal = at_terminal("init")
+    terminal.answer("Address of your homeserver: ", "not an address !!")
+    terminal.until("is not the address of a homeserver")
+    terminal.answer("Address of your homeserver: ", "http://127.0.0.1:1/")
+    terminal.answer("Name of your homeserver [127.0.0.1:1]: ", "https://example.org")
+    terminal.until("is not a server name")
+    terminal.answer("Name of your homeserver [127.0.0.1:1]: ", "example.org")
+    terminal.answer("Account of the front desk [alongside]: ", "al ong side")
+    terminal.until("is not a whole Matrix ID")
+    terminal.answer("Account of the front desk [alongside]: ", "")
+    terminal.answer("Account of the keeper [alongside-keeper]: ", "alongside")
+    terminal.answer("Account of the keeper [alongside-keeper]: ", "@alongside-keeper:example.org")
+    terminal.answer("Name of your community: ", "Nachbarschaft Süd")
+    terminal.answer("Your words: ", "No emergency service.")
+    terminal.answer("Who runs the homeserver: ", "two of us")
+    terminal.answer("[UTC]: ", "Berlin")
+    terminal.until("not a time zone")
+    terminal.answer("[UTC]: ", "Europe/Berlin")
+    terminal.until("does not answer")
+    assert terminal.end() == 2
+    settings = config.load(tmp_path / "alongside.toml", {}, unfinished=True)
+    assert settings.homeserver.url == "http://127.0.0.1:1"
+    assert settings.desk.user == "@alongside:example.org"
+    assert settings.community_section.name == "Nachbarschaft Süd"
+    assert settings.community_section.zone == "Europe/Berlin"
+
+
+def test_ctrl_c_ends_init_at_a_question(tmp_path: Path, at_terminal: Callable[..., Terminal]) -> None:
+    """One Ctrl-C at a question ends the program, and leaves nothing."""
+    terminal = at_terminal("init")
+    terminal.until("Address of your homeserver: ")
+    terminal.type(b"\x03")
+    terminal.until("run it again")
+    assert terminal.end() == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_that_cannot_be_taken_is_said_before_the_questions(
+    at_terminal: Callable[..., Terminal],
+) -> None:
+    """At a terminal, a wrong option ends `init` at once."""
+    terminal = at_terminal("init", "--homeserver", "ftp://example.org")
+    terminal.until("--homeserver cannot be taken")
+    assert terminal.end() == 2
 
 
 def test_init_waits_for_a_homeserver(tmp_path: Path) -> None:
@@ -229,6 +356,32 @@ def test_as_a_process(tmp_path: Path) -> None:
     assert findings["homeserver"]["state"] == "fail"
     assert findings["keeper"]["state"] == "skip"
     assert findings["database"]["state"] == "fail"
+
+
+def test_to_look_changes_no_byte(tmp_path: Path) -> None:
+    """`doctor` and `fingerprint` leave every file as it was, and make none, with a database and without."""
+    place = write(tmp_path / "alongside.toml", {"homeserver.url": "http://127.0.0.1:1"})
+
+    def files() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    async def make() -> None:
+        settings = config.load(place, {})
+        async with Lease.take(settings.database_url()) as lease:
+            await (await Store.open(settings.database_url(), settings.sealing_key(), lease)).close()
+
+    for says in ("no database yet", "no service runs on it"):
+        before = files()
+        result = process("doctor", "--json")
+        assert (
+            says
+            in {line["name"]: line["says"] for line in map(json.loads, result.stdout.splitlines())}[
+                "database"
+            ]
+        )
+        assert process("fingerprint").returncode == 2
+        assert files() == before
+        asyncio.run(make())
 
 
 def test_an_unexpected_fault_shows_no_secret(tmp_path: Path) -> None:

@@ -364,6 +364,7 @@ def test_no_statement_of_limits(place: Path) -> None:
         ({"community.zone": "../../etc/passwd"}, "community.zone"),
         ({"community.topics": ["a", "A"]}, "community.topics"),
         ({"community.topics": "a"}, "community.topics"),
+        ({"community.topics": [str(number) for number in range(13)]}, "community.topics"),
         ({"community.asks_at_once": 0}, "community.asks_at_once"),
         ({"community.asks_at_once": True}, "community.asks_at_once"),
         ({"timings.reading": "0 s"}, "timings.reading"),
@@ -441,6 +442,20 @@ def test_an_unknown_key_of_a_place(place: Path) -> None:
     ]
 
 
+def test_more_places_than_one_message_holds(place: Path) -> None:
+    """What is read in one message fits one: the key, the variable and the fix are named."""
+    one = (
+        f"[[community.places]]\nname='{'🌱' * 120}'\ncontact='{'🌱' * 200}'\nhours='h'\nlanguages='l'\n"
+        "may_send_police='no'\nchecked_on='2026'\n"
+    )
+    config.load(write(place, extra=one * 5), {})
+    problem = only(write(place, extra=one * 6))
+    assert problem.key == "community.places"
+    assert problem.variable == "ALONGSIDE_COMMUNITY__PLACES"
+    assert "9000 fit" in problem.problem
+    assert "short enough for one message" in problem.fix
+
+
 def test_a_file_that_is_not_toml(place: Path) -> None:
     """The line is named, nothing of it is shown, and what it hides is not called missing."""
     place.write_text('[desk]\nuser = "@desk:example.org"\ntoken = canary\n')
@@ -457,7 +472,7 @@ def test_no_configuration_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         config.load(None, {})
     (problem,) = caught.value.problems
     assert "alongside init" in problem.fix
-    assert "no such file" in only(tmp_path / "named.toml").problem
+    assert "no configuration" in only(tmp_path / "named.toml").problem
     assert "not a file" in only(tmp_path).problem
 
 

@@ -1,8 +1,12 @@
-"""The engine: one event, one turn, one transaction, and one bad event never stops the others."""
+"""The engine: one event, one turn, whole or not at all, and one bad event never stops the others."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -13,7 +17,7 @@ from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Member
 from schema.states import Standing
 from service.store import Store
-from service.store.driver import Driver
+from service.store.driver import Driver, Row, SQLite, Step
 from service.turn import Turn
 from tests.clock import FakeClock
 from tests.service.running import Running, message, reply
@@ -71,13 +75,109 @@ async def test_a_turn_that_fails_changes_nothing_and_is_set_aside_with_an_apolog
             await transaction.take_in([message("bad"), message("good", who="ben")], running.clock.now())
         running.engine.wake()
         await running.until(lambda: len(running.sent) == 2)
-        assert len(tries) == 3
+        assert len(tries) == 4  # Once beside the other, then three times alone.
         assert {effect.body for _, effect in running.sent if isinstance(effect, SendText)} == {
             "please again",
             "fine",
         }
         async with store.transaction("test") as transaction:
             assert await transaction.get(Member, store.member_id(MatrixId("@ana:example.org"))) is None
+
+
+async def test_messages_that_wait_together_share_a_commit(store: Store) -> None:
+    """Their turns come in order, each sees what the one before wrote; nothing leaves before the commit."""
+    seen: list[tuple[str, str, int]] = []
+
+    async def dispatch(turn: Turn) -> None:
+        assert isinstance(turn.event, Message)
+        member = await turn.records.get(Member, turn.identify(turn.event.sender))
+        seen.append((turn.event.body, member.language if member else "", len(running.sent)))
+        await turn.records.put(replace(_member(turn, turn.event.sender), language=turn.event.body))
+        turn.do(reply(turn.event.body))
+
+    words = [f"w{number}" for number in range(20)]
+    async with store.transaction("test") as transaction:
+        events = [message(word, number) for number, word in enumerate(words)]
+        await transaction.take_in(events, FakeClock().now())
+    async with Running(store, dispatch) as running:
+        await running.until(lambda: len(running.sent) == len(words))
+    assert [effect for _, effect in running.sent] == [reply(word) for word in words]
+    assert [(word, before) for word, before, _ in seen] == list(zip(words, ["", *words[:-1]], strict=True))
+    assert [sent for _, _, sent in seen[:16]] == [0] * 16
+
+
+class _Counted:
+    """The connection to SQLite: visits and commits are counted, but for what forgets what is sent."""
+
+    begin: ClassVar[str] = SQLite.begin
+    settings: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, inner: Driver) -> None:
+        self._inner = inner
+        self.dialect = inner.dialect
+        self.visits = self.commits = 0
+
+    @property
+    def alive(self) -> bool:
+        return self._inner.alive
+
+    async def run(self, steps: Sequence[Step]) -> list[Row]:
+        if not any(step.sql.startswith("DELETE FROM outbox") for step in steps):
+            self.visits += 1
+            self.commits += sum(step.sql == "COMMIT" for step in steps)
+        return await self._inner.run(steps)
+
+    async def rollback(self) -> None:
+        await self._inner.rollback()
+
+
+async def test_what_answers_cost_the_database(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages that came together are taken in by one commit and answered by one.
+
+    Each commit is a visit to the database's thread, the look into the inbox is one, and so is each turn's own
+    read. What was sent is forgotten together besides, at most five times a second.
+    """
+
+    async def dispatch(turn: Turn) -> None:
+        assert isinstance(turn.event, Message)
+        await turn.records.get(Member, turn.identify(turn.event.sender))
+        await turn.records.put(_member(turn, turn.event.sender))
+        turn.do(reply("answer"))
+
+    async with Running(store, dispatch) as running:
+        await running.until(lambda: running.clock.next_wake() is not None)
+        for count in (1, 16):
+            counted = _Counted(await store._ready())
+            monkeypatch.setattr(store, "_driver", counted)
+            running.sent.clear()
+            async with store.transaction("test") as transaction:
+                events = [message("hello", number, f"one-of-{count}") for number in range(count)]
+                await transaction.take_in(events, running.clock.now())
+            running.engine.wake()
+
+            def all_sent(count: int = count) -> bool:
+                return len(running.sent) == count
+
+            await running.until(all_sent)
+            assert (counted.visits, counted.commits) == (1 + 1 + count + 1, 2)
+            monkeypatch.undo()
+
+
+async def test_a_slow_turn_lets_the_answers_before_it_go(store: Store) -> None:
+    """After a turn that took long no other joins its commit."""
+    sent: list[int] = []
+
+    async def dispatch(turn: Turn) -> None:
+        sent.append(len(running.sent))
+        await running.clock.advance(timedelta(seconds=1))
+        turn.do(reply("later"))
+
+    async with store.transaction("test") as transaction:
+        await transaction.take_in([message("one", number) for number in range(3)], FakeClock().now())
+    async with Running(store, dispatch) as running:
+        await running.until(lambda: len(running.sent) == 3)
+    assert sent[0] == 0
+    assert sent[2] > 0
 
 
 async def test_what_a_crash_left_in_the_inbox_is_handled_at_the_next_start(store: Store) -> None:

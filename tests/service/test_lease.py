@@ -72,6 +72,20 @@ async def test_a_second_process_learns_who_holds_the_lease(url: str) -> None:
         await process.wait()
 
 
+async def test_a_look_takes_no_lease(url: str, tmp_path: Path) -> None:
+    """Whether somebody serves is seen without serving, and nothing is left of the look."""
+    await Lease.see_free(url)
+    assert not Path(f"{tmp_path}/alongside.db.lease").exists()  # noqa: ASYNC240  A look at the folder.
+    process = await holder(url)
+    try:
+        with pytest.raises(LeaseHeld, match=f"process {process.pid} on"):
+            await Lease.see_free(url)
+    finally:
+        process.kill()
+        await process.wait()
+    await Lease.see_free(url)
+
+
 async def test_a_kill_frees_the_lease_at_once(url: str) -> None:
     """After kill -9 the next process has the lease without a wait, several times over."""
     for _ in range(3):
@@ -130,6 +144,9 @@ async def test_a_raised_epoch_stops_whoever_has_an_older_one(url: str) -> None:
             await write(store, b"after")
         with pytest.raises(LeaseHeld):
             async with store.transaction("test") as transaction:
+                await transaction.read_chats()
+        with pytest.raises(LeaseHeld):
+            async with store.reading() as transaction:
                 await transaction.read_chats()
         assert lease.held
     assert await chats(url) == [(NUMBER, b"before")]

@@ -483,10 +483,10 @@ async def test_rows_of_others_are_kept_replaced_and_taken_away(either: Store) ->
 async def test_unread_events_wait_until_they_are_dropped(either: Store) -> None:
     """By age, the oldest first, each once, until they are dropped."""
     async with either.transaction("test") as transaction:
-        await transaction.keep_unread(EventId("$2"), "session", b"two", NOW + MINUTE)
-        await transaction.keep_unread(EventId("$1"), "session", b"one", NOW)
-        await transaction.keep_unread(EventId("$1"), "session", b"again", NOW + MINUTE)
-        await transaction.keep_unread(EventId("$3"), "other", b"three", NOW)
+        await transaction.keep_unread(EventId("$2"), b"two", NOW + MINUTE)
+        await transaction.keep_unread(EventId("$1"), b"one", NOW)
+        await transaction.keep_unread(EventId("$1"), b"again", NOW + MINUTE)
+        await transaction.keep_unread(EventId("$3"), b"three", NOW)
         first = await transaction.unread_since(NOW)
         assert {(one.raw, one.since) for one in first} == {(b"one", NOW), (b"three", NOW)}
         assert [one.raw for one in await transaction.unread_since(NOW + MINUTE)][-1] == b"two"
@@ -522,6 +522,35 @@ async def test_a_transaction_inside_another_is_our_mistake(either: Store) -> Non
                 pass
     async with either.transaction("test") as transaction:
         assert await transaction.find(Offer) == [offer(1)]
+
+
+async def test_reading_begins_and_writes_nothing(either: Store) -> None:
+    """What reads only takes its turn as others do, leaves no transaction open, and may not write."""
+    await put(either, offer(1))
+    async with either.reading() as transaction:
+        assert await transaction.find(Offer) == [offer(1)]
+        assert not transaction.begun
+        with pytest.raises(RuntimeError):
+            async with either.transaction("inner"):
+                pass
+        with pytest.raises(RuntimeError):
+            await transaction.put(offer(2))
+    await put(either, offer(3))
+    async with either.reading() as transaction:
+        assert await transaction.find(Offer) == [offer(1), offer(3)]
+
+
+async def test_records_are_opened_ahead_in_slices(either: Store) -> None:
+    """Every record of a kind is remembered, and others' turns come between the slices."""
+    await put(either, *(offer(at) for at in range(1, 8)))
+    either.remembered.clear()
+    opening = asyncio.create_task(either.open_ahead(Offer, slice_of=3))
+    await asyncio.sleep(0)  # It has the first turn now.
+    async with either.transaction("test") as transaction:
+        assert 0 < len(either.remembered) < 7
+        await transaction.put(offer(9))
+    await opening
+    assert {id for _, id in either.remembered} >= {number(at) for at in range(1, 8)}
 
 
 async def test_a_cancelled_transaction_is_undone(either: Store) -> None:
@@ -654,7 +683,7 @@ async def fill(store: Store, mark: str) -> None:
         await transaction.write_crypto({("olm", number(1)): mark.encode()})
         await transaction.write_chats({number(1): mark.encode()})
         await transaction.write_instance("sync", mark.encode())
-        await transaction.keep_unread(EventId(mark), mark, mark.encode(), NOW)
+        await transaction.keep_unread(EventId(mark), mark.encode(), NOW)
 
 
 async def test_every_sealed_column_holds_sealed_bytes_only(either: Store, url: str) -> None:
@@ -731,7 +760,7 @@ async def test_an_erased_person_leaves_no_byte(store: Store, tmp_path: Path, oth
             await transaction.add_effects(
                 [("lane", SendText(RoomId("!r"), MatrixId("@ana:x"), "b" * size))], NOW
             )
-            await transaction.keep_unread(EventId(f"$u{size}"), "s", b"u" * size, NOW)
+            await transaction.keep_unread(EventId(f"$u{size}"), b"u" * size, NOW)
         for table in ("members", "offers", "inbox", "outbox", "unread"):
             theirs = await raw(
                 url, f"SELECT sealed, id FROM {table} WHERE id NOT LIKE '0000%' OR id <= '{number(9)}'"

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from schema import migrations, tables
 from schema.errors import ConfigurationError, OperatorError, Unreachable
 from schema.records import Member
+from service.lease import Lease
 from service.store import Store
 from service.store.address import address_of
 from service.store.driver import Step
@@ -102,6 +103,32 @@ async def test_a_newer_database_is_left_alone(url: str) -> None:
         await Store.open(url, KEY)
     assert "Install that version" in caught.value.fix
     assert await raw(url, "SELECT version_num FROM alembic_version") == [("9999",)]
+
+
+async def test_a_look_changes_nothing(url: str) -> None:
+    """Read beside whoever serves it, a database keeps its epoch and its revision, even an older one."""
+    async with Lease.take(url) as lease:
+        serving = await Store.open(url, KEY, lease)
+        await put(serving, member(1))
+        look = await Store.look(url, KEY)
+        async with look.transaction("test") as transaction:
+            assert await transaction.read_lease() == (lease.epoch, lease.holder)
+        await look.close()
+        await put(serving, member(2))
+        await serving.close()
+    await raw(url, f"UPDATE alembic_version SET version_num = '{migrations.REVISIONS[0]}'")
+    with pytest.raises(OperatorError, match="older version"):
+        await Store.look(url, KEY)
+    assert await raw(url, "SELECT version_num FROM alembic_version") == [(migrations.REVISIONS[0],)]
+
+
+async def test_a_look_makes_nothing(empty_url: str, tmp_path: Path) -> None:
+    """Where there is no database none is made, and no table in an empty one."""
+    with pytest.raises(OperatorError, match="no database yet"):
+        await Store.look(empty_url, KEY)
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240  A look at the folder.
+    if not empty_url.startswith("sqlite"):
+        assert await raw(empty_url, "SELECT to_regclass('alembic_version')") == [(None,)]
 
 
 # --- The key

@@ -160,10 +160,8 @@ def upgrade() -> None:
     op.create_table(
         "unread",
         sa.Column("id", sa.String(32), nullable=False),
-        sa.Column("session", sa.String(32), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_unread"),
     )
-    op.create_index("ix_unread_session", "unread", ["session"])
     op.create_index("ix_unread_since", "unread", ["since"])
