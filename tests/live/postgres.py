@@ -2,7 +2,7 @@
 
 Rules guarded here:
 - It listens on a socket in its own directory and on a free port of 127.0.0.1, for one password made here.
-- It never skips: without PostgreSQL it raises HarnessMissing, which says what to do.
+- It never skips: without PostgreSQL 15 or later it raises HarnessMissing, which says what to do.
 - Every database is fresh: a copy of a template, dropped after use.
 
 PostgreSQL refuses to run as root, so root runs it as the system account `postgres`. `fsync` is off: what is
@@ -28,6 +28,7 @@ import asyncpg
 from tests.live.bound import bound
 from tests.live.homeserver import HarnessMissing, free_port
 
+_LEAST = 15
 _START_DEADLINE = 60.0
 _STOP_DEADLINE = 20.0
 _POLL = 0.03
@@ -101,11 +102,20 @@ class Postgres:
         return f"postgresql+asyncpg://{_OWNER}:{self._password}@127.0.0.1:{self.port}/{database}"
 
     async def start(self) -> None:
-        """Make the cluster, start it, and return when it answers. Raises PostgresFailed."""
+        """Make the cluster, start it, and return when it answers.
+
+        Raises PostgresFailed, and HarnessMissing where the server is older than what the service is for.
+        """
         try:
             await asyncio.to_thread(self._initialise)
             self._spawn()
             await self._answers()
+            ((number,),) = await self.fetch(self.url, "SHOW server_version_num")
+            if int(str(number)) < _LEAST * 10_000:
+                raise HarnessMissing(
+                    f"PostgreSQL at {self._binaries} says that it is {number}: install version {_LEAST} or later "
+                    "(on Debian: apt-get install postgresql)."
+                )
         except BaseException:
             await self.stop()
             raise
@@ -141,6 +151,14 @@ class Postgres:
         """Make a database that stays until the cluster ends, as a template for others, and return its URL."""
         await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url_of(name)
+
+    async def fetch(self, url: str, statement: str) -> list[tuple[object, ...]]:
+        """Return the rows that a statement gives in the database at `url`, on a connection of its own."""
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        try:
+            return [tuple(row) for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
 
     # ---- the process
 
