@@ -1,9 +1,12 @@
-"""One service for most journeys, and people who are forgotten when their journey ends."""
+"""One service for most journeys, and people who are forgotten when their journey ends.
+
+Every journey runs on both kinds of database: on SQLite in each check, on PostgreSQL with `--all`.
+"""
 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Protocol
 
 import pytest
@@ -13,14 +16,40 @@ from tests.journeys.stage import Person, comes
 from tests.live.homeserver import Homeserver
 from tests.live.instance import Instance
 from tests.live.member import Kind, Member
+from tests.live.postgres import Postgres
 
 TOPICS = ("burnout", "grief")
 
 
+@pytest.fixture(
+    scope="session",
+    params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])],
+)
+def ground(request: pytest.FixtureRequest) -> Postgres | None:
+    """What the services stand on: PostgreSQL, or None for SQLite; made here, where no loop is running yet."""
+    if request.param == "sqlite":
+        return None
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def calm(homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instance]:
+async def calm(
+    homeserver: Homeserver, ground: Postgres | None, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Instance]:
     """A service that gives people time to answer, takes rooms away soon, and may purge them."""
-    instance = await Instance.make(
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(ground.database()) if ground is not None else None
+        instance = await stack.enter_async_context(await _calm(homeserver, tmp_path_factory, url))
+        await instance.start()
+        await instance.ready()
+        yield instance
+
+
+async def _calm(
+    homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory, database_url: str | None
+) -> Instance:
+    return await Instance.make(
         homeserver,
         tmp_path_factory.mktemp("calm"),
         topics=TOPICS,
@@ -34,25 +63,29 @@ async def calm(homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory)
             "prompt_pause": "0 seconds",
         },
         settings={"community.asks_a_day": 50},
+        database_url=database_url,
     )
-    async with instance:
-        await instance.start()
-        await instance.ready()
-        yield instance
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def hasty(
-    homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory
+    homeserver: Homeserver, ground: Postgres | None, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[list[Instance]]:
     """Two services, alike but for their accounts, whose hours are seconds; they cannot purge."""
-    instances = await asyncio.gather(*(_hasty(homeserver, tmp_path_factory) for _ in range(2)))
-    yield list(instances)
-    for instance in instances:
-        await instance.kill()
+    async with AsyncExitStack() as stack:
+        urls = [
+            await stack.enter_async_context(ground.database()) if ground is not None else None
+            for _ in range(2)
+        ]
+        instances = await asyncio.gather(*(_hasty(homeserver, tmp_path_factory, url) for url in urls))
+        yield list(instances)
+        for instance in instances:
+            await instance.kill()
 
 
-async def _hasty(homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory) -> Instance:
+async def _hasty(
+    homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory, database_url: str | None
+) -> Instance:
     instance = await Instance.make(
         homeserver,
         tmp_path_factory.mktemp("hasty"),
@@ -69,6 +102,7 @@ async def _hasty(homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactor
             "prompt_pause": "0 seconds",
         },
         settings={"community.asks_a_day": 50},
+        database_url=database_url,
     )
     await instance.start()
     await instance.ready()

@@ -65,7 +65,8 @@ class Postgres:
     """A running cluster. Use it as an async context manager, or call `start` and `stop`.
 
     Nothing in it is bound to an event loop. `url` is that of the maintenance database; `database` gives
-    fresh ones.
+    fresh ones. `directory` has all that it writes: its databases and its write-ahead log in `data`, and what
+    it prints.
     """
 
     def __init__(self) -> None:
@@ -74,7 +75,7 @@ class Postgres:
         self._process: subprocess.Popen[bytes] | None = None
         self._password = secrets.token_hex(16)
         self.directory = Path(tempfile.mkdtemp(prefix="alongside-postgres-"))
-        self._data = self.directory / "data"
+        self.data = self.directory / "data"
         self._log = self.directory / "postgres.log"
         self.port = free_port()
 
@@ -113,8 +114,8 @@ class Postgres:
             ((number,),) = await self.fetch(self.url, "SHOW server_version_num")
             if int(str(number)) < _LEAST * 10_000:
                 raise HarnessMissing(
-                    f"PostgreSQL at {self._binaries} says that it is {number}: install version {_LEAST} or later "
-                    "(on Debian: apt-get install postgresql)."
+                    f"PostgreSQL at {self._binaries} says that it is {number}: "
+                    f"install version {_LEAST} or later (on Debian: apt-get install postgresql)."
                 )
         except BaseException:
             await self.stop()
@@ -173,7 +174,7 @@ class Postgres:
             bound(
                 [
                     str(self._binaries / "initdb"),
-                    f"--pgdata={self._data}",
+                    f"--pgdata={self.data}",
                     f"--username={_OWNER}",
                     f"--pwfile={password}",
                     "--auth=scram-sha-256",
@@ -207,7 +208,7 @@ class Postgres:
             "autovacuum": "off",
         }
         options = [f"-c{key}={value}" for key, value in settings.items()]
-        command = [str(self._binaries / "postgres"), "-D", str(self._data), *options]
+        command = [str(self._binaries / "postgres"), "-D", str(self.data), *options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 bound(command, end=signal.SIGINT, user=self._user),

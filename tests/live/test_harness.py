@@ -334,7 +334,7 @@ async def test_databases_are_fresh(postgres: Postgres) -> None:
 async def test_an_old_postgresql_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests run on PostgreSQL 15 or later, as the server itself says; an older one fails them."""
     monkeypatch.setattr("tests.live.postgres._LEAST", 1000)
-    with pytest.raises(HarnessMissing, match="says that it is 1[5-9]"):
+    with pytest.raises(HarnessMissing, match=r"says that it is 1[5-9]"):
         await Postgres().start()
 
 
