@@ -56,7 +56,7 @@ class Store:
         self._opened_by = 1
         """The row of the keyring that the outer key opens: 2 for the new key of a rotation, else 1."""
         self.holds_traces = False
-        """Whether something was written since the last `erase_checkpoint`: what it replaced is then on disk."""
+        """Whether something was written since the last `erase_checkpoint`: what it replaced is on disk."""
         self.rotating = False
         """Whether a rotation of keys is unfinished: both outer keys still open the database."""
 
