@@ -1,13 +1,36 @@
-"""What every test shares: the real servers and members, and how long hypothesis looks.
+"""What every test shares: the real servers and members, how long hypothesis looks, and which file is first.
 
-By default hypothesis looks as long as in every check, with `long` as in `./alongside check --all`.
+By default hypothesis looks as long as in every check; with `long` as in `./alongside check --all`, and with
+`fast` as in `./alongside check --fast`.
 """
 
-from hypothesis import settings
+import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ("tests.live.fixtures", "tests.journeys.fixtures")
 
-# No deadline for one example: on a busy machine it says how busy the machine is, and nothing of the code.
-settings.register_profile("check", max_examples=100, deadline=None)
-settings.register_profile("long", max_examples=5000, deadline=None)
+# No deadline for one example, and none for making it: on a busy machine that says how busy the machine is,
+# and nothing of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_patient = settings.get_profile("patient")
+# A check looks at the same examples each time, so that it fails for what was changed; `long` goes searching.
+settings.register_profile("check", _patient, max_examples=100, derandomize=True)
+settings.register_profile("fast", _patient, max_examples=25, derandomize=True)
+settings.register_profile("long", _patient, max_examples=5000)
 settings.load_profile("check")
+
+
+_LONGEST_FIRST = ("tests/faults/test_crashes.py", "tests/journeys/", "tests/live/", "tests/")
+"""Where the tests that take longest lie: whatever is not named before comes last, in its own order."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first: a process that took one last would run on alone while the others rest."""
+
+    def rank(item: pytest.Item) -> tuple[bool, int]:
+        served = any(item.get_closest_marker(mark) for mark in ("live", "interop", "crash"))
+        place = next(at for at, start in enumerate(_LONGEST_FIRST) if item.nodeid.startswith(start))
+        return not served, place if served else 0
+
+    items.sort(key=rank)

@@ -27,8 +27,8 @@ LINES = (
 )
 PAIRING_TABLES = ("requests", "asks", "pairings", "peer_rooms")
 _NOTED = (*PAIRING_TABLES, "inbox", "outbox")
-_ENDS_WITHIN = 60.0
-_ERASED_WITHIN = 15.0
+_ENDS_WITHIN = 120.0
+_ERASED_WITHIN = 60.0
 
 
 class Play:

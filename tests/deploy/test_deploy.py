@@ -156,6 +156,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
         return
     unit = tmp_path / "alongside.service"
     unit.write_text(re.sub(r"^ExecStart=.*$", "ExecStart=/bin/true", UNIT, flags=re.MULTILINE))
+    unit.chmod(0o644)  # Whatever the umask: systemd warns of a unit that everybody may write.
     verified = subprocess.run([analyze, "verify", unit], capture_output=True, text=True, check=False)
     assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
     command = [analyze, "security", "--offline=true", "--threshold=20", str(unit)]

@@ -31,9 +31,11 @@ TIMINGS = {
     "settle": "0 seconds",
     "prompt_pause": "0 seconds",
 }
-_GRACE = 1.0
-"""Seconds after a step in which what it set off may still reach its point."""
-_PATIENCE = 30.0
+_GRACE = 3.0
+"""Seconds after a step in which what it set off may still reach its point, on a busy machine."""
+_RECORDED = 0.33
+"""Seconds after a step of the recorded journey in which what it set off counts as its own."""
+_PATIENCE = 60.0
 _NOTED = re.compile(r'\{(@[^}]+)\} Processed request: .*? "[A-Z]+ (\S+) HTTP')
 _NOT_COUNTED = {"before sync", "before keeper sync", "before purge", "before purge status"}
 
@@ -302,7 +304,7 @@ class Journey:
             try:
                 await step()
                 if kill is None and not waiting:
-                    await asyncio.sleep(_GRACE / 3)  # What the step set off belongs to it in the record.
+                    await asyncio.sleep(_RECORDED)  # What the step set off belongs to it in the record.
                 elif kill is not None:
                     with suppress(AssertionError):
                         await until(lambda: not self.rig.arm.exists(), "the point", _GRACE)

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.live.homeserver import CHECKOUT
@@ -10,10 +11,13 @@ _HOLDERS = {"session", "_session", "opened", "http", "_http", "connection"}
 _HTTP = {"get", "post", "put", "delete", "patch", "head", "options", "request", "ws_connect"}
 
 
-def _modules() -> Iterator[tuple[str, ast.Module]]:
-    for package in ("service", "handlers", "schema"):
-        for file in sorted((CHECKOUT / package).rglob("*.py")):
-            yield str(file.relative_to(CHECKOUT)), ast.parse(file.read_text(encoding="utf-8"))
+@cache
+def _modules() -> list[tuple[str, ast.Module]]:
+    return [
+        (str(file.relative_to(CHECKOUT)), ast.parse(file.read_text(encoding="utf-8")))
+        for package in ("service", "handlers", "schema")
+        for file in sorted((CHECKOUT / package).rglob("*.py"))
+    ]
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:

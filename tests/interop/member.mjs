@@ -29,7 +29,7 @@ const {
     VerifierEvent,
 } = await import("matrix-js-sdk/lib/crypto-api/index.js");
 
-const LONGEST_WAIT = 30_000;
+const LONGEST_WAIT = 60_000;
 const PHASES = Object.fromEntries(Object.entries(VerificationPhase).map(([name, number]) => [number, name]));
 
 let client;
@@ -252,7 +252,7 @@ async function encryptedRoom(id) {
             );
         },
         `an encrypted room ${id} that we are in`,
-        3_000,
+        LONGEST_WAIT / 2,
     );
     return room(id);
 }

@@ -5,14 +5,15 @@ Every journey runs on both kinds of database: on SQLite in each check, on Postgr
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import pytest
 import pytest_asyncio
 
-from tests.journeys.stage import Person, comes
+from tests.journeys.stage import FORGOTTEN, Person, comes
 from tests.live.homeserver import Homeserver
 from tests.live.instance import Instance
 from tests.live.member import Kind, Member
@@ -33,80 +34,92 @@ def ground(request: pytest.FixtureRequest) -> Postgres | None:
     return postgres
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where services are: on a homeserver, on PostgreSQL or SQLite, with a directory each."""
+
+    homeserver: Homeserver
+    ground: Postgres | None
+    directories: pytest.TempPathFactory
+
+    @asynccontextmanager
+    async def service(
+        self, name: str, timings: Mapping[str, str], *, admin: bool = False
+    ) -> AsyncIterator[Instance]:
+        """A service that is ready, until the context ends."""
+        async with AsyncExitStack() as stack:
+            url = None
+            if self.ground is not None:
+                url = await stack.enter_async_context(self.ground.database())
+            instance = await Instance.make(
+                self.homeserver,
+                self.directories.mktemp(name),
+                topics=TOPICS,
+                admin=admin,
+                timings=timings,
+                settings={"community.asks_a_day": 50},
+                database_url=url,
+            )
+            await stack.enter_async_context(instance)
+            await instance.start()
+            await instance.ready()
+            yield instance
+
+
+@pytest.fixture(scope="session")
+def place(homeserver: Homeserver, ground: Postgres | None, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Where the services of this run are."""
+    return Place(homeserver, ground, tmp_path_factory)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def calm(
-    homeserver: Homeserver, ground: Postgres | None, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Instance]:
+async def calm(place: Place) -> AsyncIterator[Instance]:
     """A service that gives people time to answer, takes rooms away soon, and may purge them."""
-    async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(ground.database()) if ground is not None else None
-        instance = await stack.enter_async_context(await _calm(homeserver, tmp_path_factory, url))
-        await instance.start()
-        await instance.ready()
+    async with place.service("calm", CALM, admin=True) as instance:
         yield instance
 
 
-async def _calm(
-    homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory, database_url: str | None
-) -> Instance:
-    return await Instance.make(
-        homeserver,
-        tmp_path_factory.mktemp("calm"),
-        topics=TOPICS,
-        admin=True,
-        timings={
-            "ask_again": "30 seconds",
-            "ask_open": "2 minutes",
-            "consent_open": "2 minutes",
-            "reading": "4 seconds",
-            "settle": "1 second",
-            "prompt_pause": "0 seconds",
-        },
-        settings={"community.asks_a_day": 50},
-        database_url=database_url,
-    )
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def hasty(place: Place) -> AsyncIterator[Instance]:
+    """A service whose hours are seconds: what a person leaves unanswered is soon over."""
+    async with place.service("hasty", HASTY) as instance:
+        yield instance
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def hasty(
-    homeserver: Homeserver, ground: Postgres | None, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[list[Instance]]:
-    """Two services, alike but for their accounts, whose hours are seconds; they cannot purge."""
-    async with AsyncExitStack() as stack:
-        urls = [
-            await stack.enter_async_context(ground.database()) if ground is not None else None
-            for _ in range(2)
-        ]
-        instances = await asyncio.gather(*(_hasty(homeserver, tmp_path_factory, url) for url in urls))
-        yield list(instances)
-        for instance in instances:
-            await instance.kill()
+async def twin(place: Place) -> AsyncIterator[Instance]:
+    """A service like `hasty` but for its accounts."""
+    async with place.service("twin", HASTY) as instance:
+        yield instance
 
 
-async def _hasty(
-    homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory, database_url: str | None
-) -> Instance:
-    instance = await Instance.make(
-        homeserver,
-        tmp_path_factory.mktemp("hasty"),
-        topics=TOPICS,
-        timings={
-            "ask_again": "2 seconds",
-            "ask_open": "4 seconds",
-            "consent_open": "4 seconds",
-            "request_open": "8 seconds",
-            "longest": "5 seconds",
-            "join": "3 seconds",
-            "reading": "2 seconds",
-            "settle": "1 second",
-            "prompt_pause": "0 seconds",
-        },
-        settings={"community.asks_a_day": 50},
-        database_url=database_url,
-    )
-    await instance.start()
-    await instance.ready()
-    return instance
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def brief(place: Place) -> AsyncIterator[Instance]:
+    """A service that gives people time to answer, whose rooms are over in seconds, and that cannot purge."""
+    timings = HASTY | {"ask_open": "2 minutes", "consent_open": "2 minutes", "request_open": "2 minutes"}
+    async with place.service("brief", timings) as instance:
+        yield instance
+
+
+CALM = {
+    "ask_again": "2 minutes",
+    "ask_open": "2 minutes",
+    "consent_open": "2 minutes",
+    "reading": "7 seconds",
+    "settle": "1 second",
+    "prompt_pause": "0 seconds",
+}
+HASTY = {
+    "ask_again": "2 seconds",
+    "ask_open": "6 seconds",
+    "consent_open": "6 seconds",
+    "request_open": "12 seconds",
+    "longest": "10 seconds",
+    "reading": "5 seconds",
+    "settle": "1 second",
+    "prompt_pause": "0 seconds",
+}
+"""Long enough to be answered in on a busy machine, where a journey answers."""
 
 
 class People(Protocol):
@@ -140,15 +153,21 @@ async def people(request: pytest.FixtureRequest) -> AsyncIterator[People]:
         return list(await asyncio.gather(*(come(instance, name, kind) for name in wanted)))
 
     yield start
-    for person, instance in came:
+    for person, _ in came:
         request.node.add_report_section("teardown", f"transcript of {person.id}", person.member.told())
-        if instance.running:
-            # Nobody of one journey is to be asked in the next.
-            with suppress(AssertionError, RuntimeError):
-                await person.member.say(person.chat, "forget me")
-                await person.hears("forget.question", timeout=5)
-                await person.member.say(person.chat, "yes")
-                await person.member.expect(person.chat, contains="erased here", timeout=5)
+    # Nobody of one journey is to be asked in the next.
+    await asyncio.gather(*(_is_forgotten(person) for person, instance in came if instance.running))
     for instance in {id(instance): instance for _, instance in came}.values():
         request.node.add_report_section("teardown", "log of the service", instance.log_tail())
     await asyncio.gather(*(person.member.close() for person, _ in came))
+
+
+async def _is_forgotten(person: Person) -> None:
+    """The service forgets the person, unless it did already."""
+    if any(FORGOTTEN in one.body for one in person.heard()):
+        return
+    with suppress(AssertionError, RuntimeError):
+        await person.member.say(person.chat, "forget me")
+        await person.hears("forget.question", timeout=30)
+        await person.member.say(person.chat, "yes")
+        await person.member.expect(person.chat, contains=FORGOTTEN, timeout=30)

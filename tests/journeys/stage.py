@@ -25,6 +25,8 @@ from tests.live.story import hears, words_of
 
 T = TypeVar("T")
 TAG = "org.alongside.pairing"
+FORGOTTEN = "What I held about you is erased here."
+"""What begins the last answer to whoever is forgotten, whether they were in a room or not."""
 _TIME = re.compile(r"\w+day \d{1,2} \w+(?: \d{4})?, \d{1,2}:\d\d \S+ \([^)]*\)")
 
 
@@ -49,7 +51,7 @@ class Person:
         """Write to the front desk."""
         await self.member.say(self.chat, words)
 
-    async def hears(self, key: str, *, timeout: float = 30.0) -> Message:
+    async def hears(self, key: str, *, timeout: float = 60.0) -> Message:
         """Wait until the front desk says sentence `key`."""
         return await hears(self.member, self.chat, key, timeout=timeout)
 
@@ -61,7 +63,7 @@ class Person:
         """Ask for company."""
         await story.ask_for_company(self.member, self.chat, note=note, hears_of=hears_of)
 
-    async def goes_on(self, *, note: bool = True, timeout: float = 30.0) -> None:
+    async def goes_on(self, *, note: bool = True, timeout: float = 60.0) -> None:
         """Be asked, say yes, read the note, and go on."""
         asked = await story.is_asked(self.member, self.chat, timeout=timeout)
         shown = await story.says_yes(self.member, self.chat, asked, note=note)
@@ -81,7 +83,7 @@ class Person:
         await self.writes(words_of("command.forget"))
         asked = await self.hears("forget.question")
         await story.chooses(self.member, self.chat, asked, "choice.forget_yes")
-        await self.member.expect(self.chat, contains="What I held about you is erased here.")
+        await self.member.expect(self.chat, contains=FORGOTTEN)
 
     def heard(self) -> list[Message]:
         """What the front desk said in the chat, each event once."""
@@ -207,7 +209,7 @@ def rows(
     """The rows of these tables as they lie in the database now."""
     if instance.database is None:
         return _on_postgresql(instance, lambda connection: _all(connection, tables))
-    with closing(sqlite3.connect(f"file:{instance.database}?mode=ro", uri=True, timeout=5)) as connection:
+    with closing(sqlite3.connect(f"file:{instance.database}?mode=ro", uri=True, timeout=30)) as connection:
         connection.row_factory = sqlite3.Row
         return {
             table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in tables

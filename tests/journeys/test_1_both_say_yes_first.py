@@ -24,7 +24,8 @@ async def test_no_name_and_no_room_before_both_yes(calm: Instance, people: Peopl
         async def still_unknown() -> None:
             assert not _names(asker, peer, await asker_receives())
             assert not _names(peer, asker, await peer_receives())
-            assert await rooms_of_keeper(calm) == before
+            # A room of an earlier journey may be purged meanwhile.
+            assert set(await rooms_of_keeper(calm)) <= set(before)
 
         before = await rooms_of_keeper(calm)
         await peer.offers()
@@ -62,5 +63,5 @@ async def test_words_that_are_not_a_yes_open_nothing(calm: Instance, people: Peo
     await asker.hears("odd.edit")
     await asker.writes("no")
     await asker.hears("request.someone_else")
-    assert await rooms_of_keeper(calm) == before
+    assert set(await rooms_of_keeper(calm)) <= set(before)
     assert not [one for one in asker.heard() if story.sentence("room.opened").search(one.body)]

@@ -109,7 +109,8 @@ async def test_with_a_device_no_room_opens(calm: Instance, people: People) -> No
     await asker.agrees()
     again = await asker.hears("again.not_deaf")
     await peer.hears("room.failed_peer")
-    assert await rooms_of_keeper(calm) == before
+    # A room of an earlier journey may be purged meanwhile.
+    assert set(await rooms_of_keeper(calm)) <= set(before)
     async with aiohttp.ClientSession() as session:
         probe = await session.get(f"http://127.0.0.1:{calm.port}/readyz")
         told = await probe.text()

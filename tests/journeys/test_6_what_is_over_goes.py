@@ -73,10 +73,9 @@ async def test_one_room_from_close_to_receipt(calm: Instance, people: People) ->
     assert "pairings" not in counts(calm)
 
 
-async def test_a_receipt_without_the_means_to_purge(hasty: list[Instance], people: People) -> None:
+async def test_a_receipt_without_the_means_to_purge(brief: Instance, people: People) -> None:
     """Where the service may not purge, the receipt says so; its time alone ended this room."""
-    instance = hasty[0]
-    asker, peer = await people(instance, 2)
+    asker, peer = await people(brief, 2)
     await peer.offers()
     room = await meet(asker, peer)
     sent = await peer.member.say(room, "I am here.")
@@ -88,8 +87,8 @@ async def test_a_receipt_without_the_means_to_purge(hasty: list[Instance], peopl
     # It is told truly: the content is redacted, everybody is out, and the homeserver still has the room.
     await asker.member.sees_redaction(room, sent)
     await asker.member.sees_membership(room, asker.id, "leave")
-    assert await joined(instance.homeserver, room) == []
-    assert not await is_gone(instance.homeserver, room)
+    assert await joined(brief.homeserver, room) == []
+    assert not await is_gone(brief.homeserver, room)
 
 
 async def test_leaving_ends_it(calm: Instance, people: People) -> None:
@@ -119,20 +118,19 @@ async def test_both_together_end_the_reading_sooner(calm: Instance, people: Peop
     assert await is_gone(calm.homeserver, room)
 
 
-async def test_a_crash_ends_no_room_late(hasty: list[Instance], people: People) -> None:
+async def test_a_crash_ends_no_room_late(brief: Instance, people: People) -> None:
     """A room whose time came while the service was dead is closed and removed when it is back."""
-    instance = hasty[1]
-    asker, peer = await people(instance, 2)
+    asker, peer = await people(brief, 2)
     await peer.offers()
     room = await meet(asker, peer)
-    assert instance.pid is not None
-    os.kill(instance.pid, signal.SIGKILL)
-    await instance.wait_dead()
-    # Its time, five seconds, passes with nobody there to see it.
+    assert brief.pid is not None
+    os.kill(brief.pid, signal.SIGKILL)
+    await brief.wait_dead()
+    # Its time, ten seconds, passes with nobody there to see it.
     await peer.member.say(room, "Nobody ends this yet.")
-    await instance.start()
+    await brief.start()
     await asker.hears("room.closed_time")
     await _cannot_write(asker, room)
     await peer.hears("receipt.intro")
     await asker.member.sees_membership(room, asker.id, "leave")
-    assert await joined(instance.homeserver, room) == []
+    assert await joined(brief.homeserver, room) == []

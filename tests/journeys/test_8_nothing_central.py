@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -60,11 +61,13 @@ class _Watch:
         """Look until cancelled."""
         while True:
             if (pid := self._instance.pid) is not None:
-                for protocol, listens, own, other in _sockets(pid):
-                    if listens:
-                        self.listened.add(own)
-                    elif own != self._web():
-                        self.spoken.add((protocol, other))
+                # The process may end between two lines of this.
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    for protocol, listens, own, other in _sockets(pid):
+                        if listens:
+                            self.listened.add(own)
+                        elif own != self._web():
+                            self.spoken.add((protocol, other))
                 self.looks += 1
             await asyncio.sleep(0.02)
 
@@ -92,6 +95,8 @@ async def test_it_speaks_with_its_homeserver_alone(
         await asker.hears("receipt.intro")
     finally:
         watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
     assert watch.looks > 50
     homeserver = IPv4Address("127.0.0.1"), urlsplit(calm.homeserver.url).port
     database = {("tcp", (IPv4Address("127.0.0.1"), ground.port))} if ground is not None else set()

@@ -48,12 +48,14 @@ def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]
 
 @pytest.fixture(scope="session")
 def homeserver_of_version(
-    tmp_path_factory: pytest.TempPathFactory,
+    homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Awaitable[Homeserver]]]:
     """Give the run's homeserver whose new rooms have this version."""
     servers: dict[str, Homeserver] = {}
 
     async def serve(version: str) -> Homeserver:
+        if version == homeserver.room_version:
+            return homeserver
         if version not in servers:
             directory = tmp_path_factory.mktemp(f"homeserver-of-version-{version}")
             server = Homeserver(room_version=version, directory=directory)

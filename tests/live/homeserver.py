@@ -42,8 +42,8 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 JsonObject: TypeAlias = dict[str, JsonValue]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-_START_DEADLINE = 60.0
-_STOP_DEADLINE = 10.0
+_START_DEADLINE = 120.0
+_STOP_DEADLINE = 30.0
 _POLL = 0.03
 
 
@@ -86,12 +86,26 @@ def synapse_python() -> Path:
     return python
 
 
+_PORTS = range(12000, 32000)
+"""Below those that the kernel gives to outgoing connections (from 32768 on), of which one could take a port
+between its choice here and its use, or while its server is down."""
+_SHARES = 5
+"""Each process of a test run takes its ports from a share of its own, for the same reason."""
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that nothing listens on, and that was not returned before."""
+    share = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SHARES
+    while True:
+        port = secrets.choice(_PORTS[share::_SHARES])
+        with socket.socket() as probe, suppress(OSError):
+            # A port of a server that just ended can be used again, as a server does.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 class Authority:
@@ -183,7 +197,7 @@ class Homeserver:
     ) -> None:
         self._python = synapse_python()
         self._authority = authority
-        self._room_version = room_version
+        self.room_version = room_version
         self._rate_limits = rate_limits
         self._settings = dict(settings or {})
         self._log_level = log_level
@@ -225,7 +239,7 @@ class Homeserver:
         return self._process.pid if self._process is not None and self.running else None
 
     async def start(self) -> None:
-        """Start the process and return when it answers. Raises HomeserverFailed after 60 seconds."""
+        """Start the process and return when it answers. Raises HomeserverFailed after two minutes."""
         if self.running:
             return
         self._spawn()
@@ -265,7 +279,7 @@ class Homeserver:
         raise HomeserverFailed(f"Synapse did not answer within {_START_DEADLINE:.0f} s.\n{self.log_tail()}")
 
     async def stop(self) -> None:
-        """End the process in order, or by force after 10 seconds. The database stays for a next start."""
+        """End the process in order, or by force after 30 seconds. The database stays for a next start."""
         if self._process is not None:
             self.resume()
             self._signal(signal.SIGTERM)
@@ -430,7 +444,7 @@ class Homeserver:
             "report_stats": False,
             "trusted_key_servers": [],
             "suppress_key_server_warning": True,
-            "default_room_version": self._room_version,
+            "default_room_version": self.room_version,
             "database": {"name": "sqlite3", "args": {"database": str(self.database)}},
             "listeners": listeners,
             # What no test needs and every start or request would pay for.

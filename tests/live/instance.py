@@ -33,8 +33,8 @@ QUICK: Mapping[str, str] = {
 }
 """Timings for a story that is to be over in seconds; all others stay as the service has them."""
 
-_READY_WITHIN = 30.0
-_INIT_WITHIN = 60.0
+_READY_WITHIN = 60.0
+_INIT_WITHIN = 120.0
 _STOP_WITHIN = 5.0
 _POLL = 0.05
 

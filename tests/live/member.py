@@ -34,7 +34,7 @@ Found = TypeVar("Found")
 
 INTEROP = CHECKOUT / "tests" / "interop"
 OLDEST_NODE = 22
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 # Synapse's longest answers (a whole room's state) are one line here.
 _LONGEST_LINE = 32 * 1024 * 1024
 
@@ -208,7 +208,7 @@ class Member:
             user=self.user_id,
             password=self.password,
             signed=signed,
-            deadline=60.0,
+            deadline=90.0,
         )
         self.device_id = str(answer["device_id"])
 
@@ -227,7 +227,7 @@ class Member:
             if process.stdin is not None:
                 process.stdin.close()
             try:
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(10):
                     await process.wait()
             except TimeoutError:
                 process.kill()
@@ -240,7 +240,7 @@ class Member:
 
     # ---- what it is told to do
 
-    async def command(self, name: str, *, deadline: float = 45.0, **given: JsonValue) -> JsonObject:
+    async def command(self, name: str, *, deadline: float = 75.0, **given: JsonValue) -> JsonObject:
         """Give the client one command and return its answer. Raises MemberFailed."""
         process = self._process
         if process is None or process.stdin is None:
@@ -326,7 +326,7 @@ class Member:
 
         An invitation can be refused for a moment after it came from another server, so it is tried again.
         """
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + _PATIENCE
         while True:
             try:
                 await self.command("join", room=room)
@@ -355,7 +355,7 @@ class Member:
         comparing them with the other side's is the test's part.
         """
         reply = await self.command(
-            "verify", user=user, room=room, device_id=device_id, answer=answer, deadline=60.0
+            "verify", user=user, room=room, device_id=device_id, answer=answer, deadline=90.0
         )
         self._saw(self.user_id, room or "", "verified", user)
         shown = reply.get("emoji")

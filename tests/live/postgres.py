@@ -29,7 +29,7 @@ from tests.live.bound import bound
 from tests.live.homeserver import HarnessMissing, free_port
 
 _LEAST = 15
-_START_DEADLINE = 60.0
+_START_DEADLINE = 120.0
 _STOP_DEADLINE = 20.0
 _POLL = 0.03
 _SERVICE_ACCOUNT = "postgres"

@@ -14,7 +14,7 @@ from handlers.words import Catalogue
 from tests.live.member import Member, Message
 
 _WORDS = Catalogue()
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 
 
 @cache

@@ -180,7 +180,7 @@ async def test_the_desk_writes_first(
         invite = await member.invited()
         assert (invite.direct, invite.encrypted) == (True, True)
         await member.join(room)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not desk.client.private(room, MatrixId(member.user_id)):  # noqa: ASYNC110  Nothing tells.
                 await asyncio.sleep(0.05)
         await desk.client.send_text(room, "hello first", False, OutboxId(secrets.token_hex(16)))

@@ -292,7 +292,7 @@ from tests.live.postgres import Postgres
 async def main():
     async with Homeserver() as server, Postgres() as cluster:
         print(server.pid, cluster.pid, server.directory, cluster.directory, flush=True)
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
 
 asyncio.run(main())
 """
@@ -309,7 +309,7 @@ def test_nothing_outlives_a_killed_run() -> None:
             run.kill()
             for watch in watches:
                 # A process's descriptor is readable once the process has ended.
-                assert select.select([watch], [], [], 15)[0] == [watch]
+                assert select.select([watch], [], [], 60)[0] == [watch]
         finally:
             for watch in watches:
                 os.close(watch)

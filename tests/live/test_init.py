@@ -41,7 +41,7 @@ class Instance:
         return subprocess.run(
             [sys.executable, "-m", "service.cli", *arguments],
             cwd=self.folder, env=self.environ | environ, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
 
     def answers(self) -> tuple[str, ...]:

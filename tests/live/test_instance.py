@@ -54,7 +54,7 @@ async def test_it_ends_at_a_fail_point(instance: Instance) -> None:
     await instance.start({"ALONGSIDE_FAIL_AT": "before commit generation#1"})
     assert await instance.wait_dead() == 137
     await instance.start()
-    await asyncio.wait_for(instance.ready(), 30)
+    await instance.ready()
 
 
 async def test_it_ends_while_its_homeserver_hangs(instance: Instance, homeserver: Homeserver) -> None:
@@ -76,7 +76,7 @@ async def test_it_ends_while_it_still_starts(
     homeserver.pause()
     try:
         await instance.start({"ALONGSIDE_FAIL_LOG": str(points)})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 if points.exists() and "before whoami" in points.read_text():
                     break

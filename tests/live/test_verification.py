@@ -58,13 +58,13 @@ async def test_a_member_verifies_the_desks_device(
         syncing = asyncio.create_task(sync())
         try:
             shown = await member.verify(desk.user_id, device_id=desk.device_id)
-            ended = await asyncio.wait_for(over.get(), 10)
+            ended = await asyncio.wait_for(over.get(), 60)
         finally:
             syncing.cancel()
         assert len(shown) == 7
         assert ended == Ended(MatrixId(member.user_id), None, True)
         # The client's own signature comes back to it from the homeserver.
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (answer := await member.command("devices", user=desk.user_id))["verified"]:
                 pass
         assert answer["devices"] == [{"device_id": desk.device_id, "signed": True}]
@@ -106,10 +106,10 @@ async def test_a_member_verifies_the_desk_in_the_chat(
             for _ in range(2):
                 shown = await member.verify(account.user_id, room=room)
                 assert len(shown) == 7
-                assert await asyncio.wait_for(over.get(), 10) == Ended(
+                assert await asyncio.wait_for(over.get(), 60) == Ended(
                     MatrixId(member.user_id), RoomId(room), True
                 )
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not (answer := await member.command("devices", user=account.user_id))["verified"]:
                     pass
             assert answer["devices"] == [{"device_id": account.device_id, "signed": True}]

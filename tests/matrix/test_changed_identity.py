@@ -56,7 +56,7 @@ async def _serving(desk: Desk) -> AsyncIterator[Callable[[], Any]]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _answer(member: Peer, room: RoomId, number: int, seconds: float = 10.0) -> str:
+async def _answer(member: Peer, room: RoomId, number: int, seconds: float = 60.0) -> str:
     """The desk's message of that number, from 1, among those that the device can read."""
     async with asyncio.timeout(seconds):
         while len(found := member.read(room)) < number:  # noqa: ASYNC110  Nothing tells when it comes.

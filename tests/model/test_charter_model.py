@@ -347,7 +347,9 @@ class CharterModel(RuleBasedStateMachine):
 
 
 TestCharterModel = CharterModel.TestCase
-TestCharterModel.settings = settings(max_examples=30, stateful_step_count=50, deadline=None)
+TestCharterModel.settings = settings(
+    max_examples=min(30, settings().max_examples * 2 // 5), stateful_step_count=50, deadline=None
+)
 
 
 @pytest.mark.long

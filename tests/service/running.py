@@ -85,7 +85,7 @@ class Running:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def until(self, holds: Callable[[], bool | Awaitable[bool]], seconds: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> None:
         """Wait until `holds`; fail after `seconds` of real time, or with what ended a part."""
         async with asyncio.timeout(seconds):
             while True:

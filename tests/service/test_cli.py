@@ -48,7 +48,7 @@ def process(*arguments: str, environ: dict[str, str] | None = None) -> subproces
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ALONGSIDE_")}
     return subprocess.run(
         [sys.executable, "-m", "service.cli", *arguments],
-        capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
         env={**kept, "PYTHONPATH": str(ROOT), **(environ or {})},
     )  # fmt: skip
 
@@ -391,7 +391,8 @@ def test_an_unexpected_fault_shows_no_secret(tmp_path: Path) -> None:
     script += "c.config.load = fail\nc.main()\n"
     (tmp_path / "fails.py").write_text(script)
     done = subprocess.run(
-        [sys.executable, "fails.py", "check-config"], capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, "fails.py", "check-config"],
+        capture_output=True, text=True, timeout=120, check=False,
         env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
     )  # fmt: skip
     assert done.returncode == 1

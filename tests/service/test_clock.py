@@ -16,7 +16,7 @@ async def test_the_system_clock_is_aware_and_waits() -> None:
     await clock.sleep_until(until)
     assert clock.now() >= until
     assert clock.monotonic() > before
-    await asyncio.wait_for(clock.sleep_until(until), 1)
+    await asyncio.wait_for(clock.sleep_until(until), 30)
 
 
 async def test_a_wait_follows_a_wall_clock_that_is_set_while_it_waits() -> None:
@@ -31,7 +31,7 @@ async def test_a_wait_follows_a_wall_clock_that_is_set_while_it_waits() -> None:
             return start if self.readings == 1 else start + timedelta(days=1)
 
     clock = Jumping()
-    await asyncio.wait_for(clock.sleep_until(datetime(2026, 1, 1, 0, 0, 0, 10_000, tzinfo=UTC)), 5)
+    await asyncio.wait_for(clock.sleep_until(datetime(2026, 1, 1, 0, 0, 0, 10_000, tzinfo=UTC)), 30)
     assert clock.readings == 2
 
 

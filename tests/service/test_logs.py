@@ -277,7 +277,7 @@ def test_a_whole_process_dies_without_a_word(tmp_path: Path, form: Literal["json
         "asyncio.run(main())\n"
     )
     done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, script], capture_output=True, text=True, timeout=120, check=False,
         env={"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONASYNCIODEBUG": "1"},
     )  # fmt: skip
     assert done.returncode == 1
