@@ -203,7 +203,7 @@ class Service:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_ERASE_WITHIN):
                     await self.engine.erased.wait()
-            if not self.engine.erased.is_set() and not self.store.log_holds_some:
+            if not self.engine.erased.is_set() and not self.store.holds_traces:
                 continue
             self.engine.erased.clear()
             try:

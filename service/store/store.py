@@ -55,8 +55,8 @@ class Store:
         self._outer_key: bytes
         self._opened_by = 1
         """The row of the keyring that the outer key opens: 2 for the new key of a rotation, else 1."""
-        self.log_holds_some = False
-        """Whether SQLite's log took something since it was emptied: pages as they were are then on disk."""
+        self.holds_traces = False
+        """Whether something was written since the last `erase_checkpoint`: what it replaced is on disk."""
         self.rotating = False
         """Whether a rotation of keys is unfinished: both outer keys still open the database."""
 
@@ -141,7 +141,7 @@ class Store:
                 finally:
                     self._inside = None
             if transaction.wrote:
-                self.log_holds_some = self.path is not None
+                self.holds_traces = True
                 reached(f"after commit {name}")
 
     @asynccontextmanager
@@ -194,9 +194,10 @@ class Store:
                     await driver.run([Step(f"PRAGMA busy_timeout = {BUSY}", ())])
                 if busy:
                     raise Unreachable("database: the write-ahead log is in use by another program")
-                self.log_holds_some = False
             else:
-                await driver.run([Step(f"VACUUM {', '.join(table.name for table in tables.SEALED)}", ())])
+                names = ", ".join(table.name for table in tables.metadata.sorted_tables)
+                await driver.run([Step(f"VACUUM {names}", ())])
+            self.holds_traces = False
 
     async def close(self) -> None:
         """Close the connection; the lease is not given back here."""

@@ -66,9 +66,11 @@ class Rig:
     _supervisor: asyncio.Task[None] | None = None
 
     @classmethod
-    async def make(cls, homeserver: Homeserver, directory: Path) -> "Rig":
-        """A new service with two new members."""
-        instance = await Instance.make(homeserver, directory, timings=TIMINGS, admin=True)
+    async def make(cls, homeserver: Homeserver, directory: Path, database_url: str | None = None) -> "Rig":
+        """A new service with two new members, on SQLite or on the PostgreSQL database at `database_url`."""
+        instance = await Instance.make(
+            homeserver, directory, timings=TIMINGS, admin=True, database_url=database_url
+        )
         asker, peer = await asyncio.gather(*(Member.start(homeserver, kind="nio") for _ in range(2)))
         rig = cls(instance, asker, peer, directory / "armed", directory / "points")
         rig._log_began = homeserver.log.stat().st_size

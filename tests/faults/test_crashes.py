@@ -1,12 +1,13 @@
 """The service is killed at its fail points, and the journey still ends as it would have.
 
 Promise 3: no request is lost or matched twice, through any crash. `ALONGSIDE_CRASH=all` kills at every point
-that a recorded journey reaches, `sample` (the default) at a spread of them.
+that a recorded journey reaches, `sample` (the default) at a spread of them. PostgreSQL always has a spread.
 """
 
 import asyncio
 import operator
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ import pytest_asyncio
 
 from tests.faults.crash import Journey, Point, Rig, points_of, rounds, spread, until
 from tests.live.homeserver import Homeserver
+from tests.live.postgres import Postgres
 
 pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
@@ -35,8 +37,11 @@ async def synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hom
 class _Runs:
     """Journeys on rigs of their own, a few at a time; a rig whose journey fails is not used again."""
 
-    def __init__(self, homeserver: Homeserver, directories: pytest.TempPathFactory) -> None:
+    def __init__(
+        self, homeserver: Homeserver, directories: pytest.TempPathFactory, postgres: Postgres | None
+    ) -> None:
         self._homeserver = homeserver
+        self._postgres = postgres
         self._directories = directories
         self._idle: list[Rig] = []
         self.expected: dict[str, list[str]] = {}
@@ -49,7 +54,10 @@ class _Runs:
         if self._idle and not fresh:
             rig = self._idle.pop()
         else:
-            rig = await Rig.make(self._homeserver, self._directories.mktemp("crash"))
+            url = None
+            if self._postgres is not None:
+                url = await self._postgres.create(f"crash_{secrets.token_hex(6)}")
+            rig = await Rig.make(self._homeserver, self._directories.mktemp("crash"), url)
         try:
             yield rig
         except BaseException:
@@ -122,14 +130,17 @@ def _difference(who: str, told: list[str], expected: list[str]) -> str:
 
 @pytest.mark.timeout(3000)
 async def test_killed_at_fail_points(
-    synapse: Homeserver, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+    synapse: Homeserver,
+    ground: Postgres | None,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """No lost request, no second room, nothing said twice, nothing left, wherever the process died."""
-    runs = _Runs(synapse, tmp_path_factory)
+    runs = _Runs(synapse, tmp_path_factory, ground)
     try:
         found = await runs.record()
         assert len(found) > 100, found
-        kills = found if _EVERY else spread(found, _SAMPLE)
+        kills = found if _EVERY and ground is None else spread(found, _SAMPLE)
         missed = await runs.crash(kills)
         # What did not come up in its step the first time (a wait that ended just before, or what is done for
         # a new device alone) gets a second try, with new members.

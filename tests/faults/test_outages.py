@@ -17,7 +17,13 @@ from tests.journeys.stage import Person, counts
 from tests.live import story
 from tests.live.instance import Instance
 
-pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.crash,
+    pytest.mark.asyncio(loop_scope="session"),
+    # A lock on the database's file and a disk that is full are made by hand, as they come to SQLite.
+    pytest.mark.parametrize("ground", ["sqlite"], indirect=True),
+]
 
 
 async def _readiness(instance: Instance) -> tuple[int, str]:

@@ -1,9 +1,13 @@
-"""One service for most journeys, and people who are forgotten when their journey ends."""
+"""One service for most journeys, and people who are forgotten when their journey ends.
+
+Every journey runs on both kinds of database: on SQLite in each check, on PostgreSQL with `--all`.
+"""
 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import pytest
@@ -13,56 +17,98 @@ from tests.journeys.stage import FORGOTTEN, Person, comes
 from tests.live.homeserver import Homeserver
 from tests.live.instance import Instance
 from tests.live.member import Kind, Member
+from tests.live.postgres import Postgres
 
 TOPICS = ("burnout", "grief")
 
 
+@pytest.fixture(
+    scope="session",
+    params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])],
+)
+def ground(request: pytest.FixtureRequest) -> Postgres | None:
+    """What the services stand on: PostgreSQL, or None for SQLite; made here, where no loop is running yet."""
+    if request.param == "sqlite":
+        return None
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where services are: on a homeserver, on PostgreSQL or SQLite, with a directory each."""
+
+    homeserver: Homeserver
+    ground: Postgres | None
+    directories: pytest.TempPathFactory
+
+    @asynccontextmanager
+    async def service(
+        self, name: str, timings: Mapping[str, str], *, admin: bool = False
+    ) -> AsyncIterator[Instance]:
+        """A service that is ready, until the context ends."""
+        async with AsyncExitStack() as stack:
+            url = None
+            if self.ground is not None:
+                url = await stack.enter_async_context(self.ground.database())
+            instance = await Instance.make(
+                self.homeserver,
+                self.directories.mktemp(name),
+                topics=TOPICS,
+                admin=admin,
+                timings=timings,
+                settings={"community.asks_a_day": 50},
+                database_url=url,
+            )
+            await stack.enter_async_context(instance)
+            await instance.start()
+            await instance.ready()
+            yield instance
+
+
+@pytest.fixture(scope="session")
+def place(homeserver: Homeserver, ground: Postgres | None, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Where the services of this run are."""
+    return Place(homeserver, ground, tmp_path_factory)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def calm(homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instance]:
+async def calm(place: Place) -> AsyncIterator[Instance]:
     """A service that gives people time to answer, takes rooms away soon, and may purge them."""
-    instance = await Instance.make(
-        homeserver,
-        tmp_path_factory.mktemp("calm"),
-        topics=TOPICS,
-        admin=True,
-        timings={
-            "ask_again": "2 minutes",
-            "ask_open": "2 minutes",
-            "consent_open": "2 minutes",
-            "reading": "7 seconds",
-            "settle": "1 second",
-            "prompt_pause": "0 seconds",
-        },
-        settings={"community.asks_a_day": 50},
-    )
-    async with instance:
-        await instance.start()
-        await instance.ready()
+    async with place.service("calm", CALM, admin=True) as instance:
         yield instance
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def hasty(homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instance]:
+async def hasty(place: Place) -> AsyncIterator[Instance]:
     """A service whose hours are seconds: what a person leaves unanswered is soon over."""
-    async with await _quick(homeserver, tmp_path_factory, HASTY) as instance:
+    async with place.service("hasty", HASTY) as instance:
         yield instance
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def twin(homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instance]:
+async def twin(place: Place) -> AsyncIterator[Instance]:
     """A service like `hasty` but for its accounts."""
-    async with await _quick(homeserver, tmp_path_factory, HASTY) as instance:
+    async with place.service("twin", HASTY) as instance:
         yield instance
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def brief(homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instance]:
+async def brief(place: Place) -> AsyncIterator[Instance]:
     """A service that gives people time to answer, whose rooms are over in seconds, and that cannot purge."""
     timings = HASTY | {"ask_open": "2 minutes", "consent_open": "2 minutes", "request_open": "2 minutes"}
-    async with await _quick(homeserver, tmp_path_factory, timings) as instance:
+    async with place.service("brief", timings) as instance:
         yield instance
 
 
+CALM = {
+    "ask_again": "2 minutes",
+    "ask_open": "2 minutes",
+    "consent_open": "2 minutes",
+    "reading": "7 seconds",
+    "settle": "1 second",
+    "prompt_pause": "0 seconds",
+}
 HASTY = {
     "ask_again": "2 seconds",
     "ask_open": "6 seconds",
@@ -74,21 +120,6 @@ HASTY = {
     "prompt_pause": "0 seconds",
 }
 """Long enough to be answered in on a busy machine, where a journey answers."""
-
-
-async def _quick(
-    homeserver: Homeserver, tmp_path_factory: pytest.TempPathFactory, timings: Mapping[str, str]
-) -> Instance:
-    instance = await Instance.make(
-        homeserver,
-        tmp_path_factory.mktemp("quick"),
-        topics=TOPICS,
-        timings=timings,
-        settings={"community.asks_a_day": 50},
-    )
-    await instance.start()
-    await instance.ready()
-    return instance
 
 
 class People(Protocol):

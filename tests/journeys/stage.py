@@ -2,15 +2,20 @@
 
 Rules guarded here:
 - What a journey says of the homeserver is asked of the homeserver, as its administrator sees it.
-- What a journey says of the disk is read from the disk.
+- What a journey says of the disk is read from the disk, and of the records from the database itself.
 """
 
+import asyncio
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote
+
+import asyncpg
 
 from tests.live import story
 from tests.live.homeserver import Homeserver, JsonObject, Refused
@@ -18,6 +23,7 @@ from tests.live.instance import Instance
 from tests.live.member import Member, MemberFailed, Message
 from tests.live.story import hears, words_of
 
+T = TypeVar("T")
 TAG = "org.alongside.pairing"
 FORGOTTEN = "What I held about you is erased here."
 """What begins the last answer to whoever is forgotten, whether they were in a room or not."""
@@ -200,13 +206,46 @@ PASSING = ("inbox", "outbox", "unread")
 def rows(
     instance: Instance, tables: Iterable[str] = (*RECORDS, *PASSING)
 ) -> dict[str, list[dict[str, object]]]:
-    """The rows of these tables as they lie in the SQLite database now."""
-    assert instance.database is not None
+    """The rows of these tables as they lie in the database now."""
+    if instance.database is None:
+        return _on_postgresql(instance, lambda connection: _all(connection, tables))
     with closing(sqlite3.connect(f"file:{instance.database}?mode=ro", uri=True, timeout=30)) as connection:
         connection.row_factory = sqlite3.Row
         return {
             table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in tables
         }
+
+
+def put_sealed(instance: Instance, members: dict[str, bytes]) -> None:
+    """Give the rows of these members, by their ids, these sealed bytes. The service is stopped meanwhile."""
+    given = [(sealed, id) for id, sealed in members.items()]
+    if instance.database is None:
+        update = "UPDATE members SET sealed = $1 WHERE id = $2"
+        _on_postgresql(instance, lambda connection: connection.executemany(update, given))
+        return
+    with closing(sqlite3.connect(instance.database)) as connection:
+        connection.executemany("UPDATE members SET sealed = ? WHERE id = ?", given)
+        connection.commit()
+
+
+async def _all(connection: asyncpg.Connection, tables: Iterable[str]) -> dict[str, list[dict[str, object]]]:
+    return {
+        table: [dict(row) for row in await connection.fetch(f"SELECT * FROM {table}")] for table in tables
+    }
+
+
+def _on_postgresql(instance: Instance, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    """Do `work` in the instance's PostgreSQL database, in a loop of its own, and wait for it."""
+
+    async def visit() -> T:
+        connection = await asyncpg.connect(str(instance.database_url).replace("+asyncpg", ""))
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, visit()).result()
 
 
 def counts(instance: Instance) -> dict[str, int]:

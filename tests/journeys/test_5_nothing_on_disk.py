@@ -3,24 +3,41 @@
 Unique words and names go through every field of a whole journey; then every byte that the service wrote is
 searched for them. Sealed rows cannot show an erasure that way: their ciphertexts and hashes are recorded
 while they lie there, and searched for afterwards.
+
+On PostgreSQL all that the server writes is searched for words and names: every database, the write-ahead log,
+what it prints. An erasure goes less far there, as OPERATING.md says: the service's VACUUM leaves no dead row,
+but the space that it had is overwritten only by other rows, or when its table is written anew (VACUUM FULL),
+and the write-ahead log has its bytes until that is used again. Each but the last is asserted.
 """
 
 import asyncio
 import re
-import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from schema import tables
 from tests.journeys.fixtures import People
-from tests.journeys.stage import FORGOTTEN, PASSING, RECORDS, Person, meet, rows
+from tests.journeys.stage import FORGOTTEN, PASSING, RECORDS, Person, meet, put_sealed, rows
 from tests.live import story
 from tests.live.canaries import canary, scan
 from tests.live.instance import Instance
+from tests.live.postgres import Postgres
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
+
+
+_OURS = tuple(table.name for table in tables.metadata.sorted_tables)
+
+
+async def _at_rest(instance: Instance, ground: Postgres | None, marks: Iterable[str | bytes]) -> list[str]:
+    """Which of `marks` lies in which file of the service's and of its database's."""
+    if ground is None:
+        return scan([instance.directory], marks)
+    # What PostgreSQL has in its memory alone is written down first.
+    await ground.fetch(ground.url, "CHECKPOINT")
+    return await asyncio.to_thread(scan, [instance.directory, ground.directory], list(marks))
 
 
 def _database_files(instance: Instance) -> list[Path]:
@@ -28,7 +45,9 @@ def _database_files(instance: Instance) -> list[Path]:
     return [path for path in instance.directory.iterdir() if path.name.startswith(instance.database.name)]
 
 
-async def test_no_word_and_no_name_comes_to_rest(calm: Instance, people: People) -> None:
+async def test_no_word_and_no_name_comes_to_rest(
+    calm: Instance, ground: Postgres | None, people: People
+) -> None:
     """After a whole journey no file of the service holds a name, an id, or a word that a person typed."""
     words = {
         name: canary(name)
@@ -60,33 +79,34 @@ async def test_no_word_and_no_name_comes_to_rest(calm: Instance, people: People)
     marks += [one.event_id for one in asker.heard()[:3]]
     metrics = calm.directory / "tmp" / "metrics.txt"
     metrics.write_text(await calm.metrics())
-    assert scan([calm.directory], marks) == []
+    assert await _at_rest(calm, ground, marks) == []
     # The write-ahead log is part of what was read, and the same search finds what lies there in clear.
-    assert {path.name for path in _database_files(calm)} >= {"alongside.db", "alongside.db-wal"}
+    if ground is None:
+        assert {path.name for path in _database_files(calm)} >= {"alongside.db", "alongside.db-wal"}
+    else:
+        known = _marks(value for row in rows(calm, ("members",))["members"] for value in row.values())
+        assert scan([ground.data / "base"], known) != []
+        assert scan([ground.data / "pg_wal"], known) != []
     planted = calm.directory / "tmp" / "planted"
     planted.write_bytes(b"\0\1" + words["note"].encode() + b"\2")
-    assert scan([calm.directory], marks) == [f"{words['note']} in planted"]
+    assert await _at_rest(calm, ground, marks) == [f"{words['note']} in planted"]
     planted.unlink()
     await story.closes(asker.member, asker.chat)
     await asker.hears("receipt.intro")
-    assert scan([calm.directory], marks) == []
+    assert await _at_rest(calm, ground, marks) == []
 
 
-async def test_a_traceback_names_nobody(calm: Instance, people: People) -> None:
+async def test_a_traceback_names_nobody(calm: Instance, ground: Postgres | None, people: People) -> None:
     """A turn that fails with a person's words in hand leaves none of them in the log."""
     words = canary("traceback")
     (unlucky, other) = await people(calm, [canary("unlucky"), canary("other")])
-    assert calm.database is not None
-    known = {row["id"]: row["sealed"] for row in rows(calm, ("members",))["members"]}
+    known: dict[str, bytes] = {}
+    for row in rows(calm, ("members",))["members"]:
+        assert isinstance(row["sealed"], bytes)
+        known[str(row["id"])] = row["sealed"]
     await calm.stop()
-    mine: object = None
-    with closing(sqlite3.connect(calm.database)) as connection:
-        # Each member's row is broken in turn until it is this one's: nobody can tell whose is whose.
-        for mine, sealed in known.items():
-            assert isinstance(sealed, bytes)
-            broken = sealed[:-1] + bytes([sealed[-1] ^ 1])
-            connection.execute("UPDATE members SET sealed = ? WHERE id = ?", (broken, mine))
-        connection.commit()
+    # Every member's row is broken, since nobody can tell whose is whose.
+    put_sealed(calm, {id: sealed[:-1] + bytes([sealed[-1] ^ 1]) for id, sealed in known.items()})
     try:
         await calm.start()
         await calm.ready()
@@ -98,15 +118,11 @@ async def test_a_traceback_names_nobody(calm: Instance, people: People) -> None:
         log = calm.log.read_text()
         assert "SealBroken" in log
         assert re.search(r"service\.store", log)
-        assert scan([calm.directory], [words, unlucky.id, unlucky.name, unlucky.chat]) == []
+        assert await _at_rest(calm, ground, [words, unlucky.id, unlucky.name, unlucky.chat]) == []
     finally:
         if calm.running:
             await calm.stop()
-        with closing(sqlite3.connect(calm.database)) as connection:
-            connection.executemany(
-                "UPDATE members SET sealed = ? WHERE id = ?", [(sealed, id) for id, sealed in known.items()]
-            )
-            connection.commit()
+        put_sealed(calm, known)
         await calm.start()
         await calm.ready()
     await other.writes("status")
@@ -116,8 +132,9 @@ async def test_a_traceback_names_nobody(calm: Instance, people: People) -> None:
 class _Witness:
     """Remembers the ciphertexts and hashes of all records that it sees."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, ground: Postgres | None) -> None:
         self._instance = instance
+        self._ground = ground
         self.seen: dict[bytes, str] = {}
         self._now: set[bytes] = set()
 
@@ -131,12 +148,37 @@ class _Witness:
                 self._now |= marks
                 self.seen.update(dict.fromkeys(marks, table))
 
-    def left(self) -> list[str]:
-        """Where anything that was seen and is not a record any more still lies, after a last look."""
+    async def left(self) -> list[str]:
+        """Where anything that was seen and is not a record any more still lies, after a last look.
+
+        On PostgreSQL first the dead rows, of which the service's VACUUM is to leave none; then what lies in
+        the files of its database, after its tables were written anew.
+        """
+        if self._ground is not None and (dead := await self._dead(self._ground)):
+            return dead
+        files = await self._written_anew(self._ground) if self._ground else _database_files(self._instance)
         self.look()
-        found = scan(_database_files(self._instance), sorted(self.seen.keys() - self._now))
-        tables = {mark.hex()[:24]: table for mark, table in self.seen.items()}
-        return [f"{tables[hit.split()[0]]}: {hit}" for hit in found]
+        found = scan(files, sorted(self.seen.keys() - self._now))
+        names = {mark.hex()[:24]: table for mark, table in self.seen.items()}
+        return [f"{names[hit.split()[0]]}: {hit}" for hit in found]
+
+    async def _dead(self, ground: Postgres) -> list[str]:
+        """How many dead rows each table has, read from its pages; nothing for those without any."""
+        url = str(self._instance.database_url)
+        await ground.fetch(url, "CREATE EXTENSION IF NOT EXISTS pgstattuple")
+        every = " UNION ALL ".join(
+            f"SELECT '{table}', dead_tuple_count FROM pgstattuple('{table}')" for table in _OURS
+        )
+        return [f"{table}: {dead} dead rows" for table, dead in await ground.fetch(url, every) if dead]
+
+    async def _written_anew(self, ground: Postgres) -> list[Path]:
+        """The files of the service's database, after a VACUUM FULL, with all of it on the disk."""
+        url = str(self._instance.database_url)
+        await ground.fetch(url, f"VACUUM (FULL) {', '.join(_OURS)}")
+        await ground.fetch(ground.url, "CHECKPOINT")
+        query = "SELECT oid FROM pg_database WHERE datname = current_database()"
+        ((number,),) = await ground.fetch(url, query)
+        return [ground.data / "base" / str(number)]
 
 
 def _marks(values: Iterable[object]) -> list[bytes]:
@@ -155,7 +197,7 @@ async def _erased(witness: _Witness, within: float = 60.0) -> None:
     left: list[str] = []
     try:
         async with asyncio.timeout(within):
-            while left := witness.left():  # noqa: ASYNC110  What is awaited is another process's.
+            while left := await witness.left():  # noqa: ASYNC110  What is awaited is another process's.
                 await asyncio.sleep(0.2)
     except TimeoutError:
         raise AssertionError(f"still there: {left}") from None
@@ -176,9 +218,11 @@ async def _a_pairing(calm: Instance, people: People, witness: _Witness) -> tuple
     return asker, peer, room
 
 
-async def test_what_is_erased_leaves_the_disk(calm: Instance, people: People) -> None:
+async def test_what_is_erased_leaves_the_disk(
+    calm: Instance, ground: Postgres | None, people: People
+) -> None:
     """After the room's end, and after forget me, no byte of the erased rows is in the database or its log."""
-    witness = _Witness(calm)
+    witness = _Witness(calm, ground)
     asker, peer, _ = await _a_pairing(calm, people, witness)
     await story.closes(asker.member, asker.chat)
     witness.look()
@@ -193,9 +237,9 @@ async def test_what_is_erased_leaves_the_disk(calm: Instance, people: People) ->
     assert not rows(calm, ("members",))["members"]
 
 
-async def test_an_erasure_outlives_a_crash(calm: Instance, people: People) -> None:
+async def test_an_erasure_outlives_a_crash(calm: Instance, ground: Postgres | None, people: People) -> None:
     """A service killed right after the commit of a forgetting erases the bytes when it is back."""
-    witness = _Witness(calm)
+    witness = _Witness(calm, ground)
     (person,) = await people(calm, 1)
     await person.offers()
     witness.look()
@@ -212,16 +256,16 @@ async def test_an_erasure_outlives_a_crash(calm: Instance, people: People) -> No
     new.replace(armed)
     await story.chooses(person.member, person.chat, asked, "choice.forget_yes")
     assert await calm.wait_dead() == 137
-    assert witness.left() != []
+    assert await witness.left() != []
     await calm.start()
     await calm.ready()
     await person.member.expect(person.chat, contains=FORGOTTEN)
     await _erased(witness)
 
 
-async def test_nobody_else_reads_it(calm: Instance) -> None:
+async def test_nobody_else_reads_it(calm: Instance, ground: Postgres | None) -> None:
     """The database is the service's alone, and no image of its memory is written if it crashes."""
     limits = await asyncio.to_thread(Path(f"/proc/{calm.pid}/limits").read_text)
     assert re.search(r"^Max core file size\s+0\s+0", limits, re.MULTILINE)
-    for path in _database_files(calm):
+    for path in _database_files(calm) if ground is None else [ground.data]:
         assert path.stat().st_mode & 0o077 == 0, f"{path.name} is open to others"

@@ -13,6 +13,7 @@ from tests.journeys.fixtures import People
 from tests.journeys.stage import meet
 from tests.live import story
 from tests.live.instance import Instance
+from tests.live.postgres import Postgres
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
@@ -75,8 +76,13 @@ class _Watch:
         return IPv4Address("127.0.0.1"), self._instance.port
 
 
-async def test_it_speaks_with_its_homeserver_alone(calm: Instance, people: People) -> None:
-    """Through a start and a whole pairing there is no socket but to the homeserver, and none for names."""
+async def test_it_speaks_with_its_homeserver_alone(
+    calm: Instance, people: People, ground: Postgres | None
+) -> None:
+    """Through a start and a whole pairing there is no socket but to the homeserver, and none for names.
+
+    On PostgreSQL there is its own database's too.
+    """
     watch = _Watch(calm)
     watching = asyncio.create_task(watch.run())
     try:
@@ -93,5 +99,6 @@ async def test_it_speaks_with_its_homeserver_alone(calm: Instance, people: Peopl
             await watching
     assert watch.looks > 50
     homeserver = IPv4Address("127.0.0.1"), urlsplit(calm.homeserver.url).port
-    assert watch.spoken == {("tcp", homeserver)}
+    database = {("tcp", (IPv4Address("127.0.0.1"), ground.port))} if ground is not None else set()
+    assert watch.spoken == {("tcp", homeserver)} | database
     assert watch.listened == {(IPv4Address("127.0.0.1"), calm.port)}

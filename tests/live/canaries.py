@@ -61,7 +61,10 @@ def scan(roots: Iterable[Path], canaries: Iterable[str | bytes]) -> list[str]:
     }
     hits = []
     for path in files(roots):
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            continue  # A database that works removes files of its own.
         hits += [
             f"{name} in {path.name}"
             for name, looks in wanted.items()

@@ -2,7 +2,7 @@
 
 Rules guarded here:
 - It listens on a socket in its own directory and on a free port of 127.0.0.1, for one password made here.
-- It never skips: without PostgreSQL it raises HarnessMissing, which says what to do.
+- It never skips: without PostgreSQL 15 or later it raises HarnessMissing, which says what to do.
 - Every database is fresh: a copy of a template, dropped after use.
 
 PostgreSQL refuses to run as root, so root runs it as the system account `postgres`. `fsync` is off: what is
@@ -28,6 +28,7 @@ import asyncpg
 from tests.live.bound import bound
 from tests.live.homeserver import HarnessMissing, free_port
 
+_LEAST = 15
 _START_DEADLINE = 120.0
 _STOP_DEADLINE = 20.0
 _POLL = 0.03
@@ -64,7 +65,8 @@ class Postgres:
     """A running cluster. Use it as an async context manager, or call `start` and `stop`.
 
     Nothing in it is bound to an event loop. `url` is that of the maintenance database; `database` gives
-    fresh ones.
+    fresh ones. `directory` has all that it writes: its databases and its write-ahead log in `data`, and what
+    it prints.
     """
 
     def __init__(self) -> None:
@@ -73,7 +75,7 @@ class Postgres:
         self._process: subprocess.Popen[bytes] | None = None
         self._password = secrets.token_hex(16)
         self.directory = Path(tempfile.mkdtemp(prefix="alongside-postgres-"))
-        self._data = self.directory / "data"
+        self.data = self.directory / "data"
         self._log = self.directory / "postgres.log"
         self.port = free_port()
 
@@ -101,11 +103,20 @@ class Postgres:
         return f"postgresql+asyncpg://{_OWNER}:{self._password}@127.0.0.1:{self.port}/{database}"
 
     async def start(self) -> None:
-        """Make the cluster, start it, and return when it answers. Raises PostgresFailed."""
+        """Make the cluster, start it, and return when it answers.
+
+        Raises PostgresFailed, and HarnessMissing where the server is older than what the service is for.
+        """
         try:
             await asyncio.to_thread(self._initialise)
             self._spawn()
             await self._answers()
+            ((number,),) = await self.fetch(self.url, "SHOW server_version_num")
+            if int(str(number)) < _LEAST * 10_000:
+                raise HarnessMissing(
+                    f"PostgreSQL at {self._binaries} says that it is {number}: "
+                    f"install version {_LEAST} or later (on Debian: apt-get install postgresql)."
+                )
         except BaseException:
             await self.stop()
             raise
@@ -142,6 +153,14 @@ class Postgres:
         await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url_of(name)
 
+    async def fetch(self, url: str, statement: str) -> list[tuple[object, ...]]:
+        """Return the rows that a statement gives in the database at `url`, on a connection of its own."""
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        try:
+            return [tuple(row) for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
     # ---- the process
 
     def _initialise(self) -> None:
@@ -155,7 +174,7 @@ class Postgres:
             bound(
                 [
                     str(self._binaries / "initdb"),
-                    f"--pgdata={self._data}",
+                    f"--pgdata={self.data}",
                     f"--username={_OWNER}",
                     f"--pwfile={password}",
                     "--auth=scram-sha-256",
@@ -189,7 +208,7 @@ class Postgres:
             "autovacuum": "off",
         }
         options = [f"-c{key}={value}" for key, value in settings.items()]
-        command = [str(self._binaries / "postgres"), "-D", str(self._data), *options]
+        command = [str(self._binaries / "postgres"), "-D", str(self.data), *options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 bound(command, end=signal.SIGINT, user=self._user),

@@ -331,6 +331,13 @@ async def test_databases_are_fresh(postgres: Postgres) -> None:
             await connection.close()
 
 
+async def test_an_old_postgresql_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests run on PostgreSQL 15 or later, as the server itself says; an older one fails them."""
+    monkeypatch.setattr("tests.live.postgres._LEAST", 1000)
+    with pytest.raises(HarnessMissing, match=r"says that it is 1[5-9]"):
+        await Postgres().start()
+
+
 def test_a_missing_synapse_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without a Synapse the harness fails, and says which variable and which command mend it."""
     monkeypatch.setenv("ALONGSIDE_SYNAPSE_PYTHON", str(tmp_path / "nowhere"))

@@ -1,7 +1,7 @@
 """Real databases, for the parts that stand on one: SQLite in a temporary folder, and PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,20 +21,11 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Postgres]:
-    """One PostgreSQL cluster for all tests of the store; it outlives any test's event loop."""
-    cluster = Postgres()
-    asyncio.run(cluster.start())
-    yield cluster
-    asyncio.run(cluster.stop())
-
-
-@pytest.fixture(scope="session")
-def template(cluster: Postgres) -> str:
+def template(postgres: Postgres) -> str:
     """The name of a PostgreSQL database that has its tables and its keyring, to be copied."""
 
     async def make() -> None:
-        store = await Store.open(await cluster.create("template_of_store"), KEY)
+        store = await Store.open(await postgres.create("template_of_store"), KEY)
         await store.close()
 
     asyncio.run(make())
@@ -47,8 +38,8 @@ def postgres_or_none(request: pytest.FixtureRequest) -> Postgres | None:
     if request.param == "sqlite":
         return None
     request.getfixturevalue("template")
-    cluster: Postgres = request.getfixturevalue("cluster")
-    return cluster
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """The engine: one event, one turn, whole or not at all, and one bad event never stops the others."""
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -17,10 +14,16 @@ from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Member
 from schema.states import Standing
 from service.store import Store
-from service.store.driver import Driver, Row, SQLite, Step
+from service.store.driver import Driver, Row, Step
 from service.turn import Turn
 from tests.clock import FakeClock
 from tests.service.running import Running, message, reply
+
+
+@pytest.fixture
+def store(either: Store) -> Store:
+    """An open database, of each kind in turn."""
+    return either
 
 
 def _member(turn: Turn, sender: MatrixId) -> Member:
@@ -107,14 +110,15 @@ async def test_messages_that_wait_together_share_a_commit(store: Store) -> None:
 
 
 class _Counted:
-    """The connection to SQLite: visits and commits are counted, but for what forgets what is sent."""
+    """The connection to a database: visits and commits are counted, but for what forgets what is sent."""
 
-    begin: ClassVar[str] = SQLite.begin
+    begin: ClassVar[str]
     settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, inner: Driver) -> None:
         self._inner = inner
         self.dialect = inner.dialect
+        type(self).begin = inner.begin
         self.visits = self.commits = 0
 
     @property
@@ -273,7 +277,7 @@ async def test_the_member_id_is_a_hash(store: Store) -> None:
     assert "ana" not in found[0]
 
 
-async def test_a_row_that_does_not_open_stops_nobody(store: Store, tmp_path: Path) -> None:
+async def test_a_row_that_does_not_open_stops_nobody(store: Store) -> None:
     """A row whose bytes were changed on disk is passed over, in the inbox and in the outbox."""
     seen: list[str] = []
 
@@ -285,9 +289,10 @@ async def test_a_row_that_does_not_open_stops_nobody(store: Store, tmp_path: Pat
     async with store.transaction("test") as transaction:
         await transaction.take_in([message("spoilt"), message("whole", 2)], now)
         await transaction.add_effects([("a", reply("spoilt")), ("b", reply("whole"))], now)
-    with closing(sqlite3.connect(tmp_path / "alongside.db", isolation_level=None)) as database:
-        for table in ("inbox", "outbox"):
-            database.execute(f"UPDATE {table} SET sealed = zeroblob(64) WHERE seq = 1")
+    driver = await store._ready()
+    for table in ("inbox", "outbox"):
+        # The first row alone is broken: by its length, which both kinds of database can cut.
+        await driver.run([Step(f"UPDATE {table} SET sealed = substr(sealed, 1, 40) WHERE seq = 1", ())])
     async with Running(store, dispatch) as running:
         await running.until(lambda: seen == ["whole"])
         await running.until(lambda: [effect for _, effect in running.sent] == [reply("whole")])

@@ -219,17 +219,17 @@ async def test_no_server_is_the_worlds_fault() -> None:
             pass
 
 
-async def test_a_refused_password_is_the_operators_fault(cluster: Postgres) -> None:
+async def test_a_refused_password_is_the_operators_fault(postgres: Postgres) -> None:
     """The error names what to check, and does not hold the password."""
     with pytest.raises(OperatorError) as caught:
-        async with Lease.take(f"postgresql://alongside:wrong-word@127.0.0.1:{cluster.port}/postgres"):
+        async with Lease.take(f"postgresql://alongside:wrong-word@127.0.0.1:{postgres.port}/postgres"):
             pass
     assert "wrong-word" not in str(caught.value)
 
 
-async def test_a_lost_connection_fails_closed(cluster: Postgres, template: str) -> None:
+async def test_a_lost_connection_fails_closed(postgres: Postgres, template: str) -> None:
     """When the lock's connection ends, each later transaction fails though its own connection is well."""
-    async with cluster.database(template) as url, serving(url) as (lease, store):
+    async with postgres.database(template) as url, serving(url) as (lease, store):
         await write(store, b"before")
         session = await asyncpg.connect(url.replace("+asyncpg", ""))
         try:

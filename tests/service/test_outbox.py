@@ -18,6 +18,12 @@ from tests.service.running import Running, message, reply
 ROOM = OpenPeerRoom(PairingId("a" * 32), (MatrixId("@ana:example.org"), MatrixId("@ben:example.org")))
 
 
+@pytest.fixture
+def store(either: Store) -> Store:
+    """An open database, of each kind in turn."""
+    return either
+
+
 class Story:
     """Handlers that do `effects` at the first message, and keep the outcomes that come back."""
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
+
 from schema.events import Due, Message
 from schema.ids import MemberId, OfferId
 from schema.records import Offer
@@ -13,6 +15,12 @@ from tests.clock import FakeClock
 from tests.service.running import Running, message
 
 START = FakeClock().now()
+
+
+@pytest.fixture
+def store(either: Store) -> Store:
+    """An open database, of each kind in turn."""
+    return either
 
 
 def _offer(letter: str, due_at: datetime | None) -> Offer:

@@ -801,11 +801,13 @@ async def test_an_erased_person_leaves_no_byte(store: Store, tmp_path: Path, oth
 
 
 async def test_an_erasure_can_be_told_to_postgresql_too(either: Store) -> None:
-    """The call is the same for both databases, and changes nothing that is kept."""
+    """The call is the same for both databases, changes nothing that is kept, and is due after each commit."""
     await put(either, offer(1), offer(2))
     async with either.transaction("test") as transaction:
         await transaction.delete(Offer, number(1))
+    before = either.holds_traces
     await either.erase_checkpoint()
+    assert (before, either.holds_traces) == (True, False)
     async with either.transaction("test") as transaction:
         assert await transaction.find(Offer) == [offer(2)]
 
@@ -823,7 +825,7 @@ async def test_an_erasure_waits_for_other_readers(store: Store, tmp_path: Path) 
             await store.erase_checkpoint()
     finally:
         reader.close()
-    before = store.log_holds_some
+    before = store.holds_traces
     await store.erase_checkpoint()
-    assert (before, store.log_holds_some) == (True, False)
+    assert (before, store.holds_traces) == (True, False)
     assert (tmp_path / "alongside.db-wal").stat().st_size == 0

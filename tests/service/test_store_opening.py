@@ -193,11 +193,11 @@ async def test_no_server_is_the_worlds_fault() -> None:
         await Store.open(f"postgresql://user:secret@127.0.0.1:{free_port()}/name", KEY)
 
 
-async def test_a_server_that_refuses_us_is_the_operators_fault(cluster: Postgres) -> None:
+async def test_a_server_that_refuses_us_is_the_operators_fault(postgres: Postgres) -> None:
     """A wrong password and a database that is not there name what to check."""
     for address in (
-        f"alongside:wrong-word@127.0.0.1:{cluster.port}/postgres",
-        cluster.url_of("none").split("//")[1],
+        f"alongside:wrong-word@127.0.0.1:{postgres.port}/postgres",
+        postgres.url_of("none").split("//")[1],
     ):
         with pytest.raises(OperatorError, match="ALONGSIDE_DATABASE__URL") as caught:
             await Store.open(f"postgresql://{address}", KEY)
@@ -337,9 +337,9 @@ async def test_another_program_that_locks_the_file_is_the_worlds_fault(store: St
 # --- PostgreSQL's connection
 
 
-async def test_a_cut_connection_is_made_anew(cluster: Postgres, template: str) -> None:
+async def test_a_cut_connection_is_made_anew(postgres: Postgres, template: str) -> None:
     """Between transactions nobody notices; within one it is the world's fault, and the next one works."""
-    async with cluster.database(template) as url:
+    async with postgres.database(template) as url:
         store = await Store.open(url, KEY)
         cut = (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -363,9 +363,9 @@ async def test_a_cut_connection_is_made_anew(cluster: Postgres, template: str) -
             await store.close()
 
 
-async def test_a_serialization_failure_is_to_be_run_again(cluster: Postgres, template: str) -> None:
+async def test_a_serialization_failure_is_to_be_run_again(postgres: Postgres, template: str) -> None:
     """When another changed what a transaction read and writes, all of it is undone and may be tried again."""
-    async with cluster.database(template) as url:
+    async with postgres.database(template) as url:
         store = await opened(url)
         other = await asyncpg.connect(url.replace("+asyncpg", ""))
 
