@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.live import story
 from tests.live.fixtures import MemberFactory
 from tests.live.homeserver import Homeserver
 from tests.live.instance import Instance
+from tests.live.postgres import Postgres
 
 pytestmark = pytest.mark.live
+
+_WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+"""A row for each session that waits for a row which another holds."""
 
 
 @pytest.fixture
@@ -86,3 +91,40 @@ async def test_it_ends_while_it_still_starts(
         homeserver.resume()
     await instance.start()
     await instance.ready()
+
+
+async def test_a_stop_finishes_the_turn_in_hand(
+    homeserver: Homeserver, member_factory: MemberFactory, postgres: Postgres, tmp_path: Path
+) -> None:
+    """SIGTERM waits for a turn whose row somebody else holds; it is committed then, and answered once."""
+    async with (
+        postgres.database() as url,
+        await Instance.make(homeserver, tmp_path / "instance", database_url=url) as instance,
+    ):
+        await instance.start()
+        await instance.ready()
+        member = await member_factory(homeserver, kind="nio")
+        chat, menu = await story.is_greeted(member, instance.desk_user)
+        other = await asyncpg.connect(url.replace("+asyncpg", ""))
+        try:
+            holding = other.transaction()
+            await holding.start()
+            await other.execute("SELECT id FROM members FOR UPDATE")
+            await story.chooses(member, chat, menu, "choice.talk")
+            async with asyncio.timeout(30):
+                while not await postgres.fetch(url, _WAITING):  # noqa: ASYNC110  Another process waits.
+                    await asyncio.sleep(0.03)
+            stopping = asyncio.create_task(instance.stop())
+            done, _ = await asyncio.wait({stopping}, timeout=1)
+            assert not done, "it stopped in the middle of a turn"
+            await holding.rollback()
+        finally:
+            await other.close()
+        assert await stopping < 5
+        assert await postgres.fetch(url, "SELECT seq FROM inbox") == []
+        await instance.start()
+        await instance.ready()
+        asked = await story.hears(member, chat, "talk.wish")
+        await member.say(chat, "status")
+        await story.hears(member, chat, "status.question")
+        assert [one.body for one in member.messages].count(asked.body) == 1
