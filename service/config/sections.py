@@ -279,7 +279,7 @@ class TimingsSection(Section):
         Length, _timing("Between removing people from a room and purging it, for phones that are off.")
     ] = Timings.settle
     prompt_pause: Annotated[
-        Length, _timing("A bare number this soon after a question that came by itself is asked again.")
+        Length, _timing("A yes this soon after a question that came by itself is asked for again.")
     ] = Timings.prompt_pause
     idle: Annotated[
         Longer, _timing("A member's own question, unanswered this long, lets what came by itself go first.")
