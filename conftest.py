@@ -1,4 +1,5 @@
-"""What every test shares: the real servers and members, how long hypothesis looks, and which file is first.
+"""What every test shares: the real servers and members, how long hypothesis looks, which file is first, and
+the figures that tests record for the end of a run (`record_property("figure", …)`).
 
 By default hypothesis looks as long as in every check; with `long` as in `./alongside check --all`, and with
 `fast` as in `./alongside check --fast`.
@@ -34,3 +35,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return not served, place if served else 0
 
     items.sort(key=rank)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say the figures that tests recorded: what a test prints in a process of its own is not shown."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    figures = [
+        str(value)
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+        if name == "figure"
+    ]
+    if figures:
+        terminalreporter.section("figures")
+        for figure in figures:
+            terminalreporter.write_line(figure)

@@ -8,8 +8,7 @@ import asyncio
 import operator
 import os
 import secrets
-import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -133,7 +132,7 @@ async def test_killed_at_fail_points(
     synapse: Homeserver,
     ground: Postgres | None,
     tmp_path_factory: pytest.TempPathFactory,
-    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     """No lost request, no second room, nothing said twice, nothing left, wherever the process died."""
     runs = _Runs(synapse, tmp_path_factory, ground)
@@ -147,9 +146,11 @@ async def test_killed_at_fail_points(
         uncovered = await runs.crash(missed, fresh=True)
     finally:
         await runs.close()
-    with capsys.disabled():
-        sys.stdout.write(f"\npoints covered {len(set(runs.covered))} of {len(found)} found\n")
-        for point in uncovered:
-            sys.stdout.write(f"  did not come up again: {point}\n")
+    covered, where = len(set(runs.covered)), "SQLite" if ground is None else "PostgreSQL"
+    record_property("figure", f"crash points on {where}: {covered} covered of {len(found)} found")
+    for point in uncovered:
+        record_property("figure", f"  did not come up again: {point}")
     assert not runs.failed, "\n\n".join(runs.failed)
-    assert len(set(runs.covered)) >= 0.75 * len(kills), "too few points came up again to show anything"
+    # Of a few points one that comes and goes weighs more than of all.
+    enough = 0.95 if kills is found else 0.75
+    assert covered >= enough * len(kills), "too few points came up again to show anything"
