@@ -175,9 +175,19 @@ class Terminal:
         self.until(question)
         os.write(self._terminal, text.encode() + b"\n")
 
-    def type(self, keys: bytes) -> None:
-        """Type keys as they are."""
-        os.write(self._terminal, keys)
+    def interrupt(self) -> None:
+        """Type Ctrl-C once the program waits for what is typed.
+
+        A signal in the instant between a question's last letter and the wait for its answer is seen by Python
+        only at the next key, whatever the program does; a person types later than that.
+        """
+        deadline, asleep = time.monotonic() + 30, 0
+        while asleep < 5:
+            assert time.monotonic() < deadline, "it never waited"
+            state = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            asleep = asleep + 1 if state == "S" else 0
+            time.sleep(0.02)
+        os.write(self._terminal, b"\x03")
 
     def end(self) -> int:
         """Wait for the program's end; returns its exit."""
@@ -244,7 +254,7 @@ def test_ctrl_c_ends_init_at_a_question(tmp_path: Path, at_terminal: Callable[..
     """One Ctrl-C at a question ends the program, and leaves nothing."""
     terminal = at_terminal("init")
     terminal.until("Address of your homeserver: ")
-    terminal.type(b"\x03")
+    terminal.interrupt()
     terminal.until("run it again")
     assert terminal.end() == 1
     assert list(tmp_path.iterdir()) == []
