@@ -198,7 +198,7 @@ class SealedStore(MatrixStore):
         self._refuse()
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise NotImplementedError("this store has no database of its own")
+        raise RuntimeError("this store has no database of its own")
 
     _create_database = upgrade_to_v2 = _get_store_version = _update_version = _get_account = _refuse
 
@@ -450,7 +450,7 @@ class SealedStore(MatrixStore):
 
     def add_outgoing_key_request(self, key_request: OutgoingKeyRequest) -> None:
         """Refused: we ask nobody for room keys, and take none that was asked for."""
-        raise NotImplementedError("no room key is asked for")
+        raise RuntimeError("no room key is asked for")
 
     def remove_outgoing_key_request(self, key_request: OutgoingKeyRequest) -> None:
         """Nothing: there is none."""

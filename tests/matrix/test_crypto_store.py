@@ -184,7 +184,7 @@ async def test_no_database_of_nios_is_opened(pair: tuple[Side, Side], tmp_path: 
         alice.store._get_account,
     ]
     for call in refused:
-        with pytest.raises(NotImplementedError):
+        with pytest.raises(RuntimeError):
             call()
     assert alice.store.models == []
     assert not hasattr(alice.store, "database")
