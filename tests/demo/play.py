@@ -109,8 +109,7 @@ class Play:
         await story.agrees(self._member, chat, consent)
         room = await story.joins_peer_room(self._member, chat)
         assert await story.joins_peer_room(self._peer, peer_chat) == room
-        await story.can_write(self._member, room)
-        await story.can_write(self._peer, room)
+        await story.both_can_write(room, self._member, self._peer)
         self._stage.page.happened("The two come in. Now that both are there, they may write.", room)
         self._fact(
             not any(before),

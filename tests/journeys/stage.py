@@ -96,12 +96,13 @@ async def comes(member: Member, instance: Instance) -> Person:
 
 
 async def meet(asker: Person, peer: Person, *, note: str = "It has been a long week.") -> str:
-    """One asks, the other goes on, both agree and come in; returns their room. The peer has offered."""
+    """The peer has offered; the asker asks, and both agree, come in and can write. Returns their room."""
     await asker.asks(note=note)
     await peer.goes_on(note=bool(note))
     await asker.agrees()
     room = await asker.joins()
     assert await peer.joins() == room
+    await story.both_can_write(room, asker.member, peer.member)
     return room
 
 

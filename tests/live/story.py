@@ -227,19 +227,19 @@ async def joins_peer_room(member: Member, chat: str) -> str:
     return invite.room
 
 
-async def can_write(member: Member, room: str) -> None:
-    """Wait until the member's client sees that they may write: the keeper allows it once both are there."""
-    await member.sees_state(
-        room, "m.room.power_levels", where=lambda levels: levels.get("events_default", 0) == 0
-    )
+async def both_can_write(room: str, *members: Member) -> None:
+    """Wait until each one's client sees that they may write: the keeper allows it once both are there."""
+    for member in members:
+        await member.sees_state(
+            room, "m.room.power_levels", where=lambda levels: levels.get("events_default", 0) == 0
+        )
 
 
 async def talk_to_each_other(
     room: str, asker: Member, peer: Member, words: Sequence[tuple[str, str]] = ()
 ) -> None:
     """The two write in their room and read each other; `words` are pairs of a line and its answer."""
-    for member in (asker, peer):
-        await can_write(member, room)
+    await both_can_write(room, asker, peer)
     for line, answer in words or [("Thank you for coming.", "I am glad to be here.")]:
         await asker.say(room, line)
         await peer.expect(room, contains=line, sender=asker.user_id)
@@ -288,6 +288,5 @@ async def pairing(
     await agrees(asker, chat, await is_offered(asker, chat))
     room = await joins_peer_room(asker, chat)
     assert await joins_peer_room(peer, peer_chat) == room
-    await can_write(asker, room)
-    await can_write(peer, room)
+    await both_can_write(room, asker, peer)
     return chat, peer_chat, room
