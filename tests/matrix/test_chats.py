@@ -133,7 +133,7 @@ def test_nobody_odd_hides_in_a_private_chat(events: list[dict[str, Any]]) -> Non
     summary=OBJECTS | st.builds(_summary, st.integers(-1, 3), st.integers(-1, 3), people | odd | ANYTHING),
 )
 def test_any_list_and_summary(first: list[Any], answer: dict[str, Any], summary: dict[str, Any]) -> None:
-    """A list is taken whole or refused with nothing changed; a summary that says three makes no chat of two."""
+    """A list is taken whole or refused with nothing changed; a summary of three makes no chat of two."""
     chat = Chat(RoomId("!r"))
     for event in first:
         with contextlib.suppress(Malformed):
