@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from schema.errors import HomeserverRefused, Throttled, Unreachable, WorldError
 from schema.ids import MatrixId
+from service.matrix import border
 from tests.matrix.desk import Desk
 from tests.matrix.generated import ANYTHING, OBJECTS, mutated, often
 from tests.matrix.homeserver import Homeserver
@@ -48,8 +49,12 @@ async def test_any_answer_about_people(server: Homeserver, desk: Desk, data: st.
         answer = answers[turns % len(answers)]
         if isinstance(answer, Exception):
             raise answer
-        beside = {kind: answer[kind] for kind in KINDS if isinstance(answer.get(kind), dict)}
-        told = {kind: {**beside.get(kind, {}), **good[kind]} for kind in KINDS} if ALICE in asked else beside
+        beside = {kind: border.part(answer, kind) for kind in KINDS if kind in answer}
+        told = (
+            {kind: {**border.part(beside, kind), **good[kind]} for kind in KINDS}
+            if ALICE in asked
+            else beside
+        )
         return {**answer, **told} | ({} if broken is None else {"failures": broken})
 
     directory, people = desk.client.directory, desk.client.machine.people
