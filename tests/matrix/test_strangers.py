@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.errors import Malformed, WorldError
+from schema.errors import HomeserverRefused, Malformed, NotPrivate, WorldError
 from schema.events import Message
-from schema.ids import EventId, MatrixId, RoomId
+from schema.ids import EventId, MatrixId, OutboxId, RoomId
 from service.matrix import border, messages
 from service.matrix.chats import Chat
 from service.matrix.devices import Person, read_query
@@ -31,6 +31,12 @@ from tests.matrix.peer import Peer
 ALICE = "@alice:home.test"
 MALLORY = "@mallory:evil.test"
 CAROL = "@carol:home.test"
+
+
+ROOM_NAMES = st.sampled_from(["!chat", "!mallory", "no room", "!"]) | SCALARS
+COUNTS = st.fixed_dictionaries(
+    {"one_time_key_counts": st.fixed_dictionaries({"signed_curve25519": st.integers() | SCALARS})}
+)
 
 
 class Scene:
@@ -292,6 +298,76 @@ def test_any_claimed_key(scene: Scene, claimed: Any) -> None:
         scene.alice.add_one_time_keys(2)
         scene.number += 1
         await scene.desk.say(scene.room, "hello", f"a{scene.number}")
+
+    scene.run(play)
+
+
+@often
+@given(data=st.data())
+def test_any_page_of_a_gap(scene: Scene, data: st.DataObject) -> None:
+    """Whatever stands where a limited timeline left messages out."""
+    content = scene.mallory.encrypt(scene.other, "m.room.message", {"msgtype": "m.text", "body": "b"})
+    good = {"type": "m.room.encrypted", "sender": MALLORY, "content": content, "event_id": "$gap"}
+    pages = data.draw(
+        st.lists(
+            OBJECTS | st.fixed_dictionaries({"chunk": st.lists(ANYTHING | mutated(good)), "end": ANYTHING}),
+            min_size=1,
+            max_size=3,
+        )
+    )
+
+    async def page(path: str, body: Any) -> dict[str, Any]:
+        read.append(path)
+        return {"end": f"never the same {len(read)}", **pages[len(read) % len(pages)]}
+
+    read: list[str] = []
+
+    async def play() -> None:
+        for _ in range(3):
+            scene.mallory.say(scene.other, "left out")
+        scene.server.timeline_limit = 1
+        scene.server.fail("read gap", page, times=50)
+        await scene.good_arrives()
+        assert 0 < len(read) < 50, "a gap is read for a bounded number of pages"
+        scene.server.faults.clear()
+        scene.server.timeline_limit = 20
+
+    scene.run(play)
+
+
+@often
+@given(answer=OBJECTS | st.fixed_dictionaries({"joined_rooms": ANYTHING | st.lists(ROOM_NAMES)}) | COUNTS)
+def test_any_answer_to_the_desks_requests(scene: Scene, answer: dict[str, Any]) -> None:
+    """Whatever is answered where the desk asks or orders: a result, or an error that the outbox knows."""
+    client, dave = scene.desk.client, MatrixId("@dave:home.test")
+
+    async def same(path: str, body: Any) -> dict[str, Any]:
+        return answer
+
+    async def play() -> None:
+        for call in ("keys upload", "joined rooms", "read state", "read members", "create chat", "find sent"):
+            scene.server.fail(call, same, times=20)
+        for call in ("send", "send plain", "invite to chat", "join", "leave", "forget"):
+            scene.server.fail(call, same, times=20)
+        plain = scene.server.create_room(f"!plain{scene.number}", encrypted=False)
+        client.chats.enter(plain)
+        client.chats.enter(scene.third).doubt()
+        scene.number += 1
+        for step in (
+            lambda: client.upload_keys(None, fallback_used=False),
+            lambda: client.create_direct_chat(dave),
+            lambda: client.send_plain_answer(plain, "hello", OutboxId(f"p{scene.number}")),
+            lambda: client.find_sent(scene.room, "one"),
+            lambda: scene.desk.say(scene.third, "hello", f"d{scene.number}", again=True),
+            lambda: client.join(plain),
+            lambda: client.leave(plain),
+        ):
+            with contextlib.suppress(WorldError, HomeserverRefused, NotPrivate):
+                await step()
+        client.chats.drop(plain)
+        client.chats.changed.discard(plain)
+        scene.server.faults.clear()
+        await scene.good_arrives()
 
     scene.run(play)
 
