@@ -214,6 +214,8 @@ async def _a_pairing(calm: Instance, people: People, witness: _Witness) -> tuple
     await asker.agrees()
     room = await asker.joins()
     await peer.joins()
+    # A room that ends before the service has seen both come in is closed unread, in other words.
+    await story.both_can_write(room, asker.member, peer.member)
     witness.look()
     return asker, peer, room
 
