@@ -209,7 +209,7 @@ class Member:
             user=self.user_id,
             password=self.password,
             signed=signed,
-            deadline=90.0,
+            deadline=180.0,
         )
         self.device_id = str(answer["device_id"])
 
@@ -241,7 +241,7 @@ class Member:
 
     # ---- what it is told to do
 
-    async def command(self, name: str, *, deadline: float = 75.0, **given: JsonValue) -> JsonObject:
+    async def command(self, name: str, *, deadline: float = 150.0, **given: JsonValue) -> JsonObject:
         """Give the client one command and return its answer. Raises MemberFailed."""
         process = self._process
         if process is None or process.stdin is None:
@@ -356,7 +356,7 @@ class Member:
         comparing them with the other side's is the test's part.
         """
         reply = await self.command(
-            "verify", user=user, room=room, device_id=device_id, answer=answer, deadline=90.0
+            "verify", user=user, room=room, device_id=device_id, answer=answer, deadline=180.0
         )
         self._saw(self.user_id, room or "", "verified", user)
         shown = reply.get("emoji")

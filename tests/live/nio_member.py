@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from nio.client.async_client import AsyncClient, AsyncClientConfig
 
 Json: TypeAlias = dict[str, Any]
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 _LOG = logging.getLogger(__name__)
 
 
