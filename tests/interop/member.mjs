@@ -262,8 +262,10 @@ async function acquainted(crypto, user, device_id) {
     const end = Date.now() + LONGEST_WAIT / 2;
     for (;;) {
         await crypto.getUserDeviceInfo([user], true);
-        if (device_id ? await crypto.getDeviceVerificationStatus(user, device_id) : await crypto.userHasCrossSigningKeys(user))
-            return;
+        const known = device_id
+            ? await crypto.getDeviceVerificationStatus(user, device_id)
+            : await crypto.userHasCrossSigningKeys(user);
+        if (known) return;
         if (Date.now() > end) throw new Error(`${user} is not known, or shares no encrypted room with us`);
         await new Promise((resolve) => setTimeout(resolve, 50));
     }
