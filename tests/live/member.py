@@ -585,7 +585,8 @@ class Member:
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         try:
-            while line := await process.stdout.readline():
+            # The last line of a client that was killed may be cut off.
+            while (line := await process.stdout.readline()).endswith(b"\n"):
                 heard = json.loads(line)
                 if "reply" in heard:
                     self._take_reply(heard)
