@@ -30,11 +30,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long files first: a process that took one last would run on alone while the others rest."""
 
     def rank(item: pytest.Item) -> tuple[bool, int]:
-        served = any(item.get_closest_marker(mark) for mark in ("live", "interop", "crash"))
         place = next(at for at, start in enumerate(_LONGEST_FIRST) if item.nodeid.startswith(start))
-        return not served, place if served else 0
+        return (False, place) if _served(item) else (True, 0)
 
     items.sort(key=rank)
+    for item in items:
+        if not _served(item):
+            # What has no other process to wait for has no excuse: `--reruns` is not for it.
+            item.add_marker(pytest.mark.flaky(reruns=0))
+
+
+def _served(item: pytest.Item) -> bool:
+    """Whether the test plays with real servers and clients."""
+    return any(item.get_closest_marker(mark) for mark in ("live", "interop", "crash"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
