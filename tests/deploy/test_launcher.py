@@ -12,7 +12,8 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ class Checkout:
     def start(self, *arguments: str, at: Path | None = None, **environ: str) -> tuple[int, str, str]:
         """Run the launcher to its end: its exit code, and what it printed and said."""
         with self.begin(*arguments, at=at, **environ) as process:
-            printed, said = process.communicate(timeout=WITHIN)
+            printed, said = _end(process)
         for line in said.replace(str(self.folder), "").replace(f"{self.path}/", "").splitlines():
             assert len(line) <= 80, line
         return process.returncode, printed, said
@@ -108,6 +109,32 @@ class Checkout:
 def checkout(tmp_path: Path) -> Checkout:
     """A new checkout, with nothing installed and no Python on the path."""
     return Checkout(tmp_path)
+
+
+def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What the process printed and said until its end; it has no more time than others."""
+    try:
+        return process.communicate(timeout=WITHIN)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
+@contextmanager
+def _held(pipe: Path) -> Iterator[None]:
+    """Wait until the installation reads the pipe, from when on it is one that can be interrupted."""
+    writers: list[int] = []
+
+    def open_it() -> bool:
+        with suppress(OSError):
+            writers.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(writers)
+
+    _until(open_it)
+    try:
+        yield
+    finally:
+        os.close(writers[0])
 
 
 def _until(holds: Callable[[], bool]) -> None:
@@ -225,10 +252,9 @@ def test_an_interrupted_installation_is_done_again(
     checkout.python()
     hold = tmp_path / "hold"
     os.mkfifo(hold)
-    with checkout.begin(FAKE_HOLD=str(hold)) as process:
-        _until(lambda: bool(checkout.calls("-m pip")))
+    with checkout.begin(FAKE_HOLD=str(hold)) as process, _held(hold):
         os.killpg(process.pid, number)
-        _, said = process.communicate(timeout=WITHIN)
+        said = _end(process)[1]
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
     assert ("Interrupted" in said) == (number == signal.SIGINT)
     assert not (checkout.folder / ".venv" / "stamp").exists()
