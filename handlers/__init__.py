@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, identity, menu, offer, privacy, request, room, talk
+from handlers import consent, identity, menu, offer, privacy, request, room, talk, zone
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal
 from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
@@ -69,6 +69,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "talk": Conversation(talk.show, talk.answer),
     "offer": Conversation(offer.show, offer.answer),
     "offered": Conversation(offer.show, offer.answer),
+    "renew": Conversation(offer.show, offer.answer),
+    "zone": Conversation(zone.show, zone.answer),
     "ask": Conversation(consent.show, consent.answer),
     "note": Conversation(consent.show, consent.answer),
     "consent": Conversation(consent.show, consent.answer),
@@ -120,6 +122,7 @@ COMMANDS: Mapping[str, _Command] = {
     "status": _Command("command.status", menu.status),
     "talk": _Command("command.talk", talk.start),
     "offer": _Command("command.offer", offer.start),
+    "zone": _Command("command.zone", zone.start),
     "rest": _Command("command.rest", _rest),
     "withdraw": _Command("command.withdraw", _withdraw),
     "close": _Command("command.close", _close),

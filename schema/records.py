@@ -103,11 +103,29 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Window:
+    """Hours that come back each week, by the clock on the member's own wall.
+
+    On `days` (0 is Monday), from `start` to `end`, in minutes since midnight; an `end` at or before the
+    `start` is on the day after.
+    """
+
+    days: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Offer:
-    """A member's readiness to be asked, until `until`. Deleted when it ends.
+    """A member's readiness to be asked. Deleted when it ends.
 
     `asked_at` is when they were last asked (for fairness); `asked` when they were shown asks in the last day.
-    Nothing is asked before `rest_until`.
+    Nothing is asked before `rest_until`, nor at or after `until`.
+
+    `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
+    outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
+    `until` is when the member is asked once whether it goes on: unanswered it rests, and is deleted at
+    `due_at`.
     """
 
     id: OfferId
@@ -122,6 +140,10 @@ class Offer:
     asked: tuple[datetime, ...] = ()
     rest_until: datetime | None = None
     consent: Consent | None = None
+    when: str = "now"
+    windows: tuple[Window, ...] = ()
+    quiet: tuple[int, int] = (22 * 60, 8 * 60)
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Who may be asked about a request, and in which order.
 
 Guards: nobody is asked about their own request, twice about one, while they ask for company themselves, while
-they are with somebody or on the way to it, while they rest, or more often in a day than the community allows;
-nobody who must report is asked unless the asker allowed it. Fit comes first, then who was asked longest ago,
-then chance, so that the same few are not always asked.
+they are with somebody or on the way to it, while they rest, outside the hours that they gave, or more often
+in a day than the community allows; nobody who must report is asked unless the asker allowed it. Fit comes
+first, then who was asked longest ago, then chance, so that the same few are not always asked.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from schema.ids import MemberId
 from schema.records import Offer, Request
 from schema.states import OfferState
+from service.core import availability
 
 MUST_REPORT = "report"
 """What an offer's `fear` says of somebody whom a law obliges to report some things."""
@@ -39,13 +40,12 @@ def may_be_asked(
     return (
         offer.state is OfferState.OPEN
         and offer.member != request.member
-        and now < offer.until
-        and (offer.rest_until is None or offer.rest_until <= now)
         and offer.member not in asked
         and offer.member not in engaged
         and (offer.asked_at is None or now - offer.asked_at >= pause)
         and (request.reporters or offer.fear != MUST_REPORT)
         and sum(now - then < _DAY for then in offer.asked) < asks_a_day
+        and availability.may_be_asked_at(offer, now)
     )
 
 

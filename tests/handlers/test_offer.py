@@ -1,0 +1,197 @@
+"""Offering: when, each field by itself, going on, and its end."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from schema.records import Ask, Offer, Window
+from service.core.availability import RENEWED, RESTS
+from tests.handlers.story import Story
+
+WEEK = tuple(range(7))
+
+
+async def weekly(story: Story, name: str, hours: str = "weekdays 18-21") -> str:
+    """The member offers at these hours of each week, in Berlin."""
+    return await story.says(name, "offer", "5", "1", "Berlin", hours, "skip", "I like walks.", "2", "yes")
+
+
+async def standing(story: Story, name: str, quiet: str = "skip") -> str:
+    """The member offers at any time but their quiet hours, in Berlin."""
+    return await story.says(name, "offer", "5", "2", "Berlin", quiet, "skip", "I like walks.", "2", "yes")
+
+
+async def test_weekly_hours_are_kept_and_only_then_is_anything_asked(story: Story) -> None:
+    """Friday at five: nothing is asked before six, and the first is asked then."""
+    await story.comes("ben")
+    said = await weekly(story, "ben")
+    assert "I may ask you from Friday 27 November, 18:00 Berlin" in said
+    assert story.offer_of("ben").windows == (Window((0, 1, 2, 3, 4), 1080, 1260),)
+    await story.asks("ana")
+    assert not [ask for ask in story.records.all(Ask) if ask.member == story.id("ben")]
+    await story.wait(timedelta(hours=1))
+    assert "Someone asks for company" in story.last("ben")
+    assert story.heard("ben")[-1][0].hour == 17
+
+
+async def test_a_standing_offer_is_quiet_at_night(story: Story) -> None:
+    """At any time, but not from ten to eight by their own clock."""
+    await story.comes("ben")
+    assert "I may ask you from now on" in await standing(story, "ben")
+    await story.wait(timedelta(hours=5))
+    await story.asks("ana")
+    assert not story.records.all(Ask)
+    await story.wait(timedelta(hours=10))
+    assert "Someone asks for company" in story.last("ben")
+    assert story.heard("ben")[-1][0].hour == 7
+
+
+async def test_quiet_hours_can_be_others_or_none(story: Story) -> None:
+    """Typed, or taken from the list."""
+    await standing(story, "ben", "23-6")
+    assert story.offer_of("ben").quiet == (23 * 60, 6 * 60)
+    assert "not from 23:00 to 06:00, by the clock in Berlin" in await story.says("ben", "my offer")
+    await standing(story, "cleo", "2")
+    assert "At any time, day and night." in await story.says("cleo", "my offer")
+
+
+async def test_hours_that_cannot_be_read_are_asked_for_again(story: Story) -> None:
+    """Nothing is guessed; the usual ones are numbers."""
+    await story.says("ben", "offer", "5", "1", "Berlin")
+    assert "I could not read hours in that" in await story.says("ben", "whenever")
+    assert "1. Monday to Friday, 18:00 to 21:00" in story.last("ben")
+    await story.says("ben", "2", "skip", "skip", "skip", "yes")
+    assert story.offer_of("ben").windows == (Window((5, 6), 600, 960),)
+
+
+async def test_a_city_is_chosen_and_never_guessed(story: Story) -> None:
+    """One of that name is taken, several are numbered, none is said, and too many are too."""
+    await story.says("ben", "offer", "5", "2")
+    assert "I don't know that city" in await story.says("ben", "Atlantis")
+    assert "That fits 29 places" in await story.says("ben", "united states")
+    said = await story.says("ben", "Germany")
+    assert "1. Berlin (Germany)\n2. Busingen (Germany)" in said
+    assert story.member("ben").zone is None
+    await story.says("ben", "sao paulo")
+    assert story.member("ben").zone == "America/Sao_Paulo"
+    said = await story.says("ben", "skip", "skip", "skip", "skip")
+    assert "not from 22:00 to 08:00, by the clock in Sao Paulo" in said
+    assert "by the clock in Sao Paulo" in await story.says("ben", "yes", "my offer")
+
+
+async def test_back_goes_through_the_hours(story: Story) -> None:
+    """From the topics to the hours, to the city, to their kind, to the first question."""
+    await story.says("ben", "offer", "5", "1", "Lagos", "1", "back")
+    assert "At which hours, each week?" in story.last("ben")
+    assert "In which city do you live?" in await story.says("ben", "back")
+    assert "When may I ask you?" in await story.says("ben", "back")
+    assert "For how long, from now on" in await story.says("ben", "back")
+    await story.says("ben", "1", "skip", "skip", "skip", "yes")
+    assert story.offer_of("ben").when == "now"
+
+
+async def test_skipping_all_of_it_makes_an_offer_of_two_hours(story: Story) -> None:
+    """And skipping the kind of other hours takes the first."""
+    await story.says("ben", "offer", "skip", "skip", "skip", "skip", "yes")
+    assert story.offer_of("ben").until == story.now + timedelta(hours=2)
+    await story.says("cleo", "offer", "5", "skip", "skip", "skip", "skip", "skip", "skip", "yes")
+    assert story.offer_of("cleo").when == "weekly"
+    assert story.member("cleo").zone is None
+    assert story.offer_of("cleo").zone == "Europe/Berlin"
+
+
+async def test_another_city_moves_the_hours(story: Story) -> None:
+    """`my city` changes every hour that is said or kept."""
+    await weekly(story, "ben")
+    assert "There it is Friday 27 November" in await story.says("ben", "my city", "Lagos")
+    assert story.offer_of("ben").zone == story.member("ben").zone == "Africa/Lagos"
+    assert "Whose clock I go by for you: Lagos (Nigeria)" in await story.says("ben", "what do you hold")
+    assert "by the clock in Lagos" in await story.says("ben", "my city", "skip")
+
+
+async def test_an_offer_that_goes_on_is_asked_about_once_and_then_rests(story: Story) -> None:
+    """After four weeks one question; no answer, no word, and after twelve weeks more it is gone."""
+    await story.comes("ben")
+    await standing(story, "ben")
+    await story.wait(RENEWED)
+    assert "May I go on asking you?" in story.last("ben")
+    heard = len(story.heard("ben"))
+    await story.asks("ana")
+    await story.wait(RESTS - timedelta(days=1))
+    assert len(story.heard("ben")) == heard
+    assert not [ask for ask in story.records.all(Ask) if ask.member == story.id("ben")]
+    await story.wait(timedelta(days=2))
+    assert len(story.heard("ben")) == heard
+    assert not story.records.all(Offer)
+    assert "No question is open now" in await story.says("ben", "1")
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_yes_lets_an_offer_go_on(story: Story, late: bool) -> None:
+    """At the question, or later from the offer as it stands."""
+    await story.comes("ben")
+    await standing(story, "ben")
+    await story.wait(RENEWED + timedelta(minutes=1))
+    if late:
+        assert "Your offer rests" in await story.says("ben", "skip")
+        await story.wait(timedelta(days=9))
+        assert "1. Go on asking me" in await story.says("ben", "my offer")
+    said = await story.says("ben", "1")
+    assert "Your offer goes on" in said
+    assert story.offer_of("ben").until == story.now + RENEWED
+    await story.asks("ana")
+    assert "Someone asks for company" in story.last("ben")
+
+
+async def test_the_question_whether_it_goes_on_comes_at_hours_of_theirs(story: Story) -> None:
+    """Whoever offered at night is not woken four weeks later."""
+    story.now += timedelta(hours=7)
+    await story.comes("ben")
+    await standing(story, "ben")
+    await story.wait(RENEWED + timedelta(hours=7))
+    assert "May I go on asking you?" not in story.last("ben")
+    await story.wait(timedelta(hours=1))
+    assert "May I go on asking you?" in story.last("ben")
+    assert story.heard("ben")[-1][0].hour == 7
+
+
+async def test_the_question_whether_it_goes_on_holds_nothing_up(story: Story) -> None:
+    """Unanswered it makes no request wait, and what else comes by itself takes its place."""
+    await story.comes("ana")
+    await standing(story, "ana")
+    await story.wait(RENEWED)
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    assert "Someone said yes" in story.last("ana")
+
+
+async def test_the_clock_put_back_does_not_move_a_weekly_hour(story: Story) -> None:
+    """Six in the evening is six in the evening, before and after the last Sunday of October."""
+    story.now = datetime(2026, 10, 23, 10, tzinfo=UTC)
+    await story.comes("ben")
+    said = await weekly(story, "ben", "fri mon 18-21")
+    assert "Friday 23 October, 18:00 Berlin" in said
+    await story.wait(timedelta(days=1))
+    assert "Monday 26 October, 18:00 Berlin" in await story.says("ben", "my offer")
+
+
+async def test_an_offer_of_an_older_release_is_one_for_now(story: Story) -> None:
+    """What it does not say has its default."""
+    await story.comes("ben")
+    await story.offers("ben")
+    offer = story.offer_of("ben")
+    assert replace(offer, consent=None) == Offer(
+        id=offer.id,
+        member=offer.member,
+        state=offer.state,
+        until=offer.until,
+        due_at=offer.until,
+        asked_at=None,
+        topics=(),
+        card="I like walks.",
+        fear="tell_first",
+        zone="Europe/Berlin",
+    )
