@@ -62,7 +62,7 @@ class Reply:
         return self.names[0] if self.names else ""
 
 
-PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone"})
+PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "company"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
 _NOT_KEPT = PASSING | {"stop", "forget"}

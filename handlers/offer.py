@@ -8,8 +8,7 @@ its end is told to nobody else; whoever does not say that it goes on is asked no
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import hours, zone
-from handlers.consent import rest
+from handlers import hours, rest, zone
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.request import Draft, drop_ask
 from handlers.talk import topic_choices
@@ -210,8 +209,8 @@ def describe(desk: Desk, member: Member, offer: Offer) -> str:
     following = availability.next_at(offer, desk.now)
     if offer.until <= desk.now:
         lines.append(desk.words(member, "offer.rests", kept=offer.due_at))
-    elif offer.rest_until is not None and offer.rest_until > desk.now:
-        lines.append(desk.words(member, "offer.resting", until=offer.rest_until))
+    elif (free_at := availability.free_at(offer)) is not None and free_at > desk.now:
+        lines.append(desk.words(member, "offer.resting", until=free_at))
     elif following is not None and following > desk.now:
         lines.append(desk.words(member, "offer.next", next=following))
     if offer.when != NOW and offer.until > desk.now:
@@ -221,7 +220,7 @@ def describe(desk: Desk, member: Member, offer: Offer) -> str:
 
 def _show_standing(desk: Desk, member: Member, offer: Offer) -> Question:
     choices: tuple[Choice, ...] = (Choice("keep", "choice.offer_keep"), Choice("rest", "choice.offer_rest"))
-    if offer.until <= desk.now:
+    if offer.until <= desk.now or (offer.rest_until is not None and offer.rest_until > desk.now):
         choices = (Choice("on", "choice.offer_on"),)
     choices = (*choices, Choice("withdraw", "choice.offer_withdraw"))
     return Question(describe(desk, member, offer), choices)
@@ -276,7 +275,7 @@ async def _answer_standing(desk: Desk, member: Member, prompt: Prompt, reply: Re
         case "yes" | "on":
             await _go_on(desk, member, offer)
         case "rest" if prompt.kind == "offered" and offer.until > desk.now:
-            await rest(desk, member)
+            await rest.until_tomorrow(desk, member)
         case "rest" | "skip" if offer.until <= desk.now:
             desk.say(member.id, "offer.rests", kept=offer.due_at)
         case _:
@@ -284,8 +283,13 @@ async def _answer_standing(desk: Desk, member: Member, prompt: Prompt, reply: Re
 
 
 async def _go_on(desk: Desk, member: Member, offer: Offer) -> None:
-    """The offer holds for four weeks more, from now on."""
-    on = replace(availability.renewed(offer, desk.now), rest_until=None)
+    """No rest any more; and where it was for that, the offer holds for four weeks more."""
+    rested = replace(offer, rest_until=None)
+    if offer.until > desk.now:
+        await desk.records.put(rested)
+        desk.say_text(member.id, describe(desk, member, rested))
+        return
+    on = availability.renewed(rested, desk.now)
     await desk.records.put(on)
     desk.drop(desk.now_is(member.id), offer.id)
     desk.say(member.id, "offer.goes_on_now", until=on.until)

@@ -120,7 +120,9 @@ class Offer:
     """A member's readiness to be asked. Deleted when it ends.
 
     `asked_at` is when they were last asked (for fairness); `asked` when they were shown asks in the last day.
-    Nothing is asked before `rest_until`, nor at or after `until`.
+    Nothing is asked before `rest_until`, until which they rest, nor at or after `until`. Nothing is asked
+    before `free_at` either: a yes of theirs, taken back, was good until then. `asks_a_day` is how often in a
+    day they may be asked, where the community allows that much.
 
     `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
     outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
@@ -144,6 +146,8 @@ class Offer:
     windows: tuple[Window, ...] = ()
     quiet: tuple[int, int] = (22 * 60, 8 * 60)
     zone: str = "UTC"
+    free_at: datetime | None = None
+    asks_a_day: int = 2
 
 
 @dataclass(frozen=True)

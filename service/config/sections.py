@@ -288,6 +288,9 @@ class TimingsSection(Section):
         Longer,
         _timing("Whoever is not in an opened room by then is invited again; as long again, and it closes."),
     ] = Timings.join
+    rest: Annotated[
+        Length, _timing("How long nothing is asked of whoever was there for somebody, after the room.")
+    ] = Timings.rest
 
 
 class WebSection(Section):

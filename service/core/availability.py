@@ -32,14 +32,15 @@ _FAR = 15
 
 def may_be_asked_at(offer: Offer, instant: datetime) -> bool:
     """Whether the offer's hours take in `instant` (aware); its rests and its end are looked at too."""
-    if instant >= offer.until or (offer.rest_until is not None and instant < offer.rest_until):
+    held = free_at(offer)
+    if instant >= offer.until or (held is not None and instant < held):
         return False
     return offer.when == NOW or _shows(offer, instant.astimezone(ZoneInfo(offer.zone)))
 
 
 def next_at(offer: Offer, instant: datetime) -> datetime | None:
     """When from `instant` on the offer's member may be asked, in UTC; None where not before its end."""
-    begin = max(instant, offer.rest_until or instant).astimezone(UTC)
+    begin = max(instant, free_at(offer) or instant).astimezone(UTC)
     if may_be_asked_at(offer, begin):
         return begin
     if offer.when == NOW:
@@ -50,10 +51,15 @@ def next_at(offer: Offer, instant: datetime) -> datetime | None:
     return None
 
 
+def free_at(offer: Offer) -> datetime | None:
+    """Until when nothing is asked of the member, by their own word or so that others learn nothing."""
+    return max((at for at in (offer.rest_until, offer.free_at) if at is not None), default=None)
+
+
 def renewed(offer: Offer, now: datetime) -> Offer:
     """The offer as it goes on from `now`: its member is asked about it in four weeks, at hours of theirs."""
     until = now + RENEWED
-    hours = replace(offer, until=until + timedelta(days=_FAR), rest_until=None)
+    hours = replace(offer, until=until + timedelta(days=_FAR), rest_until=None, free_at=None)
     until = next_at(hours, until) or until
     return replace(offer, until=until, due_at=until)
 

@@ -44,7 +44,7 @@ def may_be_asked(
         and offer.member not in engaged
         and (offer.asked_at is None or now - offer.asked_at >= pause)
         and (request.reporters or offer.fear != MUST_REPORT)
-        and sum(now - then < _DAY for then in offer.asked) < asks_a_day
+        and sum(now - then < _DAY for then in offer.asked) < min(asks_a_day, offer.asks_a_day)
         and availability.may_be_asked_at(offer, now)
     )
 
