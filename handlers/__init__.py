@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, identity, menu, offer, privacy, request, rest, room, talk, zone
+from handlers import consent, identity, menu, offer, offering, privacy, request, rest, room, talk, zone
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal, split
 from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
@@ -74,7 +74,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "menu": Conversation(menu.show, _choose),
     "stop": Conversation(menu.show, menu.answer),
     "talk": Conversation(talk.show, talk.answer),
-    "offer": Conversation(offer.show, offer.answer),
+    "offer": Conversation(offering.show, offering.answer),
     "offered": Conversation(offer.show, offer.answer),
     "renew": Conversation(offer.show, offer.answer),
     "zone": Conversation(zone.show, zone.answer),

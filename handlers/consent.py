@@ -106,6 +106,7 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
                 asks_a_day=desk.community.asks_a_day,
                 pause=desk.timings.idle,
                 now=desk.now,
+                hard=desk.community.hard,
             )
         ):
             # It is not asked after all; its hour comes, and others have been asked.

@@ -1,6 +1,7 @@
 """What a community decided for its instance, as handlers and core need it; read from the configuration."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from schema.ids import MatrixId
@@ -52,9 +53,10 @@ class Community:
     """`server` is the homeserver's name (the part of a Matrix ID after the first colon).
 
     `limits` is the community's own statement of what this is not and cannot do, required. `topics` are
-    offered as choices, in this order. `zone` is the IANA zone in which hours are said until a member names
-    their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the account
-    that invites to peer rooms.
+    offered as choices, in this order; `topic_lines` says in a line what one is, and `hard` are those about
+    which only peers who chose them are asked. `zone` is the IANA zone in which hours are said until a
+    member names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
+    account that invites to peer rooms.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Community:
     who_runs: str
     zone: str = "UTC"
     topics: tuple[str, ...] = ()
+    topic_lines: Mapping[str, str] = field(default_factory=dict)
+    hard: frozenset[str] = frozenset()
     places: tuple[Place, ...] = ()
     timings: Timings = Timings()
     asks_at_once: int = 2

@@ -122,7 +122,9 @@ class Offer:
     `asked_at` is when they were last asked (for fairness); `asked` when they were shown asks in the last day.
     Nothing is asked before `rest_until`, until which they rest, nor at or after `until`. Nothing is asked
     before `free_at` either: a yes of theirs, taken back, was good until then. `asks_a_day` is how often in a
-    day they may be asked, where the community allows that much.
+    day they may be asked, where the community allows that much. `topics` are those they are there for,
+    `no_topics` those about which nothing is asked; `who` is "anyone", or "shares": nothing is asked of them
+    but about one of their topics.
 
     `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
     outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
@@ -148,6 +150,8 @@ class Offer:
     zone: str = "UTC"
     free_at: datetime | None = None
     asks_a_day: int = 2
+    no_topics: tuple[str, ...] = ()
+    who: str = "anyone"
 
 
 @dataclass(frozen=True)

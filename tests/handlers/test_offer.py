@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from schema.ids import RequestId
 from schema.records import Ask, Offer, Window
 from service.core.availability import RENEWED, RESTS
-from tests.handlers.story import Story
+from tests.core.shapes import REQUEST
+from tests.handlers.story import COMMUNITY, Story
 
 WEEK = tuple(range(7))
 
@@ -195,3 +197,139 @@ async def test_an_offer_of_an_older_release_is_one_for_now(story: Story) -> None
         fear="tell_first",
         zone="Europe/Berlin",
     )
+
+
+async def test_each_field_changes_alone_after_a_recap_and_a_yes(story: Story) -> None:
+    """Nothing changes before the yes; what was not named stays."""
+    await story.comes("ben")
+    await weekly(story, "ben")
+    before = story.offer_of("ben")
+    said = await story.says("ben", "my offer", "change")
+    assert "What would you like to change?" in said
+    said = await story.says("ben", "What I am there for", "1 2")
+    assert "For: burnout and grief." in said
+    assert "Monday to Friday, 18:00 to 21:00" in said
+    assert story.offer_of("ben") == before
+    await story.says("ben", "2", "My words about myself", "I bake.")
+    assert "is changed" in await story.says("ben", "yes")
+    after = story.offer_of("ben")
+    assert (after.topics, after.card, after.fear) == (("burnout", "grief"), "I bake.", before.fear)
+    assert (after.id, after.windows, after.until, after.due_at, after.asked_at) == (
+        before.id,
+        before.windows,
+        before.until,
+        before.due_at,
+        before.asked_at,
+    )
+    assert after.consent != before.consent
+
+
+async def test_a_change_can_be_left(story: Story) -> None:
+    """By a no, by going back, by stopping."""
+    await story.offers("ben", hours="4")
+    before = story.offer_of("ben")
+    assert "stays as it is" in await story.says("ben", "my offer", "2", "fear", "skip", "no")
+    await story.says("ben", "my offer", "2", "5", "something else")
+    assert "What would you like to change?" in await story.says("ben", "back")
+    await story.says("ben", "stop", "1")
+    assert story.offer_of("ben") == before
+
+
+async def test_the_hours_change_alone(story: Story) -> None:
+    """From now to each week: the same questions as at the beginning, and back to the recap."""
+    await story.offers("ben", hours="4")
+    said = await story.says("ben", "my offer", "2", "When", "5", "1", "Lagos", "2")
+    assert "Saturday and Sunday, 10:00 to 16:00" in said
+    assert "I like walks." in said
+    await story.says("ben", "yes")
+    after = story.offer_of("ben")
+    assert (after.when, after.card, after.due_at) == ("weekly", "I like walks.", after.until)
+    assert after.until > story.now + RENEWED
+    said = await story.says("ben", "my offer", "2", "When", "back", "When", "1", "yes")
+    assert story.offer_of("ben").until == story.now + timedelta(hours=2)
+
+
+async def test_how_often_is_theirs_up_to_what_the_community_allows(story: Story) -> None:
+    """Two asks a day, or fewer, or as many as the community says."""
+    story.community = replace(story.community, asks_a_day=4)
+    await story.offers("ben", hours="4")
+    assert "at most 2 times a day" in await story.says("ben", "my offer")
+    said = await story.says("ben", "2", "How often in a day")
+    assert "4. 4" in said
+    await story.says("ben", "1", "yes")
+    assert "at most once a day" in await story.says("ben", "my offer")
+    assert story.offer_of("ben").asks_a_day == 1
+
+
+async def test_what_was_asked_before_a_change_stays_as_it_was(story: Story) -> None:
+    """A card that is changed after the yes is not the one that the asker sees."""
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    await story.asks("ana")
+    await story.says("ben", "yes", "my offer", "2", "My words about myself", "Something new.", "yes")
+    assert story.offer_of("ben").card == "Something new."
+    await story.says("ben", "back", "yes")
+    assert "I like walks." in story.last("ana")
+
+
+HARD = replace(COMMUNITY, hard=frozenset({"thoughts of suicide"}), topic_lines={"grief": "someone is gone"})
+
+
+async def _asks_about(story: Story, *topics: str) -> None:
+    await story.comes("ana")
+    request = replace(
+        REQUEST, id=RequestId("f" * 32), member=story.id("ana"), made_at=story.now, topics=topics
+    )
+    request = replace(request, until=story.now + timedelta(days=1), due_at=story.now)
+    await story.records.put(request)
+    await story.wait(timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "about", "asked"),
+    [
+        ("skip", ("thoughts of suicide",), False),
+        ("skip", ("grief",), True),
+        ("3", ("thoughts of suicide",), True),
+        ("1", ("burnout", "thoughts of suicide"), False),
+        ("1", ("grief",), True),
+        ("thoughts of suicide", ("thoughts of suicide", "grief"), True),
+    ],
+)
+async def test_hard_topics_only_by_their_own_yes(answer: str, about: tuple[str, ...], asked: bool) -> None:
+    """Whoever named no topics, or others, is asked nothing about a hard one."""
+    story = Story(community=HARD)
+    await story.comes("ben")
+    said = await story.says("ben", "offer", "2")
+    assert "3. thoughts of suicide (hard)" in said
+    assert "2. grief: someone is gone" in said
+    await story.says("ben", answer, "skip", "2", "yes")
+    await _asks_about(story, *about)
+    assert bool(story.records.all(Ask)) is asked
+
+
+async def test_topics_said_no_to_are_never_asked_about(story: Story) -> None:
+    """A no takes it out of the yeses; only people who share a topic may be the only ones who ask."""
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    await story.says("ben", "my offer", "2", "2", "1 2", "2", "What I am not there for", "2", "yes")
+    assert (story.offer_of("ben").topics, story.offer_of("ben").no_topics) == (("burnout",), ("grief",))
+    assert "Not for: grief." in await story.says("ben", "my offer")
+    await _asks_about(story, "burnout", "grief")
+    assert not story.records.all(Ask)
+
+
+async def test_only_people_who_share_a_topic_may_ask(story: Story) -> None:
+    """Theirs to choose; a request about nothing named is not one of those."""
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    await story.says("ben", "my offer", "2", "2", "1", "2", "Who may ask me", "2", "yes")
+    assert "Only about the topics that you named." in await story.says("ben", "my offer")
+    await _asks_about(story)
+    assert not story.records.all(Ask)
+    other = Story()
+    await other.comes("ben")
+    await other.offers("ben", hours="4")
+    await other.says("ben", "my offer", "2", "2", "1", "2", "Who may ask me", "2", "yes")
+    await _asks_about(other, "burnout")
+    assert other.records.all(Ask)

@@ -72,7 +72,8 @@ async def offering(story: Story) -> None:
     """Hours of each week, a rest, a change of mind; then an offer that stands, and is asked about."""
     await story.comes("ben")
     await story.says("ben", "offer", "5", "1", "new", "York", "mondays and fridays 6-9 pm", "skip")
-    await story.says("ben", "I was in hospital twice.", "1", "yes", "my offer", "rest", "withdraw")
+    await story.says("ben", "I was in hospital twice.", "1", "yes", "my offer", "2", "3", "2", "2", "5")
+    await story.says("ben", "I was in hospital. I like to cook.", "yes", "rest", "my offer", "withdraw")
     await story.says("ben", "offer", "5", "2", "23-7", "skip", "skip", "skip", "yes", "what do you hold")
     await story.wait(timedelta(weeks=4))
     await story.says("ben", "no", "my offer", "1")
