@@ -161,13 +161,9 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         await _answer_recap(desk, member, draft, desk.given(prompt), reply)
     elif step == "change":
         _go(desk, member, draft, "recap" if reply.name == "skip" else reply.name, returns=True)
-    elif reply.name == "skip" or await _take(desk, member, draft, step, reply):
-        steps = _steps(desk, draft)
-        # To skip the choice between the two kinds of other hours is to take the first.
-        if step == "when" and draft["when"] == "other":
-            draft["when"] = WEEKLY
-            steps = _steps(desk, draft)
-        _go(desk, member, draft, _following(draft, steps, step), returns=bool(draft.get("returns")))
+    elif await _take(desk, member, draft, step, reply):
+        following = _following(draft, _steps(desk, draft), step)
+        _go(desk, member, draft, following, returns=bool(draft.get("returns")))
 
 
 def _following(draft: Draft, steps: list[str], step: str) -> str:
@@ -193,11 +189,17 @@ async def _answer_recap(
 
 
 async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> bool:
-    """Put the answer into the draft; False where it does not do and is asked for again."""
+    """Put the answer into the draft; False where it does not do and is asked for again.
+
+    To skip is to take what the question says that it means.
+    """
+    if reply.name == "skip":
+        _skip(member, draft, step)
+        return True
     match step:
         case "length":
             draft["until"] = ""
-            draft["when"] = "other" if reply.name == "other" else NOW
+            draft["when"] = WEEKLY if reply.name == "other" else NOW
             draft["hours"] = 2 if reply.name == "other" else int(reply.name)
         case "when":
             draft["when"] = reply.name
@@ -225,6 +227,15 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
         case "fear":
             draft["fear"] = reply.name
     return True
+
+
+def _skip(member: Member, draft: Draft, step: str) -> None:
+    if step == "length":
+        draft.update({"when": NOW, "hours": offers.defaults(member)["hours"], "until": ""})
+    elif step == "when":
+        draft["when"] = WEEKLY
+    elif step != "zone":
+        draft[step] = offers.defaults(member)[step]
 
 
 def _take_hours(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> bool:

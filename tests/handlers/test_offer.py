@@ -224,6 +224,17 @@ async def test_each_field_changes_alone_after_a_recap_and_a_yes(story: Story) ->
     assert after.consent != before.consent
 
 
+async def test_a_skip_means_what_the_question_says(story: Story) -> None:
+    """No words, any topic, the usual number: what was said before goes."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "2", "1", "I bake.", "1", "yes", "my offer")
+    for field in ("My words about myself", "What I am there for", "How often in a day"):
+        await story.says("ben", "2", field, "skip")
+    await story.says("ben", "yes")
+    after = story.offer_of("ben")
+    assert (after.card, after.topics, after.asks_a_day, after.fear) == ("", (), 2, "nobody")
+
+
 async def test_a_change_can_be_left(story: Story) -> None:
     """By a no, by going back, by stopping."""
     await story.offers("ben", hours="4")
