@@ -8,7 +8,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, identity, menu, offer, offering, privacy, request, rest, room, talk, zone
+from handlers import (
+    consent,
+    identity,
+    menu,
+    offer,
+    offering,
+    practice,
+    privacy,
+    request,
+    rest,
+    room,
+    talk,
+    zone,
+)
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal, split
 from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
@@ -77,6 +90,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "offer": Conversation(offering.show, offering.answer),
     "offered": Conversation(offer.show, offer.answer),
     "renew": Conversation(offer.show, offer.answer),
+    "practice": Conversation(practice.show, practice.answer),
     "zone": Conversation(zone.show, zone.answer),
     "ask": Conversation(consent.show, consent.answer),
     "note": Conversation(consent.show, consent.answer),
@@ -130,6 +144,8 @@ COMMANDS: Mapping[str, _Command] = {
     "status": _Command("command.status", menu.status),
     "talk": _Command("command.talk", talk.start),
     "offer": _Command("command.offer", offer.start),
+    "guide": _Command("command.guide", practice.guide),
+    "practice": _Command("command.practice", practice.start),
     "zone": _Command("command.zone", zone.start),
     "rest": _Command("command.rest", _rest),
     "withdraw": _Command("command.withdraw", _withdraw),

@@ -7,7 +7,7 @@ one is changed, before the yes to the recap.
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import hours, topics, zone
+from handlers import hours, practice, topics, zone
 from handlers import offer as offers
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.request import Draft
@@ -112,11 +112,18 @@ def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
     terms = desk.words(member, "offer.recap_next", n=min(int(str(draft["asks"])), desk.community.asks_a_day))
     if draft["when"] != NOW:
         terms = f"{desk.words(member, 'offer.goes_on', weeks=RENEWED)}\n{terms}"
-    choices = (
-        Choice("yes", "choice.offer_change_yes" if draft.get("of") else "choice.offer_yes"),
+    choices: tuple[Choice, ...] = (
+        Choice("yes", "choice.offer_yes"),
         Choice("change", "choice.recap_change"),
-        Choice("stop", "choice.offer_as_it_was" if draft.get("of") else "choice.recap_stop"),
+        Choice("guide", "choice.guide"),
+        Choice("stop", "choice.recap_stop"),
     )
+    if draft.get("of"):
+        choices = (
+            Choice("yes", "choice.offer_change_yes"),
+            Choice("change", "choice.recap_change"),
+            Choice("stop", "choice.offer_as_it_was"),
+        )
     text = "\n".join(lines)
     return Question(f"{text}\n{terms}", choices, binding=True, also=_ALSO, terms=terms)
 
@@ -184,6 +191,10 @@ async def _answer_recap(
             await _begin(desk, member, draft, consent)
         case "change":
             _go(desk, member, draft, "change")
+        case "guide":
+            desk.say_text(member.id, practice.guide_text(desk, member))
+            desk.say(member.id, "guide.practice")
+            _go(desk, member, draft, "recap")
         case _:
             desk.say(member.id, "offer.kept" if draft.get("of") else "talk.dropped")
 

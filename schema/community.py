@@ -56,7 +56,8 @@ class Community:
     offered as choices, in this order; `topic_lines` says in a line what one is, and `hard` are those about
     which only peers who chose them are asked. `zone` is the IANA zone in which hours are said until a
     member names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
-    account that invites to peer rooms.
+    account that invites to peer rooms. `guide` is the community's own short guide for peers; where
+    it is empty the catalogue's is read out.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Community:
     limits: str
     who_runs: str
     zone: str = "UTC"
+    guide: str = ""
     topics: tuple[str, ...] = ()
     topic_lines: Mapping[str, str] = field(default_factory=dict)
     hard: frozenset[str] = frozenset()

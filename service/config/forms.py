@@ -75,10 +75,10 @@ def paragraphs(text: str) -> str:
 
 
 def at_most(length: int) -> AfterValidator:
-    """The check that a text has at most `length` characters."""
+    """The check that a text, where one is given, has at most `length` characters."""
 
-    def check(text: str) -> str:
-        if len(text) > length:
+    def check(text: str | None) -> str | None:
+        if text is not None and len(text) > length:
             raise Wrong(f"is longer than {length} characters")
         return text
 

@@ -260,6 +260,16 @@ class CommunitySection(Section):
             'a name such as "Europe/Berlin"',
         ),
     ] = "UTC"
+    guide: Annotated[
+        str | None,
+        AfterValidator(lambda value: value if value is None else forms.paragraphs(value)),
+        forms.at_most(2000),
+        Says(
+            "Your own short guide for those who offer to be there; without one a general guide is read out.",
+            "a few plain sentences in quotes",
+            "Listen more than you speak. You can say no, and end it, at any time.",
+        ),
+    ] = None
     asks_at_once: Annotated[
         int,
         AfterValidator(forms.few),

@@ -79,6 +79,13 @@ async def offering(story: Story) -> None:
     await story.says("ben", "no", "my offer", "1")
 
 
+async def practising(story: Story) -> None:
+    """The guide, and a practice from an ask to the room's end."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "1", "skip", "I bake.", "2", "guide", "yes")
+    await story.says("ben", "practice", "1", "1", "1", "1")
+
+
 class StoredStory(Story):
     """The same story over a real database; the rows in memory are what lies there after each turn."""
 
@@ -98,7 +105,7 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
-_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, offering]
+_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, offering, practising]
 
 
 @pytest.mark.parametrize("tell", _STORIES)
