@@ -62,6 +62,9 @@ async def _held(desk: Desk, member: Member) -> str:
         desk.words(member, "held.intro"),
         desk.words(member, "held.member", address=member.matrix_id, since=member.since),
     ]
+    if member.zone is not None:
+        city = desk.turn.words.city(member.zone, member.language, country=True)
+        lines.append(desk.words(member, "held.zone", city=city))
     if member.waiting:
         lines.append(desk.words(member, "held.waiting", n=len(member.waiting)))
     # A draft that was put away has the member's own words, as has a request that came to nothing.

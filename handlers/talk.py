@@ -4,11 +4,11 @@ Guards: one question a message, each can be skipped and gone back from; whoever 
 it is written; nothing is kept as a request, and nobody is asked, before the yes to the recap.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 
 from handlers import request as requests
-from handlers import room
+from handlers import room, topics
 from handlers.consent import WISHES
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from schema.records import Member, Prompt
@@ -66,11 +66,6 @@ def lengths(desk: Desk) -> list[timedelta]:
     return found if longest in found else [*found, longest]
 
 
-def topic_choices(topics: Sequence[str]) -> tuple[Choice, ...]:
-    """The community's topics, as choices."""
-    return tuple(Choice(topic, text=topic) for topic in topics)
-
-
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question of the draft's step."""
     draft = prompt.draft
@@ -81,7 +76,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(text, choices, also=_ALSO)
         case "topics":
             text = desk.words(member, "talk.topics")
-            return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)
+            return Question(text, topics.choices(desk, member), many=True, also=_ALSO)
         case "length":
             usual = timedelta(minutes=float(str(defaults(desk)["minutes"])))
             text = desk.words(member, "talk.length", usual=usual)
@@ -132,8 +127,8 @@ def _changes(desk: Desk) -> tuple[Choice, ...]:
 
 def recap(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
     """What will be asked, in the member's own words and choices."""
-    topics = draft.get("topics")
-    chosen = tuple(topics) if isinstance(topics, list) else ()
+    named = draft.get("topics")
+    chosen = tuple(named) if isinstance(named, list) else ()
     note = str(draft.get("note") or "")
     lines = [
         desk.words(
