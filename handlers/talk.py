@@ -1,4 +1,4 @@
-"""Asking for company: what would help, about what, for how long, a note; then a recap and one yes.
+"""Asking for company: a recap at once, with what is usual, and one yes; or more said first.
 
 Guards: one question a message, each can be skipped and gone back from; whoever reads the note is named before
 it is written; nothing is kept as a request, and nobody is asked, before the yes to the recap.
@@ -26,10 +26,16 @@ _LENGTHS = (30, 60, 120)
 
 
 async def start(desk: Desk, member: Member) -> None:
-    """Begin to ask for company, where nothing stands in its way; the member is told what does."""
+    """Show what would be asked, where nothing stands in the way of a request; the member is told what does."""
     if not await _hindered(desk, member):
         desk.put_behind(member.id)
         desk.ask(member.id, "talk", draft=defaults(desk))
+
+
+async def change(desk: Desk, member: Member) -> None:
+    """Nothing is open that could be changed, or it stands already: say so."""
+    if not await _hindered(desk, member):
+        desk.say(member.id, "talk.nothing_to_change", notice=False)
 
 
 async def _hindered(desk: Desk, member: Member) -> bool:
@@ -48,9 +54,15 @@ async def _hindered(desk: Desk, member: Member) -> bool:
 
 
 def defaults(desk: Desk) -> Draft:
-    """What a request holds where every question is skipped."""
+    """What a request holds where nothing more is said, at its recap.
+
+    `said` is true once the member answered something themselves, `sequence` once they went through every
+    question.
+    """
     return {
-        "step": "wish",
+        "step": "recap",
+        "said": False,
+        "sequence": False,
         "wish": "unsure",
         "topics": [],
         "minutes": str(min(60.0, desk.timings.longest.total_seconds() / 60)),
@@ -98,15 +110,19 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "change":
             return Question(desk.words(member, "talk.change"), _changes(desk), also=_ALSO)
     terms = _terms(desk, member, draft)
+    said = bool(draft.get("said"))
+    lines = [recap(desk, member, draft), terms]
+    if not said:
+        lines.append(desk.words(member, "talk.recap_lapses", keep=desk.timings.request_open))
     return Question(
-        f"{recap(desk, member, draft)}\n{terms}",
+        "\n".join(lines),
         (
             Choice("yes", "choice.recap_yes"),
-            Choice("change", "choice.recap_change"),
-            Choice("stop", "choice.recap_stop"),
+            Choice("change", "choice.recap_change") if said else Choice("more", "choice.recap_more"),
+            Choice("stop", "choice.recap_no"),
         ),
         binding=True,
-        also=_ALSO,
+        also=_ALSO | {"change"},
         terms=terms,
     )
 
@@ -131,22 +147,16 @@ def _changes(desk: Desk) -> tuple[Choice, ...]:
 
 
 def recap(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
-    """What will be asked, in the member's own words and choices."""
+    """What will be asked, in the member's own words and choices; of what they did not say, nothing."""
     topics = draft.get("topics")
-    chosen = tuple(topics) if isinstance(topics, list) else ()
     note = str(draft.get("note") or "")
-    lines = [
-        desk.words(
-            member,
-            "talk.recap",
-            wish=desk.words(member, WISHES[str(draft["wish"])]),
-            topics=chosen or desk.words(member, "talk.no_topics"),
-            length=timedelta(minutes=float(str(draft["minutes"]))),
-        ),
-        desk.words(member, "talk.recap_note", note=note)
-        if note
-        else desk.words(member, "talk.recap_no_note"),
-    ]
+    lines = [desk.words(member, "talk.recap", wish=desk.words(member, WISHES[str(draft["wish"])]))]
+    if isinstance(topics, list) and topics:
+        lines.append(desk.words(member, "talk.recap_topics", topics=topics))
+    length = timedelta(minutes=float(str(draft["minutes"])))
+    lines.append(desk.words(member, "talk.recap_length", length=length))
+    if note:
+        lines.append(desk.words(member, "talk.recap_note", note=note))
     return "\n".join(lines)
 
 
@@ -181,6 +191,9 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if reply.name != "skip" and not _take(desk, member, draft, step, reply):
         return
     returns = bool(draft.get("returns")) or step == "reporters"
+    if returns or step == "note":
+        draft["said"] = True
+        draft["sequence"] = bool(draft.get("sequence")) or not returns
     _go(desk, member, draft, "recap" if returns else _next(desk, step), returns=returns)
 
 
@@ -211,6 +224,8 @@ async def _answer_recap(desk: Desk, member: Member, prompt: Prompt, reply: Reply
             await confirm(desk, member, prompt)
         case "change":
             _go(desk, member, dict(prompt.draft), "change")
+        case "more":
+            _go(desk, member, dict(prompt.draft), "wish")
         case _:
             desk.say(member.id, "talk.dropped")
 
@@ -233,11 +248,13 @@ def _go(desk: Desk, member: Member, draft: Draft, step: str, *, returns: bool = 
 
 
 def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
-    if draft.get("returns") or step in ("change", "reporters"):
+    if draft.get("returns") or step in ("change", "reporters", "wish"):
         _go(desk, member, draft, "recap")
-    elif step == "wish":
+    elif step == "recap" and not draft.get("said"):
         desk.say(member.id, "talk.dropped")
         desk.ask(member.id, "menu")
+    elif step == "recap" and not draft.get("sequence"):
+        _go(desk, member, draft, "change")
     else:
         before = _STEPS[_STEPS.index(step) - 1]
         _go(desk, member, draft, "wish" if before == "topics" and not desk.community.topics else before)
@@ -245,4 +262,4 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
 
 def again(desk: Desk, member: Member, draft: Draft) -> None:
     """Take up a request that came to nothing, at its recap."""
-    desk.ask(member.id, "talk", draft={**defaults(desk), **draft, "step": "recap"})
+    desk.ask(member.id, "talk", draft={**defaults(desk), **draft, "step": "recap", "said": True})

@@ -7,9 +7,73 @@ from schema.records import Request
 from tests.handlers.story import Story
 
 
+async def test_one_number_and_one_more_and_the_request_stands(story: Story) -> None:
+    """The short way: from the menu 1, then 1, with what is usual."""
+    await story.comes("ana")
+    recap = await story.say("ana", "1")
+    assert "What would help: not sure yet." in recap
+    assert "I do not ask people who must report" in recap
+    assert "Without a yes I ask nobody" in recap
+    assert not story.records.all(Request)
+    await story.say("ana", "1")
+    request = story.the_request()
+    assert (request.wish, request.topics, request.length, request.note, request.reporters) == (
+        "unsure",
+        (),
+        timedelta(hours=1),
+        "",
+        False,
+    )
+    assert request.consent is not None
+    assert request.consent.words in recap
+
+
+async def test_a_number_that_was_sent_twice_asks_nobody(story: Story) -> None:
+    """The same number at once may be one sent twice: the recap comes again."""
+    await story.comes("ana")
+    await story.say("ana", "1")
+    assert "Here it is again" in await story.say("ana", "1", after=1)
+    assert not story.records.all(Request)
+    await story.say("ana", "1")
+    assert len(story.records.all(Request)) == 1
+
+
+async def test_from_the_short_way_one_thing_is_changed_and_the_rest_is_as_usual(story: Story) -> None:
+    """`change` at the recap leads to the one thing; then the second number changes more; `back` keeps it."""
+    await story.says("ana", "talk", "change", "1")
+    assert "What would help: listening." in await story.say("ana", "1")
+    assert "2. Change something" in story.last("ana")
+    assert "What would you like to change?" in await story.say("ana", "back")
+    assert "What would help: listening." in await story.say("ana", "back")
+    await story.say("ana", "1")
+    assert (story.the_request().wish, story.the_request().note) == ("listening", "")
+
+
+async def test_saying_more_can_be_broken_off_by_back(story: Story) -> None:
+    """The first question leads back to the recap, and the recap to the menu."""
+    assert "What would help?" in await story.says("ana", "talk", "2")
+    assert "This is what I would ask" in await story.say("ana", "back")
+    answer = await story.say("ana", "back")
+    assert "I have ended that" in answer
+    assert "1. Talk with someone" in answer
+
+
+async def test_the_short_way_survives_a_restart(story: Story) -> None:
+    """The recap lies with the member: a yes after a restart is a yes to it."""
+    await story.say("ana", "talk")
+    again = Story(records=story.records, now=story.now)
+    await again.say("ana", "yes")
+    assert again.the_request().wish == "unsure"
+
+
+async def test_change_without_a_request_says_so(story: Story) -> None:
+    """Nothing is open that could be changed."""
+    assert "nothing to change" in await story.say("ana", "change")
+
+
 async def test_every_step_can_be_skipped(story: Story) -> None:
     """Skipping all of it makes a request of what is usual."""
-    await story.says("ana", "talk", "skip", "skip", "skip", "skip", "yes")
+    await story.says("ana", "talk", "more", "skip", "skip", "skip", "skip", "yes")
     request = story.the_request()
     assert (request.wish, request.topics, request.length, request.note) == (
         "unsure",
@@ -22,11 +86,11 @@ async def test_every_step_can_be_skipped(story: Story) -> None:
 
 async def test_topics_are_numbers_or_words(story: Story) -> None:
     """Several numbers at once, a word alone, and nothing that is not on the list."""
-    await story.says("ana", "talk", "1", "1, 3")
+    await story.says("ana", "talk", "more", "1", "1, 3")
     await story.says("ana", "2", "skip", "yes")
     assert story.the_request().topics == ("burnout", "thoughts of suicide")
     other = Story()
-    await other.says("ana", "talk", "1", "1 9")
+    await other.says("ana", "talk", "more", "1", "1 9")
     assert other.member("ana").prompt is not None
     assert "not take it as an answer" in other.last("ana")
     await other.says("ana", "Grief.", "2", "skip", "yes")
@@ -34,9 +98,11 @@ async def test_topics_are_numbers_or_words(story: Story) -> None:
 
 
 async def test_back_goes_to_the_question_before(story: Story) -> None:
-    """From the note back to the first question, and out."""
-    await story.says("ana", "talk", "1", "1", "2", "back", "back", "back")
+    """From the note back to the first question, to the recap, and out."""
+    await story.says("ana", "talk", "more", "1", "1", "2", "back", "back", "back")
     assert "What would help?" in story.last("ana")
+    await story.says("ana", "back")
+    assert "This is what I would ask" in story.last("ana")
     await story.says("ana", "back")
     assert "I have ended that" in story.last("ana")
     assert not story.records.all(Request)
@@ -44,7 +110,7 @@ async def test_back_goes_to_the_question_before(story: Story) -> None:
 
 async def test_a_change_from_the_recap_comes_back_to_it(story: Story) -> None:
     """One thing is changed, the rest stays."""
-    await story.says("ana", "talk", "1", "1", "2", "long week", "2", "5", "2")
+    await story.says("ana", "talk", "more", "1", "1", "2", "long week", "2", "5", "2")
     assert "I may ask people who must report" in story.last("ana")
     await story.says("ana", "2", "3", "1")
     assert "30 minutes" in story.last("ana")
@@ -55,10 +121,10 @@ async def test_a_change_from_the_recap_comes_back_to_it(story: Story) -> None:
 
 async def test_a_note_takes_words_that_are_commands_elsewhere(story: Story) -> None:
     """A person's own words may be any; only the ways out are kept free."""
-    await story.says("ana", "talk", "1", "1", "2", "hello, I want to talk", "yes")
+    await story.says("ana", "talk", "more", "1", "1", "2", "hello, I want to talk", "yes")
     assert story.the_request().note == "hello, I want to talk"
     other = Story()
-    await other.says("ana", "talk", "1", "1", "2", "help now")
+    await other.says("ana", "talk", "more", "1", "1", "2", "help now")
     assert "Night line" in other.last("ana")
     await other.says("ana", "x" * 501)
     assert "501 characters, and 500 fit" in other.last("ana")
@@ -66,7 +132,7 @@ async def test_a_note_takes_words_that_are_commands_elsewhere(story: Story) -> N
 
 async def test_a_draft_is_in_the_record_and_so_survives_a_restart(story: Story) -> None:
     """What was answered lies with the member, not in the process."""
-    await story.says("ana", "talk", "1", "1")
+    await story.says("ana", "talk", "more", "1", "1")
     again = Story(records=story.records, now=story.now)
     await again.says("ana", "2", "skip")
     assert "What would help: listening." in again.last("ana")
@@ -82,14 +148,14 @@ async def test_only_one_request_stands(story: Story) -> None:
 
 async def test_an_edit_never_counts_and_is_told_so(story: Story) -> None:
     """Rule 9: an edit is no answer."""
-    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.says("ana", "talk", "more", "1", "1", "2", "skip")
     assert "edited" in await story.say("ana", "yes", edits=True)
     assert not story.records.all(Request)
 
 
 async def test_a_quoted_reply_answers_no_binding_question(story: Story) -> None:
     """Rule 9: which question a quote means is not known, so that it answers none that binds."""
-    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.says("ana", "talk", "more", "1", "1", "2", "skip")
     answer = await story.say(
         "ana", "> <@desk:example.org> This is what I would ask\n\nyes", quotes=EventId("$x")
     )

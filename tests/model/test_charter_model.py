@@ -150,8 +150,14 @@ class CharterModel(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES))
     def asks(self, name: str) -> None:
-        """A member asks for company, from the first question to the recap's yes."""
-        for words in ("menu", "talk", "1", "1", "1", "a long week", "yes"):
+        """A member asks for company, through every question."""
+        for words in ("menu", "talk", "more", "1", "1", "1", "a long week", "yes"):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES))
+    def asks_the_short_way(self, name: str) -> None:
+        """A member asks for company with one number and one more."""
+        for words in ("menu", "1", "1"):
             self._writes(name, words, after=10)
 
     @rule(name=st.sampled_from(NAMES))
