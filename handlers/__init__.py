@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, identity, menu, offer, privacy, request, room, talk
+from handlers import consent, identity, line, menu, offer, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal
 from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
@@ -247,7 +247,12 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if command is not None:
         await COMMANDS[command].run(desk, desk.now_is(member.id))
         return True
-    if prompt is not None and question is not None and prompt.kind not in PASSING:
+    in_between = prompt is not None and question is not None and prompt.kind not in PASSING
+    said = line.read(desk, member, body)
+    if said is not None and not (in_between and said.sentence):
+        await line.begin(desk, desk.now_is(member.id), said)
+        return True
+    if in_between:
         desk.say(member.id, "odd.not_an_answer")
         desk.ask_again(member.id)
         return True

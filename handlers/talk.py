@@ -26,10 +26,17 @@ _LENGTHS = (30, 60, 120)
 
 
 async def start(desk: Desk, member: Member) -> None:
-    """Show what would be asked, where nothing stands in the way of a request; the member is told what does."""
-    if not await _hindered(desk, member):
-        desk.put_behind(member.id)
-        desk.ask(member.id, "talk", draft=defaults(desk))
+    """Show what would be asked, with what is usual."""
+    await start_with(desk, member, defaults(desk))
+
+
+async def start_with(desk: Desk, member: Member, draft: Draft) -> bool:
+    """Show what `draft` would ask, where nothing stands in the way; the member is told what does."""
+    if await _hindered(desk, member):
+        return False
+    desk.put_behind(member.id)
+    desk.ask(member.id, "talk", draft=draft)
+    return True
 
 
 async def change(desk: Desk, member: Member) -> None:
@@ -112,7 +119,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     terms = _terms(desk, member, draft)
     said = bool(draft.get("said"))
     lines = [recap(desk, member, draft), terms]
-    if not said:
+    if not draft.get("sequence"):
         lines.append(desk.words(member, "talk.recap_lapses", keep=desk.timings.request_open))
     return Question(
         "\n".join(lines),

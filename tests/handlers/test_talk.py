@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from schema.ids import EventId
 from schema.records import Request
 from tests.handlers.story import Story
@@ -169,3 +171,47 @@ async def test_a_notice_is_never_answered(story: Story) -> None:
     """Rule 11: two services must not talk for ever."""
     assert await story.say("bot", "I am a bot", kind="notice") == ""
     assert not story.records.rows
+
+
+async def test_one_line_says_it_all(story: Story) -> None:
+    """In any order, understood, shown again, and asked after one yes."""
+    answer = await story.say("ana", "Talk 2h, burnout, listening")
+    assert "What would help: listening." in answer
+    assert "About: burnout." in answer
+    assert "for up to 2 hours" in answer
+    assert not story.records.all(Request)
+    await story.say("ana", "1")
+    request = story.the_request()
+    assert (request.wish, request.topics, request.length) == ("listening", ("burnout",), timedelta(hours=2))
+    assert request.note == ""
+
+
+async def test_what_was_not_understood_is_named_and_goes_nowhere(story: Story) -> None:
+    """Only its writer sees the word again; two of a kind, and a length that is not to be had, are left out."""
+    assert "I did not understand: “burnot”." in await story.say("ana", "talk listening burnot")
+    await story.say("ana", "stop")
+    assert "I took none: “30m” and “1h”." in await story.say("ana", "talk 30m 1h")
+    await story.say("ana", "stop")
+    assert "I can ask for 10 minutes to 3 days" in await story.say("ana", "talk 9 days")
+    await story.says("ana", "1")
+    request = story.the_request()
+    assert (request.wish, request.topics, request.length) == ("unsure", (), timedelta(hours=1))
+    assert request.note == ""
+
+
+@pytest.mark.parametrize("words", ["talk to me please", "talk I can't go on", "TALK about everything please"])
+async def test_a_sentence_that_begins_with_talk_leads_to_the_recap(story: Story, words: str) -> None:
+    """It is not an odd message: the short way begins, and nothing of the words is taken or kept."""
+    await story.comes("ana")
+    answer = await story.say("ana", words)
+    assert "What would help: not sure yet." in answer
+    assert "1. Yes, ask now" in answer
+    assert words not in str(story.records.rows)
+
+
+async def test_a_sentence_in_answer_to_a_question_is_no_request(story: Story) -> None:
+    """In the middle of something else the question comes again; in a note the words are the note."""
+    await story.says("ana", "talk", "2", "1", "1")
+    assert "I did not take it as an answer" in await story.say("ana", "talk is what I never get to do")
+    await story.says("ana", "2", "talk listening 2h")
+    assert "“talk listening 2h”" in story.last("ana")
