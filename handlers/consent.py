@@ -38,8 +38,11 @@ _CONSENT = (
 
 WISHES = {
     "listening": "wish.listening",
+    "shared": "wish.shared",
     "ideas": "wish.ideas",
+    "task": "wish.task",
     "company": "wish.company",
+    "conversation": "wish.conversation",
     "unsure": "wish.unsure",
 }
 """What would help, and what it is called."""

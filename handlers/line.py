@@ -18,8 +18,11 @@ SHORTEST = timedelta(minutes=10)
 
 _WISHES = {
     "listening": "line.listening",
+    "shared": "line.shared",
     "ideas": "line.ideas",
+    "task": "line.task",
     "company": "line.company",
+    "conversation": "line.conversation",
     "unsure": "line.unsure",
 }
 _UNITS = {
@@ -35,7 +38,7 @@ _LENGTHS = {
 
 
 def read(desk: Desk, member: Member, body: str) -> asking.Line | None:
-    """What a message that begins with the word for asking asks for; None for any other, and that word alone."""
+    """What a message says after the word for asking; None where it begins otherwise, or says no more."""
     first, _, rest = " ".join(body.split()).partition(" ")
     words = desk.turn.words.commands(member.language)
     if not rest or words.get(normal(first)) != "command.talk":
@@ -46,15 +49,16 @@ def read(desk: Desk, member: Member, body: str) -> asking.Line | None:
 
 def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
     def words(key: str) -> list[str]:
-        return [normal(word) for word in split(desk.words(member, key))]
+        return [asking.phrase(word, normal) for word in split(desk.words(member, key))]
 
     def meaning(keys: Mapping[str, timedelta]) -> dict[str, timedelta]:
         return {word: length for key, length in keys.items() for word in words(key)}
 
-    wishes = {word: name for name, key in _WISHES.items() for word in words(key)}
     return asking.Vocabulary(
-        wishes={**{normal(desk.words(member, key)): name for name, key in WISHES.items()}, **wishes},
-        topics={normal(topic): topic for topic in desk.community.topics},
+        wishes={
+            word: name for keys in (WISHES, _WISHES) for name, key in keys.items() for word in words(key)
+        },
+        topics={asking.phrase(topic, normal): topic for topic in desk.community.topics},
         lengths=meaning(_LENGTHS),
         units=meaning(_UNITS),
         silent=frozenset(words("line.silent")),

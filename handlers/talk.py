@@ -21,8 +21,11 @@ LONGEST_NOTE = 500
 
 _STEPS = ("wish", "topics", "length", "note", "recap")
 _ALSO = frozenset({"skip", "back"})
-_LENGTHS = (30, 60, 120)
+_LENGTHS = (30, 60, 120, 1440)
 """Minutes."""
+
+_LETTERS = timedelta(days=1)
+"""From this length on people write letters more than they talk."""
 
 
 async def start(desk: Desk, member: Member) -> None:
@@ -136,10 +139,14 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 def length_choices(desk: Desk, member: Member) -> tuple[Choice, ...]:
     """The lengths as choices; a name holds minutes."""
-    return tuple(
-        Choice(str(length.total_seconds() / 60), text=desk.turn.words.duration(length, member.language))
-        for length in lengths(desk)
-    )
+
+    def text(length: timedelta) -> str:
+        plain = desk.turn.words.duration(length, member.language)
+        return (
+            plain if length < _LETTERS else f"{desk.words(member, 'talk.letters', length=length)} | {plain}"
+        )
+
+    return tuple(Choice(str(length.total_seconds() / 60), text=text(length)) for length in lengths(desk))
 
 
 def _changes(desk: Desk) -> tuple[Choice, ...]:

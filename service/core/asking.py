@@ -19,7 +19,7 @@ _GLUED = re.compile(r"(\d{1,5})([^\W\d_]{1,20})")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words that mean something in a line, each as `normal` leaves it; one may be several words long.
+    """The words that mean something in a line, each as `phrase` makes it; one may be several words long.
 
     `wishes` and `topics` say what each means, `lengths` are whole ones ("an hour"), `units` what stands after
     a number; `silent` words say nothing, `denials` turn what stands beside them round.
@@ -54,6 +54,11 @@ class Line:
 SENTENCE = Line(sentence=True)
 
 
+def phrase(text: str, normal: Callable[[str], str]) -> str:
+    """`text` as a vocabulary has it: its words, each as `normal` leaves it, one space between two."""
+    return " ".join(word for word in map(normal, _APART.split(text)) if word)
+
+
 def read(
     said: str,
     vocabulary: Vocabulary,
@@ -74,16 +79,16 @@ def read(
     unknown: list[str] = []
     at = 0
     while at < len(words):
-        size, phrase = _longest(words[at:], vocabulary)
-        if phrase in vocabulary.topics:
-            topics[vocabulary.topics[phrase]] = None
-        elif phrase in vocabulary.wishes:
-            wishes[vocabulary.wishes[phrase]] = phrase
-        elif phrase in vocabulary.lengths:
-            lengths[vocabulary.lengths[phrase]] = phrase
-        elif phrase in vocabulary.denials:
+        size, found = _longest(words[at:], vocabulary)
+        if found in vocabulary.topics:
+            topics[vocabulary.topics[found]] = None
+        elif found in vocabulary.wishes:
+            wishes[vocabulary.wishes[found]] = found
+        elif found in vocabulary.lengths:
+            lengths[vocabulary.lengths[found]] = found
+        elif found in vocabulary.denials:
             return SENTENCE
-        elif phrase not in vocabulary.silent:
+        elif found not in vocabulary.silent:
             size, length = _length(words[at:], vocabulary.units)
             if length is None:
                 unknown.append(words[at])
@@ -119,11 +124,11 @@ def _longest(words: list[str], vocabulary: Vocabulary) -> tuple[int, str]:
         vocabulary.denials,
         vocabulary.silent,
     )
-    most = max((len(phrase.split()) for known in every for phrase in known), default=1)
+    most = max((len(one.split()) for known in every for one in known), default=1)
     for size in range(min(most, len(words)), 0, -1):
-        phrase = " ".join(words[:size])
-        if any(phrase in known for known in every):
-            return size, phrase
+        found = " ".join(words[:size])
+        if any(found in known for known in every):
+            return size, found
     return 1, words[0]
 
 

@@ -86,7 +86,7 @@ async def test_long_lists_are_read_in_groups() -> None:
     story = Story(community=replace(COMMUNITY, topics=topics))
     said = await story.says("ana", "talk", "more", "1")
     listed = said.split("\n\n")
-    assert [len(group.split("\n")) for group in listed[1:]] == [5, 5, 2]
-    assert listed[2].startswith("6. topic 6\n7. topic 7")
+    assert [len(group.split("\n")) for group in listed[1:]] == [4, 4, 4]
+    assert listed[2].startswith("5. topic 5\n6. topic 6")
     await story.says("ana", "2 11", "2", "skip")
     assert "About: topic 2 and topic 11." in story.last("ana")

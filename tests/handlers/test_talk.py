@@ -1,12 +1,13 @@
 """Asking for company: each step, skipped, gone back from, changed, and interrupted."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from schema.ids import EventId
 from schema.records import Request
-from tests.handlers.story import Story
+from tests.handlers.story import COMMUNITY, Story
 
 
 async def test_one_number_and_one_more_and_the_request_stands(story: Story) -> None:
@@ -187,7 +188,7 @@ async def test_one_line_says_it_all(story: Story) -> None:
 
 
 async def test_what_was_not_understood_is_named_and_goes_nowhere(story: Story) -> None:
-    """Only its writer sees the word again; two of a kind, and a length that is not to be had, are left out."""
+    """Only its writer sees the word again; two of a kind, and a length out of bounds, are left out."""
     assert "I did not understand: “burnot”." in await story.say("ana", "talk listening burnot")
     await story.say("ana", "stop")
     assert "I took none: “30m” and “1h”." in await story.say("ana", "talk 30m 1h")
@@ -215,3 +216,33 @@ async def test_a_sentence_in_answer_to_a_question_is_no_request(story: Story) ->
     assert "I did not take it as an answer" in await story.say("ana", "talk is what I never get to do")
     await story.says("ana", "2", "talk listening 2h")
     assert "“talk listening 2h”" in story.last("ana")
+
+
+async def test_what_would_help_is_all_there(story: Story) -> None:
+    """Seven things, in groups that can be read aloud; each stands in the ask in the same words."""
+    asked = await story.says("ana", "talk", "2")
+    assert [len(group.split("\n")) for group in asked.split("\n\n")[1:]] == [3, 4]
+    await story.comes("ben")
+    await story.offers("ben")
+    assert "done together." in await story.says("ana", "4", "skip", "skip", "skip")
+    await story.say("ana", "yes")
+    assert story.the_request().wish == "task"
+    assert "a form, a call or an appointment, done together." in story.last("ben")
+
+
+async def test_lengths_go_from_half_an_hour_to_days_of_letters(story: Story) -> None:
+    """Up to the community's longest; the plain length is an answer too."""
+    asked = await story.says("ana", "talk", "change", "3")
+    assert [line for line in asked.split("\n") if line[0].isdigit()] == [
+        "1. 30 minutes",
+        "2. 1 hour",
+        "3. 2 hours",
+        "4. 1 day, for letters without hurry",
+        "5. 3 days, for letters without hurry",
+    ]
+    assert "for up to 3 days" in await story.say("ana", "3 days")
+    short = Story(
+        community=replace(COMMUNITY, timings=replace(COMMUNITY.timings, longest=timedelta(hours=1)))
+    )
+    assert "2. 1 hour" in await short.says("ana", "talk", "change", "3")
+    assert "2 hours" not in short.last("ana")
