@@ -268,9 +268,16 @@ async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, p
     moved, effects = advance_request(request, RequestMove.AGREE, desk.now)
     await desk.apply(effects)
     await desk.records.put(moved)
-    room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now)
+    ask = await desk.records.get(Ask, pairing.ask)
+    wish = wish_agreed(ask) if ask is not None else request.wish
+    room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now, wish)
     await desk.records.put(room)
     await desk.apply(effects)
+
+
+def wish_agreed(ask: Ask) -> str:
+    """What would help, as both said yes to it: the one place that reads it from the peer's yes."""
+    return ask.wish
 
 
 async def take_back(desk: Desk, member: Member, ask: Ask) -> None:

@@ -185,7 +185,8 @@ class PeerRoom:
     """The room of one pairing (the id is the pairing's). Deleted once gone and the receipt is written.
 
     `due_at` is when its state moves on by itself: the end of its time, of the reading time, of the wait
-    before the purge; while it opens, when the asker is told that it takes longer. `joined` holds those of
+    before the purge; while it opens, when the asker is told that it takes longer. `wish` is what the two
+    agreed would help, kept as long as the room. `joined` holds those of
     the two who are in it now; `erase_now` those who asked to erase at once. `done` lists what the erasure has
     reached so far, for the receipt. `reminded`: whoever had not come was invited again. `met`: both were in
     it and could write. `early` holds who went in or out of which room before we knew that it is this one.
@@ -212,6 +213,7 @@ class PeerRoom:
     done: tuple[str, ...] = ()
     met: bool = False
     early: tuple[tuple[RoomId, MemberId, str], ...] = ()
+    wish: str = ""
 
 
 Record = Member | Request | Offer | Ask | Pairing | PeerRoom
