@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, identity, line, menu, offer, privacy, request, room, talk
+from handlers import consent, identity, line, menu, offer, privacy, request, room, smaller, talk
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal
 from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
@@ -70,6 +70,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "offer": Conversation(offer.show, offer.answer),
     "offered": Conversation(offer.show, offer.answer),
     "ask": Conversation(consent.show, consent.answer),
+    "smaller": Conversation(smaller.show, smaller.answer),
     "note": Conversation(consent.show, consent.answer),
     "consent": Conversation(consent.show, consent.answer),
     "again": Conversation(request.show, _take_up),
@@ -301,7 +302,7 @@ def _doubt(desk: Desk, prompt: Prompt, question: Question, reply: Reply, event: 
     number = word.isdigit()
     twice = word == prompt.brought and since < desk.timings.prompt_pause
     before = prompt.instead and since < desk.timings.idle
-    if reply.name != "yes":
+    if not reply.consents:
         if number and not prompt.repeated and (twice or before):
             return "odd.too_soon" if since < desk.timings.prompt_pause else "odd.instead"
         return ""

@@ -61,6 +61,11 @@ class Reply:
         """The one choice, or the empty string where there is none."""
         return self.names[0] if self.names else ""
 
+    @property
+    def consents(self) -> bool:
+        """Whether it is a yes: the choice of that name, or some of those that say yes to one thing each."""
+        return self.name.split(" ")[0] == "yes"
+
 
 PASSING = frozenset({"menu", "held", "again", "offered"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""

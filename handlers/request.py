@@ -247,6 +247,7 @@ async def propose(desk: Desk, request: Request, ask: Ask, until: datetime) -> No
         length=ask.length,
         card=ask.card,
         fear=ask.fear,
+        wish=ask.wish,
     )
     await desk.records.put(pairing)
     if asker is not None:

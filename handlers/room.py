@@ -5,6 +5,7 @@ a reason that is one person's own is told to nobody; a request whose room came t
 """
 
 from handlers import request as requests
+from handlers.consent import WISHES
 from handlers.desk import Desk
 from schema.effects import (
     EmptyPeerRoom,
@@ -31,6 +32,13 @@ async def of(desk: Desk, member: MemberId, *states: RoomState) -> list[PeerRoom]
         *(await desk.records.find(PeerRoom, peer=member, state=states)),
     ]
     return sorted(found, key=lambda room: (room.made_at, room.id))
+
+
+def agreed(desk: Desk, member: Member, room: PeerRoom) -> str:
+    """What the two agreed on, and by which words it ends: in each one's own chat, never in the room."""
+    wish = WISHES.get(room.wish)
+    lines = [desk.words(member, "room.agreed", wish=desk.words(member, wish))] if wish is not None else []
+    return "\n".join((*lines, desk.words(member, "room.ways", reading=desk.timings.reading)))
 
 
 async def close(desk: Desk, member: Member) -> bool:
@@ -63,6 +71,10 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         return
     after, effects = rooms.advance(room, move, desk.now, desk.timings)
     await desk.apply(effects)
+    if isinstance(move, rooms.Opened) and after.state is RoomState.OPEN:
+        for one in rooms.people(after):
+            if (member := await desk.member(one)) is not None:
+                desk.say_text(one, agreed(desk, member, after), notice=False)
     if after.state is RoomState.GONE:
         await _say_receipt(desk, after)
     if after.state in (RoomState.GONE, RoomState.FAILED):

@@ -131,7 +131,8 @@ class Ask:
     Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
     hour; `said_at` is when they said yes. `wish` and `topics` are what the question says, so that it reads
     the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
-    the member's own as their offer had them, so that a yes stands for the same when the offer is gone.
+    the member's own as their offer had them, so that a yes stands for the same when the offer is gone. A
+    smaller yes sets `length` and `wish` to what its member said yes to.
     `consents` are their yes to the question and their yes to the note.
     """
 
@@ -160,8 +161,9 @@ class Pairing:
 
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
-    another. `card` and `fear` are the peer's words as the asker sees them, until the pairing is over; `seen`:
-    they were shown to the asker. `consent` is the asker's.
+    another. `length` and `wish` are what the peer said yes to. `card` and `fear` are the peer's words as the
+    asker sees them, until the pairing is over; `seen`: they were shown to the asker. `consent` is the
+    asker's.
     """
 
     id: PairingId
@@ -178,6 +180,7 @@ class Pairing:
     fear: str
     seen: bool = False
     consent: Consent | None = None
+    wish: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,8 @@ class PeerRoom:
     """The room of one pairing (the id is the pairing's). Deleted once gone and the receipt is written.
 
     `due_at` is when its state moves on by itself: the end of its time, of the reading time, of the wait
-    before the purge; while it opens, when the asker is told that it takes longer. `joined` holds those of
+    before the purge; while it opens, when the asker is told that it takes longer. `wish` is what the two
+    agreed would help, kept as long as the room. `joined` holds those of
     the two who are in it now; `erase_now` those who asked to erase at once. `done` lists what the erasure has
     reached so far, for the receipt. `reminded`: whoever had not come was invited again. `met`: both were in
     it and could write. `early` holds who went in or out of which room before we knew that it is this one.
@@ -212,6 +216,7 @@ class PeerRoom:
     done: tuple[str, ...] = ()
     met: bool = False
     early: tuple[tuple[RoomId, MemberId, str], ...] = ()
+    wish: str = ""
 
 
 Record = Member | Request | Offer | Ask | Pairing | PeerRoom

@@ -16,6 +16,8 @@ from schema.states import OfferState
 MUST_REPORT = "report"
 """What an offer's `fear` says of somebody whom a law obliges to report some things."""
 
+_SHORTER = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 120, 360, 1440))
+
 _DAY = timedelta(days=1)
 _NEVER = 0.0
 
@@ -47,6 +49,11 @@ def may_be_asked(
         and (request.reporters or offer.fear != MUST_REPORT)
         and sum(now - then < _DAY for then in offer.asked) < asks_a_day
     )
+
+
+def shorter(length: timedelta) -> tuple[timedelta, ...]:
+    """What somebody may say yes to instead of `length`: the next three lengths below it, longest first."""
+    return tuple(sorted((one for one in _SHORTER if one < length), reverse=True)[:3])
 
 
 def fit(request: Request, offer: Offer) -> int:

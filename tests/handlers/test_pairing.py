@@ -266,7 +266,7 @@ async def test_rest_asks_nothing_until_tomorrow(story: Story) -> None:
     """Until eight in the morning of the member's tomorrow."""
     await _two(story, "ben")
     await story.asks("ana")
-    await story.says("ben", "3")
+    await story.says("ben", "4")
     assert "Saturday 28 November, 08:00 Berlin" in story.last("ben")
     await story.says("ana", "stop")
     await story.asks("ana")

@@ -68,6 +68,16 @@ async def odd_messages(story: Story) -> None:
     await story.says("ana", "I can't stop crying", "menu", "back", "stop", "1")
 
 
+async def a_smaller_yes(story: Story) -> None:
+    """The short line, a yes to less, and what both agreed on."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.says("ana", "talk practical burnot 2 hours", "yes")
+    await story.says("ben", "2", "1 4", "1")
+    await story.says("ana", "1", "status")
+
+
 class StoredStory(Story):
     """The same story over a real database; the rows in memory are what lies there after each turn."""
 
@@ -87,7 +97,7 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
-_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages]
+_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, a_smaller_yes]
 
 
 @pytest.mark.parametrize("tell", _STORIES)

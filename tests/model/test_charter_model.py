@@ -181,7 +181,13 @@ class CharterModel(RuleBasedStateMachine):
                 self._writes(one, "1")
 
     def _asked(self) -> list[str]:
-        consents = {"Yes, tell me more", "Go on", "Yes, open the room"}
+        consents = {
+            "Yes, tell me more",
+            "Only listening",
+            "For up to 15 minutes",
+            "Go on",
+            "Yes, open the room",
+        }
         return [name for name in NAMES if consents & set(self.reference.members[name].question)]
 
     def _writes(self, name: str, words: str, after: float = 60) -> None:
