@@ -52,9 +52,12 @@ FEARS = {
 
 
 def agreed(desk: Desk, member: Member, ask: Ask | Pairing, asked: str = "") -> str:
-    """How much a peer said yes to: for how long, and what for where that is less than was `asked`."""
-    if ask.wish == "listening" and asked != "listening":
+    """What a peer said yes to: for how long, and what for where that is not what is `asked` now."""
+    if ask.wish == "listening" != asked:
         return desk.words(member, "agreed.listening", length=ask.length)
+    if asked and ask.wish not in ("", asked):
+        wish = desk.words(member, WISHES[ask.wish])
+        return desk.words(member, "agreed.wish", length=ask.length, wish=wish)
     return desk.words(member, "agreed.length", length=ask.length)
 
 
@@ -162,7 +165,7 @@ async def accept(desk: Desk, member: Member, ask: Ask) -> None:
     # One room at once: whatever else is open to them counts as silence from here on.
     await requests.clear_asks(desk, member.id, but=ask.id)
     request = await desk.records.get(Request, ask.request)
-    if request is not None and requests.note_is_free(desk, request):
+    if request is not None and requests.note_is_free(desk, request, ask):
         await requests.open_note(desk, request, ask, request.due_at or request.until)
         desk.ask(member.id, "note", subject=ask.id)
         return
@@ -243,7 +246,7 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
     asked = request.wish if request is not None else ""
     how = agreed(desk, member, pairing, asked)
     lines = [desk.words(member, "consent.intro", agreed=how)]
-    if request is not None and (pairing.length < request.length or asked not in (pairing.wish, "listening")):
+    if request is not None and (pairing.length != request.length or pairing.wish not in ("", asked)):
         wish = desk.words(member, WISHES[asked])
         lines.append(desk.words(member, "consent.smaller", wish=wish, length=request.length))
     if pairing.seen:

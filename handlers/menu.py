@@ -131,7 +131,9 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     request = await requests.of(desk, member.id)
     if request is not None and request.state is RequestState.LOOKING:
         next_at = min(request.due_at or request.until, request.until)
-        lines.append(desk.words(member, "status.looking", next=next_at, until=request.until))
+        wish = desk.words(member, consent.WISHES[request.wish])
+        asked = {"wish": wish, "length": request.length}
+        lines.append(desk.words(member, "status.looking", next=next_at, until=request.until, **asked))
     elif request is not None and request.state is RequestState.PROPOSED:
         lines.append(desk.words(member, "status.proposed"))
     for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):

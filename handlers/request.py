@@ -56,9 +56,32 @@ async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | Non
         length=min(timedelta(minutes=float(str(draft["minutes"]))), timings.longest),
         note=str(draft.get("note") or ""),
         reporters=bool(draft.get("reporters")),
+        each_try=bool(draft.get("each_try")),
         consent=consent,
     )
     await look(desk, request)
+
+
+async def change(desk: Desk, request: Request, draft: Draft, consent: Consent | None) -> None:
+    """Ask from now on what `draft` describes, with the yes to it; who was asked goes by what they read."""
+    topics = draft.get("topics")
+    changed = replace(
+        request,
+        wish=str(draft["wish"]),
+        topics=tuple(topics) if isinstance(topics, list) else (),
+        length=min(timedelta(minutes=float(str(draft["minutes"]))), desk.timings.longest),
+        note=str(draft.get("note") or ""),
+        reporters=bool(draft.get("reporters")),
+        each_try=bool(draft.get("each_try")),
+        consent=consent,
+    )
+    await desk.records.put(changed)
+    for ask in await desk.records.find(Ask, request=request.id, state=AskState.WAITING):
+        await desk.records.put(replace(ask, wish=changed.wish, topics=changed.topics, length=changed.length))
+    desk.say(request.member, "request.changed")
+    if changed.due_at is not None:
+        next_at = min(changed.due_at, changed.until)
+        desk.say(request.member, "request.next", next=next_at, until=changed.until)
 
 
 async def engaged_as_peer(desk: Desk, member: MemberId) -> Ask | None:
@@ -120,7 +143,10 @@ async def look(desk: Desk, request: Request) -> None:
 
 
 def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Request:
-    """Say how it looks where that changed: at the first round always, later once, and without a push."""
+    """Say how it looks where that changed: at the first round always, later once; else where they wish it.
+
+    What is said of each try is the same whatever came of it.
+    """
     if asked and request.told in ("", "nobody"):
         told = "asking"
     elif request.told == "":
@@ -128,6 +154,8 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
     elif request.told == "asking":
         told = "no_answer"
     else:
+        if request.each_try:
+            desk.say(request.member, "request.try", next=next_at)
         return request
     key = {"asking": "request.asking", "nobody": "request.nobody", "no_answer": "request.no_answer"}[told]
     every = desk.timings.ask_again
@@ -195,7 +223,11 @@ async def _engaged(desk: Desk) -> set[MemberId]:
 async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request:
     """Open the note to whoever has waited longest for it; only a round does, so that no step back shows."""
     waiting = await desk.records.find(Ask, request=request.id, state=AskState.WILLING)
-    waiting = [ask for ask in waiting if ask.due_at is not None and ask.due_at > desk.now]
+    waiting = [
+        ask
+        for ask in waiting
+        if ask.due_at is not None and ask.due_at > desk.now and matching.may_read(request, ask)
+    ]
     if not waiting:
         return request
     ask = min(waiting, key=lambda one: (one.said_at or one.made_at, one.id))
@@ -204,10 +236,12 @@ async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request
     return await open_note(desk, request, ask, next_at)
 
 
-def note_is_free(desk: Desk, request: Request) -> bool:
-    """Whether somebody who says yes now may read the note: it is with one peer at a time, until the round."""
-    return request.state is RequestState.LOOKING and (
-        request.note_until is None or request.note_until <= desk.now
+def note_is_free(desk: Desk, request: Request, ask: Ask) -> bool:
+    """Whether `ask`'s member may read the note now: it is with one peer at a time, until the round."""
+    return (
+        request.state is RequestState.LOOKING
+        and (request.note_until is None or request.note_until <= desk.now)
+        and matching.may_read(request, ask)
     )
 
 
@@ -353,16 +387,21 @@ async def drop_ask(desk: Desk, ask: Ask) -> None:
         await desk.records.put(replace(ask, card="", fear="", consents=()))
 
 
-def _offer_again(desk: Desk, request: Request, why: str) -> None:
-    """The request is over; its words wait with the asker, so that it can be taken up again."""
-    draft: Draft = {
-        "why": why,
+def draft_of(request: Request) -> Draft:
+    """What the request asks, as it was drafted."""
+    return {
         "wish": request.wish,
         "topics": list(request.topics),
         "minutes": str(request.length.total_seconds() / 60),
         "note": request.note,
         "reporters": request.reporters,
+        "each_try": request.each_try,
     }
+
+
+def _offer_again(desk: Desk, request: Request, why: str) -> None:
+    """The request is over; its words wait with the asker, so that it can be taken up again."""
+    draft: Draft = {"why": why, **draft_of(request)}
     desk.queue(request.member, "again", draft=draft, until=desk.now + desk.timings.request_open)
 
 

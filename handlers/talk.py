@@ -11,7 +11,8 @@ from handlers import request as requests
 from handlers import room
 from handlers.consent import WISHES
 from handlers.desk import Choice, Desk, Question, Reply, own_words
-from schema.records import Member, Prompt
+from schema.records import Member, Prompt, Request
+from schema.states import RequestState
 from service.core import rooms
 
 Draft = requests.Draft
@@ -43,9 +44,17 @@ async def start_with(desk: Desk, member: Member, draft: Draft) -> bool:
 
 
 async def change(desk: Desk, member: Member) -> None:
-    """Nothing is open that could be changed, or it stands already: say so."""
-    if not await _hindered(desk, member):
+    """Ask what of the request that stands is to change; who has none, or is past that, is told so."""
+    request = await requests.of(desk, member.id)
+    if request is None:
         desk.say(member.id, "talk.nothing_to_change", notice=False)
+    elif request.state is not RequestState.LOOKING:
+        desk.say(member.id, "request.change_later", notice=False)
+    else:
+        desk.put_behind(member.id)
+        draft = {**defaults(desk), **requests.draft_of(request)}
+        draft.update(step="change", said=True, standing=True)
+        desk.ask(member.id, "talk", draft=draft)
 
 
 async def _hindered(desk: Desk, member: Member) -> bool:
@@ -67,7 +76,7 @@ def defaults(desk: Desk) -> Draft:
     """What a request holds where nothing more is said, at its recap.
 
     `said` is true once the member answered something themselves, `sequence` once they went through every
-    question.
+    question, `standing` where it changes a request that stands.
     """
     return {
         "step": "recap",
@@ -78,6 +87,7 @@ def defaults(desk: Desk) -> Draft:
         "minutes": str(min(60.0, desk.timings.longest.total_seconds() / 60)),
         "note": "",
         "reporters": False,
+        "each_try": False,
     }
 
 
@@ -117,9 +127,26 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
                 Choice("any", "choice.reporters_any"),
             )
             return Question(desk.words(member, "talk.reporters"), choices, also=_ALSO)
+        case "each_try":
+            choices = (Choice("no", "choice.each_try_no"), Choice("yes", "choice.each_try_yes"))
+            text = desk.words(member, "talk.each_try", every=desk.timings.ask_again)
+            return Question(text, choices, also=_ALSO)
         case "change":
             return Question(desk.words(member, "talk.change"), _changes(desk), also=_ALSO)
-    terms = _terms(desk, member, draft)
+    standing = await requests.of(desk, member.id) if draft.get("standing") else None
+    terms = _terms(desk, member, draft, standing)
+    if standing is not None:
+        return Question(
+            f"{recap(desk, member, draft)}\n{terms}",
+            (
+                Choice("yes", "choice.recap_change_yes"),
+                Choice("change", "choice.recap_change"),
+                Choice("stop", "choice.recap_keep"),
+            ),
+            binding=True,
+            also=_ALSO,
+            terms=terms,
+        )
     said = bool(draft.get("said"))
     lines = [recap(desk, member, draft), terms]
     if not draft.get("sequence"):
@@ -157,6 +184,7 @@ def _changes(desk: Desk) -> tuple[Choice, ...]:
         Choice("length", "choice.change_length"),
         Choice("note", "choice.change_note"),
         Choice("reporters", "choice.change_reporters"),
+        Choice("each_try", "choice.change_each_try"),
     )
 
 
@@ -174,10 +202,15 @@ def recap(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
     return "\n".join(lines)
 
 
-def _terms(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
+def _terms(desk: Desk, member: Member, draft: Mapping[str, object], standing: Request | None) -> str:
     """Who is asked, until when, what is kept, and how it is taken back."""
-    lines = [
-        desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"),
+    lines = [desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none")]
+    if draft.get("each_try"):
+        lines.append(desk.words(member, "talk.recap_each_try"))
+    if standing is not None:
+        lines.append(desk.words(member, "talk.recap_standing", until=standing.until))
+        return "\n".join(lines)
+    lines += [
         desk.words(
             member,
             "talk.recap_next",
@@ -204,7 +237,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         return
     if reply.name != "skip" and not _take(desk, member, draft, step, reply):
         return
-    returns = bool(draft.get("returns")) or step == "reporters"
+    returns = bool(draft.get("returns")) or step in ("reporters", "each_try")
     if returns or step == "note":
         draft["said"] = True
         draft["sequence"] = bool(draft.get("sequence")) or not returns
@@ -222,6 +255,8 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft["minutes"] = reply.name
         case "reporters":
             draft["reporters"] = reply.name == "any"
+        case "each_try":
+            draft["each_try"] = reply.name == "yes"
         case "note":
             note = own_words(reply.text, LONGEST_NOTE)
             if note is None:
@@ -240,13 +275,21 @@ async def _answer_recap(desk: Desk, member: Member, prompt: Prompt, reply: Reply
             _go(desk, member, dict(prompt.draft), "change")
         case "more":
             _go(desk, member, dict(prompt.draft), "wish")
+        case _ if prompt.draft.get("standing"):
+            desk.say(member.id, "request.kept")
         case _:
             desk.say(member.id, "talk.dropped")
 
 
 async def confirm(desk: Desk, member: Member, prompt: Prompt) -> None:
     """Make the request that a yes to `prompt` asks for, unless something stands in its way."""
-    if not await _hindered(desk, member):
+    if prompt.draft.get("standing"):
+        request = await requests.of(desk, member.id)
+        if request is None or request.state is RequestState.TOGETHER:
+            desk.say(member.id, "request.change_over")
+        else:
+            await requests.change(desk, request, prompt.draft, desk.given(prompt))
+    elif not await _hindered(desk, member):
         await requests.begin(desk, member, prompt.draft, desk.given(prompt))
 
 
@@ -262,7 +305,7 @@ def _go(desk: Desk, member: Member, draft: Draft, step: str, *, returns: bool = 
 
 
 def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
-    if draft.get("returns") or step in ("change", "reporters", "wish"):
+    if draft.get("returns") or step in ("change", "reporters", "each_try", "wish"):
         _go(desk, member, draft, "recap")
     elif step == "recap" and not draft.get("said"):
         desk.say(member.id, "talk.dropped")

@@ -81,7 +81,8 @@ class Request:
 
     `length` is how long they would like to be together, `until` when the request itself lapses. `round`
     counts the times that peers were asked. `due_at` is the next try. `reporters` says that people who must
-    report may be asked. `told` is what the asker was last told about the search. Before `note_until` the note
+    report may be asked. `told` is what the asker was last told about the search; `each_try`: they
+    wish to hear of each. Before `note_until` the note
     is with one peer, whatever that one answers.
     """
 
@@ -98,6 +99,7 @@ class Request:
     note: str
     reporters: bool = False
     told: str = ""
+    each_try: bool = False
     note_until: datetime | None = None
     consent: Consent | None = None
 

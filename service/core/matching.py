@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 from schema.ids import MemberId
-from schema.records import Offer, Request
+from schema.records import Ask, Offer, Request
 from schema.states import OfferState
 
 MUST_REPORT = "report"
@@ -49,6 +49,11 @@ def may_be_asked(
         and (request.reporters or offer.fear != MUST_REPORT)
         and sum(now - then < _DAY for then in offer.asked) < asks_a_day
     )
+
+
+def may_read(request: Request, ask: Ask) -> bool:
+    """Whether the one who was asked may still read the note: the asker may have changed who may be asked."""
+    return request.reporters or ask.fear != MUST_REPORT
 
 
 def shorter(length: timedelta) -> tuple[timedelta, ...]:

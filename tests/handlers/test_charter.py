@@ -31,6 +31,7 @@ _WORDS = st.sampled_from(
             "menu",
             "stop",
             "talk",
+            "change",
             "offer",
             "rest",
             "withdraw",

@@ -140,7 +140,18 @@ class CharterModel(RuleBasedStateMachine):
                     "menu",
                     "stop",
                 ),
-                *("status", "what?", "help now", "close", "erase now", "forget me", "talk", "offer", "hello"),
+                *(
+                    "status",
+                    "what?",
+                    "help now",
+                    "close",
+                    "erase now",
+                    "forget me",
+                    "talk",
+                    "change",
+                    "offer",
+                    "hello",
+                ),
             ]
         ),
     )
