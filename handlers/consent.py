@@ -126,7 +126,7 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     lines = [desk.words(member, "ask.intro", wish=desk.words(member, WISHES[ask.wish]))]
     if ask.topics:
         lines.append(desk.words(member, "ask.topics", topics=ask.topics))
-    lines.append(desk.words(member, "ask.length", length=ask.length))
+    lines.append(desk.words(member, "ask.voice" if ask.voice else "ask.length", length=ask.length))
     terms = desk.words(member, "ask.terms", until=ask.due_at)
     text = "\n".join((*lines, terms))
     smaller = (Choice("smaller", "choice.ask_smaller"),) if may_be_smaller(desk, ask) else ()

@@ -7,6 +7,7 @@ goes nowhere; whoever writes a sentence that begins with the word gets the recap
 from collections.abc import Mapping
 from datetime import timedelta
 
+from handlers import draft as drafts
 from handlers import talk
 from handlers.consent import WISHES
 from handlers.desk import Desk, own_words
@@ -61,6 +62,7 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
         topics={asking.phrase(topic, normal): topic for topic in desk.community.topics},
         lengths=meaning(_LENGTHS),
         units=meaning(_UNITS),
+        voices={word: key == "line.voice" for key in ("line.voice", "line.writing") for word in words(key)},
         silent=frozenset(words("line.silent")),
         denials=frozenset(words("line.denial")),
     )
@@ -68,14 +70,16 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
 
 async def begin(desk: Desk, member: Member, line: asking.Line) -> None:
     """Show what the line would ask, after what of it was not taken."""
-    draft = talk.defaults(desk)
+    draft = drafts.usual(desk)
     if line.wish is not None:
         draft["wish"] = line.wish
     if line.topics:
         draft["topics"] = list(line.topics)
     if line.length is not None:
         draft["minutes"] = str(line.length.total_seconds() / 60)
-    draft["said"] = bool(line.wish or line.topics or line.length)
+    if line.voice is not None:
+        draft["voice"] = line.voice
+    draft["said"] = bool(line.wish or line.topics or line.length or line.voice is not None)
     if not await talk.start_with(desk, member, draft):
         return
     if line.sentence:

@@ -84,6 +84,12 @@ async def _held(desk: Desk, member: Member) -> str:
                 note=desk.quoted(member, request.note),
             )
         )
+        if request.voice:
+            lines.append(desk.words(member, "talk.recap_voice", length=request.length))
+        if request.topics_only:
+            lines.append(desk.words(member, "talk.recap_only"))
+        if request.each_try:
+            lines.append(desk.words(member, "talk.recap_each_try"))
         lines += _agreed(desk, member, request.consent)
     offer = await offers.of(desk, member)
     if offer is not None:

@@ -4,9 +4,10 @@ Guards: one question a message, each can be skipped and gone back from; whoever 
 it is written; nothing is kept as a request, and nobody is asked, before the yes to the recap.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
+from handlers import draft as drafts
 from handlers import request as requests
 from handlers import room
 from handlers.consent import WISHES
@@ -21,6 +22,9 @@ LONGEST_NOTE = 500
 """Characters."""
 
 _STEPS = ("wish", "topics", "length", "note", "recap")
+_FROM_RECAP = ("reporters", "each_try", "voice", "only")
+"""What is asked from the recap alone."""
+
 _ALSO = frozenset({"skip", "back"})
 _LENGTHS = (30, 60, 120, 1440)
 """Minutes."""
@@ -31,7 +35,7 @@ _LETTERS = timedelta(days=1)
 
 async def start(desk: Desk, member: Member) -> None:
     """Show what would be asked, with what is usual."""
-    await start_with(desk, member, defaults(desk))
+    await start_with(desk, member, drafts.usual(desk))
 
 
 async def start_with(desk: Desk, member: Member, draft: Draft) -> bool:
@@ -52,7 +56,7 @@ async def change(desk: Desk, member: Member) -> None:
         desk.say(member.id, "request.change_later", notice=False)
     else:
         desk.put_behind(member.id)
-        draft = {**defaults(desk), **requests.draft_of(request)}
+        draft = {**drafts.usual(desk), **drafts.of(request)}
         draft.update(step="change", said=True, standing=True)
         desk.ask(member.id, "talk", draft=draft)
 
@@ -70,25 +74,6 @@ async def _hindered(desk: Desk, member: Member) -> bool:
         desk.say(member.id, "talk.promised", notice=False, until=until)
         return True
     return False
-
-
-def defaults(desk: Desk) -> Draft:
-    """What a request holds where nothing more is said, at its recap.
-
-    `said` is true once the member answered something themselves, `sequence` once they went through every
-    question, `standing` where it changes a request that stands.
-    """
-    return {
-        "step": "recap",
-        "said": False,
-        "sequence": False,
-        "wish": "unsure",
-        "topics": [],
-        "minutes": str(min(60.0, desk.timings.longest.total_seconds() / 60)),
-        "note": "",
-        "reporters": False,
-        "each_try": False,
-    }
 
 
 def lengths(desk: Desk) -> list[timedelta]:
@@ -115,7 +100,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "talk.topics")
             return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)
         case "length":
-            usual = timedelta(minutes=float(str(defaults(desk)["minutes"])))
+            usual = drafts.length(drafts.usual(desk))
             text = desk.words(member, "talk.length", usual=usual)
             return Question(text, length_choices(desk, member), also=_ALSO)
         case "note":
@@ -127,12 +112,19 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
                 Choice("any", "choice.reporters_any"),
             )
             return Question(desk.words(member, "talk.reporters"), choices, also=_ALSO)
+        case "voice":
+            choices = (Choice("no", "choice.voice_no"), Choice("yes", "choice.voice_yes"))
+            return Question(desk.words(member, "talk.voice"), choices, also=_ALSO)
+        case "only":
+            choices = (Choice("no", "choice.only_no"), Choice("yes", "choice.only_yes"))
+            topics = drafts.texts(draft, "topics")
+            return Question(desk.words(member, "talk.only", topics=topics), choices, also=_ALSO)
         case "each_try":
             choices = (Choice("no", "choice.each_try_no"), Choice("yes", "choice.each_try_yes"))
             text = desk.words(member, "talk.each_try", every=desk.timings.ask_again)
             return Question(text, choices, also=_ALSO)
         case "change":
-            return Question(desk.words(member, "talk.change"), _changes(desk), also=_ALSO)
+            return Question(desk.words(member, "talk.change"), _changes(desk, draft), also=_ALSO)
     standing = await requests.of(desk, member.id) if draft.get("standing") else None
     terms = _terms(desk, member, draft, standing)
     if standing is not None:
@@ -176,7 +168,7 @@ def length_choices(desk: Desk, member: Member) -> tuple[Choice, ...]:
     return tuple(Choice(str(length.total_seconds() / 60), text=text(length)) for length in lengths(desk))
 
 
-def _changes(desk: Desk) -> tuple[Choice, ...]:
+def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
     topics = (Choice("topics", "choice.change_topics"),) if desk.community.topics else ()
     return (
         Choice("wish", "choice.change_wish"),
@@ -185,26 +177,30 @@ def _changes(desk: Desk) -> tuple[Choice, ...]:
         Choice("note", "choice.change_note"),
         Choice("reporters", "choice.change_reporters"),
         Choice("each_try", "choice.change_each_try"),
+        Choice("voice", "choice.change_voice"),
+        *((Choice("only", "choice.change_only"),) if drafts.texts(draft, "topics") else ()),
     )
 
 
-def recap(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
+def recap(desk: Desk, member: Member, draft: Draft) -> str:
     """What will be asked, in the member's own words and choices; of what they did not say, nothing."""
-    topics = draft.get("topics")
+    topics = drafts.texts(draft, "topics")
     note = str(draft.get("note") or "")
     lines = [desk.words(member, "talk.recap", wish=desk.words(member, WISHES[str(draft["wish"])]))]
-    if isinstance(topics, list) and topics:
+    if topics:
         lines.append(desk.words(member, "talk.recap_topics", topics=topics))
-    length = timedelta(minutes=float(str(draft["minutes"])))
-    lines.append(desk.words(member, "talk.recap_length", length=length))
+    key = "talk.recap_voice" if draft.get("voice") else "talk.recap_length"
+    lines.append(desk.words(member, key, length=drafts.length(draft)))
     if note:
         lines.append(desk.words(member, "talk.recap_note", note=note))
     return "\n".join(lines)
 
 
-def _terms(desk: Desk, member: Member, draft: Mapping[str, object], standing: Request | None) -> str:
+def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -> str:
     """Who is asked, until when, what is kept, and how it is taken back."""
     lines = [desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none")]
+    if draft.get("only") and drafts.texts(draft, "topics"):
+        lines.append(desk.words(member, "talk.recap_only"))
     if draft.get("each_try"):
         lines.append(desk.words(member, "talk.recap_each_try"))
     if standing is not None:
@@ -237,7 +233,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         return
     if reply.name != "skip" and not _take(desk, member, draft, step, reply):
         return
-    returns = bool(draft.get("returns")) or step in ("reporters", "each_try")
+    returns = bool(draft.get("returns")) or step in _FROM_RECAP
     if returns or step == "note":
         draft["said"] = True
         draft["sequence"] = bool(draft.get("sequence")) or not returns
@@ -255,8 +251,8 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft["minutes"] = reply.name
         case "reporters":
             draft["reporters"] = reply.name == "any"
-        case "each_try":
-            draft["each_try"] = reply.name == "yes"
+        case "each_try" | "voice" | "only":
+            draft[step] = reply.name == "yes"
         case "note":
             note = own_words(reply.text, LONGEST_NOTE)
             if note is None:
@@ -305,7 +301,7 @@ def _go(desk: Desk, member: Member, draft: Draft, step: str, *, returns: bool = 
 
 
 def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
-    if draft.get("returns") or step in ("change", "reporters", "each_try", "wish"):
+    if draft.get("returns") or step in ("change", "wish", *_FROM_RECAP):
         _go(desk, member, draft, "recap")
     elif step == "recap" and not draft.get("said"):
         desk.say(member.id, "talk.dropped")
@@ -319,4 +315,4 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
 
 def again(desk: Desk, member: Member, draft: Draft) -> None:
     """Take up a request that came to nothing, at its recap."""
-    desk.ask(member.id, "talk", draft={**defaults(desk), **draft, "step": "recap", "said": True})
+    desk.ask(member.id, "talk", draft={**drafts.usual(desk), **draft, "step": "recap", "said": True})

@@ -81,9 +81,9 @@ class Request:
 
     `length` is how long they would like to be together, `until` when the request itself lapses. `round`
     counts the times that peers were asked. `due_at` is the next try. `reporters` says that people who must
-    report may be asked. `told` is what the asker was last told about the search; `each_try`: they
-    wish to hear of each. Before `note_until` the note
-    is with one peer, whatever that one answers.
+    report may be asked; `topics_only`: nobody is asked who did not name one of its topics; `voice`: talking by
+    voice is welcome too. `told` is what the asker was last told about the search, `each_try` that they wish to
+    hear of each. Before `note_until` the note is with one peer, whatever that one answers.
     """
 
     id: RequestId
@@ -100,6 +100,8 @@ class Request:
     reporters: bool = False
     told: str = ""
     each_try: bool = False
+    topics_only: bool = False
+    voice: bool = False
     note_until: datetime | None = None
     consent: Consent | None = None
 
@@ -131,8 +133,8 @@ class Ask:
     """One private question about one request to one member with an offer.
 
     Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
-    hour; `said_at` is when they said yes. `wish` and `topics` are what the question says, so that it reads
-    the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
+    hour; `said_at` is when they said yes. `wish`, `topics` and `voice` are what the question says, so that it
+    reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
     the member's own as their offer had them, so that a yes stands for the same when the offer is gone. A
     smaller yes sets `length` and `wish` to what its member said yes to.
     `consents` are their yes to the question and their yes to the note.
@@ -153,6 +155,7 @@ class Ask:
     card: str = ""
     fear: str = ""
     consents: tuple[Consent, ...] = ()
+    voice: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,15 @@ class Vocabulary:
     """The words that mean something in a line, each as `phrase` makes it; one may be several words long.
 
     `wishes` and `topics` say what each means, `lengths` are whole ones ("an hour"), `units` what stands after
-    a number; `silent` words say nothing, `denials` turn what stands beside them round.
+    a number; `voices` say whether voice is welcome; `silent` words say nothing, `denials` turn what stands
+    beside them round.
     """
 
     wishes: Mapping[str, str]
     topics: Mapping[str, str]
     lengths: Mapping[str, timedelta]
     units: Mapping[str, timedelta]
+    voices: Mapping[str, bool]
     silent: Collection[str]
     denials: Collection[str]
 
@@ -45,6 +47,7 @@ class Line:
     wish: str | None = None
     topics: tuple[str, ...] = ()
     length: timedelta | None = None
+    voice: bool | None = None
     unknown: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     out_of_bounds: timedelta | None = None
@@ -76,6 +79,7 @@ def read(
     wishes: dict[str, str] = {}
     topics: dict[str, None] = {}
     lengths: dict[timedelta, str] = {}
+    voices: dict[bool, str] = {}
     unknown: list[str] = []
     at = 0
     while at < len(words):
@@ -86,6 +90,8 @@ def read(
             wishes[vocabulary.wishes[found]] = found
         elif found in vocabulary.lengths:
             lengths[vocabulary.lengths[found]] = found
+        elif found in vocabulary.voices:
+            voices[vocabulary.voices[found]] = found
         elif found in vocabulary.denials:
             return SENTENCE
         elif found not in vocabulary.silent:
@@ -95,7 +101,7 @@ def read(
             else:
                 lengths[length] = " ".join(words[at : at + size])
         at += size
-    known = len(wishes) + len(topics) + len(lengths)
+    known = len(wishes) + len(topics) + len(lengths) + len(voices)
     if len(unknown) > max(known, 1):
         return SENTENCE
     wish = next(iter(wishes)) if len(wishes) == 1 else None
@@ -105,8 +111,9 @@ def read(
         wish=wish,
         topics=tuple(topics),
         length=length if within else None,
+        voice=next(iter(voices)) if len(voices) == 1 else None,
         unknown=tuple(dict.fromkeys(unknown)),
-        left_out=(*_several(wishes.values()), *_several(lengths.values())),
+        left_out=(*_several(wishes.values()), *_several(lengths.values()), *_several(voices.values())),
         out_of_bounds=None if within else length,
     )
 
@@ -121,6 +128,7 @@ def _longest(words: list[str], vocabulary: Vocabulary) -> tuple[int, str]:
         vocabulary.topics,
         vocabulary.wishes,
         vocabulary.lengths,
+        vocabulary.voices,
         vocabulary.denials,
         vocabulary.silent,
     )

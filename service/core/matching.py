@@ -2,7 +2,8 @@
 
 Guards: nobody is asked about their own request, twice about one, while they ask for company themselves, while
 they are with somebody or on the way to it, while they rest, or more often in a day than the community allows;
-nobody who must report is asked unless the asker allowed it. Fit comes first, then who was asked longest ago,
+nobody who must report is asked unless the asker allowed it, nor who did not name the topic where the asker
+wants somebody who shares it. Fit comes first, then who was asked longest ago,
 then chance, so that the same few are not always asked.
 """
 
@@ -47,6 +48,7 @@ def may_be_asked(
         and offer.member not in engaged
         and (offer.asked_at is None or now - offer.asked_at >= pause)
         and (request.reporters or offer.fear != MUST_REPORT)
+        and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))
         and sum(now - then < _DAY for then in offer.asked) < asks_a_day
     )
 

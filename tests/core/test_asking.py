@@ -15,6 +15,7 @@ WORDS = Vocabulary(
     topics={"burnout": "burnout", "thoughts of suicide": "Thoughts of suicide", "grief": "grief"},
     lengths={"half an hour": HOUR / 2, "an hour": HOUR},
     units={"h": HOUR, "hours": HOUR, "hour": HOUR, "min": HOUR / 60, "m": HOUR / 60, "day": 24 * HOUR},
+    voices={"voice": True, "in writing": False},
     silent={"about", "for", "please", "to", "me"},
     denials={"no", "not", "without"},
 )
@@ -44,6 +45,9 @@ def _read(said: str) -> Line:
         ("listening listening", Line("listening")),
         ("9 day", Line(out_of_bounds=9 * 24 * HOUR)),
         ("1 min", Line(out_of_bounds=HOUR / 60)),
+        ("voice 2h", Line(length=2 * HOUR, voice=True)),
+        ("in writing", Line(voice=False)),
+        ("voice in writing grief", Line(topics=("grief",), left_out=("voice", "in writing"))),
         ("2", Line(unknown=("2",))),
         ("to me please", Line()),
         ("", Line()),

@@ -246,3 +246,43 @@ async def test_lengths_go_from_half_an_hour_to_days_of_letters(story: Story) -> 
     )
     assert "2. 1 hour" in await short.says("ana", "talk", "change", "3")
     assert "2 hours" not in short.last("ana")
+
+
+async def test_only_people_who_share_it_are_asked_where_that_is_wished() -> None:
+    """Ben is open to anything, Cleo named grief: she alone is asked. Ana hears the same without her."""
+    said = []
+    for there in (True, False):
+        story = Story()
+        await story.comes("ben")
+        await story.offers("ben", hours="4")
+        await story.comes("cleo")
+        await story.says("cleo", "offer", "3", "2" if there else "1", "skip", "2", "yes")
+        await story.comes("ana")
+        assert "can take longer, or find nobody" in await story.says("ana", "talk grief", "change", "8")
+        assert "I ask only people who named one of these themselves." in await story.say("ana", "2")
+        await story.say("ana", "yes")
+        said.append(story.last("ana"))
+        asked = [name for name in ("ben", "cleo") if "Someone asks for company" in story.last(name)]
+        assert asked == (["cleo"] if there else [])
+        await story.wait(timedelta(minutes=11))
+        said.append(story.last("ana"))
+    assert said[:2] == said[2:]
+    assert "I am looking for people who named one of these" in said[0]
+    assert "No answer yet" in said[1]
+
+
+async def test_without_topics_there_is_nothing_to_share(story: Story) -> None:
+    """The choice is not there."""
+    assert "Only people who share" not in await story.says("ana", "talk", "change")
+
+
+async def test_voice_is_said_in_the_question_and_the_recap(story: Story) -> None:
+    """Welcome, not wanted: the two decide in the room."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    assert "or by voice if you both like" in await story.says("ana", "talk listening voice")
+    await story.say("ana", "yes")
+    assert "In writing, or by voice if you both like, for up to 1 hour." in story.last("ben")
+    assert story.the_request().voice
+    assert "or by voice" in await story.say("ana", "what do you hold")
