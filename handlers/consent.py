@@ -4,6 +4,7 @@ Guards: a consent is one exact answer to the question that is open; before both 
 who the other is; whoever says no, steps back or stays silent leaves the same trace, which is none.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -42,6 +43,15 @@ WISHES = {
 }
 """What would help, and what it is called."""
 
+HOW = {
+    "slow": "how.slow",
+    "few": "how.few",
+    "device": "how.device",
+    "translated": "how.translated",
+    "no_questions": "how.no_questions",
+}
+"""How a member talks, and what it is called."""
+
 FEARS = {
     "nobody": "fear.nobody",
     "tell_first": "fear.tell_first",
@@ -59,6 +69,11 @@ def agreed(desk: Desk, member: Member, ask: Ask | Pairing, asked: str = "") -> s
         wish = desk.words(member, WISHES[ask.wish])
         return desk.words(member, "agreed.wish", length=ask.length, wish=wish)
     return desk.words(member, "agreed.length", length=ask.length)
+
+
+def how_words(desk: Desk, member: Member, how: Sequence[str]) -> list[str]:
+    """How somebody talks, each in the words for `member`."""
+    return [desk.words(member, HOW[name]) for name in how if name in HOW]
 
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
@@ -205,6 +220,8 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
             if request.note
             else desk.words(member, "note.none")
         )
+        if how := how_words(desk, member, request.how):
+            said += "\n" + desk.words(member, "note.how", how=how)
     terms = desk.words(
         member,
         "note.terms",

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from handlers.desk import Desk
-from schema.records import Consent, Request
+from schema.records import Consent, Member, Request
 
 Draft = dict[str, str | int | bool | list[str] | None]
 
 
-def usual(desk: Desk) -> Draft:
-    """What a request holds where nothing more is said, at its recap.
+def usual(desk: Desk, member: Member) -> Draft:
+    """What a request of the member's holds where nothing more is said, at its recap.
 
     `said` is true once the member answered something themselves, `sequence` once they went through every
     question, `standing` where it changes a request that stands.
@@ -27,6 +27,8 @@ def usual(desk: Desk) -> Draft:
         "only": False,
         "minutes": str(min(60.0, desk.timings.longest.total_seconds() / 60)),
         "voice": False,
+        "how": list(member.how),
+        "keep_how": bool(member.how),
         "note": "",
         "reporters": False,
         "each_try": False,
@@ -41,6 +43,7 @@ def of(request: Request) -> Draft:
         "only": request.topics_only,
         "minutes": str(request.length.total_seconds() / 60),
         "voice": request.voice,
+        "how": list(request.how),
         "note": request.note,
         "reporters": request.reporters,
         "each_try": request.each_try,
@@ -68,6 +71,7 @@ def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) ->
         topics_only=bool(topics) and bool(draft.get("only")),
         length=min(length(draft), desk.timings.longest),
         voice=bool(draft.get("voice")),
+        how=texts(draft, "how"),
         note=str(draft.get("note") or ""),
         reporters=bool(draft.get("reporters")),
         each_try=bool(draft.get("each_try")),

@@ -70,7 +70,7 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
 
 async def begin(desk: Desk, member: Member, line: asking.Line) -> None:
     """Show what the line would ask, after what of it was not taken."""
-    draft = drafts.usual(desk)
+    draft = drafts.usual(desk, member)
     if line.wish is not None:
         draft["wish"] = line.wish
     if line.topics:

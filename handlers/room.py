@@ -5,7 +5,7 @@ a reason that is one person's own is told to nobody; a request whose room came t
 """
 
 from handlers import request as requests
-from handlers.consent import WISHES
+from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
 from schema.effects import (
     EmptyPeerRoom,
@@ -75,6 +75,7 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         for one in rooms.people(after):
             if (member := await desk.member(one)) is not None:
                 desk.say_text(one, agreed(desk, member, after), notice=False)
+                await _say_how(desk, member, after)
     if after.state is RoomState.GONE:
         await _say_receipt(desk, after)
     if after.state in (RoomState.GONE, RoomState.FAILED):
@@ -83,6 +84,14 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         await desk.records.put(after)
     if room.state in rooms.LIVE and (after.state not in rooms.LIVE or after.met):
         await _leave_pairing(desk, room, after, by)
+
+
+async def _say_how(desk: Desk, member: Member, room: PeerRoom) -> None:
+    """Say to both how the one who asked talks, where they said so; it is kept with their request alone."""
+    request = await desk.records.get(Request, room.request)
+    if request is not None and (how := how_words(desk, member, request.how)):
+        key = "room.how_you" if member.id == room.asker else "room.how_they"
+        desk.say(member.id, key, notice=False, how=how)
 
 
 async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId | None) -> None:

@@ -5,12 +5,13 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from handlers import draft as drafts
 from handlers import request as requests
 from handlers import room
-from handlers.consent import WISHES
+from handlers.consent import HOW, WISHES, how_words
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from schema.records import Member, Prompt, Request
 from schema.states import RequestState
@@ -22,7 +23,7 @@ LONGEST_NOTE = 500
 """Characters."""
 
 _STEPS = ("wish", "topics", "length", "note", "recap")
-_FROM_RECAP = ("reporters", "each_try", "voice", "only")
+_FROM_RECAP = ("reporters", "each_try", "voice", "only", "how", "keep_how")
 """What is asked from the recap alone."""
 
 _ALSO = frozenset({"skip", "back"})
@@ -35,7 +36,7 @@ _LETTERS = timedelta(days=1)
 
 async def start(desk: Desk, member: Member) -> None:
     """Show what would be asked, with what is usual."""
-    await start_with(desk, member, drafts.usual(desk))
+    await start_with(desk, member, drafts.usual(desk, member))
 
 
 async def start_with(desk: Desk, member: Member, draft: Draft) -> bool:
@@ -56,7 +57,7 @@ async def change(desk: Desk, member: Member) -> None:
         desk.say(member.id, "request.change_later", notice=False)
     else:
         desk.put_behind(member.id)
-        draft = {**drafts.usual(desk), **drafts.of(request)}
+        draft = {**drafts.usual(desk, member), **drafts.of(request)}
         draft.update(step="change", said=True, standing=True)
         desk.ask(member.id, "talk", draft=draft)
 
@@ -100,7 +101,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "talk.topics")
             return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)
         case "length":
-            usual = drafts.length(drafts.usual(desk))
+            usual = drafts.length(drafts.usual(desk, member))
             text = desk.words(member, "talk.length", usual=usual)
             return Question(text, length_choices(desk, member), also=_ALSO)
         case "note":
@@ -115,6 +116,15 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "voice":
             choices = (Choice("no", "choice.voice_no"), Choice("yes", "choice.voice_yes"))
             return Question(desk.words(member, "talk.voice"), choices, also=_ALSO)
+        case "how":
+            choices = (
+                *(Choice(name, key) for name, key in HOW.items()),
+                Choice("none", "choice.how_none"),
+            )
+            return Question(desk.words(member, "talk.how"), choices, many=True, also=_ALSO)
+        case "keep_how":
+            choices = (Choice("no", "choice.keep_how_no"), Choice("yes", "choice.keep_how_yes"))
+            return Question(desk.words(member, "talk.keep_how"), choices, also=_ALSO)
         case "only":
             choices = (Choice("no", "choice.only_no"), Choice("yes", "choice.only_yes"))
             topics = drafts.texts(draft, "topics")
@@ -178,6 +188,7 @@ def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
         Choice("reporters", "choice.change_reporters"),
         Choice("each_try", "choice.change_each_try"),
         Choice("voice", "choice.change_voice"),
+        Choice("how", "choice.change_how"),
         *((Choice("only", "choice.change_only"),) if drafts.texts(draft, "topics") else ()),
     )
 
@@ -191,6 +202,8 @@ def recap(desk: Desk, member: Member, draft: Draft) -> str:
         lines.append(desk.words(member, "talk.recap_topics", topics=topics))
     key = "talk.recap_voice" if draft.get("voice") else "talk.recap_length"
     lines.append(desk.words(member, key, length=drafts.length(draft)))
+    if how := how_words(desk, member, drafts.texts(draft, "how")):
+        lines.append(desk.words(member, "talk.recap_how", how=how))
     if note:
         lines.append(desk.words(member, "talk.recap_note", note=note))
     return "\n".join(lines)
@@ -237,7 +250,10 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if returns or step == "note":
         draft["said"] = True
         draft["sequence"] = bool(draft.get("sequence")) or not returns
-    _go(desk, member, draft, "recap" if returns else _next(desk, step), returns=returns)
+    following = "recap" if returns else _next(desk, step)
+    if step == "how" and reply.name != "skip" and (draft["how"] or member.how):
+        following = "keep_how"
+    _go(desk, member, draft, following, returns=returns)
 
 
 def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> bool:
@@ -251,6 +267,10 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft["minutes"] = reply.name
         case "reporters":
             draft["reporters"] = reply.name == "any"
+        case "how":
+            draft["how"] = [name for name in reply.names if name != "none"]
+        case "keep_how":
+            draft["keep_how"] = reply.name == "yes"
         case "each_try" | "voice" | "only":
             draft[step] = reply.name == "yes"
         case "note":
@@ -279,14 +299,23 @@ async def _answer_recap(desk: Desk, member: Member, prompt: Prompt, reply: Reply
 
 async def confirm(desk: Desk, member: Member, prompt: Prompt) -> None:
     """Make the request that a yes to `prompt` asks for, unless something stands in its way."""
+    if await _asks(desk, member, prompt) and "keep_how" in prompt.draft:
+        how = drafts.texts(prompt.draft, "how") if prompt.draft.get("keep_how") else ()
+        desk.keep(replace(desk.now_is(member.id), how=how))
+
+
+async def _asks(desk: Desk, member: Member, prompt: Prompt) -> bool:
     if prompt.draft.get("standing"):
         request = await requests.of(desk, member.id)
         if request is None or request.state is RequestState.TOGETHER:
             desk.say(member.id, "request.change_over")
-        else:
-            await requests.change(desk, request, prompt.draft, desk.given(prompt))
-    elif not await _hindered(desk, member):
-        await requests.begin(desk, member, prompt.draft, desk.given(prompt))
+            return False
+        await requests.change(desk, request, prompt.draft, desk.given(prompt))
+        return True
+    if await _hindered(desk, member):
+        return False
+    await requests.begin(desk, member, prompt.draft, desk.given(prompt))
+    return True
 
 
 def _next(desk: Desk, step: str) -> str:
@@ -315,4 +344,4 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
 
 def again(desk: Desk, member: Member, draft: Draft) -> None:
     """Take up a request that came to nothing, at its recap."""
-    desk.ask(member.id, "talk", draft={**drafts.usual(desk), **draft, "step": "recap", "said": True})
+    desk.ask(member.id, "talk", draft={**drafts.usual(desk, member), **draft, "step": "recap", "said": True})

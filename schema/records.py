@@ -58,8 +58,9 @@ class Member:
 
     `room` is the encrypted direct chat that they last wrote from. `waiting` holds the prompts that came by
     themselves while another was open, oldest first. `zone` is an IANA name, once they gave one. `lines` holds
-    when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `due_at` is when
-    the first draft among the prompts lapses, and is erased.
+    when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `how` is how
+    they talk, where they wanted that kept for their next request. `due_at` is when the first draft among the
+    prompts lapses, and is erased.
     """
 
     id: MemberId
@@ -72,6 +73,7 @@ class Member:
     waiting: tuple[Prompt, ...] = ()
     told_limits: bool = False
     lines: dict[str, datetime] = field(default_factory=dict)
+    how: tuple[str, ...] = ()
     due_at: datetime | None = None
 
 
@@ -81,9 +83,10 @@ class Request:
 
     `length` is how long they would like to be together, `until` when the request itself lapses. `round`
     counts the times that peers were asked. `due_at` is the next try. `reporters` says that people who must
-    report may be asked; `topics_only`: nobody is asked who did not name one of its topics; `voice`: talking by
-    voice is welcome too. `told` is what the asker was last told about the search, `each_try` that they wish to
-    hear of each. Before `note_until` the note is with one peer, whatever that one answers.
+    report may be asked; `topics_only`: nobody is asked who did not name one of its topics; `voice`: talking
+    by voice is welcome too; `how`: how the asker talks, for whoever reads the note. `told` is what the asker
+    was last told about the search, `each_try` that they wish to hear of each. Before `note_until` the note is
+    with one peer, whatever that one answers.
     """
 
     id: RequestId
@@ -102,6 +105,7 @@ class Request:
     each_try: bool = False
     topics_only: bool = False
     voice: bool = False
+    how: tuple[str, ...] = ()
     note_until: datetime | None = None
     consent: Consent | None = None
 
@@ -134,8 +138,8 @@ class Ask:
 
     Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
     hour; `said_at` is when they said yes. `wish`, `topics` and `voice` are what the question says, so that it
-    reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
-    the member's own as their offer had them, so that a yes stands for the same when the offer is gone. A
+    reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear`
+    are the member's own as their offer had them, so that a yes stands for the same when the offer is gone. A
     smaller yes sets `length` and `wish` to what its member said yes to.
     `consents` are their yes to the question and their yes to the note.
     """

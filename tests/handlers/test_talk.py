@@ -258,7 +258,7 @@ async def test_only_people_who_share_it_are_asked_where_that_is_wished() -> None
         await story.comes("cleo")
         await story.says("cleo", "offer", "3", "2" if there else "1", "skip", "2", "yes")
         await story.comes("ana")
-        assert "can take longer, or find nobody" in await story.says("ana", "talk grief", "change", "8")
+        assert "can take longer, or find nobody" in await story.says("ana", "talk grief", "change", "9")
         assert "I ask only people who named one of these themselves." in await story.say("ana", "2")
         await story.say("ana", "yes")
         said.append(story.last("ana"))
@@ -286,3 +286,44 @@ async def test_voice_is_said_in_the_question_and_the_recap(story: Story) -> None
     assert "In writing, or by voice if you both like, for up to 1 hour." in story.last("ben")
     assert story.the_request().voice
     assert "or by voice" in await story.say("ana", "what do you hold")
+
+
+async def test_how_i_talk_is_read_with_the_note_and_by_both_when_the_room_opens(story: Story) -> None:
+    """Not in the question that everyone asked sees."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    asked = await story.says("ana", "talk", "change", "8")
+    assert "it may tell them who you are" in asked
+    assert "keep this for the next time" in await story.say("ana", "1, 5")
+    recap = await story.say("ana", "1")
+    assert "How you talk, for whoever reads your words: slowly and no questions please." in recap
+    await story.say("ana", "yes")
+    assert "slowly" not in story.last("ben")
+    assert "How they talk: slowly and no questions please." in await story.say("ben", "yes")
+    assert "slowly and no questions" in await story.say("ana", "what do you hold")
+    await story.say("ben", "yes")
+    await story.say("ana", "back")
+    await story.say("ana", "yes")
+    assert "How the other person talks: slowly and no questions please." in story.last("ben")
+    assert "They know how you talk: slowly and no questions please." in story.last("ana")
+    assert story.member("ana").how == ()
+    await story.says("ana", "close")
+    assert "slowly" not in await story.say("ana", "talk")
+
+
+async def test_how_i_talk_is_kept_where_that_is_wished_and_changed_again(story: Story) -> None:
+    """It stands in the next recap, in what is held, and goes with one answer or with forget me."""
+    await story.says("ana", "talk", "change", "8", "3", "2")
+    assert story.member("ana").how == (), "nothing is kept before the yes"
+    await story.says("ana", "yes", "stop")
+    assert "How you talk, for the next time you ask" in await story.say("ana", "what do you hold")
+    assert "with a speech device." in await story.say("ana", "talk")
+    await story.says("ana", "1")
+    await story.wait(timedelta(days=1))
+    await story.says("ana", "look again")
+    assert story.the_request().how == ("device",), "taken up again it is the same"
+    assert story.member("ana").how == ("device",)
+    await story.says("ana", "stop", "talk", "change", "8", "none", "1", "yes")
+    assert story.member("ana").how == ()
+    assert story.the_request().how == ()
