@@ -6,10 +6,10 @@ who the other is; whoever says no, steps back or stays silent leaves the same tr
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from handlers import request as requests
+from handlers import rest
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Ask, Member, Offer, Pairing, Prompt, Request
 from schema.states import AskState, PairingState, RequestState
@@ -129,6 +129,7 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
                 asks_a_day=desk.community.asks_a_day,
                 pause=desk.timings.idle,
                 now=desk.now,
+                hard=desk.community.hard,
             )
         ):
             # It is not asked after all; its hour comes, and others have been asked.
@@ -168,7 +169,7 @@ async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> Non
     if reply.name != "yes":
         await requests.drop_ask(desk, ask)
         if reply.name == "rest":
-            await rest(desk, member)
+            await rest.until_tomorrow(desk, member)
         else:
             desk.say(member.id, "ask.no")
         return
@@ -189,15 +190,6 @@ async def accept(desk: Desk, member: Member, ask: Ask) -> None:
     await desk.records.put(held)
     await desk.apply(effects)
     desk.say(member.id, "ask.held", until=until)
-
-
-async def rest(desk: Desk, member: Member) -> None:
-    """Ask the member nothing before eight in the morning of their tomorrow."""
-    zone = ZoneInfo(member.zone or desk.community.zone)
-    tomorrow = desk.now.astimezone(zone).date() + timedelta(days=1)
-    until = datetime.combine(tomorrow, time(8), zone).astimezone(desk.now.tzinfo)
-    await _rests(desk, member, until)
-    desk.say(member.id, "ask.rest", until=until)
 
 
 # The note
@@ -332,14 +324,14 @@ def wish_agreed(ask: Ask) -> str:
 
 
 async def take_back(desk: Desk, member: Member, ask: Ask) -> None:
-    """Step back at the member's word, and say so; they rest until the hour at which they would have heard.
+    """Step back at the member's word, and say so; nothing is asked of them until they would have heard.
 
     If they could be asked sooner, somebody who withdraws and asks again would learn that they stepped back.
     """
     until = await requests.promised_until(desk, ask)
     await step_back(desk, member, ask)
     desk.say(member.id, "note.no")
-    if until is not None and await _rests(desk, member, until):
+    if until is not None and await rest.held_back(desk, member, until):
         desk.say(member.id, "offer.resting", until=until)
 
 
@@ -354,11 +346,3 @@ async def step_back(desk: Desk, member: Member, ask: Ask) -> None:
     still = await desk.records.get(Ask, ask.id)
     if still is not None:
         await requests.drop_ask(desk, still)
-
-
-async def _rests(desk: Desk, member: Member, until: datetime) -> bool:
-    """Have the member's offer rest until then; whether there is one."""
-    offers = await desk.records.find(Offer, member=member.id)
-    for offer in offers:
-        await desk.records.put(replace(offer, rest_until=max(until, offer.rest_until or until)))
-    return bool(offers)

@@ -163,7 +163,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 # Stopping
 
-_STOPPABLE = ("ask", "smaller", "note", "talk", "offer", "forget")
+_STOPPABLE = ("ask", "smaller", "note", "talk", "offer", "forget", "practice")
 """Questions that `stop` ends."""
 
 _STOPS = {

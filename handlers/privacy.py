@@ -64,6 +64,9 @@ async def _held(desk: Desk, member: Member) -> str:
     ]
     if how := consent.how_words(desk, member, member.how):
         lines.append(desk.words(member, "held.how", how=how))
+    if member.zone is not None:
+        city = desk.turn.words.city(member.zone, member.language, country=True)
+        lines.append(desk.words(member, "held.zone", city=city))
     if member.waiting:
         lines.append(desk.words(member, "held.waiting", n=len(member.waiting)))
     # A draft that was put away has the member's own words, as has a request that came to nothing.

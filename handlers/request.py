@@ -181,6 +181,7 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             asks_a_day=desk.community.asks_a_day,
             pause=desk.timings.idle,
             now=desk.now,
+            hard=desk.community.hard,
         )
     ]
     free: list[Offer] = []

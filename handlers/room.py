@@ -5,6 +5,7 @@ a reason that is one person's own is told to nobody; a request whose room came t
 """
 
 from handlers import request as requests
+from handlers import rest
 from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
 from schema.effects import (
@@ -82,6 +83,7 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         await desk.records.delete(PeerRoom, after.id)
     else:
         await desk.records.put(after)
+    await rest.after_room(desk, room, after)
     if room.state in rooms.LIVE and (after.state not in rooms.LIVE or after.met):
         await _leave_pairing(desk, room, after, by)
 

@@ -4,13 +4,12 @@ Guards: one question a message, each can be skipped and gone back from; whoever 
 it is written; nothing is kept as a request, and nobody is asked, before the yes to the recap.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from handlers import draft as drafts
 from handlers import request as requests
-from handlers import room
+from handlers import room, topics
 from handlers.consent import HOW, WISHES, how_words
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from schema.records import Member, Prompt, Request
@@ -84,11 +83,6 @@ def lengths(desk: Desk) -> list[timedelta]:
     return found if longest in found else [*found, longest]
 
 
-def topic_choices(topics: Sequence[str]) -> tuple[Choice, ...]:
-    """The community's topics, as choices."""
-    return tuple(Choice(topic, text=topic) for topic in topics)
-
-
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question of the draft's step."""
     draft = prompt.draft
@@ -99,7 +93,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(text, choices, also=_ALSO)
         case "topics":
             text = desk.words(member, "talk.topics")
-            return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)
+            return Question(text, topics.choices(desk, member), many=True, also=_ALSO)
         case "length":
             usual = drafts.length(drafts.usual(desk, member))
             text = desk.words(member, "talk.length", usual=usual)
@@ -127,8 +121,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(desk.words(member, "talk.keep_how"), choices, also=_ALSO)
         case "only":
             choices = (Choice("no", "choice.only_no"), Choice("yes", "choice.only_yes"))
-            topics = drafts.texts(draft, "topics")
-            return Question(desk.words(member, "talk.only", topics=topics), choices, also=_ALSO)
+            named = drafts.texts(draft, "topics")
+            return Question(desk.words(member, "talk.only", topics=named), choices, also=_ALSO)
         case "each_try":
             choices = (Choice("no", "choice.each_try_no"), Choice("yes", "choice.each_try_yes"))
             text = desk.words(member, "talk.each_try", every=desk.timings.ask_again)
@@ -195,11 +189,11 @@ def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
 
 def recap(desk: Desk, member: Member, draft: Draft) -> str:
     """What will be asked, in the member's own words and choices; of what they did not say, nothing."""
-    topics = drafts.texts(draft, "topics")
+    named = drafts.texts(draft, "topics")
     note = str(draft.get("note") or "")
     lines = [desk.words(member, "talk.recap", wish=desk.words(member, WISHES[str(draft["wish"])]))]
-    if topics:
-        lines.append(desk.words(member, "talk.recap_topics", topics=topics))
+    if named:
+        lines.append(desk.words(member, "talk.recap_topics", topics=named))
     key = "talk.recap_voice" if draft.get("voice") else "talk.recap_length"
     lines.append(desk.words(member, key, length=drafts.length(draft)))
     if how := how_words(desk, member, drafts.texts(draft, "how")):

@@ -111,11 +111,33 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Window:
+    """Hours that come back each week, by the clock on the member's own wall.
+
+    On `days` (0 is Monday), from `start` to `end`, in minutes since midnight; an `end` at or before the
+    `start` is on the day after.
+    """
+
+    days: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Offer:
-    """A member's readiness to be asked, until `until`. Deleted when it ends.
+    """A member's readiness to be asked. Deleted when it ends.
 
     `asked_at` is when they were last asked (for fairness); `asked` when they were shown asks in the last day.
-    Nothing is asked before `rest_until`.
+    Nothing is asked before `rest_until`, until which they rest, nor at or after `until`. Nothing is asked
+    before `free_at` either: a yes of theirs, taken back, was good until then. `asks_a_day` is how often in a
+    day they may be asked, where the community allows that much. `topics` are those they are there for,
+    `no_topics` those about which nothing is asked; `who` is "anyone", or "shares": nothing is asked of them
+    but about one of their topics.
+
+    `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
+    outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
+    `until` is when the member is asked once whether it goes on: unanswered it rests, and is deleted at
+    `due_at`.
     """
 
     id: OfferId
@@ -130,6 +152,14 @@ class Offer:
     asked: tuple[datetime, ...] = ()
     rest_until: datetime | None = None
     consent: Consent | None = None
+    when: str = "now"
+    windows: tuple[Window, ...] = ()
+    quiet: tuple[int, int] = (22 * 60, 8 * 60)
+    zone: str = "UTC"
+    free_at: datetime | None = None
+    asks_a_day: int = 2
+    no_topics: tuple[str, ...] = ()
+    who: str = "anyone"
 
 
 @dataclass(frozen=True)

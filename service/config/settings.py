@@ -114,7 +114,10 @@ class Settings(Section):
             limits=here.limits,
             who_runs=here.who_runs,
             zone=here.zone,
-            topics=here.topics,
+            guide=here.guide or "",
+            topics=tuple(topic.name for topic in here.topics),
+            topic_lines={topic.name: topic.line for topic in here.topics if topic.line},
+            hard=frozenset(topic.name for topic in here.topics if topic.hard),
             places=tuple(
                 Place(
                     name=place.name,
@@ -137,6 +140,7 @@ class Settings(Section):
                 prompt_pause=self.timings.prompt_pause,
                 idle=self.timings.idle,
                 join=self.timings.join,
+                rest=self.timings.rest,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,
@@ -154,6 +158,8 @@ class Settings(Section):
                 shown = "not set"
             elif key.name == "places":
                 shown = f"{len(value)} places"
+            elif key.name == "topics":
+                shown = to_toml([topic.name for topic in value])
             else:
                 shown = to_toml(plain(value))
             yield key.dotted, shown, self._sources.get(key.dotted, "default")

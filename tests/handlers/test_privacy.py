@@ -156,7 +156,7 @@ async def test_every_record_of_a_member_has_its_line(
         assert said.count("Your request from") == len(
             [one for one in story.records.all(Request) if one.member == story.id(name)]
         )
-        assert said.count("Your offer stands until") == len(
+        assert said.count("Your offer, as it is now") == len(
             [one for one in story.records.all(Offer) if one.member == story.id(name)]
         )
         assert said.count("A room of yours, made") == len(

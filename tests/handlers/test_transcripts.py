@@ -78,6 +78,24 @@ async def a_smaller_yes(story: Story) -> None:
     await story.says("ana", "1", "status")
 
 
+async def offering(story: Story) -> None:
+    """Hours of each week, a rest, a change of mind; then an offer that stands, and is asked about."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "5", "1", "new", "York", "mondays and fridays 6-9 pm", "skip")
+    await story.says("ben", "I was in hospital twice.", "1", "yes", "my offer", "2", "3", "2", "2", "5")
+    await story.says("ben", "I was in hospital. I like to cook.", "yes", "rest", "my offer", "withdraw")
+    await story.says("ben", "offer", "5", "2", "23-7", "skip", "skip", "skip", "yes", "what do you hold")
+    await story.wait(timedelta(weeks=4))
+    await story.says("ben", "no", "my offer", "1")
+
+
+async def practising(story: Story) -> None:
+    """The guide, and a practice from an ask to the room's end."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "1", "skip", "I bake.", "2", "guide", "yes")
+    await story.says("ben", "practice", "1", "1", "1", "1")
+
+
 class StoredStory(Story):
     """The same story over a real database; the rows in memory are what lies there after each turn."""
 
@@ -97,7 +115,7 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
-_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, a_smaller_yes]
+_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, a_smaller_yes, offering, practising]
 
 
 @pytest.mark.parametrize("tell", _STORIES)

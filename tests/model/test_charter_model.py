@@ -33,6 +33,7 @@ from schema.effects import (
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
 from schema.ids import EventId
 from schema.records import Member, Pairing, PeerRoom, Request
+from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
 from tests.handlers.story import COMMUNITY, Line, Story
 from tests.handlers.test_charter import assert_no_dead_air
@@ -175,6 +176,12 @@ class CharterModel(RuleBasedStateMachine):
     def offers(self, name: str) -> None:
         """A member offers."""
         for words in ("menu", "offer", "2", "skip", "I like walks.", "2", "yes"):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES), rest=st.sampled_from(["status", "rest 1 hour", "rest until i say"]))
+    def offers_at_any_time(self, name: str, rest: str) -> None:
+        """A member offers for good, and rests from it at times."""
+        for words in ("menu", "offer", "5", "2", "skip", "2", "skip", "skip", "skip", "yes", rest):
             self._writes(name, words, after=10)
 
     @precondition(lambda self: self._asked())
@@ -355,7 +362,7 @@ class CharterModel(RuleBasedStateMachine):
         event(f"rooms: {min(3, self.consents)}")
         story.slow = False
         run(story.pump())
-        run(story.wait(timedelta(days=9)))
+        run(story.wait(timedelta(days=9) + RENEWED + RESTS))
         self._look()
         assert {type(row) for row in story.records.rows.values()} <= {Member}, story.records.rows
         for room in story.rooms:
