@@ -11,6 +11,7 @@ from datetime import timedelta
 from handlers import (
     consent,
     identity,
+    line,
     menu,
     offer,
     offering,
@@ -19,6 +20,7 @@ from handlers import (
     request,
     rest,
     room,
+    smaller,
     talk,
     zone,
 )
@@ -93,6 +95,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "practice": Conversation(practice.show, practice.answer),
     "zone": Conversation(zone.show, zone.answer),
     "ask": Conversation(consent.show, consent.answer),
+    "smaller": Conversation(smaller.show, smaller.answer),
     "note": Conversation(consent.show, consent.answer),
     "consent": Conversation(consent.show, consent.answer),
     "company": Conversation(rest.show, _company),
@@ -143,6 +146,7 @@ COMMANDS: Mapping[str, _Command] = {
     "stop": _Command("command.stop", menu.stop, everywhere=True),
     "status": _Command("command.status", menu.status),
     "talk": _Command("command.talk", talk.start),
+    "change": _Command("command.change", talk.change),
     "offer": _Command("command.offer", offer.start),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
@@ -275,7 +279,12 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     if (rests := _after(desk, member, "command.rest", body)) and await rest.typed(desk, member, rests):
         return True
-    if prompt is not None and question is not None and prompt.kind not in PASSING:
+    in_between = prompt is not None and question is not None and prompt.kind not in PASSING
+    said = line.read(desk, member, body)
+    if said is not None and not (in_between and said.sentence):
+        await line.begin(desk, desk.now_is(member.id), said)
+        return True
+    if in_between:
         desk.say(member.id, "odd.not_an_answer")
         desk.ask_again(member.id)
         return True
@@ -324,7 +333,7 @@ def _doubt(desk: Desk, prompt: Prompt, question: Question, reply: Reply, event: 
     number = word.isdigit()
     twice = word == prompt.brought and since < desk.timings.prompt_pause
     before = prompt.instead and since < desk.timings.idle
-    if reply.name != "yes":
+    if not reply.consents:
         if number and not prompt.repeated and (twice or before):
             return "odd.too_soon" if since < desk.timings.prompt_pause else "odd.instead"
         return ""

@@ -4,6 +4,7 @@ Guards: a consent is one exact answer to the question that is open; before both 
 who the other is; whoever says no, steps back or stays silent leaves the same trace, which is none.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -24,11 +25,6 @@ from service.core.pairing import (
 
 _SKIP = frozenset({"skip"})
 
-_ASK = (
-    Choice("yes", "choice.ask_yes"),
-    Choice("no", "choice.ask_no"),
-    Choice("rest", "choice.ask_rest"),
-)
 _NOTE = (Choice("yes", "choice.note_yes"), Choice("no", "choice.note_no"))
 _CONSENT = (
     Choice("yes", "choice.consent_yes"),
@@ -38,11 +34,23 @@ _CONSENT = (
 
 WISHES = {
     "listening": "wish.listening",
+    "shared": "wish.shared",
     "ideas": "wish.ideas",
+    "task": "wish.task",
     "company": "wish.company",
+    "conversation": "wish.conversation",
     "unsure": "wish.unsure",
 }
 """What would help, and what it is called."""
+
+HOW = {
+    "slow": "how.slow",
+    "few": "how.few",
+    "device": "how.device",
+    "translated": "how.translated",
+    "no_questions": "how.no_questions",
+}
+"""How a member talks, and what it is called."""
 
 FEARS = {
     "nobody": "fear.nobody",
@@ -51,6 +59,21 @@ FEARS = {
     "unsaid": "fear.unsaid",
 }
 """What a peer would do if they feared for a life, and what it is called to the asker."""
+
+
+def agreed(desk: Desk, member: Member, ask: Ask | Pairing, asked: str = "") -> str:
+    """What a peer said yes to: for how long, and what for where that is not what is `asked` now."""
+    if ask.wish == "listening" != asked:
+        return desk.words(member, "agreed.listening", length=ask.length)
+    if asked and ask.wish not in ("", asked):
+        wish = desk.words(member, WISHES[ask.wish])
+        return desk.words(member, "agreed.wish", length=ask.length, wish=wish)
+    return desk.words(member, "agreed.length", length=ask.length)
+
+
+def how_words(desk: Desk, member: Member, how: Sequence[str]) -> list[str]:
+    """How somebody talks, each in the words for `member`."""
+    return [desk.words(member, HOW[name]) for name in how if name in HOW]
 
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
@@ -73,12 +96,12 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if ask is None:
         return
     if prompt.kind == "ask":
-        await _answer_ask(desk, member, _with_consent(desk, ask, prompt), reply)
+        await _answer_ask(desk, member, with_consent(desk, ask, prompt), reply)
     else:
-        await _answer_note(desk, member, _with_consent(desk, ask, prompt), reply)
+        await _answer_note(desk, member, with_consent(desk, ask, prompt), reply)
 
 
-def _with_consent(desk: Desk, ask: Ask, prompt: Prompt) -> Ask:
+def with_consent(desk: Desk, ask: Ask, prompt: Prompt) -> Ask:
     """The ask, with the consent that a yes to this question gives; it is written after a yes alone."""
     given = desk.given(prompt)
     return ask if given is None else replace(ask, consents=(*ask.consents, given))
@@ -119,14 +142,29 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     lines = [desk.words(member, "ask.intro", wish=desk.words(member, WISHES[ask.wish]))]
     if ask.topics:
         lines.append(desk.words(member, "ask.topics", topics=ask.topics))
-    lines.append(desk.words(member, "ask.length", length=ask.length))
+    lines.append(desk.words(member, "ask.voice" if ask.voice else "ask.length", length=ask.length))
     terms = desk.words(member, "ask.terms", until=ask.due_at)
     text = "\n".join((*lines, terms))
-    return Question(text, _ASK, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
+    smaller = (Choice("smaller", "choice.ask_smaller"),) if may_be_smaller(desk, ask) else ()
+    choices = (
+        Choice("yes", "choice.ask_yes"),
+        *smaller,
+        Choice("no", "choice.ask_no"),
+        Choice("rest", "choice.ask_rest"),
+    )
+    return Question(text, choices, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
+
+
+def may_be_smaller(desk: Desk, ask: Ask) -> bool:
+    """Whether there is less to say yes to than what is asked."""
+    return ask.wish != "listening" or bool(matching.shorter(ask.length))
 
 
 async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> None:
     if ask.state is not AskState.SHOWN:
+        return
+    if reply.name == "smaller":
+        desk.ask(member.id, "smaller", subject=ask.id, until=ask.due_at)
         return
     if reply.name != "yes":
         await requests.drop_ask(desk, ask)
@@ -135,10 +173,15 @@ async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> Non
         else:
             desk.say(member.id, "ask.no")
         return
+    await accept(desk, member, ask)
+
+
+async def accept(desk: Desk, member: Member, ask: Ask) -> None:
+    """The member said yes to the ask as it is given, which may be less than they were asked."""
     # One room at once: whatever else is open to them counts as silence from here on.
     await requests.clear_asks(desk, member.id, but=ask.id)
     request = await desk.records.get(Request, ask.request)
-    if request is not None and requests.note_is_free(desk, request):
+    if request is not None and requests.note_is_free(desk, request, ask):
         await requests.open_note(desk, request, ask, request.due_at or request.until)
         desk.ask(member.id, "note", subject=ask.id)
         return
@@ -169,10 +212,12 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
             if request.note
             else desk.words(member, "note.none")
         )
+        if how := how_words(desk, member, request.how):
+            said += "\n" + desk.words(member, "note.how", how=how)
     terms = desk.words(
         member,
         "note.terms",
-        length=ask.length,
+        agreed=agreed(desk, member, ask),
         reading=desk.timings.reading,
         address=member.matrix_id,
         who_runs=desk.community.who_runs,
@@ -206,7 +251,13 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
     pairing = await desk.records.get(Pairing, prompt.subject)
     if pairing is None or pairing.state not in (PairingState.PROPOSED, PairingState.STEPPED_BACK):
         return None
-    lines = [desk.words(member, "consent.intro", length=pairing.length)]
+    request = await desk.records.get(Request, pairing.request)
+    asked = request.wish if request is not None else ""
+    how = agreed(desk, member, pairing, asked)
+    lines = [desk.words(member, "consent.intro", agreed=how)]
+    if request is not None and (pairing.length != request.length or pairing.wish not in ("", asked)):
+        wish = desk.words(member, WISHES[asked])
+        lines.append(desk.words(member, "consent.smaller", wish=wish, length=request.length))
     if pairing.seen:
         # For everybody alike: the words of a peer who was forgotten meanwhile are not to be had again.
         lines.append(desk.words(member, "consent.again"))
@@ -221,7 +272,7 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
         member,
         "consent.terms",
         address=member.matrix_id,
-        length=pairing.length,
+        agreed=how,
         reading=desk.timings.reading,
         who_runs=desk.community.who_runs,
         until=pairing.until,
@@ -260,9 +311,16 @@ async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, p
     moved, effects = advance_request(request, RequestMove.AGREE, desk.now)
     await desk.apply(effects)
     await desk.records.put(moved)
-    room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now)
+    ask = await desk.records.get(Ask, pairing.ask)
+    wish = wish_agreed(ask) if ask is not None else request.wish
+    room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now, wish)
     await desk.records.put(room)
     await desk.apply(effects)
+
+
+def wish_agreed(ask: Ask) -> str:
+    """What would help, as both said yes to it: the one place that reads it from the peer's yes."""
+    return ask.wish
 
 
 async def take_back(desk: Desk, member: Member, ask: Ask) -> None:

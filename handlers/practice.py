@@ -85,6 +85,7 @@ def _said(desk: Desk, member: Member, key: str) -> str:
         wish=desk.words(member, WISHES["listening"]),
         topics=desk.community.topics[:1] or desk.words(member, "practice.topic"),
         length=_LENGTH,
+        agreed=desk.words(member, "agreed.length", length=_LENGTH),
         note=desk.words(member, "practice.words"),
         reading=desk.timings.reading,
         address=member.matrix_id,

@@ -6,6 +6,7 @@ a reason that is one person's own is told to nobody; a request whose room came t
 
 from handlers import request as requests
 from handlers import rest
+from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
 from schema.effects import (
     EmptyPeerRoom,
@@ -32,6 +33,13 @@ async def of(desk: Desk, member: MemberId, *states: RoomState) -> list[PeerRoom]
         *(await desk.records.find(PeerRoom, peer=member, state=states)),
     ]
     return sorted(found, key=lambda room: (room.made_at, room.id))
+
+
+def agreed(desk: Desk, member: Member, room: PeerRoom) -> str:
+    """What the two agreed on, and by which words it ends: in each one's own chat, never in the room."""
+    wish = WISHES.get(room.wish)
+    lines = [desk.words(member, "room.agreed", wish=desk.words(member, wish))] if wish is not None else []
+    return "\n".join((*lines, desk.words(member, "room.ways", reading=desk.timings.reading)))
 
 
 async def close(desk: Desk, member: Member) -> bool:
@@ -64,6 +72,11 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         return
     after, effects = rooms.advance(room, move, desk.now, desk.timings)
     await desk.apply(effects)
+    if isinstance(move, rooms.Opened) and after.state is RoomState.OPEN:
+        for one in rooms.people(after):
+            if (member := await desk.member(one)) is not None:
+                desk.say_text(one, agreed(desk, member, after), notice=False)
+                await _say_how(desk, member, after)
     if after.state is RoomState.GONE:
         await _say_receipt(desk, after)
     if after.state in (RoomState.GONE, RoomState.FAILED):
@@ -73,6 +86,14 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
     await rest.after_room(desk, room, after)
     if room.state in rooms.LIVE and (after.state not in rooms.LIVE or after.met):
         await _leave_pairing(desk, room, after, by)
+
+
+async def _say_how(desk: Desk, member: Member, room: PeerRoom) -> None:
+    """Say to both how the one who asked talks, where they said so; it is kept with their request alone."""
+    request = await desk.records.get(Request, room.request)
+    if request is not None and (how := how_words(desk, member, request.how)):
+        key = "room.how_you" if member.id == room.asker else "room.how_they"
+        desk.say(member.id, key, notice=False, how=how)
 
 
 async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId | None) -> None:

@@ -223,8 +223,10 @@ def counts_as_emptied(record: PeerRoom, removed: tuple[MatrixId, ...]) -> bool:
     return set(_matrix_ids(record)) <= set(removed)
 
 
-def begin(pairing: Pairing, asker: MatrixId, peer: MatrixId, now: datetime) -> tuple[PeerRoom, Step]:
-    """The room of a pairing that both agreed to, and the order to open it."""
+def begin(
+    pairing: Pairing, asker: MatrixId, peer: MatrixId, now: datetime, wish: str = ""
+) -> tuple[PeerRoom, Step]:
+    """The room of a pairing that both agreed to, for `wish`, and the order to open it."""
     room = PeerRoom(
         id=pairing.id,
         asker=pairing.asker,
@@ -237,6 +239,7 @@ def begin(pairing: Pairing, asker: MatrixId, peer: MatrixId, now: datetime) -> t
         due_at=now + WORTH_A_WORD,
         asker_matrix_id=asker,
         peer_matrix_id=peer,
+        wish=wish,
     )
     return room, (OpenPeerRoom(pairing.id, (asker, peer)),)
 
@@ -322,7 +325,7 @@ def _opened(record: PeerRoom, move: Opened, now: datetime, timings: Timings) -> 
     ends_at = now + record.length
     again = now + min(timings.join, record.length / 2)
     opened = replace(record, state=RoomState.OPEN, ends_at=ends_at, due_at=again)
-    values = (("ends", ends_at), ("length", record.length), ("reading", timings.reading))
+    values = (("ends", ends_at), ("length", record.length))
     how = (*values, ("again", again), ("keeper", move.keeper))
     # Whoever blocks invitations hears it alone; the other sees what they see of anybody who is not in yet.
     tells = (

@@ -48,6 +48,27 @@ async def test_when_both_are_in_the_words_of_the_request_are_gone(story: Story) 
     assert story.the_room().state is RoomState.OPEN
 
 
+async def test_both_see_what_they_agreed_on_when_the_room_opens(story: Story) -> None:
+    """In their own chats, in the same words: what would help, for how long, and how to end it."""
+    await together(story)
+    (ana,), (ben,) = (
+        [body for _, body, _ in story.heard(name) if "Your private room is open now" in body]
+        for name in ("ana", "ben")
+    )
+    assert ana == ben
+    assert "for 1 hour, until Friday 27 November" in ana
+    assert "What you two agreed would help: listening." in ana
+    assert "write “close” to me here" in ana
+    assert story.the_room().wish == "listening"
+
+
+async def test_whoever_blocks_invitations_sees_what_was_agreed_too(story: Story) -> None:
+    """How to let the invitation in stands first."""
+    story.arrive, story.blocking = False, {"ben"}
+    await together(story)
+    assert story.last("ben").index("Your account blocks") < story.last("ben").index("agreed would help")
+
+
 async def test_it_ends_at_its_time(story: Story) -> None:
     """Both hear, read for a day, and get a receipt; nothing is left."""
     await together(story)

@@ -39,7 +39,7 @@ async def one_pairing(story: Story) -> None:
 
 async def nobody_there(story: Story) -> None:
     """A request that finds nobody, and is told so with hours."""
-    await story.says("ana", "I need help", "1", "skip", "skip", "skip", "skip", "1")
+    await story.says("ana", "I need help", "1", "1")
     await story.says("ana", "status", "help now")
     await story.wait(timedelta(days=1))
     await story.says("ana", "4")
@@ -62,10 +62,20 @@ async def not_this_time(story: Story) -> None:
 async def odd_messages(story: Story) -> None:
     """What cannot be taken as it is."""
     await story.comes("ana")
-    await story.says("ana", "what?", "7", "talk")
+    await story.says("ana", "what?", "7", "talk", "2")
     await story.say("ana", "", kind="voice")
     await story.say("ana", "1", edits=True)
     await story.says("ana", "I can't stop crying", "menu", "back", "stop", "1")
+
+
+async def a_smaller_yes(story: Story) -> None:
+    """The short line, a yes to less, and what both agreed on."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.says("ana", "talk practical burnot 2 hours", "yes")
+    await story.says("ben", "2", "1 4", "1")
+    await story.says("ana", "1", "status")
 
 
 async def offering(story: Story) -> None:
@@ -105,7 +115,7 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
-_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, offering, practising]
+_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, a_smaller_yes, offering, practising]
 
 
 @pytest.mark.parametrize("tell", _STORIES)

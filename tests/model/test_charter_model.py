@@ -141,7 +141,18 @@ class CharterModel(RuleBasedStateMachine):
                     "menu",
                     "stop",
                 ),
-                *("status", "what?", "help now", "close", "erase now", "forget me", "talk", "offer", "hello"),
+                *(
+                    "status",
+                    "what?",
+                    "help now",
+                    "close",
+                    "erase now",
+                    "forget me",
+                    "talk",
+                    "change",
+                    "offer",
+                    "hello",
+                ),
             ]
         ),
     )
@@ -151,8 +162,14 @@ class CharterModel(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES))
     def asks(self, name: str) -> None:
-        """A member asks for company, from the first question to the recap's yes."""
-        for words in ("menu", "talk", "1", "1", "1", "a long week", "yes"):
+        """A member asks for company, through every question."""
+        for words in ("menu", "talk", "more", "1", "1", "1", "a long week", "yes"):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES))
+    def asks_the_short_way(self, name: str) -> None:
+        """A member asks for company with one number and one more."""
+        for words in ("menu", "1", "1"):
             self._writes(name, words, after=10)
 
     @rule(name=st.sampled_from(NAMES))
@@ -182,7 +199,13 @@ class CharterModel(RuleBasedStateMachine):
                 self._writes(one, "1")
 
     def _asked(self) -> list[str]:
-        consents = {"Yes, tell me more", "Go on", "Yes, open the room"}
+        consents = {
+            "Yes, tell me more",
+            "Only listening",
+            "For up to 15 minutes",
+            "Go on",
+            "Yes, open the room",
+        }
         return [name for name in NAMES if consents & set(self.reference.members[name].question)]
 
     def _writes(self, name: str, words: str, after: float = 60) -> None:
