@@ -269,7 +269,8 @@ async def due(desk: Desk, offer: Offer) -> None:
     A question that is open stays so: it said until when.
     """
     member = await desk.member(offer.member)
-    if offer.when != NOW and offer.due_at == offer.until:
+    # A column keeps milliseconds, so that the two may differ by less than one.
+    if offer.when != NOW and offer.due_at is not None and offer.due_at < offer.until + RESTS / 2:
         kept = offer.until + RESTS
         await desk.records.put(replace(offer, due_at=kept))
         if member is not None:

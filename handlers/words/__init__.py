@@ -182,8 +182,12 @@ def _place(zone: str, locale: Locale) -> str:
 def _zones(locale: Locale) -> Mapping[str, Sequence[str]]:
     aliases, lands = get_global("zone_aliases"), get_global("zone_territories")
     names: dict[str, set[str]] = {}
-    for name in sorted(available_timezones()):
+    known = available_timezones()
+    for name in sorted(known):
         zone = aliases.get(name, name)
+        if zone not in known:
+            # CLDR is ahead of this machine: a zone that cannot be loaded must not be kept.
+            zone = name
         land = lands.get(zone, "")
         # What is no place ("Etc/GMT+5", "US/Pacific", "PRC") has no city to be known by.
         if "/" not in zone or len(land) != 2 or land == "ZZ" or land == "001":

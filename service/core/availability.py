@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from schema.records import Offer, Window
@@ -35,7 +36,13 @@ def may_be_asked_at(offer: Offer, instant: datetime) -> bool:
     held = free_at(offer)
     if instant >= offer.until or (held is not None and instant < held):
         return False
-    return offer.when == NOW or _shows(offer, instant.astimezone(ZoneInfo(offer.zone)))
+    return offer.when == NOW or _shows(offer, instant.astimezone(_zone(offer.zone)))
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    """The zone of that name: `ZoneInfo` keeps eight, and reads any other from its file each time."""
+    return ZoneInfo(name)
 
 
 def next_at(offer: Offer, instant: datetime) -> datetime | None:
@@ -53,14 +60,17 @@ def next_at(offer: Offer, instant: datetime) -> datetime | None:
 
 def free_at(offer: Offer) -> datetime | None:
     """Until when nothing is asked of the member, by their own word or so that others learn nothing."""
-    return max((at for at in (offer.rest_until, offer.free_at) if at is not None), default=None)
+    if offer.rest_until is None or offer.free_at is None:
+        return offer.rest_until or offer.free_at
+    return max(offer.rest_until, offer.free_at)
 
 
 def renewed(offer: Offer, now: datetime) -> Offer:
     """The offer as it goes on from `now`: its member is asked about it in four weeks, at hours of theirs."""
     until = now + RENEWED
     hours = replace(offer, until=until + timedelta(days=_FAR), rest_until=None, free_at=None)
-    until = next_at(hours, until) or until
+    # Whole seconds: a column keeps milliseconds, and the question must not come before `until`.
+    until = (next_at(hours, until) or until).replace(microsecond=0)
     return replace(offer, until=until, due_at=until)
 
 
@@ -78,12 +88,14 @@ def _shows(offer: Offer, wall: datetime) -> bool:
     if offer.when == WEEKLY:
         return any(in_window(window, wall.weekday(), minute) for window in offer.windows)
     quiet, day = offer.quiet
-    return quiet == day or not in_window(Window(tuple(range(7)), quiet, day), wall.weekday(), minute)
+    if quiet <= day:
+        return not quiet <= minute < day
+    return day <= minute < quiet
 
 
 def _beginnings(offer: Offer, begin: datetime) -> Iterator[datetime]:
     """Every instant of the next days at which the hours may begin, in UTC, in no order."""
-    zone = ZoneInfo(offer.zone)
+    zone = _zone(offer.zone)
     starts = {window.start for window in offer.windows} if offer.when == WEEKLY else {offer.quiet[1]}
     first = begin.astimezone(zone).date()
     for number in range(-1, _FAR):
@@ -130,7 +142,7 @@ def on_clock(day: date, minute: int, zone: str) -> datetime:
 
     A time that the clock skips is the instant at which it does.
     """
-    place = ZoneInfo(zone)
+    place = _zone(zone)
     for found in instants_of(day, minute, place):
         return found
     # The clock is put forward over it: at the offset before, it would be as long after the change.
@@ -264,7 +276,7 @@ def read_moment(text: str, now: datetime, zone: str, spelling: Spelling) -> date
         minute, place, _ = _read_minute(tokens, place, spelling)
     if minute is None or place != len(tokens):
         return None
-    today = now.astimezone(ZoneInfo(zone)).date()
+    today = now.astimezone(_zone(zone)).date()
     for number in range(9):
         day = today + timedelta(days=number)
         found = on_clock(day + timedelta(days=minute // _MIDNIGHT), minute % _MIDNIGHT, zone)

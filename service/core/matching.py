@@ -62,12 +62,10 @@ def may_be_asked(
 
 def suits(request: Request, offer: Offer, hard: Collection[str]) -> bool:
     """Whether what the request is about is something about which the member may be asked."""
-    about = set(request.topics)
-    return (
-        about.isdisjoint(offer.no_topics)
-        and about.intersection(hard) <= set(offer.topics)
-        and (offer.who == ANYONE or not about.isdisjoint(offer.topics))
-    )
+    for topic in request.topics:
+        if topic in offer.no_topics or (topic in hard and topic not in offer.topics):
+            return False
+    return offer.who == ANYONE or any(topic in offer.topics for topic in request.topics)
 
 
 def may_read(request: Request, ask: Ask) -> bool:

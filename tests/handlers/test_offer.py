@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from schema.ids import RequestId
 from schema.records import Ask, Offer, Window
 from service.core.availability import RENEWED, RESTS
+from service.store import Store
 from tests.core.shapes import REQUEST
 from tests.handlers.story import COMMUNITY, Story
+from tests.handlers.test_transcripts import StoredStory
 
 WEEK = tuple(range(7))
 
@@ -127,6 +130,24 @@ async def test_an_offer_that_goes_on_is_asked_about_once_and_then_rests(story: S
     assert len(story.heard("ben")) == heard
     assert not story.records.all(Offer)
     assert "No question is open now" in await story.says("ben", "1")
+
+
+async def test_the_question_comes_at_any_fraction_of_a_second(tmp_path: Path) -> None:
+    """On a real database, which keeps an hour to the millisecond: the question comes, and then silence."""
+    story = StoredStory()
+    story.now += timedelta(microseconds=123456)
+    story.store = await Store.open(f"sqlite:///{tmp_path}/alongside.db", bytes(range(32)))
+    try:
+        await story.comes("ben")
+        await standing(story, "ben")
+        await story.wait(RENEWED + timedelta(minutes=1))
+        assert "May I go on asking you?" in story.last("ben")
+        heard = len(story.heard("ben"))
+        await story.wait(RESTS)
+        assert len(story.heard("ben")) == heard
+        assert not story.records.all(Offer)
+    finally:
+        await story.store.close()
 
 
 @pytest.mark.parametrize("late", [False, True])
