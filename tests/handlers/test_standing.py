@@ -20,7 +20,7 @@ async def test_status_says_what_is_asked_and_what_comes_next(story: Story) -> No
     """What would help, the hour of the next try, and the ways to change or end it."""
     await _asks(story, "ben")
     said = await story.say("ana", "status")
-    assert "You asked for: practical ideas, for up to 2 hours." in said
+    assert "What would help: practical ideas. For up to 2 hours." in said
     assert "The next time I ask people is Friday 27 November" in said
     assert all(word in said for word in ("“change”", "“stop”", "“help now”"))
 
@@ -70,7 +70,7 @@ async def test_a_change_counts_for_whoever_was_not_asked_yet(story: Story) -> No
     await story.wait(timedelta(minutes=10))
     assert story.ask_of("cleo").wish == "listening"
     await story.says("ben", "yes", "go on")
-    assert "You asked for: listening, for up to 2 hours." in story.last("ana")
+    assert "What would help, you said: listening." in story.last("ana")
 
 
 async def test_a_new_note_is_what_is_read_from_now_on(story: Story) -> None:
