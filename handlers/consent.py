@@ -203,7 +203,7 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         said = desk.words(member, "note.again")
     else:
         request = await desk.records.get(Request, ask.request)
-        if request is None:
+        if request is None or not matching.may_read(request, ask):
             # It was taken back before the note was read; they hear at the hour they were told.
             return None
         await desk.records.put(replace(ask, note_seen=True))

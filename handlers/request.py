@@ -138,7 +138,7 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
 
     What is said of each try is the same whatever came of it.
     """
-    if request.topics_only and request.told == "":
+    if request.told in ("", "nobody") and matching.only_some(request, desk.community.hard):
         # Whether anybody named such a topic is nobody's to learn by trying.
         told = "looking"
     elif asked and request.told in ("", "nobody"):

@@ -37,7 +37,7 @@ async def of(desk: Desk, member: MemberId, *states: RoomState) -> list[PeerRoom]
 
 def agreed(desk: Desk, member: Member, room: PeerRoom) -> str:
     """What the two agreed on, and by which words it ends: in each one's own chat, never in the room."""
-    wish = WISHES.get(room.wish)
+    wish = WISHES.get(room.wish) if room.wish != "unsure" else None
     lines = [desk.words(member, "room.agreed", wish=desk.words(member, wish))] if wish is not None else []
     return "\n".join((*lines, desk.words(member, "room.ways", reading=desk.timings.reading)))
 

@@ -48,9 +48,12 @@ async def start_with(desk: Desk, member: Member, draft: Draft) -> bool:
 
 
 async def change(desk: Desk, member: Member) -> None:
-    """Ask what of the request that stands is to change; who has none, or is past that, is told so."""
+    """Ask what is to change: of the draft that is open, else of the request that stands, if one does."""
     request = await requests.of(desk, member.id)
-    if request is None:
+    prompt = desk.now_is(member.id).prompt
+    if prompt is not None and prompt.kind == "talk":
+        _go(desk, member, dict(prompt.draft), "change")
+    elif request is None:
         desk.say(member.id, "talk.nothing_to_change", notice=False)
     elif request.state is not RequestState.LOOKING:
         desk.say(member.id, "request.change_later", notice=False)

@@ -68,6 +68,11 @@ def suits(request: Request, offer: Offer, hard: Collection[str]) -> bool:
     return offer.who == ANYONE or any(topic in offer.topics for topic in request.topics)
 
 
+def only_some(request: Request, hard: Collection[str]) -> bool:
+    """Whether only those are asked who named a topic of the request: that there are any shows who is here."""
+    return request.topics_only or not set(hard).isdisjoint(request.topics)
+
+
 def may_read(request: Request, ask: Ask) -> bool:
     """Whether the one who was asked may still read the note: the asker may have changed who may be asked."""
     return request.reporters or ask.fear != MUST_REPORT

@@ -28,7 +28,7 @@ async def test_a_shorter_yes_to_listen_is_what_both_agree_on(story: Story) -> No
     await story.say("ben", "1")
     asked = story.last("ana")
     assert asked.startswith("Someone said yes, for up to 1 hour, only to listen.")
-    assert "You asked for: practical ideas, for up to 2 hours." in asked
+    assert "You had asked for up to 2 hours. What would help, you said: practical ideas." in asked
     assert "I open a private room for you two, for up to 1 hour, only to listen." in asked
     await story.say("ana", "1")
     assert story.the_room().length == timedelta(hours=1)
@@ -42,7 +42,7 @@ async def test_a_whole_yes_says_nothing_of_less(story: Story) -> None:
     await _asked(story)
     await story.says("ben", "1", "1")
     assert story.last("ana").startswith("Someone said yes, for up to 2 hours.")
-    assert "You asked for" not in story.last("ana")
+    assert "You had asked" not in story.last("ana")
 
 
 async def test_back_from_less_is_the_question_itself(story: Story) -> None:

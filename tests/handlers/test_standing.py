@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from schema.records import Request
 from schema.states import AskState
-from tests.handlers.story import Story
+from tests.handlers.story import COMMUNITY, Story
 
 
 async def _asks(story: Story, *peers: str, fear: str = "2") -> None:
@@ -20,7 +20,7 @@ async def test_status_says_what_is_asked_and_what_comes_next(story: Story) -> No
     """What would help, the hour of the next try, and the ways to change or end it."""
     await _asks(story, "ben")
     said = await story.say("ana", "status")
-    assert "You asked for: practical ideas, for up to 2 hours." in said
+    assert "What would help: practical ideas. For up to 2 hours." in said
     assert "The next time I ask people is Friday 27 November" in said
     assert all(word in said for word in ("“change”", "“stop”", "“help now”"))
 
@@ -70,7 +70,7 @@ async def test_a_change_counts_for_whoever_was_not_asked_yet(story: Story) -> No
     await story.wait(timedelta(minutes=10))
     assert story.ask_of("cleo").wish == "listening"
     await story.says("ben", "yes", "go on")
-    assert "You asked for: listening, for up to 2 hours." in story.last("ana")
+    assert "What would help, you said: listening." in story.last("ana")
 
 
 async def test_a_new_note_is_what_is_read_from_now_on(story: Story) -> None:
@@ -97,6 +97,53 @@ async def test_a_change_survives_a_restart_and_the_end_of_its_request(story: Sto
     await again.records.delete(Request, again.the_request().id)
     assert "has ended meanwhile" in await again.say("ana", "yes")
     assert not again.records.all(Request)
+
+
+async def test_a_note_that_waits_to_be_read_is_not_read_once_that_is_taken_back(story: Story) -> None:
+    """Promise 7: it was opened for Ben, who was busy; before he saw it Ana does not allow it any more."""
+    for name in ("cleo", "ben"):
+        await story.comes(name)
+        await story.offers(name, hours="4", fear="3")
+    await story.comes("ana")
+    await story.says("ana", "talk", "change", "5", "2", "change", "4", "SECRET", "yes")
+    await story.says("cleo", "yes")
+    await story.says("ben", "yes")
+    await story.wait(timedelta(minutes=5))
+    await story.says("ben", "forget me")
+    await story.wait(timedelta(minutes=5))
+    assert story.ask_of("ben").state is AskState.READING
+    assert not story.ask_of("ben").note_seen
+    await story.says("ana", "change", "5", "1", "yes")
+    await story.says("ben", "no", "back")
+    await story.wait(timedelta(hours=3))
+    assert not [body for _, body, _ in story.heard("ben") if "SECRET" in body]
+    assert any("This time no room opens" in body for _, body, _ in story.heard("ben"))
+
+
+async def test_trying_a_topic_does_not_show_whether_anybody_named_it() -> None:
+    """A request that goes to nobody and is then narrowed hears the same, with somebody there or not."""
+    said = []
+    timings = replace(COMMUNITY.timings, ask_again=timedelta(hours=1))
+    for there in (True, False):
+        story = Story(community=replace(COMMUNITY, timings=timings))
+        await story.comes("ana")
+        await story.says("ana", "talk", "yes")
+        assert "Nobody is there to ask right now" in story.last("ana")
+        await story.comes("cleo")
+        await story.says("cleo", "offer", "3", "2" if there else "1", "skip", "2", "yes")
+        await story.says("ana", "change", "2", "2", "change", "9", "2")
+        since = story.now
+        await story.says("ana", "yes")
+        await story.wait(timedelta(hours=2))
+        said.append([body for _, body, _ in story.heard("ana", since)])
+    assert said[0] == said[1]
+
+
+async def test_change_in_the_middle_of_asking_leads_to_the_list(story: Story) -> None:
+    """From any question of the draft, with what was answered so far."""
+    assert "What would you like to change?" in await story.says("ana", "talk", "2", "1", "change")
+    await story.says("ana", "3", "1", "yes")
+    assert (story.the_request().wish, story.the_request().length) == ("listening", timedelta(minutes=30))
 
 
 async def test_once_somebody_said_yes_nothing_is_changed(story: Story) -> None:

@@ -78,6 +78,19 @@ async def a_smaller_yes(story: Story) -> None:
     await story.says("ana", "1", "status")
 
 
+async def while_it_stands(story: Story) -> None:
+    """A sentence, one number, and what can be changed while nobody answers."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.says("ana", "talk to me please", "1")
+    await story.wait(timedelta(minutes=10))
+    await story.says("ana", "status", "change", "8", "1 2", "2", "change", "6", "2", "1")
+    await story.wait(timedelta(minutes=10))
+    await story.says("ben", "1", "1")
+    await story.says("ana", "change", "1")
+
+
 async def offering(story: Story) -> None:
     """Hours of each week, a rest, a change of mind; then an offer that stands, and is asked about."""
     await story.comes("ben")
@@ -115,7 +128,16 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
-_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, a_smaller_yes, offering, practising]
+_STORIES = [
+    one_pairing,
+    nobody_there,
+    not_this_time,
+    odd_messages,
+    a_smaller_yes,
+    while_it_stands,
+    offering,
+    practising,
+]
 
 
 @pytest.mark.parametrize("tell", _STORIES)
