@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, identity, menu, offer, privacy, request, room, talk
+from handlers import apart, consent, identity, menu, offer, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
-from handlers.words import normal
+from handlers.words import normal, split
 from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
 from schema.events import (
     Delivered,
@@ -73,6 +73,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "note": Conversation(consent.show, consent.answer),
     "consent": Conversation(consent.show, consent.answer),
     "again": Conversation(request.show, _take_up),
+    "apart": Conversation(apart.show, apart.answer),
+    "kept": Conversation(apart.show, apart.answer),
     "held": Conversation(privacy.show, _held),
     "forget": Conversation(privacy.show, privacy.answer),
 }
@@ -124,6 +126,8 @@ COMMANDS: Mapping[str, _Command] = {
     "withdraw": _Command("command.withdraw", _withdraw),
     "close": _Command("command.close", _close),
     "erase": _Command("command.erase", room.erase_now),
+    "apart": _Command("command.apart", apart.start, everywhere=True),
+    "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
 }
@@ -225,6 +229,9 @@ def _first_words(desk: Desk, member: Member) -> None:
 async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> bool:
     """Take the message as an answer, a command or a person's own words; False where it fits nothing."""
     body = _own_part(event)
+    if (typed := _kept_apart(desk, member, body)) is not None:
+        await apart.name(desk, member, typed)
+        return True
     prompt = member.prompt
     if prompt is not None and desk.over(prompt):
         desk.put_away(member.id)
@@ -321,6 +328,16 @@ def _too_soon(desk: Desk, prompt: Prompt, event: Message) -> bool:
 def _command(desk: Desk, member: Member, body: str) -> str | None:
     key = desk.turn.words.commands(member.language).get(normal(body))
     return None if key is None else _NAMES[key]
+
+
+def _kept_apart(desk: Desk, member: Member, body: str) -> str | None:
+    """What stands after the words that keep somebody apart, where a message begins with them."""
+    parts = body.split()
+    for word in split(desk.words(member, "command.apart")):
+        length = len(word.split())
+        if len(parts) > length and normal(" ".join(parts[:length])) == normal(word):
+            return " ".join(parts[length:])
+    return None
 
 
 def _own_part(event: Message) -> str:
