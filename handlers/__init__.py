@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import apart, consent, identity, menu, offer, privacy, request, room, talk
+from handlers import after, apart, consent, identity, menu, offer, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal, split
 from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
@@ -26,7 +26,7 @@ from schema.events import (
     Verified,
 )
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Prompt, Request
 from service.turn import Turn
 
 Show = Callable[[Desk, Member, Prompt], Awaitable[Question | None]]
@@ -56,6 +56,13 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
         await _choose(desk, member, prompt, reply)
 
 
+async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "company":
+        await talk.start(desk, member)
+    else:
+        await after.answer(desk, member, prompt, reply)
+
+
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "menu":
         await menu.start(desk, member)
@@ -75,6 +82,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "again": Conversation(request.show, _take_up),
     "apart": Conversation(apart.show, apart.answer),
     "kept": Conversation(apart.show, apart.answer),
+    "after": Conversation(after.show, _after),
+    "afterwards": Conversation(after.show, after.answer),
     "held": Conversation(privacy.show, _held),
     "forget": Conversation(privacy.show, privacy.answer),
 }
@@ -127,6 +136,9 @@ COMMANDS: Mapping[str, _Command] = {
     "close": _Command("command.close", _close),
     "erase": _Command("command.erase", room.erase_now),
     "apart": _Command("command.apart", apart.start, everywhere=True),
+    "once_more": _Command("command.once_more", after.say_again),
+    "never_again": _Command("command.never_again", after.say_never),
+    "not_again": _Command("command.not_again", after.end_again),
     "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
@@ -467,9 +479,12 @@ async def _due(desk: Desk, event: Due) -> None:
         case "peer_rooms":
             if (peer_room := await desk.records.get(PeerRoom, event.id)) and _is_due(desk, peer_room):
                 await room.due(desk, peer_room)
+        case "meetings":
+            if (meeting := await desk.records.get(Meeting, event.id)) and _is_due(desk, meeting):
+                await after.due(desk, meeting)
 
 
-def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom) -> bool:
+def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting) -> bool:
     return record.due_at is not None and record.due_at <= desk.now
 
 

@@ -7,7 +7,7 @@ nothing ends, before a yes.
 
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.ids import MatrixId, MemberId, SeparationId
-from schema.records import Member, Prompt, Separation
+from schema.records import Meeting, Member, Prompt, Separation
 from service.core.apart import MOST, Unclear, address, apart_from
 
 _SKIP = frozenset({"skip"})
@@ -118,14 +118,26 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 
 
 async def _keep(desk: Desk, member: Member, found: MatrixId) -> None:
-    await keep(desk, member.id, desk.turn.identify(found))
-    desk.say(member.id, "apart.done")
+    if await keep(desk, member.id, desk.turn.identify(found)):
+        desk.say(member.id, "apart.done")
 
 
-async def keep(desk: Desk, member: MemberId, other: MemberId) -> None:
-    """Keep the two apart from now on, for `member`; what is between them goes on as if nothing were."""
-    if all(one.other != other for one in await desk.records.find(Separation, member=member)):
-        await desk.records.put(Separation(SeparationId(desk.turn.new_id()), member, other, desk.now))
+async def keep(desk: Desk, member: MemberId, other: MemberId) -> bool:
+    """Keep the two apart from now on, for `member`; what is between them goes on as if nothing were.
+
+    What the member said of meetings with the other goes. False, after saying so, where it is one too many.
+    """
+    own = await desk.records.find(Separation, member=member)
+    if other and any(one.other == other for one in own):
+        return True
+    if len(own) >= MOST:
+        desk.say(member, "apart.full", n=MOST, notice=False)
+        return False
+    await desk.records.put(Separation(SeparationId(desk.turn.new_id()), member, other, desk.now))
+    for meeting in await desk.records.find(Meeting, member=member):
+        if other and meeting.other == other:
+            await desk.records.delete(Meeting, meeting.id)
+    return True
 
 
 async def kept(desk: Desk, member: Member) -> None:

@@ -8,7 +8,7 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from handlers import apart
+from handlers import after, apart
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Consent, Member, Offer, Pairing, PeerRoom, Prompt, Request
@@ -58,6 +58,7 @@ async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | Non
         note=str(draft.get("note") or ""),
         reporters=bool(draft.get("reporters")),
         consent=consent,
+        again=bool(draft.get("again")),
     )
     await look(desk, request)
 
@@ -158,7 +159,8 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
     ]
     free: list[Offer] = []
     busy: list[Offer] = []
-    for offer in matching.in_order(request, offers, desk.turn.random.random):
+    first = await after.agreed(desk, request.member) if request.again else frozenset()
+    for offer in matching.in_order(request, offers, desk.turn.random.random, first):
         if len(free) == desk.community.asks_at_once:
             break
         peer = await desk.member(offer.member)
@@ -371,6 +373,7 @@ def _offer_again(desk: Desk, request: Request, why: str) -> None:
         "minutes": str(request.length.total_seconds() / 60),
         "note": request.note,
         "reporters": request.reporters,
+        "again": request.again,
     }
     desk.queue(request.member, "again", draft=draft, until=desk.now + desk.timings.request_open)
 

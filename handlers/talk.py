@@ -7,8 +7,8 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from handlers import after, room
 from handlers import request as requests
-from handlers import room
 from handlers.consent import WISHES
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from schema.records import Member, Prompt
@@ -96,7 +96,10 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             )
             return Question(desk.words(member, "talk.reporters"), choices, also=_ALSO)
         case "change":
-            return Question(desk.words(member, "talk.change"), _changes(desk), also=_ALSO)
+            choices = (*_changes(desk), *(await after.first_choice(desk, member)))
+            return Question(desk.words(member, "talk.change"), choices, also=_ALSO)
+        case "again":
+            return Question(desk.words(member, "talk.again"), after.FIRST, also=_ALSO)
     terms = _terms(desk, member, draft)
     return Question(
         f"{recap(desk, member, draft)}\n{terms}",
@@ -153,6 +156,7 @@ def recap(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
 def _terms(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
     """Who is asked, until when, what is kept, and how it is taken back."""
     lines = [
+        *([desk.words(member, "talk.recap_again")] if draft.get("again") else []),
         desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"),
         desk.words(
             member,
@@ -195,6 +199,8 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft["minutes"] = reply.name
         case "reporters":
             draft["reporters"] = reply.name == "any"
+        case "again":
+            draft["again"] = reply.name == "first"
         case "note":
             note = own_words(reply.text, LONGEST_NOTE)
             if note is None:
@@ -233,7 +239,7 @@ def _go(desk: Desk, member: Member, draft: Draft, step: str, *, returns: bool = 
 
 
 def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
-    if draft.get("returns") or step in ("change", "reporters"):
+    if draft.get("returns") or step in ("change", "reporters", "again"):
         _go(desk, member, draft, "recap")
     elif step == "wish":
         desk.say(member.id, "talk.dropped")

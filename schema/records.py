@@ -10,7 +10,17 @@ other field is sealed together in that row's `sealed` column. A new field comes 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from schema.ids import AskId, MatrixId, MemberId, OfferId, PairingId, RequestId, RoomId, SeparationId
+from schema.ids import (
+    AskId,
+    MatrixId,
+    MeetingId,
+    MemberId,
+    OfferId,
+    PairingId,
+    RequestId,
+    RoomId,
+    SeparationId,
+)
 from schema.states import AskState, Ending, OfferState, PairingState, RequestState, RoomState
 
 
@@ -82,7 +92,8 @@ class Request:
     `length` is how long they would like to be together, `until` when the request itself lapses. `round`
     counts the times that peers were asked. `due_at` is the next try. `reporters` says that people who must
     report may be asked. `told` is what the asker was last told about the search. Before `note_until` the note
-    is with one peer, whatever that one answers.
+    is with one peer, whatever that one answers. `again`: whoever agreed to talk with the asker again is asked
+    first.
     """
 
     id: RequestId
@@ -100,6 +111,7 @@ class Request:
     told: str = ""
     note_until: datetime | None = None
     consent: Consent | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -228,4 +240,23 @@ class Separation:
     since: datetime
 
 
-Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation
+@dataclass(frozen=True)
+class Meeting:
+    """A mark that `member` was in a room with `other`, a keyed hash; each of the two has their own.
+
+    Deleted at `due_at`: at the latest 14 days after the room ended, or, where both said that they would talk
+    again, when that lapses; sooner where its member had the two kept apart, ended it, or is forgotten.
+    `ended_at` is when the room ended. `again`: the member would talk with the other again; `agreed`: both
+    said so. Whoever is forgotten stands in the other's as an empty id.
+    """
+
+    id: MeetingId
+    member: MemberId
+    other: MemberId
+    ended_at: datetime
+    due_at: datetime
+    again: bool = False
+    agreed: bool = False
+
+
+Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation | Meeting

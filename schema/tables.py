@@ -179,6 +179,17 @@ separations = Table(
     info={"kept": "until the member who asked for it ends it, or says forget me"},
 )
 
+meetings = Table(
+    "meetings",
+    metadata,
+    _id(),
+    _ref("member"),
+    _ref("other_hash"),
+    _due(),
+    _sealed(),
+    info={"kept": "14 days from a room's end, longer where both agreed to talk again, or until forget me"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -269,6 +280,7 @@ RECORDS = {
     "pairings": pairings,
     "peer_rooms": peer_rooms,
     "separations": separations,
+    "meetings": meetings,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

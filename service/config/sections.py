@@ -288,6 +288,14 @@ class TimingsSection(Section):
         Longer,
         _timing("Whoever is not in an opened room by then is invited again; as long again, and it closes."),
     ] = Timings.join
+    afterwards: Annotated[
+        Longer,
+        AfterValidator(forms.two_weeks),
+        _timing("How long the two of a room that ended can say: again, or never again. 14 days at most."),
+    ] = Timings.afterwards
+    again: Annotated[Longer, _timing("How long it holds that both would talk with one another again.")] = (
+        Timings.again
+    )
 
 
 class WebSection(Section):

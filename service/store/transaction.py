@@ -15,7 +15,7 @@ from schema.effects import Effect
 from schema.errors import LeaseHeld, SealBroken
 from schema.events import Due, FromMatrix
 from schema.ids import EventId, MemberId, OutboxId
-from schema.records import Member, PeerRoom, Record, Separation
+from schema.records import Meeting, Member, PeerRoom, Record, Separation
 from schema.tables import AnyTable
 from service import logs
 from service.seal import Seal
@@ -24,7 +24,7 @@ from service.store.shapes import EFFECT, EVENT, SHAPES, InboxRow, OutboxRow, Unr
 from service.store.statements import Statement, Statements
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Separation)
+S = TypeVar("S", bound=Separation | Meeting)
 _log = logs.get("store")
 
 _KEEP_SEEN = timedelta(days=14)
@@ -177,7 +177,7 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
-        if isinstance(record, Separation):
+        if isinstance(record, Separation | Meeting):
             row["other_hash"] = self._other_hash(shape.table, record.other)
         text = to_json(shape.adapter, {name: getattr(record, name) for name in shape.sealed})
         due = getattr(record, "due_at", None)
@@ -206,7 +206,7 @@ class Transaction:
 
     def _other_hash(self, table: AnyTable, other: MemberId) -> str:
         """Another hash than the member's own id: without the key nobody sees who stands in whose row."""
-        return self._store.seal.lookup(table.name, other)
+        return self._store.seal.lookup(table.name, other) if other else ""
 
     async def _records(self, kind: type[R], statement: Statement, values: Mapping[str, object]) -> list[R]:
         """The records of whole rows; one that was opened before from the very same row is not opened anew."""

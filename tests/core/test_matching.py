@@ -119,6 +119,18 @@ def test_the_order_is_fit_then_longest_ago_then_chance(offers: list[Offer], seed
     assert keys == sorted(keys)
 
 
+@given(_OFFERS, st.sets(st.integers(0, 999)), st.integers())
+def test_whoever_agreed_to_talk_again_comes_before_all_others(
+    offers: list[Offer], numbers: set[int], seed: int
+) -> None:
+    """And nobody is left out or added by it."""
+    first = {MemberId(f"{number:032x}") for number in numbers}
+    ordered = in_order(REQUEST, offers, Random(seed).random, first)
+    assert sorted(offer.id for offer in ordered) == sorted(offer.id for offer in offers)
+    agreed = [offer.member in first for offer in ordered]
+    assert agreed == sorted(agreed, reverse=True)
+
+
 def test_chance_decides_among_equals() -> None:
     """Of equals, each comes first at times."""
     equals = [replace(OFFER, id=OfferId(f"{number:032x}")) for number in range(4)]

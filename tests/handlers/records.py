@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from schema.ids import MemberId, RoomId
-from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Record, Request, Separation
+from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Record, Request, Separation
 from schema.tables import RECORDS
 from service.turn import R, S
 
@@ -16,6 +16,7 @@ TABLES: dict[type, str] = {
     Pairing: "pairings",
     PeerRoom: "peer_rooms",
     Separation: "separations",
+    Meeting: "meetings",
 }
 
 

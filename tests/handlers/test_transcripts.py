@@ -71,6 +71,21 @@ async def kept_apart(story: Story) -> None:
     await story.says("ana", "kept apart", "1", "2", "kept apart")
 
 
+async def afterwards(story: Story) -> None:
+    """Two would talk again; later one of them would rather not, and then never."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.asks("ana", note="")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "1")
+    await story.says("ana", "close", "1", "1")
+    await story.says("ben", "again", "yes")
+    await story.wait(timedelta(days=3))
+    await story.says("ana", "what do you hold", "not again", "again")
+    await story.says("ben", "what do you hold", "never again", "1", "kept apart", "skip")
+
+
 async def odd_messages(story: Story) -> None:
     """What cannot be taken as it is."""
     await story.comes("ana")
@@ -99,7 +114,7 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = get_args(Record)
-_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, kept_apart]
+_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, kept_apart, afterwards]
 
 
 @pytest.mark.parametrize("tell", _STORIES)

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from schema.community import Timings
 from schema.effects import (
     Effect,
     EmptyPeerRoom,
@@ -32,7 +33,7 @@ from schema.effects import (
 )
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
 from schema.ids import EventId
-from schema.records import Ask, Member, Pairing, PeerRoom, Request, Separation
+from schema.records import Ask, Meeting, Member, Pairing, PeerRoom, Request, Separation
 from schema.states import AskState
 from tests.handlers.records import TABLES
 from tests.handlers.story import COMMUNITY, Line, Story
@@ -64,6 +65,7 @@ class Seen:
     rooms: int = 0
     named: str = ""
     apart: set[str] = field(default_factory=set)
+    met: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -85,7 +87,8 @@ class Reference:
         if "I would keep you and @" in body:
             seen.named = body.split("I would keep you and @")[1].split(":")[0]
         if body.startswith("I keep you two apart from now on"):
-            seen.apart.add(seen.named)
+            never_again = "If they had me forget them" in body
+            seen.apart |= seen.met if never_again and len(seen.met) == 1 else {seen.named}
         if body.startswith("Done. What I held about you is erased"):
             seen.apart.clear()
         if "Your private room is open now" in body:
@@ -113,7 +116,9 @@ class CharterModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.story = Story(community=replace(COMMUNITY, asks_a_day=4))
+        self.story = Story(
+            community=replace(COMMUNITY, asks_a_day=4, timings=Timings(again=timedelta(days=14)))
+        )
         self.reference = Reference()
         self.read = 0
         self.delivered: list[Event] = []
@@ -155,6 +160,7 @@ class CharterModel(RuleBasedStateMachine):
                     "stop",
                 ),
                 *("status", "what?", "help now", "close", "erase now", "forget me", "talk", "offer", "hello"),
+                *("again", "never again", "not again"),
             ]
         ),
     )
@@ -227,6 +233,8 @@ class CharterModel(RuleBasedStateMachine):
             assert chosen == "Yes, open the room", (words, chosen)
             assert self.reference.members[peer].goes_on
             assert not self.reference.apart(asker, peer)
+            self.reference.members[asker].met.add(peer)
+            self.reference.members[peer].met.add(asker)
             self.consents += 1
         if chosen == "Go on":
             self.reference.members[name].goes_on = True
@@ -370,7 +378,11 @@ class CharterModel(RuleBasedStateMachine):
         run(story.pump())
         run(story.wait(timedelta(days=9)))
         self._look()
-        assert {type(row) for row in story.records.rows.values()} <= {Member, Separation}, story.records.rows
+        left = {type(row) for row in story.records.rows.values()}
+        assert left <= {Member, Separation, Meeting}, story.records.rows
+        run(story.wait(timedelta(days=15)))
+        left = {type(row) for row in story.records.rows.values()}
+        assert left <= {Member, Separation}, story.records.rows
         for room in story.rooms:
             ordered = [effect for _, effect in story.effects if getattr(effect, "room", None) == room]
             kinds = [type(effect) for effect in ordered]
