@@ -8,10 +8,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import after, apart, consent, identity, menu, offer, privacy, request, room, talk
+from handlers import after, apart, clear, consent, identity, menu, offer, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal, split
-from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
+from schema.effects import (
+    AcceptIdentity,
+    AnswerPlainRoom,
+    JoinRoom,
+    LeaveRoom,
+    OpenDirectChat,
+    RedactChat,
+    SendText,
+)
 from schema.events import (
     Delivered,
     DirectChat,
@@ -84,6 +92,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "kept": Conversation(apart.show, apart.answer),
     "after": Conversation(after.show, _after),
     "afterwards": Conversation(after.show, after.answer),
+    "clear": Conversation(clear.show, clear.answer),
     "held": Conversation(privacy.show, _held),
     "forget": Conversation(privacy.show, privacy.answer),
 }
@@ -140,6 +149,7 @@ COMMANDS: Mapping[str, _Command] = {
     "never_again": _Command("command.never_again", after.say_never),
     "not_again": _Command("command.not_again", after.end_again),
     "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
+    "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
 }
@@ -178,6 +188,8 @@ async def dispatch(turn: Turn) -> None:
             await identity.accepted(desk, matrix_id)
         case Delivered(effect=OpenDirectChat(member=matrix_id), room=str() as found, detail="there"):
             await _back_in_chat(desk, matrix_id, RoomId(found))
+        case Delivered(effect=RedactChat() as effect, detail=reached):
+            await clear.cleared(desk, effect, reached)
         case Delivered() as event:
             await room.delivered(desk, event)
         case NotDelivered() as event:
@@ -492,6 +504,9 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     effect = event.effect
     if isinstance(effect, OpenDirectChat):
         await _no_chat(desk, effect, event.reason)
+        return
+    if isinstance(effect, RedactChat):
+        await clear.cleared(desk, effect, "partly")
         return
     if not isinstance(effect, SendText):
         await room.not_delivered(desk, event)

@@ -66,7 +66,11 @@ async def agreed(desk: Desk, member: MemberId) -> frozenset[MemberId]:
 
 async def say_again(desk: Desk, member: Member) -> None:
     """They would talk with somebody again: ask whether to note it."""
-    await _which(desk, member, "again", [one for one in await _own(desk, member.id) if not one.agreed])
+    own = await _own(desk, member.id)
+    if own and all(one.agreed for one in own):
+        desk.say(member.id, "again.already", notice=False, until=max(one.due_at for one in own))
+        return
+    await _which(desk, member, "again", [one for one in own if not one.agreed])
 
 
 async def say_never(desk: Desk, member: Member) -> None:
@@ -163,10 +167,13 @@ async def _again(desk: Desk, member: Member, id: str) -> None:
     if other is None:
         desk.say(member.id, "again.noted", until=own.due_at)
         return
+    _tell_agreed(desk, member.id, mine.due_at)
+    if any(one.id == other.id and one.agreed for one in theirs):
+        # To them it has held all along: that it was taken back meanwhile is not theirs to know.
+        return
     await desk.records.put(other)
     await _drop_older(desk, mine)
     await _drop_older(desk, other)
-    _tell_agreed(desk, member.id, mine.due_at)
     if await desk.member(other.member) is not None:
         _tell_agreed(desk, other.member, other.due_at)
 
@@ -197,10 +204,11 @@ async def _end(desk: Desk, member: Member, id: str) -> None:
     own = await desk.records.get(Meeting, id)
     if own is None:
         return
-    if own.agreed:
+    left = afterwards.take_back(own, desk.now, desk.timings.afterwards)
+    if left is None:
         await desk.records.delete(Meeting, own.id)
     else:
-        await desk.records.put(replace(own, again=False))
+        await desk.records.put(left)
     desk.say(member.id, "again.ended")
 
 

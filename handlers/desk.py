@@ -65,7 +65,7 @@ class Reply:
 PASSING = frozenset({"menu", "held", "again", "offered", "after"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
-_NOT_KEPT = PASSING | {"stop", "forget", "apart", "kept", "afterwards"}
+_NOT_KEPT = PASSING | {"stop", "forget", "apart", "kept", "afterwards", "clear"}
 """Questions that are not come back to: one word brings them anew."""
 
 _TOGETHER = 5
@@ -207,7 +207,7 @@ class Desk:
         member = self.now_is(id)
         if kind in ("talk", "offer"):
             until = self.now + self.timings.request_open
-        elif kind in ("stop", "forget", "apart", "kept", "afterwards"):
+        elif kind in ("stop", "forget", "apart", "kept", "afterwards", "clear"):
             until = self.now + self.timings.idle
         prompt = Prompt(kind, self.now, subject, draft or {}, until=until, brought=self._brought(id))
         self.keep(replace(member, prompt=prompt))

@@ -157,7 +157,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 # Stopping
 
-_STOPPABLE = ("ask", "note", "talk", "offer", "forget", "apart", "afterwards")
+_STOPPABLE = ("ask", "note", "talk", "offer", "forget", "apart", "afterwards", "clear")
 """Questions that `stop` ends."""
 
 _STOPS = {

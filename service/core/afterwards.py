@@ -57,6 +57,15 @@ def say_again(
     )
 
 
+def take_back(own: Meeting, now: datetime, kept: timedelta) -> Meeting | None:
+    """The mark of whoever would not talk again after all; None where the time of a mark is over by now.
+
+    What the two agreed holds no more, whatever the other's mark says.
+    """
+    until = min(own.due_at, last_hour(own.ended_at, kept))
+    return replace(own, again=False, agreed=False, due_at=until) if until > now else None
+
+
 def agreed(
     member: MemberId, own: Iterable[Meeting], theirs: Iterable[Meeting], apart: Collection[MemberId]
 ) -> frozenset[MemberId]:

@@ -33,7 +33,7 @@ class Unclear(StrEnum):
 
 def apart_from(member: MemberId, kept: Iterable[Separation]) -> frozenset[MemberId]:
     """Everybody who is kept apart from `member`, whichever of the two asked for it."""
-    pairs = ((one.member, one.other) for one in kept)
+    pairs = ((one.member, one.other) for one in kept if one.other)
     return frozenset(other if this == member else this for this, other in pairs if member in (this, other))
 
 

@@ -64,6 +64,13 @@ def test_nothing_else_is_an_agreement(theirs: Meeting) -> None:
     assert afterwards.say_again(ANAS, [theirs], NOW, HALF_A_YEAR)[1] is None
 
 
+@pytest.mark.parametrize(("days", "left"), [(1, True), (13, False), (100, False)])
+def test_what_is_taken_back_leaves_a_mark_for_the_rest_of_its_first_time(days: int, left: bool) -> None:
+    """So that never again can still be said; no agreement is left, and no time is won by it."""
+    both = replace(ANAS, again=True, agreed=True, due_at=NOW + HALF_A_YEAR)
+    assert afterwards.take_back(both, NOW + timedelta(days=days, hours=12), KEPT) == (ANAS if left else None)
+
+
 _BOOLS = st.booleans()
 
 

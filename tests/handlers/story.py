@@ -29,6 +29,7 @@ from schema.effects import (
     OpenDirectChat,
     OpenPeerRoom,
     PurgePeerRoom,
+    RedactChat,
     RedactPeerRoom,
     SendText,
 )
@@ -82,6 +83,7 @@ class Story:
     records: MemoryRecords = field(default_factory=MemoryRecords)
     now: datetime = START
     keeper_reason: str = ""
+    redaction: str = ""
     blocking: set[str] = field(default_factory=set)
     hold_keeper: bool = False
     slow: bool = False
@@ -169,6 +171,8 @@ class Story:
                 self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
             case MutePeerRoom() | RedactPeerRoom() | InviteAgain() | LetWrite():
                 self.pending.append(Delivered(effect))
+            case RedactChat():
+                self.pending.append(Delivered(effect, detail=self.redaction))
             case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom() | AcceptIdentity():
                 self.pending.append(Delivered(effect))
 

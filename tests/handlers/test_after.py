@@ -117,6 +117,21 @@ async def test_when_both_said_it_both_are_told_and_it_lasts_for_its_time(story: 
     assert not story.records.all(Meeting)
 
 
+async def test_taking_it_back_and_saying_it_again_is_seen_by_one_alone(story: Story) -> None:
+    """To Ben it has held all along; and the mark for `never again` is there as long as without it."""
+    await _agreed(story)
+    assert (await story.say("ana", "again")).startswith("You have both said that already.")
+    heard = len(story.heard("ben"))
+    await story.says("ana", "not again")
+    held = await story.say("ana", "what do you hold")
+    assert "so that you can say “again” or “never again”" in held
+    assert (await story.says("ana", "again", "yes")).startswith(AGAIN)
+    assert len(story.heard("ben")) == heard
+    await story.says("ana", "not again")
+    await story.wait(timedelta(days=14))
+    assert [one.member for one in story.records.all(Meeting)] == [story.id("ben")]
+
+
 async def _asks_again(story: Story) -> bool:
     """Ana asks, and has those asked first with whom she agreed to talk again, where that is offered."""
     changes = await story.says("ana", "menu", "talk", "1", "skip", "skip", "skip", "change")

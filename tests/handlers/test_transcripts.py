@@ -86,6 +86,12 @@ async def afterwards(story: Story) -> None:
     await story.says("ben", "what do you hold", "never again", "1", "kept apart", "skip")
 
 
+async def cleared(story: Story) -> None:
+    """A chat is cleared, for a phone that others read."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "1", "clear", "1", "clear this chat", "2", "back")
+
+
 async def odd_messages(story: Story) -> None:
     """What cannot be taken as it is."""
     await story.comes("ana")
@@ -114,7 +120,7 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = get_args(Record)
-_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, kept_apart, afterwards]
+_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages, kept_apart, afterwards, cleared]
 
 
 @pytest.mark.parametrize("tell", _STORIES)
