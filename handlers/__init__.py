@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from handlers import after, apart, clear, consent, identity, menu, offer, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
-from handlers.words import normal, split
+from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
@@ -253,7 +253,7 @@ def _first_words(desk: Desk, member: Member) -> None:
 async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> bool:
     """Take the message as an answer, a command or a person's own words; False where it fits nothing."""
     body = _own_part(event)
-    if (typed := _kept_apart(desk, member, body)) is not None:
+    if (typed := apart.named(desk, member, body)) is not None:
         await apart.name(desk, member, typed)
         return True
     prompt = member.prompt
@@ -352,16 +352,6 @@ def _too_soon(desk: Desk, prompt: Prompt, event: Message) -> bool:
 def _command(desk: Desk, member: Member, body: str) -> str | None:
     key = desk.turn.words.commands(member.language).get(normal(body))
     return None if key is None else _NAMES[key]
-
-
-def _kept_apart(desk: Desk, member: Member, body: str) -> str | None:
-    """What stands after the words that keep somebody apart, where a message begins with them."""
-    parts = body.split()
-    for word in split(desk.words(member, "command.apart")):
-        length = len(word.split())
-        if len(parts) > length and normal(" ".join(parts[:length])) == normal(word):
-            return " ".join(parts[length:])
-    return None
 
 
 def _own_part(event: Message) -> str:

@@ -6,6 +6,7 @@ nothing ends, before a yes.
 """
 
 from handlers.desk import Choice, Desk, Question, Reply
+from handlers.words import normal, split
 from schema.ids import MatrixId, MemberId, SeparationId
 from schema.records import Meeting, Member, Prompt, Separation
 from service.core.apart import MOST, Unclear, address, apart_from
@@ -66,6 +67,16 @@ async def name(desk: Desk, member: Member, typed: str) -> None:
         desk.say(member.id, "apart.full", n=MOST, notice=False)
         return
     desk.ask(member.id, "apart", draft={"address": found})
+
+
+def named(desk: Desk, member: Member, body: str) -> str | None:
+    """What stands after the words that keep somebody apart, where a message begins with them."""
+    parts = body.split()
+    for word in split(desk.words(member, "command.apart")):
+        length = len(word.split())
+        if len(parts) > length and normal(" ".join(parts[:length])) == normal(word):
+            return " ".join(parts[length:])
+    return None
 
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
