@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from handlers import (
+    after,
+    apart,
+    clear,
     consent,
     identity,
     line,
@@ -26,7 +29,15 @@ from handlers import (
 )
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal, split
-from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
+from schema.effects import (
+    AcceptIdentity,
+    AnswerPlainRoom,
+    JoinRoom,
+    LeaveRoom,
+    OpenDirectChat,
+    RedactChat,
+    SendText,
+)
 from schema.events import (
     Delivered,
     DirectChat,
@@ -41,7 +52,7 @@ from schema.events import (
     Verified,
 )
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Prompt, Request
 from service.turn import Turn
 
 Show = Callable[[Desk, Member, Prompt], Awaitable[Question | None]]
@@ -78,6 +89,13 @@ async def _company(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
         await rest.answer(desk, member, prompt, reply)
 
 
+async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "company":
+        await talk.start(desk, member)
+    else:
+        await after.answer(desk, member, prompt, reply)
+
+
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "menu":
         await menu.start(desk, member)
@@ -100,6 +118,11 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "consent": Conversation(consent.show, consent.answer),
     "company": Conversation(rest.show, _company),
     "again": Conversation(request.show, _take_up),
+    "apart": Conversation(apart.show, apart.answer),
+    "kept": Conversation(apart.show, apart.answer),
+    "after": Conversation(after.show, _after),
+    "afterwards": Conversation(after.show, after.answer),
+    "clear": Conversation(clear.show, clear.answer),
     "held": Conversation(privacy.show, _held),
     "forget": Conversation(privacy.show, privacy.answer),
 }
@@ -155,6 +178,12 @@ COMMANDS: Mapping[str, _Command] = {
     "withdraw": _Command("command.withdraw", _withdraw),
     "close": _Command("command.close", _close),
     "erase": _Command("command.erase", room.erase_now),
+    "apart": _Command("command.apart", apart.start, everywhere=True),
+    "once_more": _Command("command.once_more", after.say_again),
+    "never_again": _Command("command.never_again", after.say_never),
+    "not_again": _Command("command.not_again", after.end_again),
+    "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
+    "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
 }
@@ -193,6 +222,8 @@ async def dispatch(turn: Turn) -> None:
             await identity.accepted(desk, matrix_id)
         case Delivered(effect=OpenDirectChat(member=matrix_id), room=str() as found, detail="there"):
             await _back_in_chat(desk, matrix_id, RoomId(found))
+        case Delivered(effect=RedactChat() as effect, detail=reached):
+            await clear.cleared(desk, effect, reached)
         case Delivered() as event:
             await room.delivered(desk, event)
         case NotDelivered() as event:
@@ -256,6 +287,9 @@ def _first_words(desk: Desk, member: Member) -> None:
 async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> bool:
     """Take the message as an answer, a command or a person's own words; False where it fits nothing."""
     body = _own_part(event)
+    if (typed := apart.named(desk, member, body)) is not None:
+        await apart.name(desk, member, typed)
+        return True
     prompt = member.prompt
     if prompt is not None and desk.over(prompt):
         desk.put_away(member.id)
@@ -277,7 +311,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if command is not None:
         await COMMANDS[command].run(desk, desk.now_is(member.id))
         return True
-    if (rests := _after(desk, member, "command.rest", body)) and await rest.typed(desk, member, rests):
+    if (rests := _behind(desk, member, "command.rest", body)) and await rest.typed(desk, member, rests):
         return True
     in_between = prompt is not None and question is not None and prompt.kind not in PASSING
     said = line.read(desk, member, body)
@@ -361,7 +395,7 @@ def _command(desk: Desk, member: Member, body: str) -> str | None:
     return None if key is None else _NAMES[key]
 
 
-def _after(desk: Desk, member: Member, key: str, body: str) -> str:
+def _behind(desk: Desk, member: Member, key: str, body: str) -> str:
     """What stands after one of the words of sentence `key`, with which `body` begins; or nothing."""
     first, _, rest_of_it = body.strip().partition(" ")
     return rest_of_it.strip() if normal(first) in map(normal, split(desk.words(member, key))) else ""
@@ -494,9 +528,12 @@ async def _due(desk: Desk, event: Due) -> None:
         case "peer_rooms":
             if (peer_room := await desk.records.get(PeerRoom, event.id)) and _is_due(desk, peer_room):
                 await room.due(desk, peer_room)
+        case "meetings":
+            if (meeting := await desk.records.get(Meeting, event.id)) and _is_due(desk, meeting):
+                await after.due(desk, meeting)
 
 
-def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom) -> bool:
+def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting) -> bool:
     return record.due_at is not None and record.due_at <= desk.now
 
 
@@ -504,6 +541,9 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     effect = event.effect
     if isinstance(effect, OpenDirectChat):
         await _no_chat(desk, effect, event.reason)
+        return
+    if isinstance(effect, RedactChat):
+        await clear.cleared(desk, effect, "partly")
         return
     if not isinstance(effect, SendText):
         await room.not_delivered(desk, event)

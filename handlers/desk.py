@@ -67,10 +67,10 @@ class Reply:
         return self.name.split(" ")[0] == "yes"
 
 
-PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "company"})
+PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "company", "after"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
-_NOT_KEPT = PASSING | {"stop", "forget", "practice"}
+_NOT_KEPT = PASSING | {"stop", "forget", "practice", "apart", "kept", "afterwards", "clear"}
 """Questions that are not come back to: one word brings them anew."""
 
 _TOGETHER = 5
@@ -206,12 +206,13 @@ class Desk:
     ) -> None:
         """Put a question that the member's own message brought, in place of what is open.
 
-        What is not answered lapses: a draft as a request does, and what stops or erases after a short while.
+        What is not answered lapses: a draft as a request does; what stops, erases or names somebody after a
+        short while.
         """
         member = self.now_is(id)
         if kind in ("talk", "offer"):
             until = self.now + self.timings.request_open
-        elif kind in ("stop", "forget", "practice"):
+        elif kind in ("stop", "forget", "practice", "apart", "kept", "afterwards", "clear"):
             until = self.now + self.timings.idle
         prompt = Prompt(kind, self.now, subject, draft or {}, until=until, brought=self._brought(id))
         self.keep(replace(member, prompt=prompt))

@@ -31,6 +31,7 @@ def usual(desk: Desk, member: Member) -> Draft:
         "keep_how": bool(member.how),
         "note": "",
         "reporters": False,
+        "again": False,
         "each_try": False,
     }
 
@@ -46,6 +47,7 @@ def of(request: Request) -> Draft:
         "how": list(request.how),
         "note": request.note,
         "reporters": request.reporters,
+        "again": request.again,
         "each_try": request.each_try,
     }
 
@@ -74,6 +76,7 @@ def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) ->
         how=texts(draft, "how"),
         note=str(draft.get("note") or ""),
         reporters=bool(draft.get("reporters")),
+        again=bool(draft.get("again")),
         each_try=bool(draft.get("each_try")),
         consent=consent,
     )

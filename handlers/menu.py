@@ -163,7 +163,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 # Stopping
 
-_STOPPABLE = ("ask", "smaller", "note", "talk", "offer", "forget", "practice")
+_STOPPABLE = ("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear")
 """Questions that `stop` ends."""
 
 _STOPS = {

@@ -4,7 +4,7 @@ Guards: every stored thing is named in plain words; forgetting ends what is open
 what cannot be reached is said before the yes.
 """
 
-from handlers import consent, room
+from handlers import after, apart, consent, room
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -119,6 +119,8 @@ async def _held(desk: Desk, member: Member) -> str:
         lines += _agreed(desk, member, pairing.consent)
     for peer_room in await room.of(desk, member.id, *_KEPT_ROOMS):
         lines.append(desk.words(member, "held.room", made=peer_room.made_at))
+    lines += await after.held(desk, member)
+    lines += await apart.held(desk, member)
     lines.append(desk.words(member, "held.rest", who_runs=desk.community.who_runs))
     return "\n".join(lines)
 
@@ -151,6 +153,8 @@ async def _forget(desk: Desk, member: Member) -> None:
         await desk.records.delete(Ask, ask.id)
     for pairing in await desk.records.find(Pairing, peer=member.id):
         await _forget_peer(desk, pairing)
+    await after.forget(desk, member.id)
+    await apart.forget(desk, member.id)
     desk.say(member.id, "forget.done_rooms" if erased_rooms else "forget.done", notice=False)
     await desk.forget(member.id)
     if member.room is not None:

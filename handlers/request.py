@@ -8,6 +8,7 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime
 
+from handlers import after, apart
 from handlers import draft as drafts
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
@@ -170,6 +171,7 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
     asks = await desk.records.find(Ask, request=request.id)
     asked = {ask.member for ask in asks}
     engaged = await _engaged(desk)
+    kept_apart = await apart.of(desk, request.member)
     offers = [
         offer
         for offer in await desk.records.find(Offer, state=OfferState.OPEN)
@@ -178,6 +180,7 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             offer,
             asked=asked,
             engaged=engaged,
+            apart=kept_apart,
             asks_a_day=desk.community.asks_a_day,
             pause=desk.timings.idle,
             now=desk.now,
@@ -186,7 +189,8 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
     ]
     free: list[Offer] = []
     busy: list[Offer] = []
-    for offer in matching.in_order(request, offers, desk.turn.random.random):
+    first = await after.agreed(desk, request.member) if request.again else frozenset()
+    for offer in matching.in_order(request, offers, desk.turn.random.random, first):
         if len(free) == desk.community.asks_at_once:
             break
         peer = await desk.member(offer.member)
@@ -227,10 +231,14 @@ async def _engaged(desk: Desk) -> set[MemberId]:
 async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request:
     """Open the note to whoever has waited longest for it; only a round does, so that no step back shows."""
     waiting = await desk.records.find(Ask, request=request.id, state=AskState.WILLING)
+    kept_apart = await apart.of(desk, request.member)
     waiting = [
         ask
         for ask in waiting
-        if ask.due_at is not None and ask.due_at > desk.now and matching.may_read(request, ask)
+        if ask.due_at is not None
+        and ask.due_at > desk.now
+        and ask.member not in kept_apart
+        and matching.may_read(request, ask)
     ]
     if not waiting:
         return request
@@ -301,10 +309,12 @@ async def resume(desk: Desk, id: RequestId, key: str) -> None:
     await desk.apply(effects)
     await desk.records.put(request)
     asker = await desk.member(request.member)
+    kept_apart = await apart.of(desk, request.member)
+    soonest = min(desk.timings.ask_again, desk.timings.join)
     ready = [
         ask
         for ask in await desk.records.find(Ask, request=id, state=AskState.READY)
-        if ask.due_at is not None and ask.due_at - desk.now >= min(desk.timings.ask_again, desk.timings.join)
+        if ask.due_at is not None and ask.due_at - desk.now >= soonest and ask.member not in kept_apart
     ]
     if ready and desk.now < request.until:
         ask = min(ready, key=lambda one: (one.said_at or one.made_at, one.id))

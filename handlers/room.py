@@ -4,6 +4,7 @@ Guards: what the keeper reports twice happens once; a room that opened after all
 a reason that is one person's own is told to nobody; a request whose room came to nothing goes on.
 """
 
+from handlers import after as afterwards
 from handlers import request as requests
 from handlers import rest
 from handlers.consent import WISHES, how_words
@@ -77,6 +78,8 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
             if (member := await desk.member(one)) is not None:
                 desk.say_text(one, agreed(desk, member, after), notice=False)
                 await _say_how(desk, member, after)
+    if after.met and room.state is RoomState.CLOSING and isinstance(move, rooms.Muted):
+        await afterwards.begin(desk, after)
     if after.state is RoomState.GONE:
         await _say_receipt(desk, after)
     if after.state in (RoomState.GONE, RoomState.FAILED):
@@ -147,6 +150,8 @@ async def _say_receipt(desk: Desk, room: PeerRoom) -> None:
             items = [desk.words(member, key) for key in rooms.receipt(room)]
             lines = [desk.words(member, "receipt.intro", ended=room.ends_at), *items]
             lines.append(desk.words(member, "receipt.rest"))
+            if room.met:
+                lines.append(desk.words(member, "receipt.mark"))
             desk.say_text(id, "\n".join(lines))
 
 

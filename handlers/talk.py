@@ -7,9 +7,9 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 from dataclasses import replace
 from datetime import timedelta
 
+from handlers import after, room, topics
 from handlers import draft as drafts
 from handlers import request as requests
-from handlers import room, topics
 from handlers.consent import HOW, WISHES, how_words
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from schema.records import Member, Prompt, Request
@@ -22,7 +22,7 @@ LONGEST_NOTE = 500
 """Characters."""
 
 _STEPS = ("wish", "topics", "length", "note", "recap")
-_FROM_RECAP = ("reporters", "each_try", "voice", "only", "how", "keep_how")
+_FROM_RECAP = ("again", "reporters", "each_try", "voice", "only", "how", "keep_how")
 """What is asked from the recap alone."""
 
 _ALSO = frozenset({"skip", "back"})
@@ -131,7 +131,10 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "talk.each_try", every=desk.timings.ask_again)
             return Question(text, choices, also=_ALSO)
         case "change":
-            return Question(desk.words(member, "talk.change"), _changes(desk, draft), also=_ALSO)
+            choices = (*_changes(desk, draft), *(await after.first_choice(desk, member)))
+            return Question(desk.words(member, "talk.change"), choices, also=_ALSO)
+        case "again":
+            return Question(desk.words(member, "talk.again"), after.FIRST, also=_ALSO)
     standing = await requests.of(desk, member.id) if draft.get("standing") else None
     terms = _terms(desk, member, draft, standing)
     if standing is not None:
@@ -208,7 +211,8 @@ def recap(desk: Desk, member: Member, draft: Draft) -> str:
 
 def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -> str:
     """Who is asked, until when, what is kept, and how it is taken back."""
-    lines = [desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none")]
+    lines = [desk.words(member, "talk.recap_again")] if draft.get("again") else []
+    lines.append(desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"))
     if draft.get("only") and drafts.texts(draft, "topics"):
         lines.append(desk.words(member, "talk.recap_only"))
     if draft.get("each_try"):
@@ -264,6 +268,8 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft["minutes"] = reply.name
         case "reporters":
             draft["reporters"] = reply.name == "any"
+        case "again":
+            draft["again"] = reply.name == "first"
         case "how":
             draft["how"] = [name for name in reply.names if name != "none"]
         case "keep_how":

@@ -32,7 +32,9 @@ class Timings:
     people and the purge. prompt_pause: a bare number this soon after a prompt that came by itself gets
     the prompt again. idle: an own question left unanswered this long lets what came by itself go first.
     join: whoever is not in an opened room after this long is invited again, once; after as long again the
-    room closes. rest: after a room its peer is asked nothing for so long.
+    room closes. rest: after a room its peer is asked nothing for so long. afterwards: how long the two of a
+    room that ended can still say something about one another, at most 14 days. again: how long it holds that
+    both would talk again.
     """
 
     ask_again: timedelta = timedelta(minutes=10)
@@ -46,6 +48,8 @@ class Timings:
     idle: timedelta = timedelta(minutes=15)
     join: timedelta = timedelta(minutes=15)
     rest: timedelta = timedelta(hours=12)
+    afterwards: timedelta = timedelta(days=14)
+    again: timedelta = timedelta(days=182)
 
 
 @dataclass(frozen=True)

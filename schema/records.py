@@ -10,7 +10,17 @@ other field is sealed together in that row's `sealed` column. A new field comes 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from schema.ids import AskId, MatrixId, MemberId, OfferId, PairingId, RequestId, RoomId
+from schema.ids import (
+    AskId,
+    MatrixId,
+    MeetingId,
+    MemberId,
+    OfferId,
+    PairingId,
+    RequestId,
+    RoomId,
+    SeparationId,
+)
 from schema.states import AskState, Ending, OfferState, PairingState, RequestState, RoomState
 
 
@@ -86,7 +96,8 @@ class Request:
     report may be asked; `topics_only`: nobody is asked who did not name one of its topics; `voice`: talking
     by voice is welcome too; `how`: how the asker talks, for whoever reads the note. `told` is what the asker
     was last told about the search, `each_try` that they wish to hear of each. Before `note_until` the note is
-    with one peer, whatever that one answers.
+    with one peer, whatever that one answers. `again`: whoever agreed to talk with the asker again is asked
+    first.
     """
 
     id: RequestId
@@ -108,6 +119,7 @@ class Request:
     how: tuple[str, ...] = ()
     note_until: datetime | None = None
     consent: Consent | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -258,4 +270,37 @@ class PeerRoom:
     wish: str = ""
 
 
-Record = Member | Request | Offer | Ask | Pairing | PeerRoom
+@dataclass(frozen=True)
+class Separation:
+    """That two are kept apart, as `member` asked. Kept until they end it, or are forgotten.
+
+    `other` is the keyed hash of the other's Matrix ID, whether they were ever here or not. It stays when the
+    other is forgotten, and holds when they come back. No name is kept.
+    """
+
+    id: SeparationId
+    member: MemberId
+    other: MemberId
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A mark that `member` was in a room with `other`, a keyed hash; each of the two has their own.
+
+    Deleted at `due_at`: at the latest 14 days after the room ended, or, where both said that they would talk
+    again, when that lapses; sooner where its member had the two kept apart, ended it, or is forgotten.
+    `ended_at` is when the room ended. `again`: the member would talk with the other again; `agreed`: both
+    said so. Whoever is forgotten stands in the other's as an empty id.
+    """
+
+    id: MeetingId
+    member: MemberId
+    other: MemberId
+    ended_at: datetime
+    due_at: datetime
+    again: bool = False
+    agreed: bool = False
+
+
+Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation | Meeting

@@ -176,6 +176,27 @@ peer_rooms = Table(
     info={"kept": "until the room is gone and the receipt is written"},
 )
 
+separations = Table(
+    "separations",
+    metadata,
+    _id(),
+    _ref("member"),
+    _ref("other_hash"),
+    _sealed(),
+    info={"kept": "until the member who asked for it ends it, or says forget me"},
+)
+
+meetings = Table(
+    "meetings",
+    metadata,
+    _id(),
+    _ref("member"),
+    _ref("other_hash"),
+    _due(),
+    _sealed(),
+    info={"kept": "14 days from a room's end, longer where both agreed to talk again, or until forget me"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -265,6 +286,8 @@ RECORDS = {
     "asks": asks,
     "pairings": pairings,
     "peer_rooms": peer_rooms,
+    "separations": separations,
+    "meetings": meetings,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

@@ -168,6 +168,13 @@ def not_zero(length: timedelta) -> timedelta:
     return length
 
 
+def two_weeks(length: timedelta) -> timedelta:
+    """A length of time of at most 14 days, which is what members are promised."""
+    if length > timedelta(days=14):
+        raise Wrong("is longer than the 14 days that members are promised")
+    return length
+
+
 def day(value: object) -> object:
     """What TOML reads as a date, as the text that was written; anything else as it is."""
     # TOML has dates of its own, and a community may well write one without quotes.

@@ -338,6 +338,14 @@ class TimingsSection(Section):
     rest: Annotated[
         Length, _timing("How long nothing is asked of whoever was there for somebody, after the room.")
     ] = Timings.rest
+    afterwards: Annotated[
+        Longer,
+        AfterValidator(forms.two_weeks),
+        _timing("How long the two of a room that ended can say: again, or never again. 14 days at most."),
+    ] = Timings.afterwards
+    again: Annotated[Longer, _timing("How long it holds that both would talk with one another again.")] = (
+        Timings.again
+    )
 
 
 class WebSection(Section):

@@ -141,6 +141,8 @@ class Settings(Section):
                 idle=self.timings.idle,
                 join=self.timings.join,
                 rest=self.timings.rest,
+                afterwards=self.timings.afterwards,
+                again=self.timings.again,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,

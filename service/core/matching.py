@@ -4,8 +4,8 @@ Guards: nobody is asked about their own request, twice about one, while they ask
 they are with somebody or on the way to it, while they rest, outside the hours that they gave, or more often
 in a day than they and the community allow; about what they said no to, or something hard that they did not
 choose; nobody who must report is asked unless the asker allowed it, nor who did not name the topic where the
-asker wants somebody who shares it. Fit comes first, then who was asked longest ago, then chance, so that the
-same few are not always asked.
+asker wants somebody who shares it; two who are kept apart are never asked about one another. Fit comes first,
+then who was asked longest ago, then chance, so that the same few are not always asked.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -34,6 +34,7 @@ def may_be_asked(
     *,
     asked: Collection[MemberId],
     engaged: Collection[MemberId],
+    apart: Collection[MemberId],
     asks_a_day: int,
     pause: timedelta,
     now: datetime,
@@ -42,15 +43,17 @@ def may_be_asked(
     """Whether the offer's member may be asked about `request` at `now`.
 
     `asked` holds those who were asked about this request before, `engaged` those who ask for company
-    themselves, are in a peer room, or said yes to another ask. For `pause` after a question nothing else is
-    asked, whatever was answered: a no that freed somebody sooner than a silence could be told from one.
-    `hard` are topics about which nobody is asked who did not choose them.
+    themselves, are in a peer room, or said yes to another ask; `apart` those who are kept apart from the
+    asker, by whichever of the two. For `pause` after a question nothing else is asked, whatever was answered:
+    a no that freed somebody sooner than a silence could be told from one. `hard` are topics about which
+    nobody is asked who did not choose them.
     """
     return (
         offer.state is OfferState.OPEN
         and offer.member != request.member
         and offer.member not in asked
         and offer.member not in engaged
+        and offer.member not in apart
         and (offer.asked_at is None or now - offer.asked_at >= pause)
         and (request.reporters or offer.fear != MUST_REPORT)
         and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))
@@ -88,12 +91,21 @@ def fit(request: Request, offer: Offer) -> int:
     return len(set(request.topics) & set(offer.topics)) if offer.topics else min(1, len(request.topics))
 
 
-def in_order(request: Request, offers: Iterable[Offer], chance: Callable[[], float]) -> list[Offer]:
-    """The offers as they are to be asked: best fit, then longest since asked, then by `chance`."""
+def in_order(
+    request: Request,
+    offers: Iterable[Offer],
+    chance: Callable[[], float],
+    first: Collection[MemberId] = frozenset(),
+) -> list[Offer]:
+    """The offers as they are to be asked: best fit, then longest since asked, then by `chance`.
 
-    def place(offer: Offer) -> tuple[int, float, float]:
+    Before all others comes who is in `first`: those who agreed to talk with the asker again, where it was
+    asked for them first.
+    """
+
+    def place(offer: Offer) -> tuple[bool, int, float, float]:
         # Numbers: instants that were read from the database compare at a twentieth of the speed.
         asked_at = offer.asked_at.timestamp() if offer.asked_at is not None else _NEVER
-        return -fit(request, offer), asked_at, chance()
+        return offer.member not in first, -fit(request, offer), asked_at, chance()
 
     return sorted(offers, key=place)

@@ -76,6 +76,7 @@ class Community:
                 offer,
                 asked=asked,
                 engaged=engaged,
+                apart=(),
                 asks_a_day=2,
                 pause=PAUSE,
                 now=now,

@@ -29,6 +29,7 @@ from schema.effects import (
     OpenDirectChat,
     OpenPeerRoom,
     PurgePeerRoom,
+    RedactChat,
     RedactPeerRoom,
     SendText,
 )
@@ -82,6 +83,7 @@ class Story:
     records: MemoryRecords = field(default_factory=MemoryRecords)
     now: datetime = START
     keeper_reason: str = ""
+    redaction: str = ""
     blocking: set[str] = field(default_factory=set)
     hold_keeper: bool = False
     slow: bool = False
@@ -169,6 +171,8 @@ class Story:
                 self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
             case MutePeerRoom() | RedactPeerRoom() | InviteAgain() | LetWrite():
                 self.pending.append(Delivered(effect))
+            case RedactChat():
+                self.pending.append(Delivered(effect, detail=self.redaction))
             case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom() | AcceptIdentity():
                 self.pending.append(Delivered(effect))
 
@@ -263,9 +267,9 @@ class Story:
 
     def _next_due(self) -> tuple[datetime, Due] | None:
         found = [
-            (record.due_at, TABLES[type(record)], record.id)
+            (due_at, TABLES[type(record)], record.id)
             for record in self.records.rows.values()
-            if record.due_at is not None
+            if (due_at := getattr(record, "due_at", None)) is not None
         ]
         if not found:
             return None

@@ -93,7 +93,7 @@ async def test_after_forget_me_nothing_names_the_member(
     ]
     assert isinstance(ours[-1], LeaveRoom)
     forgotten_at = story.now
-    await story.wait(timedelta(days=4))
+    await story.wait(timedelta(days=16))
     assert not story.heard(name, forgotten_at + timedelta(seconds=1))
     assert {type(row) for row in story.records.rows.values()} == {Member}, story.records.rows
 

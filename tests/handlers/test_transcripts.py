@@ -7,13 +7,14 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from handlers import dispatch
 from schema.effects import Effect
 from schema.events import Event
-from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Record, Request
+from schema.records import Record
 from service.store import Store
 from service.turn import Turn
 from tests.handlers.records import TABLES
@@ -57,6 +58,38 @@ async def not_this_time(story: Story) -> None:
     await story.wait(timedelta(hours=3))
     await story.says("ana", "what do you hold", "1", "yes")
     await story.says("ben", "offer", "back", "my offer")
+
+
+async def kept_apart(story: Story) -> None:
+    """Two are kept apart from the first message on; then it is looked at, and ended."""
+    await story.says("ana", "keep apart Ben", "@Ben", "@Ben:example.org", "1")
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.asks("ana", note="")
+    await story.wait(timedelta(days=1))
+    await story.says("ana", "menu", "keep apart @ben:example.org", "what do you hold")
+    await story.says("ana", "kept apart", "1", "2", "kept apart")
+
+
+async def afterwards(story: Story) -> None:
+    """Two would talk again; later one of them would rather not, and then never."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.asks("ana", note="")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "1")
+    await story.says("ana", "close", "1", "1")
+    await story.says("ben", "again", "yes")
+    await story.wait(timedelta(days=3))
+    await story.says("ana", "what do you hold", "not again", "again")
+    await story.says("ben", "what do you hold", "never again", "1", "kept apart", "skip")
+
+
+async def cleared(story: Story) -> None:
+    """A chat is cleared, for a phone that others read."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "1", "clear", "1", "clear this chat", "2", "back")
 
 
 async def odd_messages(story: Story) -> None:
@@ -127,7 +160,7 @@ class StoredStory(Story):
         return turn.effects
 
 
-_KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
+_KINDS: tuple[type[Record], ...] = get_args(Record)
 _STORIES = [
     one_pairing,
     nobody_there,
@@ -137,6 +170,9 @@ _STORIES = [
     while_it_stands,
     offering,
     practising,
+    kept_apart,
+    afterwards,
+    cleared,
 ]
 
 

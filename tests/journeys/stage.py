@@ -195,7 +195,10 @@ async def onlooker(person: Person) -> AsyncIterator[Callable[[], Awaitable[str]]
 
 # ---- what the disk knows
 
-RECORDS = ("members", "requests", "offers", "asks", "pairings", "peer_rooms")
+RECORDS = (
+    *("members", "requests", "offers", "asks", "pairings", "peer_rooms"),
+    *("separations", "meetings"),
+)
 PASSING = ("inbox", "outbox", "unread")
 
 

@@ -370,6 +370,7 @@ def test_no_statement_of_limits(place: Path) -> None:
         ({"community.asks_at_once": 0}, "community.asks_at_once"),
         ({"community.asks_at_once": True}, "community.asks_at_once"),
         ({"timings.reading": "0 s"}, "timings.reading"),
+        ({"timings.afterwards": "15 days"}, "timings.afterwards"),
         ({"timings.reading": 20}, "timings.reading"),
         ({"timings.reading": "20"}, "timings.reading"),
         ({"timings.reading": "-1 day"}, "timings.reading"),
