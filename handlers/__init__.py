@@ -82,13 +82,6 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
         await _choose(desk, member, prompt, reply)
 
 
-async def _company(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
-    if reply.name in COMMANDS and reply.name != "skip":
-        await _choose(desk, member, prompt, reply)
-    else:
-        await rest.answer(desk, member, prompt, reply)
-
-
 async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "company":
         await talk.start(desk, member)
@@ -116,7 +109,6 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "smaller": Conversation(smaller.show, smaller.answer),
     "note": Conversation(consent.show, consent.answer),
     "consent": Conversation(consent.show, consent.answer),
-    "company": Conversation(rest.show, _company),
     "again": Conversation(request.show, _take_up),
     "apart": Conversation(apart.show, apart.answer),
     "kept": Conversation(apart.show, apart.answer),

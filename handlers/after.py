@@ -8,7 +8,7 @@ who said it alone learns nothing.
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import apart
+from handlers import apart, rest
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.ids import MeetingId, MemberId
 from schema.records import Meeting, Member, PeerRoom, Prompt, Separation
@@ -108,6 +108,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         if meeting is None:
             return None
         text = desk.words(member, "after.offered", until=meeting.due_at)
+        if (until := await rest.rests_until(desk, member)) is not None:
+            text += "\n" + desk.words(member, "offer.resting", until=until)
         return Question(text, _OFFERED, until=meeting.due_at)
     what, own = prompt.draft["what"], {str(one.id): one for one in await _own(desk, member.id)}
     if not prompt.subject:

@@ -67,7 +67,7 @@ class Reply:
         return self.name.split(" ")[0] == "yes"
 
 
-PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "company", "after"})
+PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "after"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
 _NOT_KEPT = PASSING | {"stop", "forget", "practice", "apart", "kept", "afterwards", "clear"}

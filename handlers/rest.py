@@ -1,7 +1,6 @@
 """Resting from being asked: for a while, until the member says so, and after they were there for someone.
 
-Guards: a rest is said in one word, and nobody is told of it; whoever was there for someone is asked once
-whether they would like company about it, and nothing follows from silence.
+Guards: a rest is said in one word, and nobody is told of it.
 """
 
 from dataclasses import replace
@@ -9,9 +8,9 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from handlers import hours, zone
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
 from handlers.words import normal, split
-from schema.records import Member, Offer, PeerRoom, Prompt
+from schema.records import Member, Offer, PeerRoom
 from schema.states import OfferState, RoomState
 from service.core.availability import NOW, RESTS
 
@@ -72,7 +71,7 @@ async def held_back(desk: Desk, member: Member, until: datetime) -> bool:
 
 
 async def after_room(desk: Desk, before: PeerRoom, after: PeerRoom) -> None:
-    """A room in which the two met is over: its peer rests, and is asked once whether they want company."""
+    """A room in which the two met is over: its peer rests."""
     ended = before.state is RoomState.CLOSING and after.state is not RoomState.CLOSING
     peer = await desk.member(after.peer) if ended and after.met else None
     if peer is None:
@@ -80,27 +79,9 @@ async def after_room(desk: Desk, before: PeerRoom, after: PeerRoom) -> None:
     for offer in await _offers(desk, peer):
         until = max(desk.now + desk.timings.rest, offer.rest_until or desk.now)
         await desk.records.put(replace(offer, rest_until=until))
-    desk.queue(peer.id, "company", subject=after.id, until=desk.now + desk.timings.request_open)
 
 
-async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
-    """The one gentle question."""
-    lines = [desk.words(member, "rest.company")]
-    rests = [
-        offer.rest_until
-        for offer in await _offers(desk, member)
-        if offer.rest_until and offer.rest_until > desk.now
-    ]
-    if rests:
-        lines.append(desk.words(member, "offer.resting", until=max(rests)))
-    choices = (
-        Choice("talk", "choice.company_yes"),
-        Choice("no", "choice.company_no"),
-        Choice("places", "choice.places"),
-    )
-    return Question("\n".join(lines), choices, also=frozenset({"skip"}), until=prompt.until)
-
-
-async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
-    """A no changes nothing; the other choices are commands."""
-    desk.say(member.id, "rest.no_company")
+async def rests_until(desk: Desk, member: Member) -> datetime | None:
+    """Until when the member rests; None where they do not."""
+    found = [offer.rest_until for offer in await _offers(desk, member) if offer.rest_until is not None]
+    return max((until for until in found if until > desk.now), default=None)

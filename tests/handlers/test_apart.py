@@ -78,7 +78,7 @@ async def test_what_is_no_address_gets_a_kind_answer_of_its_own(
 async def test_it_works_in_the_middle_of_anything(story: Story) -> None:
     """Also where a person's own words are asked for; what was begun waits."""
     await story.comes("ana")
-    await story.says("ana", "talk", "1", "1", "2")
+    await story.says("ana", "talk", "more", "1", "1", "2")
     await keeps_apart(story, "ana", "ben")
     await story.says("ana", "back", "a long week", "yes")
     assert story.the_request().note == "a long week"

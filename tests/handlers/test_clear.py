@@ -82,7 +82,7 @@ async def test_where_nobody_can_hear_it_nothing_is_said(story: Story, reached: s
 async def test_it_ends_nothing_and_is_not_done_over_and_over(story: Story) -> None:
     """What was begun waits; a second clearing so soon would read the whole chat again."""
     await story.comes("ana")
-    await story.says("ana", "talk", "1", "clear", "yes")
+    await story.says("ana", "talk", "more", "1", "clear", "yes")
     assert "What is it about?" in await story.say("ana", "back")
     assert (await story.says("ana", "clear", "yes")).startswith("I did that just now")
     assert len(_orders(story)) == 1

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from schema.records import Ask, PeerRoom, Request
+from schema.records import Ask, PeerRoom
 from schema.states import AskState
 from tests.handlers.story import Story
 from tests.handlers.test_offer import standing
@@ -112,9 +112,9 @@ async def test_whoever_was_there_rests_and_is_asked_once_about_company(story: St
     await story.says("ana", "close")
     said = story.last("ben")
     assert "The room is closed" in said
-    assert "Would you like company about it yourself?" in said
+    assert "3. Talk with someone about it" in said
     assert "I ask you nothing until Saturday 28 November, 05:" in said
-    assert "company about it" not in story.last("ana")
+    assert "I ask you nothing until" not in story.last("ana")
     await story.comes("dan")
     await story.asks("dan")
     await story.wait(timedelta(hours=12))
@@ -122,26 +122,15 @@ async def test_whoever_was_there_rests_and_is_asked_once_about_company(story: St
     await story.wait(timedelta(hours=4))
     assert _asked(story, "ben") == 2
     heard = "".join(body for _, body, _ in story.heard("ben"))
-    assert heard.count("Would you like company about it yourself?") == 1
+    assert heard.count("3. Talk with someone about it") == 1
 
 
-async def test_a_yes_to_company_begins_a_request(story: Story) -> None:
+async def test_company_about_it_begins_a_request(story: Story) -> None:
     """And the one before has no part in what follows."""
     await _together(story)
     await story.says("ana", "close")
-    await story.says("ben", "1")
-    assert "1. listening" in story.last("ben") or "1. Yes, ask now" in story.last("ben")
-
-
-@pytest.mark.parametrize(
-    ("word", "said"), [("2", "That is fine"), ("skip", "That is fine"), ("3", "Night line")]
-)
-async def test_any_other_answer_changes_nothing(story: Story, word: str, said: str) -> None:
-    """No request, no record."""
-    await _together(story)
-    await story.says("ana", "close")
-    assert said in await story.says("ben", word)
-    assert not story.records.all(Request)
+    await story.says("ben", "3")
+    assert "1. Yes, ask now" in story.last("ben")
 
 
 async def test_a_room_that_did_not_come_about_asks_nothing(story: Story) -> None:
@@ -150,7 +139,7 @@ async def test_a_room_that_did_not_come_about_asks_nothing(story: Story) -> None
     await _together(story)
     await story.wait(timedelta(hours=1))
     assert not [room for room in story.records.all(PeerRoom) if room.met]
-    assert "company about it" not in "".join(body for _, body, _ in story.heard("ben"))
+    assert "Talk with someone about it" not in "".join(body for _, body, _ in story.heard("ben"))
     assert story.offer_of("ben").rest_until is None
 
 
