@@ -157,7 +157,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 # Stopping
 
-_STOPPABLE = ("ask", "note", "talk", "offer", "forget")
+_STOPPABLE = ("ask", "note", "talk", "offer", "forget", "extend", "more")
 """Questions that `stop` ends."""
 
 _STOPS = {
@@ -240,7 +240,9 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
 async def _stop_question(desk: Desk, member: Member, question: Prompt) -> None:
     ask = await desk.records.get(Ask, question.subject) if question.kind in ("ask", "note") else None
     desk.end_question(member.id, question)
-    if ask is None:
+    if question.kind == "more":
+        desk.say(member.id, "ask.no")
+    elif ask is None:
         desk.say(member.id, "talk.dropped")
     elif question.kind == "note":
         await consent.take_back(desk, member, ask)

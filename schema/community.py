@@ -31,7 +31,8 @@ class Timings:
     people and the purge. prompt_pause: a bare number this soon after a prompt that came by itself gets
     the prompt again. idle: an own question left unanswered this long lets what came by itself go first.
     join: whoever is not in an opened room after this long is invited again, once; after as long again the
-    room closes.
+    room closes. warning: how long before its end both are told, but never more than half of the room's time.
+    longest_in_all: the longest that a peer room may become when both ask for more; None: as `longest`.
     """
 
     ask_again: timedelta = timedelta(minutes=10)
@@ -44,6 +45,8 @@ class Timings:
     prompt_pause: timedelta = timedelta(seconds=3)
     idle: timedelta = timedelta(minutes=15)
     join: timedelta = timedelta(minutes=15)
+    warning: timedelta = timedelta(minutes=10)
+    longest_in_all: timedelta | None = None
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,8 @@ class Settings(Section):
                 prompt_pause=self.timings.prompt_pause,
                 idle=self.timings.idle,
                 join=self.timings.join,
+                warning=self.timings.warning,
+                longest_in_all=self.timings.longest_in_all,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,

@@ -24,7 +24,7 @@ from schema.effects import (
 )
 from schema.errors import IllegalMove
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Pairing, PeerRoom
+from schema.records import MoreTime, Pairing, PeerRoom
 from schema.states import Ending, RoomState
 
 Step = tuple[Effect | Tell, ...]
@@ -78,6 +78,21 @@ class Writable:
     """Both can write; `done` is False where the homeserver refused that."""
 
     done: bool = True
+
+
+@dataclass(frozen=True)
+class MoreAsked:
+    """One of the two would like `length` more."""
+
+    member: MemberId
+    length: timedelta
+
+
+@dataclass(frozen=True)
+class MoreAgreed:
+    """The other would like that too."""
+
+    member: MemberId
 
 
 @dataclass(frozen=True)
@@ -141,6 +156,8 @@ Move = (
     | Left
     | Early
     | Writable
+    | MoreAsked
+    | MoreAgreed
     | Close
     | Muted
     | EraseNow
@@ -153,7 +170,7 @@ Move = (
 
 MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
     RoomState.OPENING: frozenset({Opened, Refused, Early, Close, Forget, TimeIsUp}),
-    RoomState.OPEN: frozenset({Joined, Left, Writable, Close, Forget, TimeIsUp}),
+    RoomState.OPEN: frozenset({Joined, Left, Writable, MoreAsked, MoreAgreed, Close, Forget, TimeIsUp}),
     RoomState.CLOSING: frozenset({Opened, Refused, Joined, Left, Muted, Forget}),
     RoomState.READABLE: frozenset({Joined, Left, EraseNow, Forget, TimeIsUp}),
     RoomState.REDACTING: frozenset({Joined, Left, Redacted, Forget}),
@@ -186,6 +203,10 @@ def allows(record: PeerRoom, move: Move) -> bool:
             return record.room is not None
         case Writable():
             return all_came(record) and not record.met
+        case MoreAsked(member):
+            return record.met and record.more is None and member not in record.asked_more
+        case MoreAgreed(member):
+            return record.more is not None and record.more.member != member
     return True
 
 
@@ -221,6 +242,11 @@ def all_came(record: PeerRoom) -> bool:
 def counts_as_emptied(record: PeerRoom, removed: tuple[MatrixId, ...]) -> bool:
     """Whether removing `removed` left nobody of the two in it: removing one who is forgotten does not."""
     return set(_matrix_ids(record)) <= set(removed)
+
+
+def more_time(record: PeerRoom, timings: Timings) -> timedelta:
+    """How much longer the room may become, all extensions together."""
+    return max(timedelta(), (timings.longest_in_all or timings.longest) - record.length)
 
 
 def begin(
@@ -261,7 +287,7 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             ever = record.ever_joined if member in record.ever_joined else (*record.ever_joined, member)
             met = replace(record, joined=here, ever_joined=ever)
             if met.state is RoomState.OPEN and all_came(met) and not all_came(record):
-                return replace(met, due_at=met.ends_at), (LetWrite(met.id, _room(met)),)
+                return _with_hours(met, now, timings), (LetWrite(met.id, _room(met)),)
             return met, ()
         case Left(member):
             left = replace(record, joined=tuple(one for one in record.joined if one != member))
@@ -274,14 +300,22 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             return replace(record, early=(*record.early, (room, member, membership))), ()
         case Writable(done):
             return (replace(record, met=True), ()) if done else _close(record, Ending.REFUSED)
+        case MoreAsked(member, length):
+            if not timedelta() < length <= more_time(record, timings) or now >= record.ends_at:
+                raise IllegalMove("peer room", record.state, "more time than there is")
+            more = MoreTime(member, length, _hears_by(record, now))
+            asked = replace(record, more=more, asked_more=(*record.asked_more, member))
+            return replace(asked, due_at=_next_hour(asked)), ()
+        case MoreAgreed():
+            return _extend(record, now, timings)
         case Close(ending):
             return _close(record, ending)
         case Muted(done):
             return _muted(record, done, now, timings)
         case EraseNow(member):
             wants = record.erase_now if member in record.erase_now else (*record.erase_now, member)
-            asked = replace(record, erase_now=wants)
-            return _redact(asked) if set(people(asked)) <= set(wants) else (asked, ())
+            wanted = replace(record, erase_now=wants)
+            return _redact(wanted) if set(people(wanted)) <= set(wants) else (wanted, ())
         case Forget(member):
             return _forget(record, member)
         case Redacted(done):
@@ -337,8 +371,56 @@ def _opened(record: PeerRoom, move: Opened, now: datetime, timings: Timings) -> 
     return opened, tuple(tells)
 
 
+def _with_hours(record: PeerRoom, now: datetime, timings: Timings) -> PeerRoom:
+    """The room of two who are there, due at its next hour; both are to be told before its end."""
+    left = max(timedelta(), record.ends_at - now)
+    warned = replace(record, warn_at=record.ends_at - min(timings.warning, left / 2))
+    return replace(warned, due_at=_next_hour(warned))
+
+
+def _next_hour(record: PeerRoom) -> datetime:
+    """When something is to be said or done in a room of two who are there."""
+    hours = (record.ends_at, record.warn_at, record.more.until if record.more is not None else None)
+    return min(hour for hour in hours if hour is not None)
+
+
+def _hears_by(record: PeerRoom, now: datetime) -> datetime:
+    """When whoever asks for more time now hears that nothing has changed: the warning's hour, or later."""
+    half = now + (record.ends_at - now) / 2
+    return half if record.warn_at is None else max(half, record.warn_at)
+
+
+def _extend(record: PeerRoom, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+    more = record.more
+    if more is None or now >= more.until:
+        raise IllegalMove("peer room", record.state, "a yes to what is not asked any more")
+    ends_at, length = record.ends_at + more.length, record.length + more.length
+    longer = replace(record, ends_at=ends_at, length=length, more=None, asked_more=())
+    values = (("more", more.length), ("ends", ends_at))
+    # For whoever agreed it confirms their own word; whoever asked was waiting for it.
+    tells = tuple(Tell(one, "room.extended", values, notice=one != more.member) for one in people(longer))
+    return _with_hours(longer, now, timings), tells
+
+
+def _between(record: PeerRoom, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+    """An hour before the end: more time that nobody agreed to lapses, and both are told that it ends."""
+    tells: tuple[Tell, ...] = ()
+    ends = ("ends", record.ends_at)
+    if record.more is not None and record.more.until <= now:
+        tells = (Tell(record.more.member, "extend.stays", (ends,), notice=True),)
+        record = replace(record, more=None)
+    if record.warn_at is not None and record.warn_at <= now:
+        values = (ends, ("reading", timings.reading))
+        may = more_time(record, timings) > timedelta()
+        for one in people(record):
+            key = "room.ends_soon_more" if may and one not in record.asked_more else "room.ends_soon"
+            tells = (*tells, Tell(one, key, values))
+        record = replace(record, warn_at=None)
+    return replace(record, due_at=_next_hour(record)), tells
+
+
 def _close(record: PeerRoom, ending: Ending) -> tuple[PeerRoom, Step]:
-    closing = replace(record, state=RoomState.CLOSING, due_at=None, ending=ending)
+    closing = replace(record, state=RoomState.CLOSING, due_at=None, ending=ending, warn_at=None, more=None)
     if record.room is None:
         return closing, ()
     return closing, (MutePeerRoom(record.id, record.room),)
@@ -367,6 +449,7 @@ def _redact(record: PeerRoom) -> tuple[PeerRoom, Step]:
 def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
     matrix_id = _matrix_id(record, member)
     before = record
+    record = replace(record, asked_more=tuple(one for one in record.asked_more if one != member))
     if record.state in LIVE:
         record, effects = _close(record, Ending.FORGOTTEN)
     else:
@@ -398,8 +481,10 @@ def _time_is_up(record: PeerRoom, now: datetime, timings: Timings) -> tuple[Peer
     if record.state is RoomState.SETTLING:
         purging = replace(record, state=RoomState.PURGING, due_at=None)
         return purging, (PurgePeerRoom(record.id, _room(record)),)
-    if now >= record.ends_at or all_came(record):
+    if now >= record.ends_at:
         return _close(record, Ending.TIME)
+    if all_came(record):
+        return _between(record, now, timings)
     if record.reminded:
         return _close(record, Ending.NOT_JOINED)
     closes = min(record.ends_at, now + timings.join)

@@ -67,12 +67,13 @@ def test_both_may_write_once_both_are_there() -> None:
 
 
 def test_the_whole_way() -> None:
-    """Open, time is up, mute, reading time, redact, empty, settle, purge, in this order and no other."""
+    """Open, warned, time is up, mute, reading time, redact, empty, settle, purge, in this order alone."""
     record, effects = _walk(
         ROOM,
         OPENED,
         rooms.Joined(ANA),
         rooms.Joined(BEN),
+        rooms.TimeIsUp(),
         rooms.TimeIsUp(),
         rooms.Muted(),
         rooms.TimeIsUp(),
@@ -187,6 +188,77 @@ def test_forgetting_takes_out_that_one_and_leaves_the_other_their_time() -> None
     assert alone.state is RoomState.REDACTING
 
 
+@pytest.mark.parametrize(
+    ("length", "before"),
+    [(timedelta(hours=1), timedelta(minutes=10)), (timedelta(minutes=12), timedelta(minutes=6))],
+)
+def test_both_are_told_once_before_the_end(length: timedelta, before: timedelta) -> None:
+    """Ten minutes before, or at the half of a short room; the hour stands in the record until it was told."""
+    opened, _ = _walk(replace(ROOM, length=length, ends_at=NOW + length), OPENED)
+    start = opened.ends_at - length
+    first, _ = rooms.advance(opened, rooms.Joined(ANA), start, TIMINGS)
+    both, _ = rooms.advance(first, rooms.Joined(BEN), start, TIMINGS)
+    assert both.due_at == both.warn_at == both.ends_at - before
+    told, effects = rooms.advance(both, rooms.TimeIsUp(), both.ends_at - before, TIMINGS)
+    said = [(one.member, one.words) for one in effects if isinstance(one, Tell)]
+    assert said == [(ANA, "room.ends_soon_more"), (BEN, "room.ends_soon_more")]
+    assert (told.due_at, told.warn_at) == (told.ends_at, None)
+    assert rooms.advance(told, rooms.TimeIsUp(), told.ends_at, TIMINGS)[0].ending is Ending.TIME
+
+
+def _met() -> PeerRoom:
+    return replace(OPEN, met=True, warn_at=OPEN.ends_at - TIMINGS.warning)
+
+
+def test_more_time_needs_both() -> None:
+    """One alone changes nothing; the other's yes moves the end, and both are told of the new one."""
+    asked, effects = rooms.advance(_met(), rooms.MoreAsked(ANA, timedelta(minutes=30)), NOW, TIMINGS)
+    assert (effects, asked.ends_at, asked.length) == ((), OPEN.ends_at, OPEN.length)
+    for move in (rooms.MoreAgreed(ANA), rooms.MoreAsked(ANA, timedelta(minutes=15))):
+        assert not rooms.allows(asked, move), "nobody says yes to their own wish, or wishes twice"
+    longer, effects = rooms.advance(asked, rooms.MoreAgreed(BEN), NOW, TIMINGS)
+    assert (longer.ends_at, longer.length) == (NOW + timedelta(minutes=90), timedelta(minutes=90))
+    assert longer.due_at == longer.warn_at == longer.ends_at - TIMINGS.warning
+    assert [(one.member, one.words) for one in effects if isinstance(one, Tell)] == [
+        (ANA, "room.extended"),
+        (BEN, "room.extended"),
+    ]
+    assert rooms.allows(longer, rooms.MoreAsked(ANA, timedelta(minutes=15))), "before the new end once more"
+
+
+def test_more_time_that_nobody_agreed_to_lapses_at_the_hour_that_was_said() -> None:
+    """At the warning's hour or half of what is left; whoever asked is told that nothing has changed."""
+    early, _ = rooms.advance(_met(), rooms.MoreAsked(ANA, timedelta(minutes=30)), NOW, TIMINGS)
+    assert early.more is not None
+    assert early.more.until == early.warn_at
+    lapsed, effects = rooms.advance(early, rooms.TimeIsUp(), early.more.until, TIMINGS)
+    assert [(one.member, one.words) for one in effects if isinstance(one, Tell)] == [
+        (ANA, "extend.stays"),
+        (ANA, "room.ends_soon"),
+        (BEN, "room.ends_soon_more"),
+    ]
+    assert (lapsed.more, lapsed.due_at) == (None, OPEN.ends_at)
+    late, _ = rooms.advance(
+        lapsed, rooms.MoreAsked(BEN, timedelta(minutes=15)), OPEN.ends_at - timedelta(minutes=6), TIMINGS
+    )
+    assert late.more is not None
+    assert late.due_at == late.more.until == OPEN.ends_at - timedelta(minutes=3)
+    with pytest.raises(IllegalMove):
+        rooms.advance(late, rooms.MoreAgreed(ANA), late.more.until, TIMINGS)
+
+
+def test_extensions_add_up_to_the_longest_and_no_further() -> None:
+    """The community's longest room, unless it allows more in all."""
+    short = Timings(longest=timedelta(minutes=75))
+    assert rooms.more_time(_met(), short) == timedelta(minutes=15)
+    assert rooms.more_time(_met(), replace(short, longest_in_all=timedelta(hours=2))) == timedelta(hours=1)
+    with pytest.raises(IllegalMove):
+        rooms.advance(_met(), rooms.MoreAsked(ANA, timedelta(minutes=30)), NOW, short)
+    asked, _ = rooms.advance(_met(), rooms.MoreAsked(ANA, timedelta(minutes=15)), NOW, short)
+    longer, _ = rooms.advance(asked, rooms.MoreAgreed(BEN), NOW, short)
+    assert rooms.more_time(longer, short) == timedelta()
+
+
 _MOVES: tuple[rooms.Move, ...] = (
     OPENED,
     rooms.Refused(Ending.REFUSED),
@@ -194,6 +266,11 @@ _MOVES: tuple[rooms.Move, ...] = (
     rooms.Joined(BEN),
     rooms.Left(ANA),
     rooms.Left(BEN),
+    rooms.Writable(),
+    rooms.MoreAsked(ANA, timedelta(minutes=15)),
+    rooms.MoreAsked(BEN, timedelta(days=1)),
+    rooms.MoreAgreed(ANA),
+    rooms.MoreAgreed(BEN),
     rooms.Close(Ending.ASKED),
     rooms.Muted(),
     rooms.Muted(False),
@@ -222,6 +299,13 @@ def test_each_state_awaits_something_and_nothing_happens_twice(moves: list[rooms
             continue
         if isinstance(move, rooms.TimeIsUp) and record.due_at is not None:
             now = max(now, record.due_at)
+        elif record.due_at is not None and record.due_at <= now:
+            record, effects = rooms.advance(record, rooms.TimeIsUp(), now, TIMINGS)
+            orders += [
+                one for one in effects if isinstance(one, MutePeerRoom | RedactPeerRoom | PurgePeerRoom)
+            ]
+            if not rooms.allows(record, move):
+                continue
         record, effects = rooms.advance(record, move, now, TIMINGS)
         orders += [one for one in effects if isinstance(one, MutePeerRoom | RedactPeerRoom | PurgePeerRoom)]
         if record.state in (RoomState.OPEN, RoomState.READABLE, RoomState.SETTLING):

@@ -37,6 +37,22 @@ async def one_pairing(story: Story) -> None:
     await story.wait(timedelta(days=2))
 
 
+async def more_time(story: Story) -> None:
+    """Told of the end, one asks for more and both say yes; the next time the other lets it pass."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    await story.wait(timedelta(minutes=51))
+    await story.says("ana", "extend", "2")
+    await story.says("ben", "yes")
+    await story.wait(timedelta(minutes=28))
+    await story.says("ben", "extend", "1")
+    await story.wait(timedelta(minutes=10))
+
+
 async def nobody_there(story: Story) -> None:
     """A request that finds nobody, and is told so with hours."""
     await story.says("ana", "I need help", "1", "skip", "skip", "skip", "skip", "1")
@@ -87,7 +103,7 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
-_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages]
+_STORIES = [one_pairing, more_time, nobody_there, not_this_time, odd_messages]
 
 
 @pytest.mark.parametrize("tell", _STORIES)

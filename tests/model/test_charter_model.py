@@ -39,6 +39,7 @@ from tests.handlers.test_charter import assert_no_dead_air
 
 NAMES = ("ana", "ben", "cleo", "dan")
 T = TypeVar("T")
+_LENGTHS = ("15 minutes", "30 minutes", "1 hour", "2 hours", "1 day")
 
 _STOPPING = ("2", "3", "no", "rest", "withdraw", "skip", "back", "menu", "status", "what?", "help now")
 """What may be a no in answer to a question, or put one off: it makes no sound with anybody else."""
@@ -60,6 +61,7 @@ class Seen:
 
     question: tuple[str, ...] = ()
     goes_on: bool = False
+    wants_more: bool = False
     rooms: int = 0
 
 
@@ -79,8 +81,11 @@ class Reference:
             seen.question = choices
         if "This time no room opens for you two" in body or "You have stepped back" in body:
             seen.goes_on = False
+        if body.startswith(("You both said yes to", "Nothing has changed. Your room")):
+            seen.wants_more = False
         if "Your private room is open now" in body:
             seen.goes_on = False
+            seen.wants_more = False
             seen.rooms += 1
 
     def chosen(self, name: str, words: str) -> str:
@@ -140,7 +145,19 @@ class CharterModel(RuleBasedStateMachine):
                     "menu",
                     "stop",
                 ),
-                *("status", "what?", "help now", "close", "erase now", "forget me", "talk", "offer", "hello"),
+                *(
+                    "extend",
+                    "extend",
+                    "status",
+                    "what?",
+                    "help now",
+                    "close",
+                    "erase now",
+                    "forget me",
+                    "talk",
+                    "offer",
+                    "hello",
+                ),
             ]
         ),
     )
@@ -174,8 +191,19 @@ class CharterModel(RuleBasedStateMachine):
             for one in self._asked()[:1]:
                 self._writes(one, "1")
 
+    @precondition(lambda self: self._in_rooms())
+    @rule(data=st.data(), which=st.sampled_from(["1", "2", "4"]))
+    def would_like_more_time(self, data: st.DataObject, which: str) -> None:
+        """Somebody in a room asks for more time."""
+        name = data.draw(st.sampled_from(self._in_rooms()))
+        self._writes(name, "extend", after=5)
+        self._writes(name, which, after=5)
+
+    def _in_rooms(self) -> list[str]:
+        return [name for name in NAMES if any(name in people for people in self.story.rooms.values())]
+
     def _asked(self) -> list[str]:
-        consents = {"Yes, tell me more", "Go on", "Yes, open the room"}
+        consents = {"Yes, tell me more", "Go on", "Yes, open the room", "Yes, I have more time too"}
         return [name for name in NAMES if consents & set(self.reference.members[name].question)]
 
     def _writes(self, name: str, words: str, after: float = 60) -> None:
@@ -197,7 +225,8 @@ class CharterModel(RuleBasedStateMachine):
         ]
         opened = [effect for _, effect in effects if isinstance(effect, OpenPeerRoom)]
         # Promise 2: a no, a rest, putting off and stepping back make no sound with anybody else.
-        if words in _STOPPING and not chosen.startswith(("Yes", "Go on", "Look again", "Change")):
+        means = ("Yes", "Go on", "Look again", "Change", *_LENGTHS)
+        if words in _STOPPING and not chosen.startswith(means):
             assert not others, (words, chosen, others)
         # Promise 1: a room is ordered by the asker's yes alone, and for a peer who goes on.
         for effect in opened:
@@ -206,6 +235,13 @@ class CharterModel(RuleBasedStateMachine):
             assert chosen == "Yes, open the room", (words, chosen)
             assert self.reference.members[peer].goes_on
             self.consents += 1
+        # More time: only after one asked for it and the other said yes to it.
+        for told in others:
+            if "You both said yes to" in told.body:
+                assert chosen == "Yes, I have more time too", (words, chosen)
+                assert self.reference.members[self.story.name_of(told.member)].wants_more, told
+        if chosen.startswith(_LENGTHS):
+            self.reference.members[name].wants_more = True
         if chosen == "Go on":
             self.reference.members[name].goes_on = True
             assert len(others) <= 1
