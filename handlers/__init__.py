@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, extension, identity, menu, offer, privacy, request, room, talk
+from handlers import consent, extension, identity, menu, offer, parting, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal
 from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
@@ -75,6 +75,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "again": Conversation(request.show, _take_up),
     "extend": Conversation(extension.show, extension.answer),
     "more": Conversation(extension.show, extension.answer),
+    "pass": Conversation(parting.show, parting.answer),
     "held": Conversation(privacy.show, _held),
     "forget": Conversation(privacy.show, privacy.answer),
 }
@@ -126,6 +127,7 @@ COMMANDS: Mapping[str, _Command] = {
     "withdraw": _Command("command.withdraw", _withdraw),
     "close": _Command("command.close", _close),
     "extend": _Command("command.extend", extension.start),
+    "pass": _Command("command.pass", parting.pass_on),
     "erase": _Command("command.erase", room.erase_now),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),

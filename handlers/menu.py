@@ -157,7 +157,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 # Stopping
 
-_STOPPABLE = ("ask", "note", "talk", "offer", "forget", "extend", "more")
+_STOPPABLE = ("ask", "note", "talk", "offer", "forget", "extend", "more", "pass")
 """Questions that `stop` ends."""
 
 _STOPS = {

@@ -352,17 +352,26 @@ async def drop_ask(desk: Desk, ask: Ask) -> None:
         await desk.records.put(replace(ask, card="", fear="", consents=()))
 
 
-def _offer_again(desk: Desk, request: Request, why: str) -> None:
-    """The request is over; its words wait with the asker, so that it can be taken up again."""
-    draft: Draft = {
-        "why": why,
+def words_of(request: Request) -> Draft:
+    """What the asker said, so that it can be taken up again."""
+    return {
         "wish": request.wish,
         "topics": list(request.topics),
         "minutes": str(request.length.total_seconds() / 60),
         "note": request.note,
         "reporters": request.reporters,
     }
-    desk.queue(request.member, "again", draft=draft, until=desk.now + desk.timings.request_open)
+
+
+def _offer_again(desk: Desk, request: Request, why: str) -> None:
+    """The request is over; its words wait with the asker, so that it can be taken up again."""
+    offer_again(desk, request.member, words_of(request), why)
+
+
+def offer_again(desk: Desk, asker: MemberId, words: Draft, why: str) -> None:
+    """Say why with sentence `why`, and ask whether to look again; the asker is loaded in this turn."""
+    draft: Draft = {**words, "why": why}
+    desk.queue(asker, "again", draft=draft, until=desk.now + desk.timings.request_open)
 
 
 async def give_up(desk: Desk, id: RequestId, why: str) -> None:

@@ -1,8 +1,11 @@
 """The peer room as its two hear of it in their own chats: opened, closed, erased, with a receipt at the end.
 
 Guards: what the keeper reports twice happens once; a room that opened after all is erased, never orphaned;
-a reason that is one person's own is told to nobody; a request whose room came to nothing goes on.
+a reason that is one person's own is told to nobody; a request whose room came to nothing goes on; whoever
+asked is offered somebody else when the other ends it, in the same words however that one ended it.
 """
+
+from dataclasses import replace
 
 from handlers import request as requests
 from handlers.consent import WISHES
@@ -38,7 +41,10 @@ def agreed(desk: Desk, member: Member, room: PeerRoom) -> str:
     """What the two agreed on, and by which words it ends: in each one's own chat, never in the room."""
     wish = WISHES.get(room.wish)
     lines = [desk.words(member, "room.agreed", wish=desk.words(member, wish))] if wish is not None else []
-    return "\n".join((*lines, desk.words(member, "room.ways", reading=desk.timings.reading)))
+    lines.append(desk.words(member, "room.ways", reading=desk.timings.reading))
+    if member.id == room.peer:
+        lines.append(desk.words(member, "room.peer_ways"))
+    return "\n".join(lines)
 
 
 async def close(desk: Desk, member: Member) -> bool:
@@ -83,6 +89,20 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         await desk.records.put(after)
     if room.state in rooms.LIVE and (after.state not in rooms.LIVE or after.met):
         await _leave_pairing(desk, room, after, by)
+    if room.sought:
+        await _look_on(desk, room, after, by)
+
+
+async def _look_on(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId | None) -> None:
+    """The two had met. Where the peer ended it, the asker is asked, once it is closed, whether to look on."""
+    if before.state in rooms.LIVE and after.state is RoomState.CLOSING:
+        if by == before.asker or after.ending is Ending.TIME:
+            await desk.records.put(replace(after, sought={}))
+    elif before.state is RoomState.CLOSING and after.state is not RoomState.CLOSING:
+        await desk.records.put(replace(after, sought={}))
+        if await desk.member(after.asker) is not None:
+            why = "again.passed" if after.ending is Ending.PASSED else "again.ended"
+            requests.offer_again(desk, after.asker, before.sought, why)
 
 
 async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId | None) -> None:
@@ -103,6 +123,7 @@ async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: Memb
     if request is None:
         return
     if after.met:
+        await desk.records.put(replace(after, sought=requests.words_of(request)))
         await requests.end(desk, request, RequestMove.MET)
         return
     if not after.asker:

@@ -80,10 +80,14 @@ class RoomState(StrEnum):
 
 
 class Ending(StrEnum):
-    """Why a peer room closed: told to both in the same words for a person's own reasons."""
+    """Why a peer room closed: told to both in the same words for a person's own reasons.
+
+    PASSED: the peer could not go on, and wants the asker to be told so.
+    """
 
     TIME = "time"
     ASKED = "asked"
+    PASSED = "passed"
     LEFT = "left"
     FORGOTTEN = "forgotten"
     NOT_JOINED = "not_joined"

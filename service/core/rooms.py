@@ -455,7 +455,7 @@ def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
     else:
         effects = ()
     if member == record.asker:
-        record = replace(record, asker=MemberId(""), asker_matrix_id=MatrixId(""))
+        record = replace(record, asker=MemberId(""), asker_matrix_id=MatrixId(""), sought={})
     else:
         record = replace(record, peer=MemberId(""), peer_matrix_id=MatrixId(""))
     record = replace(

@@ -53,6 +53,18 @@ async def more_time(story: Story) -> None:
     await story.wait(timedelta(minutes=10))
 
 
+async def passed_on(story: Story) -> None:
+    """A peer cannot go on, and the asker looks for somebody else with the same words."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes", "what do you hold")
+    await story.says("ben", "pass on", "1")
+    await story.says("ana", "1")
+
+
 async def nobody_there(story: Story) -> None:
     """A request that finds nobody, and is told so with hours."""
     await story.says("ana", "I need help", "1", "skip", "skip", "skip", "skip", "1")
@@ -103,7 +115,7 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
-_STORIES = [one_pairing, more_time, nobody_there, not_this_time, odd_messages]
+_STORIES = [one_pairing, more_time, passed_on, nobody_there, not_this_time, odd_messages]
 
 
 @pytest.mark.parametrize("tell", _STORIES)

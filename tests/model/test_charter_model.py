@@ -147,7 +147,7 @@ class CharterModel(RuleBasedStateMachine):
                 ),
                 *(
                     "extend",
-                    "extend",
+                    "pass on",
                     "status",
                     "what?",
                     "help now",
@@ -361,6 +361,8 @@ class CharterModel(RuleBasedStateMachine):
         standing = {request.id for request in self.story.records.all(Request)}
         for pairing in self.story.records.all(Pairing):
             assert pairing.request in standing or not pairing.card, pairing
+        for room in self.story.records.all(PeerRoom):
+            assert not room.sought or room.state.value in ("open", "closing"), room
 
     def teardown(self) -> None:
         """Promises 3 and 6: left alone, everything ends; each room was muted, emptied and purged."""
