@@ -76,6 +76,9 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "extend": Conversation(extension.show, extension.answer),
     "more": Conversation(extension.show, extension.answer),
     "pass": Conversation(parting.show, parting.answer),
+    "apart": Conversation(parting.show, parting.answer),
+    "left": Conversation(parting.show, parting.answer),
+    "absent": Conversation(parting.show, parting.answer),
     "held": Conversation(privacy.show, _held),
     "forget": Conversation(privacy.show, privacy.answer),
 }
@@ -128,6 +131,7 @@ COMMANDS: Mapping[str, _Command] = {
     "close": _Command("command.close", _close),
     "extend": _Command("command.extend", extension.start),
     "pass": _Command("command.pass", parting.pass_on),
+    "return": _Command("command.return", parting.come_back),
     "erase": _Command("command.erase", room.erase_now),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),

@@ -20,12 +20,12 @@ _SKIP = frozenset({"skip"})
 
 async def start(desk: Desk, member: Member) -> None:
     """Ask how much more time they would like; where the other has asked already, whether they would too."""
-    found = await peer_rooms.of(desk, member.id, RoomState.OPENING, RoomState.OPEN)
+    found = await peer_rooms.of(desk, member.id, *rooms.LIVE)
     if not found:
         desk.say(member.id, "room.nothing_to_close", notice=False)
         return
     room = found[0]
-    if not room.met:
+    if not room.met or room.state is not RoomState.OPEN:
         desk.say(member.id, "extend.not_yet", notice=False)
     elif _asks_other(desk, member, room):
         desk.put_behind(member.id)

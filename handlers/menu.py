@@ -150,6 +150,8 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
             return desk.words(member, "status.opening")
         case RoomState.OPEN:
             return desk.words(member, "status.room", ends=peer_room.ends_at)
+        case RoomState.APART:
+            return desk.words(member, "status.apart", ends=peer_room.ends_at)
         case RoomState.READABLE:
             return desk.words(member, "status.readable", until=peer_room.due_at)
     return desk.words(member, "status.erasing")

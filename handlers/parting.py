@@ -1,13 +1,15 @@
-"""When one of the two cannot go on, or is not there: what the other hears, and may choose.
+"""When one of the two cannot go on, leaves, or never comes: what each hears, and may choose.
 
-Guards: a peer may stop at any time, and nothing is said of it but what they chose to have said; whoever asked
-for company is offered somebody else, with the same words.
+Guards: a peer may stop at any time, and nothing is said of it but what they chose to have said; whoever left
+comes back only at their own word; whoever stays waits, looks for somebody else or closes, and a silence has
+an hour that was said; whoever asked for company keeps the words of their request for somebody else.
 """
 
+from handlers import request as requests
 from handlers import room as peer_rooms
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Member, PeerRoom, Prompt
-from schema.states import Ending
+from schema.states import Ending, RoomState
 from service.core import rooms
 
 _SKIP = frozenset({"skip"})
@@ -17,6 +19,10 @@ _PASS = (
     Choice("silent", "choice.pass_silent"),
     Choice("no", "choice.pass_no"),
 )
+_WAIT = Choice("wait", "choice.part_wait")
+_BACK = Choice("back", "choice.part_back")
+_ELSE = Choice("else", "choice.part_else")
+_CLOSE = Choice("close", "choice.part_close")
 
 
 async def pass_on(desk: Desk, member: Member) -> None:
@@ -32,22 +38,84 @@ async def pass_on(desk: Desk, member: Member) -> None:
         desk.say(member.id, "room.nothing_to_close", notice=False)
 
 
+async def come_back(desk: Desk, member: Member) -> None:
+    """Invite whoever left again, where there is a room to go back to."""
+    for room in await peer_rooms.of(desk, member.id, RoomState.APART):
+        if member.id not in room.joined:
+            await _invite_back(desk, member, room)
+            return
+    desk.say(member.id, "left.nowhere", notice=False)
+
+
+async def _invite_back(desk: Desk, member: Member, room: PeerRoom) -> None:
+    await peer_rooms.advance(desk, room, rooms.ComeBack(member.id))
+    desk.say(member.id, "left.invited", ends=room.ends_at)
+
+
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
-    """The question of a parting; None where the room is over by now."""
+    """The question of a parting; None where it is not one any more."""
     room = await desk.records.get(PeerRoom, prompt.subject)
     if room is None or room.state not in rooms.LIVE:
         return None
-    return Question(desk.words(member, "pass.question"), _PASS, binding=True, also=_SKIP)
+    if prompt.kind == "pass":
+        return Question(desk.words(member, "pass.question"), _PASS, binding=True, also=_SKIP)
+    here = member.id in room.joined
+    asker = member.id == room.asker
+    match prompt.kind:
+        case "apart" if room.state is RoomState.APART and here:
+            text, first = desk.words(member, "apart.question", ends=room.ends_at), _WAIT
+        case "left" if room.state is RoomState.APART and not here:
+            text, first = desk.words(member, "left.question", ends=room.ends_at), _BACK
+        case "absent" if room.choosing and here:
+            key = "absent.question" if asker else "absent.question_peer"
+            text, first = desk.words(member, key, until=room.due_at), _WAIT
+        case _:
+            return None
+    choices = (first, _ELSE, _CLOSE) if asker else (first, _CLOSE)
+    quiet = prompt.kind == "left"
+    return Question(text, choices, binding=True, also=_SKIP, until=prompt.until, terms=text, quiet=quiet)
 
 
 async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
-    """Do what was chosen, unless the room is over by now."""
+    """Do what was chosen, unless the room has moved on by now."""
     room = await desk.records.get(PeerRoom, prompt.subject)
     if room is None or room.state not in rooms.LIVE:
         desk.say(member.id, "stop.over")
-    elif reply.name in ("tell", "silent"):
-        ending = Ending.PASSED if reply.name == "tell" else Ending.ASKED
-        desk.say(member.id, "pass.closing")
-        await peer_rooms.advance(desk, room, rooms.Close(ending), by=member.id)
-    else:
-        desk.say(member.id, "stop.kept")
+        return
+    match reply.name:
+        case "tell" | "silent":
+            desk.say(member.id, "pass.closing")
+            ending = Ending.PASSED if reply.name == "tell" else Ending.ASKED
+            await peer_rooms.advance(desk, room, rooms.Close(ending), by=member.id)
+        case "back":
+            await _invite_back(desk, member, room)
+        case "else":
+            await _someone_else(desk, member, prompt, room)
+        case "close":
+            desk.say(member.id, "room.closing")
+            await peer_rooms.advance(desk, room, rooms.Close(Ending.ASKED), by=member.id)
+        case "wait" if prompt.kind == "absent":
+            await _wait(desk, member, room)
+        case _:
+            kept = prompt.kind == "pass" or reply.name == "skip"
+            desk.say(member.id, "stop.kept" if kept else "apart.waits", ends=room.ends_at)
+
+
+async def _wait(desk: Desk, member: Member, room: PeerRoom) -> None:
+    await peer_rooms.advance(desk, room, rooms.Wait(member.id))
+    waits = await desk.records.get(PeerRoom, room.id)
+    if waits is not None and waits.due_at is not None:
+        last = waits.due_at >= waits.ends_at
+        desk.say(member.id, "absent.waits_to_the_end" if last else "absent.waits", until=waits.due_at)
+
+
+async def _someone_else(desk: Desk, member: Member, prompt: Prompt, room: PeerRoom) -> None:
+    """The room closes. A request that has not ended goes on; one whose words the room holds begins anew."""
+    desk.say(member.id, "room.closing")
+    if not room.met:
+        await peer_rooms.advance(desk, room, rooms.Close(Ending.NOT_JOINED))
+        return
+    await peer_rooms.advance(desk, room, rooms.Close(Ending.ASKED), by=member.id)
+    if room.sought and await requests.of(desk, member.id) is None:
+        await peer_rooms.rest_peer(desk, room)
+        await requests.begin(desk, member, room.sought, desk.given(prompt))

@@ -6,11 +6,13 @@ asked is offered somebody else when the other ends it, in the same words however
 """
 
 from dataclasses import replace
+from datetime import timedelta
 
 from handlers import request as requests
 from handlers.consent import WISHES
 from handlers.desk import Desk
 from schema.effects import (
+    Effect,
     EmptyPeerRoom,
     LetWrite,
     MutePeerRoom,
@@ -20,10 +22,13 @@ from schema.effects import (
 )
 from schema.events import Delivered, NotDelivered, PeerMembership
 from schema.ids import MemberId
-from schema.records import Member, Pairing, PeerRoom, Request
+from schema.records import Member, Offer, Pairing, PeerRoom, Request
 from schema.states import Ending, PairingState, RoomState
 from service.core import rooms
 from service.core.pairing import PairingMove, RequestMove, advance_pairing
+
+_REST = timedelta(hours=12)
+"""How long a peer is asked nothing after a room whose asker may look on."""
 
 _OF_ROOMS = (OpenPeerRoom, LetWrite, MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom)
 
@@ -89,18 +94,45 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         await desk.records.put(after)
     if room.state in rooms.LIVE and (after.state not in rooms.LIVE or after.met):
         await _leave_pairing(desk, room, after, by)
+    await _ask_whoever_stays(desk, room, after)
     if room.sought:
         await _look_on(desk, room, after, by)
+
+
+async def _ask_whoever_stays(desk: Desk, before: PeerRoom, after: PeerRoom) -> None:
+    """One left, or has not come: the other may choose; and what was asked is over when that is."""
+    over = before.state in rooms.LIVE and after.state not in rooms.LIVE
+    if over or (before.state is RoomState.APART and after.state is RoomState.OPEN):
+        for one in rooms.people(after):
+            if (member := await desk.member(one)) is not None:
+                desk.drop(member, after.id)
+    if before.choosing and not after.choosing and not over:
+        for one in after.joined:
+            if (member := await desk.member(one)) is not None:
+                desk.drop(member, after.id)
+    if before.state is RoomState.OPEN and after.state is RoomState.APART:
+        for one in rooms.people(after):
+            if await desk.member(one) is not None:
+                kind = "apart" if one in after.joined else "left"
+                desk.queue(one, kind, subject=after.id, until=after.ends_at)
+    if after.choosing and not before.choosing:
+        for one in after.joined:
+            if await desk.member(one) is not None:
+                desk.queue(one, "absent", subject=after.id, until=after.due_at)
 
 
 async def _look_on(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId | None) -> None:
     """The two had met. Where the peer ended it, the asker is asked, once it is closed, whether to look on."""
     if before.state in rooms.LIVE and after.state is RoomState.CLOSING:
-        if by == before.asker or after.ending is Ending.TIME:
+        had_it = after.ending is Ending.TIME and not (
+            before.state is RoomState.APART and before.asker in before.joined
+        )
+        if by == before.asker or had_it:
             await desk.records.put(replace(after, sought={}))
     elif before.state is RoomState.CLOSING and after.state is not RoomState.CLOSING:
         await desk.records.put(replace(after, sought={}))
         if await desk.member(after.asker) is not None:
+            await rest_peer(desk, after)
             why = "again.passed" if after.ending is Ending.PASSED else "again.ended"
             requests.offer_again(desk, after.asker, before.sought, why)
 
@@ -139,10 +171,19 @@ async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: Memb
         case Ending.REFUSED:
             await _tell_peer(desk, after, "room.failed_peer")
             await requests.resume(desk, request.id, "room.failed_go_on")
+        case Ending.NOT_JOINED if request.member in after.ever_joined:
+            await requests.resume(desk, request.id, "absent.go_on")
         case Ending.NOT_JOINED | Ending.TIME if request.member not in after.ever_joined:
             await requests.give_up(desk, request.id, "again.not_joined")
         case _:
             await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
+
+
+async def rest_peer(desk: Desk, room: PeerRoom) -> None:
+    """Ask the room's peer nothing for a while: not of the same request, which its asker may take up again."""
+    until = desk.now + _REST
+    for offer in await desk.records.find(Offer, member=room.peer):
+        await desk.records.put(replace(offer, rest_until=max(until, offer.rest_until or until)))
 
 
 async def _tell_peer(desk: Desk, room: PeerRoom, key: str) -> None:
@@ -172,7 +213,7 @@ async def delivered(desk: Desk, event: Delivered) -> None:
     if isinstance(effect, OpenPeerRoom):
         await _opened(desk, room, effect, event)
         return
-    if room is None or room.room != effect.room:
+    if room is None or room.room != effect.room or _is_old(effect, room):
         return
     match effect:
         case LetWrite():
@@ -186,6 +227,11 @@ async def delivered(desk: Desk, event: Delivered) -> None:
                 await advance(desk, room, rooms.Emptied(event.detail != "partly"))
         case PurgePeerRoom():
             await advance(desk, room, rooms.Purged(event.detail or "asked"))
+
+
+def _is_old(effect: Effect, room: PeerRoom) -> bool:
+    """Whether who may write has been changed again since."""
+    return isinstance(effect, LetWrite | MutePeerRoom) and effect.change != room.changes
 
 
 async def _opened(desk: Desk, record: PeerRoom | None, effect: OpenPeerRoom, event: Delivered) -> None:
@@ -213,6 +259,8 @@ async def not_delivered(desk: Desk, event: NotDelivered) -> None:
         return
     room = await desk.records.get(PeerRoom, effect.pairing)
     if room is None or (not isinstance(effect, OpenPeerRoom) and room.room != effect.room):
+        return
+    if _is_old(effect, room):
         return
     match effect:
         case OpenPeerRoom():

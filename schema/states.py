@@ -65,10 +65,14 @@ class PairingState(StrEnum):
 
 
 class RoomState(StrEnum):
-    """A peer room, from both consents to its erasure; each state awaits one thing."""
+    """A peer room, from both consents to its erasure; each state awaits one thing.
+
+    APART: one of the two left, and may come back; nobody can write meanwhile.
+    """
 
     OPENING = "opening"
     OPEN = "open"
+    APART = "apart"
     CLOSING = "closing"
     READABLE = "readable"
     REDACTING = "redacting"

@@ -1,6 +1,7 @@
 """How a peer room opens, closes and is erased, step by step, each step awaiting one thing.
 
-Guards: read-only at once, for whatever reason it ends; both can read it for the community's time, or until
+Guards: read-only at once, for whatever reason it ends, and while one of the two is out, so that nobody writes
+what the other could never read; both can read it for the community's time, or until
 both ask; then contents are redacted while people are still in it, people are removed, and the room is purged
 after a wait, since a purge that comes too soon leaves stuck rooms on phones. A step that the homeserver
 refuses is said in the receipt and holds nothing up. A reason that is one person's own is told to nobody.
@@ -81,6 +82,20 @@ class Writable:
 
 
 @dataclass(frozen=True)
+class ComeBack:
+    """Whoever left asks to be invited again."""
+
+    member: MemberId
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Whoever is there waits longer for the one who has not come in."""
+
+    member: MemberId
+
+
+@dataclass(frozen=True)
 class MoreAsked:
     """One of the two would like `length` more."""
 
@@ -156,6 +171,8 @@ Move = (
     | Left
     | Early
     | Writable
+    | ComeBack
+    | Wait
     | MoreAsked
     | MoreAgreed
     | Close
@@ -170,7 +187,8 @@ Move = (
 
 MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
     RoomState.OPENING: frozenset({Opened, Refused, Early, Close, Forget, TimeIsUp}),
-    RoomState.OPEN: frozenset({Joined, Left, Writable, MoreAsked, MoreAgreed, Close, Forget, TimeIsUp}),
+    RoomState.OPEN: frozenset({Joined, Left, Writable, Wait, MoreAsked, MoreAgreed, Close, Forget, TimeIsUp}),
+    RoomState.APART: frozenset({Joined, Left, Muted, ComeBack, Close, Forget, TimeIsUp}),
     RoomState.CLOSING: frozenset({Opened, Refused, Joined, Left, Muted, Forget}),
     RoomState.READABLE: frozenset({Joined, Left, EraseNow, Forget, TimeIsUp}),
     RoomState.REDACTING: frozenset({Joined, Left, Redacted, Forget}),
@@ -186,8 +204,8 @@ WORTH_A_WORD = timedelta(seconds=2)
 """How long the last yes may go unanswered while the room opens. Sooner, the room itself is the answer, and a
 word would compete with it for the homeserver."""
 
-LIVE = (RoomState.OPENING, RoomState.OPEN)
-"""The two are together, or about to be."""
+LIVE = (RoomState.OPENING, RoomState.OPEN, RoomState.APART)
+"""The two are together, or may still be."""
 
 
 def allows(record: PeerRoom, move: Move) -> bool:
@@ -202,7 +220,11 @@ def allows(record: PeerRoom, move: Move) -> bool:
         case Muted():
             return record.room is not None
         case Writable():
-            return all_came(record) and not record.met
+            return all_came(record) and not (record.met and move.done)
+        case ComeBack(member):
+            return member in people(record) and member not in record.joined
+        case Wait(member):
+            return record.choosing and member in record.joined
         case MoreAsked(member):
             return record.met and record.more is None and member not in record.asked_more
         case MoreAgreed(member):
@@ -286,12 +308,19 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             here = record.joined if member in record.joined else (*record.joined, member)
             ever = record.ever_joined if member in record.ever_joined else (*record.ever_joined, member)
             met = replace(record, joined=here, ever_joined=ever)
+            if met.state is RoomState.APART and set(people(met)) <= set(here):
+                return _back(met, now, timings)
             if met.state is RoomState.OPEN and all_came(met) and not all_came(record):
-                return _with_hours(met, now, timings), (LetWrite(met.id, _room(met)),)
+                both = replace(met, changes=met.changes + 1, choosing=False)
+                return _with_hours(both, now, timings), (LetWrite(both.id, _room(both), both.changes),)
             return met, ()
         case Left(member):
             left = replace(record, joined=tuple(one for one in record.joined if one != member))
             if record.state is RoomState.OPEN:
+                if not record.met or not left.joined:
+                    return _close(left, Ending.LEFT)
+                return _apart(left) if member in record.joined else (left, ())
+            if record.state is RoomState.APART and not left.joined:
                 return _close(left, Ending.LEFT)
             if record.state is RoomState.READABLE and not left.joined:
                 return _redact(left)
@@ -300,6 +329,10 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             return replace(record, early=(*record.early, (room, member, membership))), ()
         case Writable(done):
             return (replace(record, met=True), ()) if done else _close(record, Ending.REFUSED)
+        case ComeBack(member):
+            return record, (InviteAgain(record.id, _room(record), _matrix_id(record, member)),)
+        case Wait():
+            return replace(record, choosing=False, due_at=_patience(record, now, timings)), ()
         case MoreAsked(member, length):
             if not timedelta() < length <= more_time(record, timings) or now >= record.ends_at:
                 raise IllegalMove("peer room", record.state, "more time than there is")
@@ -311,6 +344,9 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
         case Close(ending):
             return _close(record, ending)
         case Muted(done):
+            if record.state is RoomState.APART:
+                # Where they could still write, words could go unread: then it is over.
+                return (record, ()) if done else _close(record, Ending.LEFT)
             return _muted(record, done, now, timings)
         case EraseNow(member):
             wants = record.erase_now if member in record.erase_now else (*record.erase_now, member)
@@ -423,14 +459,45 @@ def _close(record: PeerRoom, ending: Ending) -> tuple[PeerRoom, Step]:
     closing = replace(record, state=RoomState.CLOSING, due_at=None, ending=ending, warn_at=None, more=None)
     if record.room is None:
         return closing, ()
-    return closing, (MutePeerRoom(record.id, record.room),)
+    closing = replace(closing, changes=record.changes + 1, choosing=False)
+    return closing, (MutePeerRoom(record.id, record.room, closing.changes),)
+
+
+def _apart(record: PeerRoom) -> tuple[PeerRoom, Step]:
+    """One of the two went out. What the other wrote now could never be read by them, so nobody can write."""
+    apart = replace(
+        record,
+        state=RoomState.APART,
+        due_at=record.ends_at,
+        warn_at=None,
+        more=None,
+        changes=record.changes + 1,
+    )
+    return apart, (MutePeerRoom(record.id, _room(record), apart.changes),)
+
+
+def _back(record: PeerRoom, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+    """Both are in it again, and may write. That it ends soon is said with it, so not once more."""
+    both = replace(record, state=RoomState.OPEN, changes=record.changes + 1)
+    both = _with_hours(both, now, timings)
+    if now >= both.ends_at - timings.warning:
+        both = replace(both, warn_at=None, due_at=both.ends_at)
+    tells = tuple(Tell(one, "room.back", (("ends", both.ends_at),)) for one in people(both))
+    return both, (LetWrite(both.id, _room(both), both.changes), *tells)
+
+
+def _patience(record: PeerRoom, now: datetime, timings: Timings) -> datetime:
+    """Until when to wait for somebody who has not come in: `join`, or half of what is left, or to the end."""
+    pause = min(timings.join, (record.ends_at - now) / 2)
+    return now + pause if pause >= timings.join / 8 else record.ends_at
 
 
 def _muted(record: PeerRoom, done: bool, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
     closed = replace(record, ends_at=now, done=() if done else ("not_muted",))
-    if not done or len(record.ever_joined) < 2 or record.ending is Ending.REFUSED:
-        # Without a mute only removing people keeps the promise that it is over; and where one of them never
-        # came, or nobody was let write, there are no two whose words could vanish.
+    unwritten = len(record.ever_joined) < 2 or (record.ending is Ending.REFUSED and not record.met)
+    if not done or unwritten or not record.joined:
+        # Without a mute only removing people keeps the promise that it is over; where one of them never came,
+        # or nobody was let write, there are no two whose words could vanish; and where both left, no reader.
         after, effects = _redact(closed)
         key = "room.closed_unread"
         tells = tuple(Tell(one, key, (("settle", now + timings.settle),)) for one in people(closed))
@@ -438,7 +505,9 @@ def _muted(record: PeerRoom, done: bool, now: datetime, timings: Timings) -> tup
     readable = replace(closed, state=RoomState.READABLE, due_at=now + timings.reading)
     key = "room.closed_time" if record.ending is Ending.TIME else "room.closed"
     values = (("until", now + timings.reading),)
-    return readable, tuple(Tell(one, key, values) for one in people(readable))
+    return readable, tuple(
+        Tell(one, key if one in readable.joined else "room.closed_away", values) for one in people(readable)
+    )
 
 
 def _redact(record: PeerRoom) -> tuple[PeerRoom, Step]:
@@ -485,11 +554,14 @@ def _time_is_up(record: PeerRoom, now: datetime, timings: Timings) -> tuple[Peer
         return _close(record, Ending.TIME)
     if all_came(record):
         return _between(record, now, timings)
+    until = _patience(record, now, timings)
     if record.reminded:
+        if record.joined and not record.choosing:
+            # Whoever is there is asked, by the handler; their silence is the end of it.
+            return replace(record, choosing=True, due_at=until), ()
         return _close(record, Ending.NOT_JOINED)
-    closes = min(record.ends_at, now + timings.join)
-    waits = replace(record, reminded=True, due_at=closes)
+    waits = replace(record, reminded=True, due_at=until)
     missing = [one for one in people(record) if one not in record.ever_joined]
     again = tuple(InviteAgain(record.id, _room(record), _matrix_id(record, one)) for one in missing)
-    remind = tuple(Tell(one, "room.reminder", (("until", closes),)) for one in missing)
+    remind = tuple(Tell(one, "room.reminder", (("until", until),)) for one in missing)
     return waits, (*again, *remind)

@@ -65,6 +65,43 @@ async def passed_on(story: Story) -> None:
     await story.says("ana", "1")
 
 
+async def one_leaves(story: Story) -> None:
+    """A peer leaves by mistake and comes back; then for good, and the asker looks for somebody else."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    room = story.the_room().room
+    assert room is not None
+    await story.leaves("ben", room)
+    await story.says("ana", "1")
+    await story.says("ben", "come back")
+    await story.joins("ben", room)
+    await story.wait(timedelta(minutes=5))
+    await story.leaves("ben", room)
+    await story.says("ana", "2")
+
+
+async def never_comes(story: Story) -> None:
+    """A peer never comes in: one reminder to them, a choice to the asker, and back to finding."""
+    story.arrive = False
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    room = story.the_room().room
+    assert room is not None
+    await story.joins("ana", room)
+    await story.wait(timedelta(minutes=31))
+    await story.says("ana", "wait")
+    await story.wait(timedelta(minutes=15))
+    await story.says("ana", "2")
+
+
 async def nobody_there(story: Story) -> None:
     """A request that finds nobody, and is told so with hours."""
     await story.says("ana", "I need help", "1", "skip", "skip", "skip", "skip", "1")
@@ -115,7 +152,16 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
-_STORIES = [one_pairing, more_time, passed_on, nobody_there, not_this_time, odd_messages]
+_STORIES = [
+    one_pairing,
+    more_time,
+    passed_on,
+    one_leaves,
+    never_comes,
+    nobody_there,
+    not_this_time,
+    odd_messages,
+]
 
 
 @pytest.mark.parametrize("tell", _STORIES)

@@ -21,6 +21,13 @@ async def _cannot_write(person: Person, room: str) -> None:
     assert refused.value.errcode == "M_FORBIDDEN"
 
 
+async def _muted(person: Person, room: str) -> None:
+    """Wait until the person's app sees that nobody may write."""
+    await person.member.sees_state(
+        room, "m.room.power_levels", where=lambda levels: levels.get("events_default", 0) == 100
+    )
+
+
 class _Reader:
     """Another device of a person, that reads what the homeserver still has."""
 
@@ -91,12 +98,33 @@ async def test_a_receipt_without_the_means_to_purge(brief: Instance, people: Peo
     assert not await is_gone(brief.homeserver, room)
 
 
-async def test_leaving_ends_it(calm: Instance, people: People) -> None:
-    """When the peer leaves, the asker can write no more, and both erase it sooner by asking."""
+async def test_while_one_is_out_nobody_writes_and_who_comes_back_reads_on(
+    calm: Instance, people: People
+) -> None:
+    """The peer leaves by mistake and comes back: each word that is written is read. Then they leave for good.
+
+    While one is out the homeserver takes no word; the keeper lets them write when both are in again.
+    """
     asker, peer = await people(calm, 2)
     await peer.offers()
     room = await meet(asker, peer)
     await peer.member.leave(room)
+    await asker.hears("apart.question")
+    await peer.hears("left.question")
+    await _muted(asker, room)
+    await _cannot_write(asker, room)
+    await peer.writes(story.words_of("command.return"))
+    await peer.hears("left.invited")
+    invite = await peer.member.invited()
+    assert invite.room == room
+    await _cannot_write(asker, room)
+    await peer.member.join(room)
+    for person in (asker, peer):
+        await person.hears("room.back")
+    await story.talk_to_each_other(room, asker.member, peer.member, [("You are back.", "By mistake.")])
+    await peer.member.leave(room)
+    chosen = await asker.hears("apart.question")
+    await story.chooses(asker.member, asker.chat, chosen, "choice.part_close")
     await asker.hears("room.closed")
     await _cannot_write(asker, room)
     await asker.hears("receipt.intro")

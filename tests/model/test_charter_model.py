@@ -24,6 +24,8 @@ from hypothesis.stateful import (
 from schema.effects import (
     Effect,
     EmptyPeerRoom,
+    InviteAgain,
+    LetWrite,
     MutePeerRoom,
     OpenPeerRoom,
     PurgePeerRoom,
@@ -33,6 +35,7 @@ from schema.effects import (
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
 from schema.ids import EventId
 from schema.records import Member, Pairing, PeerRoom, Request
+from service.core import rooms
 from tests.handlers.records import TABLES
 from tests.handlers.story import COMMUNITY, Line, Story
 from tests.handlers.test_charter import assert_no_dead_air
@@ -111,6 +114,7 @@ class CharterModel(RuleBasedStateMachine):
         self.delivered: list[Event] = []
         self.matched: dict[str, str] = {}
         self.consents = 0
+        self.stale = False
 
     @initialize()
     def everybody_comes(self) -> None:
@@ -148,6 +152,7 @@ class CharterModel(RuleBasedStateMachine):
                 *(
                     "extend",
                     "pass on",
+                    "come back",
                     "status",
                     "what?",
                     "help now",
@@ -295,6 +300,7 @@ class CharterModel(RuleBasedStateMachine):
         outcome = data.draw(st.sampled_from(self.delivered))
         rows = dict(self.story.records.rows)
         run(self.story.event(outcome))
+        self.stale = self.stale or isinstance(outcome, PeerMembership)
         if isinstance(outcome, PeerMembership) and self.story.records.rows != rows:
             # A stale report of who is where is not to be told from a new one.
             return
@@ -323,6 +329,23 @@ class CharterModel(RuleBasedStateMachine):
         run(self.story.event(PeerMembership(EventId("$"), room, self.story.address(name), "leave")))
         self._look()
 
+    @precondition(lambda self: any(self.story.rooms.values()))
+    @rule(data=st.data())
+    def somebody_comes_in(self, data: st.DataObject) -> None:
+        """Whoever has an invitation to a room takes it up."""
+        found = [
+            (room, self.story.name_of(effect.member))
+            for _, effect in self.story.effects
+            if isinstance(effect, InviteAgain)
+            for room in [effect.room]
+            if self.story.rooms.get(room) and self.story.name_of(effect.member) not in self.story.rooms[room]
+        ]
+        if found:
+            room, name = data.draw(st.sampled_from(found))
+            self.story.rooms[room].add(name)
+            run(self.story.event(PeerMembership(EventId("$"), room, self.story.address(name), "join")))
+            self._look()
+
     # What must hold
 
     def _look(self) -> None:
@@ -349,11 +372,23 @@ class CharterModel(RuleBasedStateMachine):
         """A member has one request; a request has one pairing and one room at a time."""
         askers = [request.member for request in self.story.records.all(Request)]
         assert len(askers) == len(set(askers))
-        live = [room for room in self.story.records.all(PeerRoom) if room.state.value in ("opening", "open")]
+        live = [room for room in self.story.records.all(PeerRoom) if room.state in rooms.LIVE]
         people = [one for room in live for one in (room.asker, room.peer)]
         assert len(people) == len(set(people))
         for room in self.story.records.all(PeerRoom):
             assert self.matched.setdefault(room.id, room.request) == room.request
+
+    @invariant()
+    def nobody_writes_what_the_other_could_never_read(self) -> None:
+        """Promise 6: people may write only while both are in, or one of them is being forgotten."""
+        for room, people in self.story.rooms.items():
+            orders = [
+                one
+                for _, one in self.story.effects
+                if isinstance(one, LetWrite | MutePeerRoom) and one.room == room
+            ]
+            if orders and isinstance(orders[-1], LetWrite) and not self.stale:
+                assert len(people) == 2, "one of two could write alone"
 
     @invariant()
     def a_note_is_not_kept_longer_than_its_request(self) -> None:
@@ -362,7 +397,7 @@ class CharterModel(RuleBasedStateMachine):
         for pairing in self.story.records.all(Pairing):
             assert pairing.request in standing or not pairing.card, pairing
         for room in self.story.records.all(PeerRoom):
-            assert not room.sought or room.state.value in ("open", "closing"), room
+            assert not room.sought or room.state.value in ("open", "apart", "closing"), room
 
     def teardown(self) -> None:
         """Promises 3 and 6: left alone, everything ends; each room was muted, emptied and purged."""
