@@ -8,7 +8,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, extension, identity, menu, offer, parting, privacy, request, room, talk
+from handlers import (
+    backup,
+    consent,
+    extension,
+    identity,
+    menu,
+    offer,
+    parting,
+    privacy,
+    request,
+    room,
+    talk,
+    which,
+)
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal
 from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
@@ -75,6 +88,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "again": Conversation(request.show, _take_up),
     "extend": Conversation(extension.show, extension.answer),
     "more": Conversation(extension.show, extension.answer),
+    "which": Conversation(which.show, which.answer),
+    "backup": Conversation(backup.show, backup.answer),
     "pass": Conversation(parting.show, parting.answer),
     "apart": Conversation(parting.show, parting.answer),
     "left": Conversation(parting.show, parting.answer),
@@ -97,11 +112,6 @@ async def _withdraw(desk: Desk, member: Member) -> None:
         desk.say(member.id, "offer.none", notice=False)
     else:
         await offer.withdraw(desk, member)
-
-
-async def _close(desk: Desk, member: Member) -> None:
-    if not await room.close(desk, member):
-        desk.say(member.id, "room.nothing_to_close", notice=False)
 
 
 @dataclass(frozen=True)
@@ -128,8 +138,9 @@ COMMANDS: Mapping[str, _Command] = {
     "offer": _Command("command.offer", offer.start),
     "rest": _Command("command.rest", _rest),
     "withdraw": _Command("command.withdraw", _withdraw),
-    "close": _Command("command.close", _close),
-    "extend": _Command("command.extend", extension.start),
+    "close": _Command("command.close", which.close),
+    "extend": _Command("command.extend", which.extend),
+    "backup": _Command("command.backup", backup.start),
     "pass": _Command("command.pass", parting.pass_on),
     "return": _Command("command.return", parting.come_back),
     "erase": _Command("command.erase", room.erase_now),

@@ -41,8 +41,9 @@ WISHES = {
     "ideas": "wish.ideas",
     "company": "wish.company",
     "unsure": "wish.unsure",
+    "backup": "wish.backup",
 }
-"""What would help, and what it is called."""
+"""What would help, and what it is called; "backup" is asked for from inside a room alone."""
 
 FEARS = {
     "nobody": "fear.nobody",

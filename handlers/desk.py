@@ -67,7 +67,7 @@ class Reply:
 PASSING = frozenset({"menu", "held", "again", "offered", "more"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
-_NOT_KEPT = PASSING | {"stop", "forget", "extend", "pass"}
+_NOT_KEPT = PASSING | {"stop", "forget", "extend", "pass", "backup", "which"}
 """Questions that are not come back to: one word brings them anew."""
 
 _TOGETHER = 5

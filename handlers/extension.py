@@ -18,13 +18,8 @@ _DAY = timedelta(days=1)
 _SKIP = frozenset({"skip"})
 
 
-async def start(desk: Desk, member: Member) -> None:
+async def start(desk: Desk, member: Member, room: PeerRoom) -> None:
     """Ask how much more time they would like; where the other has asked already, whether they would too."""
-    found = await peer_rooms.of(desk, member.id, *rooms.LIVE)
-    if not found:
-        desk.say(member.id, "room.nothing_to_close", notice=False)
-        return
-    room = found[0]
     if not room.met or room.state is not RoomState.OPEN:
         desk.say(member.id, "extend.not_yet", notice=False)
     elif _asks_other(desk, member, room):
@@ -113,7 +108,7 @@ async def _ask_other(desk: Desk, member: Member, room: PeerRoom, length: timedel
     move = rooms.MoreAsked(member.id, length)
     if not rooms.allows(room, move) or length not in _lengths(desk, room) or desk.now >= room.ends_at:
         # The other asked a moment before, or the room has its new end by now.
-        await start(desk, member)
+        await start(desk, member, room)
         return
     await peer_rooms.advance(desk, room, move)
     asked = await desk.records.get(PeerRoom, room.id)

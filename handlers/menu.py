@@ -6,7 +6,7 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, room
+from handlers import consent, room, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -137,7 +137,15 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
         until = await requests.promised_until(desk, ask)
         lines.append(desk.words(member, "status.promised", until=until) if until else "")
-    lines += [_of_room(desk, member, one) for one in await room.of(desk, member.id, *RoomState)]
+    of_member = await room.of(desk, member.id, *RoomState)
+    two = sum(one.state in rooms.LIVE for one in of_member) > 1
+    for one in of_member:
+        line = _of_room(desk, member, one)
+        if two and one.state in rooms.LIVE:
+            # Their own, and the one in which they keep somebody company.
+            key = "choice.room_as_peer" if one.peer == member.id else "choice.room_as_asker"
+            line = f"{desk.words(member, key)}: {line}"
+        lines.append(line)
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(offers.describe(desk, member, offer))
@@ -159,7 +167,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 # Stopping
 
-_STOPPABLE = ("ask", "note", "talk", "offer", "forget", "extend", "more", "pass")
+_STOPPABLE = ("ask", "note", "talk", "offer", "forget", "extend", "more", "pass", "backup", "which")
 """Questions that `stop` ends."""
 
 _STOPS = {
@@ -188,7 +196,8 @@ async def _stoppable(desk: Desk, member: Member) -> list[str]:
     in_room = await room.of(desk, member.id, *rooms.LIVE)
     if in_room:
         found.append("room")
-    elif await requests.of(desk, member.id) is not None:
+    request = await requests.of(desk, member.id)
+    if request is not None and not (in_room and request.state is RequestState.TOGETHER):
         found.append("request")
     if not in_room and await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
         found.append("yes")
@@ -226,7 +235,7 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
             if question is not None:
                 await _stop_question(desk, member, question)
         case "room":
-            await room.close(desk, member)
+            await which.close(desk, member)
         case "request":
             request = await requests.of(desk, member.id)
             if request is not None:

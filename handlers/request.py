@@ -139,6 +139,8 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
     """Ask as many others as the community asks at once; how many were shown the question by now."""
     asks = await desk.records.find(Ask, request=request.id)
     asked = {ask.member for ask in asks}
+    if request.wish == "backup":
+        asked |= await _met(desk, request.member)
     engaged = await _engaged(desk)
     offers = [
         offer
@@ -181,6 +183,15 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
         desk.queue(offer.member, "ask", subject=ask.id)
     # Whoever was shown a question that had waited counts from this round on: at its hour that shows nothing.
     return len(free) + sum(ask.state is not AskState.WAITING for ask in asks)
+
+
+async def _met(desk: Desk, member: MemberId) -> set[MemberId]:
+    """Whoever shares a room with the member, until it is gone: what is said of them is not for their ears."""
+    found = [
+        *(await desk.records.find(PeerRoom, asker=member)),
+        *(await desk.records.find(PeerRoom, peer=member)),
+    ]
+    return {one for room in found for one in rooms.people(room)}
 
 
 async def _engaged(desk: Desk) -> set[MemberId]:

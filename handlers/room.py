@@ -52,13 +52,10 @@ def agreed(desk: Desk, member: Member, room: PeerRoom) -> str:
     return "\n".join(lines)
 
 
-async def close(desk: Desk, member: Member) -> bool:
-    """End the member's room at once; False where there is none to end."""
-    open_rooms = await of(desk, member.id, *rooms.LIVE)
-    for room in open_rooms:
-        desk.say(member.id, "room.closing")
-        await advance(desk, room, rooms.Close(Ending.ASKED), by=member.id)
-    return bool(open_rooms)
+async def close(desk: Desk, member: Member, room: PeerRoom) -> None:
+    """End the member's room at once."""
+    desk.say(member.id, "room.closing")
+    await advance(desk, room, rooms.Close(Ending.ASKED), by=member.id)
 
 
 async def erase_now(desk: Desk, member: Member) -> None:

@@ -36,7 +36,7 @@ _WORDS = st.sampled_from(
             "withdraw",
         ),
         *("status", "help now", "what do you hold", "forget me", "close", "erase now", "hello"),
-        *("extend", "pass on", "come back", "2.", "YES", "withdraw"),
+        *("extend", "pass on", "come back", "backup", "2.", "YES", "withdraw"),
         *("yes but I'm scared", "I can't stop crying", "a few words of mine", "@ana:example.org?"),
     ]
 )

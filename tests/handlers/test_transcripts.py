@@ -102,6 +102,21 @@ async def never_comes(story: Story) -> None:
     await story.says("ana", "2")
 
 
+async def backup(story: Story) -> None:
+    """Whoever keeps somebody company asks for company about it, and is in two rooms for a while."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    await story.comes("cleo")
+    await story.offers("cleo", hours="2")
+    await story.says("ben", "backup", "yes")
+    await story.says("cleo", "yes", "go on")
+    await story.says("ben", "yes", "status", "close", "2")
+
+
 async def nobody_there(story: Story) -> None:
     """A request that finds nobody, and is told so with hours."""
     await story.says("ana", "I need help", "1", "skip", "skip", "skip", "skip", "1")
@@ -158,6 +173,7 @@ _STORIES = [
     passed_on,
     one_leaves,
     never_comes,
+    backup,
     nobody_there,
     not_this_time,
     odd_messages,

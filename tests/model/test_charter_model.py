@@ -153,6 +153,7 @@ class CharterModel(RuleBasedStateMachine):
                     "extend",
                     "pass on",
                     "come back",
+                    "backup",
                     "status",
                     "what?",
                     "help now",
@@ -208,7 +209,10 @@ class CharterModel(RuleBasedStateMachine):
         return [name for name in NAMES if any(name in people for people in self.story.rooms.values())]
 
     def _asked(self) -> list[str]:
-        consents = {"Yes, tell me more", "Go on", "Yes, open the room", "Yes, I have more time too"}
+        consents = {
+            *("Yes, tell me more", "Go on", "Yes, open the room", "Yes, I have more time too"),
+            "Yes, ask for someone for me",
+        }
         return [name for name in NAMES if consents & set(self.reference.members[name].question)]
 
     def _writes(self, name: str, words: str, after: float = 60) -> None:
@@ -329,6 +333,15 @@ class CharterModel(RuleBasedStateMachine):
         run(self.story.event(PeerMembership(EventId("$"), room, self.story.address(name), "leave")))
         self._look()
 
+    @precondition(lambda self: self._in_rooms())
+    @rule(data=st.data())
+    def would_like_backup(self, data: st.DataObject) -> None:
+        """Somebody in a room asks for company about it; who is asked goes on, as far as it goes."""
+        self._writes(data.draw(st.sampled_from(self._in_rooms())), "backup", after=5)
+        for _ in range(4):
+            for one in self._asked()[:1]:
+                self._writes(one, "1")
+
     @precondition(lambda self: any(self.story.rooms.values()))
     @rule(data=st.data())
     def somebody_comes_in(self, data: st.DataObject) -> None:
@@ -369,12 +382,19 @@ class CharterModel(RuleBasedStateMachine):
 
     @invariant()
     def one_request_and_one_room_each(self) -> None:
-        """A member has one request; a request has one pairing and one room at a time."""
+        """A member has one request, a request one pairing and one room at a time.
+
+        In two rooms is only who keeps somebody company in one, and has company about it in the other.
+        """
         askers = [request.member for request in self.story.records.all(Request)]
         assert len(askers) == len(set(askers))
         live = [room for room in self.story.records.all(PeerRoom) if room.state in rooms.LIVE]
-        people = [one for room in live for one in (room.asker, room.peer)]
-        assert len(people) == len(set(people))
+        for people in ([room.asker for room in live], [room.peer for room in live]):
+            assert len([one for one in people if one]) == len({one for one in people if one})
+        for room in live:
+            if room.asker and room.asker in [one.peer for one in live]:
+                assert room.wish == "backup"
+            assert room.wish != "backup" or room.asker != room.peer
         for room in self.story.records.all(PeerRoom):
             assert self.matched.setdefault(room.id, room.request) == room.request
 
