@@ -379,7 +379,7 @@ class Homeserver:
         token: str | None = None,
         body: JsonObject | None = None,
         params: Mapping[str, str] | None = None,
-        deadline: float = 60.0,
+        deadline: float = 120.0,
     ) -> JsonObject:
         """Send one HTTP request and return its JSON object. Raises Refused for any status but 2xx."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}

