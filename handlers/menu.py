@@ -75,10 +75,14 @@ def _say_waiting(desk: Desk, member: Member) -> None:
         desk.say(member.id, "menu.waiting")
 
 
+_COME_BY_THEMSELVES = ("ask", "note", "consent", "apart", "left", "absent")
+"""Questions that no word of the member's brings anew."""
+
+
 async def back(desk: Desk, member: Member) -> None:
     """The question that waits, or the menu where none does."""
     prompt = desk.now_is(member.id).prompt
-    if prompt is not None and prompt.kind in ("ask", "note", "consent"):
+    if prompt is not None and prompt.kind in _COME_BY_THEMSELVES:
         desk.ask_again(member.id)
         return
     desk.put_away(member.id)

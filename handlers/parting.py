@@ -96,9 +96,13 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
             await peer_rooms.advance(desk, room, rooms.Close(Ending.ASKED), by=member.id)
         case "wait" if prompt.kind == "absent":
             await _wait(desk, member, room)
+        case "skip" if prompt.kind != "pass":
+            desk.set_aside(member.id, prompt)
+            desk.say(member.id, "consent.later", until=prompt.until)
+        case "wait":
+            desk.say(member.id, "apart.waits", ends=room.ends_at)
         case _:
-            kept = prompt.kind == "pass" or reply.name == "skip"
-            desk.say(member.id, "stop.kept" if kept else "apart.waits", ends=room.ends_at)
+            desk.say(member.id, "stop.kept")
 
 
 async def _wait(desk: Desk, member: Member, room: PeerRoom) -> None:

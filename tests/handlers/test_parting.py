@@ -131,6 +131,17 @@ async def test_whoever_left_comes_back_at_their_own_word(story: Story, words: st
     assert story.the_room().state is RoomState.READABLE
 
 
+async def test_the_question_can_be_put_off_and_taken_up(story: Story) -> None:
+    """`skip` puts it off, `back` brings it, and the answer counts."""
+    await together(story)
+    await story.leaves("ben", ROOM)
+    assert "Write “back” to see the question again." in await story.say("ana", "skip")
+    assert "The other person has left the room." in await story.say("ana", "back")
+    assert "The other person has left the room." in await story.say("ana", "back")
+    await story.says("ana", "3")
+    assert story.the_room().state is RoomState.READABLE
+
+
 async def test_nobody_else_comes_back(story: Story) -> None:
     """The word says where there is nothing to come back to."""
     await story.comes("ana")

@@ -8,7 +8,17 @@ from urllib.parse import quote
 import pytest
 
 from tests.journeys.fixtures import BRIEF_ROOM, People
-from tests.journeys.stage import MemberFailed, Person, is_gone, joined, meet, members_of, rows
+from tests.journeys.stage import (
+    MemberFailed,
+    Person,
+    is_gone,
+    is_muted,
+    joined,
+    leaves_and_is_back,
+    meet,
+    members_of,
+    rows,
+)
 from tests.live import story
 from tests.live.homeserver import JsonObject, Refused
 from tests.live.instance import Instance
@@ -21,13 +31,6 @@ async def _cannot_write(person: Person, room: str) -> None:
     with pytest.raises(MemberFailed) as refused:
         await person.member.say_plainly(room, "Are you still there?")
     assert refused.value.errcode == "M_FORBIDDEN"
-
-
-async def _muted(person: Person, room: str) -> None:
-    """Wait until the person's app sees that nobody may write."""
-    await person.member.sees_state(
-        room, "m.room.power_levels", where=lambda levels: levels.get("events_default", 0) == 100
-    )
 
 
 class _Reader:
@@ -117,22 +120,12 @@ async def test_while_one_is_out_nobody_writes_and_who_comes_back_reads_on(
     asker, peer = await people(calm, 2)
     await peer.offers()
     room = await meet(asker, peer)
-    await peer.member.leave(room)
-    await asker.hears("apart.question")
-    await peer.hears("left.question")
-    await _muted(asker, room)
-    await _cannot_write(asker, room)
-    await peer.writes(story.words_of("command.return"))
-    await peer.hears("left.invited")
-    invite = await peer.member.invited()
-    assert invite.room == room
-    await _cannot_write(asker, room)
-    await peer.member.join(room)
-    for person in (asker, peer):
-        await person.hears("room.back")
+    await leaves_and_is_back(peer, asker, room)
     await story.talk_to_each_other(room, asker.member, peer.member, [("You are back.", "By mistake.")])
     await peer.member.leave(room)
     chosen = await asker.hears("apart.question")
+    await is_muted(asker, room)
+    await _cannot_write(asker, room)
     await story.chooses(asker.member, asker.chat, chosen, "choice.part_close")
     await asker.hears("room.closed")
     await _cannot_write(asker, room)
