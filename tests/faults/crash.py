@@ -197,7 +197,8 @@ class Journey:
             self._says("peer", "come back", "left.invited"),
             ("the peer is back", self._is_back),
             ("they talk on", self._talk),
-            ("the asker closes", self._close),
+            self._says("peer", "pass on", "pass.question"),
+            ("the peer passes on", self._passes_on),
             ("the room goes", self._goes),
             self._says("peer", "withdraw", "offer.withdrawn"),
             ("the asker is forgotten", lambda: self._forgotten("asker")),
@@ -271,10 +272,11 @@ class Journey:
         for who in ("asker", "peer"):
             await self.person(who).hears("room.back")
 
-    async def _close(self) -> None:
-        await self.person("asker").writes("close")
-        for who in ("asker", "peer"):
-            await self.person(who).hears("room.closed")
+    async def _passes_on(self) -> None:
+        await self.person("peer").writes("1")
+        await self.person("peer").hears("pass.closing")
+        await self.person("peer").hears("room.closed")
+        await self.person("asker").hears("again.passed")
 
     async def _goes(self) -> None:
         for who in ("asker", "peer"):
