@@ -121,5 +121,4 @@ async def _someone_else(desk: Desk, member: Member, prompt: Prompt, room: PeerRo
         return
     await peer_rooms.advance(desk, room, rooms.Close(Ending.ASKED), by=member.id)
     if room.sought and await requests.of(desk, member.id) is None:
-        await peer_rooms.rest_peer(desk, room)
         await requests.begin(desk, member, room.sought, desk.given(prompt))

@@ -28,7 +28,7 @@ from service.core import rooms
 from service.core.pairing import PairingMove, RequestMove, advance_pairing
 
 _REST = timedelta(hours=12)
-"""How long a peer is asked nothing after a room whose asker may look on."""
+"""How long a peer is asked nothing after a room."""
 
 _OF_ROOMS = (OpenPeerRoom, LetWrite, MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom)
 
@@ -92,6 +92,8 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
     if room.state in rooms.LIVE and (after.state not in rooms.LIVE or after.met):
         await _leave_pairing(desk, room, after, by)
     await _ask_whoever_stays(desk, room, after)
+    if room.met and room.state in rooms.LIVE and after.state not in rooms.LIVE:
+        await _rest(desk, after)
     if room.sought:
         await _look_on(desk, room, after, by)
 
@@ -129,7 +131,6 @@ async def _look_on(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId |
     elif before.state is RoomState.CLOSING and after.state is not RoomState.CLOSING:
         await desk.records.put(replace(after, sought={}))
         if await desk.member(after.asker) is not None:
-            await rest_peer(desk, after)
             why = "again.passed" if after.ending is Ending.PASSED else "again.ended"
             requests.offer_again(desk, after.asker, before.sought, why)
 
@@ -176,8 +177,11 @@ async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: Memb
             await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
 
 
-async def rest_peer(desk: Desk, room: PeerRoom) -> None:
-    """Ask the room's peer nothing for a while: not of the same request, which its asker may take up again."""
+async def _rest(desk: Desk, room: PeerRoom) -> None:
+    """Ask the room's peer nothing for a while, however it ended: so nothing of it is to be read there.
+
+    Its asker may take up the same request again, and the peer has done enough.
+    """
     until = desk.now + _REST
     for offer in await desk.records.find(Offer, member=room.peer):
         await desk.records.put(replace(offer, rest_until=max(until, offer.rest_until or until)))

@@ -63,6 +63,19 @@ async def test_whoever_ends_it_or_had_their_time_is_not_asked_to_look_on() -> No
         assert not story.the_room().sought
 
 
+@pytest.mark.parametrize("ends", ["ana: close", "ben: close", "ben: pass on, 1", ""])
+async def test_a_peer_rests_after_a_room_however_it_ended(story: Story, ends: str) -> None:
+    """Nothing can be read from it about what the other does next."""
+    await together(story)
+    name, _, words = ends.partition(": ")
+    for said in words.split(", ") if words else []:
+        await story.say(name, said)
+    if not ends:
+        await story.wait(timedelta(hours=1))
+    closed = story.the_room().ends_at
+    assert story.offer_of("ben").rest_until == closed + timedelta(hours=12)
+
+
 async def test_the_words_of_the_request_are_said_to_the_asker_alone(story: Story) -> None:
     """`what do you hold` names them while the room is open, and not to the peer."""
     await together(story)
