@@ -13,17 +13,23 @@ from handlers import (
     consent,
     extension,
     identity,
+    line,
     menu,
     offer,
+    offering,
     parting,
+    practice,
     privacy,
     request,
+    rest,
     room,
+    smaller,
     talk,
     which,
+    zone,
 )
 from handlers.desk import PASSING, Desk, Question, Reply
-from handlers.words import normal
+from handlers.words import normal, split
 from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
 from schema.events import (
     Delivered,
@@ -69,6 +75,13 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
         await _choose(desk, member, prompt, reply)
 
 
+async def _company(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name in COMMANDS and reply.name != "skip":
+        await _choose(desk, member, prompt, reply)
+    else:
+        await rest.answer(desk, member, prompt, reply)
+
+
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "menu":
         await menu.start(desk, member)
@@ -80,11 +93,16 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "menu": Conversation(menu.show, _choose),
     "stop": Conversation(menu.show, menu.answer),
     "talk": Conversation(talk.show, talk.answer),
-    "offer": Conversation(offer.show, offer.answer),
+    "offer": Conversation(offering.show, offering.answer),
     "offered": Conversation(offer.show, offer.answer),
+    "renew": Conversation(offer.show, offer.answer),
+    "practice": Conversation(practice.show, practice.answer),
+    "zone": Conversation(zone.show, zone.answer),
     "ask": Conversation(consent.show, consent.answer),
+    "smaller": Conversation(smaller.show, smaller.answer),
     "note": Conversation(consent.show, consent.answer),
     "consent": Conversation(consent.show, consent.answer),
+    "company": Conversation(rest.show, _company),
     "again": Conversation(request.show, _take_up),
     "extend": Conversation(extension.show, extension.answer),
     "more": Conversation(extension.show, extension.answer),
@@ -104,7 +122,7 @@ async def _rest(desk: Desk, member: Member) -> None:
     if await offer.of(desk, member) is None:
         desk.say(member.id, "offer.none", notice=False)
     else:
-        await consent.rest(desk, member)
+        await rest.until_tomorrow(desk, member)
 
 
 async def _withdraw(desk: Desk, member: Member) -> None:
@@ -135,7 +153,11 @@ COMMANDS: Mapping[str, _Command] = {
     "stop": _Command("command.stop", menu.stop, everywhere=True),
     "status": _Command("command.status", menu.status),
     "talk": _Command("command.talk", talk.start),
+    "change": _Command("command.change", talk.change),
     "offer": _Command("command.offer", offer.start),
+    "guide": _Command("command.guide", practice.guide),
+    "practice": _Command("command.practice", practice.start),
+    "zone": _Command("command.zone", zone.start),
     "rest": _Command("command.rest", _rest),
     "withdraw": _Command("command.withdraw", _withdraw),
     "close": _Command("command.close", which.close),
@@ -266,7 +288,14 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if command is not None:
         await COMMANDS[command].run(desk, desk.now_is(member.id))
         return True
-    if prompt is not None and question is not None and prompt.kind not in PASSING:
+    if (rests := _after(desk, member, "command.rest", body)) and await rest.typed(desk, member, rests):
+        return True
+    in_between = prompt is not None and question is not None and prompt.kind not in PASSING
+    said = line.read(desk, member, body)
+    if said is not None and not (in_between and said.sentence):
+        await line.begin(desk, desk.now_is(member.id), said)
+        return True
+    if in_between:
         desk.say(member.id, "odd.not_an_answer")
         desk.ask_again(member.id)
         return True
@@ -315,7 +344,7 @@ def _doubt(desk: Desk, prompt: Prompt, question: Question, reply: Reply, event: 
     number = word.isdigit()
     twice = word == prompt.brought and since < desk.timings.prompt_pause
     before = prompt.instead and since < desk.timings.idle
-    if reply.name != "yes":
+    if not reply.consents:
         if number and not prompt.repeated and (twice or before):
             return "odd.too_soon" if since < desk.timings.prompt_pause else "odd.instead"
         return ""
@@ -341,6 +370,12 @@ def _too_soon(desk: Desk, prompt: Prompt, event: Message) -> bool:
 def _command(desk: Desk, member: Member, body: str) -> str | None:
     key = desk.turn.words.commands(member.language).get(normal(body))
     return None if key is None else _NAMES[key]
+
+
+def _after(desk: Desk, member: Member, key: str, body: str) -> str:
+    """What stands after one of the words of sentence `key`, with which `body` begins; or nothing."""
+    first, _, rest_of_it = body.strip().partition(" ")
+    return rest_of_it.strip() if normal(first) in map(normal, split(desk.words(member, key))) else ""
 
 
 def _own_part(event: Message) -> str:

@@ -6,9 +6,9 @@ other, and the one exception to one room at once; whoever shares the room is nev
 
 from datetime import timedelta
 
+from handlers import draft as drafts
 from handlers import request as requests
 from handlers import room as peer_rooms
-from handlers import talk
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Member, Prompt
 from service.core import rooms
@@ -54,7 +54,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         desk.say(member.id, "backup.no")
     elif await _may(desk, member):
         minutes = str(_length(desk).total_seconds() / 60)
-        draft = {**talk.defaults(desk), "wish": "backup", "minutes": minutes, "note": ""}
+        draft = {**drafts.usual(desk, member), "wish": "backup", "minutes": minutes, "note": ""}
         await requests.begin(desk, member, draft, desk.given(prompt))
 
 

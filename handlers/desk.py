@@ -63,15 +63,20 @@ class Reply:
         """The one choice, or the empty string where there is none."""
         return self.names[0] if self.names else ""
 
+    @property
+    def consents(self) -> bool:
+        """Whether it is a yes: the choice of that name, or some of those that say yes to one thing each."""
+        return self.name.split(" ")[0] == "yes"
 
-PASSING = frozenset({"menu", "held", "again", "offered", "more"})
+
+PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "company", "more"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
-_NOT_KEPT = PASSING | {"stop", "forget", "extend", "pass", "backup", "which"}
+_NOT_KEPT = PASSING | {"stop", "forget", "practice", "extend", "pass", "backup", "which"}
 """Questions that are not come back to: one word brings them anew."""
 
 _TOGETHER = 5
-"""Choices in a group; an empty line stands between two groups."""
+"""Choices in a group at most; an empty line stands between two groups, which are of like size."""
 
 
 @dataclass
@@ -208,7 +213,7 @@ class Desk:
         member = self.now_is(id)
         if kind in ("talk", "offer"):
             until = self.now + self.timings.request_open
-        elif kind in ("stop", "forget"):
+        elif kind in ("stop", "forget", "practice"):
             until = self.now + self.timings.idle
         prompt = Prompt(kind, self.now, subject, draft or {}, until=until, brought=self._brought(id))
         self.keep(replace(member, prompt=prompt))
@@ -434,8 +439,11 @@ class Desk:
     def render(self, member: Member, question: Question) -> str:
         """The question as it is sent: its sentences, then one numbered choice a line, five together."""
         lines = [question.text]
+        count = len(question.choices)
+        groups = -(-count // _TOGETHER)
+        firsts = {count * group // groups + 1 for group in range(groups)} if groups > 1 else set()
         for number, choice in enumerate(question.choices, 1):
-            if number % _TOGETHER == 1 and len(question.choices) > _TOGETHER:
+            if number in firsts:
                 lines.append("")
             lines.append(f"{number}. {self.labels(member, choice)[0]}")
         return "\n".join(lines)

@@ -135,7 +135,9 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     request = await requests.of(desk, member.id)
     if request is not None and request.state is RequestState.LOOKING:
         next_at = min(request.due_at or request.until, request.until)
-        lines.append(desk.words(member, "status.looking", next=next_at, until=request.until))
+        wish = desk.words(member, consent.WISHES[request.wish])
+        asked = {"wish": wish, "length": request.length}
+        lines.append(desk.words(member, "status.looking", next=next_at, until=request.until, **asked))
     elif request is not None and request.state is RequestState.PROPOSED:
         lines.append(desk.words(member, "status.proposed"))
     for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
@@ -161,7 +163,11 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
         case RoomState.OPENING:
             return desk.words(member, "status.opening")
         case RoomState.OPEN:
-            return desk.words(member, "status.room", ends=peer_room.ends_at)
+            lines = [desk.words(member, "status.room", ends=peer_room.ends_at)]
+            if peer_room.wish in consent.WISHES:
+                wish = desk.words(member, consent.WISHES[peer_room.wish])
+                lines.append(desk.words(member, "room.agreed", wish=wish))
+            return "\n".join(lines)
         case RoomState.APART:
             return desk.words(member, "status.apart", ends=peer_room.ends_at)
         case RoomState.READABLE:
@@ -171,7 +177,10 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 # Stopping
 
-_STOPPABLE = ("ask", "note", "talk", "offer", "forget", "extend", "more", "pass", "backup", "which")
+_STOPPABLE = (
+    *("ask", "smaller", "note", "talk", "offer", "forget", "practice"),
+    *("extend", "more", "pass", "backup", "which"),
+)
 """Questions that `stop` ends."""
 
 _STOPS = {
@@ -253,7 +262,9 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
 
 
 async def _stop_question(desk: Desk, member: Member, question: Prompt) -> None:
-    ask = await desk.records.get(Ask, question.subject) if question.kind in ("ask", "note") else None
+    ask = (
+        await desk.records.get(Ask, question.subject) if question.kind in ("ask", "smaller", "note") else None
+    )
     desk.end_question(member.id, question)
     if question.kind == "more":
         desk.say(member.id, "ask.no")

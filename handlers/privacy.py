@@ -62,6 +62,11 @@ async def _held(desk: Desk, member: Member) -> str:
         desk.words(member, "held.intro"),
         desk.words(member, "held.member", address=member.matrix_id, since=member.since),
     ]
+    if how := consent.how_words(desk, member, member.how):
+        lines.append(desk.words(member, "held.how", how=how))
+    if member.zone is not None:
+        city = desk.turn.words.city(member.zone, member.language, country=True)
+        lines.append(desk.words(member, "held.zone", city=city))
     if member.waiting:
         lines.append(desk.words(member, "held.waiting", n=len(member.waiting)))
     # A draft that was put away has the member's own words, as has a request that came to nothing.
@@ -84,6 +89,14 @@ async def _held(desk: Desk, member: Member) -> str:
                 note=desk.quoted(member, request.note),
             )
         )
+        if request.voice:
+            lines.append(desk.words(member, "talk.recap_voice", length=request.length))
+        if how := consent.how_words(desk, member, request.how):
+            lines.append(desk.words(member, "talk.recap_how", how=how))
+        if request.topics_only:
+            lines.append(desk.words(member, "talk.recap_only"))
+        if request.each_try:
+            lines.append(desk.words(member, "talk.recap_each_try"))
         lines += _agreed(desk, member, request.consent)
     offer = await offers.of(desk, member)
     if offer is not None:

@@ -6,10 +6,11 @@ asked is offered somebody else when the other ends it, in the same words however
 """
 
 from dataclasses import replace
-from datetime import timedelta
 
+from handlers import draft as drafts
 from handlers import request as requests
-from handlers.consent import WISHES
+from handlers import rest
+from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
 from schema.effects import (
     Effect,
@@ -22,13 +23,10 @@ from schema.effects import (
 )
 from schema.events import Delivered, NotDelivered, PeerMembership
 from schema.ids import MemberId
-from schema.records import Member, Offer, Pairing, PeerRoom, Request
+from schema.records import Member, Pairing, PeerRoom, Request
 from schema.states import Ending, PairingState, RoomState
 from service.core import rooms
 from service.core.pairing import PairingMove, RequestMove, advance_pairing
-
-_REST = timedelta(hours=12)
-"""How long a peer is asked nothing after a room."""
 
 _OF_ROOMS = (OpenPeerRoom, LetWrite, MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom)
 
@@ -83,17 +81,17 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         for one in rooms.people(after):
             if (member := await desk.member(one)) is not None:
                 desk.say_text(one, agreed(desk, member, after), notice=False)
+                await _say_how(desk, member, after)
     if after.state is RoomState.GONE:
         await _say_receipt(desk, after)
     if after.state in (RoomState.GONE, RoomState.FAILED):
         await desk.records.delete(PeerRoom, after.id)
     else:
         await desk.records.put(after)
+    await rest.after_room(desk, room, after)
     if room.state in rooms.LIVE and (after.state not in rooms.LIVE or after.met):
         await _leave_pairing(desk, room, after, by)
     await _ask_whoever_stays(desk, room, after)
-    if room.met and room.state in rooms.LIVE and after.state not in rooms.LIVE:
-        await _rest(desk, after)
     if room.sought:
         await _look_on(desk, room, after, by)
 
@@ -135,6 +133,14 @@ async def _look_on(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId |
             requests.offer_again(desk, after.asker, before.sought, why)
 
 
+async def _say_how(desk: Desk, member: Member, room: PeerRoom) -> None:
+    """Say to both how the one who asked talks, where they said so; it is kept with their request alone."""
+    request = await desk.records.get(Request, room.request)
+    if request is not None and (how := how_words(desk, member, request.how)):
+        key = "room.how_you" if member.id == room.asker else "room.how_they"
+        desk.say(member.id, key, notice=False, how=how)
+
+
 async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId | None) -> None:
     """The two met, or it ended before: the pairing is over, and the request ends or goes on."""
     pairing = await desk.records.get(Pairing, after.id)
@@ -153,7 +159,7 @@ async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: Memb
     if request is None:
         return
     if after.met:
-        await desk.records.put(replace(after, sought=requests.words_of(request)))
+        await desk.records.put(replace(after, sought=drafts.of(request)))
         await requests.end(desk, request, RequestMove.MET)
         return
     if not after.asker:
@@ -175,16 +181,6 @@ async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: Memb
             await requests.give_up(desk, request.id, "again.not_joined")
         case _:
             await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
-
-
-async def _rest(desk: Desk, room: PeerRoom) -> None:
-    """Ask the room's peer nothing for a while, however it ended: so nothing of it is to be read there.
-
-    Its asker may take up the same request again, and the peer has done enough.
-    """
-    until = desk.now + _REST
-    for offer in await desk.records.find(Offer, member=room.peer):
-        await desk.records.put(replace(offer, rest_until=max(until, offer.rest_until or until)))
 
 
 async def _tell_peer(desk: Desk, room: PeerRoom, key: str) -> None:

@@ -58,8 +58,9 @@ class Member:
 
     `room` is the encrypted direct chat that they last wrote from. `waiting` holds the prompts that came by
     themselves while another was open, oldest first. `zone` is an IANA name, once they gave one. `lines` holds
-    when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `due_at` is when
-    the first draft among the prompts lapses, and is erased.
+    when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `how` is how
+    they talk, where they wanted that kept for their next request. `due_at` is when the first draft among the
+    prompts lapses, and is erased.
     """
 
     id: MemberId
@@ -72,6 +73,7 @@ class Member:
     waiting: tuple[Prompt, ...] = ()
     told_limits: bool = False
     lines: dict[str, datetime] = field(default_factory=dict)
+    how: tuple[str, ...] = ()
     due_at: datetime | None = None
 
 
@@ -81,8 +83,10 @@ class Request:
 
     `length` is how long they would like to be together, `until` when the request itself lapses. `round`
     counts the times that peers were asked. `due_at` is the next try. `reporters` says that people who must
-    report may be asked. `told` is what the asker was last told about the search. Before `note_until` the note
-    is with one peer, whatever that one answers.
+    report may be asked; `topics_only`: nobody is asked who did not name one of its topics; `voice`: talking
+    by voice is welcome too; `how`: how the asker talks, for whoever reads the note. `told` is what the asker
+    was last told about the search, `each_try` that they wish to hear of each. Before `note_until` the note is
+    with one peer, whatever that one answers.
     """
 
     id: RequestId
@@ -98,16 +102,42 @@ class Request:
     note: str
     reporters: bool = False
     told: str = ""
+    each_try: bool = False
+    topics_only: bool = False
+    voice: bool = False
+    how: tuple[str, ...] = ()
     note_until: datetime | None = None
     consent: Consent | None = None
 
 
 @dataclass(frozen=True)
+class Window:
+    """Hours that come back each week, by the clock on the member's own wall.
+
+    On `days` (0 is Monday), from `start` to `end`, in minutes since midnight; an `end` at or before the
+    `start` is on the day after.
+    """
+
+    days: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Offer:
-    """A member's readiness to be asked, until `until`. Deleted when it ends.
+    """A member's readiness to be asked. Deleted when it ends.
 
     `asked_at` is when they were last asked (for fairness); `asked` when they were shown asks in the last day.
-    Nothing is asked before `rest_until`.
+    Nothing is asked before `rest_until`, until which they rest, nor at or after `until`. Nothing is asked
+    before `free_at` either: a yes of theirs, taken back, was good until then. `asks_a_day` is how often in a
+    day they may be asked, where the community allows that much. `topics` are those they are there for,
+    `no_topics` those about which nothing is asked; `who` is "anyone", or "shares": nothing is asked of them
+    but about one of their topics.
+
+    `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
+    outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
+    `until` is when the member is asked once whether it goes on: unanswered it rests, and is deleted at
+    `due_at`.
     """
 
     id: OfferId
@@ -122,6 +152,14 @@ class Offer:
     asked: tuple[datetime, ...] = ()
     rest_until: datetime | None = None
     consent: Consent | None = None
+    when: str = "now"
+    windows: tuple[Window, ...] = ()
+    quiet: tuple[int, int] = (22 * 60, 8 * 60)
+    zone: str = "UTC"
+    free_at: datetime | None = None
+    asks_a_day: int = 2
+    no_topics: tuple[str, ...] = ()
+    who: str = "anyone"
 
 
 @dataclass(frozen=True)
@@ -129,9 +167,10 @@ class Ask:
     """One private question about one request to one member with an offer.
 
     Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
-    hour; `said_at` is when they said yes. `wish` and `topics` are what the question says, so that it reads
-    the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
-    the member's own as their offer had them, so that a yes stands for the same when the offer is gone.
+    hour; `said_at` is when they said yes. `wish`, `topics` and `voice` are what the question says, so that it
+    reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear`
+    are the member's own as their offer had them, so that a yes stands for the same when the offer is gone. A
+    smaller yes sets `length` and `wish` to what its member said yes to.
     `consents` are their yes to the question and their yes to the note.
     """
 
@@ -150,6 +189,7 @@ class Ask:
     card: str = ""
     fear: str = ""
     consents: tuple[Consent, ...] = ()
+    voice: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,8 +200,9 @@ class Pairing:
 
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
-    another. `card` and `fear` are the peer's words as the asker sees them, until the pairing is over; `seen`:
-    they were shown to the asker. `consent` is the asker's.
+    another. `length` and `wish` are what the peer said yes to. `card` and `fear` are the peer's words as the
+    asker sees them, until the pairing is over; `seen`: they were shown to the asker. `consent` is the
+    asker's.
     """
 
     id: PairingId
@@ -178,6 +219,7 @@ class Pairing:
     fear: str
     seen: bool = False
     consent: Consent | None = None
+    wish: str = ""
 
 
 @dataclass(frozen=True)

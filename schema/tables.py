@@ -129,7 +129,14 @@ requests = Table(
     info={"kept": "until it ended and what came of it is over"},
 )
 offers = Table(
-    "offers", metadata, _id(), _ref("member"), _state(), _due(), _sealed(), info={"kept": "until it ends"}
+    "offers",
+    metadata,
+    _id(),
+    _ref("member"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={"kept": "until it ends; one that goes on each week, 12 weeks after its member last said so"},
 )
 asks = Table(
     "asks",

@@ -114,7 +114,10 @@ class Settings(Section):
             limits=here.limits,
             who_runs=here.who_runs,
             zone=here.zone,
-            topics=here.topics,
+            guide=here.guide or "",
+            topics=tuple(topic.name for topic in here.topics),
+            topic_lines={topic.name: topic.line for topic in here.topics if topic.line},
+            hard=frozenset(topic.name for topic in here.topics if topic.hard),
             places=tuple(
                 Place(
                     name=place.name,
@@ -139,6 +142,7 @@ class Settings(Section):
                 join=self.timings.join,
                 warning=self.timings.warning,
                 longest_in_all=self.timings.longest_in_all,
+                rest=self.timings.rest,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,
@@ -156,6 +160,8 @@ class Settings(Section):
                 shown = "not set"
             elif key.name == "places":
                 shown = f"{len(value)} places"
+            elif key.name == "topics":
+                shown = to_toml([topic.name for topic in value])
             else:
                 shown = to_toml(plain(value))
             yield key.dotted, shown, self._sources.get(key.dotted, "default")

@@ -29,6 +29,17 @@ HOUR = timedelta(hours=1)
         ("over", REQUEST, replace(OFFER, until=NOW), (), (), False),
         ("rests", REQUEST, replace(OFFER, rest_until=NOW + HOUR), (), (), False),
         ("rested", REQUEST, replace(OFFER, rest_until=NOW), (), (), True),
+        ("a step back is not to be seen", REQUEST, replace(OFFER, free_at=NOW + HOUR), (), (), False),
+        ("once a day at most", REQUEST, replace(OFFER, asks_a_day=1, asked=(NOW - HOUR,)), (), (), False),
+        (
+            "more than all allow",
+            REQUEST,
+            replace(OFFER, asks_a_day=9, asked=(NOW - HOUR,) * 2),
+            (),
+            (),
+            False,
+        ),
+        ("at no hour of theirs", REQUEST, replace(OFFER, when="weekly"), (), (), False),
         ("must report", REQUEST, replace(OFFER, fear="report"), (), (), False),
         (
             "may be asked who must report",

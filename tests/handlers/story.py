@@ -342,4 +342,5 @@ class Story:
 
     async def asks(self, name: str, *, note: str = "It has been a long week.") -> None:
         """The member asks for company, to be listened to about burnout, for an hour."""
-        await self.says(name, "talk", "1", "1", "2", note or "skip", "yes")
+        await self.say(name, "talk", after=0)
+        await self.says(name, "2", "1", "1", "2", note or "skip", "yes")

@@ -31,6 +31,7 @@ _WORDS = st.sampled_from(
             "menu",
             "stop",
             "talk",
+            "change",
             "offer",
             "rest",
             "withdraw",
@@ -335,7 +336,7 @@ async def test_promise_6_read_only_at_once_and_then_gone_with_a_receipt(story: S
 async def test_promise_9_what_is_held_and_forgotten_is_answered_in_the_chat_at_once(story: Story) -> None:
     """Both are one message away, from the middle of anything."""
     await begin(story, "ben")
-    await story.says("ana", "talk", "1", "1", "2")
+    await story.says("ana", "talk", "more", "1", "1", "2")
     assert "This is what I hold about you now." in await story.say("ana", "what do you hold")
     assert (await story.say("ana", "1")).startswith("If you say yes, I erase all I hold about you, now.")
     assert (await story.say("ana", "yes")).startswith("Done.")

@@ -22,7 +22,7 @@ async def nothing(story: Story) -> None:
 async def drafting(story: Story) -> None:
     """In the middle of asking."""
     await nothing(story)
-    await story.says("ana", "talk", "1", "1")
+    await story.says("ana", "talk", "more", "1", "1")
     await story.says("ben", "offer", "1")
 
 
@@ -185,7 +185,7 @@ async def test_every_record_of_a_member_has_its_line(
         assert said.count("Your request from") == len(
             [one for one in story.records.all(Request) if one.member == story.id(name)]
         )
-        assert said.count("Your offer stands until") == len(
+        assert said.count("Your offer, as it is now") == len(
             [one for one in story.records.all(Offer) if one.member == story.id(name)]
         )
         assert said.count("A room of yours, made") == len(
@@ -215,7 +215,7 @@ async def test_a_consent_is_kept_in_the_words_that_were_shown(story: Story) -> N
     await story.comes("ben")
     await story.offers("ben")
     offered = story.now
-    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.says("ana", "talk", "more", "1", "1", "2", "skip")
     recap, asked = story.last("ana"), story.now + timedelta(seconds=60)
     await story.says("ana", "yes")
     wanted = story.the_request().consent

@@ -119,7 +119,7 @@ async def backup(story: Story) -> None:
 
 async def nobody_there(story: Story) -> None:
     """A request that finds nobody, and is told so with hours."""
-    await story.says("ana", "I need help", "1", "skip", "skip", "skip", "skip", "1")
+    await story.says("ana", "I need help", "1", "1")
     await story.says("ana", "status", "help now")
     await story.wait(timedelta(days=1))
     await story.says("ana", "4")
@@ -142,10 +142,38 @@ async def not_this_time(story: Story) -> None:
 async def odd_messages(story: Story) -> None:
     """What cannot be taken as it is."""
     await story.comes("ana")
-    await story.says("ana", "what?", "7", "talk")
+    await story.says("ana", "what?", "7", "talk", "2")
     await story.say("ana", "", kind="voice")
     await story.say("ana", "1", edits=True)
     await story.says("ana", "I can't stop crying", "menu", "back", "stop", "1")
+
+
+async def a_smaller_yes(story: Story) -> None:
+    """The short line, a yes to less, and what both agreed on."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.says("ana", "talk practical burnot 2 hours", "yes")
+    await story.says("ben", "2", "1 4", "1")
+    await story.says("ana", "1", "status")
+
+
+async def offering(story: Story) -> None:
+    """Hours of each week, a rest, a change of mind; then an offer that stands, and is asked about."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "5", "1", "new", "York", "mondays and fridays 6-9 pm", "skip")
+    await story.says("ben", "I was in hospital twice.", "1", "yes", "my offer", "2", "3", "2", "2", "5")
+    await story.says("ben", "I was in hospital. I like to cook.", "yes", "rest", "my offer", "withdraw")
+    await story.says("ben", "offer", "5", "2", "23-7", "skip", "skip", "skip", "yes", "what do you hold")
+    await story.wait(timedelta(weeks=4))
+    await story.says("ben", "no", "my offer", "1")
+
+
+async def practising(story: Story) -> None:
+    """The guide, and a practice from an ask to the room's end."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "1", "skip", "I bake.", "2", "guide", "yes")
+    await story.says("ben", "practice", "1", "1", "1", "1")
 
 
 class StoredStory(Story):
@@ -177,6 +205,9 @@ _STORIES = [
     nobody_there,
     not_this_time,
     odd_messages,
+    a_smaller_yes,
+    offering,
+    practising,
 ]
 
 

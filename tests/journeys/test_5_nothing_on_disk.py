@@ -64,7 +64,7 @@ async def test_no_word_and_no_name_comes_to_rest(
     await asker.hears("menu.fallback")
     await peer.offers(card=f"I like {words['card']}.")
     await asker.writes("talk")
-    await asker.hears("talk.wish")
+    await asker.hears("talk.recap")
     await asker.writes(words["typed"])
     await asker.hears("odd.not_an_answer")
     await asker.writes("stop")

@@ -36,6 +36,7 @@ from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerM
 from schema.ids import EventId
 from schema.records import Member, Pairing, PeerRoom, Request
 from service.core import rooms
+from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
 from tests.handlers.story import COMMUNITY, Line, Story
 from tests.handlers.test_charter import assert_no_dead_air
@@ -161,6 +162,7 @@ class CharterModel(RuleBasedStateMachine):
                     "erase now",
                     "forget me",
                     "talk",
+                    "change",
                     "offer",
                     "hello",
                 ),
@@ -173,14 +175,26 @@ class CharterModel(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES))
     def asks(self, name: str) -> None:
-        """A member asks for company, from the first question to the recap's yes."""
-        for words in ("menu", "talk", "1", "1", "1", "a long week", "yes"):
+        """A member asks for company, through every question."""
+        for words in ("menu", "talk", "more", "1", "1", "1", "a long week", "yes"):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES))
+    def asks_the_short_way(self, name: str) -> None:
+        """A member asks for company with one number and one more."""
+        for words in ("menu", "1", "1"):
             self._writes(name, words, after=10)
 
     @rule(name=st.sampled_from(NAMES))
     def offers(self, name: str) -> None:
         """A member offers."""
         for words in ("menu", "offer", "2", "skip", "I like walks.", "2", "yes"):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES), rest=st.sampled_from(["status", "rest 1 hour", "rest until i say"]))
+    def offers_at_any_time(self, name: str, rest: str) -> None:
+        """A member offers for good, and rests from it at times."""
+        for words in ("menu", "offer", "5", "2", "skip", "2", "skip", "skip", "skip", "yes", rest):
             self._writes(name, words, after=10)
 
     @precondition(lambda self: self._asked())
@@ -212,6 +226,11 @@ class CharterModel(RuleBasedStateMachine):
         consents = {
             *("Yes, tell me more", "Go on", "Yes, open the room", "Yes, I have more time too"),
             "Yes, ask for someone for me",
+            "Yes, tell me more",
+            "Only listening",
+            "For up to 15 minutes",
+            "Go on",
+            "Yes, open the room",
         }
         return [name for name in NAMES if consents & set(self.reference.members[name].question)]
 
@@ -425,7 +444,7 @@ class CharterModel(RuleBasedStateMachine):
         event(f"rooms: {min(3, self.consents)}")
         story.slow = False
         run(story.pump())
-        run(story.wait(timedelta(days=9)))
+        run(story.wait(timedelta(days=9) + RENEWED + RESTS))
         self._look()
         assert {type(row) for row in story.records.rows.values()} <= {Member}, story.records.rows
         for room in story.rooms:

@@ -597,6 +597,34 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
     settings = config.load(prepare(tmp_path), {})
     assert isinstance(settings, Settings)
     assert settings.warnings == ()
+    community = settings.community()
+    assert {"thoughts of suicide", "psychosis", "drug use"} <= community.hard < set(community.topics)
+    assert {"medication", "institutions", "grief", "rage", "joy"} <= set(community.topics) - community.hard
+    assert community.topic_lines.keys() == set(community.topics)
+
+
+def test_topics_are_names_or_tables(place: Path) -> None:
+    """A list of names, or a table each, with a line and a mark."""
+    tables = "[[community.topics]]\nname='rage'\n[[community.topics]]\nname='a'\nline='b'\nhard=true\n"
+    community = config.load(write(place, extra=tables), {}).community()
+    assert community.topics == ("rage", "a")
+    assert community.topic_lines == {"a": "b"}
+    assert community.hard == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ('name="a"\nline="two\\nlines"\n', "topics[0]"),
+        ("name='a'\nhart=true\n", "topics[0]"),
+        ("line='no name'\n", "topics[0]"),
+        ("name='a'\n[[community.topics]]\nname='A'\n", "topics"),
+    ],
+)
+def test_a_topic_that_is_wrong_is_refused(place: Path, table: str, key: str) -> None:
+    """By its number where it is one of them."""
+    (problem,) = refused(write(place, extra=f"[[community.topics]]\n{table}"))
+    assert problem.key == f"community.{key}"
 
 
 def test_the_example_names_every_key_and_only_keys(tmp_path: Path) -> None:
@@ -609,7 +637,10 @@ def test_the_example_names_every_key_and_only_keys(tmp_path: Path) -> None:
         if found and found[1] in keys:
             named.add(found[1])
         lines.append(line.removeprefix("# ") if found and found[1] in keys else line)
-    assert named == {f"{key.name}_file" if key.secret else key.name for key in config.KEYS} - {"places"}
+    assert named == {f"{key.name}_file" if key.secret else key.name for key in config.KEYS} - {
+        "places",
+        "topics",
+    }
     place.write_text("\n".join(lines))
     for name in ("desk.password", "admin.token", "database.url"):
         (tmp_path / "secrets" / name).write_text("sqlite:///x" if "url" in name else "admin")
