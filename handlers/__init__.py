@@ -11,13 +11,16 @@ from datetime import timedelta
 from handlers import (
     after,
     apart,
+    backup,
     clear,
     consent,
+    extension,
     identity,
     line,
     menu,
     offer,
     offering,
+    parting,
     practice,
     privacy,
     request,
@@ -25,6 +28,7 @@ from handlers import (
     room,
     smaller,
     talk,
+    which,
     zone,
 )
 from handlers.desk import PASSING, Desk, Question, Reply
@@ -115,6 +119,14 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "after": Conversation(after.show, _after),
     "afterwards": Conversation(after.show, after.answer),
     "clear": Conversation(clear.show, clear.answer),
+    "extend": Conversation(extension.show, extension.answer),
+    "more": Conversation(extension.show, extension.answer),
+    "which": Conversation(which.show, which.answer),
+    "backup": Conversation(backup.show, backup.answer),
+    "pass": Conversation(parting.show, parting.answer),
+    "stays": Conversation(parting.show, parting.answer),
+    "left": Conversation(parting.show, parting.answer),
+    "absent": Conversation(parting.show, parting.answer),
     "held": Conversation(privacy.show, _held),
     "forget": Conversation(privacy.show, privacy.answer),
 }
@@ -133,11 +145,6 @@ async def _withdraw(desk: Desk, member: Member) -> None:
         desk.say(member.id, "offer.none", notice=False)
     else:
         await offer.withdraw(desk, member)
-
-
-async def _close(desk: Desk, member: Member) -> None:
-    if not await room.close(desk, member):
-        desk.say(member.id, "room.nothing_to_close", notice=False)
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,11 @@ COMMANDS: Mapping[str, _Command] = {
     "zone": _Command("command.zone", zone.start),
     "rest": _Command("command.rest", _rest),
     "withdraw": _Command("command.withdraw", _withdraw),
-    "close": _Command("command.close", _close),
+    "close": _Command("command.close", which.close),
+    "extend": _Command("command.extend", which.extend),
+    "backup": _Command("command.backup", backup.start),
+    "pass": _Command("command.pass", parting.pass_on),
+    "return": _Command("command.return", parting.come_back),
     "erase": _Command("command.erase", room.erase_now),
     "apart": _Command("command.apart", apart.start, everywhere=True),
     "once_more": _Command("command.once_more", after.say_again),

@@ -40,8 +40,9 @@ WISHES = {
     "company": "wish.company",
     "conversation": "wish.conversation",
     "unsure": "wish.unsure",
+    "backup": "wish.backup",
 }
-"""What would help, and what it is called."""
+"""What would help, and what it is called; "backup" is asked for from inside a room alone."""
 
 HOW = {
     "slow": "how.slow",

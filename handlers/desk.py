@@ -36,7 +36,8 @@ class Question:
 
     `free` takes a person's own words, `many` several numbers. `binding` is a consent or cannot be undone: a
     reply that quotes something never answers it. `also` are names of commands that it takes as answers;
-    `until` is when it lapses. `terms` are the words of it that are kept with a yes.
+    `until` is when it lapses. `terms` are the words of it that are kept with a yes. `quiet`: where it comes
+    by itself it does not notify, and may pass unseen.
     """
 
     text: str
@@ -47,6 +48,7 @@ class Question:
     also: frozenset[str] = frozenset()
     until: datetime | None = None
     terms: str = ""
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,13 @@ class Reply:
         return self.name.split(" ")[0] == "yes"
 
 
-PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "after"})
+PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "after", "more"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
-_NOT_KEPT = PASSING | {"stop", "forget", "practice", "apart", "kept", "afterwards", "clear"}
+_NOT_KEPT = PASSING | {
+    *("stop", "forget", "practice", "apart", "kept", "afterwards", "clear"),
+    *("extend", "pass", "backup", "which"),
+}
 """Questions that are not come back to: one word brings them anew."""
 
 _TOGETHER = 5
@@ -422,7 +427,7 @@ class Desk:
             consent=self._terms(member, question),
         )
         self.keep(replace(member, prompt=shown, waiting=rest))
-        self.say_text(id, self.render(member, question), notice=False)
+        self.say_text(id, self.render(member, question), notice=question.quiet)
         return True
 
     def _terms(self, member: Member, question: Question) -> Consent | None:

@@ -57,7 +57,11 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
 
     return asking.Vocabulary(
         wishes={
-            word: name for keys in (WISHES, _WISHES) for name, key in keys.items() for word in words(key)
+            word: name
+            for keys in (WISHES, _WISHES)
+            for name, key in keys.items()
+            if name != "backup"
+            for word in words(key)
         },
         topics={asking.phrase(topic, normal): topic for topic in desk.community.topics},
         lengths=meaning(_LENGTHS),

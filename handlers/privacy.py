@@ -119,6 +119,9 @@ async def _held(desk: Desk, member: Member) -> str:
         lines += _agreed(desk, member, pairing.consent)
     for peer_room in await room.of(desk, member.id, *_KEPT_ROOMS):
         lines.append(desk.words(member, "held.room", made=peer_room.made_at))
+        if peer_room.sought and peer_room.asker == member.id:
+            note = desk.quoted(member, str(peer_room.sought.get("note") or ""))
+            lines.append(desk.words(member, "held.sought", note=note))
     lines += await after.held(desk, member)
     lines += await apart.held(desk, member)
     lines.append(desk.words(member, "held.rest", who_runs=desk.community.who_runs))

@@ -170,6 +170,8 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
     """Ask as many others as the community asks at once; how many were shown the question by now."""
     asks = await desk.records.find(Ask, request=request.id)
     asked = {ask.member for ask in asks}
+    if request.wish == "backup":
+        asked |= await _met(desk, request.member)
     engaged = await _engaged(desk)
     kept_apart = await apart.of(desk, request.member)
     offers = [
@@ -217,6 +219,15 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
         desk.queue(offer.member, "ask", subject=ask.id)
     # Whoever was shown a question that had waited counts from this round on: at its hour that shows nothing.
     return len(free) + sum(ask.state is not AskState.WAITING for ask in asks)
+
+
+async def _met(desk: Desk, member: MemberId) -> set[MemberId]:
+    """Whoever shares a room with the member, until it is gone: what is said of them is not for their ears."""
+    found = [
+        *(await desk.records.find(PeerRoom, asker=member)),
+        *(await desk.records.find(PeerRoom, peer=member)),
+    ]
+    return {one for room in found for one in rooms.people(room)}
 
 
 async def _engaged(desk: Desk) -> set[MemberId]:
@@ -403,8 +414,13 @@ async def drop_ask(desk: Desk, ask: Ask) -> None:
 
 def _offer_again(desk: Desk, request: Request, why: str) -> None:
     """The request is over; its words wait with the asker, so that it can be taken up again."""
-    draft: Draft = {"why": why, **drafts.of(request)}
-    desk.queue(request.member, "again", draft=draft, until=desk.now + desk.timings.request_open)
+    offer_again(desk, request.member, drafts.of(request), why)
+
+
+def offer_again(desk: Desk, asker: MemberId, words: Draft, why: str) -> None:
+    """Say why with sentence `why`, and ask whether to look again; the asker is loaded in this turn."""
+    draft: Draft = {**words, "why": why}
+    desk.queue(asker, "again", draft=draft, until=desk.now + desk.timings.request_open)
 
 
 async def give_up(desk: Desk, id: RequestId, why: str) -> None:

@@ -11,8 +11,9 @@ from handlers import hours, zone
 from handlers.desk import Desk
 from handlers.words import normal, split
 from schema.records import Member, Offer, PeerRoom
-from schema.states import OfferState, RoomState
+from schema.states import OfferState
 from service.core.availability import NOW, RESTS
+from service.core.rooms import LIVE
 
 
 async def until_tomorrow(desk: Desk, member: Member) -> None:
@@ -71,10 +72,12 @@ async def held_back(desk: Desk, member: Member, until: datetime) -> bool:
 
 
 async def after_room(desk: Desk, before: PeerRoom, after: PeerRoom) -> None:
-    """A room in which the two met is over: its peer rests."""
-    ended = before.state is RoomState.CLOSING and after.state is not RoomState.CLOSING
-    peer = await desk.member(after.peer) if ended and after.met else None
-    if peer is None:
+    """A room in which the two met is over: its peer rests.
+
+    The rest begins with the end itself, however it came: its asker may look on with the same words at once.
+    """
+    peer = await desk.member(after.peer) if after.met else None
+    if peer is None or before.state not in LIVE or after.state in LIVE:
         return
     for offer in await _offers(desk, peer):
         until = max(desk.now + desk.timings.rest, offer.rest_until or desk.now)

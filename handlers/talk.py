@@ -91,7 +91,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     draft = prompt.draft
     match draft.get("step"):
         case "wish":
-            choices = tuple(Choice(name, key) for name, key in WISHES.items())
+            choices = tuple(Choice(name, key) for name, key in WISHES.items() if name != "backup")
             text = desk.words(member, "talk.wish", keep=desk.timings.request_open)
             return Question(text, choices, also=_ALSO)
         case "topics":

@@ -34,7 +34,9 @@ class Timings:
     join: whoever is not in an opened room after this long is invited again, once; after as long again the
     room closes. rest: after a room its peer is asked nothing for so long. afterwards: how long the two of a
     room that ended can still say something about one another, at most 14 days. again: how long it holds that
-    both would talk again.
+    both would talk again. warning: how long before a room's end both are told, but never more than half of
+    its time. longest_in_all: the longest that a peer room may become when both ask for more; None: as
+    `longest`.
     """
 
     ask_again: timedelta = timedelta(minutes=10)
@@ -50,6 +52,8 @@ class Timings:
     rest: timedelta = timedelta(hours=12)
     afterwards: timedelta = timedelta(days=14)
     again: timedelta = timedelta(days=182)
+    warning: timedelta = timedelta(minutes=10)
+    longest_in_all: timedelta | None = None
 
 
 @dataclass(frozen=True)

@@ -88,19 +88,24 @@ class OpenPeerRoom:
 
 @dataclass(frozen=True)
 class LetWrite:
-    """Let both write: it opens muted, since what one writes before the other is in cannot be read by them."""
+    """Let both write: it opens muted, since what one writes before the other is in cannot be read by them.
+
+    `change` numbers the room's changes of who may write, mutes included: what comes of an earlier one is old.
+    """
 
     pairing: PairingId
     room: RoomId
+    change: int = 0
     type: Literal["let_write"] = "let_write"
 
 
 @dataclass(frozen=True)
 class MutePeerRoom:
-    """Nobody can write in it any more; people can still delete their own words."""
+    """Nobody can write in it any more; people can still delete their own words. `change`: see LetWrite."""
 
     pairing: PairingId
     room: RoomId
+    change: int = 0
     type: Literal["mute_peer_room"] = "mute_peer_room"
 
 

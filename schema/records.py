@@ -235,15 +235,32 @@ class Pairing:
 
 
 @dataclass(frozen=True)
+class MoreTime:
+    """More time for a peer room, which `member` asked for and the other may agree to until `until`.
+
+    Kept with its room until then; whether the other saw it or said no is kept nowhere.
+    """
+
+    member: MemberId
+    length: timedelta
+    until: datetime
+
+
+@dataclass(frozen=True)
 class PeerRoom:
     """The room of one pairing (the id is the pairing's). Deleted once gone and the receipt is written.
 
     `due_at` is when its state moves on by itself: the end of its time, of the reading time, of the wait
     before the purge; while it opens, when the asker is told that it takes longer. `wish` is what the two
-    agreed would help, kept as long as the room. `joined` holds those of
-    the two who are in it now; `erase_now` those who asked to erase at once. `done` lists what the erasure has
-    reached so far, for the receipt. `reminded`: whoever had not come was invited again. `met`: both were in
-    it and could write. `early` holds who went in or out of which room before we knew that it is this one.
+    agreed would help, kept as long as the room. `warn_at` is when both are told that it ends soon, until
+    they were. `more` is the wish for more time that is open now, and `asked_more` holds who has asked for
+    it before this end. `sought` holds the words of the asker's request from when the two met until the
+    room is closed, so that the asker can be offered somebody else. `joined` holds those of the two who
+    are in it now; `changes` counts how often the keeper was told who may write; `erase_now` those who
+    asked to erase at once. `done` lists what the erasure has reached so far, for the receipt. `reminded`:
+    whoever had not come was invited again; `choosing`: the other was then asked whether to wait. `met`:
+    both were in it and could write. `early` holds who went in or out of which room before we knew that it
+    is this one.
     Whoever is forgotten stands here as an empty id.
     """
 
@@ -268,6 +285,12 @@ class PeerRoom:
     met: bool = False
     early: tuple[tuple[RoomId, MemberId, str], ...] = ()
     wish: str = ""
+    warn_at: datetime | None = None
+    more: MoreTime | None = None
+    asked_more: tuple[MemberId, ...] = ()
+    changes: int = 0
+    choosing: bool = False
+    sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,14 @@ class PairingState(StrEnum):
 
 
 class RoomState(StrEnum):
-    """A peer room, from both consents to its erasure; each state awaits one thing."""
+    """A peer room, from both consents to its erasure; each state awaits one thing.
+
+    APART: one of the two left, and may come back; nobody can write meanwhile.
+    """
 
     OPENING = "opening"
     OPEN = "open"
+    APART = "apart"
     CLOSING = "closing"
     READABLE = "readable"
     REDACTING = "redacting"
@@ -80,10 +84,14 @@ class RoomState(StrEnum):
 
 
 class Ending(StrEnum):
-    """Why a peer room closed: told to both in the same words for a person's own reasons."""
+    """Why a peer room closed: told to both in the same words for a person's own reasons.
+
+    PASSED: the peer could not go on, and wants the asker to be told so.
+    """
 
     TIME = "time"
     ASKED = "asked"
+    PASSED = "passed"
     LEFT = "left"
     FORGOTTEN = "forgotten"
     NOT_JOINED = "not_joined"

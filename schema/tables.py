@@ -173,7 +173,7 @@ peer_rooms = Table(
     _state(),
     _due(),
     _sealed(),
-    info={"kept": "until the room is gone and the receipt is written"},
+    info={"kept": "until the room is gone and the receipt is written; the asker's words until it is closed"},
 )
 
 separations = Table(

@@ -335,6 +335,19 @@ class TimingsSection(Section):
         Longer,
         _timing("Whoever is not in an opened room by then is invited again; as long again, and it closes."),
     ] = Timings.join
+    warning: Annotated[
+        Longer,
+        _timing("How long before a room's end both are told of it, but never more than half of its time."),
+    ] = Timings.warning
+    longest_in_all: Annotated[
+        Longer | None,
+        Says(
+            "The longest that a peer room may become when both ask for more, if it may become longer than"
+            " `longest`.",
+            _IN_TIME,
+            "7 days",
+        ),
+    ] = None
     rest: Annotated[
         Length, _timing("How long nothing is asked of whoever was there for somebody, after the room.")
     ] = Timings.rest

@@ -140,6 +140,8 @@ class Settings(Section):
                 prompt_pause=self.timings.prompt_pause,
                 idle=self.timings.idle,
                 join=self.timings.join,
+                warning=self.timings.warning,
+                longest_in_all=self.timings.longest_in_all,
                 rest=self.timings.rest,
                 afterwards=self.timings.afterwards,
                 again=self.timings.again,

@@ -21,14 +21,17 @@ AGAIN = "You and the person of one of your last rooms both said that you would t
 async def closed(story: Story) -> None:
     """Ana and Ben were in their room, and it is closed."""
     await together(story)
-    await story.says("ben", "close")
+    await story.says("ana", "close")
 
 
 async def test_both_are_offered_the_same_with_the_closing(story: Story) -> None:
     """At the same time, in one message with it, to answer or not."""
     await closed(story)
     ana, ben = story.heard("ana")[-1], story.heard("ben")[-1]
-    assert ana == ben
+    rests = "I ask you nothing until Saturday 28 November, 05:16 Berlin (in 12 hours).\n"
+    assert rests in ben[1]
+    assert (ana[0], ana[2]) == (ben[0], ben[2])
+    assert ana[1] == ben[1].replace(rests, "")
     assert ana[1].startswith("The room is closed.")
     assert ana[1].endswith(
         "1. I would talk with this person again\n2. Never pair us again\n"
@@ -38,6 +41,16 @@ async def test_both_are_offered_the_same_with_the_closing(story: Story) -> None:
     await story.wait(timedelta(days=1))
     after = [body for _, body, _ in story.heard("ana", start + timedelta(seconds=1))]
     assert not any("Never pair us" in body for body in after), "never repeated"
+
+
+async def test_whether_to_look_on_is_asked_first(story: Story) -> None:
+    """Where the peer ended it, the asker's own need comes before what is offered to both."""
+    await together(story)
+    await story.says("ben", "close")
+    assert story.last("ana").endswith("4. Menu")
+    assert "1. Look again now" in story.last("ana")
+    assert "2. Never pair us again" in await story.says("ana", "4", "back")
+    assert "2. Never pair us again" in story.last("ben")
 
 
 async def test_where_the_two_never_met_nothing_is_asked_and_no_mark_is_kept(story: Story) -> None:

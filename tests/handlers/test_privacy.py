@@ -9,7 +9,8 @@ import pytest
 from schema.effects import EmptyPeerRoom, LeaveRoom, SendText
 from schema.records import Ask, Member, Offer, PeerRoom, Request
 from tests.handlers.story import WORDS, Story
-from tests.handlers.test_room import together
+from tests.handlers.test_backup import with_two
+from tests.handlers.test_room import ROOM, together
 
 
 async def nothing(story: Story) -> None:
@@ -56,6 +57,31 @@ async def stepped_back(story: Story) -> None:
     await story.says("ben", "stop", "1")
 
 
+async def more_time(story: Story) -> None:
+    """Ana would like more time, and Ben was asked."""
+    await together(story)
+    await story.says("ana", "extend", "1")
+
+
+async def apart(story: Story) -> None:
+    """Ben left, and may come back."""
+    await together(story)
+    await story.leaves("ben", ROOM)
+
+
+async def absent(story: Story) -> None:
+    """Ben never came, and Ana is asked whether she waits."""
+    story.arrive = False
+    await together(story)
+    await story.joins("ana", ROOM)
+    await story.wait(timedelta(minutes=31))
+
+
+async def backed_up(story: Story) -> None:
+    """Ben has a room of his own beside."""
+    await with_two(story)
+
+
 async def closed(story: Story) -> None:
     """The room is closed and can be read."""
     await together(story)
@@ -69,7 +95,10 @@ async def erasing(story: Story) -> None:
     await story.says("ben", "erase now")
 
 
-STATES = [nothing, drafting, asked, reading, proposed, declined, stepped_back, together, closed, erasing]
+STATES = [
+    *(nothing, drafting, asked, reading, proposed, declined, stepped_back),
+    *(together, more_time, apart, absent, backed_up, closed, erasing),
+]
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -38,6 +38,86 @@ async def one_pairing(story: Story) -> None:
     await story.wait(timedelta(days=2))
 
 
+async def more_time(story: Story) -> None:
+    """Told of the end, one asks for more and both say yes; the next time the other lets it pass."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    await story.wait(timedelta(minutes=51))
+    await story.says("ana", "extend", "2")
+    await story.says("ben", "yes")
+    await story.wait(timedelta(minutes=28))
+    await story.says("ben", "extend", "1")
+    await story.wait(timedelta(minutes=10))
+
+
+async def passed_on(story: Story) -> None:
+    """A peer cannot go on, and the asker looks for somebody else with the same words."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes", "what do you hold")
+    await story.says("ben", "pass on", "1")
+    await story.says("ana", "1")
+
+
+async def one_leaves(story: Story) -> None:
+    """A peer leaves by mistake and comes back; then for good, and the asker looks for somebody else."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    room = story.the_room().room
+    assert room is not None
+    await story.leaves("ben", room)
+    await story.says("ana", "1")
+    await story.says("ben", "come back")
+    await story.joins("ben", room)
+    await story.wait(timedelta(minutes=5))
+    await story.leaves("ben", room)
+    await story.says("ana", "2")
+
+
+async def never_comes(story: Story) -> None:
+    """A peer never comes in: one reminder to them, a choice to the asker, and back to finding."""
+    story.arrive = False
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    room = story.the_room().room
+    assert room is not None
+    await story.joins("ana", room)
+    await story.wait(timedelta(minutes=31))
+    await story.says("ana", "wait")
+    await story.wait(timedelta(minutes=15))
+    await story.says("ana", "2")
+
+
+async def backup(story: Story) -> None:
+    """Whoever keeps somebody company asks for company about it, and is in two rooms for a while."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    await story.comes("cleo")
+    await story.offers("cleo", hours="2")
+    await story.says("ben", "backup", "yes")
+    await story.says("cleo", "yes", "go on")
+    await story.says("ben", "yes", "status", "close", "2")
+
+
 async def nobody_there(story: Story) -> None:
     """A request that finds nobody, and is told so with hours."""
     await story.says("ana", "I need help", "1", "1")
@@ -163,6 +243,11 @@ class StoredStory(Story):
 _KINDS: tuple[type[Record], ...] = get_args(Record)
 _STORIES = [
     one_pairing,
+    more_time,
+    passed_on,
+    one_leaves,
+    never_comes,
+    backup,
     nobody_there,
     not_this_time,
     odd_messages,

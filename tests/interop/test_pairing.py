@@ -3,7 +3,7 @@
 import pytest
 
 from tests.journeys.fixtures import People
-from tests.journeys.stage import Person, meet, state_of
+from tests.journeys.stage import Person, leaves_and_is_back, meet, state_of
 from tests.live import story
 from tests.live.instance import Instance
 from tests.live.member import Kind
@@ -27,6 +27,12 @@ async def test_the_javascript_sdk(calm: Instance, people: People, asks: Kind, co
     await peer.offers()
     room = await meet(asker, peer)
     await story.talk_to_each_other(room, asker.member, peer.member)
+    await asker.writes(story.words_of("command.extend"))
+    await story.chooses(asker.member, asker.chat, await asker.hears("extend.how_much"), "choice.extend_none")
+    await asker.hears("extend.no")
+    # Whoever goes out and comes back reads what is written then, and the other reads them.
+    await leaves_and_is_back(peer, asker, room)
+    await story.talk_to_each_other(room, asker.member, peer.member, [("You are back.", "By mistake.")])
     await story.closes(peer.member, peer.chat)
     await asker.hears("room.closed")
     for person in (asker, peer):

@@ -25,6 +25,8 @@ from schema.community import Timings
 from schema.effects import (
     Effect,
     EmptyPeerRoom,
+    InviteAgain,
+    LetWrite,
     MutePeerRoom,
     OpenPeerRoom,
     PurgePeerRoom,
@@ -35,6 +37,7 @@ from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerM
 from schema.ids import EventId
 from schema.records import Ask, Meeting, Member, Pairing, PeerRoom, Request, Separation
 from schema.states import AskState
+from service.core import rooms
 from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
 from tests.handlers.story import COMMUNITY, Line, Story
@@ -42,6 +45,7 @@ from tests.handlers.test_charter import assert_no_dead_air
 
 NAMES = ("ana", "ben", "cleo", "dan")
 T = TypeVar("T")
+_LENGTHS = ("15 minutes", "30 minutes", "1 hour", "2 hours", "1 day")
 
 _STOPPING = ("2", "3", "no", "rest", "withdraw", "skip", "back", "menu", "status", "what?", "help now")
 """What may be a no in answer to a question, or put one off: it makes no sound with anybody else."""
@@ -63,6 +67,7 @@ class Seen:
 
     question: tuple[str, ...] = ()
     goes_on: bool = False
+    wants_more: bool = False
     rooms: int = 0
     named: str = ""
     apart: set[str] = field(default_factory=set)
@@ -92,8 +97,11 @@ class Reference:
             seen.apart |= seen.met if never_again and len(seen.met) == 1 else {seen.named}
         if body.startswith("Done. What I held about you is erased"):
             seen.apart.clear()
+        if body.startswith(("You both said yes to", "Nothing has changed. Your room")):
+            seen.wants_more = False
         if "Your private room is open now" in body:
             seen.goes_on = False
+            seen.wants_more = False
             seen.rooms += 1
 
     def apart(self, one: str, other: str) -> bool:
@@ -126,6 +134,7 @@ class CharterModel(RuleBasedStateMachine):
         self.matched: dict[str, str] = {}
         self.asked: set[str] = set()
         self.consents = 0
+        self.stale = False
 
     @initialize()
     def everybody_comes(self) -> None:
@@ -161,6 +170,10 @@ class CharterModel(RuleBasedStateMachine):
                     "stop",
                 ),
                 *(
+                    "extend",
+                    "pass on",
+                    "come back",
+                    "backup",
                     "status",
                     "what?",
                     "help now",
@@ -225,8 +238,21 @@ class CharterModel(RuleBasedStateMachine):
             for one in self._asked()[:1]:
                 self._writes(one, "1")
 
+    @precondition(lambda self: self._in_rooms())
+    @rule(data=st.data(), which=st.sampled_from(["1", "2", "4"]))
+    def would_like_more_time(self, data: st.DataObject, which: str) -> None:
+        """Somebody in a room asks for more time."""
+        name = data.draw(st.sampled_from(self._in_rooms()))
+        self._writes(name, "extend", after=5)
+        self._writes(name, which, after=5)
+
+    def _in_rooms(self) -> list[str]:
+        return [name for name in NAMES if any(name in people for people in self.story.rooms.values())]
+
     def _asked(self) -> list[str]:
         consents = {
+            *("Yes, tell me more", "Go on", "Yes, open the room", "Yes, I have more time too"),
+            "Yes, ask for someone for me",
             "Yes, tell me more",
             "Only listening",
             "For up to 15 minutes",
@@ -254,7 +280,8 @@ class CharterModel(RuleBasedStateMachine):
         ]
         opened = [effect for _, effect in effects if isinstance(effect, OpenPeerRoom)]
         # Promise 2: a no, a rest, putting off and stepping back make no sound with anybody else.
-        if words in _STOPPING and not chosen.startswith(("Yes", "Go on", "Look again", "Change")):
+        means = ("Yes", "Go on", "Look again", "Change", *_LENGTHS)
+        if words in _STOPPING and not chosen.startswith(means):
             assert not others, (words, chosen, others)
         # Promise 1: a room is ordered by the asker's yes alone, and for a peer who goes on.
         for effect in opened:
@@ -266,6 +293,13 @@ class CharterModel(RuleBasedStateMachine):
             self.reference.members[asker].met.add(peer)
             self.reference.members[peer].met.add(asker)
             self.consents += 1
+        # More time: only after one asked for it and the other said yes to it.
+        for told in others:
+            if "You both said yes to" in told.body:
+                assert chosen == "Yes, I have more time too", (words, chosen)
+                assert self.reference.members[self.story.name_of(told.member)].wants_more, told
+        if chosen.startswith(_LENGTHS):
+            self.reference.members[name].wants_more = True
         if chosen == "Go on":
             self.reference.members[name].goes_on = True
             assert len(others) <= 1
@@ -319,6 +353,7 @@ class CharterModel(RuleBasedStateMachine):
         outcome = data.draw(st.sampled_from(self.delivered))
         rows = dict(self.story.records.rows)
         run(self.story.event(outcome))
+        self.stale = self.stale or isinstance(outcome, PeerMembership)
         if isinstance(outcome, PeerMembership) and self.story.records.rows != rows:
             # A stale report of who is where is not to be told from a new one.
             return
@@ -347,6 +382,32 @@ class CharterModel(RuleBasedStateMachine):
         self.story.rooms[room].discard(name)
         run(self.story.event(PeerMembership(EventId("$"), room, self.story.address(name), "leave")))
         self._look()
+
+    @precondition(lambda self: self._in_rooms())
+    @rule(data=st.data())
+    def would_like_backup(self, data: st.DataObject) -> None:
+        """Somebody in a room asks for company about it; who is asked goes on, as far as it goes."""
+        self._writes(data.draw(st.sampled_from(self._in_rooms())), "backup", after=5)
+        for _ in range(4):
+            for one in self._asked()[:1]:
+                self._writes(one, "1")
+
+    @precondition(lambda self: any(self.story.rooms.values()))
+    @rule(data=st.data())
+    def somebody_comes_in(self, data: st.DataObject) -> None:
+        """Whoever has an invitation to a room takes it up."""
+        found = [
+            (room, self.story.name_of(effect.member))
+            for _, effect in self.story.effects
+            if isinstance(effect, InviteAgain)
+            for room in [effect.room]
+            if self.story.rooms.get(room) and self.story.name_of(effect.member) not in self.story.rooms[room]
+        ]
+        if found:
+            room, name = data.draw(st.sampled_from(found))
+            self.story.rooms[room].add(name)
+            run(self.story.event(PeerMembership(EventId("$"), room, self.story.address(name), "join")))
+            self._look()
 
     # What must hold
 
@@ -384,14 +445,33 @@ class CharterModel(RuleBasedStateMachine):
 
     @invariant()
     def one_request_and_one_room_each(self) -> None:
-        """A member has one request; a request has one pairing and one room at a time."""
+        """A member has one request, a request one pairing and one room at a time.
+
+        In two rooms is only who keeps somebody company in one, and has company about it in the other.
+        """
         askers = [request.member for request in self.story.records.all(Request)]
         assert len(askers) == len(set(askers))
-        live = [room for room in self.story.records.all(PeerRoom) if room.state.value in ("opening", "open")]
-        people = [one for room in live for one in (room.asker, room.peer)]
-        assert len(people) == len(set(people))
+        live = [room for room in self.story.records.all(PeerRoom) if room.state in rooms.LIVE]
+        for people in ([room.asker for room in live], [room.peer for room in live]):
+            assert len([one for one in people if one]) == len({one for one in people if one})
+        for room in live:
+            if room.asker and room.asker in [one.peer for one in live]:
+                assert room.wish == "backup"
+            assert room.wish != "backup" or room.asker != room.peer
         for room in self.story.records.all(PeerRoom):
             assert self.matched.setdefault(room.id, room.request) == room.request
+
+    @invariant()
+    def nobody_writes_what_the_other_could_never_read(self) -> None:
+        """Promise 6: people may write only while both are in, or one of them is being forgotten."""
+        for room, people in self.story.rooms.items():
+            orders = [
+                one
+                for _, one in self.story.effects
+                if isinstance(one, LetWrite | MutePeerRoom) and one.room == room
+            ]
+            if orders and isinstance(orders[-1], LetWrite) and not self.stale:
+                assert len(people) == 2, "one of two could write alone"
 
     @invariant()
     def a_note_is_not_kept_longer_than_its_request(self) -> None:
@@ -399,6 +479,8 @@ class CharterModel(RuleBasedStateMachine):
         standing = {request.id for request in self.story.records.all(Request)}
         for pairing in self.story.records.all(Pairing):
             assert pairing.request in standing or not pairing.card, pairing
+        for room in self.story.records.all(PeerRoom):
+            assert not room.sought or room.state.value in ("open", "apart", "closing"), room
 
     def teardown(self) -> None:
         """Promises 3 and 6: left alone, everything ends; each room was muted, emptied and purged."""
