@@ -84,18 +84,19 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         until=desk.now + timedelta(hours=_hours(draft)),
         topics=_topics(draft) or desk.words(member, "offer.any_topic"),
         card=desk.quoted(member, str(draft["card"])),
-        fear=desk.words(member, _OWN_FEARS[str(draft["fear"])]),
+        fear=desk.words(member, OWN_FEARS[str(draft["fear"])]),
     )
     terms = desk.words(member, "offer.recap_next", n=desk.community.asks_a_day)
     return Question(f"{text}\n{terms}", choices, binding=True, also=_ALSO, terms=terms)
 
 
-_OWN_FEARS = {
+OWN_FEARS = {
     "nobody": "choice.fear_nobody",
     "tell_first": "choice.fear_tell_first",
     "report": "choice.fear_report",
     "unsaid": "choice.fear_unsaid",
 }
+"""What a peer would do if they feared for a life, and what it is called to themselves."""
 
 
 def describe(desk: Desk, member: Member, offer: Offer) -> str:
@@ -106,7 +107,7 @@ def describe(desk: Desk, member: Member, offer: Offer) -> str:
         until=offer.until,
         topics=offer.topics or desk.words(member, "offer.any_topic"),
         card=desk.quoted(member, offer.card),
-        fear=desk.words(member, _OWN_FEARS[offer.fear]),
+        fear=desk.words(member, OWN_FEARS[offer.fear]),
     )
     if offer.rest_until is not None and offer.rest_until > desk.now:
         text += "\n" + desk.words(member, "offer.resting", until=offer.rest_until)
