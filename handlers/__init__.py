@@ -11,7 +11,15 @@ from datetime import timedelta
 from handlers import consent, identity, menu, offer, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal
-from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
+from schema.effects import (
+    AcceptIdentity,
+    AnswerPlainRoom,
+    JoinRoom,
+    LeaveRoom,
+    OpenDirectChat,
+    SendFile,
+    SendText,
+)
 from schema.events import (
     Delivered,
     DirectChat,
@@ -125,6 +133,7 @@ COMMANDS: Mapping[str, _Command] = {
     "close": _Command("command.close", _close),
     "erase": _Command("command.erase", room.erase_now),
     "held": _Command("command.held", privacy.hold, everywhere=True),
+    "export": _Command("command.export", privacy.export, everywhere=True),
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
 }
 """Every command, by our name for it."""
@@ -461,11 +470,14 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     if isinstance(effect, OpenDirectChat):
         await _no_chat(desk, effect, event.reason)
         return
-    if not isinstance(effect, SendText):
+    if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)
         return
     member = await desk.member(desk.turn.identify(effect.member))
     if member is None or member.room != effect.room:
+        return
+    if isinstance(effect, SendFile) and event.reason not in ("identity_changed", "not_private"):
+        privacy.export_refused(desk, member, effect)
         return
     if event.reason == "M_TOO_LARGE":
         # Put again it would be refused again: the question goes, and they hear that something was not said.

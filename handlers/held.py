@@ -5,6 +5,7 @@ about somebody else is named in words that are always the same, so that nothing 
 what stands there, from what does not, or from how many there are.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -332,6 +333,22 @@ def as_json(value: object) -> object:
         case Mapping():
             return {str(name): as_json(one) for name, one in value.items()}
     return value
+
+
+async def export(desk: Desk, member: Member) -> str:
+    """All that is held about the member as JSON, each thing with the sentence that tells it."""
+    held = [
+        {"kind": entry.kind, "in_words": list(entry.words), **entry.values}
+        for entry in await about(desk, member)
+    ]
+    whole = {
+        "community": desk.community.name,
+        "made_at": desk.now.isoformat(),
+        "in_words": desk.words(member, "held.intro"),
+        "held": held,
+        "told_to_everybody": [*everybody(desk, member), *details(desk, member)],
+    }
+    return json.dumps(whole, ensure_ascii=False, indent=1)
 
 
 async def text(desk: Desk, member: Member) -> str:

@@ -8,13 +8,17 @@ from handlers import consent, held, room
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
-from schema.effects import LeaveRoom
+from schema.effects import LeaveRoom, SendFile, SendText
 from schema.records import Ask, Member, Pairing, PeerRoom, Prompt
 from schema.states import PairingState, RoomState
 from service.core import rooms
 from service.core.pairing import PairingMove, RequestMove, advance_pairing
+from service.core.sizes import parts
+
+EXPORT_NAME = "what-i-hold.json"
 
 _FORGET = Choice("forget", "choice.forget")
+_EXPORT = Choice("export", "choice.export")
 _DETAILS = Choice("details", "choice.details")
 _MENU = Choice("menu", "choice.menu")
 
@@ -27,6 +31,22 @@ async def hold(desk: Desk, member: Member) -> None:
     desk.ask(member.id, "held")
 
 
+async def export(desk: Desk, member: Member) -> None:
+    """Send everything that is stored about the member as a file."""
+    if member.room is not None:
+        desk.say(member.id, "export.sending")
+        body = await held.export(desk, member)
+        desk.turn.do(SendFile(member.room, member.matrix_id, EXPORT_NAME, body))
+
+
+def export_refused(desk: Desk, member: Member, effect: SendFile) -> None:
+    """The media store takes no file: send it as words, which are quiet, after a sentence that is not."""
+    desk.say(member.id, "export.as_words", notice=False)
+    desk.speak(member.id)
+    for body in parts(effect.body):
+        desk.turn.do(SendText(effect.room, effect.member, body, True))
+
+
 async def start_forgetting(desk: Desk, member: Member) -> None:
     """Ask for the one yes."""
     desk.put_behind(member.id)
@@ -37,8 +57,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """What is held, or the question whether to forget it."""
     if prompt.kind == "held":
         if prompt.subject == "details":
-            return Question("\n".join(held.details(desk, member)), (_FORGET, _MENU))
-        return Question(await held.text(desk, member), (_FORGET, _DETAILS, _MENU))
+            return Question("\n".join(held.details(desk, member)), (_EXPORT, _FORGET, _MENU))
+        return Question(await held.text(desk, member), (_EXPORT, _FORGET, _DETAILS, _MENU))
     return Question(
         desk.words(member, "forget.question"),
         # What cannot be taken back does not stand first: a number sent twice by mistake changes nothing.
@@ -51,10 +71,13 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     """Forget after a yes; anything else changes nothing."""
     if prompt.kind == "held":
-        if reply.name == "details":
-            desk.ask(member.id, "held", subject="details")
-        else:
-            desk.ask(member.id, "forget")
+        match reply.name:
+            case "export":
+                await export(desk, member)
+            case "details":
+                desk.ask(member.id, "held", subject="details")
+            case _:
+                desk.ask(member.id, "forget")
         return
     if reply.name == "yes":
         await _forget(desk, member)

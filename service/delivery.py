@@ -18,6 +18,7 @@ from schema.effects import (
     OpenPeerRoom,
     PurgePeerRoom,
     RedactPeerRoom,
+    SendFile,
     SendText,
 )
 from schema.events import Delivered
@@ -52,6 +53,8 @@ class Delivery:
                     to_changed_identity=effect.to_changed_identity,
                     again=again,
                 )
+            case SendFile(room=chat, member=member):
+                await self._desk.send_file(chat, effect.name, effect.body, id, member=member, again=again)
             case AcceptIdentity():
                 await self._desk.accept_identity(effect.member)
             case AnswerPlainRoom():

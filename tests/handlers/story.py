@@ -30,6 +30,7 @@ from schema.effects import (
     OpenPeerRoom,
     PurgePeerRoom,
     RedactPeerRoom,
+    SendFile,
     SendText,
 )
 from schema.events import Delivered, DirectChat, Due, Event, Message, NotDelivered, PeerMembership
@@ -90,6 +91,7 @@ class Story:
     log: list[Line] = field(default_factory=list)
     effects: list[tuple[datetime, Effect]] = field(default_factory=list)
     rooms: dict[RoomId, set[str]] = field(default_factory=dict)
+    files: list[tuple[str, str]] = field(default_factory=list)
     pending: deque[Event] = field(default_factory=deque)
     _count: int = 0
 
@@ -167,6 +169,8 @@ class Story:
                 self.pending.append(Delivered(effect))
             case PurgePeerRoom():
                 self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
+            case SendFile(member=member, body=body):
+                self.files.append((self.name_of(member), body))
             case MutePeerRoom() | RedactPeerRoom() | InviteAgain() | LetWrite():
                 self.pending.append(Delivered(effect))
             case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom() | AcceptIdentity():

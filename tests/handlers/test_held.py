@@ -1,5 +1,6 @@
 """Every field of every record and every table has its words, and what is somebody else's is never shown."""
 
+import json
 import re
 import string
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from handlers.held import DETAILS, EVERYBODY, SAYS, TABLES, How
+from schema.effects import SendFile
 from schema.records import Ask, Consent, Member, Offer, PeerRoom, Prompt, Request
 from schema.tables import RECORDS, metadata
 from service.store.shapes import SHAPES
@@ -125,3 +127,36 @@ async def test_who_reads_a_note_is_not_told(story: Story) -> None:
 def _lines(said: str) -> list[str]:
     """The answer without the distances of its hours, which pass."""
     return re.sub(r"\([^)]*\)", "", said).split("\n")
+
+
+async def test_the_export_is_the_same_as_a_file(story: Story) -> None:
+    """JSON, with the values and the sentences of all that is shown, and nothing of anybody else."""
+    await proposed(story)
+    for name, other, own in (("ana", "ben", "It has been a long week."), ("ben", "ana", "I like walks.")):
+        held = await story.say(name, "what do you hold")
+        said = await story.say(name, "1")
+        assert "as a file" in said
+        to, body = story.files[-1]
+        assert to == name
+        assert own in body
+        assert story.address(other) not in body
+        assert not re.search("[0-9a-f]{32}", body)
+        whole = json.loads(body)
+        sentences = [line for entry in whole["held"] for line in entry["in_words"]]
+        assert [_lines(line) for line in sentences if _lines(line)[0] in _lines(held)]
+        assert len(sentences) == sum(_lines(held).count(_lines(line)[0]) for line in sentences)
+        assert len(whole["told_to_everybody"]) == len(EVERYBODY) + len(DETAILS)
+    kinds = [entry["kind"] for entry in json.loads(story.files[0][1])["held"]]
+    assert kinds == ["member", "request", "consent", "pairing"]
+
+
+async def test_where_no_file_is_taken_the_export_comes_as_words(story: Story) -> None:
+    """The media store refuses, or is down: the same words come in the chat, with one push."""
+    await story.comes("ana")
+    story.lose = lambda effect: isinstance(effect, SendFile)
+    await story.say("ana", "export")
+    told, body = story.heard("ana")[-2:]
+    assert "did not take the file" in told[1]
+    assert not told[2]
+    assert json.loads(body[1])["held"][0]["matrix_id"] == story.address("ana")
+    assert body[2]
