@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, identity, menu, offer, privacy, request, room, talk
+from handlers import consent, consents, identity, menu, offer, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal
 from schema.effects import (
@@ -71,6 +71,13 @@ async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> Non
         await privacy.answer(desk, member, prompt, reply)
 
 
+async def _listed(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "menu":
+        await menu.start(desk, member)
+    else:
+        await consents.answer(desk, member, prompt, reply)
+
+
 CONVERSATIONS: Mapping[str, Conversation] = {
     "menu": Conversation(menu.show, _choose),
     "stop": Conversation(menu.show, menu.answer),
@@ -82,6 +89,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "consent": Conversation(consent.show, consent.answer),
     "again": Conversation(request.show, _take_up),
     "held": Conversation(privacy.show, _held),
+    "consents": Conversation(consents.show, _listed),
+    "take_back": Conversation(consents.show, consents.answer),
     "forget": Conversation(privacy.show, privacy.answer),
 }
 """Every kind of question, by the name that its prompt bears."""
@@ -133,6 +142,7 @@ COMMANDS: Mapping[str, _Command] = {
     "close": _Command("command.close", _close),
     "erase": _Command("command.erase", room.erase_now),
     "held": _Command("command.held", privacy.hold, everywhere=True),
+    "consents": _Command("command.consents", consents.start, everywhere=True),
     "export": _Command("command.export", privacy.export, everywhere=True),
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
 }

@@ -268,8 +268,11 @@ async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, p
     moved, effects = advance_request(request, RequestMove.AGREE, desk.now)
     await desk.apply(effects)
     await desk.records.put(moved)
+    ask = await desk.records.get(Ask, agreed.ask)
+    yes = [(member.id, desk.given(prompt)), *((peer.id, one) for one in (ask.consents if ask else ()))]
+    given = tuple((who, one) for who, one in yes if one is not None)
     room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now)
-    await desk.records.put(room)
+    await desk.records.put(replace(room, consents=given))
     await desk.apply(effects)
 
 

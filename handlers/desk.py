@@ -62,10 +62,10 @@ class Reply:
         return self.names[0] if self.names else ""
 
 
-PASSING = frozenset({"menu", "held", "again", "offered"})
+PASSING = frozenset({"menu", "held", "again", "offered", "consents"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
-_NOT_KEPT = PASSING | {"stop", "forget"}
+_NOT_KEPT = PASSING | {"stop", "forget", "take_back"}
 """Questions that are not come back to: one word brings them anew."""
 
 _TOGETHER = 5
@@ -206,7 +206,7 @@ class Desk:
         member = self.now_is(id)
         if kind in ("talk", "offer"):
             until = self.now + self.timings.request_open
-        elif kind in ("stop", "forget"):
+        elif kind in ("stop", "forget", "take_back"):
             until = self.now + self.timings.idle
         prompt = Prompt(kind, self.now, subject, draft or {}, until=until, brought=self._brought(id))
         self.keep(replace(member, prompt=prompt))

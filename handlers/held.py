@@ -228,6 +228,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "done": _named("held.room"),
             "met": _THEIRS,
             "early": _THEIRS,
+            "consents": _AGREED,
         },
     }
 )
@@ -305,7 +306,7 @@ def _entries(desk: Desk, member: Member, record: object) -> Iterator[Entry]:
     for name, told in SAYS[type(record)].items():
         value = getattr(record, name)
         if told.how is How.WITHIN:
-            within += value if isinstance(value, tuple) else [value]
+            within += (_own(member, one) for one in (value if isinstance(value, tuple) else (value,)))
         elif told.how is not How.BESIDE:
             values[name] = as_json(value)
         if told.how is How.SHOWN:
@@ -319,6 +320,14 @@ def _entries(desk: Desk, member: Member, record: object) -> Iterator[Entry]:
     for one in within:
         if one is not None and not (isinstance(one, Consent) and one.given_at is None):
             yield from _entries(desk, member, one)
+
+
+def _own(member: Member, one: object) -> object:
+    """What lies in a record; of what has an owner, only the member's own."""
+    if not isinstance(one, tuple):
+        return one
+    owner, owned = one
+    return owned if owner == member.id else None
 
 
 def as_json(value: object) -> object:
@@ -353,7 +362,11 @@ async def export(desk: Desk, member: Member) -> str:
 
 async def text(desk: Desk, member: Member) -> str:
     """All that is held about the member, as they read it."""
-    lines = [line for entry in await about(desk, member) for line in entry.words]
+    entries = await about(desk, member)
+    agreed = [entry for entry in entries if entry.kind == "consent"]
+    lines = [line for entry in entries if entry.kind != "consent" for line in entry.words]
+    if agreed:
+        lines.append(desk.words(member, "held.consents", n=len(agreed)))
     return "\n".join((desk.words(member, "held.intro"), *lines, *everybody(desk, member)))
 
 

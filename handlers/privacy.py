@@ -4,7 +4,7 @@ Guards: what is held is said from the definitions of what is kept (`handlers.hel
 open without telling anybody why; what cannot be reached is said before the yes.
 """
 
-from handlers import consent, held, room
+from handlers import consent, consents, held, room
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -19,6 +19,7 @@ EXPORT_NAME = "what-i-hold.json"
 
 _FORGET = Choice("forget", "choice.forget")
 _EXPORT = Choice("export", "choice.export")
+_CONSENTS = Choice("consents", "choice.consents")
 _DETAILS = Choice("details", "choice.details")
 _MENU = Choice("menu", "choice.menu")
 
@@ -58,7 +59,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if prompt.kind == "held":
         if prompt.subject == "details":
             return Question("\n".join(held.details(desk, member)), (_EXPORT, _FORGET, _MENU))
-        return Question(await held.text(desk, member), (_EXPORT, _FORGET, _DETAILS, _MENU))
+        return Question(await held.text(desk, member), (_CONSENTS, _EXPORT, _FORGET, _DETAILS, _MENU))
     return Question(
         desk.words(member, "forget.question"),
         # What cannot be taken back does not stand first: a number sent twice by mistake changes nothing.
@@ -72,6 +73,8 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     """Forget after a yes; anything else changes nothing."""
     if prompt.kind == "held":
         match reply.name:
+            case "consents":
+                await consents.start(desk, member)
             case "export":
                 await export(desk, member)
             case "details":

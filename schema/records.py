@@ -19,7 +19,7 @@ class Consent:
     """What a member was asked to agree to, as it was shown, and `given_at`, when they said yes.
 
     `words` is the service's own part; what people wrote stands beside it in the record. `version` names the
-    catalogue that the words are from. Deleted with its record, and never moved to another.
+    catalogue that the words are from. Deleted with its record; those that led to a room go over to it.
     """
 
     words: str
@@ -189,7 +189,8 @@ class PeerRoom:
     the two who are in it now; `erase_now` those who asked to erase at once. `done` lists what the erasure has
     reached so far, for the receipt. `reminded`: whoever had not come was invited again. `met`: both were in
     it and could write. `early` holds who went in or out of which room before we knew that it is this one.
-    Whoever is forgotten stands here as an empty id.
+    `consents` holds every yes that led to it, with whose it is, until the room is gone.
+    Whoever is forgotten stands here as an empty id, and their consents go.
     """
 
     id: PairingId
@@ -212,6 +213,7 @@ class PeerRoom:
     done: tuple[str, ...] = ()
     met: bool = False
     early: tuple[tuple[RoomId, MemberId, str], ...] = ()
+    consents: tuple[tuple[MemberId, Consent], ...] = ()
 
 
 Record = Member | Request | Offer | Ask | Pairing | PeerRoom

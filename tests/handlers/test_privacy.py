@@ -1,6 +1,7 @@
 """What is held, said from live data; and forgetting, in each state that a member can be in."""
 
 import dataclasses
+import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -190,15 +191,18 @@ async def test_a_consent_is_kept_in_the_words_that_were_shown(story: Story) -> N
 async def test_what_was_agreed_to_is_said_and_goes_with_its_record(story: Story) -> None:
     """It is in the answer to `what do you hold` while what it allowed stands, and nowhere afterwards."""
     await proposed(story)
-    said = await story.say("ana", "what do you hold")
-    assert "You agreed to this on Friday 27 November" in said
+    assert "What you agreed to, 1 time" in await story.say("ana", "what do you hold")
+    said = await story.say("ana", "my consents")
+    assert "You agreed on Friday 27 November" in said
     assert "“I do not ask people who must report some things by law.\nIf you say yes, I ask up to" in said
-    assert f"(Wording: {WORDS.version('en')}.)" in said
-    said = await story.say("ben", "what do you hold")
-    assert said.count("You agreed to this on") == 3
+    await story.say("ana", "export")
+    consent = next(one for one in json.loads(story.files[-1][1])["held"] if one["kind"] == "consent")
+    assert consent["version"] == WORDS.version("en")
+    assert "What you agreed to, 3 times" in await story.say("ben", "what do you hold")
+    assert (await story.say("ben", "my consents")).count("You agreed on") == 3
     await story.says("ben", "stop", "1")
     await story.says("ben", "withdraw")
-    assert "You agreed to this" not in await story.say("ben", "what do you hold")
+    assert "Nothing that you agreed to" in await story.say("ben", "my consents")
     await story.says("ana", "back", "3")
-    assert "You agreed to this" not in await story.say("ana", "what do you hold")
+    assert "What you agreed to" not in (await story.say("ana", "what do you hold")).split("1. ")[0]
     assert not [row for row in story.records.all(Ask) if row.consents]

@@ -59,6 +59,22 @@ async def not_this_time(story: Story) -> None:
     await story.says("ben", "offer", "back", "my offer")
 
 
+async def taken_back(story: Story) -> None:
+    """What was agreed to is read again, and taken back: a yes, an offer, a request, a room."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.asks("ana", note="")
+    await story.says("ben", "yes", "go on", "my consents", "1", "2")
+    await story.says("ben", "what do you hold", "1", "1", "no", "my consents", "1", "yes")
+    await story.says("ana", "my consents", "1", "yes")
+    await story.comes("eva")
+    await story.offers("eva")
+    await story.asks("ana", note="")
+    await story.says("eva", "yes", "go on")
+    await story.says("ana", "1", "my consents", "1", "2", "my consents", "1", "2")
+
+
 async def odd_messages(story: Story) -> None:
     """What cannot be taken as it is."""
     await story.comes("ana")
@@ -87,7 +103,7 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
-_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages]
+_STORIES = [one_pairing, nobody_there, not_this_time, taken_back, odd_messages]
 
 
 @pytest.mark.parametrize("tell", _STORIES)

@@ -429,7 +429,7 @@ class Homeserver:
                 "type": "http",
                 "tls": False,
                 "x_forwarded": False,
-                "resources": [{"names": ["client"], "compress": False}],
+                "resources": [{"names": ["client", "media"], "compress": False}],
             }
         ]
         configuration: JsonObject = {
@@ -451,7 +451,6 @@ class Homeserver:
             "bcrypt_rounds": 4,
             "presence": {"enabled": False},
             "url_preview_enabled": False,
-            "enable_media_repo": False,
             "push": {"enabled": False},
             "user_directory": {"enabled": False},
             "enable_metrics": False,
