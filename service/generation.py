@@ -18,6 +18,8 @@ from service.store import Store
 TYPE = "org.alongside.generation"
 """The type of the account data that remembers how often the service started."""
 _ROW = "generation"
+_MOST = 1 << 40
+"""More than any service ever starts: a number beyond it is none of ours, and the next must be writable."""
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 _OF_THE_DEVICE = ("desk_sync", "desk_device", "keeper_sync")
 """Rows of the instance that belong to the encryption device or its place in time, and go with it."""
@@ -68,7 +70,9 @@ async def _remembered(transport: Transport, user: MatrixId) -> int:
             return 0
         raise
     generation = answer.get("generation")
-    return generation if isinstance(generation, int) and not isinstance(generation, bool) else 0
+    if isinstance(generation, int) and not isinstance(generation, bool) and 0 < generation < _MOST:
+        return generation
+    return 0
 
 
 def _place(user: MatrixId) -> str:

@@ -146,10 +146,15 @@ async def _ask_all(probes: Mapping[str, Callable[[], Awaitable[Probe]]]) -> web.
 
 
 class _Request(web.BaseRequest):
-    """A request whose answer, an error's too, does not say what serves it."""
+    """A request whose answer, an error's too, says nothing of what serves it or of what was sent."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         response.headers.popall(hdrs.SERVER, None)
+        if response.status not in (200, 503) and isinstance(response, web.Response):
+            # What aiohttp says of a malformed request shows the line.
+            response.body = None
+            response.headers.popall(hdrs.CONTENT_TYPE, None)
+            response.headers[hdrs.CONTENT_LENGTH] = "0"
 
 
 def _request(

@@ -32,6 +32,8 @@ OTHER_VARIABLES = frozenset(
 """Variables with our prefix that are no key; every other one is taken for a misspelt key and refused."""
 
 _LARGEST_FILE = 1 << 20
+_WRITTEN = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
+"""No control characters, and nothing as which bytes of a variable that are no UTF-8 are read (PEP 383)."""
 
 
 class Reading:
@@ -193,9 +195,12 @@ class Reading:
             self.sources[dotted] = source
             text = value
             if path:
+                if not _WRITTEN.fullmatch(value):
+                    self.wrong(key, "is not a path", "Write the path of a file.", f"{dotted}_file")
+                    continue
                 file = self.folder / value
                 self.sources[dotted] = source if source == "credentials" else f"file {file}"
-                if self.unfinished and not file.exists() and file.name:
+                if self.unfinished and _is_missing(file) and file.name:
                     self.pending[dotted] = file
                     self.values[key.section][key.name] = Secret(secrets.token_hex(KEY_LENGTH))
                     continue
@@ -204,7 +209,7 @@ class Reading:
                     continue
                 text = read
             text = text.strip("\r\n")
-            if not re.fullmatch(r"[!-~]+" if key.name == "token" else r"[^\x00-\x1f\x7f]+", text):
+            if not re.fullmatch(r"[!-~]+" if key.name == "token" else _WRITTEN, text):
                 self.wrong(key, "is empty, or has line breaks or control characters")
             else:
                 self.values[key.section][key.name] = Secret(text)
@@ -239,6 +244,17 @@ class Reading:
 
 def _why(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is nothing at `path` where something could be; any other fault is found by reading."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _read_file(path: Path) -> bytes:

@@ -210,6 +210,7 @@ class Reader:
         alone = chat.alone_with(self._client.user_id)
         if alone is not None and chat.told != alone and chat.encrypted and chat.algorithm_known:
             self._tell(batch, chat, alone, True)
+            self._client.met(room)
             chat.told = alone
             self._client.chats.changed.add(room)
         others = chat.others(self._client.user_id)

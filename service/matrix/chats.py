@@ -96,6 +96,8 @@ class Chat:
             try:
                 heroes.append(border.matrix_id(hero))
             except Malformed:
+                # Whoever has a name that is none of Matrix's is in the room all the same.
+                self.sure = False
                 return
         if (self.joined, self.invited) == (2, 0) and len(heroes) == 1 and desk not in heroes:
             self.members = {desk: True, heroes[0]: True}

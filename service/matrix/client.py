@@ -43,8 +43,8 @@ _ASK_SECONDS = 5.0
 _LOOK_BACK = 50
 _JOIN_PAUSES = (0.5, 2.0, None)
 _ACQUAINTANCE = timedelta(seconds=1.5)
-"""Before the first words in a chat that we came into: a client that keeps to signed devices never shows
-what came before it had looked our device up.
+"""Before the first words in a chat that we came into, or the member into one that we made: a client that
+keeps to signed devices never shows what came before it had looked our device up.
 """
 _UPLOADS_IN_A_ROW = 5
 _MOST_UPLOADED = 100
@@ -83,6 +83,8 @@ class Client:
         self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
         self._came_in: dict[RoomId, datetime] = {}
         self._uploaded: dict[OutboxId, dict[str, Any]] = {}
+        self._made: set[RoomId] = set()
+        """Chats that we made in this run and whose member has not come in yet."""
 
     @property
     def machine(self) -> Machine:
@@ -241,6 +243,12 @@ class Client:
                     raise
                 await self.clock.sleep_until(self.clock.now() + timedelta(seconds=pause))
 
+    def met(self, room: RoomId) -> None:
+        """Note that the member is in the chat `room` now."""
+        if room in self._made:
+            self._made.discard(room)
+            self._came_in[room] = self.clock.now()
+
     async def leave(self, room: RoomId) -> None:
         """Leave (or decline) and forget a room; one that we are not in is as good as left."""
         for call, asked in (("leave", Api.room_leave), ("forget", Api.room_forget)):
@@ -259,6 +267,7 @@ class Client:
         for room in self.chats.direct_with(member):
             return room
         room, invited = await self._find_chat(member) or (await self._make_chat(member), False)
+        self._made.add(room)
         if invited:
             return room
         # As a state event, since `POST invite` can't say that the chat is direct.
@@ -267,6 +276,7 @@ class Client:
             asked = Api.room_put_state(NO_TOKEN, room, "m.room.member", content, member)
             await self.transport.ask("invite to chat", asked)
         except HomeserverRefused:
+            self._made.discard(room)
             await self.leave(room)
             raise
         return room

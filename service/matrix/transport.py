@@ -28,6 +28,9 @@ _BRACKETS = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*"', re.DOTALL)
 """Brackets, and strings, so that no bracket inside one is taken for a bracket."""
 
 
+_CODE = re.compile(r"[A-Za-z0-9_]{1,80}")
+"""A code that may be shown in a log."""
+
 _PASSING = ("M_USER_LOCKED", "M_USER_SUSPENDED", "M_RESOURCE_LIMIT_EXCEEDED")
 """Refusals that an administrator lifts again: what waits must not be thrown away meanwhile."""
 
@@ -196,11 +199,7 @@ def _answer(call: str, status: int, retry_after: str, raw: bytes) -> JSON:
         raise Unreachable(f"{call}: status {status}")
     if status >= 400:
         code = answer.get("errcode")
-        code = (
-            code
-            if isinstance(code, str) and code.replace("_", "").isalnum() and len(code) < 80
-            else "UNKNOWN"
-        )
+        code = code if isinstance(code, str) and _CODE.fullmatch(code) else "UNKNOWN"
         if status == 401 and code in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"):
             raise SignedOut(
                 "The homeserver does not take this account's access token any more",
@@ -218,5 +217,6 @@ def _seconds(retry_after: str, answer: object) -> float:
     if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 9:
         wait = float(retry_after)
     elif isinstance(answer, dict) and isinstance(ms := answer.get("retry_after_ms"), int | float):
-        wait = ms / 1000
-    return min(max(wait, 0.05), 3600.0) if wait == wait else 1.0
+        # A whole number too large for a fraction would raise if it were divided first.
+        wait = min(ms, 3_600_000) / 1000 if ms == ms else 1.0
+    return min(max(wait, 0.05), 3600.0)

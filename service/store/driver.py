@@ -9,17 +9,20 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, cast
 
+from asyncpg import ServerVersion
 from asyncpg import exceptions as postgres
 from sqlalchemy import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from schema.errors import Unreachable
+from schema.errors import OperatorError, Unreachable
 from service.store.errors import LOST, postgres_error, sqlite_error
 
 Row = tuple[object, ...]
 
 BUSY = 5000
 """Milliseconds that SQLite waits for another program's lock."""
+_LEAST_POSTGRESQL = 15
+"""The oldest major version that the service is tested on."""
 _DEADLINE = 30.0
 """Seconds that one statement may take on PostgreSQL before its connection is given up."""
 
@@ -112,6 +115,7 @@ class _Session(Protocol):
     async def execute(self, query: str, /) -> str: ...
     async def executemany(self, query: str, arguments: object, /) -> None: ...
     def is_closed(self) -> bool: ...
+    def get_server_version(self) -> ServerVersion: ...
 
 
 class PostgreSQL:
@@ -155,11 +159,24 @@ class PostgreSQL:
 
 
 async def driver_on(connection: AsyncConnection) -> Driver:
-    """The driver that runs steps on SQLAlchemy's connection."""
+    """The driver that runs steps on SQLAlchemy's connection; OperatorError where the server is too old."""
     raw = (await connection.get_raw_connection()).driver_connection
     if connection.dialect.name == "sqlite":
         return SQLite(connection.dialect, cast(_Visited, raw))
-    return PostgreSQL(connection.dialect, cast(_Session, raw))
+    session = cast(_Session, raw)
+    refuse_older(session.get_server_version().major)
+    return PostgreSQL(connection.dialect, session)
+
+
+def refuse_older(major: int) -> None:
+    """Raise OperatorError for a PostgreSQL whose major version is older than the service needs."""
+    if major < _LEAST_POSTGRESQL:
+        raise OperatorError(
+            f"The database server is PostgreSQL {major}, and this needs {_LEAST_POSTGRESQL} or later",
+            fix="Upgrade the server, or give the address of a newer one; nothing was changed.",
+            key="database.url",
+            variable="ALONGSIDE_DATABASE__URL",
+        )
 
 
 def make_engine(address: URL) -> AsyncEngine:

@@ -32,7 +32,7 @@ _PLACE = {
     "may_send_police": "not known",
     "checked_on": "2026-11-01",
 }
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 _IN_A_PEER_ROOM = 3
 """The two, and the keeper."""
 

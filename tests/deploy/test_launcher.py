@@ -23,7 +23,7 @@ TOOLS = (
     *("sh", "awk", "basename", "cat", "chmod", "cksum", "cp", "dirname", "grep", "mkdir", "readlink"),
     *("rm", "tail", "tee"),
 )
-WITHIN = 30.0
+WITHIN = 120.0
 
 PYTHON = """#!/bin/sh
 printf '%s\\n' "$*" >>"$FAKE_CALLS"

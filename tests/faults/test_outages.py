@@ -6,14 +6,16 @@ Promise 3: nothing is lost through it, nothing is said twice, and the service sa
 import asyncio
 import resource
 import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import closing
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from tests.faults.crash import until
-from tests.journeys.fixtures import People
-from tests.journeys.stage import Person, counts
+from tests.journeys.fixtures import CALM, People, Place
+from tests.journeys.stage import PASSING, Person, counts
 from tests.live import story
 from tests.live.instance import Instance
 
@@ -106,22 +108,31 @@ async def test_the_database_is_locked(calm: Instance, people: People) -> None:
     await _to_the_end(asker, peer)
 
 
-async def test_the_disk_takes_no_more(calm: Instance, people: People) -> None:
+@pytest_asyncio.fixture(loop_scope="session")
+async def small(place: Place) -> AsyncIterator[Instance]:
+    """A service like `calm` that nobody has used: its log is short, and no room is on its way out."""
+    async with place.service("small", CALM, admin=True) as instance:
+        yield instance
+
+
+async def test_the_disk_takes_no_more(small: Instance, people: People) -> None:
     """Where nothing more can be written the service stops and says why; with room again it goes on."""
-    asker, peer = await _on_the_way(calm, people)
+    asker, peer = await _on_the_way(small, people)
     asked = await story.is_asked(peer.member, peer.chat)
-    assert calm.pid is not None
-    before = counts(calm)
+    assert small.pid is not None
+    # What was sent is dropped a moment after it was heard.
+    await until(lambda: not counts(small).keys() & set(PASSING), "the end of what was on its way")
+    before = counts(small)
     # It can write to the beginning of its files alone, and cannot say more in its log either.
-    said = calm.log.stat().st_size
-    unlimited = resource.prlimit(calm.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(calm.pid, resource.RLIMIT_FSIZE, (max(said + 8192, 16384), unlimited[1]))
+    said = small.log.stat().st_size
+    unlimited = resource.prlimit(small.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(small.pid, resource.RLIMIT_FSIZE, (max(said + 8192, 16384), unlimited[1]))
     await story.chooses(peer.member, peer.chat, asked, "choice.ask_yes")
-    assert await calm.wait_dead() == 2
-    assert "The disk that holds the database" in calm.log.read_text()[said:]
-    assert counts(calm) == before
-    await calm.start()
-    await calm.ready()
+    assert await small.wait_dead() == 2
+    assert "The disk that holds the database" in small.log.read_text()[said:]
+    assert counts(small) == before
+    await small.start()
+    await small.ready()
     note = await peer.hears("note.words")
     assert _times(peer, "note.words") == 1
     await story.goes_on(peer.member, peer.chat, note)

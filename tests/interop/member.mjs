@@ -257,6 +257,20 @@ async function encryptedRoom(id) {
     return room(id);
 }
 
+/** Wait until the SDK has somebody's identity, or their device: it asks for them beside everything else. */
+async function acquainted(crypto, user, device_id) {
+    const end = Date.now() + LONGEST_WAIT / 2;
+    for (;;) {
+        await crypto.getUserDeviceInfo([user], true);
+        const known = device_id
+            ? await crypto.getDeviceVerificationStatus(user, device_id)
+            : await crypto.userHasCrossSigningKeys(user);
+        if (known) return;
+        if (Date.now() > end) throw new Error(`${user} is not known, or shares no encrypted room with us`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+}
+
 async function put_event(id, type, content) {
     const path = `/rooms/${encodeURIComponent(id)}/send/${encodeURIComponent(type)}/${client.makeTxnId()}`;
     const answer = await client.http.authedRequest(sdk.Method.Put, path, undefined, content);
@@ -448,13 +462,14 @@ const commands = {
     async verify({ user, room: id = null, device_id = null, answer = "confirm" }) {
         const crypto = client.getCrypto();
         let request;
-        if (device_id) {
-            await crypto.getUserDeviceInfo([user], true);
-            request = await crypto.requestDeviceVerification(user, device_id);
-        } else {
+        if (!device_id) {
             if (!id) throw new Error("verify needs the room of the direct message, or a device");
             await encryptedRoom(id);
-            await crypto.getUserDeviceInfo([user], true);
+        }
+        await acquainted(crypto, user, device_id);
+        if (device_id) {
+            request = await crypto.requestDeviceVerification(user, device_id);
+        } else {
             request = await crypto.requestVerificationDM(user, id);
         }
         return await withDeadline(follow(request, answer), "the verification");

@@ -96,25 +96,33 @@ async def twin(place: Place) -> AsyncIterator[Instance]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def brief(place: Place) -> AsyncIterator[Instance]:
     """A service that gives people time to answer, whose rooms are over in seconds, and that cannot purge."""
-    timings = HASTY | {"ask_open": "2 minutes", "consent_open": "2 minutes", "request_open": "2 minutes"}
+    timings = HASTY | {
+        "ask_open": "10 minutes",
+        "consent_open": "10 minutes",
+        "request_open": "10 minutes",
+        # Both have to come in and write in this time; it begins when the room is made.
+        "longest": f"{BRIEF_ROOM} seconds",
+    }
     async with place.service("brief", timings) as instance:
         yield instance
 
 
+BRIEF_ROOM = 20
+"""Seconds that a room of `brief` lasts."""
 CALM = {
-    "ask_again": "2 minutes",
-    "ask_open": "2 minutes",
-    "consent_open": "2 minutes",
-    "reading": "7 seconds",
+    "ask_again": "10 minutes",
+    "ask_open": "10 minutes",
+    "consent_open": "10 minutes",
+    # Journeys look at what can be read, and both ask for its end, within this time.
+    "reading": "15 seconds",
     "settle": "1 second",
     "prompt_pause": "0 seconds",
 }
 HASTY = {
-    "ask_again": "2 seconds",
-    "ask_open": "6 seconds",
-    "consent_open": "6 seconds",
-    "request_open": "12 seconds",
-    "longest": "10 seconds",
+    "ask_again": "5 seconds",
+    "ask_open": "12 seconds",
+    "consent_open": "12 seconds",
+    "request_open": "24 seconds",
     "reading": "5 seconds",
     "settle": "1 second",
     "prompt_pause": "0 seconds",
@@ -168,6 +176,6 @@ async def _is_forgotten(person: Person) -> None:
         return
     with suppress(AssertionError, RuntimeError):
         await person.member.say(person.chat, "forget me")
-        await person.hears("forget.question", timeout=30)
+        await person.hears("forget.question")
         await person.member.say(person.chat, "yes")
-        await person.member.expect(person.chat, contains=FORGOTTEN, timeout=30)
+        await person.member.expect(person.chat, contains=FORGOTTEN)

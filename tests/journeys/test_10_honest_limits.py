@@ -18,14 +18,15 @@ async def test_said_before_the_yes(calm: Instance, people: People) -> None:
     assert "Nobody watches over it." in hello, "the community's own words are missing"
     await peer.offers(fear="choice.fear_report")
     await asker.asks(hears_of="request.nobody")
-    assert not [one for one in peer.heard() if story.sentence("ask.intro").search(one.body)], (
-        "somebody who must report was asked, though nobody had allowed it"
-    )
     note = next(one.body for one in asker.heard() if story.sentence("talk.note").search(one.body))
     for words in ("One person at a time can read them", "This program can read them too", "whoever runs it"):
         assert words in note
     await peer.writes("withdraw")
     await peer.hears("offer.withdrawn")
+    # Whatever they had been asked before that stands before it in their chat.
+    assert not [one for one in peer.heard() if story.sentence("ask.intro").search(one.body)], (
+        "somebody who must report was asked, though nobody had allowed it"
+    )
     await asker.writes("stop")
     await asker.hears("request.withdrawn")
     await peer.offers(fear="choice.fear_tell_first")

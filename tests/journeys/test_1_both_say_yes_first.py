@@ -25,9 +25,9 @@ async def test_no_name_and_no_room_before_both_yes(calm: Instance, people: Peopl
             assert not _names(asker, peer, await asker_receives())
             assert not _names(peer, asker, await peer_receives())
             # A room of an earlier journey may be purged meanwhile.
-            assert set(await rooms_of_keeper(calm)) <= set(before)
+            assert set(rooms_of_keeper(calm)) <= set(before)
 
-        before = await rooms_of_keeper(calm)
+        before = rooms_of_keeper(calm)
         await peer.offers()
         await still_unknown()
         await asker.asks()
@@ -42,13 +42,13 @@ async def test_no_name_and_no_room_before_both_yes(calm: Instance, people: Peopl
         # The same look finds them now, so that it would have found them before.
         assert _names(asker, peer, await asker_receives())
         assert _names(peer, asker, await peer_receives())
-        assert set(await rooms_of_keeper(calm)) - set(before) == {room}
+        assert set(rooms_of_keeper(calm)) - set(before) == {room}
 
 
 async def test_words_that_are_not_a_yes_open_nothing(calm: Instance, people: People) -> None:
     """An answer that only holds a yes, a quoted yes and an edited yes are no consent."""
     asker, peer = await people(calm, 2)
-    before = await rooms_of_keeper(calm)
+    before = rooms_of_keeper(calm)
     await peer.offers()
     await asker.asks()
     await peer.goes_on()
@@ -63,5 +63,5 @@ async def test_words_that_are_not_a_yes_open_nothing(calm: Instance, people: Peo
     await asker.hears("odd.edit")
     await asker.writes("no")
     await asker.hears("request.someone_else")
-    assert set(await rooms_of_keeper(calm)) <= set(before)
+    assert set(rooms_of_keeper(calm)) <= set(before)
     assert not [one for one in asker.heard() if story.sentence("room.opened").search(one.body)]

@@ -17,8 +17,9 @@ from tests.live.instance import Instance
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
-_COARSE = 2.5
-"""Seconds by which two moments may differ: a busy machine's jitter, and not the six seconds of a silence."""
+_COARSE = 4.0
+"""Seconds by which two moments may differ: a busy machine's jitter, and neither the five seconds between two
+rounds nor the twelve of a silence."""
 
 
 @dataclass(frozen=True)

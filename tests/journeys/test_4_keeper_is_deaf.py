@@ -98,7 +98,7 @@ async def test_no_room_key_is_sent_to_it(calm: Instance, people: People) -> None
 async def test_with_a_device_no_room_opens(calm: Instance, people: People) -> None:
     """A device with keys at the keeper's account stops every room, both are told, and its end heals it."""
     asker, peer, other = await people(calm, 3)
-    before = await rooms_of_keeper(calm)
+    before = rooms_of_keeper(calm)
     await peer.offers()
     await asker.asks()
     await peer.goes_on()
@@ -110,7 +110,7 @@ async def test_with_a_device_no_room_opens(calm: Instance, people: People) -> No
     again = await asker.hears("again.not_deaf")
     await peer.hears("room.failed_peer")
     # A room of an earlier journey may be purged meanwhile.
-    assert set(await rooms_of_keeper(calm)) <= set(before)
+    assert set(rooms_of_keeper(calm)) <= set(before)
     async with aiohttp.ClientSession() as session:
         probe = await session.get(f"http://127.0.0.1:{calm.port}/readyz")
         told = await probe.text()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.faults.crash import until
 from tests.journeys.fixtures import People
 from tests.journeys.stage import meet
 from tests.live import story
@@ -57,6 +58,12 @@ class _Watch:
         self.listened: set[Address] = set()
         self.looks = 0
 
+    async def looked(self) -> None:
+        """Wait until it has looked once more, from begin to end."""
+        seen = self.looks
+        # The look that is under way may have begun before.
+        await until(lambda: self.looks > seen + 1, "another look at the sockets")
+
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
@@ -86,18 +93,25 @@ async def test_it_speaks_with_its_homeserver_alone(
     watch = _Watch(calm)
     watching = asyncio.create_task(watch.run())
     try:
+        # A busy machine leaves few looks between two steps, so each step waits for one.
         await calm.restart()
+        await watch.looked()
         asker, peer = await people(calm, 2)
+        await watch.looked()
         await peer.offers()
+        await watch.looked()
         room = await meet(asker, peer)
+        await watch.looked()
         await story.talk_to_each_other(room, asker.member, peer.member)
+        await watch.looked()
         await story.closes(asker.member, asker.chat)
+        await watch.looked()
         await asker.hears("receipt.intro")
+        await watch.looked()
     finally:
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-    assert watch.looks > 50
     homeserver = IPv4Address("127.0.0.1"), urlsplit(calm.homeserver.url).port
     database = {("tcp", (IPv4Address("127.0.0.1"), ground.port))} if ground is not None else set()
     assert watch.spoken == {("tcp", homeserver)} | database

@@ -379,7 +379,7 @@ class Homeserver:
         token: str | None = None,
         body: JsonObject | None = None,
         params: Mapping[str, str] | None = None,
-        deadline: float = 60.0,
+        deadline: float = 120.0,
     ) -> JsonObject:
         """Send one HTTP request and return its JSON object. Raises Refused for any status but 2xx."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -437,6 +437,7 @@ class Homeserver:
             "public_baseurl": self.url,
             "pid_file": str(self.directory / "homeserver.pid"),
             "log_config": str(self.directory / "logging.json"),
+            "media_store_path": str(self.directory / "media"),
             "signing_key_path": str(self.directory / "signing.key"),
             "registration_shared_secret": self.shared_secret,
             "macaroon_secret_key": secrets.token_hex(16),

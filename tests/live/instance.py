@@ -2,7 +2,7 @@
 
 Rules guarded here:
 - It is started through the command line alone, from this checkout, and shares nothing with us but its files.
-- It is stopped as a supervisor stops it (SIGTERM, five seconds, exit code 0) or killed; it never outlives us.
+- It is stopped as a supervisor stops it (SIGTERM, exit code 0) or killed; it never outlives us.
 - Everything that it writes lies in `directory`: configuration, secrets, database, log, temporary files.
 """
 
@@ -33,9 +33,10 @@ QUICK: Mapping[str, str] = {
 }
 """Timings for a story that is to be over in seconds; all others stay as the service has them."""
 
-_READY_WITHIN = 60.0
+_READY_WITHIN = 120.0
 _INIT_WITHIN = 120.0
-_STOP_WITHIN = 5.0
+_STOP_WITHIN = 30.0
+"""The promise is five seconds. The tests of a stop hold `stop` to it; others stop a service in passing."""
 _POLL = 0.05
 
 
@@ -250,7 +251,7 @@ class Instance:
     async def stop(self) -> float:
         """Stop it as a supervisor does; returns the seconds that it took.
 
-        Raises InstanceFailed where it takes more than five, or ends with another exit code than 0.
+        Raises InstanceFailed where it hangs, or ends with another exit code than 0.
         """
         process = self._process
         if process is None or process.returncode is not None:

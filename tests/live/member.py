@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +35,7 @@ Found = TypeVar("Found")
 
 INTEROP = CHECKOUT / "tests" / "interop"
 OLDEST_NODE = 22
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 # Synapse's longest answers (a whole room's state) are one line here.
 _LONGEST_LINE = 32 * 1024 * 1024
 
@@ -208,7 +209,7 @@ class Member:
             user=self.user_id,
             password=self.password,
             signed=signed,
-            deadline=90.0,
+            deadline=180.0,
         )
         self.device_id = str(answer["device_id"])
 
@@ -227,7 +228,7 @@ class Member:
             if process.stdin is not None:
                 process.stdin.close()
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     await process.wait()
             except TimeoutError:
                 process.kill()
@@ -240,7 +241,7 @@ class Member:
 
     # ---- what it is told to do
 
-    async def command(self, name: str, *, deadline: float = 75.0, **given: JsonValue) -> JsonObject:
+    async def command(self, name: str, *, deadline: float = 150.0, **given: JsonValue) -> JsonObject:
         """Give the client one command and return its answer. Raises MemberFailed."""
         process = self._process
         if process is None or process.stdin is None:
@@ -360,7 +361,7 @@ class Member:
         comparing them with the other side's is the test's part.
         """
         reply = await self.command(
-            "verify", user=user, room=room, device_id=device_id, answer=answer, deadline=90.0
+            "verify", user=user, room=room, device_id=device_id, answer=answer, deadline=180.0
         )
         self._saw(self.user_id, room or "", "verified", user)
         shown = reply.get("emoji")
@@ -375,6 +376,22 @@ class Member:
         found = answer["devices"]
         assert isinstance(found, list)
         return {str(one["device_id"]): bool(one["signed"]) for one in found if isinstance(one, dict)}
+
+    async def knows(self, other: "Member", *, timeout: float = _PATIENCE) -> None:
+        """Wait until this client has the keys of the other's device; both are in an encrypted room.
+
+        A client that keeps to signed devices never shows what came before it had looked the sender's up.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    with suppress(MemberFailed):
+                        if other.device_id in await self.devices_of(other.user_id):
+                            return
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            what = f"the keys of {other.user_id}'s device did not come within {timeout:.0f} s"
+            raise AssertionError(self._report(what)) from None
 
     async def members_of(self, room: str) -> dict[str, str]:
         """Return the room's members as the homeserver lists them: user id and membership."""
@@ -513,6 +530,14 @@ class Member:
 
         return await self._until(look, f"{type} in {room}", timeout)
 
+    async def sees_reaction(self, room: str, key: str, *, timeout: float = _PATIENCE) -> None:
+        """Wait until somebody reacted in the room with `key`."""
+        await self._until(
+            lambda: any(one["room"] == room and one["key"] == key for one in self.reactions) or None,
+            f"the reaction {key} in {room}",
+            timeout,
+        )
+
     async def sees_redaction(self, room: str, event_id: str, *, timeout: float = _PATIENCE) -> None:
         """Wait until the event was redacted."""
         await self._until(
@@ -565,7 +590,8 @@ class Member:
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         try:
-            while line := await process.stdout.readline():
+            # The last line of a client that was killed may be cut off.
+            while (line := await process.stdout.readline()).endswith(b"\n"):
                 heard = json.loads(line)
                 if "reply" in heard:
                     self._take_reply(heard)

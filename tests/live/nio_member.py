@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from nio.client.async_client import AsyncClient, AsyncClientConfig
 
 Json: TypeAlias = dict[str, Any]
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -220,13 +220,17 @@ class NioMember:
         while True:
             try:
                 await self._sync(full_state=False, timeout=30_000)
-            except Fault as fault:
-                _LOG.warning("the sync was refused: %s", fault)
+            except (Fault, aiohttp.ClientError, TimeoutError) as fault:
+                _LOG.warning("the sync failed: %r", fault)
                 await asyncio.sleep(0.5)
 
     async def _sync(self, *, full_state: bool, timeout: int) -> None:
         response = _checked(await self.client.sync(timeout=timeout, full_state=full_state))
-        await self._upkeep()
+        try:
+            await self._upkeep()
+        except (Fault, aiohttp.ClientError, TimeoutError) as fault:
+            # It is done after the next sync; what came with this one would not come again.
+            _LOG.warning("the keys wait: %r", fault)
         # nio drops what it does not know of an invitation's state, encryption among it.
         whole = await response.transport_response.json()
         for room, invitation in whole.get("rooms", {}).get("invite", {}).items():
@@ -364,7 +368,14 @@ class NioMember:
         }
 
     async def _shield(self, user: str, sender_key: str) -> Json | None:
-        answer = await self.raw("POST", "/keys/query", {"device_keys": {user: []}})
+        answer: Json | None = None
+        while answer is None:
+            try:
+                answer = await self.raw("POST", "/keys/query", {"device_keys": {user: []}})
+            except (Fault, aiohttp.ClientError, TimeoutError) as fault:
+                # The homeserver may have gone right after the sync, whose events do not come again.
+                _LOG.warning("a device is not known yet: %r", fault)
+                await asyncio.sleep(0.5)
         signed = signed_devices(answer, user).get(sender_key)
         if signed is None:
             return {"color": "red", "reason": "UNKNOWN_DEVICE"}

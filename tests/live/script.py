@@ -14,7 +14,7 @@ from typing import Any
 from tests.live.bound import bound
 from tests.live.homeserver import CHECKOUT, JsonObject
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 
 
 class Script:

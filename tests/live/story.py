@@ -14,7 +14,7 @@ from handlers.words import Catalogue
 from tests.live.member import Member, Message
 
 _WORDS = Catalogue()
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
 
 @cache
@@ -228,8 +228,14 @@ async def joins_peer_room(member: Member, chat: str) -> str:
 
 
 async def both_can_write(room: str, *members: Member) -> None:
-    """Wait until each one's client sees that they may write: the keeper allows it once both are there."""
+    """Wait until each one's client sees that they may write: the keeper allows it once both are there.
+
+    Their clients have looked each other's devices up then, as those of people have who read first.
+    """
     for member in members:
+        for other in members:
+            if other is not member:
+                await member.knows(other)
         await member.sees_state(
             room, "m.room.power_levels", where=lambda levels: levels.get("events_default", 0) == 0
         )

@@ -154,7 +154,7 @@ async def test_what_was_written_while_it_was_down(
     for number in range(45):
         await member.say(room, f"number {number}.")
     async with account.running() as desk:
-        await member.expect(room, contains="you wrote number 44.", timeout=60)
+        await member.expect(room, contains="you wrote number 44.", timeout=200)
         heard = [event.body for event in desk.taken if isinstance(event, Message)]
         assert heard == [f"number {number}." for number in range(45)]
 

@@ -72,8 +72,31 @@ async def test_an_invited_member_gets_no_key(desk: Desk, server: Homeserver) -> 
     assert server.to_device.get((ALICE, "PEER"), []) == []
     server.member(room, ALICE, "join")
     await desk.sync.step()
-    await desk.say(room, "hello")
+    saying = asyncio.create_task(desk.say(room, "hello"))
+    await desk.clock.advance(timedelta(seconds=2))
+    await saying
     assert len(alice.read(room)) == 1
+
+
+async def test_who_comes_into_a_chat_of_ours_has_time_to_look_our_device_up(
+    desk: Desk, server: Homeserver
+) -> None:
+    """The first words wait a moment, as in a chat that we came into; the next ones do not."""
+    alice = Peer(server, ALICE)
+    room = await desk.client.create_direct_chat(alice.user)
+    await desk.sync.step()
+    await desk.clock.advance(timedelta(hours=1))
+    server.member(room, ALICE, "join")
+    await desk.sync.step()
+    came = desk.clock.now()
+    saying = asyncio.create_task(desk.say(room, "hello"))
+    await desk.clock.advance(timedelta(seconds=1))
+    assert alice.read(room) == []
+    assert desk.clock.next_wake() == came + timedelta(seconds=1.5)
+    await desk.clock.advance(timedelta(seconds=1))
+    await saying
+    await desk.say(room, "again", "two")
+    assert len(alice.read(room)) == 2
 
 
 async def test_a_direct_chat_is_made_once(desk: Desk, server: Homeserver) -> None:

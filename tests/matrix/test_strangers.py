@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.errors import Malformed, WorldError
+from schema.errors import HomeserverRefused, Malformed, NotPrivate, WorldError
 from schema.events import Message
-from schema.ids import EventId, MatrixId, RoomId
+from schema.ids import EventId, MatrixId, OutboxId, RoomId
 from service.matrix import border, messages
 from service.matrix.chats import Chat
 from service.matrix.devices import Person, read_query
 from tests.matrix.desk import DESK, DEVICE, Desk
+from tests.matrix.generated import ANYTHING, OBJECTS, SCALARS, mutated, often
 from tests.matrix.homeserver import Homeserver
 from tests.matrix.peer import Peer
 
@@ -31,85 +32,14 @@ ALICE = "@alice:home.test"
 MALLORY = "@mallory:evil.test"
 CAROL = "@carol:home.test"
 
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**70), 2**70)
-    | st.floats(allow_nan=True, allow_infinity=True)
-    | st.text(max_size=20)
-    | st.sampled_from(["\ud800", "\0", "@x:y", "!r", "$e", "m.room.encrypted", "A" * 43, "A" * 300, "join"])
+
+JOINED = {"type": "m.room.member", "state_key": CAROL, "event_id": "$x", "content": {"membership": "join"}}
+ANSWERS = (
+    OBJECTS
+    | st.fixed_dictionaries({"joined_rooms": ANYTHING | st.lists(st.sampled_from(["!chat", "!"]) | SCALARS)})
+    | st.fixed_dictionaries({"one_time_key_counts": st.fixed_dictionaries({"signed_curve25519": SCALARS})})
+    | st.fixed_dictionaries({"chunk": st.lists(mutated(JOINED), min_size=1)})
 )
-KEYS = st.sampled_from(
-    [
-        "type",
-        "sender",
-        "content",
-        "algorithm",
-        "ciphertext",
-        "sender_key",
-        "session_id",
-        "session_key",
-        "room_id",
-        "state_key",
-        "event_id",
-        "events",
-        "body",
-        "msgtype",
-        "m.relates_to",
-        "rel_type",
-        "membership",
-        "keys",
-        "signatures",
-        "user_id",
-        "device_id",
-        "algorithms",
-        "recipient",
-        "recipient_keys",
-        "ed25519",
-        "usage",
-        "origin_server_ts",
-        "code",
-        "m.in_reply_to",
-        "unsigned",
-    ]
-) | st.text(max_size=8)
-ANYTHING = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5),
-    max_leaves=12,
-)
-OBJECTS = st.dictionaries(KEYS, ANYTHING, max_size=8)
-
-
-def mutated(valid: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """`valid` with one or more of its places, however deep, taken away or replaced."""
-    places = [path for path in _paths(valid) if path]
-
-    def change(drawn: list[tuple[tuple[Any, ...], bool, Any]]) -> dict[str, Any]:
-        changed: dict[str, Any] = json.loads(json.dumps(valid))
-        for path, gone, value in drawn:
-            at: Any = changed
-            try:
-                for step in path[:-1]:
-                    at = at[step]
-                if gone:
-                    del at[path[-1]]
-                else:
-                    at[path[-1]] = value
-            except (KeyError, IndexError, TypeError):
-                continue
-        return changed
-
-    one = st.tuples(st.sampled_from(places), st.booleans(), ANYTHING)
-    return st.lists(one, min_size=1, max_size=3).map(change)
-
-
-def _paths(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [before]
-    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, inner in steps:
-        found += _paths(inner, (*before, step))
-    return found
 
 
 class Scene:
@@ -166,13 +96,6 @@ def scene() -> Any:
     scene = Scene()
     yield scene
     scene.close()
-
-
-often = settings(
-    # Each example is a whole batch with its commit, so there are fewer of them.
-    max_examples=max(20, (settings.default or settings()).max_examples // 5),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 
 @often
@@ -378,6 +301,76 @@ def test_any_claimed_key(scene: Scene, claimed: Any) -> None:
         scene.alice.add_one_time_keys(2)
         scene.number += 1
         await scene.desk.say(scene.room, "hello", f"a{scene.number}")
+
+    scene.run(play)
+
+
+@often
+@given(data=st.data())
+def test_any_page_of_a_gap(scene: Scene, data: st.DataObject) -> None:
+    """Whatever stands where a limited timeline left messages out."""
+    content = scene.mallory.encrypt(scene.other, "m.room.message", {"msgtype": "m.text", "body": "b"})
+    good = {"type": "m.room.encrypted", "sender": MALLORY, "content": content, "event_id": "$gap"}
+    pages = data.draw(
+        st.lists(
+            OBJECTS | st.fixed_dictionaries({"chunk": st.lists(ANYTHING | mutated(good)), "end": ANYTHING}),
+            min_size=1,
+            max_size=3,
+        )
+    )
+
+    async def page(path: str, body: Any) -> dict[str, Any]:
+        read.append(path)
+        return {"end": f"never the same {len(read)}", **pages[len(read) % len(pages)]}
+
+    read: list[str] = []
+
+    async def play() -> None:
+        for _ in range(3):
+            scene.mallory.say(scene.other, "left out")
+        scene.server.timeline_limit = 1
+        scene.server.fail("read gap", page, times=50)
+        await scene.good_arrives()
+        assert 0 < len(read) < 50, "a gap is read for a bounded number of pages"
+        scene.server.faults.clear()
+        scene.server.timeline_limit = 20
+
+    scene.run(play)
+
+
+@often
+@given(answer=ANSWERS)
+def test_any_answer_to_the_desks_requests(scene: Scene, answer: dict[str, Any]) -> None:
+    """Whatever is answered where the desk asks or orders: a result, or an error that the outbox knows."""
+    client, dave = scene.desk.client, MatrixId("@dave:home.test")
+
+    async def same(path: str, body: Any) -> dict[str, Any]:
+        return answer
+
+    async def play() -> None:
+        for call in ("keys upload", "joined rooms", "read state", "read members", "create chat", "find sent"):
+            scene.server.fail(call, same, times=20)
+        for call in ("send", "send plain", "invite to chat", "join", "leave", "forget"):
+            scene.server.fail(call, same, times=20)
+        plain = scene.server.create_room(f"!plain{scene.number}", encrypted=False)
+        client.chats.enter(plain)
+        client.chats.enter(scene.third).doubt()
+        scene.number += 1
+        for step in (
+            lambda: client.upload_keys(None, fallback_used=False),
+            lambda: client.create_direct_chat(dave),
+            lambda: client.send_plain_answer(plain, "hello", OutboxId(f"p{scene.number}")),
+            lambda: client.find_sent(scene.room, "one"),
+            lambda: scene.desk.say(scene.third, "hello", f"d{scene.number}", again=True),
+            lambda: client.join(plain),
+            lambda: client.leave(plain),
+        ):
+            with contextlib.suppress(WorldError, HomeserverRefused, NotPrivate):
+                await step()
+        client.chats.drop(plain)
+        client.chats.changed.discard(plain)
+        scene.server.faults.clear()
+        await scene.good_arrives()
 
     scene.run(play)
 

@@ -704,6 +704,37 @@ def _literal(value: object) -> str:
 _DOTTED = [key.dotted for key in config.KEYS] + [f"{key.dotted}_file" for key in config.KEYS if key.secret]
 
 
+def settled(place: Path, environ: Mapping[str, str]) -> None:
+    """See that the configuration is settings, or refused with key, variable and fix; no secret is shown."""
+    for unfinished in (False, True):
+        try:
+            settings = config.load(place, environ, unfinished=unfinished)
+        except ConfigurationErrors as errors:
+            for problem in errors.problems:
+                assert problem.problem
+                assert problem.fix
+                # What is said of a file as a whole has no key.
+                assert problem.key or str(place) in problem.problem or "variable" in problem.problem
+                assert problem.variable or problem.key not in _DOTTED
+            said = str(errors) + repr(errors)
+        else:
+            settings.community()
+            settings.tls()
+            # Whatever is valid can be sent, hashed and shown.
+            for secret in (
+                settings.keeper.token,
+                settings.desk.token,
+                settings.desk.password,
+                settings.admin.token,
+            ):
+                assert secret is None or secret.reveal().encode()
+            assert unfinished or settings.database_url().encode()
+            said = repr(settings) + "".join(map("".join, settings.listing())) + "".join(settings.warnings)
+        assert "canary" not in said
+        assert KEY not in said
+        said.encode()
+
+
 @given(
     st.dictionaries(st.sampled_from(_DOTTED), _VALUES, max_size=6),
     st.dictionaries(st.text(), _VALUES, max_size=2),
@@ -720,14 +751,78 @@ def test_any_tree_is_settings_or_said_to_be_wrong(values: dict[str, object], res
         place = Path(folder, "alongside.toml")
         place.touch(mode=0o600)
         place.write_text("".join(f"{_literal(name)} = {_literal(value)}\n" for name, value in tree.items()))
-        try:
-            settings = config.load(place, {})
-        except ConfigurationErrors as errors:
-            for problem in errors.problems:
-                assert problem.problem
-                assert problem.fix
-                assert problem.key
-                assert problem.variable or problem.key not in _DOTTED
-        else:
-            assert isinstance(settings, Settings)
-            settings.community()
+        settled(place, {})
+
+
+_FILES = st.binary(max_size=200) | st.lists(
+    st.tuples(
+        st.integers(0, 600), st.integers(0, 20), st.text(max_size=3) | st.sampled_from(['"', "\n", "[", "="])
+    ),
+    min_size=1,
+    max_size=4,
+).map(lambda cuts: _cut(toml(WHOLE), cuts).encode("utf-8", "surrogatepass"))
+
+
+def _cut(text: str, cuts: list[tuple[int, int, str]]) -> str:
+    for start, length, instead in cuts:
+        text = text[:start] + instead + text[start + length :]
+    return text
+
+
+@given(_FILES)
+def test_any_file_is_settings_or_said_to_be_wrong(raw: bytes) -> None:
+    """Whatever bytes the file has, and a whole file with pieces taken out or replaced."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "alongside.toml")
+        place.touch(mode=0o600)
+        place.write_bytes(raw)
+        settled(place, {})
+
+
+_TEXTS = (
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+    # What is not UTF-8 in the environment comes as half surrogates (PEP 383).
+    | st.text(st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF, categories=["Cs"]), max_size=5)
+    | st.sampled_from(
+        ["[1]", "[[]]", '{"a": 1}', "[" * 2000, "9" * 400, "sqlite:///x", "postgresql://canary@[", "a,b"]
+    )
+)
+_VARIABLES = st.sampled_from(
+    [f"ALONGSIDE_{name.upper().replace('.', '__')}" for name in _DOTTED]
+) | st.sampled_from(
+    [
+        "ALONGSIDE_",
+        "ALONGSIDE___",
+        "ALONGSIDE_DESK__",
+        "ALONGSIDE_DESC__USER",
+        "ALONGSIDE_\udcff",
+        "STATE_DIRECTORY",
+    ]
+)
+
+
+@given(st.dictionaries(_VARIABLES, _TEXTS, max_size=5), st.booleans())
+def test_any_environment_is_settings_or_said_to_be_wrong(environ: dict[str, str], whole: bool) -> None:
+    """Whatever the variables hold, beside a whole file and without one."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "alongside.toml")
+        place.touch(mode=0o600)
+        place.write_text(toml(WHOLE if whole else {}))
+        settled(place, environ)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([key for key in config.KEYS if key.secret]), st.binary(max_size=60), min_size=1
+    )
+)
+def test_any_secret_file_is_taken_or_said_to_be_wrong(files: dict[config.Key, bytes]) -> None:
+    """Whatever bytes a secret's file has, as a file that a key names and as a credential."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "alongside.toml")
+        changes = {key.dotted: None for key in files} | {f"{key.dotted}_file": key.dotted for key in files}
+        for key, raw in files.items():
+            (Path(folder) / key.dotted).touch(mode=0o600)
+            (Path(folder) / key.dotted).write_bytes(raw)
+        settled(write(place, changes), {})
+        settled(write(place), {"CREDENTIALS_DIRECTORY": folder})

@@ -22,7 +22,7 @@ from schema import migrations, tables
 from schema.errors import ConfigurationError, OperatorError, Unreachable
 from schema.records import Member
 from service.lease import Lease
-from service.store import Store
+from service.store import Store, driver
 from service.store.address import address_of
 from service.store.driver import Step
 from tests.live.homeserver import free_port
@@ -202,6 +202,32 @@ async def test_a_server_that_refuses_us_is_the_operators_fault(postgres: Postgre
         with pytest.raises(OperatorError, match="ALONGSIDE_DATABASE__URL") as caught:
             await Store.open(f"postgresql://{address}", KEY)
         assert "wrong-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("major", [9, 14])
+def test_an_older_server_is_the_operators_to_upgrade(major: int) -> None:
+    """A PostgreSQL that is too old is named, with the key, the variable and what to do; newer ones pass."""
+    with pytest.raises(OperatorError, match=f"PostgreSQL {major}, and this needs 15 or later") as caught:
+        driver.refuse_older(major)
+    assert (caught.value.key, caught.value.variable) == ("database.url", "ALONGSIDE_DATABASE__URL")
+    assert "Upgrade" in caught.value.fix
+    for newer in (15, 16, 100):
+        driver.refuse_older(newer)
+
+
+async def test_nothing_is_made_on_an_older_server(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real server is asked which it is, before anything is made on it, by a start and by a look."""
+    async with postgres.database() as address:
+        with monkeypatch.context() as later:
+            later.setattr(driver, "_LEAST_POSTGRESQL", 1000)
+            for way in (Store.open, Store.look):
+                with pytest.raises(OperatorError, match="this needs 1000 or later"):
+                    await way(address, KEY)
+        with pytest.raises(OperatorError, match="There is no database yet"):
+            await Store.look(address, KEY)
+        await (await Store.open(address, KEY)).close()
 
 
 # --- SQLite's file

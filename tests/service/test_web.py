@@ -1,15 +1,21 @@
 """The small web server: what it says, and what it never says."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from urllib.parse import quote
 
 import aiohttp
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from yarl import URL
 
 from schema.effects import SendText
 from schema.events import Message
+from service import logs
 from service.web import Metrics, Probe, Web
 
 GOOD = Probe(True, "as it should be")
@@ -177,6 +183,109 @@ async def test_metrics_count_and_name_nobody() -> None:
     assert "alongside_inbox_waiting 2.0" in text
     assert "ann" not in text
     assert "python_info" not in text
+
+
+CANARY = "canary"
+words = st.sampled_from(
+    [
+        *(
+            "GET",
+            "HEAD",
+            "POST",
+            "OPTIONS",
+            "CONNECT",
+            "*",
+            "/",
+            "//",
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/%2e%2e/",
+        ),
+        *("?", "#", "%", "%zz", ":", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "Host: h", "Content-Length: 5"),
+        *(
+            "Content-Length: -1",
+            "Transfer-Encoding: chunked",
+            "Expect: 100-continue",
+            "Expect: x",
+            "Upgrade: websocket",
+        ),
+        *(
+            "Connection: keep-alive",
+            "Connection: Upgrade",
+            "Cookie: a=" + CANARY,
+            "Authorization: Bearer " + CANARY,
+        ),
+        *(
+            "Range: bytes=0-",
+            "Accept-Encoding: gzip",
+            "5",
+            "0",
+            "\x00",
+            "\xff",
+            CANARY,
+            "/" + CANARY,
+            " " * 9000,
+        ),
+    ]
+)
+lines = st.lists(words | st.text(max_size=5), max_size=4).map(" ".join)
+requests = st.tuples(
+    st.sampled_from(["GET", "HEAD", "POST"]) | words,
+    st.sampled_from(["/healthz", "/" + CANARY]) | words,
+    words,
+).map(" ".join)
+raw = st.binary(max_size=80) | st.lists(requests | lines, max_size=6).map(
+    lambda all_lines: "\r\n".join([*all_lines, "", ""]).encode()
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=raw)
+@example(raw=b"GET /healthz HTTP/1.1\r\nHost: h\r\nExpect: canary\r\n\r\n")
+@example(raw=b"GET /healthz HTTP/1.1\r\nHost: h\r\nContent-Length: canary\r\n\r\n")
+async def test_any_bytes_get_a_fixed_answer_or_none(capfd: pytest.CaptureFixture[str], raw: bytes) -> None:
+    """Whatever is sent, HTTP or not: nothing of it comes back or into a log, and the next is answered."""
+    logs.install("json", "debug")
+    async with serving(Parts()) as (url, session):
+        host, _, port = url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(raw)
+        # What was sent first is answered first; only then does the end of the connection end what waits.
+        for _ in range(2):
+            async with session.get(url + "/healthz") as answer:
+                assert answer.status == 200
+        writer.write_eof()
+        answered = await asyncio.wait_for(reader.read(), 60)
+        writer.close()
+        await writer.wait_closed()
+    assert CANARY.encode() not in answered
+    assert b"aiohttp" not in answered
+    statuses = re.findall(rb"^HTTP/1\.[01] ([0-9]+)", answered, re.MULTILINE)
+    assert set(statuses) <= {b"100", b"200", b"400", b"404", b"405", b"417"}
+    said = capfd.readouterr()
+    assert CANARY not in said.out + said.err
+    assert "Traceback" not in said.out + said.err
+
+
+@given(
+    method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PROPFIND"]),
+    path=st.sampled_from(["healthz", "healthz/", "Healthz", "readyz", "metrics", ""]) | st.text(),
+    query=st.text(max_size=20),
+    body=st.binary(max_size=200),
+)
+async def test_only_three_paths_say_anything(method: str, path: str, query: str, body: bytes) -> None:
+    """On every path but those three, and for every other method, the answer is empty whatever is sent."""
+    async with serving(Parts()) as (url, session):
+        target = URL(f"{url}/{quote(path)}?{quote(query)}", encoded=True)
+        async with session.request(method, target, data=body) as answer:
+            told = await answer.read()
+            if method not in ("GET", "HEAD"):
+                assert (answer.status, told) == (405, b"")
+            elif path in ("healthz", "readyz", "metrics"):
+                assert (answer.status, bool(told)) == (200, method == "GET")
+            else:
+                assert (answer.status, told) == (404, b"")
 
 
 @pytest.fixture
