@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, consents, identity, menu, offer, privacy, request, room, talk
+from handlers import consent, consents, identity, menu, offer, outside, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
 from handlers.words import normal
 from schema.effects import (
@@ -35,6 +35,7 @@ from schema.events import (
 )
 from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.states import Belongs
 from service.turn import Turn
 
 Show = Callable[[Desk, Member, Prompt], Awaitable[Question | None]]
@@ -213,6 +214,10 @@ async def _message(desk: Desk, event: Message) -> None:
     if not event.private:
         await _not_private(desk, event)
         return
+    known = await desk.member(desk.turn.identify(event.sender))
+    if known is None and event.belongs is not Belongs.MEMBER:
+        outside.answer(desk, event.room, event.sender, event.belongs)
+        return
     member = await _member(desk, event.sender)
     if member.room != event.room:
         member = _in_chat(member, event.room)
@@ -250,6 +255,9 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         prompt = None
     question = None if prompt is None else await _question(desk, member, prompt)
     command = _command(desk, member, body)
+    if event.belongs is not Belongs.MEMBER and _begins(desk, member, prompt, question, command, body):
+        desk.say_text(member.id, outside.words(desk, member), notice=False)
+        return True
     if prompt is not None and question is not None:
         if prompt.aside and command == "back":
             desk.ask_again(member.id)
@@ -277,6 +285,22 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         desk.ask(member.id, "menu", subject="nothing_open")
         return True
     return False
+
+
+def _begins(
+    desk: Desk,
+    member: Member,
+    prompt: Prompt | None,
+    question: Question | None,
+    command: str | None,
+    body: str,
+) -> bool:
+    """Whether the message would begin something, or go on with a draft that nobody else knows of."""
+    reply = None if question is None else desk.read(member, question, body)
+    if prompt is not None and question is not None and prompt.kind in outside.BEGINNINGS:
+        own_words = question.free and command is None
+        return own_words or (reply is not None and reply.name not in ("stop", "menu", "places"))
+    return (command if reply is None else reply.name) in outside.BEGINNINGS
 
 
 async def _question(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
@@ -389,6 +413,9 @@ async def _unreadable(desk: Desk, event: Unreadable) -> None:
         identity.ask(desk, found)
     if not event.private:
         return
+    if event.belongs is not Belongs.MEMBER and await desk.member(desk.turn.identify(event.sender)) is None:
+        outside.answer(desk, event.room, event.sender, event.belongs)
+        return
     member = await _member(desk, event.sender)
     if member.room != event.room:
         desk.keep(replace(member, room=event.room))
@@ -428,6 +455,10 @@ async def _direct_chat(desk: Desk, event: DirectChat) -> None:
         member = await desk.member(desk.turn.identify(event.member))
         if member is not None and member.room == event.room:
             desk.keep(replace(member, room=None))
+        return
+    known = await desk.member(desk.turn.identify(event.member))
+    if known is None and event.belongs is not Belongs.MEMBER:
+        outside.answer(desk, event.room, event.member, event.belongs)
         return
     member = await _member(desk, event.member)
     if member.room == event.room and member.told_limits:

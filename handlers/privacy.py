@@ -58,7 +58,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """What is held, or the question whether to forget it."""
     if prompt.kind == "held":
         if prompt.subject == "details":
-            return Question("\n".join(held.details(desk, member)), (_EXPORT, _FORGET, _MENU))
+            return Question("\n".join(held.details(desk, member)), (_CONSENTS, _EXPORT, _FORGET, _MENU))
         return Question(await held.text(desk, member), (_CONSENTS, _EXPORT, _FORGET, _DETAILS, _MENU))
     return Question(
         desk.words(member, "forget.question"),

@@ -53,7 +53,7 @@ class Community:
     `limits` is the community's own statement of what this is not and cannot do, required. `topics` are
     offered as choices, in this order. `zone` is the IANA zone in which hours are said until a member names
     their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the account
-    that invites to peer rooms.
+    that invites to peer rooms. `members` says who may write: "room", "server" or "anyone".
     """
 
     name: str
@@ -68,3 +68,4 @@ class Community:
     asks_a_day: int = 2
     purges: bool = False
     keeper: MatrixId = MatrixId("")
+    members: str = "anyone"

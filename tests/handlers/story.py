@@ -36,6 +36,7 @@ from schema.effects import (
 from schema.events import Delivered, DirectChat, Due, Event, Message, NotDelivered, PeerMembership
 from schema.ids import EventId, MatrixId, MemberId, RoomId
 from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Request
+from schema.states import Belongs
 from service.turn import Turn
 from tests.handlers.records import TABLES, MemoryRecords
 
@@ -207,6 +208,7 @@ class Story:
         quotes: EventId | None = None,
         private: bool = True,
         changed: bool = False,
+        belongs: Belongs = Belongs.MEMBER,
     ) -> str:
         """The member writes `body`, `after` seconds later; what the service answers them, or nothing."""
         await self.wait(timedelta(seconds=after))
@@ -223,6 +225,7 @@ class Story:
             quotes=quotes,
             private=private and not changed,
             changed=changed,
+            belongs=belongs,
         )
         await self.event(message)
         answer = [line.body for line in self.log[seen:] if line.from_desk and line.name == name]

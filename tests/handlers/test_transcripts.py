@@ -55,7 +55,7 @@ async def not_this_time(story: Story) -> None:
     await story.says("ana", "2")
     await story.says("ana", "stop")
     await story.wait(timedelta(hours=3))
-    await story.says("ana", "what do you hold", "details", "1", "forget me", "yes")
+    await story.says("ana", "what do you hold", "details", "2", "forget me", "yes")
     await story.says("ben", "offer", "back", "my offer")
 
 
