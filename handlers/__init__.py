@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, consents, identity, menu, offer, outside, privacy, request, room, talk
+from handlers import apart, consent, consents, identity, menu, offer, outside, privacy, request, room, talk
 from handlers.desk import PASSING, Desk, Question, Reply
-from handlers.words import normal
+from handlers.words import normal, split
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
@@ -89,6 +89,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "note": Conversation(consent.show, consent.answer),
     "consent": Conversation(consent.show, consent.answer),
     "again": Conversation(request.show, _take_up),
+    "apart": Conversation(apart.show, apart.answer),
+    "kept": Conversation(apart.show, apart.answer),
     "held": Conversation(privacy.show, _held),
     "consents": Conversation(consents.show, _listed),
     "take_back": Conversation(consents.show, consents.answer),
@@ -142,6 +144,8 @@ COMMANDS: Mapping[str, _Command] = {
     "withdraw": _Command("command.withdraw", _withdraw),
     "close": _Command("command.close", _close),
     "erase": _Command("command.erase", room.erase_now),
+    "apart": _Command("command.apart", apart.start, everywhere=True),
+    "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "consents": _Command("command.consents", consents.start, everywhere=True),
     "export": _Command("command.export", privacy.export, everywhere=True),
@@ -249,6 +253,9 @@ def _first_words(desk: Desk, member: Member) -> None:
 async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> bool:
     """Take the message as an answer, a command or a person's own words; False where it fits nothing."""
     body = _own_part(event)
+    if (typed := _kept_apart(desk, member, body)) is not None:
+        await apart.name(desk, member, typed)
+        return True
     prompt = member.prompt
     if prompt is not None and desk.over(prompt):
         desk.put_away(member.id)
@@ -364,6 +371,16 @@ def _too_soon(desk: Desk, prompt: Prompt, event: Message) -> bool:
 def _command(desk: Desk, member: Member, body: str) -> str | None:
     key = desk.turn.words.commands(member.language).get(normal(body))
     return None if key is None else _NAMES[key]
+
+
+def _kept_apart(desk: Desk, member: Member, body: str) -> str | None:
+    """What stands after the words that keep somebody apart, where a message begins with them."""
+    parts = body.split()
+    for word in split(desk.words(member, "command.apart")):
+        length = len(word.split())
+        if len(parts) > length and normal(" ".join(parts[:length])) == normal(word):
+            return " ".join(parts[length:])
+    return None
 
 
 def _own_part(event: Message) -> str:

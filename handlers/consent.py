@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from handlers import apart
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Ask, Member, Offer, Pairing, Prompt, Request
@@ -103,6 +104,7 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
                 offer,
                 asked=(),
                 engaged=engaged,
+                apart=await apart.of(desk, request.member),
                 asks_a_day=desk.community.asks_a_day,
                 pause=desk.timings.idle,
                 now=desk.now,
@@ -137,7 +139,9 @@ async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> Non
     # One room at once: whatever else is open to them counts as silence from here on.
     await requests.clear_asks(desk, member.id, but=ask.id)
     request = await desk.records.get(Request, ask.request)
-    if request is not None and requests.note_is_free(desk, request):
+    # Where the two are kept apart since, it goes on as if the request were not there any more.
+    together = request is not None and member.id not in await apart.of(desk, request.member)
+    if request is not None and together and requests.note_is_free(desk, request):
         await requests.open_note(desk, request, ask, request.due_at or request.until)
         desk.ask(member.id, "note", subject=ask.id)
         return
@@ -197,7 +201,8 @@ async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> No
         return
     until = desk.now + desk.timings.consent_open
     request = await desk.records.get(Request, ask.request)
-    if request is not None and request.state is RequestState.LOOKING:
+    together = request is not None and member.id not in await apart.of(desk, request.member)
+    if request is not None and together and request.state is RequestState.LOOKING:
         await requests.propose(desk, request, ask, until)
     else:
         kept, effects = advance_ask(ask, AskMove.KEEP, desk.now, until)
@@ -258,6 +263,11 @@ async def _answer_consent(desk: Desk, member: Member, prompt: Prompt, pairing: P
 
 
 async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, pairing: Pairing) -> None:
+    if pairing.peer in await apart.of(desk, member.id):
+        # Both hear what they would hear of any other reason, each at their own hour.
+        await requests.decline(desk, pairing)
+        await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
+        return
     peer = await desk.member(pairing.peer)
     agreed, effects = advance_pairing(pairing, PairingMove.AGREE, desk.now)
     await desk.apply(effects)

@@ -65,7 +65,7 @@ class Reply:
 PASSING = frozenset({"menu", "held", "again", "offered", "consents"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
-_NOT_KEPT = PASSING | {"stop", "forget", "take_back"}
+_NOT_KEPT = PASSING | {"stop", "forget", "take_back", "apart", "kept"}
 """Questions that are not come back to: one word brings them anew."""
 
 _TOGETHER = 5
@@ -201,12 +201,13 @@ class Desk:
     ) -> None:
         """Put a question that the member's own message brought, in place of what is open.
 
-        What is not answered lapses: a draft as a request does, and what stops or erases after a short while.
+        What is not answered lapses: a draft as a request does; what stops, erases or names somebody after a
+        short while.
         """
         member = self.now_is(id)
         if kind in ("talk", "offer"):
             until = self.now + self.timings.request_open
-        elif kind in ("stop", "forget", "take_back"):
+        elif kind in ("stop", "forget", "take_back", "apart", "kept"):
             until = self.now + self.timings.idle
         prompt = Prompt(kind, self.now, subject, draft or {}, until=until, brought=self._brought(id))
         self.keep(replace(member, prompt=prompt))

@@ -18,7 +18,7 @@ from handlers import request as requests
 from handlers import room
 from handlers.consent import WISHES
 from handlers.desk import Desk
-from schema.records import Ask, Consent, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.records import Ask, Consent, Member, Offer, Pairing, PeerRoom, Prompt, Request, Separation
 from schema.states import AskState, PairingState, RoomState
 
 
@@ -230,6 +230,12 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "early": _THEIRS,
             "consents": _AGREED,
         },
+        Separation: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "other": _THEIRS,
+            "since": _shown("held.apart"),
+        },
     }
 )
 """How each field of each record is told, and of what lies in one.
@@ -295,6 +301,8 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     records += await desk.records.find(Ask, member=member.id, state=_ASKED)
     records += await desk.records.find(Pairing, asker=member.id, state=_ANSWERABLE)
     records += await room.of(desk, member.id, *_KEPT_ROOMS)
+    apart = await desk.records.find(Separation, member=member.id)
+    records += sorted(apart, key=lambda one: (one.since, one.id))
     return [entry for one in records for entry in _entries(desk, member, one)]
 
 

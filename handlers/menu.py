@@ -161,7 +161,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 # Stopping
 
-_STOPPABLE = ("ask", "note", "talk", "offer", "forget")
+_STOPPABLE = ("ask", "note", "talk", "offer", "forget", "apart")
 """Questions that `stop` ends."""
 
 _STOPS = {

@@ -8,6 +8,7 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from handlers import apart
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Consent, Member, Offer, Pairing, PeerRoom, Prompt, Request
@@ -140,6 +141,7 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
     asks = await desk.records.find(Ask, request=request.id)
     asked = {ask.member for ask in asks}
     engaged = await _engaged(desk)
+    kept_apart = await apart.of(desk, request.member)
     offers = [
         offer
         for offer in await desk.records.find(Offer, state=OfferState.OPEN)
@@ -148,6 +150,7 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             offer,
             asked=asked,
             engaged=engaged,
+            apart=kept_apart,
             asks_a_day=desk.community.asks_a_day,
             pause=desk.timings.idle,
             now=desk.now,
@@ -195,7 +198,12 @@ async def _engaged(desk: Desk) -> set[MemberId]:
 async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request:
     """Open the note to whoever has waited longest for it; only a round does, so that no step back shows."""
     waiting = await desk.records.find(Ask, request=request.id, state=AskState.WILLING)
-    waiting = [ask for ask in waiting if ask.due_at is not None and ask.due_at > desk.now]
+    kept_apart = await apart.of(desk, request.member)
+    waiting = [
+        ask
+        for ask in waiting
+        if ask.due_at is not None and ask.due_at > desk.now and ask.member not in kept_apart
+    ]
     if not waiting:
         return request
     ask = min(waiting, key=lambda one: (one.said_at or one.made_at, one.id))
@@ -262,10 +270,12 @@ async def resume(desk: Desk, id: RequestId, key: str) -> None:
     await desk.apply(effects)
     await desk.records.put(request)
     asker = await desk.member(request.member)
+    kept_apart = await apart.of(desk, request.member)
+    soonest = min(desk.timings.ask_again, desk.timings.join)
     ready = [
         ask
         for ask in await desk.records.find(Ask, request=id, state=AskState.READY)
-        if ask.due_at is not None and ask.due_at - desk.now >= min(desk.timings.ask_again, desk.timings.join)
+        if ask.due_at is not None and ask.due_at - desk.now >= soonest and ask.member not in kept_apart
     ]
     if ready and desk.now < request.until:
         ask = min(ready, key=lambda one: (one.said_at or one.made_at, one.id))

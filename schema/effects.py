@@ -5,6 +5,7 @@ in parallel; the lane is worked out by the outbox from the room, the pairing or 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from schema.ids import MatrixId, MemberId, PairingId, RoomId
@@ -161,6 +162,26 @@ class InviteAgain:
     type: Literal["invite_again"] = "invite_again"
 
 
+@dataclass(frozen=True)
+class RedactChat:
+    """Take back what the desk said in a member's direct chat before `before`, the homeserver's time.
+
+    `theirs`: and what the member said there, where the chat's power levels let us. What lies before `since`
+    was reached by an earlier order, and is not looked through again. `asked`: the member asked for it, and
+    hears what came of it.
+    `Delivered.detail` is "ours" where the member's own messages may not be taken back by us, "partly" where
+    the homeserver refused some of it, "outside" where the desk is no longer in the room; else empty.
+    """
+
+    room: RoomId
+    member: MatrixId
+    before: datetime
+    since: datetime | None = None
+    theirs: bool = False
+    asked: bool = False
+    type: Literal["redact_chat"] = "redact_chat"
+
+
 Effect = (
     SendText
     | SendFile
@@ -176,6 +197,7 @@ Effect = (
     | EmptyPeerRoom
     | PurgePeerRoom
     | InviteAgain
+    | RedactChat
 )
 
 

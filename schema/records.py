@@ -10,7 +10,7 @@ other field is sealed together in that row's `sealed` column. A new field comes 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from schema.ids import AskId, MatrixId, MemberId, OfferId, PairingId, RequestId, RoomId
+from schema.ids import AskId, MatrixId, MemberId, OfferId, PairingId, RequestId, RoomId, SeparationId
 from schema.states import AskState, Ending, OfferState, PairingState, RequestState, RoomState
 
 
@@ -216,4 +216,18 @@ class PeerRoom:
     consents: tuple[tuple[MemberId, Consent], ...] = ()
 
 
-Record = Member | Request | Offer | Ask | Pairing | PeerRoom
+@dataclass(frozen=True)
+class Separation:
+    """That two are kept apart, as `member` asked. Kept until they end it, or are forgotten.
+
+    `other` is the keyed hash of the other's Matrix ID, whether they were ever here or not. It stays when the
+    other is forgotten, and holds when they come back. No name is kept.
+    """
+
+    id: SeparationId
+    member: MemberId
+    other: MemberId
+    since: datetime
+
+
+Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation

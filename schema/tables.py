@@ -169,6 +169,16 @@ peer_rooms = Table(
     info={"kept": "until the room is gone and the receipt is written"},
 )
 
+separations = Table(
+    "separations",
+    metadata,
+    _id(),
+    _ref("member"),
+    _ref("other_hash"),
+    _sealed(),
+    info={"kept": "until the member who asked for it ends it, or says forget me"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -258,6 +268,7 @@ RECORDS = {
     "asks": asks,
     "pairings": pairings,
     "peer_rooms": peer_rooms,
+    "separations": separations,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

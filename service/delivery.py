@@ -17,6 +17,7 @@ from schema.effects import (
     OpenDirectChat,
     OpenPeerRoom,
     PurgePeerRoom,
+    RedactChat,
     RedactPeerRoom,
     SendFile,
     SendText,
@@ -25,6 +26,7 @@ from schema.events import Delivered
 from schema.ids import MatrixId, OutboxId
 from service.matrix.client import Client
 from service.matrix.keeper import Keeper, Outcome
+from service.matrix.redaction import Redaction
 
 
 class Delivery:
@@ -33,6 +35,7 @@ class Delivery:
     def __init__(self, desk: Client, keeper: Keeper) -> None:
         self._desk = desk
         self._keeper = keeper
+        self._redaction = Redaction(desk.transport, desk.user_id)
 
     async def __call__(self, effect: Effect, id: OutboxId, *, again: bool) -> Delivered:
         """Carry out `effect`, whose outbox row is `id`; `again` says that an earlier try may have arrived.
@@ -85,6 +88,10 @@ class Delivery:
                 detail = _reached(await self._keeper.empty(effect.room, effect.members))
             case PurgePeerRoom():
                 detail = await self._keeper.purge(effect.room)
+            case RedactChat():
+                detail = await self._redaction.redact(
+                    effect.room, effect.member, effect.before, effect.since, theirs=effect.theirs
+                )
         return Delivered(effect, room, detail, blocked)
 
 

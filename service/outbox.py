@@ -28,6 +28,7 @@ from schema.effects import (
     OpenDirectChat,
     OpenPeerRoom,
     PurgePeerRoom,
+    RedactChat,
     RedactPeerRoom,
     SendFile,
     SendText,
@@ -78,7 +79,7 @@ def deadline(effect: Effect) -> timedelta:
     match effect:
         case OpenPeerRoom() | SendFile():
             return timedelta(minutes=10)
-        case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom():
+        case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom() | RedactChat():
             return timedelta(days=14)
         case OpenDirectChat() | JoinRoom() | LeaveRoom() | InviteAgain():
             return timedelta(hours=6)
@@ -99,6 +100,9 @@ def lane(effect: Effect) -> str:
         case InviteAgain():
             # An invitation to a dead server must not hold up the end of the room.
             return f"invite {effect.pairing}"
+        case RedactChat():
+            # What was said before must not hold up what is said now.
+            return f"redact {effect.room}"
         case _:
             return effect.pairing
 
@@ -125,6 +129,7 @@ class Outbox:
         self._near = asyncio.Semaphore(_AT_ONCE)
         self._far = asyncio.Semaphore(_FAR_AT_ONCE)
         self._rooms = asyncio.Semaphore(_ROOMS_AT_ONCE)
+        self._taking_back = asyncio.Semaphore(1)
         self._known: set[OutboxId] = set()
         self._left_over: set[OutboxId] = set()
         self._look = asyncio.Event()
@@ -196,6 +201,8 @@ class Outbox:
                 return self._near if member.partition(":")[2] == self._server else self._far
             case JoinRoom() | LeaveRoom():
                 return self._far
+            case RedactChat():
+                return self._taking_back
             case _:
                 return self._rooms
 

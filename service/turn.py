@@ -14,16 +14,18 @@ from schema.community import Community
 from schema.effects import Effect
 from schema.events import Event
 from schema.ids import MatrixId, MemberId
-from schema.records import PeerRoom, Record
+from schema.records import PeerRoom, Record, Separation
 
 R = TypeVar("R", bound=Record)
+S = TypeVar("S", bound=Separation)
 
 
 class Records(Protocol):
     """The records as one transaction sees them.
 
     `get` and `find` open what they return; `find` compares plain columns of the record's table (an id, a
-    state; a tuple means any of them) and orders by id. `put` writes the whole record, new or not.
+    state; a tuple means any of them) and orders by id. `put` writes the whole record, new or not. `about`
+    finds the records that hold a member as the other one.
     """
 
     async def get(self, kind: type[R], id: str) -> R | None: ...
@@ -31,6 +33,7 @@ class Records(Protocol):
     async def put(self, record: Record) -> None: ...
     async def delete(self, kind: type[Record], id: str) -> None: ...
     async def room_of(self, room: str) -> PeerRoom | None: ...
+    async def about(self, kind: type[S], other: MemberId) -> Sequence[S]: ...
 
 
 class Words(Protocol):

@@ -2,7 +2,8 @@
 
 Guards: nobody is asked about their own request, twice about one, while they ask for company themselves, while
 they are with somebody or on the way to it, while they rest, or more often in a day than the community allows;
-nobody who must report is asked unless the asker allowed it. Fit comes first, then who was asked longest ago,
+nobody who must report is asked unless the asker allowed it; two who are kept apart are never asked about one
+another. Fit comes first, then who was asked longest ago,
 then chance, so that the same few are not always asked.
 """
 
@@ -26,6 +27,7 @@ def may_be_asked(
     *,
     asked: Collection[MemberId],
     engaged: Collection[MemberId],
+    apart: Collection[MemberId],
     asks_a_day: int,
     pause: timedelta,
     now: datetime,
@@ -33,8 +35,9 @@ def may_be_asked(
     """Whether the offer's member may be asked about `request` at `now`.
 
     `asked` holds those who were asked about this request before, `engaged` those who ask for company
-    themselves, are in a peer room, or said yes to another ask. For `pause` after a question nothing else is
-    asked, whatever was answered: a no that freed somebody sooner than a silence could be told from one.
+    themselves, are in a peer room, or said yes to another ask; `apart` those who are kept apart from the
+    asker, by whichever of the two. For `pause` after a question nothing else is asked, whatever was answered:
+    a no that freed somebody sooner than a silence could be told from one.
     """
     return (
         offer.state is OfferState.OPEN
@@ -43,6 +46,7 @@ def may_be_asked(
         and (offer.rest_until is None or offer.rest_until <= now)
         and offer.member not in asked
         and offer.member not in engaged
+        and offer.member not in apart
         and (offer.asked_at is None or now - offer.asked_at >= pause)
         and (request.reporters or offer.fear != MUST_REPORT)
         and sum(now - then < _DAY for then in offer.asked) < asks_a_day

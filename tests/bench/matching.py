@@ -155,7 +155,14 @@ async def _rule(store: Store, request: RequestId, now: datetime, random: Random)
         offer
         for offer in offers
         if matching.may_be_asked(
-            wish, offer, asked=set(), engaged=set(), asks_a_day=50, pause=timedelta(minutes=15), now=now
+            wish,
+            offer,
+            asked=set(),
+            engaged=set(),
+            apart=set(),
+            asks_a_day=50,
+            pause=timedelta(minutes=15),
+            now=now,
         )
     ]
     matching.in_order(wish, fitting, random.random)

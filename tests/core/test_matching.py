@@ -62,7 +62,14 @@ def test_who_may_be_asked(
 ) -> None:
     """Each reason not to be asked, and the cases beside it."""
     found = may_be_asked(
-        request_, offer, asked=asked, engaged=engaged, asks_a_day=2, pause=timedelta(minutes=15), now=NOW
+        request_,
+        offer,
+        asked=asked,
+        engaged=engaged,
+        apart=(),
+        asks_a_day=2,
+        pause=timedelta(minutes=15),
+        now=NOW,
     )
     assert found is may, name
 
@@ -91,6 +98,15 @@ _OFFERS = st.lists(
     ),
     unique_by=lambda offer: offer.id,
 )
+
+
+@given(st.sets(st.sampled_from([ANA, BEN, MemberId("c" * 32)])))
+def test_nobody_is_asked_who_is_kept_apart_from_the_asker(apart: set[MemberId]) -> None:
+    """Whatever else holds, being kept apart is enough, and nobody else's being so matters."""
+    found = may_be_asked(
+        REQUEST, OFFER, asked=(), engaged=(), apart=apart, asks_a_day=2, pause=timedelta(0), now=NOW
+    )
+    assert found is (BEN not in apart)
 
 
 @given(_OFFERS, st.integers())

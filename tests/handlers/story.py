@@ -270,9 +270,9 @@ class Story:
 
     def _next_due(self) -> tuple[datetime, Due] | None:
         found = [
-            (record.due_at, TABLES[type(record)], record.id)
+            (due_at, TABLES[type(record)], record.id)
             for record in self.records.rows.values()
-            if record.due_at is not None
+            if (due_at := getattr(record, "due_at", None)) is not None
         ]
         if not found:
             return None

@@ -7,13 +7,14 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from handlers import dispatch
 from schema.effects import Effect
 from schema.events import Event
-from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Record, Request
+from schema.records import Record
 from service.store import Store
 from service.turn import Turn
 from tests.handlers.records import TABLES
@@ -75,6 +76,17 @@ async def taken_back(story: Story) -> None:
     await story.says("ana", "1", "my consents", "1", "2", "my consents", "1", "2")
 
 
+async def kept_apart(story: Story) -> None:
+    """Two are kept apart from the first message on; then it is looked at, and ended."""
+    await story.says("ana", "keep apart Ben", "@Ben", "@Ben:example.org", "1")
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.asks("ana", note="")
+    await story.wait(timedelta(days=1))
+    await story.says("ana", "menu", "keep apart @ben:example.org", "what do you hold")
+    await story.says("ana", "kept apart", "1", "2", "kept apart")
+
+
 async def odd_messages(story: Story) -> None:
     """What cannot be taken as it is."""
     await story.comes("ana")
@@ -102,8 +114,8 @@ class StoredStory(Story):
         return turn.effects
 
 
-_KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
-_STORIES = [one_pairing, nobody_there, not_this_time, taken_back, odd_messages]
+_KINDS: tuple[type[Record], ...] = get_args(Record)
+_STORIES = [one_pairing, nobody_there, not_this_time, taken_back, odd_messages, kept_apart]
 
 
 @pytest.mark.parametrize("tell", _STORIES)

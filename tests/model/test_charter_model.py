@@ -32,7 +32,8 @@ from schema.effects import (
 )
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
 from schema.ids import EventId
-from schema.records import Member, Pairing, PeerRoom, Request
+from schema.records import Ask, Member, Pairing, PeerRoom, Request, Separation
+from schema.states import AskState
 from tests.handlers.records import TABLES
 from tests.handlers.story import COMMUNITY, Line, Story
 from tests.handlers.test_charter import assert_no_dead_air
@@ -61,6 +62,8 @@ class Seen:
     question: tuple[str, ...] = ()
     goes_on: bool = False
     rooms: int = 0
+    named: str = ""
+    apart: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -79,9 +82,19 @@ class Reference:
             seen.question = choices
         if "This time no room opens for you two" in body or "You have stepped back" in body:
             seen.goes_on = False
+        if "I would keep you and @" in body:
+            seen.named = body.split("I would keep you and @")[1].split(":")[0]
+        if body.startswith("I keep you two apart from now on"):
+            seen.apart.add(seen.named)
+        if body.startswith("Done. What I held about you is erased"):
+            seen.apart.clear()
         if "Your private room is open now" in body:
             seen.goes_on = False
             seen.rooms += 1
+
+    def apart(self, one: str, other: str) -> bool:
+        """Whether either of the two had the other kept apart."""
+        return other in self.members[one].apart or one in self.members[other].apart
 
     def chosen(self, name: str, words: str) -> str:
         """The choice of the open question that these words make, as its label."""
@@ -105,6 +118,7 @@ class CharterModel(RuleBasedStateMachine):
         self.read = 0
         self.delivered: list[Event] = []
         self.matched: dict[str, str] = {}
+        self.asked: set[str] = set()
         self.consents = 0
 
     @initialize()
@@ -160,6 +174,13 @@ class CharterModel(RuleBasedStateMachine):
         for words in ("menu", "offer", "2", "skip", "I like walks.", "2", "yes"):
             self._writes(name, words, after=10)
 
+    @rule(name=st.sampled_from(NAMES), other=st.sampled_from(NAMES), sure=st.booleans())
+    def keeps_apart(self, name: str, other: str, sure: bool) -> None:
+        """A member has another kept apart, or thinks better of it."""
+        self._writes(name, f"keep apart {self.story.address(other)}", after=10)
+        if name != other:
+            self._writes(name, "yes" if sure else "no", after=10)
+
     @precondition(lambda self: self._asked())
     @rule(data=st.data(), words=st.sampled_from(["1", "1", "yes", "2"]))
     def answers(self, data: st.DataObject, words: str) -> None:
@@ -205,6 +226,7 @@ class CharterModel(RuleBasedStateMachine):
             assert asker == name
             assert chosen == "Yes, open the room", (words, chosen)
             assert self.reference.members[peer].goes_on
+            assert not self.reference.apart(asker, peer)
             self.consents += 1
         if chosen == "Go on":
             self.reference.members[name].goes_on = True
@@ -271,7 +293,8 @@ class CharterModel(RuleBasedStateMachine):
         if rows:
             row = data.draw(st.sampled_from(sorted(rows, key=lambda one: one.id)))
             before = dict(self.story.records.rows)
-            if row.due_at is None or row.due_at > self.story.now:
+            due_at = getattr(row, "due_at", None)
+            if due_at is None or due_at > self.story.now:
                 run(self.story.event(Due(TABLES[type(row)], row.id)))
                 assert self.story.records.rows == before
 
@@ -294,12 +317,25 @@ class CharterModel(RuleBasedStateMachine):
             if line.from_desk:
                 self.reference.hears(line.name, line.body)
         self._check_lines(self.story.log[self.read :])
+        self._check_asked()
         self.read = len(self.story.log)
+
+    def _check_asked(self) -> None:
+        """Two who are kept apart are never asked about one another."""
+        names = {self.story.id(name): name for name in NAMES}
+        askers = {request.id: names[request.member] for request in self.story.records.all(Request)}
+        for ask in self.story.records.all(Ask):
+            if ask.state is not AskState.WAITING and ask.id not in self.asked:
+                self.asked.add(ask.id)
+                asker = askers.get(ask.request)
+                assert asker is None or not self.reference.apart(asker, names[ask.member])
 
     def _check_lines(self, lines: list[Line]) -> None:
         for line in lines:
             if line.from_desk:
-                others = [self.story.address(name) for name in NAMES if name != line.name]
+                # Whom a member named themselves is named back to them.
+                named = self.reference.members[line.name].named
+                others = [self.story.address(name) for name in NAMES if name not in (line.name, named)]
                 assert all(address not in line.body for address in others)
                 assert "!peers" not in line.body
 
@@ -334,7 +370,7 @@ class CharterModel(RuleBasedStateMachine):
         run(story.pump())
         run(story.wait(timedelta(days=9)))
         self._look()
-        assert {type(row) for row in story.records.rows.values()} <= {Member}, story.records.rows
+        assert {type(row) for row in story.records.rows.values()} <= {Member, Separation}, story.records.rows
         for room in story.rooms:
             ordered = [effect for _, effect in story.effects if getattr(effect, "room", None) == room]
             kinds = [type(effect) for effect in ordered]
