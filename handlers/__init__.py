@@ -17,6 +17,7 @@ from schema.effects import (
     JoinRoom,
     LeaveRoom,
     OpenDirectChat,
+    RedactChat,
     SendFile,
     SendText,
 )
@@ -36,6 +37,7 @@ from schema.events import (
 from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Prompt, Request
 from schema.states import Belongs
+from service.core import chats
 from service.turn import Turn
 
 Show = Callable[[Desk, Member, Prompt], Awaitable[Question | None]]
@@ -262,7 +264,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         prompt = None
     question = None if prompt is None else await _question(desk, member, prompt)
     command = _command(desk, member, body)
-    if event.belongs is not Belongs.MEMBER and _begins(desk, member, prompt, question, command, body):
+    if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
         desk.say_text(member.id, outside.words(desk, member), notice=False)
         return True
     if prompt is not None and question is not None:
@@ -292,22 +294,6 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         desk.ask(member.id, "menu", subject="nothing_open")
         return True
     return False
-
-
-def _begins(
-    desk: Desk,
-    member: Member,
-    prompt: Prompt | None,
-    question: Question | None,
-    command: str | None,
-    body: str,
-) -> bool:
-    """Whether the message would begin something, or go on with a draft that nobody else knows of."""
-    reply = None if question is None else desk.read(member, question, body)
-    if prompt is not None and question is not None and prompt.kind in outside.BEGINNINGS:
-        own_words = question.free and command is None
-        return own_words or (reply is not None and reply.name not in ("stop", "menu", "places"))
-    return (command if reply is None else reply.name) in outside.BEGINNINGS
 
 
 async def _question(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
@@ -514,6 +500,7 @@ async def _due(desk: Desk, event: Due) -> None:
         case "members":
             if (member := await desk.member(MemberId(event.id))) and _is_due(desk, member):
                 desk.let_lapse(member)
+                await desk.sweep(desk.now_is(member.id))
         case "peer_rooms":
             if (peer_room := await desk.records.get(PeerRoom, event.id)) and _is_due(desk, peer_room):
                 await room.due(desk, peer_room)
@@ -527,6 +514,11 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     effect = event.effect
     if isinstance(effect, OpenDirectChat):
         await _no_chat(desk, effect, event.reason)
+        return
+    if isinstance(effect, RedactChat) and not effect.asked:
+        chatting = await desk.member(desk.turn.identify(effect.member))
+        if chatting is not None:
+            desk.keep(chats.fail(chatting, effect, desk.now))
         return
     if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)

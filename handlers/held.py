@@ -124,6 +124,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "told_limits": _named("held.fixed"),
             "lines": _named("held.fixed"),
             "due_at": _NUMBERS,
+            "said": _named("held.said"),
+            "swept_to": _named("held.said"),
+            "sweep_at": _named("held.said"),
         },
         Prompt: {
             "kind": _NUMBERS,
@@ -263,6 +266,7 @@ EVERYBODY = ("held.theirs", "held.rest")
 """What everybody is told alike, below what is theirs."""
 
 DETAILS = (
+    "held.said",
     "held.fixed",
     "held.inbox",
     "held.unread",
@@ -301,8 +305,9 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     records += await desk.records.find(Ask, member=member.id, state=_ASKED)
     records += await desk.records.find(Pairing, asker=member.id, state=_ANSWERABLE)
     records += await room.of(desk, member.id, *_KEPT_ROOMS)
-    apart = await desk.records.find(Separation, member=member.id)
-    records += sorted(apart, key=lambda one: (one.since, one.id))
+    apart = list(await desk.records.find(Separation, member=member.id))
+    apart.sort(key=lambda one: (one.since, one.id))
+    records += apart
     return [entry for one in records for entry in _entries(desk, member, one)]
 
 
@@ -385,4 +390,4 @@ def everybody(desk: Desk, member: Member) -> list[str]:
 
 def details(desk: Desk, member: Member) -> list[str]:
     """What lies below and beside the records, and until when: the same to everybody."""
-    return [desk.words(member, key) for key in DETAILS]
+    return [desk.words(member, key, keep=desk.timings.chat) for key in DETAILS]

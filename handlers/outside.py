@@ -5,10 +5,10 @@ still be told, forgotten and helped: only nothing new begins.
 """
 
 from handlers import menu
-from handlers.desk import Desk
+from handlers.desk import Desk, Question
 from schema.effects import SendText
 from schema.ids import MatrixId, RoomId
-from schema.records import Member
+from schema.records import Member, Prompt
 from schema.states import Belongs
 from service.core.sizes import parts
 
@@ -31,3 +31,19 @@ def words(desk: Desk, member: Member) -> str:
     key = "outside.room" if desk.community.members == "room" else "outside.server"
     said = desk.words(member, key, community=desk.community.name, server=desk.community.server)
     return "\n\n".join((said, *menu.entries(desk, member)))
+
+
+def begins(
+    desk: Desk,
+    member: Member,
+    prompt: Prompt | None,
+    question: Question | None,
+    command: str | None,
+    body: str,
+) -> bool:
+    """Whether the message would begin something, or go on with a draft that nobody else knows of."""
+    reply = None if question is None else desk.read(member, question, body)
+    if prompt is not None and question is not None and prompt.kind in BEGINNINGS:
+        own_words = question.free and command is None
+        return own_words or (reply is not None and reply.name not in ("stop", "menu", "places"))
+    return (command if reply is None else reply.name) in BEGINNINGS

@@ -31,7 +31,7 @@ class Timings:
     people and the purge. prompt_pause: a bare number this soon after a prompt that came by itself gets
     the prompt again. idle: an own question left unanswered this long lets what came by itself go first.
     join: whoever is not in an opened room after this long is invited again, once; after as long again the
-    room closes.
+    room closes. chat: what was said in a direct chat is taken back after this long.
     """
 
     ask_again: timedelta = timedelta(minutes=10)
@@ -44,6 +44,7 @@ class Timings:
     prompt_pause: timedelta = timedelta(seconds=3)
     idle: timedelta = timedelta(minutes=15)
     join: timedelta = timedelta(minutes=15)
+    chat: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True)

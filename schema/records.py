@@ -59,7 +59,10 @@ class Member:
     `room` is the encrypted direct chat that they last wrote from. `waiting` holds the prompts that came by
     themselves while another was open, oldest first. `zone` is an IANA name, once they gave one. `lines` holds
     when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `due_at` is when
-    the first draft among the prompts lapses, and is erased.
+    the first draft among the prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is
+    taken back next. `said` holds in which chats something was said that is not taken back yet, and when that
+    was last, to within a day; a chat goes from it with its last message. What is older than `swept_to` was
+    taken back.
     """
 
     id: MemberId
@@ -73,6 +76,9 @@ class Member:
     told_limits: bool = False
     lines: dict[str, datetime] = field(default_factory=dict)
     due_at: datetime | None = None
+    said: dict[RoomId, datetime] = field(default_factory=dict)
+    swept_to: datetime | None = None
+    sweep_at: datetime | None = None
 
 
 @dataclass(frozen=True)

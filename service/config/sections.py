@@ -307,6 +307,10 @@ class TimingsSection(Section):
         Longer,
         _timing("Whoever is not in an opened room by then is invited again; as long again, and it closes."),
     ] = Timings.join
+    chat: Annotated[
+        Longer,
+        _timing("How long what was said in a member's direct chat stays there before it is taken back."),
+    ] = Timings.chat
 
 
 class WebSection(Section):

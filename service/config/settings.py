@@ -146,6 +146,7 @@ class Settings(Section):
                 prompt_pause=self.timings.prompt_pause,
                 idle=self.timings.idle,
                 join=self.timings.join,
+                chat=self.timings.chat,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,

@@ -46,7 +46,7 @@ def test_what_is_shown_stands_in_its_sentence_and_all_else_is_named_in_one(langu
             if told.how is How.NAMED:
                 assert told.key in shown or told.key in DETAILS, (kind.__name__, name)
     beside = {told.key for says in SAYS.values() for told in says.values() if told.how is How.BESIDE}
-    assert beside | set(TABLES.values()) | {"held.fixed", "held.rest"} == {*EVERYBODY, *DETAILS}
+    assert beside | set(TABLES.values()) | {"held.fixed", "held.said", "held.rest"} == {*EVERYBODY, *DETAILS}
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -73,7 +73,7 @@ async def test_every_record_of_a_member_has_its_line(
         for key in EVERYBODY:
             assert WORDS.text("en", key, who_runs=story.community.who_runs) in said
         said = await story.say(name, "details")
-        assert said.startswith("\n".join(WORDS.text("en", key) for key in DETAILS))
+        assert said.startswith("\n".join(WORDS.text("en", key, keep="7 days") for key in DETAILS))
 
 
 async def test_what_others_do_is_not_to_be_read_in_what_is_held() -> None:
