@@ -5,6 +5,8 @@ By default hypothesis looks as long as in every check; with `long` as in `./alon
 `fast` as in `./alongside check --fast`.
 """
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -23,6 +25,11 @@ settings.load_profile("check")
 
 _LONGEST_FIRST = ("tests/faults/test_crashes.py", "tests/journeys/", "tests/live/", "tests/")
 """Where the tests that take longest lie: whatever is not named before comes last, in its own order."""
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as at a terminal: a shell has what it starts behind itself ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,6 +5,7 @@ Guards: it changes nothing, works beside a running service, and one thing that i
 
 import asyncio
 import email.utils
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -118,8 +119,8 @@ async def _look(name: str, check: Callable[[], Awaitable[tuple[State, str, str]]
 
 
 async def _homeserver(transport: Transport) -> tuple[State, str, str]:
-    spoken = [version for version in await versions(transport) if version.startswith("v1.")]
-    newest = max(spoken, key=lambda version: int(version[3:]) if version[3:].isdigit() else 0)
+    spoken = [version for version in await versions(transport) if re.fullmatch(r"v1\.[0-9]{1,4}", version)]
+    newest = max(spoken, key=lambda version: int(version[3:]), default="v1, without saying which")
     return "ok", f"answers, and speaks Matrix {newest}", ""
 
 

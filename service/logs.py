@@ -188,7 +188,7 @@ class Log:
                 lost += 1
             else:
                 written[name] = kept
-        if event not in caller.co_consts:
+        if not _is_literal(event, caller):
             # A name that was put together while running may hold what somebody typed.
             event = "an event without a name"
             lost += 1
@@ -198,6 +198,11 @@ class Log:
             _Dropped.count += lost
             written["dropped"] = lost
         _emit(level, event, self._part, written)
+
+
+def _is_literal(event: str, caller: CodeType) -> bool:
+    """Whether the calling code holds the event: as a constant, or in one of several arguments."""
+    return any(event in one if isinstance(one, tuple) else event == one for one in caller.co_consts)
 
 
 def get(part: str) -> Log:

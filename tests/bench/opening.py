@@ -13,7 +13,7 @@ from tests.bench.people import MEGOLM, Crowd, Person, account
 from tests.bench.subjects import Service
 from tests.live.homeserver import Homeserver
 
-ROUNDS = 10
+ROUNDS = 30
 
 _QUIET = 0.15
 """Seconds without a further message, after which what was said is taken to be all."""

@@ -178,8 +178,9 @@ class Witness:
         found: dict[str, int] = {}
         for table in tables(database):
             columns = [f'"{row[1]}"' for row in read(database, f'PRAGMA table_info("{table}")')]
-            where = " OR ".join(f"instr({column}, ?1)" for column in columns)
-            ((count,),) = read(database, f'SELECT count(*) FROM "{table}" WHERE {where}', text)
+            where = " OR ".join(f"instr({column}, ?)" for column in columns)
+            wanted = [text] * len(columns)
+            ((count,),) = read(database, f'SELECT count(*) FROM "{table}" WHERE {where}', *wanted)
             if isinstance(count, int) and count:
                 found[table] = count
         return found

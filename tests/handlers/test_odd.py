@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schema.effects import AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
 from schema.events import (
@@ -19,6 +21,7 @@ from schema.events import (
 )
 from schema.ids import EventId, RoomId
 from schema.records import Member, Request
+from service.core.sizes import LARGEST_BODY
 from tests.handlers.story import Story
 
 ROOM = RoomId("!other")
@@ -241,3 +244,42 @@ async def test_a_verification_is_told_what_it_is_worth(
     (line,) = story.log[before:]
     assert said in line.body
     assert line.notice is notice
+
+
+KNOWN = st.sampled_from(["talk", "offer", "hello", "menu", "1", "2", "3", "skip", "yes"])
+ODD = st.text(max_size=40) | st.sampled_from(
+    [
+        *(
+            "²",
+            "٣",
+            "\uff11",
+            "½",
+            "0",
+            "-1",
+            "9" * 5000,
+            "1e9",
+            "1\n2",
+            "1. 2.",
+            "\u202e1",
+            "\0",
+            " ",
+            "\u200b",
+            "{who}",
+        ),
+        *("%(name)s", "{{ x }}", "🙂" * 3000, "a" * 16_000, "\n" * 500, "@ben:example.org", "!peers-0:x"),
+    ]
+)
+
+
+@settings(max_examples=settings().max_examples // 4)
+@given(st.lists(st.tuples(st.sampled_from(["ana", "ben"]), KNOWN, ODD), max_size=12))
+async def test_any_words_at_any_question_get_one_answer(steps: list[tuple[str, str, str]]) -> None:
+    """Whatever a member types, at whichever question: one answer, of a size that one message has."""
+    story = Story()
+    for name in ("ana", "ben"):
+        await story.comes(name)
+    for name, known, odd in steps:
+        await story.say(name, known)
+        answer = await story.say(name, odd)
+        assert answer.strip()
+        assert len(answer.encode()) <= LARGEST_BODY

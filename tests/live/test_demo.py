@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import aiohttp
 import pytest
 
 from tests.live import story
-from tests.live.homeserver import CHECKOUT, Homeserver
+from tests.live.homeserver import CHECKOUT, Homeserver, synapse_python
 from tests.live.member import Member, javascript_ready
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
@@ -76,7 +77,7 @@ class Demo:
 
 @asynccontextmanager
 async def demo(
-    directory: Path, *arguments: str, stdout: int = asyncio.subprocess.PIPE
+    directory: Path, *arguments: str, stdout: int = asyncio.subprocess.PIPE, checkout: Path = CHECKOUT
 ) -> AsyncIterator[Demo]:
     """Start it with a place of its own for temporary files, which marks every process that comes of it."""
     process = await asyncio.create_subprocess_exec(
@@ -85,7 +86,12 @@ async def demo(
         stdout=stdout,
         stderr=asyncio.subprocess.STDOUT,
         cwd=directory,
-        env={**os.environ, "TMPDIR": str(directory), "PYTHONPATH": str(CHECKOUT)},
+        env={
+            **os.environ,
+            "TMPDIR": str(directory),
+            "PYTHONPATH": str(checkout),
+            "ALONGSIDE_SYNAPSE_PYTHON": str(synapse_python()),
+        },
         start_new_session=True,
     )
     try:
@@ -209,3 +215,18 @@ async def test_it_can_be_kept(directory: Path, tmp_path: Path) -> None:
         assert await kept.ends(within=120) == 0, kept.said
         assert kept.running() == []
         assert kept.files() == []
+
+
+@pytest.mark.long
+async def test_without_node_both_are_on_nio_and_it_says_so(directory: Path, tmp_path: Path) -> None:
+    """In a checkout without Node's packages the whole pairing is played by two members on nio."""
+    for part in ("service", "handlers", "schema", "tests"):
+        shutil.copytree(CHECKOUT / part, tmp_path / part, ignore=shutil.ignore_patterns("node_modules"))
+    async with demo(directory, checkout=tmp_path) as played:
+        code = await played.ends(within=300)
+    said = " ".join(played.said.replace("│", " ").split())
+    assert code == 0, played.said
+    assert "Node.js or its packages are missing here, so both members are on matrix-nio." in said
+    assert "@heron, with matrix-nio" in said
+    assert "@willow, with matrix-nio" in said
+    assert "Every promise that was looked at held." in said

@@ -233,7 +233,10 @@ async def test_a_lost_connection_fails_closed(postgres: Postgres, template: str)
         await write(store, b"before")
         session = await asyncpg.connect(url.replace("+asyncpg", ""))
         try:
-            cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            cut = (
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
             assert await session.fetchval(cut)
         finally:
             await session.close()

@@ -81,10 +81,8 @@ async def raw(url: str, statement: str, *arguments: object) -> list[tuple[Any, .
     if url.startswith("sqlite"):
         connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
         try:
-            text = statement
-            for at in range(len(arguments), 0, -1):
-                text = text.replace(f"${at}", f"?{at}")
-            return connection.execute(text, arguments).fetchall()
+            values = {f"at_{at}": value for at, value in enumerate(arguments, 1)}
+            return connection.execute(statement.replace("$", ":at_"), values).fetchall()
         finally:
             connection.close()
     session = await asyncpg.connect(url.replace("+asyncpg", ""))
