@@ -14,12 +14,14 @@ from handlers import (
     backup,
     clear,
     consent,
+    consents,
     extension,
     identity,
     line,
     menu,
     offer,
     offering,
+    outside,
     parting,
     practice,
     privacy,
@@ -40,6 +42,7 @@ from schema.effects import (
     LeaveRoom,
     OpenDirectChat,
     RedactChat,
+    SendFile,
     SendText,
 )
 from schema.events import (
@@ -57,6 +60,8 @@ from schema.events import (
 )
 from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.states import Belongs
+from service.core import chats
 from service.turn import Turn
 
 Show = Callable[[Desk, Member, Prompt], Awaitable[Question | None]]
@@ -100,6 +105,13 @@ async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> Non
         await privacy.answer(desk, member, prompt, reply)
 
 
+async def _listed(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "menu":
+        await menu.start(desk, member)
+    else:
+        await consents.answer(desk, member, prompt, reply)
+
+
 CONVERSATIONS: Mapping[str, Conversation] = {
     "menu": Conversation(menu.show, _choose),
     "stop": Conversation(menu.show, menu.answer),
@@ -128,6 +140,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "left": Conversation(parting.show, parting.answer),
     "absent": Conversation(parting.show, parting.answer),
     "held": Conversation(privacy.show, _held),
+    "consents": Conversation(consents.show, _listed),
+    "take_back": Conversation(consents.show, consents.answer),
     "forget": Conversation(privacy.show, privacy.answer),
 }
 """Every kind of question, by the name that its prompt bears."""
@@ -188,6 +202,8 @@ COMMANDS: Mapping[str, _Command] = {
     "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
+    "consents": _Command("command.consents", consents.start, everywhere=True),
+    "export": _Command("command.export", privacy.export, everywhere=True),
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
 }
 """Every command, by our name for it."""
@@ -259,6 +275,10 @@ async def _message(desk: Desk, event: Message) -> None:
     if not event.private:
         await _not_private(desk, event)
         return
+    known = await desk.member(desk.turn.identify(event.sender))
+    if known is None and event.belongs is not Belongs.MEMBER:
+        outside.answer(desk, event.room, event.sender, event.belongs)
+        return
     member = await _member(desk, event.sender)
     if member.room != event.room:
         member = _in_chat(member, event.room)
@@ -299,6 +319,9 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         prompt = None
     question = None if prompt is None else await _question(desk, member, prompt)
     command = _command(desk, member, body)
+    if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
+        desk.say_text(member.id, outside.words(desk, member), notice=False)
+        return True
     if prompt is not None and question is not None:
         if prompt.aside and command == "back":
             desk.ask_again(member.id)
@@ -451,6 +474,9 @@ async def _unreadable(desk: Desk, event: Unreadable) -> None:
         identity.ask(desk, found)
     if not event.private:
         return
+    if event.belongs is not Belongs.MEMBER and await desk.member(desk.turn.identify(event.sender)) is None:
+        outside.answer(desk, event.room, event.sender, event.belongs)
+        return
     member = await _member(desk, event.sender)
     if member.room != event.room:
         desk.keep(replace(member, room=event.room))
@@ -491,6 +517,10 @@ async def _direct_chat(desk: Desk, event: DirectChat) -> None:
         if member is not None and member.room == event.room:
             desk.keep(replace(member, room=None))
         return
+    known = await desk.member(desk.turn.identify(event.member))
+    if known is None and event.belongs is not Belongs.MEMBER:
+        outside.answer(desk, event.room, event.member, event.belongs)
+        return
     member = await _member(desk, event.member)
     if member.room == event.room and member.told_limits:
         return
@@ -528,6 +558,7 @@ async def _due(desk: Desk, event: Due) -> None:
         case "members":
             if (member := await desk.member(MemberId(event.id))) and _is_due(desk, member):
                 desk.let_lapse(member)
+                await desk.sweep(desk.now_is(member.id))
         case "peer_rooms":
             if (peer_room := await desk.records.get(PeerRoom, event.id)) and _is_due(desk, peer_room):
                 await room.due(desk, peer_room)
@@ -545,14 +576,22 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     if isinstance(effect, OpenDirectChat):
         await _no_chat(desk, effect, event.reason)
         return
-    if isinstance(effect, RedactChat):
+    if isinstance(effect, RedactChat) and effect.asked:
         await clear.cleared(desk, effect, "partly")
         return
-    if not isinstance(effect, SendText):
+    if isinstance(effect, RedactChat):
+        chatting = await desk.member(desk.turn.identify(effect.member))
+        if chatting is not None:
+            desk.keep(chats.fail(chatting, effect, desk.now))
+        return
+    if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)
         return
     member = await desk.member(desk.turn.identify(effect.member))
     if member is None or member.room != effect.room:
+        return
+    if isinstance(effect, SendFile) and event.reason not in ("identity_changed", "not_private"):
+        privacy.export_refused(desk, member, effect)
         return
     if event.reason == "M_TOO_LARGE":
         # Put again it would be refused again: the question goes, and they hear that something was not said.

@@ -37,7 +37,7 @@ async def begin(desk: Desk, room: PeerRoom) -> None:
             desk.queue(meeting.member, "after", subject=meeting.id, until=meeting.due_at)
 
 
-async def _own(desk: Desk, member: MemberId) -> list[Meeting]:
+async def of(desk: Desk, member: MemberId) -> list[Meeting]:
     """The member's marks, oldest first."""
     found = [one for one in await desk.records.find(Meeting, member=member) if one.due_at > desk.now]
     return sorted(found, key=lambda one: (one.ended_at, one.id))
@@ -51,14 +51,14 @@ async def first_choice(desk: Desk, member: Member) -> tuple[Choice, ...]:
 
     From their own marks alone: that the other has ended it is not to be seen by what is offered.
     """
-    offered = any(one.agreed for one in await _own(desk, member.id))
+    offered = any(one.agreed for one in await of(desk, member.id))
     return (Choice("again", "choice.change_again"),) if offered else ()
 
 
 async def agreed(desk: Desk, member: MemberId) -> frozenset[MemberId]:
     """Those with whom the member agreed to talk again, where that still holds for both."""
     theirs = [one for one in await desk.records.about(Meeting, member) if one.due_at > desk.now]
-    return afterwards.agreed(member, await _own(desk, member), theirs, await apart.of(desk, member))
+    return afterwards.agreed(member, await of(desk, member), theirs, await apart.of(desk, member))
 
 
 # What the two may say
@@ -66,7 +66,7 @@ async def agreed(desk: Desk, member: MemberId) -> frozenset[MemberId]:
 
 async def say_again(desk: Desk, member: Member) -> None:
     """They would talk with somebody again: ask whether to note it."""
-    own = await _own(desk, member.id)
+    own = await of(desk, member.id)
     if own and all(one.agreed for one in own):
         desk.say(member.id, "again.already", notice=False, until=max(one.due_at for one in own))
         return
@@ -75,12 +75,12 @@ async def say_again(desk: Desk, member: Member) -> None:
 
 async def say_never(desk: Desk, member: Member) -> None:
     """They want never to be paired with somebody again: ask whether to keep the two apart."""
-    await _which(desk, member, "never", await _own(desk, member.id))
+    await _which(desk, member, "never", await of(desk, member.id))
 
 
 async def end_again(desk: Desk, member: Member) -> None:
     """They would not talk with somebody again after all: end what they said, or what both agreed."""
-    await _which(desk, member, "end", [one for one in await _own(desk, member.id) if one.again])
+    await _which(desk, member, "end", [one for one in await of(desk, member.id) if one.again])
 
 
 async def _which(desk: Desk, member: Member, what: str, found: list[Meeting]) -> None:
@@ -111,7 +111,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         if (until := await rest.rests_until(desk, member)) is not None:
             text += "\n" + desk.words(member, "offer.resting", until=until)
         return Question(text, _OFFERED, until=meeting.due_at)
-    what, own = prompt.draft["what"], {str(one.id): one for one in await _own(desk, member.id)}
+    what, own = prompt.draft["what"], {str(one.id): one for one in await of(desk, member.id)}
     if not prompt.subject:
         # The list stays as it was first shown: a number never comes to mean something else.
         ids = prompt.draft.get("ids")
@@ -217,12 +217,10 @@ async def _end(desk: Desk, member: Member, id: str) -> None:
 # What is held, and its end
 
 
-async def held(desk: Desk, member: Member) -> list[str]:
-    """A line for each mark of the member's own."""
-    return [
-        desk.words(member, _HELD[one.again, one.agreed], ended=one.ended_at, until=one.due_at)
-        for one in await _own(desk, member.id)
-    ]
+def told(desk: Desk, member: Member, meeting: Meeting) -> str:
+    """What a mark of the member's own is, in a sentence."""
+    key = _HELD[meeting.again, meeting.agreed]
+    return desk.words(member, key, ended=meeting.ended_at, until=meeting.due_at)
 
 
 _HELD = {

@@ -161,14 +161,6 @@ async def kept(desk: Desk, member: Member) -> None:
     desk.ask(member.id, "kept", draft={"ids": [str(one.id) for one in own]})
 
 
-async def held(desk: Desk, member: Member) -> list[str]:
-    """A line for each of those whom the member has kept apart, numbered as in the list."""
-    own = await _own(desk, member.id)
-    return [
-        desk.words(member, "held.apart", number=number, since=one.since) for number, one in enumerate(own, 1)
-    ]
-
-
 async def forget(desk: Desk, member: MemberId) -> None:
     """Erase what the member asked for; what others asked for about them stays."""
     for one in await desk.records.find(Separation, member=member):

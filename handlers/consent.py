@@ -323,8 +323,10 @@ async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, p
     await desk.records.put(moved)
     ask = await desk.records.get(Ask, pairing.ask)
     wish = wish_agreed(ask) if ask is not None else request.wish
+    yes = [(member.id, desk.given(prompt)), *((peer.id, one) for one in (ask.consents if ask else ()))]
+    given = tuple((who, one) for who, one in yes if one is not None)
     room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now, wish)
-    await desk.records.put(room)
+    await desk.records.put(replace(room, consents=given))
     await desk.apply(effects)
 
 

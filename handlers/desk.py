@@ -14,6 +14,7 @@ from handlers.words import normal, split
 from schema.effects import Effect, SendText, Tell
 from schema.ids import MemberId
 from schema.records import Consent, Member, Prompt
+from service.core import chats
 from service.core.sizes import parts
 from service.turn import Turn
 
@@ -69,11 +70,11 @@ class Reply:
         return self.name.split(" ")[0] == "yes"
 
 
-PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "after", "more"})
+PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "after", "more", "consents"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
 _NOT_KEPT = PASSING | {
-    *("stop", "forget", "practice", "apart", "kept", "afterwards", "clear"),
+    *("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear"),
     *("extend", "pass", "backup", "which"),
 }
 """Questions that are not come back to: one word brings them anew."""
@@ -184,6 +185,9 @@ class Desk:
         said = self._said.pop(id, [])
         member = self._members.get(id)
         if said and member is not None and member.room is not None:
+            remembered = chats.speak(member, self.now, self.timings.chat)
+            if remembered is not member:
+                self.keep(remembered)
             quiet = all(notice for _, notice in said)
             for body in parts("\n\n".join(text for text, _ in said)):
                 self.turn.do(SendText(member.room, member.matrix_id, body, quiet))
@@ -217,7 +221,7 @@ class Desk:
         member = self.now_is(id)
         if kind in ("talk", "offer"):
             until = self.now + self.timings.request_open
-        elif kind in ("stop", "forget", "practice", "apart", "kept", "afterwards", "clear"):
+        elif kind in ("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear"):
             until = self.now + self.timings.idle
         prompt = Prompt(kind, self.now, subject, draft or {}, until=until, brought=self._brought(id))
         self.keep(replace(member, prompt=prompt))
@@ -364,11 +368,21 @@ class Desk:
         waiting = tuple(one for one in member.waiting if not self.over(one))
         self.keep(replace(member, prompt=prompt, waiting=waiting))
 
+    async def sweep(self, member: Member) -> None:
+        """Have what is old in the member's chats taken back, where the hour for that has come."""
+        swept, orders = chats.sweep(member, self.now, self.timings.chat)
+        if orders:
+            self.keep(swept)
+            await self.apply(orders)
+
     @staticmethod
     def _with_hour(member: Member) -> Member:
-        """The member, due when the first of their questions that hold words of theirs lapses."""
+        """The member, due when the first of their questions that hold words of theirs lapses, or when what is
+        old in their chats is taken back.
+        """
         prompts = member.waiting if member.prompt is None else (member.prompt, *member.waiting)
         hours = [one.until for one in prompts if one.draft and one.until is not None]
+        hours += [] if member.sweep_at is None else [member.sweep_at]
         return replace(member, due_at=min(hours, default=None))
 
     async def _settle(

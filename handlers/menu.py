@@ -95,9 +95,9 @@ async def skip(desk: Desk, member: Member) -> None:
     desk.say(member.id, "menu.skipped")
 
 
-async def places(desk: Desk, member: Member) -> None:
+def entries(desk: Desk, member: Member) -> list[str]:
     """The community's own places of help, each with what a person needs to know before they call."""
-    entries = [
+    found = [
         desk.words(
             member,
             "places.entry",
@@ -110,8 +110,12 @@ async def places(desk: Desk, member: Member) -> None:
         )
         for place in desk.community.places
     ]
-    lines = [desk.words(member, "places.intro" if entries else "places.none"), *entries]
-    desk.say_text(member.id, "\n\n".join(lines), notice=False)
+    return [desk.words(member, "places.intro" if found else "places.none"), *found]
+
+
+async def places(desk: Desk, member: Member) -> None:
+    """Say the community's places of help; the question that is open stays so."""
+    desk.say_text(member.id, "\n\n".join(entries(desk, member)), notice=False)
     if desk.now_is(member.id).prompt is not None:
         desk.look_away(member.id)
         desk.say(member.id, "places.back")

@@ -36,7 +36,7 @@ class Timings:
     room that ended can still say something about one another, at most 14 days. again: how long it holds that
     both would talk again. warning: how long before a room's end both are told, but never more than half of
     its time. longest_in_all: the longest that a peer room may become when both ask for more; None: as
-    `longest`.
+    `longest`. chat: what was said in a direct chat is taken back after this long.
     """
 
     ask_again: timedelta = timedelta(minutes=10)
@@ -54,6 +54,7 @@ class Timings:
     again: timedelta = timedelta(days=182)
     warning: timedelta = timedelta(minutes=10)
     longest_in_all: timedelta | None = None
+    chat: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Community:
     which only peers who chose them are asked. `zone` is the IANA zone in which hours are said until a
     member names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
     account that invites to peer rooms. `guide` is the community's own short guide for peers; where
-    it is empty the catalogue's is read out.
+    it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
     """
 
     name: str
@@ -83,3 +84,4 @@ class Community:
     asks_a_day: int = 2
     purges: bool = False
     keeper: MatrixId = MatrixId("")
+    members: str = "anyone"

@@ -27,6 +27,17 @@ class SendText:
 
 
 @dataclass(frozen=True)
+class SendFile:
+    """Send `body`, JSON, to the member in their encrypted direct chat as a file of this `name`."""
+
+    room: RoomId
+    member: MatrixId
+    name: str
+    body: str
+    type: Literal["send_file"] = "send_file"
+
+
+@dataclass(frozen=True)
 class AcceptIdentity:
     """The member said in their chat that the change of their identity is theirs: take the one shown now."""
 
@@ -178,6 +189,7 @@ class RedactChat:
 
 Effect = (
     SendText
+    | SendFile
     | AcceptIdentity
     | AnswerPlainRoom
     | OpenDirectChat

@@ -29,7 +29,7 @@ class Consent:
     """What a member was asked to agree to, as it was shown, and `given_at`, when they said yes.
 
     `words` is the service's own part; what people wrote stands beside it in the record. `version` names the
-    catalogue that the words are from. Deleted with its record, and never moved to another.
+    catalogue that the words are from. Deleted with its record; those that led to a room go over to it.
     """
 
     words: str
@@ -70,7 +70,9 @@ class Member:
     themselves while another was open, oldest first. `zone` is an IANA name, once they gave one. `lines` holds
     when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `how` is how
     they talk, where they wanted that kept for their next request. `due_at` is when the first draft among the
-    prompts lapses, and is erased.
+    prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is taken back next. `said`
+    holds in which chats something was said that is not taken back yet, and when that was last, to within a
+    day; a chat goes from it with its last message. What is older than `swept_to` was taken back.
     """
 
     id: MemberId
@@ -85,6 +87,9 @@ class Member:
     lines: dict[str, datetime] = field(default_factory=dict)
     how: tuple[str, ...] = ()
     due_at: datetime | None = None
+    said: dict[RoomId, datetime] = field(default_factory=dict)
+    swept_to: datetime | None = None
+    sweep_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -260,8 +265,8 @@ class PeerRoom:
     asked to erase at once. `done` lists what the erasure has reached so far, for the receipt. `reminded`:
     whoever had not come was invited again; `choosing`: the other was then asked whether to wait. `met`:
     both were in it and could write. `early` holds who went in or out of which room before we knew that it
-    is this one.
-    Whoever is forgotten stands here as an empty id.
+    is this one. `consents` holds every yes that led to it, with whose it is, until the room is gone.
+    Whoever is forgotten stands here as an empty id, and their consents go.
     """
 
     id: PairingId
@@ -285,6 +290,7 @@ class PeerRoom:
     met: bool = False
     early: tuple[tuple[RoomId, MemberId, str], ...] = ()
     wish: str = ""
+    consents: tuple[tuple[MemberId, Consent], ...] = ()
     warn_at: datetime | None = None
     more: MoreTime | None = None
     asked_more: tuple[MemberId, ...] = ()

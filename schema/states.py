@@ -16,6 +16,18 @@ class Standing(StrEnum):
     NOT_PRIVATE = "not_private"
 
 
+class Belongs(StrEnum):
+    """Whether somebody may write, as the community decided. UNKNOWN: the homeserver is being asked.
+
+    OUTSIDE: they may not, and are told so now. TOLD: they may not, and were told within the hour.
+    """
+
+    MEMBER = "member"
+    OUTSIDE = "outside"
+    TOLD = "told"
+    UNKNOWN = "unknown"
+
+
 class RequestState(StrEnum):
     """A request: looked for, matched with one peer who said yes, together with them, or over."""
 

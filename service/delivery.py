@@ -19,6 +19,7 @@ from schema.effects import (
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
+    SendFile,
     SendText,
 )
 from schema.events import Delivered
@@ -55,6 +56,8 @@ class Delivery:
                     to_changed_identity=effect.to_changed_identity,
                     again=again,
                 )
+            case SendFile(room=chat, member=member):
+                await self._desk.send_file(chat, effect.name, effect.body, id, member=member, again=again)
             case AcceptIdentity():
                 await self._desk.accept_identity(effect.member)
             case AnswerPlainRoom():

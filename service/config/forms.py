@@ -120,6 +120,13 @@ def matrix_id(text: str) -> str:
     return text
 
 
+def room_id(text: str) -> str:
+    """A room's internal id: "!", then up to version 11 with a colon and a domain (spec, "Room IDs")."""
+    if not re.fullmatch(r"![!-~]+", text) or len(text) > 255:
+        raise Wrong("is not an internal room id, which begins with !")
+    return text
+
+
 def device_id(text: str) -> str:
     """A device id: printable ASCII."""
     if not re.fullmatch(r"[!-~]{1,255}", text):

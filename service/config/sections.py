@@ -260,6 +260,25 @@ class CommunitySection(Section):
             'a name such as "Europe/Berlin"',
         ),
     ] = "UTC"
+    room: Annotated[
+        str | None,
+        AfterValidator(lambda value: value if value is None else forms.room_id(value)),
+        Says(
+            "The community's space, or an unencrypted room of it. The front desk joins it, reads nothing"
+            " there, and sees who is joined.",
+            'the internal room id, such as "!abcdefghijkl:example.org"',
+            "!abcdefghijkl:example.org",
+        ),
+    ] = None
+    members: Annotated[
+        Literal["room", "server", "anyone"] | None,
+        Says(
+            "Who may write: those who are joined to community.room, members of this homeserver, or anyone."
+            ' Without it: "room" where that is named, else "server".',
+            '"room", "server" or "anyone"',
+            "room",
+        ),
+    ] = None
     guide: Annotated[
         str | None,
         AfterValidator(lambda value: value if value is None else forms.paragraphs(value)),
@@ -359,6 +378,10 @@ class TimingsSection(Section):
     again: Annotated[Longer, _timing("How long it holds that both would talk with one another again.")] = (
         Timings.again
     )
+    chat: Annotated[
+        Longer,
+        _timing("How long what was said in a member's direct chat stays there before it is taken back."),
+    ] = Timings.chat
 
 
 class WebSection(Section):

@@ -533,6 +533,7 @@ def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
         ever_joined=tuple(MemberId("") if one == member else one for one in record.ever_joined),
         erase_now=tuple(one for one in record.erase_now if one != member),
         early=tuple(one for one in record.early if one[1] != member),
+        consents=tuple(one for one in record.consents if one[0] != member),
     )
     if before.room is not None and before.state not in (RoomState.SETTLING, RoomState.PURGING):
         effects = (*effects, EmptyPeerRoom(record.id, before.room, (matrix_id,)))

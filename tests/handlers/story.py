@@ -31,11 +31,13 @@ from schema.effects import (
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
+    SendFile,
     SendText,
 )
 from schema.events import Delivered, DirectChat, Due, Event, Message, NotDelivered, PeerMembership
 from schema.ids import EventId, MatrixId, MemberId, RoomId
 from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Request
+from schema.states import Belongs
 from service.turn import Turn
 from tests.handlers.records import TABLES, MemoryRecords
 
@@ -92,6 +94,7 @@ class Story:
     log: list[Line] = field(default_factory=list)
     effects: list[tuple[datetime, Effect]] = field(default_factory=list)
     rooms: dict[RoomId, set[str]] = field(default_factory=dict)
+    files: list[tuple[str, str]] = field(default_factory=list)
     pending: deque[Event] = field(default_factory=deque)
     _count: int = 0
 
@@ -169,6 +172,8 @@ class Story:
                 self.pending.append(Delivered(effect))
             case PurgePeerRoom():
                 self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
+            case SendFile(member=member, body=body):
+                self.files.append((self.name_of(member), body))
             case MutePeerRoom() | RedactPeerRoom() | InviteAgain() | LetWrite():
                 self.pending.append(Delivered(effect))
             case RedactChat():
@@ -207,6 +212,7 @@ class Story:
         quotes: EventId | None = None,
         private: bool = True,
         changed: bool = False,
+        belongs: Belongs = Belongs.MEMBER,
     ) -> str:
         """The member writes `body`, `after` seconds later; what the service answers them, or nothing."""
         await self.wait(timedelta(seconds=after))
@@ -223,6 +229,7 @@ class Story:
             quotes=quotes,
             private=private and not changed,
             changed=changed,
+            belongs=belongs,
         )
         await self.event(message)
         answer = [line.body for line in self.log[seen:] if line.from_desk and line.name == name]

@@ -218,8 +218,8 @@ async def test_the_list_has_numbers_and_dates_and_no_names(story: Story) -> None
     said = await story.say("ana", "keep apart @cleo:example.org")
     assert "It is number 2 in the list." in said
     held = await story.say("ana", "what do you hold")
-    assert "Number 1 of those whom I keep apart from you, since Friday 27 November" in held
-    assert "Number 2 of those whom I keep apart from you, since Sunday 29 November" in held
+    assert "Someone whom I keep apart from you, as you wished, since Friday 27 November" in held
+    assert "Someone whom I keep apart from you, as you wished, since Sunday 29 November" in held
     listed = await story.say("ana", "kept apart")
     assert listed.startswith("I keep 2 people apart from you.")
     assert "1. Since Friday 27 November" in listed

@@ -53,7 +53,8 @@ async def test_the_largest_of_each_message_fits() -> None:
     # What is held is as much as somebody let wait; it alone goes on in a second message.
     held = "\n".join(await _say(story, ana, "what do you hold"))
     assert WIDE * 500 in held
-    assert "You agreed to this on" in held
+    assert "What you agreed to" in held
+    assert "You agreed on" in "\n".join(await _say(story, ana, "my consents"))
     await story.says(ana, "back", "I can't", "yes", "status", "close", "erase now")
     assert story.effects
     assert not [effect for _, effect in story.effects if _large(effect)]

@@ -136,8 +136,24 @@ async def not_this_time(story: Story) -> None:
     await story.says("ana", "2")
     await story.says("ana", "stop")
     await story.wait(timedelta(hours=3))
-    await story.says("ana", "what do you hold", "1", "yes")
+    await story.says("ana", "what do you hold", "details", "2", "forget me", "yes")
     await story.says("ben", "offer", "back", "my offer")
+
+
+async def taken_back(story: Story) -> None:
+    """What was agreed to is read again, and taken back: a yes, an offer, a request, a room."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.asks("ana", note="")
+    await story.says("ben", "yes", "go on", "my consents", "1", "2")
+    await story.says("ben", "what do you hold", "1", "1", "no", "my consents", "1", "yes")
+    await story.says("ana", "my consents", "1", "yes")
+    await story.comes("eva")
+    await story.offers("eva")
+    await story.asks("ana", note="")
+    await story.says("eva", "yes", "go on")
+    await story.says("ana", "1", "my consents", "1", "2", "my consents", "1", "2")
 
 
 async def kept_apart(story: Story) -> None:
@@ -250,6 +266,7 @@ _STORIES = [
     backup,
     nobody_there,
     not_this_time,
+    taken_back,
     odd_messages,
     a_smaller_yes,
     while_it_stands,

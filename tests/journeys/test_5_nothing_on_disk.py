@@ -142,7 +142,7 @@ class _Witness:
         """See what lies there now."""
         self._now = set()
         # The hash of an event's id stays for two weeks after the event is handled, as members are told.
-        for table, found in rows(self._instance, (*RECORDS, *PASSING, "seen")).items():
+        for table, found in rows(self._instance, (*RECORDS, *PASSING, "seen", "chats", "crypto")).items():
             for row in found:
                 marks = set(_marks(row.values()))
                 self._now |= marks

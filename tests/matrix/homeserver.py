@@ -70,6 +70,7 @@ class Homeserver:
         """Members whose messages nobody else may redact."""
         self.timeline_limit = 20
         self.extra: JSON = {}
+        self.media: dict[str, bytes] = {}
         self._events = 0
 
     def transport(self, user: MatrixId, device: str) -> "FakeTransport":
@@ -195,6 +196,17 @@ class FakeTransport(Transport):
                 return answer
         parts = [unquote(part) for part in path.split("/")[4:]]
         return copy.deepcopy(self._answer(call, parts, dict(query or {}), body))
+
+    async def upload(self, data: bytes, *, timeout: float = 60.0) -> JSON:
+        """Keep the bytes, unless a fault was ordered for "upload"."""
+        self._server.calls.append(("upload", "", None))
+        await asyncio.sleep(0)
+        faults = self._server.faults.get("upload")
+        if faults and (answer := await faults.pop(0)("", None)) is not None:
+            return answer
+        address = f"mxc://home.test/{len(self._server.media)}"
+        self._server.media[address] = data
+        return {"content_uri": address}
 
     def _answer(self, call: str, parts: list[str], query: dict[str, str], body: Any) -> JSON:
         server = self._server

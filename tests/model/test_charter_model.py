@@ -186,6 +186,7 @@ class CharterModel(RuleBasedStateMachine):
                     "hello",
                 ),
                 *("again", "never again", "not again"),
+                *("my consents", "what do you hold", "export"),
             ]
         ),
     )
@@ -223,6 +224,12 @@ class CharterModel(RuleBasedStateMachine):
         self._writes(name, f"keep apart {self.story.address(other)}", after=10)
         if name != other:
             self._writes(name, "yes" if sure else "no", after=10)
+
+    @rule(name=st.sampled_from(NAMES))
+    def takes_something_back(self, name: str) -> None:
+        """A member takes back the first thing that they agreed to, whatever it is."""
+        for words in ("my consents", "1", "yes"):
+            self._writes(name, words, after=10)
 
     @precondition(lambda self: self._asked())
     @rule(data=st.data(), words=st.sampled_from(["1", "1", "yes", "2"]))

@@ -858,3 +858,31 @@ def test_any_secret_file_is_taken_or_said_to_be_wrong(files: dict[config.Key, by
             (Path(folder) / key.dotted).write_bytes(raw)
         settled(write(place, changes), {})
         settled(write(place), {"CREDENTIALS_DIRECTORY": folder})
+
+
+@pytest.mark.parametrize(
+    ("given", "room", "server"),
+    [
+        ({}, None, "example.org"),
+        ({"community.room": "!home:example.org"}, "!home:example.org", None),
+        ({"community.members": "anyone"}, None, None),
+        ({"community.room": "!home:example.org", "community.members": "server"}, None, "example.org"),
+    ],
+)
+def test_who_may_write(place: Path, given: dict[str, str], room: str | None, server: str | None) -> None:
+    """The community's room where it is named, else its homeserver, unless it says otherwise."""
+    members = config.load(write(place, given), {}).members()
+    assert (members.room, members.server) == (room, server)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"community.members": "room"},
+        {"community.room": "#home:example.org"},
+        {"community.room": "!with space:example.org"},
+    ],
+)
+def test_a_room_that_is_none(place: Path, given: dict[str, str]) -> None:
+    """It must be named where it is asked for, by its internal id."""
+    assert only(write(place, given)).key == "community.room"
