@@ -8,10 +8,43 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers import consent, identity, menu, offer, privacy, request, room, talk
+from handlers import (
+    after,
+    apart,
+    backup,
+    clear,
+    consent,
+    consents,
+    extension,
+    identity,
+    line,
+    menu,
+    offer,
+    offering,
+    outside,
+    parting,
+    practice,
+    privacy,
+    request,
+    rest,
+    room,
+    smaller,
+    talk,
+    which,
+    zone,
+)
 from handlers.desk import PASSING, Desk, Question, Reply
-from handlers.words import normal
-from schema.effects import AcceptIdentity, AnswerPlainRoom, JoinRoom, LeaveRoom, OpenDirectChat, SendText
+from handlers.words import normal, split
+from schema.effects import (
+    AcceptIdentity,
+    AnswerPlainRoom,
+    JoinRoom,
+    LeaveRoom,
+    OpenDirectChat,
+    RedactChat,
+    SendFile,
+    SendText,
+)
 from schema.events import (
     Delivered,
     DirectChat,
@@ -26,7 +59,9 @@ from schema.events import (
     Verified,
 )
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.states import Belongs
+from service.core import chats
 from service.turn import Turn
 
 Show = Callable[[Desk, Member, Prompt], Awaitable[Question | None]]
@@ -56,6 +91,13 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
         await _choose(desk, member, prompt, reply)
 
 
+async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "company":
+        await talk.start(desk, member)
+    else:
+        await after.answer(desk, member, prompt, reply)
+
+
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "menu":
         await menu.start(desk, member)
@@ -63,17 +105,43 @@ async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> Non
         await privacy.answer(desk, member, prompt, reply)
 
 
+async def _listed(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "menu":
+        await menu.start(desk, member)
+    else:
+        await consents.answer(desk, member, prompt, reply)
+
+
 CONVERSATIONS: Mapping[str, Conversation] = {
     "menu": Conversation(menu.show, _choose),
     "stop": Conversation(menu.show, menu.answer),
     "talk": Conversation(talk.show, talk.answer),
-    "offer": Conversation(offer.show, offer.answer),
+    "offer": Conversation(offering.show, offering.answer),
     "offered": Conversation(offer.show, offer.answer),
+    "renew": Conversation(offer.show, offer.answer),
+    "practice": Conversation(practice.show, practice.answer),
+    "zone": Conversation(zone.show, zone.answer),
     "ask": Conversation(consent.show, consent.answer),
+    "smaller": Conversation(smaller.show, smaller.answer),
     "note": Conversation(consent.show, consent.answer),
     "consent": Conversation(consent.show, consent.answer),
     "again": Conversation(request.show, _take_up),
+    "apart": Conversation(apart.show, apart.answer),
+    "kept": Conversation(apart.show, apart.answer),
+    "after": Conversation(after.show, _after),
+    "afterwards": Conversation(after.show, after.answer),
+    "clear": Conversation(clear.show, clear.answer),
+    "extend": Conversation(extension.show, extension.answer),
+    "more": Conversation(extension.show, extension.answer),
+    "which": Conversation(which.show, which.answer),
+    "backup": Conversation(backup.show, backup.answer),
+    "pass": Conversation(parting.show, parting.answer),
+    "stays": Conversation(parting.show, parting.answer),
+    "left": Conversation(parting.show, parting.answer),
+    "absent": Conversation(parting.show, parting.answer),
     "held": Conversation(privacy.show, _held),
+    "consents": Conversation(consents.show, _listed),
+    "take_back": Conversation(consents.show, consents.answer),
     "forget": Conversation(privacy.show, privacy.answer),
 }
 """Every kind of question, by the name that its prompt bears."""
@@ -83,7 +151,7 @@ async def _rest(desk: Desk, member: Member) -> None:
     if await offer.of(desk, member) is None:
         desk.say(member.id, "offer.none", notice=False)
     else:
-        await consent.rest(desk, member)
+        await rest.until_tomorrow(desk, member)
 
 
 async def _withdraw(desk: Desk, member: Member) -> None:
@@ -91,11 +159,6 @@ async def _withdraw(desk: Desk, member: Member) -> None:
         desk.say(member.id, "offer.none", notice=False)
     else:
         await offer.withdraw(desk, member)
-
-
-async def _close(desk: Desk, member: Member) -> None:
-    if not await room.close(desk, member):
-        desk.say(member.id, "room.nothing_to_close", notice=False)
 
 
 @dataclass(frozen=True)
@@ -119,12 +182,28 @@ COMMANDS: Mapping[str, _Command] = {
     "stop": _Command("command.stop", menu.stop, everywhere=True),
     "status": _Command("command.status", menu.status),
     "talk": _Command("command.talk", talk.start),
+    "change": _Command("command.change", talk.change),
     "offer": _Command("command.offer", offer.start),
+    "guide": _Command("command.guide", practice.guide),
+    "practice": _Command("command.practice", practice.start),
+    "zone": _Command("command.zone", zone.start),
     "rest": _Command("command.rest", _rest),
     "withdraw": _Command("command.withdraw", _withdraw),
-    "close": _Command("command.close", _close),
+    "close": _Command("command.close", which.close),
+    "extend": _Command("command.extend", which.extend),
+    "backup": _Command("command.backup", backup.start),
+    "pass": _Command("command.pass", parting.pass_on),
+    "return": _Command("command.return", parting.come_back),
     "erase": _Command("command.erase", room.erase_now),
+    "apart": _Command("command.apart", apart.start, everywhere=True),
+    "once_more": _Command("command.once_more", after.say_again),
+    "never_again": _Command("command.never_again", after.say_never),
+    "not_again": _Command("command.not_again", after.end_again),
+    "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
+    "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
+    "consents": _Command("command.consents", consents.start, everywhere=True),
+    "export": _Command("command.export", privacy.export, everywhere=True),
     "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
 }
 """Every command, by our name for it."""
@@ -162,6 +241,8 @@ async def dispatch(turn: Turn) -> None:
             await identity.accepted(desk, matrix_id)
         case Delivered(effect=OpenDirectChat(member=matrix_id), room=str() as found, detail="there"):
             await _back_in_chat(desk, matrix_id, RoomId(found))
+        case Delivered(effect=RedactChat() as effect, detail=reached):
+            await clear.cleared(desk, effect, reached)
         case Delivered() as event:
             await room.delivered(desk, event)
         case NotDelivered() as event:
@@ -194,6 +275,10 @@ async def _message(desk: Desk, event: Message) -> None:
     if not event.private:
         await _not_private(desk, event)
         return
+    known = await desk.member(desk.turn.identify(event.sender))
+    if known is None and event.belongs is not Belongs.MEMBER:
+        outside.answer(desk, event.room, event.sender, event.belongs)
+        return
     member = await _member(desk, event.sender)
     if member.room != event.room:
         member = _in_chat(member, event.room)
@@ -225,12 +310,18 @@ def _first_words(desk: Desk, member: Member) -> None:
 async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> bool:
     """Take the message as an answer, a command or a person's own words; False where it fits nothing."""
     body = _own_part(event)
+    if (typed := apart.named(desk, member, body)) is not None:
+        await apart.name(desk, member, typed)
+        return True
     prompt = member.prompt
     if prompt is not None and desk.over(prompt):
         desk.put_away(member.id)
         prompt = None
     question = None if prompt is None else await _question(desk, member, prompt)
     command = _command(desk, member, body)
+    if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
+        desk.say_text(member.id, outside.words(desk, member), notice=False)
+        return True
     if prompt is not None and question is not None:
         if prompt.aside and command == "back":
             desk.ask_again(member.id)
@@ -246,7 +337,14 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if command is not None:
         await COMMANDS[command].run(desk, desk.now_is(member.id))
         return True
-    if prompt is not None and question is not None and prompt.kind not in PASSING:
+    if (rests := _behind(desk, member, "command.rest", body)) and await rest.typed(desk, member, rests):
+        return True
+    in_between = prompt is not None and question is not None and prompt.kind not in PASSING
+    said = line.read(desk, member, body)
+    if said is not None and not (in_between and said.sentence):
+        await line.begin(desk, desk.now_is(member.id), said)
+        return True
+    if in_between:
         desk.say(member.id, "odd.not_an_answer")
         desk.ask_again(member.id)
         return True
@@ -295,7 +393,7 @@ def _doubt(desk: Desk, prompt: Prompt, question: Question, reply: Reply, event: 
     number = word.isdigit()
     twice = word == prompt.brought and since < desk.timings.prompt_pause
     before = prompt.instead and since < desk.timings.idle
-    if reply.name != "yes":
+    if not reply.consents:
         if number and not prompt.repeated and (twice or before):
             return "odd.too_soon" if since < desk.timings.prompt_pause else "odd.instead"
         return ""
@@ -321,6 +419,12 @@ def _too_soon(desk: Desk, prompt: Prompt, event: Message) -> bool:
 def _command(desk: Desk, member: Member, body: str) -> str | None:
     key = desk.turn.words.commands(member.language).get(normal(body))
     return None if key is None else _NAMES[key]
+
+
+def _behind(desk: Desk, member: Member, key: str, body: str) -> str:
+    """What stands after one of the words of sentence `key`, with which `body` begins; or nothing."""
+    first, _, rest_of_it = body.strip().partition(" ")
+    return rest_of_it.strip() if normal(first) in map(normal, split(desk.words(member, key))) else ""
 
 
 def _own_part(event: Message) -> str:
@@ -370,6 +474,9 @@ async def _unreadable(desk: Desk, event: Unreadable) -> None:
         identity.ask(desk, found)
     if not event.private:
         return
+    if event.belongs is not Belongs.MEMBER and await desk.member(desk.turn.identify(event.sender)) is None:
+        outside.answer(desk, event.room, event.sender, event.belongs)
+        return
     member = await _member(desk, event.sender)
     if member.room != event.room:
         desk.keep(replace(member, room=event.room))
@@ -410,6 +517,10 @@ async def _direct_chat(desk: Desk, event: DirectChat) -> None:
         if member is not None and member.room == event.room:
             desk.keep(replace(member, room=None))
         return
+    known = await desk.member(desk.turn.identify(event.member))
+    if known is None and event.belongs is not Belongs.MEMBER:
+        outside.answer(desk, event.room, event.member, event.belongs)
+        return
     member = await _member(desk, event.member)
     if member.room == event.room and member.told_limits:
         return
@@ -447,12 +558,16 @@ async def _due(desk: Desk, event: Due) -> None:
         case "members":
             if (member := await desk.member(MemberId(event.id))) and _is_due(desk, member):
                 desk.let_lapse(member)
+                await desk.sweep(desk.now_is(member.id))
         case "peer_rooms":
             if (peer_room := await desk.records.get(PeerRoom, event.id)) and _is_due(desk, peer_room):
                 await room.due(desk, peer_room)
+        case "meetings":
+            if (meeting := await desk.records.get(Meeting, event.id)) and _is_due(desk, meeting):
+                await after.due(desk, meeting)
 
 
-def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom) -> bool:
+def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting) -> bool:
     return record.due_at is not None and record.due_at <= desk.now
 
 
@@ -461,11 +576,22 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     if isinstance(effect, OpenDirectChat):
         await _no_chat(desk, effect, event.reason)
         return
-    if not isinstance(effect, SendText):
+    if isinstance(effect, RedactChat) and effect.asked:
+        await clear.cleared(desk, effect, "partly")
+        return
+    if isinstance(effect, RedactChat):
+        chatting = await desk.member(desk.turn.identify(effect.member))
+        if chatting is not None:
+            desk.keep(chats.fail(chatting, effect, desk.now))
+        return
+    if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)
         return
     member = await desk.member(desk.turn.identify(effect.member))
     if member is None or member.room != effect.room:
+        return
+    if isinstance(effect, SendFile) and event.reason not in ("identity_changed", "not_private"):
+        privacy.export_refused(desk, member, effect)
         return
     if event.reason == "M_TOO_LARGE":
         # Put again it would be refused again: the question goes, and they hear that something was not said.

@@ -4,10 +4,11 @@ Guards: a consent is one exact answer to the question that is open; before both 
 who the other is; whoever says no, steps back or stays silent leaves the same trace, which is none.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
+from handlers import apart, rest
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Ask, Member, Offer, Pairing, Prompt, Request
@@ -24,11 +25,6 @@ from service.core.pairing import (
 
 _SKIP = frozenset({"skip"})
 
-_ASK = (
-    Choice("yes", "choice.ask_yes"),
-    Choice("no", "choice.ask_no"),
-    Choice("rest", "choice.ask_rest"),
-)
 _NOTE = (Choice("yes", "choice.note_yes"), Choice("no", "choice.note_no"))
 _CONSENT = (
     Choice("yes", "choice.consent_yes"),
@@ -38,11 +34,24 @@ _CONSENT = (
 
 WISHES = {
     "listening": "wish.listening",
+    "shared": "wish.shared",
     "ideas": "wish.ideas",
+    "task": "wish.task",
     "company": "wish.company",
+    "conversation": "wish.conversation",
     "unsure": "wish.unsure",
+    "backup": "wish.backup",
 }
-"""What would help, and what it is called."""
+"""What would help, and what it is called; "backup" is asked for from inside a room alone."""
+
+HOW = {
+    "slow": "how.slow",
+    "few": "how.few",
+    "device": "how.device",
+    "translated": "how.translated",
+    "no_questions": "how.no_questions",
+}
+"""How a member talks, and what it is called."""
 
 FEARS = {
     "nobody": "fear.nobody",
@@ -51,6 +60,21 @@ FEARS = {
     "unsaid": "fear.unsaid",
 }
 """What a peer would do if they feared for a life, and what it is called to the asker."""
+
+
+def agreed(desk: Desk, member: Member, ask: Ask | Pairing, asked: str = "") -> str:
+    """What a peer said yes to: for how long, and what for where that is not what is `asked` now."""
+    if ask.wish == "listening" != asked:
+        return desk.words(member, "agreed.listening", length=ask.length)
+    if asked and ask.wish not in ("", asked):
+        wish = desk.words(member, WISHES[ask.wish])
+        return desk.words(member, "agreed.wish", length=ask.length, wish=wish)
+    return desk.words(member, "agreed.length", length=ask.length)
+
+
+def how_words(desk: Desk, member: Member, how: Sequence[str]) -> list[str]:
+    """How somebody talks, each in the words for `member`."""
+    return [desk.words(member, HOW[name]) for name in how if name in HOW]
 
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
@@ -73,12 +97,12 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if ask is None:
         return
     if prompt.kind == "ask":
-        await _answer_ask(desk, member, _with_consent(desk, ask, prompt), reply)
+        await _answer_ask(desk, member, with_consent(desk, ask, prompt), reply)
     else:
-        await _answer_note(desk, member, _with_consent(desk, ask, prompt), reply)
+        await _answer_note(desk, member, with_consent(desk, ask, prompt), reply)
 
 
-def _with_consent(desk: Desk, ask: Ask, prompt: Prompt) -> Ask:
+def with_consent(desk: Desk, ask: Ask, prompt: Prompt) -> Ask:
     """The ask, with the consent that a yes to this question gives; it is written after a yes alone."""
     given = desk.given(prompt)
     return ask if given is None else replace(ask, consents=(*ask.consents, given))
@@ -103,9 +127,11 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
                 offer,
                 asked=(),
                 engaged=engaged,
+                apart=await apart.of(desk, request.member),
                 asks_a_day=desk.community.asks_a_day,
                 pause=desk.timings.idle,
                 now=desk.now,
+                hard=desk.community.hard,
             )
         ):
             # It is not asked after all; its hour comes, and others have been asked.
@@ -118,26 +144,48 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     lines = [desk.words(member, "ask.intro", wish=desk.words(member, WISHES[ask.wish]))]
     if ask.topics:
         lines.append(desk.words(member, "ask.topics", topics=ask.topics))
-    lines.append(desk.words(member, "ask.length", length=ask.length))
+    lines.append(desk.words(member, "ask.voice" if ask.voice else "ask.length", length=ask.length))
     terms = desk.words(member, "ask.terms", until=ask.due_at)
     text = "\n".join((*lines, terms))
-    return Question(text, _ASK, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
+    smaller = (Choice("smaller", "choice.ask_smaller"),) if may_be_smaller(desk, ask) else ()
+    choices = (
+        Choice("yes", "choice.ask_yes"),
+        *smaller,
+        Choice("no", "choice.ask_no"),
+        Choice("rest", "choice.ask_rest"),
+    )
+    return Question(text, choices, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
+
+
+def may_be_smaller(desk: Desk, ask: Ask) -> bool:
+    """Whether there is less to say yes to than what is asked."""
+    return ask.wish != "listening" or bool(matching.shorter(ask.length))
 
 
 async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> None:
     if ask.state is not AskState.SHOWN:
         return
+    if reply.name == "smaller":
+        desk.ask(member.id, "smaller", subject=ask.id, until=ask.due_at)
+        return
     if reply.name != "yes":
         await requests.drop_ask(desk, ask)
         if reply.name == "rest":
-            await rest(desk, member)
+            await rest.until_tomorrow(desk, member)
         else:
             desk.say(member.id, "ask.no")
         return
+    await accept(desk, member, ask)
+
+
+async def accept(desk: Desk, member: Member, ask: Ask) -> None:
+    """The member said yes to the ask as it is given, which may be less than they were asked."""
     # One room at once: whatever else is open to them counts as silence from here on.
     await requests.clear_asks(desk, member.id, but=ask.id)
     request = await desk.records.get(Request, ask.request)
-    if request is not None and requests.note_is_free(desk, request):
+    # Where the two are kept apart since, it goes on as if the request were not there any more.
+    together = request is not None and member.id not in await apart.of(desk, request.member)
+    if request is not None and together and requests.note_is_free(desk, request, ask):
         await requests.open_note(desk, request, ask, request.due_at or request.until)
         desk.ask(member.id, "note", subject=ask.id)
         return
@@ -146,15 +194,6 @@ async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> Non
     await desk.records.put(held)
     await desk.apply(effects)
     desk.say(member.id, "ask.held", until=until)
-
-
-async def rest(desk: Desk, member: Member) -> None:
-    """Ask the member nothing before eight in the morning of their tomorrow."""
-    zone = ZoneInfo(member.zone or desk.community.zone)
-    tomorrow = desk.now.astimezone(zone).date() + timedelta(days=1)
-    until = datetime.combine(tomorrow, time(8), zone).astimezone(desk.now.tzinfo)
-    await _rests(desk, member, until)
-    desk.say(member.id, "ask.rest", until=until)
 
 
 # The note
@@ -168,7 +207,7 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         said = desk.words(member, "note.again")
     else:
         request = await desk.records.get(Request, ask.request)
-        if request is None:
+        if request is None or not matching.may_read(request, ask):
             # It was taken back before the note was read; they hear at the hour they were told.
             return None
         await desk.records.put(replace(ask, note_seen=True))
@@ -177,10 +216,12 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
             if request.note
             else desk.words(member, "note.none")
         )
+        if how := how_words(desk, member, request.how):
+            said += "\n" + desk.words(member, "note.how", how=how)
     terms = desk.words(
         member,
         "note.terms",
-        length=ask.length,
+        agreed=agreed(desk, member, ask),
         reading=desk.timings.reading,
         address=member.matrix_id,
         who_runs=desk.community.who_runs,
@@ -197,7 +238,8 @@ async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> No
         return
     until = desk.now + desk.timings.consent_open
     request = await desk.records.get(Request, ask.request)
-    if request is not None and request.state is RequestState.LOOKING:
+    together = request is not None and member.id not in await apart.of(desk, request.member)
+    if request is not None and together and request.state is RequestState.LOOKING:
         await requests.propose(desk, request, ask, until)
     else:
         kept, effects = advance_ask(ask, AskMove.KEEP, desk.now, until)
@@ -214,7 +256,13 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
     pairing = await desk.records.get(Pairing, prompt.subject)
     if pairing is None or pairing.state not in (PairingState.PROPOSED, PairingState.STEPPED_BACK):
         return None
-    lines = [desk.words(member, "consent.intro", length=pairing.length)]
+    request = await desk.records.get(Request, pairing.request)
+    asked = request.wish if request is not None else ""
+    how = agreed(desk, member, pairing, asked)
+    lines = [desk.words(member, "consent.intro", agreed=how)]
+    if request is not None and (pairing.length != request.length or pairing.wish not in ("", asked)):
+        wish = desk.words(member, WISHES[asked])
+        lines.append(desk.words(member, "consent.smaller", wish=wish, length=request.length))
     if pairing.seen:
         # For everybody alike: the words of a peer who was forgotten meanwhile are not to be had again.
         lines.append(desk.words(member, "consent.again"))
@@ -229,7 +277,7 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
         member,
         "consent.terms",
         address=member.matrix_id,
-        length=pairing.length,
+        agreed=how,
         reading=desk.timings.reading,
         who_runs=desk.community.who_runs,
         until=pairing.until,
@@ -258,6 +306,11 @@ async def _answer_consent(desk: Desk, member: Member, prompt: Prompt, pairing: P
 
 
 async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, pairing: Pairing) -> None:
+    if pairing.peer in await apart.of(desk, member.id):
+        # Both hear what they would hear of any other reason, each at their own hour.
+        await requests.decline(desk, pairing)
+        await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
+        return
     peer = await desk.member(pairing.peer)
     agreed, effects = advance_pairing(pairing, PairingMove.AGREE, desk.now)
     await desk.apply(effects)
@@ -268,20 +321,29 @@ async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, p
     moved, effects = advance_request(request, RequestMove.AGREE, desk.now)
     await desk.apply(effects)
     await desk.records.put(moved)
-    room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now)
-    await desk.records.put(room)
+    ask = await desk.records.get(Ask, pairing.ask)
+    wish = wish_agreed(ask) if ask is not None else request.wish
+    yes = [(member.id, desk.given(prompt)), *((peer.id, one) for one in (ask.consents if ask else ()))]
+    given = tuple((who, one) for who, one in yes if one is not None)
+    room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now, wish)
+    await desk.records.put(replace(room, consents=given))
     await desk.apply(effects)
 
 
+def wish_agreed(ask: Ask) -> str:
+    """What would help, as both said yes to it: the one place that reads it from the peer's yes."""
+    return ask.wish
+
+
 async def take_back(desk: Desk, member: Member, ask: Ask) -> None:
-    """Step back at the member's word, and say so; they rest until the hour at which they would have heard.
+    """Step back at the member's word, and say so; nothing is asked of them until they would have heard.
 
     If they could be asked sooner, somebody who withdraws and asks again would learn that they stepped back.
     """
     until = await requests.promised_until(desk, ask)
     await step_back(desk, member, ask)
     desk.say(member.id, "note.no")
-    if until is not None and await _rests(desk, member, until):
+    if until is not None and await rest.held_back(desk, member, until):
         desk.say(member.id, "offer.resting", until=until)
 
 
@@ -296,11 +358,3 @@ async def step_back(desk: Desk, member: Member, ask: Ask) -> None:
     still = await desk.records.get(Ask, ask.id)
     if still is not None:
         await requests.drop_ask(desk, still)
-
-
-async def _rests(desk: Desk, member: Member, until: datetime) -> bool:
-    """Have the member's offer rest until then; whether there is one."""
-    offers = await desk.records.find(Offer, member=member.id)
-    for offer in offers:
-        await desk.records.put(replace(offer, rest_until=max(until, offer.rest_until or until)))
-    return bool(offers)

@@ -14,6 +14,7 @@ from handlers.words import normal, split
 from schema.effects import Effect, SendText, Tell
 from schema.ids import MemberId
 from schema.records import Consent, Member, Prompt
+from service.core import chats
 from service.core.sizes import parts
 from service.turn import Turn
 
@@ -36,7 +37,8 @@ class Question:
 
     `free` takes a person's own words, `many` several numbers. `binding` is a consent or cannot be undone: a
     reply that quotes something never answers it. `also` are names of commands that it takes as answers;
-    `until` is when it lapses. `terms` are the words of it that are kept with a yes.
+    `until` is when it lapses. `terms` are the words of it that are kept with a yes. `quiet`: where it comes
+    by itself it does not notify, and may pass unseen.
     """
 
     text: str
@@ -47,6 +49,7 @@ class Question:
     also: frozenset[str] = frozenset()
     until: datetime | None = None
     terms: str = ""
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,23 @@ class Reply:
         """The one choice, or the empty string where there is none."""
         return self.names[0] if self.names else ""
 
+    @property
+    def consents(self) -> bool:
+        """Whether it is a yes: the choice of that name, or some of those that say yes to one thing each."""
+        return self.name.split(" ")[0] == "yes"
 
-PASSING = frozenset({"menu", "held", "again", "offered"})
+
+PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "after", "more", "consents"})
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
-_NOT_KEPT = PASSING | {"stop", "forget"}
+_NOT_KEPT = PASSING | {
+    *("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear"),
+    *("extend", "pass", "backup", "which"),
+}
 """Questions that are not come back to: one word brings them anew."""
 
 _TOGETHER = 5
-"""Choices in a group; an empty line stands between two groups."""
+"""Choices in a group at most; an empty line stands between two groups, which are of like size."""
 
 
 @dataclass
@@ -174,6 +185,9 @@ class Desk:
         said = self._said.pop(id, [])
         member = self._members.get(id)
         if said and member is not None and member.room is not None:
+            remembered = chats.speak(member, self.now, self.timings.chat)
+            if remembered is not member:
+                self.keep(remembered)
             quiet = all(notice for _, notice in said)
             for body in parts("\n\n".join(text for text, _ in said)):
                 self.turn.do(SendText(member.room, member.matrix_id, body, quiet))
@@ -201,12 +215,13 @@ class Desk:
     ) -> None:
         """Put a question that the member's own message brought, in place of what is open.
 
-        What is not answered lapses: a draft as a request does, and what stops or erases after a short while.
+        What is not answered lapses: a draft as a request does; what stops, erases or names somebody after a
+        short while.
         """
         member = self.now_is(id)
         if kind in ("talk", "offer"):
             until = self.now + self.timings.request_open
-        elif kind in ("stop", "forget"):
+        elif kind in ("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear"):
             until = self.now + self.timings.idle
         prompt = Prompt(kind, self.now, subject, draft or {}, until=until, brought=self._brought(id))
         self.keep(replace(member, prompt=prompt))
@@ -353,11 +368,21 @@ class Desk:
         waiting = tuple(one for one in member.waiting if not self.over(one))
         self.keep(replace(member, prompt=prompt, waiting=waiting))
 
+    async def sweep(self, member: Member) -> None:
+        """Have what is old in the member's chats taken back, where the hour for that has come."""
+        swept, orders = chats.sweep(member, self.now, self.timings.chat)
+        if orders:
+            self.keep(swept)
+            await self.apply(orders)
+
     @staticmethod
     def _with_hour(member: Member) -> Member:
-        """The member, due when the first of their questions that hold words of theirs lapses."""
+        """The member, due when the first of their questions that hold words of theirs lapses, or when what is
+        old in their chats is taken back.
+        """
         prompts = member.waiting if member.prompt is None else (member.prompt, *member.waiting)
         hours = [one.until for one in prompts if one.draft and one.until is not None]
+        hours += [] if member.sweep_at is None else [member.sweep_at]
         return replace(member, due_at=min(hours, default=None))
 
     async def _settle(
@@ -416,7 +441,7 @@ class Desk:
             consent=self._terms(member, question),
         )
         self.keep(replace(member, prompt=shown, waiting=rest))
-        self.say_text(id, self.render(member, question), notice=False)
+        self.say_text(id, self.render(member, question), notice=question.quiet)
         return True
 
     def _terms(self, member: Member, question: Question) -> Consent | None:
@@ -432,8 +457,11 @@ class Desk:
     def render(self, member: Member, question: Question) -> str:
         """The question as it is sent: its sentences, then one numbered choice a line, five together."""
         lines = [question.text]
+        count = len(question.choices)
+        groups = -(-count // _TOGETHER)
+        firsts = {count * group // groups + 1 for group in range(groups)} if groups > 1 else set()
         for number, choice in enumerate(question.choices, 1):
-            if number % _TOGETHER == 1 and len(question.choices) > _TOGETHER:
+            if number in firsts:
                 lines.append("")
             lines.append(f"{number}. {self.labels(member, choice)[0]}")
         return "\n".join(lines)

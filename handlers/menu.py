@@ -6,7 +6,7 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, room
+from handlers import consent, room, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -75,10 +75,14 @@ def _say_waiting(desk: Desk, member: Member) -> None:
         desk.say(member.id, "menu.waiting")
 
 
+_COME_BY_THEMSELVES = ("ask", "note", "consent", "stays", "left", "absent")
+"""Questions that no word of the member's brings anew."""
+
+
 async def back(desk: Desk, member: Member) -> None:
     """The question that waits, or the menu where none does."""
     prompt = desk.now_is(member.id).prompt
-    if prompt is not None and prompt.kind in ("ask", "note", "consent"):
+    if prompt is not None and prompt.kind in _COME_BY_THEMSELVES:
         desk.ask_again(member.id)
         return
     desk.put_away(member.id)
@@ -91,9 +95,9 @@ async def skip(desk: Desk, member: Member) -> None:
     desk.say(member.id, "menu.skipped")
 
 
-async def places(desk: Desk, member: Member) -> None:
+def entries(desk: Desk, member: Member) -> list[str]:
     """The community's own places of help, each with what a person needs to know before they call."""
-    entries = [
+    found = [
         desk.words(
             member,
             "places.entry",
@@ -106,8 +110,12 @@ async def places(desk: Desk, member: Member) -> None:
         )
         for place in desk.community.places
     ]
-    lines = [desk.words(member, "places.intro" if entries else "places.none"), *entries]
-    desk.say_text(member.id, "\n\n".join(lines), notice=False)
+    return [desk.words(member, "places.intro" if found else "places.none"), *found]
+
+
+async def places(desk: Desk, member: Member) -> None:
+    """Say the community's places of help; the question that is open stays so."""
+    desk.say_text(member.id, "\n\n".join(entries(desk, member)), notice=False)
     if desk.now_is(member.id).prompt is not None:
         desk.look_away(member.id)
         desk.say(member.id, "places.back")
@@ -131,13 +139,23 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     request = await requests.of(desk, member.id)
     if request is not None and request.state is RequestState.LOOKING:
         next_at = min(request.due_at or request.until, request.until)
-        lines.append(desk.words(member, "status.looking", next=next_at, until=request.until))
+        wish = desk.words(member, consent.WISHES[request.wish])
+        asked = {"wish": wish, "length": request.length}
+        lines.append(desk.words(member, "status.looking", next=next_at, until=request.until, **asked))
     elif request is not None and request.state is RequestState.PROPOSED:
         lines.append(desk.words(member, "status.proposed"))
     for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
         until = await requests.promised_until(desk, ask)
         lines.append(desk.words(member, "status.promised", until=until) if until else "")
-    lines += [_of_room(desk, member, one) for one in await room.of(desk, member.id, *RoomState)]
+    of_member = await room.of(desk, member.id, *RoomState)
+    two = sum(one.state in rooms.LIVE for one in of_member) > 1
+    for one in of_member:
+        line = _of_room(desk, member, one)
+        if two and one.state in rooms.LIVE:
+            # Their own, and the one in which they keep somebody company.
+            key = "choice.room_as_peer" if one.peer == member.id else "choice.room_as_asker"
+            line = f"{desk.words(member, key)}: {line}"
+        lines.append(line)
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(offers.describe(desk, member, offer))
@@ -149,7 +167,13 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
         case RoomState.OPENING:
             return desk.words(member, "status.opening")
         case RoomState.OPEN:
-            return desk.words(member, "status.room", ends=peer_room.ends_at)
+            lines = [desk.words(member, "status.room", ends=peer_room.ends_at)]
+            if peer_room.wish in consent.WISHES and peer_room.wish != "unsure":
+                wish = desk.words(member, consent.WISHES[peer_room.wish])
+                lines.append(desk.words(member, "room.agreed", wish=wish))
+            return "\n".join(lines)
+        case RoomState.APART:
+            return desk.words(member, "status.apart", ends=peer_room.ends_at)
         case RoomState.READABLE:
             return desk.words(member, "status.readable", until=peer_room.due_at)
     return desk.words(member, "status.erasing")
@@ -157,7 +181,10 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 # Stopping
 
-_STOPPABLE = ("ask", "note", "talk", "offer", "forget")
+_STOPPABLE = (
+    *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
+    *("extend", "more", "pass", "backup", "which"),
+)
 """Questions that `stop` ends."""
 
 _STOPS = {
@@ -186,7 +213,8 @@ async def _stoppable(desk: Desk, member: Member) -> list[str]:
     in_room = await room.of(desk, member.id, *rooms.LIVE)
     if in_room:
         found.append("room")
-    elif await requests.of(desk, member.id) is not None:
+    request = await requests.of(desk, member.id)
+    if request is not None and not (in_room and request.state is RequestState.TOGETHER):
         found.append("request")
     if not in_room and await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
         found.append("yes")
@@ -224,7 +252,7 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
             if question is not None:
                 await _stop_question(desk, member, question)
         case "room":
-            await room.close(desk, member)
+            await which.close(desk, member)
         case "request":
             request = await requests.of(desk, member.id)
             if request is not None:
@@ -238,9 +266,13 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
 
 
 async def _stop_question(desk: Desk, member: Member, question: Prompt) -> None:
-    ask = await desk.records.get(Ask, question.subject) if question.kind in ("ask", "note") else None
+    ask = (
+        await desk.records.get(Ask, question.subject) if question.kind in ("ask", "smaller", "note") else None
+    )
     desk.end_question(member.id, question)
-    if ask is None:
+    if question.kind == "more":
+        desk.say(member.id, "ask.no")
+    elif ask is None:
         desk.say(member.id, "talk.dropped")
     elif question.kind == "note":
         await consent.take_back(desk, member, ask)

@@ -1,26 +1,40 @@
-"""Offering to be there for someone: for how long, about what, a card, what one would do in fear for a life.
+"""An offer to be there for someone: what it holds, how it is said, how it goes on, and how it ends.
 
-Guards: who sees the card, and when, is said before it is written; nobody is asked before the yes to the
-recap; an offer ends at its hour or at one word, and its end is told to nobody else.
+Guards: nobody is asked before the yes to its recap; an offer ends at its hour or at one word, and its end is
+told to nobody else; whoever does not say that it goes on is asked nothing, and hears nothing.
 """
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from handlers.consent import rest
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers import hours, rest, topics, zone
+from handlers.desk import Choice, Desk, Question, Reply
 from handlers.request import Draft, drop_ask
-from handlers.talk import topic_choices
 from schema.ids import OfferId
-from schema.records import Ask, Consent, Member, Offer, Prompt
+from schema.records import Ask, Member, Offer, Prompt, Window
 from schema.states import AskState, OfferState
+from service.core import availability, matching
+from service.core.availability import NOW, QUIET, RENEWED, RESTS, WEEKLY
 
-LONGEST_CARD = 300
-"""Characters."""
+USUAL_ASKS = 2
+"""How often in a day somebody is asked who says nothing else."""
 
-_STEPS = ("length", "topics", "card", "fear", "recap")
-_ALSO = frozenset({"skip", "back"})
-_LENGTHS = (2, 4, 8, 12)
-"""Hours."""
+USUAL = (
+    Window((0, 1, 2, 3, 4), 18 * 60, 21 * 60),
+    Window((5, 6), 10 * 60, 16 * 60),
+    Window(tuple(range(7)), 18 * 60, 22 * 60),
+)
+"""Weekly hours to choose from."""
+
+FEARS = (
+    Choice("nobody", "choice.fear_nobody"),
+    Choice("tell_first", "choice.fear_tell_first"),
+    Choice("report", "choice.fear_report"),
+    Choice("unsaid", "choice.fear_unsaid"),
+)
+
+OWN_FEARS = {choice.name: choice.key for choice in FEARS}
+"""What a peer would do if they feared for a life, and what it is called to themselves."""
 
 
 async def of(desk: Desk, member: Member) -> Offer | None:
@@ -35,174 +49,201 @@ async def start(desk: Desk, member: Member) -> None:
     if await of(desk, member) is not None:
         desk.ask(member.id, "offered")
         return
-    desk.ask(
-        member.id,
-        "offer",
-        draft={"step": "length", "hours": 2, "topics": [], "card": "", "fear": "unsaid"},
+    desk.ask(member.id, "offer", draft=defaults(member))
+
+
+# What it holds, as answers
+
+
+def defaults(member: Member) -> Draft:
+    """What an offer holds where every question is skipped."""
+    return {
+        "step": "length",
+        "when": NOW,
+        "hours": 2,
+        "windows": [kept_window(USUAL[0])],
+        "quiet": [str(minute) for minute in QUIET],
+        "asks_zone": member.zone is None,
+        "topics": [],
+        "no_topics": [],
+        "card": "",
+        "fear": "unsaid",
+        "asks": USUAL_ASKS,
+        "who": matching.ANYONE,
+    }
+
+
+def draft_of(member: Member, offer: Offer) -> Draft:
+    """What the offer holds, as answers that can be changed one by one."""
+    return {
+        **defaults(member),
+        "step": "change",
+        "of": offer.id,
+        "when": offer.when,
+        "until": offer.until.isoformat(),
+        "windows": [kept_window(window) for window in offer.windows or USUAL[:1]],
+        "quiet": [str(minute) for minute in offer.quiet],
+        "topics": list(offer.topics),
+        "no_topics": list(offer.no_topics),
+        "card": offer.card,
+        "fear": offer.fear,
+        "asks": offer.asks_a_day,
+        "who": offer.who,
+    }
+
+
+def made(desk: Desk, member: Member, draft: Draft) -> Offer:
+    """The offer that the draft describes, from now on; it has no id yet."""
+    when = str(draft["when"])
+    until = desk.now + timedelta(hours=int(str(draft["hours"])))
+    if kept := str(draft.get("until") or ""):
+        until = datetime.fromisoformat(kept)
+    quiet = [int(minute) for minute in zone.listed(draft["quiet"])]
+    offer = Offer(
+        id=OfferId(""),
+        member=member.id,
+        state=OfferState.OPEN,
+        until=until,
+        due_at=until,
+        asked_at=None,
+        topics=tuple(zone.listed(draft["topics"])),
+        card=str(draft["card"]),
+        fear=str(draft["fear"]),
+        when=when,
+        windows=tuple(map(_window, zone.listed(draft["windows"]))) if when == WEEKLY else (),
+        quiet=(quiet[0], quiet[1]),
+        zone=zone.of(desk, member),
+        asks_a_day=int(str(draft["asks"])),
+        no_topics=tuple(zone.listed(draft["no_topics"])),
+        who=str(draft["who"]),
     )
+    return offer if when == NOW or kept else availability.renewed(offer, desk.now)
 
 
-async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
-    """The question of the draft's step, or the offer as it stands."""
-    if prompt.kind == "offered":
-        offer = await of(desk, member)
-        if offer is None:
-            return None
-        standing = (
-            Choice("keep", "choice.offer_keep"),
-            Choice("rest", "choice.offer_rest"),
-            Choice("withdraw", "choice.offer_withdraw"),
-        )
-        return Question(describe(desk, member, offer), standing)
-    choices: tuple[Choice, ...]
-    draft = prompt.draft
-    match draft.get("step"):
-        case "length":
-            choices = tuple(
-                Choice(str(hours), text=desk.turn.words.duration(timedelta(hours=hours), member.language))
-                for hours in _LENGTHS
-            )
-            text = desk.words(member, "offer.length", keep=desk.timings.request_open)
-            return Question(text, choices, also=_ALSO)
-        case "topics":
-            text = desk.words(member, "offer.topics")
-            return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)
-        case "card":
-            return Question(desk.words(member, "offer.card", n=LONGEST_CARD), free=True, also=_ALSO)
-        case "fear":
-            choices = (
-                Choice("nobody", "choice.fear_nobody"),
-                Choice("tell_first", "choice.fear_tell_first"),
-                Choice("report", "choice.fear_report"),
-                Choice("unsaid", "choice.fear_unsaid"),
-            )
-            return Question(desk.words(member, "offer.fear"), choices, also=_ALSO)
-    choices = (Choice("yes", "choice.offer_yes"), Choice("stop", "choice.recap_stop"))
-    text = desk.words(
-        member,
-        "offer.recap",
-        until=desk.now + timedelta(hours=_hours(draft)),
-        topics=_topics(draft) or desk.words(member, "offer.any_topic"),
-        card=desk.quoted(member, str(draft["card"])),
-        fear=desk.words(member, _OWN_FEARS[str(draft["fear"])]),
-    )
-    terms = desk.words(member, "offer.recap_next", n=desk.community.asks_a_day)
-    return Question(f"{text}\n{terms}", choices, binding=True, also=_ALSO, terms=terms)
+def kept_window(window: Window) -> str:
+    """A window as a draft holds it."""
+    return f"{'.'.join(map(str, window.days))} {window.start} {window.end}"
 
 
-_OWN_FEARS = {
-    "nobody": "choice.fear_nobody",
-    "tell_first": "choice.fear_tell_first",
-    "report": "choice.fear_report",
-    "unsaid": "choice.fear_unsaid",
-}
+def _window(kept: str) -> Window:
+    days, start, end = kept.split()
+    return Window(tuple(map(int, days.split("."))), int(start), int(end))
+
+
+# In words
 
 
 def describe(desk: Desk, member: Member, offer: Offer) -> str:
-    """The offer in plain words, to its own member."""
-    text = desk.words(
-        member,
-        "offer.standing",
-        until=offer.until,
-        topics=offer.topics or desk.words(member, "offer.any_topic"),
-        card=desk.quoted(member, offer.card),
-        fear=desk.words(member, _OWN_FEARS[offer.fear]),
+    """The offer in plain words, to its own member, and when they may be asked."""
+    lines = [desk.words(member, "offer.standing"), *lines_of(desk, member, offer)]
+    following = availability.next_at(offer, desk.now)
+    if offer.until <= desk.now:
+        lines.append(desk.words(member, "offer.rests", kept=offer.due_at))
+    elif (free_at := availability.free_at(offer)) is not None and free_at > desk.now:
+        lines.append(desk.words(member, "offer.resting", until=free_at))
+    elif following is not None and following > desk.now:
+        lines.append(desk.words(member, "offer.next", next=following))
+    lines.append(desk.words(member, "offer.asks_a_day", n=min(offer.asks_a_day, desk.community.asks_a_day)))
+    if offer.when != NOW and offer.until > desk.now:
+        lines.append(desk.words(member, "offer.asks_on", at=offer.until))
+    return "\n".join(lines)
+
+
+def lines_of(desk: Desk, member: Member, offer: Offer) -> list[str]:
+    """The offer's fields, a line each."""
+    lines = [
+        *_hours(desk, member, offer),
+        desk.words(member, "offer.for_topics", topics=topics.chosen(desk, member, offer.topics)),
+    ]
+    if offer.no_topics:
+        lines.append(desk.words(member, "offer.not_for_topics", topics=offer.no_topics))
+    if offer.who == matching.SHARES:
+        lines.append(desk.words(member, "offer.who_shares"))
+    return [
+        *lines,
+        desk.words(member, "offer.own_card", card=desk.quoted(member, offer.card)),
+        desk.words(member, "offer.own_fear", fear=desk.words(member, OWN_FEARS[offer.fear])),
+    ]
+
+
+def _hours(desk: Desk, member: Member, offer: Offer) -> list[str]:
+    city = desk.turn.words.city(offer.zone, member.language)
+    if offer.when == WEEKLY:
+        found = hours.windows(desk, member, offer.windows)
+        return [desk.words(member, "offer.each_week", city=city), *found]
+    if offer.when == NOW:
+        return [desk.words(member, "offer.until", until=offer.until)]
+    if offer.quiet[0] == offer.quiet[1]:
+        return [desk.words(member, "offer.any_time")]
+    return [desk.words(member, "offer.but_quiet", quiet=hours.span(desk, member, *offer.quiet), city=city)]
+
+
+# As it stands
+
+
+async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    """The offer as it stands, or whether it goes on."""
+    offer = await of(desk, member)
+    if offer is None:
+        return None
+    return _show_standing(desk, member, offer) if prompt.kind == "offered" else _ask_on(desk, member, offer)
+
+
+def _show_standing(desk: Desk, member: Member, offer: Offer) -> Question:
+    change = Choice("change", "choice.recap_change")
+    choices = (Choice("keep", "choice.offer_keep"), change, Choice("rest", "choice.offer_rest"))
+    if offer.until <= desk.now or (offer.rest_until is not None and offer.rest_until > desk.now):
+        choices = (Choice("on", "choice.offer_on"), change, Choice("rest", "choice.offer_rest"))
+    return Question(describe(desk, member, offer), (*choices, Choice("withdraw", "choice.offer_withdraw")))
+
+
+def _ask_on(desk: Desk, member: Member, offer: Offer) -> Question | None:
+    """Whether an offer goes on; None where that is answered already."""
+    if offer.until > desk.now:
+        return None
+    choices = (
+        Choice("yes", "choice.renew_yes"),
+        Choice("rest", "choice.renew_rest"),
+        Choice("withdraw", "choice.offer_withdraw"),
     )
-    if offer.rest_until is not None and offer.rest_until > desk.now:
-        text += "\n" + desk.words(member, "offer.resting", until=offer.rest_until)
-    return text
-
-
-def _hours(draft: Draft) -> int:
-    return int(str(draft["hours"]))
-
-
-def _topics(draft: Draft) -> tuple[str, ...]:
-    topics = draft.get("topics")
-    return tuple(topics) if isinstance(topics, list) else ()
+    text = desk.words(member, "offer.renew", weeks=RENEWED, kept=offer.due_at)
+    return Question(text, choices, binding=True, also=frozenset({"skip"}), until=offer.due_at)
 
 
 async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
-    """Take the step's answer and put the next question."""
-    if prompt.kind == "offered":
-        await _answer_standing(desk, member, reply)
+    """Keep the offer, change it, let it rest, go on or end, as its member says."""
+    offer = await of(desk, member)
+    if offer is None:
         return
-    draft: Draft = dict(prompt.draft)
-    step = str(draft["step"])
-    if reply.name == "back":
-        _go_back(desk, member, draft, step)
-    elif step == "recap":
-        if reply.name == "yes":
-            await _begin(desk, member, draft, desk.given(prompt))
-        else:
-            desk.say(member.id, "talk.dropped")
-    elif reply.name == "skip" or _take(desk, member, draft, step, reply):
-        following = _STEPS[_STEPS.index(step) + 1]
-        _go(desk, member, draft, "card" if following == "topics" and not desk.community.topics else following)
-
-
-async def _answer_standing(desk: Desk, member: Member, reply: Reply) -> None:
     match reply.name:
         case "withdraw":
             await withdraw(desk, member)
-        case "rest":
-            await rest(desk, member)
+        case "yes" | "on":
+            await _go_on(desk, member, offer)
+        case "change":
+            desk.ask(member.id, "offer", draft=draft_of(member, offer))
+        case "rest" if prompt.kind == "offered" and offer.until > desk.now:
+            await rest.until_tomorrow(desk, member)
+        case "rest" | "skip" if offer.until <= desk.now:
+            desk.say(member.id, "offer.rests", kept=offer.due_at)
         case _:
             desk.say(member.id, "offer.kept")
 
 
-def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> bool:
-    """Put the answer into the draft; False where it was too long and is asked for again."""
-    match step:
-        case "length":
-            draft["hours"] = int(reply.name)
-        case "topics":
-            draft["topics"] = list(reply.names)
-        case "card":
-            card = own_words(reply.text, LONGEST_CARD)
-            if card is None:
-                desk.say(member.id, "talk.too_long", n=len(reply.text), longest=LONGEST_CARD)
-                _go(desk, member, draft, "card")
-                return False
-            draft["card"] = card
-        case "fear":
-            draft["fear"] = reply.name
-    return True
-
-
-def _go(desk: Desk, member: Member, draft: Draft, step: str) -> None:
-    desk.ask(member.id, "offer", draft={**draft, "step": step})
-
-
-def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
-    if step == "length":
-        desk.say(member.id, "talk.dropped")
-        desk.ask(member.id, "menu")
+async def _go_on(desk: Desk, member: Member, offer: Offer) -> None:
+    """No rest any more; and where it was for that, the offer holds for four weeks more."""
+    rested = replace(offer, rest_until=None)
+    if offer.until > desk.now:
+        await desk.records.put(rested)
+        desk.say_text(member.id, describe(desk, member, rested))
         return
-    before = _STEPS[_STEPS.index(step) - 1]
-    _go(desk, member, draft, "length" if before == "topics" and not desk.community.topics else before)
+    on = availability.renewed(rested, desk.now)
+    await desk.records.put(on)
+    desk.drop(desk.now_is(member.id), offer.id)
+    desk.say(member.id, "offer.goes_on_now", until=on.until)
 
 
-async def _begin(desk: Desk, member: Member, draft: Draft, consent: Consent | None) -> None:
-    if await of(desk, member) is not None:
-        desk.ask(member.id, "offered")
-        return
-    until = desk.now + timedelta(hours=_hours(draft))
-    await desk.records.put(
-        Offer(
-            id=OfferId(desk.turn.new_id()),
-            member=member.id,
-            state=OfferState.OPEN,
-            until=until,
-            due_at=until,
-            asked_at=None,
-            topics=_topics(draft),
-            card=str(draft["card"]),
-            fear=str(draft["fear"]),
-            consent=consent,
-        )
-    )
-    desk.say(member.id, "offer.begun", until=until)
+# Its end
 
 
 async def withdraw(desk: Desk, member: Member) -> None:
@@ -215,6 +256,7 @@ async def end(desk: Desk, member: Member) -> None:
     """Erase the member's offers; what they have not answered counts as silence."""
     for offer in await desk.records.find(Offer, member=member.id):
         await desk.records.delete(Offer, offer.id)
+        desk.drop(desk.now_is(member.id), offer.id)
     for ask in await desk.records.find(
         Ask, member=member.id, state=(AskState.WAITING, AskState.SHOWN, AskState.READING)
     ):
@@ -222,7 +264,18 @@ async def end(desk: Desk, member: Member) -> None:
 
 
 async def due(desk: Desk, offer: Offer) -> None:
-    """The offer's hour has come. A question that is open stays so: it said until when."""
+    """The offer's hour has come: it ends, or is asked about once, or has rested for long enough.
+
+    A question that is open stays so: it said until when.
+    """
+    member = await desk.member(offer.member)
+    # A column keeps milliseconds, so that the two may differ by less than one.
+    if offer.when != NOW and offer.due_at is not None and offer.due_at < offer.until + RESTS / 2:
+        kept = offer.until + RESTS
+        await desk.records.put(replace(offer, due_at=kept))
+        if member is not None:
+            desk.queue(member.id, "renew", subject=offer.id, until=kept)
+        return
     await desk.records.delete(Offer, offer.id)
-    if await desk.member(offer.member) is not None:
-        desk.say(offer.member, "offer.ended")
+    if member is not None and offer.when == NOW:
+        desk.say(member.id, "offer.ended")

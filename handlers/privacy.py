@@ -1,18 +1,27 @@
 """What is held about a member, said from live data; and forgetting them, at once, after one yes.
 
-Guards: every stored thing is named in plain words; forgetting ends what is open without telling anybody why;
-what cannot be reached is said before the yes.
+Guards: what is held is said from the definitions of what is kept (`handlers.held`); forgetting ends what is
+open without telling anybody why; what cannot be reached is said before the yes.
 """
 
-from handlers import consent, room
+from handlers import after, apart, consent, consents, held, room
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
-from schema.effects import LeaveRoom
-from schema.records import Ask, Consent, Member, Pairing, PeerRoom, Prompt
-from schema.states import AskState, PairingState, RequestState, RoomState
+from schema.effects import LeaveRoom, SendFile, SendText
+from schema.records import Ask, Member, Pairing, PeerRoom, Prompt
+from schema.states import PairingState, RoomState
 from service.core import rooms
 from service.core.pairing import PairingMove, RequestMove, advance_pairing
+from service.core.sizes import parts
+
+EXPORT_NAME = "what-i-hold.json"
+
+_FORGET = Choice("forget", "choice.forget")
+_EXPORT = Choice("export", "choice.export")
+_CONSENTS = Choice("consents", "choice.consents")
+_DETAILS = Choice("details", "choice.details")
+_MENU = Choice("menu", "choice.menu")
 
 _KEPT_ROOMS = tuple(state for state in RoomState if state not in (RoomState.GONE, RoomState.FAILED))
 
@@ -21,6 +30,22 @@ async def hold(desk: Desk, member: Member) -> None:
     """Say everything that is stored about the member."""
     desk.put_behind(member.id)
     desk.ask(member.id, "held")
+
+
+async def export(desk: Desk, member: Member) -> None:
+    """Send everything that is stored about the member as a file."""
+    if member.room is not None:
+        desk.say(member.id, "export.sending")
+        body = await held.export(desk, member)
+        desk.turn.do(SendFile(member.room, member.matrix_id, EXPORT_NAME, body))
+
+
+def export_refused(desk: Desk, member: Member, effect: SendFile) -> None:
+    """The media store takes no file: send it as words, which are quiet, after a sentence that is not."""
+    desk.say(member.id, "export.as_words", notice=False)
+    desk.speak(member.id)
+    for body in parts(effect.body):
+        desk.turn.do(SendText(effect.room, effect.member, body, True))
 
 
 async def start_forgetting(desk: Desk, member: Member) -> None:
@@ -32,10 +57,9 @@ async def start_forgetting(desk: Desk, member: Member) -> None:
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """What is held, or the question whether to forget it."""
     if prompt.kind == "held":
-        return Question(
-            await _held(desk, member),
-            (Choice("forget", "choice.forget"), Choice("menu", "choice.menu")),
-        )
+        if prompt.subject == "details":
+            return Question("\n".join(held.details(desk, member)), (_CONSENTS, _EXPORT, _FORGET, _MENU))
+        return Question(await held.text(desk, member), (_CONSENTS, _EXPORT, _FORGET, _DETAILS, _MENU))
     return Question(
         desk.words(member, "forget.question"),
         # What cannot be taken back does not stand first: a number sent twice by mistake changes nothing.
@@ -48,80 +72,20 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     """Forget after a yes; anything else changes nothing."""
     if prompt.kind == "held":
-        if reply.name == "forget":
-            desk.ask(member.id, "forget")
+        match reply.name:
+            case "consents":
+                await consents.start(desk, member)
+            case "export":
+                await export(desk, member)
+            case "details":
+                desk.ask(member.id, "held", subject="details")
+            case _:
+                desk.ask(member.id, "forget")
         return
     if reply.name == "yes":
         await _forget(desk, member)
     else:
         desk.say(member.id, "forget.kept")
-
-
-async def _held(desk: Desk, member: Member) -> str:
-    lines = [
-        desk.words(member, "held.intro"),
-        desk.words(member, "held.member", address=member.matrix_id, since=member.since),
-    ]
-    if member.waiting:
-        lines.append(desk.words(member, "held.waiting", n=len(member.waiting)))
-    # A draft that was put away has the member's own words, as has a request that came to nothing.
-    lines += [
-        desk.words(member, "held.draft", words=desk.quoted(member, words), until=prompt.until)
-        for prompt in member.waiting
-        if (words := _own(prompt))
-    ]
-    request = await requests.of(desk, member.id)
-    if request is not None:
-        lines.append(
-            desk.words(
-                member,
-                "held.request",
-                made=request.made_at,
-                until=request.until,
-                wish=desk.words(member, consent.WISHES[request.wish]),
-                topics=request.topics or desk.words(member, "talk.no_topics"),
-                length=request.length,
-                note=desk.quoted(member, request.note),
-            )
-        )
-        lines += _agreed(desk, member, request.consent)
-    offer = await offers.of(desk, member)
-    if offer is not None:
-        lines.append(desk.words(member, "held.offer", offer=offers.describe(desk, member, offer)))
-        if offer.asked_at is not None:
-            lines.append(desk.words(member, "held.asked", at=offer.asked_at))
-        lines += _agreed(desk, member, offer.consent)
-    asks = await desk.records.find(
-        Ask, member=member.id, state=(AskState.SHOWN, AskState.READING, *requests.PROMISED)
-    )
-    for ask in asks:
-        lines.append(desk.words(member, "held.ask", made=ask.made_at))
-        lines += _agreed(desk, member, *ask.consents)
-    over = await desk.records.find(Ask, member=member.id, state=AskState.OVER)
-    if over:
-        lines.append(desk.words(member, "held.asks_over", n=len(over)))
-    if request is not None and request.state is RequestState.PROPOSED:
-        lines.append(desk.words(member, "held.pairing"))
-    for pairing in await desk.records.find(Pairing, asker=member.id):
-        lines += _agreed(desk, member, pairing.consent)
-    for peer_room in await room.of(desk, member.id, *_KEPT_ROOMS):
-        lines.append(desk.words(member, "held.room", made=peer_room.made_at))
-    lines.append(desk.words(member, "held.rest", who_runs=desk.community.who_runs))
-    return "\n".join(lines)
-
-
-def _agreed(desk: Desk, member: Member, *consents: Consent | None) -> list[str]:
-    """What the member said yes to, and when, in the words that they saw."""
-    return [
-        desk.words(member, "held.agreed", at=one.given_at, version=one.version, words=one.words)
-        for one in consents
-        if one is not None and one.given_at is not None
-    ]
-
-
-def _own(prompt: Prompt) -> str:
-    """The member's own words in a draft."""
-    return str(prompt.draft.get("note") or prompt.draft.get("card") or "")
 
 
 async def _forget(desk: Desk, member: Member) -> None:
@@ -138,6 +102,8 @@ async def _forget(desk: Desk, member: Member) -> None:
         await desk.records.delete(Ask, ask.id)
     for pairing in await desk.records.find(Pairing, peer=member.id):
         await _forget_peer(desk, pairing)
+    await after.forget(desk, member.id)
+    await apart.forget(desk, member.id)
     desk.say(member.id, "forget.done_rooms" if erased_rooms else "forget.done", notice=False)
     await desk.forget(member.id)
     if member.room is not None:

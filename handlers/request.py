@@ -6,8 +6,10 @@ asked twice about one request; its words are erased when it ends.
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from handlers import after, apart
+from handlers import draft as drafts
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Consent, Member, Offer, Pairing, PeerRoom, Prompt, Request
@@ -28,7 +30,7 @@ STANDING = (RequestState.LOOKING, RequestState.PROPOSED, RequestState.TOGETHER)
 PROMISED = (AskState.WILLING, AskState.READY, AskState.CHOSEN)
 """An ask in these states has its member's last word: they were told by when they hear."""
 
-Draft = dict[str, str | int | bool | list[str] | None]
+Draft = drafts.Draft
 
 
 async def of(desk: Desk, member: MemberId) -> Request | None:
@@ -41,24 +43,37 @@ async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | Non
     """Make the request that `draft` describes, with the yes to it, and ask the first peers."""
     # Whoever asks for company is not asked for it: what they have not answered counts as silence.
     await clear_asks(desk, member.id)
-    timings = desk.timings
-    topics = draft.get("topics")
     request = Request(
         id=RequestId(desk.turn.new_id()),
         member=member.id,
         state=RequestState.LOOKING,
         made_at=desk.now,
-        until=desk.now + timings.request_open,
+        until=desk.now + desk.timings.request_open,
         due_at=desk.now,
         round=0,
-        wish=str(draft.get("wish") or "unsure"),
-        topics=tuple(topics) if isinstance(topics, list) else (),
-        length=min(timedelta(minutes=float(str(draft["minutes"]))), timings.longest),
-        note=str(draft.get("note") or ""),
-        reporters=bool(draft.get("reporters")),
-        consent=consent,
+        wish="",
+        topics=(),
+        length=desk.timings.longest,
+        note="",
     )
-    await look(desk, request)
+    await look(desk, drafts.onto(desk, request, draft, consent))
+
+
+async def change(desk: Desk, request: Request, draft: Draft, consent: Consent | None) -> None:
+    """Ask from now on what `draft` describes, with the yes to it; who was asked goes by what they read."""
+    changed = drafts.onto(desk, request, draft, consent)
+    await desk.records.put(changed)
+    for ask in await desk.records.find(Ask, request=request.id, state=AskState.WAITING):
+        await desk.records.put(_asked(ask, changed))
+    desk.say(request.member, "request.changed")
+    if changed.due_at is not None:
+        next_at = min(changed.due_at, changed.until)
+        desk.say(request.member, "request.next", next=next_at, until=changed.until)
+
+
+def _asked(ask: Ask, request: Request) -> Ask:
+    """The ask, as it says what the request asks now."""
+    return replace(ask, wish=request.wish, topics=request.topics, length=request.length, voice=request.voice)
 
 
 async def engaged_as_peer(desk: Desk, member: MemberId) -> Ask | None:
@@ -120,26 +135,45 @@ async def look(desk: Desk, request: Request) -> None:
 
 
 def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Request:
-    """Say how it looks where that changed: at the first round always, later once, and without a push."""
-    if asked and request.told in ("", "nobody"):
+    """Say how it looks where that changed: at the first round always, later once; else where they wish it.
+
+    What is said of each try is the same whatever came of it.
+    """
+    if request.told in ("", "nobody") and matching.only_some(request, desk.community.hard):
+        # Whether anybody named such a topic is nobody's to learn by trying.
+        told = "looking"
+    elif asked and request.told in ("", "nobody"):
         told = "asking"
     elif request.told == "":
         told = "nobody"
-    elif request.told == "asking":
+    elif request.told in ("asking", "looking"):
         told = "no_answer"
     else:
+        if request.each_try:
+            desk.say(request.member, "request.try", next=next_at)
         return request
-    key = {"asking": "request.asking", "nobody": "request.nobody", "no_answer": "request.no_answer"}[told]
+    key = _TOLD[told]
     every = desk.timings.ask_again
     desk.say(request.member, key, next=next_at, every=every, until=request.until)
     return replace(request, told=told)
+
+
+_TOLD = {
+    "asking": "request.asking",
+    "looking": "request.looking",
+    "nobody": "request.nobody",
+    "no_answer": "request.no_answer",
+}
 
 
 async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
     """Ask as many others as the community asks at once; how many were shown the question by now."""
     asks = await desk.records.find(Ask, request=request.id)
     asked = {ask.member for ask in asks}
+    if request.wish == "backup":
+        asked |= await _met(desk, request.member)
     engaged = await _engaged(desk)
+    kept_apart = await apart.of(desk, request.member)
     offers = [
         offer
         for offer in await desk.records.find(Offer, state=OfferState.OPEN)
@@ -148,14 +182,17 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             offer,
             asked=asked,
             engaged=engaged,
+            apart=kept_apart,
             asks_a_day=desk.community.asks_a_day,
             pause=desk.timings.idle,
             now=desk.now,
+            hard=desk.community.hard,
         )
     ]
     free: list[Offer] = []
     busy: list[Offer] = []
-    for offer in matching.in_order(request, offers, desk.turn.random.random):
+    first = await after.agreed(desk, request.member) if request.again else frozenset()
+    for offer in matching.in_order(request, offers, desk.turn.random.random, first):
         if len(free) == desk.community.asks_at_once:
             break
         peer = await desk.member(offer.member)
@@ -174,6 +211,7 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             length=request.length,
             wish=request.wish,
             topics=request.topics,
+            voice=request.voice,
             card=offer.card,
             fear=offer.fear,
         )
@@ -181,6 +219,15 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
         desk.queue(offer.member, "ask", subject=ask.id)
     # Whoever was shown a question that had waited counts from this round on: at its hour that shows nothing.
     return len(free) + sum(ask.state is not AskState.WAITING for ask in asks)
+
+
+async def _met(desk: Desk, member: MemberId) -> set[MemberId]:
+    """Whoever shares a room with the member, until it is gone: what is said of them is not for their ears."""
+    found = [
+        *(await desk.records.find(PeerRoom, asker=member)),
+        *(await desk.records.find(PeerRoom, peer=member)),
+    ]
+    return {one for room in found for one in rooms.people(room)}
 
 
 async def _engaged(desk: Desk) -> set[MemberId]:
@@ -195,7 +242,15 @@ async def _engaged(desk: Desk) -> set[MemberId]:
 async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request:
     """Open the note to whoever has waited longest for it; only a round does, so that no step back shows."""
     waiting = await desk.records.find(Ask, request=request.id, state=AskState.WILLING)
-    waiting = [ask for ask in waiting if ask.due_at is not None and ask.due_at > desk.now]
+    kept_apart = await apart.of(desk, request.member)
+    waiting = [
+        ask
+        for ask in waiting
+        if ask.due_at is not None
+        and ask.due_at > desk.now
+        and ask.member not in kept_apart
+        and matching.may_read(request, ask)
+    ]
     if not waiting:
         return request
     ask = min(waiting, key=lambda one: (one.said_at or one.made_at, one.id))
@@ -204,10 +259,12 @@ async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request
     return await open_note(desk, request, ask, next_at)
 
 
-def note_is_free(desk: Desk, request: Request) -> bool:
-    """Whether somebody who says yes now may read the note: it is with one peer at a time, until the round."""
-    return request.state is RequestState.LOOKING and (
-        request.note_until is None or request.note_until <= desk.now
+def note_is_free(desk: Desk, request: Request, ask: Ask) -> bool:
+    """Whether `ask`'s member may read the note now: it is with one peer at a time, until the round."""
+    return (
+        request.state is RequestState.LOOKING
+        and (request.note_until is None or request.note_until <= desk.now)
+        and matching.may_read(request, ask)
     )
 
 
@@ -247,6 +304,7 @@ async def propose(desk: Desk, request: Request, ask: Ask, until: datetime) -> No
         length=ask.length,
         card=ask.card,
         fear=ask.fear,
+        wish=ask.wish,
     )
     await desk.records.put(pairing)
     if asker is not None:
@@ -262,10 +320,12 @@ async def resume(desk: Desk, id: RequestId, key: str) -> None:
     await desk.apply(effects)
     await desk.records.put(request)
     asker = await desk.member(request.member)
+    kept_apart = await apart.of(desk, request.member)
+    soonest = min(desk.timings.ask_again, desk.timings.join)
     ready = [
         ask
         for ask in await desk.records.find(Ask, request=id, state=AskState.READY)
-        if ask.due_at is not None and ask.due_at - desk.now >= min(desk.timings.ask_again, desk.timings.join)
+        if ask.due_at is not None and ask.due_at - desk.now >= soonest and ask.member not in kept_apart
     ]
     if ready and desk.now < request.until:
         ask = min(ready, key=lambda one: (one.said_at or one.made_at, one.id))
@@ -354,15 +414,13 @@ async def drop_ask(desk: Desk, ask: Ask) -> None:
 
 def _offer_again(desk: Desk, request: Request, why: str) -> None:
     """The request is over; its words wait with the asker, so that it can be taken up again."""
-    draft: Draft = {
-        "why": why,
-        "wish": request.wish,
-        "topics": list(request.topics),
-        "minutes": str(request.length.total_seconds() / 60),
-        "note": request.note,
-        "reporters": request.reporters,
-    }
-    desk.queue(request.member, "again", draft=draft, until=desk.now + desk.timings.request_open)
+    offer_again(desk, request.member, drafts.of(request), why)
+
+
+def offer_again(desk: Desk, asker: MemberId, words: Draft, why: str) -> None:
+    """Say why with sentence `why`, and ask whether to look again; the asker is loaded in this turn."""
+    draft: Draft = {**words, "why": why}
+    desk.queue(asker, "again", draft=draft, until=desk.now + desk.timings.request_open)
 
 
 async def give_up(desk: Desk, id: RequestId, why: str) -> None:

@@ -1,12 +1,20 @@
 """The peer room as its two hear of it in their own chats: opened, closed, erased, with a receipt at the end.
 
 Guards: what the keeper reports twice happens once; a room that opened after all is erased, never orphaned;
-a reason that is one person's own is told to nobody; a request whose room came to nothing goes on.
+a reason that is one person's own is told to nobody; a request whose room came to nothing goes on; whoever
+asked is offered somebody else when the other ends it, in the same words however that one ended it.
 """
 
+from dataclasses import replace
+
+from handlers import after as afterwards
+from handlers import draft as drafts
 from handlers import request as requests
+from handlers import rest
+from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
 from schema.effects import (
+    Effect,
     EmptyPeerRoom,
     LetWrite,
     MutePeerRoom,
@@ -33,13 +41,20 @@ async def of(desk: Desk, member: MemberId, *states: RoomState) -> list[PeerRoom]
     return sorted(found, key=lambda room: (room.made_at, room.id))
 
 
-async def close(desk: Desk, member: Member) -> bool:
-    """End the member's room at once; False where there is none to end."""
-    open_rooms = await of(desk, member.id, *rooms.LIVE)
-    for room in open_rooms:
-        desk.say(member.id, "room.closing")
-        await advance(desk, room, rooms.Close(Ending.ASKED), by=member.id)
-    return bool(open_rooms)
+def agreed(desk: Desk, member: Member, room: PeerRoom) -> str:
+    """What the two agreed on, and by which words it ends: in each one's own chat, never in the room."""
+    wish = WISHES.get(room.wish) if room.wish != "unsure" else None
+    lines = [desk.words(member, "room.agreed", wish=desk.words(member, wish))] if wish is not None else []
+    lines.append(desk.words(member, "room.ways", reading=desk.timings.reading))
+    if member.id == room.peer:
+        lines.append(desk.words(member, "room.peer_ways"))
+    return "\n".join(lines)
+
+
+async def close(desk: Desk, member: Member, room: PeerRoom) -> None:
+    """End the member's room at once."""
+    desk.say(member.id, "room.closing")
+    await advance(desk, room, rooms.Close(Ending.ASKED), by=member.id)
 
 
 async def erase_now(desk: Desk, member: Member) -> None:
@@ -63,14 +78,70 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         return
     after, effects = rooms.advance(room, move, desk.now, desk.timings)
     await desk.apply(effects)
+    if isinstance(move, rooms.Opened) and after.state is RoomState.OPEN:
+        for one in rooms.people(after):
+            if (member := await desk.member(one)) is not None:
+                desk.say_text(one, agreed(desk, member, after), notice=False)
+                await _say_how(desk, member, after)
     if after.state is RoomState.GONE:
         await _say_receipt(desk, after)
     if after.state in (RoomState.GONE, RoomState.FAILED):
         await desk.records.delete(PeerRoom, after.id)
     else:
         await desk.records.put(after)
+    await rest.after_room(desk, room, after)
     if room.state in rooms.LIVE and (after.state not in rooms.LIVE or after.met):
         await _leave_pairing(desk, room, after, by)
+    await _ask_whoever_stays(desk, room, after)
+    if room.sought:
+        await _look_on(desk, room, after, by)
+    if after.met and room.state is RoomState.CLOSING and isinstance(move, rooms.Muted):
+        await afterwards.begin(desk, after)
+
+
+async def _ask_whoever_stays(desk: Desk, before: PeerRoom, after: PeerRoom) -> None:
+    """One left, or has not come: the other may choose; and what was asked is over when that is."""
+    over = before.state in rooms.LIVE and after.state not in rooms.LIVE
+    if over or (before.state is RoomState.APART and after.state is RoomState.OPEN):
+        for one in rooms.people(after):
+            if (member := await desk.member(one)) is not None:
+                desk.drop(member, after.id)
+    if before.choosing and not after.choosing and not over:
+        for one in after.joined:
+            if (member := await desk.member(one)) is not None:
+                desk.drop(member, after.id)
+    if before.state is RoomState.OPEN and after.state is RoomState.APART:
+        for one in rooms.people(after):
+            if await desk.member(one) is not None:
+                kind = "stays" if one in after.joined else "left"
+                desk.queue(one, kind, subject=after.id, until=after.ends_at)
+    if after.choosing and not before.choosing:
+        for one in after.joined:
+            if await desk.member(one) is not None:
+                desk.queue(one, "absent", subject=after.id, until=after.due_at)
+
+
+async def _look_on(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId | None) -> None:
+    """The two had met. Where the peer ended it, the asker is asked, once it is closed, whether to look on."""
+    if before.state in rooms.LIVE and after.state is RoomState.CLOSING:
+        had_it = after.ending is Ending.TIME and not (
+            before.state is RoomState.APART and before.asker in before.joined
+        )
+        if by == before.asker or had_it:
+            await desk.records.put(replace(after, sought={}))
+    elif before.state is RoomState.CLOSING and after.state is not RoomState.CLOSING:
+        await desk.records.put(replace(after, sought={}))
+        if await desk.member(after.asker) is not None:
+            why = "again.passed" if after.ending is Ending.PASSED else "again.they_ended"
+            requests.offer_again(desk, after.asker, before.sought, why)
+
+
+async def _say_how(desk: Desk, member: Member, room: PeerRoom) -> None:
+    """Say to both how the one who asked talks, where they said so; it is kept with their request alone."""
+    request = await desk.records.get(Request, room.request)
+    if request is not None and (how := how_words(desk, member, request.how)):
+        key = "room.how_you" if member.id == room.asker else "room.how_they"
+        desk.say(member.id, key, notice=False, how=how)
 
 
 async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId | None) -> None:
@@ -91,6 +162,7 @@ async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: Memb
     if request is None:
         return
     if after.met:
+        await desk.records.put(replace(after, sought=drafts.of(request)))
         await requests.end(desk, request, RequestMove.MET)
         return
     if not after.asker:
@@ -106,6 +178,8 @@ async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: Memb
         case Ending.REFUSED:
             await _tell_peer(desk, after, "room.failed_peer")
             await requests.resume(desk, request.id, "room.failed_go_on")
+        case Ending.NOT_JOINED if request.member in after.ever_joined:
+            await requests.resume(desk, request.id, "absent.go_on")
         case Ending.NOT_JOINED | Ending.TIME if request.member not in after.ever_joined:
             await requests.give_up(desk, request.id, "again.not_joined")
         case _:
@@ -124,6 +198,8 @@ async def _say_receipt(desk: Desk, room: PeerRoom) -> None:
             items = [desk.words(member, key) for key in rooms.receipt(room)]
             lines = [desk.words(member, "receipt.intro", ended=room.ends_at), *items]
             lines.append(desk.words(member, "receipt.rest"))
+            if room.met:
+                lines.append(desk.words(member, "receipt.mark"))
             desk.say_text(id, "\n".join(lines))
 
 
@@ -139,7 +215,7 @@ async def delivered(desk: Desk, event: Delivered) -> None:
     if isinstance(effect, OpenPeerRoom):
         await _opened(desk, room, effect, event)
         return
-    if room is None or room.room != effect.room:
+    if room is None or room.room != effect.room or _is_old(effect, room):
         return
     match effect:
         case LetWrite():
@@ -153,6 +229,11 @@ async def delivered(desk: Desk, event: Delivered) -> None:
                 await advance(desk, room, rooms.Emptied(event.detail != "partly"))
         case PurgePeerRoom():
             await advance(desk, room, rooms.Purged(event.detail or "asked"))
+
+
+def _is_old(effect: Effect, room: PeerRoom) -> bool:
+    """Whether who may write has been changed again since."""
+    return isinstance(effect, LetWrite | MutePeerRoom) and effect.change != room.changes
 
 
 async def _opened(desk: Desk, record: PeerRoom | None, effect: OpenPeerRoom, event: Delivered) -> None:
@@ -180,6 +261,8 @@ async def not_delivered(desk: Desk, event: NotDelivered) -> None:
         return
     room = await desk.records.get(PeerRoom, effect.pairing)
     if room is None or (not isinstance(effect, OpenPeerRoom) and room.room != effect.room):
+        return
+    if _is_old(effect, room):
         return
     match effect:
         case OpenPeerRoom():

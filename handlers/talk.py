@@ -1,17 +1,19 @@
-"""Asking for company: what would help, about what, for how long, a note; then a recap and one yes.
+"""Asking for company: a recap at once, with what is usual, and one yes; or more said first.
 
 Guards: one question a message, each can be skipped and gone back from; whoever reads the note is named before
 it is written; nothing is kept as a request, and nobody is asked, before the yes to the recap.
 """
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
+from handlers import after, room, topics
+from handlers import draft as drafts
 from handlers import request as requests
-from handlers import room
-from handlers.consent import WISHES
+from handlers.consent import HOW, WISHES, how_words
 from handlers.desk import Choice, Desk, Question, Reply, own_words
-from schema.records import Member, Prompt
+from schema.records import Member, Prompt, Request
+from schema.states import RequestState
 from service.core import rooms
 
 Draft = requests.Draft
@@ -20,16 +22,46 @@ LONGEST_NOTE = 500
 """Characters."""
 
 _STEPS = ("wish", "topics", "length", "note", "recap")
+_FROM_RECAP = ("again", "reporters", "each_try", "voice", "only", "how", "keep_how")
+"""What is asked from the recap alone."""
+
 _ALSO = frozenset({"skip", "back"})
-_LENGTHS = (30, 60, 120)
+_LENGTHS = (30, 60, 120, 1440)
 """Minutes."""
+
+_LETTERS = timedelta(days=1)
+"""From this length on people write letters more than they talk."""
 
 
 async def start(desk: Desk, member: Member) -> None:
-    """Begin to ask for company, where nothing stands in its way; the member is told what does."""
-    if not await _hindered(desk, member):
+    """Show what would be asked, with what is usual."""
+    await start_with(desk, member, drafts.usual(desk, member))
+
+
+async def start_with(desk: Desk, member: Member, draft: Draft) -> bool:
+    """Show what `draft` would ask, where nothing stands in the way; the member is told what does."""
+    if await _hindered(desk, member):
+        return False
+    desk.put_behind(member.id)
+    desk.ask(member.id, "talk", draft=draft)
+    return True
+
+
+async def change(desk: Desk, member: Member) -> None:
+    """Ask what is to change: of the draft that is open, else of the request that stands, if one does."""
+    request = await requests.of(desk, member.id)
+    prompt = desk.now_is(member.id).prompt
+    if prompt is not None and prompt.kind == "talk":
+        _go(desk, member, dict(prompt.draft), "change")
+    elif request is None:
+        desk.say(member.id, "talk.nothing_to_change", notice=False)
+    elif request.state is not RequestState.LOOKING:
+        desk.say(member.id, "request.change_later", notice=False)
+    else:
         desk.put_behind(member.id)
-        desk.ask(member.id, "talk", draft=defaults(desk))
+        draft = {**drafts.usual(desk, member), **drafts.of(request)}
+        draft.update(step="change", said=True, standing=True)
+        desk.ask(member.id, "talk", draft=draft)
 
 
 async def _hindered(desk: Desk, member: Member) -> bool:
@@ -47,18 +79,6 @@ async def _hindered(desk: Desk, member: Member) -> bool:
     return False
 
 
-def defaults(desk: Desk) -> Draft:
-    """What a request holds where every question is skipped."""
-    return {
-        "step": "wish",
-        "wish": "unsure",
-        "topics": [],
-        "minutes": str(min(60.0, desk.timings.longest.total_seconds() / 60)),
-        "note": "",
-        "reporters": False,
-    }
-
-
 def lengths(desk: Desk) -> list[timedelta]:
     """The lengths to choose from, up to the community's longest."""
     longest = desk.timings.longest
@@ -66,24 +86,19 @@ def lengths(desk: Desk) -> list[timedelta]:
     return found if longest in found else [*found, longest]
 
 
-def topic_choices(topics: Sequence[str]) -> tuple[Choice, ...]:
-    """The community's topics, as choices."""
-    return tuple(Choice(topic, text=topic) for topic in topics)
-
-
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question of the draft's step."""
     draft = prompt.draft
     match draft.get("step"):
         case "wish":
-            choices = tuple(Choice(name, key) for name, key in WISHES.items())
+            choices = tuple(Choice(name, key) for name, key in WISHES.items() if name != "backup")
             text = desk.words(member, "talk.wish", keep=desk.timings.request_open)
             return Question(text, choices, also=_ALSO)
         case "topics":
             text = desk.words(member, "talk.topics")
-            return Question(text, topic_choices(desk.community.topics), many=True, also=_ALSO)
+            return Question(text, topics.choices(desk, member), many=True, also=_ALSO)
         case "length":
-            usual = timedelta(minutes=float(str(defaults(desk)["minutes"])))
+            usual = drafts.length(drafts.usual(desk, member))
             text = desk.words(member, "talk.length", usual=usual)
             return Question(text, length_choices(desk, member), also=_ALSO)
         case "note":
@@ -95,31 +110,75 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
                 Choice("any", "choice.reporters_any"),
             )
             return Question(desk.words(member, "talk.reporters"), choices, also=_ALSO)
+        case "voice":
+            choices = (Choice("no", "choice.voice_no"), Choice("yes", "choice.voice_yes"))
+            return Question(desk.words(member, "talk.voice"), choices, also=_ALSO)
+        case "how":
+            choices = (
+                *(Choice(name, key) for name, key in HOW.items()),
+                Choice("none", "choice.how_none"),
+            )
+            return Question(desk.words(member, "talk.how"), choices, many=True, also=_ALSO)
+        case "keep_how":
+            choices = (Choice("no", "choice.keep_how_no"), Choice("yes", "choice.keep_how_yes"))
+            return Question(desk.words(member, "talk.keep_how"), choices, also=_ALSO)
+        case "only":
+            choices = (Choice("no", "choice.only_no"), Choice("yes", "choice.only_yes"))
+            named = drafts.texts(draft, "topics")
+            return Question(desk.words(member, "talk.only", topics=named), choices, also=_ALSO)
+        case "each_try":
+            choices = (Choice("no", "choice.each_try_no"), Choice("yes", "choice.each_try_yes"))
+            text = desk.words(member, "talk.each_try", every=desk.timings.ask_again)
+            return Question(text, choices, also=_ALSO)
         case "change":
-            return Question(desk.words(member, "talk.change"), _changes(desk), also=_ALSO)
-    terms = _terms(desk, member, draft)
+            choices = (*_changes(desk, draft), *(await after.first_choice(desk, member)))
+            return Question(desk.words(member, "talk.change"), choices, also=_ALSO)
+        case "again":
+            return Question(desk.words(member, "talk.again"), after.FIRST, also=_ALSO)
+    standing = await requests.of(desk, member.id) if draft.get("standing") else None
+    terms = _terms(desk, member, draft, standing)
+    if standing is not None:
+        return Question(
+            f"{recap(desk, member, draft)}\n{terms}",
+            (
+                Choice("yes", "choice.recap_change_yes"),
+                Choice("change", "choice.recap_change"),
+                Choice("stop", "choice.recap_keep"),
+            ),
+            binding=True,
+            also=_ALSO,
+            terms=terms,
+        )
+    said = bool(draft.get("said"))
+    lines = [recap(desk, member, draft), terms]
+    if not draft.get("sequence"):
+        lines.append(desk.words(member, "talk.recap_lapses", keep=desk.timings.request_open))
     return Question(
-        f"{recap(desk, member, draft)}\n{terms}",
+        "\n".join(lines),
         (
             Choice("yes", "choice.recap_yes"),
-            Choice("change", "choice.recap_change"),
-            Choice("stop", "choice.recap_stop"),
+            Choice("change", "choice.recap_change") if said else Choice("more", "choice.recap_more"),
+            Choice("stop", "choice.recap_no"),
         ),
         binding=True,
-        also=_ALSO,
+        also=_ALSO | {"change"},
         terms=terms,
     )
 
 
 def length_choices(desk: Desk, member: Member) -> tuple[Choice, ...]:
     """The lengths as choices; a name holds minutes."""
-    return tuple(
-        Choice(str(length.total_seconds() / 60), text=desk.turn.words.duration(length, member.language))
-        for length in lengths(desk)
-    )
+
+    def text(length: timedelta) -> str:
+        plain = desk.turn.words.duration(length, member.language)
+        return (
+            plain if length < _LETTERS else f"{desk.words(member, 'talk.letters', length=length)} | {plain}"
+        )
+
+    return tuple(Choice(str(length.total_seconds() / 60), text=text(length)) for length in lengths(desk))
 
 
-def _changes(desk: Desk) -> tuple[Choice, ...]:
+def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
     topics = (Choice("topics", "choice.change_topics"),) if desk.community.topics else ()
     return (
         Choice("wish", "choice.change_wish"),
@@ -127,33 +186,41 @@ def _changes(desk: Desk) -> tuple[Choice, ...]:
         Choice("length", "choice.change_length"),
         Choice("note", "choice.change_note"),
         Choice("reporters", "choice.change_reporters"),
+        Choice("each_try", "choice.change_each_try"),
+        Choice("voice", "choice.change_voice"),
+        Choice("how", "choice.change_how"),
+        *((Choice("only", "choice.change_only"),) if drafts.texts(draft, "topics") else ()),
     )
 
 
-def recap(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
-    """What will be asked, in the member's own words and choices."""
-    topics = draft.get("topics")
-    chosen = tuple(topics) if isinstance(topics, list) else ()
+def recap(desk: Desk, member: Member, draft: Draft) -> str:
+    """What will be asked, in the member's own words and choices; of what they did not say, nothing."""
+    named = drafts.texts(draft, "topics")
     note = str(draft.get("note") or "")
-    lines = [
-        desk.words(
-            member,
-            "talk.recap",
-            wish=desk.words(member, WISHES[str(draft["wish"])]),
-            topics=chosen or desk.words(member, "talk.no_topics"),
-            length=timedelta(minutes=float(str(draft["minutes"]))),
-        ),
-        desk.words(member, "talk.recap_note", note=note)
-        if note
-        else desk.words(member, "talk.recap_no_note"),
-    ]
+    lines = [desk.words(member, "talk.recap", wish=desk.words(member, WISHES[str(draft["wish"])]))]
+    if named:
+        lines.append(desk.words(member, "talk.recap_topics", topics=named))
+    key = "talk.recap_voice" if draft.get("voice") else "talk.recap_length"
+    lines.append(desk.words(member, key, length=drafts.length(draft)))
+    if how := how_words(desk, member, drafts.texts(draft, "how")):
+        lines.append(desk.words(member, "talk.recap_how", how=how))
+    if note:
+        lines.append(desk.words(member, "talk.recap_note", note=note))
     return "\n".join(lines)
 
 
-def _terms(desk: Desk, member: Member, draft: Mapping[str, object]) -> str:
+def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -> str:
     """Who is asked, until when, what is kept, and how it is taken back."""
-    lines = [
-        desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"),
+    lines = [desk.words(member, "talk.recap_again")] if draft.get("again") else []
+    lines.append(desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"))
+    if draft.get("only") and drafts.texts(draft, "topics"):
+        lines.append(desk.words(member, "talk.recap_only"))
+    if draft.get("each_try"):
+        lines.append(desk.words(member, "talk.recap_each_try"))
+    if standing is not None:
+        lines.append(desk.words(member, "talk.recap_standing", until=standing.until))
+        return "\n".join(lines)
+    lines += [
         desk.words(
             member,
             "talk.recap_next",
@@ -180,8 +247,14 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         return
     if reply.name != "skip" and not _take(desk, member, draft, step, reply):
         return
-    returns = bool(draft.get("returns")) or step == "reporters"
-    _go(desk, member, draft, "recap" if returns else _next(desk, step), returns=returns)
+    returns = bool(draft.get("returns")) or step in _FROM_RECAP
+    if returns or step == "note":
+        draft["said"] = True
+        draft["sequence"] = bool(draft.get("sequence")) or not returns
+    following = "recap" if returns else _next(desk, step)
+    if step == "how" and reply.name != "skip" and (draft["how"] or member.how):
+        following = "keep_how"
+    _go(desk, member, draft, following, returns=returns)
 
 
 def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> bool:
@@ -195,6 +268,14 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft["minutes"] = reply.name
         case "reporters":
             draft["reporters"] = reply.name == "any"
+        case "again":
+            draft["again"] = reply.name == "first"
+        case "how":
+            draft["how"] = [name for name in reply.names if name != "none"]
+        case "keep_how":
+            draft["keep_how"] = reply.name == "yes"
+        case "each_try" | "voice" | "only":
+            draft[step] = reply.name == "yes"
         case "note":
             note = own_words(reply.text, LONGEST_NOTE)
             if note is None:
@@ -211,14 +292,33 @@ async def _answer_recap(desk: Desk, member: Member, prompt: Prompt, reply: Reply
             await confirm(desk, member, prompt)
         case "change":
             _go(desk, member, dict(prompt.draft), "change")
+        case "more":
+            _go(desk, member, dict(prompt.draft), "wish")
+        case _ if prompt.draft.get("standing"):
+            desk.say(member.id, "request.kept")
         case _:
             desk.say(member.id, "talk.dropped")
 
 
 async def confirm(desk: Desk, member: Member, prompt: Prompt) -> None:
     """Make the request that a yes to `prompt` asks for, unless something stands in its way."""
-    if not await _hindered(desk, member):
-        await requests.begin(desk, member, prompt.draft, desk.given(prompt))
+    if await _asks(desk, member, prompt) and "keep_how" in prompt.draft:
+        how = drafts.texts(prompt.draft, "how") if prompt.draft.get("keep_how") else ()
+        desk.keep(replace(desk.now_is(member.id), how=how))
+
+
+async def _asks(desk: Desk, member: Member, prompt: Prompt) -> bool:
+    if prompt.draft.get("standing"):
+        request = await requests.of(desk, member.id)
+        if request is None or request.state is RequestState.TOGETHER:
+            desk.say(member.id, "request.change_over")
+            return False
+        await requests.change(desk, request, prompt.draft, desk.given(prompt))
+        return True
+    if await _hindered(desk, member):
+        return False
+    await requests.begin(desk, member, prompt.draft, desk.given(prompt))
+    return True
 
 
 def _next(desk: Desk, step: str) -> str:
@@ -233,11 +333,13 @@ def _go(desk: Desk, member: Member, draft: Draft, step: str, *, returns: bool = 
 
 
 def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
-    if draft.get("returns") or step in ("change", "reporters"):
+    if draft.get("returns") or step in ("change", "wish", *_FROM_RECAP):
         _go(desk, member, draft, "recap")
-    elif step == "wish":
+    elif step == "recap" and not draft.get("said"):
         desk.say(member.id, "talk.dropped")
         desk.ask(member.id, "menu")
+    elif step == "recap" and not draft.get("sequence"):
+        _go(desk, member, draft, "change")
     else:
         before = _STEPS[_STEPS.index(step) - 1]
         _go(desk, member, draft, "wish" if before == "topics" and not desk.community.topics else before)
@@ -245,4 +347,4 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
 
 def again(desk: Desk, member: Member, draft: Draft) -> None:
     """Take up a request that came to nothing, at its recap."""
-    desk.ask(member.id, "talk", draft={**defaults(desk), **draft, "step": "recap"})
+    desk.ask(member.id, "talk", draft={**drafts.usual(desk, member), **draft, "step": "recap", "said": True})

@@ -1,6 +1,7 @@
 """What a community decided for its instance, as handlers and core need it; read from the configuration."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from schema.ids import MatrixId
@@ -31,7 +32,11 @@ class Timings:
     people and the purge. prompt_pause: a bare number this soon after a prompt that came by itself gets
     the prompt again. idle: an own question left unanswered this long lets what came by itself go first.
     join: whoever is not in an opened room after this long is invited again, once; after as long again the
-    room closes.
+    room closes. rest: after a room its peer is asked nothing for so long. afterwards: how long the two of a
+    room that ended can still say something about one another, at most 14 days. again: how long it holds that
+    both would talk again. warning: how long before a room's end both are told, but never more than half of
+    its time. longest_in_all: the longest that a peer room may become when both ask for more; None: as
+    `longest`. chat: what was said in a direct chat is taken back after this long.
     """
 
     ask_again: timedelta = timedelta(minutes=10)
@@ -44,6 +49,12 @@ class Timings:
     prompt_pause: timedelta = timedelta(seconds=3)
     idle: timedelta = timedelta(minutes=15)
     join: timedelta = timedelta(minutes=15)
+    rest: timedelta = timedelta(hours=12)
+    afterwards: timedelta = timedelta(days=14)
+    again: timedelta = timedelta(days=182)
+    warning: timedelta = timedelta(minutes=10)
+    longest_in_all: timedelta | None = None
+    chat: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -51,9 +62,11 @@ class Community:
     """`server` is the homeserver's name (the part of a Matrix ID after the first colon).
 
     `limits` is the community's own statement of what this is not and cannot do, required. `topics` are
-    offered as choices, in this order. `zone` is the IANA zone in which hours are said until a member names
-    their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the account
-    that invites to peer rooms.
+    offered as choices, in this order; `topic_lines` says in a line what one is, and `hard` are those about
+    which only peers who chose them are asked. `zone` is the IANA zone in which hours are said until a
+    member names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
+    account that invites to peer rooms. `guide` is the community's own short guide for peers; where
+    it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
     """
 
     name: str
@@ -61,10 +74,14 @@ class Community:
     limits: str
     who_runs: str
     zone: str = "UTC"
+    guide: str = ""
     topics: tuple[str, ...] = ()
+    topic_lines: Mapping[str, str] = field(default_factory=dict)
+    hard: frozenset[str] = frozenset()
     places: tuple[Place, ...] = ()
     timings: Timings = Timings()
     asks_at_once: int = 2
     asks_a_day: int = 2
     purges: bool = False
     keeper: MatrixId = MatrixId("")
+    members: str = "anyone"

@@ -5,6 +5,7 @@ in parallel; the lane is worked out by the outbox from the room, the pairing or 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from schema.ids import MatrixId, MemberId, PairingId, RoomId
@@ -23,6 +24,17 @@ class SendText:
     notice: bool = False
     to_changed_identity: bool = False
     type: Literal["send_text"] = "send_text"
+
+
+@dataclass(frozen=True)
+class SendFile:
+    """Send `body`, JSON, to the member in their encrypted direct chat as a file of this `name`."""
+
+    room: RoomId
+    member: MatrixId
+    name: str
+    body: str
+    type: Literal["send_file"] = "send_file"
 
 
 @dataclass(frozen=True)
@@ -87,19 +99,24 @@ class OpenPeerRoom:
 
 @dataclass(frozen=True)
 class LetWrite:
-    """Let both write: it opens muted, since what one writes before the other is in cannot be read by them."""
+    """Let both write: it opens muted, since what one writes before the other is in cannot be read by them.
+
+    `change` numbers the room's changes of who may write, mutes included: what comes of an earlier one is old.
+    """
 
     pairing: PairingId
     room: RoomId
+    change: int = 0
     type: Literal["let_write"] = "let_write"
 
 
 @dataclass(frozen=True)
 class MutePeerRoom:
-    """Nobody can write in it any more; people can still delete their own words."""
+    """Nobody can write in it any more; people can still delete their own words. `change`: see LetWrite."""
 
     pairing: PairingId
     room: RoomId
+    change: int = 0
     type: Literal["mute_peer_room"] = "mute_peer_room"
 
 
@@ -150,8 +167,29 @@ class InviteAgain:
     type: Literal["invite_again"] = "invite_again"
 
 
+@dataclass(frozen=True)
+class RedactChat:
+    """Take back what the desk said in a member's direct chat before `before`, the homeserver's time.
+
+    `theirs`: and what the member said there, where the chat's power levels let us. What lies before `since`
+    was reached by an earlier order, and is not looked through again. `asked`: the member asked for it, and
+    hears what came of it.
+    `Delivered.detail` is "ours" where the member's own messages may not be taken back by us, "partly" where
+    the homeserver refused some of it, "outside" where the desk is no longer in the room; else empty.
+    """
+
+    room: RoomId
+    member: MatrixId
+    before: datetime
+    since: datetime | None = None
+    theirs: bool = False
+    asked: bool = False
+    type: Literal["redact_chat"] = "redact_chat"
+
+
 Effect = (
     SendText
+    | SendFile
     | AcceptIdentity
     | AnswerPlainRoom
     | OpenDirectChat
@@ -164,6 +202,7 @@ Effect = (
     | EmptyPeerRoom
     | PurgePeerRoom
     | InviteAgain
+    | RedactChat
 )
 
 

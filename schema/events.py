@@ -9,6 +9,7 @@ from typing import Literal
 
 from schema.effects import Effect
 from schema.ids import EventId, MatrixId, RoomId
+from schema.states import Belongs
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Message:
     `body` is what they typed; empty where `kind` is not "text" ("voice", "media", "sticker", "other").
     `edits` marks an edit (`m.replace`), which never counts. `quotes` is the event replied to or threaded on.
     `sent_at` is the homeserver's time. `private`: only the desk and the sender are joined or invited;
-    `changed`: the same, but the sender's identity is another than the one pinned. The engine fills both in at
-    the moment of handling.
+    `changed`: the same, but the sender's identity is another than the one pinned; `belongs`: whether they may
+    write. The engine fills these in at the moment of handling.
     """
 
     event_id: EventId
@@ -32,6 +33,7 @@ class Message:
     quotes: EventId | None = None
     private: bool = False
     changed: bool = False
+    belongs: Belongs = Belongs.MEMBER
     type: Literal["message"] = "message"
 
 
@@ -54,6 +56,7 @@ class Unreadable:
     sender: MatrixId
     private: bool = False
     changed: bool = False
+    belongs: Belongs = Belongs.MEMBER
     type: Literal["unreadable"] = "unreadable"
 
 
@@ -77,6 +80,7 @@ class DirectChat:
     room: RoomId
     member: MatrixId
     present: bool
+    belongs: Belongs = Belongs.MEMBER
     type: Literal["direct_chat"] = "direct_chat"
 
 

@@ -10,7 +10,17 @@ other field is sealed together in that row's `sealed` column. A new field comes 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from schema.ids import AskId, MatrixId, MemberId, OfferId, PairingId, RequestId, RoomId
+from schema.ids import (
+    AskId,
+    MatrixId,
+    MeetingId,
+    MemberId,
+    OfferId,
+    PairingId,
+    RequestId,
+    RoomId,
+    SeparationId,
+)
 from schema.states import AskState, Ending, OfferState, PairingState, RequestState, RoomState
 
 
@@ -19,7 +29,7 @@ class Consent:
     """What a member was asked to agree to, as it was shown, and `given_at`, when they said yes.
 
     `words` is the service's own part; what people wrote stands beside it in the record. `version` names the
-    catalogue that the words are from. Deleted with its record, and never moved to another.
+    catalogue that the words are from. Deleted with its record; those that led to a room go over to it.
     """
 
     words: str
@@ -58,8 +68,11 @@ class Member:
 
     `room` is the encrypted direct chat that they last wrote from. `waiting` holds the prompts that came by
     themselves while another was open, oldest first. `zone` is an IANA name, once they gave one. `lines` holds
-    when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `due_at` is when
-    the first draft among the prompts lapses, and is erased.
+    when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `how` is how
+    they talk, where they wanted that kept for their next request. `due_at` is when the first draft among the
+    prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is taken back next. `said`
+    holds in which chats something was said that is not taken back yet, and when that was last, to within a
+    day; a chat goes from it with its last message. What is older than `swept_to` was taken back.
     """
 
     id: MemberId
@@ -72,7 +85,11 @@ class Member:
     waiting: tuple[Prompt, ...] = ()
     told_limits: bool = False
     lines: dict[str, datetime] = field(default_factory=dict)
+    how: tuple[str, ...] = ()
     due_at: datetime | None = None
+    said: dict[RoomId, datetime] = field(default_factory=dict)
+    swept_to: datetime | None = None
+    sweep_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +98,11 @@ class Request:
 
     `length` is how long they would like to be together, `until` when the request itself lapses. `round`
     counts the times that peers were asked. `due_at` is the next try. `reporters` says that people who must
-    report may be asked. `told` is what the asker was last told about the search. Before `note_until` the note
-    is with one peer, whatever that one answers.
+    report may be asked; `topics_only`: nobody is asked who did not name one of its topics; `voice`: talking
+    by voice is welcome too; `how`: how the asker talks, for whoever reads the note. `told` is what the asker
+    was last told about the search, `each_try` that they wish to hear of each. Before `note_until` the note is
+    with one peer, whatever that one answers. `again`: whoever agreed to talk with the asker again is asked
+    first.
     """
 
     id: RequestId
@@ -98,16 +118,43 @@ class Request:
     note: str
     reporters: bool = False
     told: str = ""
+    each_try: bool = False
+    topics_only: bool = False
+    voice: bool = False
+    how: tuple[str, ...] = ()
     note_until: datetime | None = None
     consent: Consent | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Window:
+    """Hours that come back each week, by the clock on the member's own wall.
+
+    On `days` (0 is Monday), from `start` to `end`, in minutes since midnight; an `end` at or before the
+    `start` is on the day after.
+    """
+
+    days: tuple[int, ...]
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A member's readiness to be asked, until `until`. Deleted when it ends.
+    """A member's readiness to be asked. Deleted when it ends.
 
     `asked_at` is when they were last asked (for fairness); `asked` when they were shown asks in the last day.
-    Nothing is asked before `rest_until`.
+    Nothing is asked before `rest_until`, until which they rest, nor at or after `until`. Nothing is asked
+    before `free_at` either: a yes of theirs, taken back, was good until then. `asks_a_day` is how often in a
+    day they may be asked, where the community allows that much. `topics` are those they are there for,
+    `no_topics` those about which nothing is asked; `who` is "anyone", or "shares": nothing is asked of them
+    but about one of their topics.
+
+    `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
+    outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
+    `until` is when the member is asked once whether it goes on: unanswered it rests, and is deleted at
+    `due_at`.
     """
 
     id: OfferId
@@ -122,6 +169,14 @@ class Offer:
     asked: tuple[datetime, ...] = ()
     rest_until: datetime | None = None
     consent: Consent | None = None
+    when: str = "now"
+    windows: tuple[Window, ...] = ()
+    quiet: tuple[int, int] = (22 * 60, 8 * 60)
+    zone: str = "UTC"
+    free_at: datetime | None = None
+    asks_a_day: int = 2
+    no_topics: tuple[str, ...] = ()
+    who: str = "anyone"
 
 
 @dataclass(frozen=True)
@@ -129,9 +184,10 @@ class Ask:
     """One private question about one request to one member with an offer.
 
     Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
-    hour; `said_at` is when they said yes. `wish` and `topics` are what the question says, so that it reads
-    the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear` are
-    the member's own as their offer had them, so that a yes stands for the same when the offer is gone.
+    hour; `said_at` is when they said yes. `wish`, `topics` and `voice` are what the question says, so that it
+    reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear`
+    are the member's own as their offer had them, so that a yes stands for the same when the offer is gone. A
+    smaller yes sets `length` and `wish` to what its member said yes to.
     `consents` are their yes to the question and their yes to the note.
     """
 
@@ -150,6 +206,7 @@ class Ask:
     card: str = ""
     fear: str = ""
     consents: tuple[Consent, ...] = ()
+    voice: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,8 +217,9 @@ class Pairing:
 
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
-    another. `card` and `fear` are the peer's words as the asker sees them, until the pairing is over; `seen`:
-    they were shown to the asker. `consent` is the asker's.
+    another. `length` and `wish` are what the peer said yes to. `card` and `fear` are the peer's words as the
+    asker sees them, until the pairing is over; `seen`: they were shown to the asker. `consent` is the
+    asker's.
     """
 
     id: PairingId
@@ -178,6 +236,19 @@ class Pairing:
     fear: str
     seen: bool = False
     consent: Consent | None = None
+    wish: str = ""
+
+
+@dataclass(frozen=True)
+class MoreTime:
+    """More time for a peer room, which `member` asked for and the other may agree to until `until`.
+
+    Kept with its room until then; whether the other saw it or said no is kept nowhere.
+    """
+
+    member: MemberId
+    length: timedelta
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -185,11 +256,17 @@ class PeerRoom:
     """The room of one pairing (the id is the pairing's). Deleted once gone and the receipt is written.
 
     `due_at` is when its state moves on by itself: the end of its time, of the reading time, of the wait
-    before the purge; while it opens, when the asker is told that it takes longer. `joined` holds those of
-    the two who are in it now; `erase_now` those who asked to erase at once. `done` lists what the erasure has
-    reached so far, for the receipt. `reminded`: whoever had not come was invited again. `met`: both were in
-    it and could write. `early` holds who went in or out of which room before we knew that it is this one.
-    Whoever is forgotten stands here as an empty id.
+    before the purge; while it opens, when the asker is told that it takes longer. `wish` is what the two
+    agreed would help, kept as long as the room. `warn_at` is when both are told that it ends soon, until
+    they were. `more` is the wish for more time that is open now, and `asked_more` holds who has asked for
+    it before this end. `sought` holds the words of the asker's request from when the two met until the
+    room is closed, so that the asker can be offered somebody else. `joined` holds those of the two who
+    are in it now; `changes` counts how often the keeper was told who may write; `erase_now` those who
+    asked to erase at once. `done` lists what the erasure has reached so far, for the receipt. `reminded`:
+    whoever had not come was invited again; `choosing`: the other was then asked whether to wait. `met`:
+    both were in it and could write. `early` holds who went in or out of which room before we knew that it
+    is this one. `consents` holds every yes that led to it, with whose it is, until the room is gone.
+    Whoever is forgotten stands here as an empty id, and their consents go.
     """
 
     id: PairingId
@@ -212,6 +289,47 @@ class PeerRoom:
     done: tuple[str, ...] = ()
     met: bool = False
     early: tuple[tuple[RoomId, MemberId, str], ...] = ()
+    wish: str = ""
+    consents: tuple[tuple[MemberId, Consent], ...] = ()
+    warn_at: datetime | None = None
+    more: MoreTime | None = None
+    asked_more: tuple[MemberId, ...] = ()
+    changes: int = 0
+    choosing: bool = False
+    sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
 
 
-Record = Member | Request | Offer | Ask | Pairing | PeerRoom
+@dataclass(frozen=True)
+class Separation:
+    """That two are kept apart, as `member` asked. Kept until they end it, or are forgotten.
+
+    `other` is the keyed hash of the other's Matrix ID, whether they were ever here or not. It stays when the
+    other is forgotten, and holds when they come back. No name is kept.
+    """
+
+    id: SeparationId
+    member: MemberId
+    other: MemberId
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A mark that `member` was in a room with `other`, a keyed hash; each of the two has their own.
+
+    Deleted at `due_at`: at the latest 14 days after the room ended, or, where both said that they would talk
+    again, when that lapses; sooner where its member had the two kept apart, ended it, or is forgotten.
+    `ended_at` is when the room ended. `again`: the member would talk with the other again; `agreed`: both
+    said so. Whoever is forgotten stands in the other's as an empty id.
+    """
+
+    id: MeetingId
+    member: MemberId
+    other: MemberId
+    ended_at: datetime
+    due_at: datetime
+    again: bool = False
+    agreed: bool = False
+
+
+Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation | Meeting

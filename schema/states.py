@@ -16,6 +16,18 @@ class Standing(StrEnum):
     NOT_PRIVATE = "not_private"
 
 
+class Belongs(StrEnum):
+    """Whether somebody may write, as the community decided. UNKNOWN: the homeserver is being asked.
+
+    OUTSIDE: they may not, and are told so now. TOLD: they may not, and were told within the hour.
+    """
+
+    MEMBER = "member"
+    OUTSIDE = "outside"
+    TOLD = "told"
+    UNKNOWN = "unknown"
+
+
 class RequestState(StrEnum):
     """A request: looked for, matched with one peer who said yes, together with them, or over."""
 
@@ -65,10 +77,14 @@ class PairingState(StrEnum):
 
 
 class RoomState(StrEnum):
-    """A peer room, from both consents to its erasure; each state awaits one thing."""
+    """A peer room, from both consents to its erasure; each state awaits one thing.
+
+    APART: one of the two left, and may come back; nobody can write meanwhile.
+    """
 
     OPENING = "opening"
     OPEN = "open"
+    APART = "apart"
     CLOSING = "closing"
     READABLE = "readable"
     REDACTING = "redacting"
@@ -80,10 +96,14 @@ class RoomState(StrEnum):
 
 
 class Ending(StrEnum):
-    """Why a peer room closed: told to both in the same words for a person's own reasons."""
+    """Why a peer room closed: told to both in the same words for a person's own reasons.
+
+    PASSED: the peer could not go on, and wants the asker to be told so.
+    """
 
     TIME = "time"
     ASKED = "asked"
+    PASSED = "passed"
     LEFT = "left"
     FORGOTTEN = "forgotten"
     NOT_JOINED = "not_joined"

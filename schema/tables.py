@@ -129,7 +129,14 @@ requests = Table(
     info={"kept": "until it ended and what came of it is over"},
 )
 offers = Table(
-    "offers", metadata, _id(), _ref("member"), _state(), _due(), _sealed(), info={"kept": "until it ends"}
+    "offers",
+    metadata,
+    _id(),
+    _ref("member"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={"kept": "until it ends; one that goes on each week, 12 weeks after its member last said so"},
 )
 asks = Table(
     "asks",
@@ -166,7 +173,28 @@ peer_rooms = Table(
     _state(),
     _due(),
     _sealed(),
-    info={"kept": "until the room is gone and the receipt is written"},
+    info={"kept": "until the room is gone and the receipt is written; the asker's words until it is closed"},
+)
+
+separations = Table(
+    "separations",
+    metadata,
+    _id(),
+    _ref("member"),
+    _ref("other_hash"),
+    _sealed(),
+    info={"kept": "until the member who asked for it ends it, or says forget me"},
+)
+
+meetings = Table(
+    "meetings",
+    metadata,
+    _id(),
+    _ref("member"),
+    _ref("other_hash"),
+    _due(),
+    _sealed(),
+    info={"kept": "14 days from a room's end, longer where both agreed to talk again, or until forget me"},
 )
 
 inbox = Table(
@@ -258,6 +286,8 @@ RECORDS = {
     "asks": asks,
     "pairings": pairings,
     "peer_rooms": peer_rooms,
+    "separations": separations,
+    "meetings": meetings,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

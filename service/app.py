@@ -33,6 +33,7 @@ from service.engine import Engine
 from service.generation import mark_restored, raise_generation
 from service.lease import Lease
 from service.matrix.accounts import check_token, log_in
+from service.matrix.belonging import Belonging
 from service.matrix.client import Client
 from service.matrix.identity import Identity, verify_published
 from service.matrix.keeper import Keeper, Known
@@ -77,6 +78,7 @@ class Service:
     desk: Client
     sync: Sync
     keeper: Keeper
+    belonging: Belonging
     identity: Identity
     desk_transport: Transport
     clock: Clock
@@ -93,6 +95,7 @@ class Service:
             "schedule": self._keep_schedule(),
             "sync": self.sync.run(),
             "keeper": self._watch_keeper(),
+            "belonging": self.belonging.run(),
             "stray rooms": self._close_stray_rooms(),
             "lease": self.lease.watch(),
             "erasure": self._erase(),
@@ -296,6 +299,9 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             admin=_admin(settings, session),
             room_version=settings.homeserver.room_version,
         )
+        members = settings.members()
+        belonging = Belonging(desk_transport, clock, members.room, members.server)
+        await belonging.start()
         metrics, random = Metrics(), SystemRandom()
         outbox = Outbox(
             store=store,
@@ -315,7 +321,9 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             standing=desk.standing,
             random=random,
             metrics=metrics,
+            belongs=belonging.of,
         )
+        belonging.wake = engine.wake
         outbox.result = engine.result
         verification = Verification(
             desk_transport,
@@ -324,7 +332,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             desk.send_event,
             lambda end: _tell_verified(end, desk, store, engine),
         )
-        sync = Sync(desk_transport, desk, store, clock, engine.wake, verification)
+        sync = Sync(desk_transport, desk, store, clock, engine.wake, verification, leave_out=members.room)
         metrics.last_sync.set_function(lambda: sync.last_sync.timestamp() if sync.last_sync else 0.0)
         yield Service(
             store=store,
@@ -335,6 +343,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             desk=desk,
             sync=sync,
             keeper=keeper,
+            belonging=belonging,
             identity=identity,
             desk_transport=desk_transport,
             clock=clock,

@@ -17,13 +17,16 @@ from schema.effects import (
     OpenDirectChat,
     OpenPeerRoom,
     PurgePeerRoom,
+    RedactChat,
     RedactPeerRoom,
+    SendFile,
     SendText,
 )
 from schema.events import Delivered
 from schema.ids import MatrixId, OutboxId
 from service.matrix.client import Client
 from service.matrix.keeper import Keeper, Outcome
+from service.matrix.redaction import Redaction
 
 
 class Delivery:
@@ -32,6 +35,7 @@ class Delivery:
     def __init__(self, desk: Client, keeper: Keeper) -> None:
         self._desk = desk
         self._keeper = keeper
+        self._redaction = Redaction(desk.transport, desk.user_id)
 
     async def __call__(self, effect: Effect, id: OutboxId, *, again: bool) -> Delivered:
         """Carry out `effect`, whose outbox row is `id`; `again` says that an earlier try may have arrived.
@@ -52,6 +56,8 @@ class Delivery:
                     to_changed_identity=effect.to_changed_identity,
                     again=again,
                 )
+            case SendFile(room=chat, member=member):
+                await self._desk.send_file(chat, effect.name, effect.body, id, member=member, again=again)
             case AcceptIdentity():
                 await self._desk.accept_identity(effect.member)
             case AnswerPlainRoom():
@@ -82,6 +88,10 @@ class Delivery:
                 detail = _reached(await self._keeper.empty(effect.room, effect.members))
             case PurgePeerRoom():
                 detail = await self._keeper.purge(effect.room)
+            case RedactChat():
+                detail = await self._redaction.redact(
+                    effect.room, effect.member, effect.before, effect.since, theirs=effect.theirs
+                )
         return Delivered(effect, room, detail, blocked)
 
 

@@ -15,9 +15,19 @@ from random import Random
 
 from schema.community import Community
 from schema.errors import LeaseHeld, WorldError
-from schema.events import Delivered, Due, Event, FromMatrix, Message, NotDelivered, PlainMessage, Unreadable
-from schema.ids import MatrixId, OutboxId, RoomId
-from schema.states import Standing
+from schema.events import (
+    Delivered,
+    DirectChat,
+    Due,
+    Event,
+    FromMatrix,
+    Message,
+    NotDelivered,
+    PlainMessage,
+    Unreadable,
+)
+from schema.ids import EventId, MatrixId, OutboxId, RoomId
+from schema.states import Belongs, Standing
 from service import logs
 from service.clock import Clock
 from service.outbox import Outbox, lane
@@ -27,6 +37,7 @@ from service.web import Metrics
 
 Dispatch = Callable[[Turn], Awaitable[None]]
 StandingOf = Callable[[RoomId, MatrixId], Standing]
+BelongsOf = Callable[[MatrixId, EventId], Belongs]
 
 _TRIES = 3
 """How often an event from Matrix may fail before it is set aside."""
@@ -40,10 +51,15 @@ _LONGEST_PAUSE = 30.0
 _log = logs.get("engine")
 
 
+def _anyone(user: MatrixId, event: EventId) -> Belongs:
+    return Belongs.MEMBER
+
+
 class Engine:
     """Runs turns.
 
-    `dispatch` is the handlers' one entry; `standing` tells how a chat stands with a member, now;
+    `dispatch` is the handlers' one entry; `standing` tells how a chat stands with a member, now; `belongs`
+    whether somebody may write;
     `wake_scheduler` is called after each commit that may have changed a due time.
     """
 
@@ -59,8 +75,10 @@ class Engine:
         standing: StandingOf,
         random: Random,
         metrics: Metrics,
+        belongs: BelongsOf = _anyone,
     ) -> None:
         self._store = store
+        self._belongs = belongs
         self._dispatch = dispatch
         self._community = community
         self._words = words
@@ -164,6 +182,13 @@ class Engine:
                 return None
             private, changed = standing is Standing.PRIVATE, standing is Standing.CHANGED
             event = replace(event, private=private, changed=changed)
+        if isinstance(event, Message | Unreadable | DirectChat):
+            who = event.member if isinstance(event, DirectChat) else event.sender
+            belongs = self._belongs(who, event.event_id)
+            if belongs is Belongs.UNKNOWN or event.room in self._waiting:
+                self._waiting.add(event.room)
+                return None
+            event = replace(event, belongs=belongs)
         return event
 
     async def _handle_row(self, row: InboxRow) -> bool | None:

@@ -28,7 +28,9 @@ from schema.effects import (
     OpenDirectChat,
     OpenPeerRoom,
     PurgePeerRoom,
+    RedactChat,
     RedactPeerRoom,
+    SendFile,
     SendText,
 )
 from schema.errors import (
@@ -56,7 +58,7 @@ _LOOK_EVERY = 60.0
 """Seconds between two looks for committed rows that nobody handed over (a commit whose answer was lost)."""
 _TOGETHER = 0.2
 """Seconds that what was sent waits to be forgotten together, while there is more to send."""
-_SILENT = (SendText, AnswerPlainRoom, JoinRoom, LeaveRoom)
+_SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom)
 """Effects whose success nobody waits for, and which may be repeated after others of their lane."""
 
 _log = logs.get("outbox")
@@ -71,11 +73,13 @@ class Deliver(Protocol):
 
 
 def deadline(effect: Effect) -> timedelta:
-    """How long an effect is tried: a message for a day, a room for ten minutes, an erasure for two weeks."""
+    """How long an effect is tried: a message for a day, a room or a file for ten minutes, an erasure for two
+    weeks.
+    """
     match effect:
-        case OpenPeerRoom():
+        case OpenPeerRoom() | SendFile():
             return timedelta(minutes=10)
-        case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom():
+        case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom() | RedactChat():
             return timedelta(days=14)
         case OpenDirectChat() | JoinRoom() | LeaveRoom() | InviteAgain():
             return timedelta(hours=6)
@@ -88,11 +92,17 @@ def lane(effect: Effect) -> str:
     match effect:
         case SendText() | AnswerPlainRoom() | JoinRoom() | LeaveRoom():
             return effect.room
+        case SendFile():
+            # A media store that is down must not hold up what is said.
+            return f"file {effect.room}"
         case OpenDirectChat() | AcceptIdentity():
             return effect.member
         case InviteAgain():
             # An invitation to a dead server must not hold up the end of the room.
             return f"invite {effect.pairing}"
+        case RedactChat():
+            # What was said before must not hold up what is said now.
+            return f"redact {effect.room}"
         case _:
             return effect.pairing
 
@@ -119,6 +129,7 @@ class Outbox:
         self._near = asyncio.Semaphore(_AT_ONCE)
         self._far = asyncio.Semaphore(_FAR_AT_ONCE)
         self._rooms = asyncio.Semaphore(_ROOMS_AT_ONCE)
+        self._taking_back = asyncio.Semaphore(1)
         self._known: set[OutboxId] = set()
         self._left_over: set[OutboxId] = set()
         self._look = asyncio.Event()
@@ -181,10 +192,17 @@ class Outbox:
     def _slot(self, effect: Effect) -> asyncio.Semaphore:
         """What this effect may take up: slow servers of others must not keep ours waiting."""
         match effect:
-            case SendText(member=member) | AnswerPlainRoom(member=member) | OpenDirectChat(member=member):
+            case (
+                SendText(member=member)
+                | SendFile(member=member)
+                | AnswerPlainRoom(member=member)
+                | OpenDirectChat(member=member)
+            ):
                 return self._near if member.partition(":")[2] == self._server else self._far
             case JoinRoom() | LeaveRoom():
                 return self._far
+            case RedactChat():
+                return self._taking_back
             case _:
                 return self._rooms
 

@@ -14,16 +14,18 @@ from schema.community import Community
 from schema.effects import Effect
 from schema.events import Event
 from schema.ids import MatrixId, MemberId
-from schema.records import PeerRoom, Record
+from schema.records import Meeting, PeerRoom, Record, Separation
 
 R = TypeVar("R", bound=Record)
+S = TypeVar("S", bound=Separation | Meeting)
 
 
 class Records(Protocol):
     """The records as one transaction sees them.
 
     `get` and `find` open what they return; `find` compares plain columns of the record's table (an id, a
-    state; a tuple means any of them) and orders by id. `put` writes the whole record, new or not.
+    state; a tuple means any of them) and orders by id. `put` writes the whole record, new or not. `about`
+    finds the records that hold a member as the other one.
     """
 
     async def get(self, kind: type[R], id: str) -> R | None: ...
@@ -31,6 +33,7 @@ class Records(Protocol):
     async def put(self, record: Record) -> None: ...
     async def delete(self, kind: type[Record], id: str) -> None: ...
     async def room_of(self, room: str) -> PeerRoom | None: ...
+    async def about(self, kind: type[S], other: MemberId) -> Sequence[S]: ...
 
 
 class Words(Protocol):
@@ -39,7 +42,9 @@ class Words(Protocol):
     Raises KeyError for a sentence or a value that is not there: our bug, never the member's. `version` names
     the catalogue of a language as it is now: it changes with every sentence in it. `commands` gives every
     word that is a command, and its sentence's key. `when` says an instant in an IANA zone with its distance
-    from now, `duration` a length of time, `listing` joins items.
+    from now, `duration` a length of time, `listing` joins items. `weekday` names a day (0 is Monday),
+    `weekdays` has every name of one; `clock` says an hour of the day, in minutes since midnight; `city` says
+    what people call a zone, and `zones` has the plain names of every zone that is a place.
     """
 
     def version(self, language: str) -> str: ...
@@ -48,6 +53,11 @@ class Words(Protocol):
     def when(self, instant: datetime, zone: str, now: datetime, language: str) -> str: ...
     def duration(self, length: timedelta, language: str) -> str: ...
     def listing(self, items: Sequence[str], language: str) -> str: ...
+    def weekday(self, day: int, language: str) -> str: ...
+    def weekdays(self, language: str) -> Mapping[str, int]: ...
+    def clock(self, minute: int, language: str) -> str: ...
+    def city(self, zone: str, language: str, *, country: bool = False) -> str: ...
+    def zones(self, language: str) -> Mapping[str, Sequence[str]]: ...
 
 
 @dataclass

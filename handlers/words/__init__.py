@@ -8,18 +8,21 @@ zone, with its distance from now.
 import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from gettext import c2py
 from io import BytesIO
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale
+from babel.core import get_global
 from babel.dates import format_skeleton, format_time, format_timedelta, get_timezone_location
 from babel.lists import format_list
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from babel.units import format_unit
+
+from service.core.cities import plain
 
 _PLACE = Path(__file__).parent
 
@@ -40,6 +43,7 @@ class Catalogue:
             self._catalogs[language] = read_po(BytesIO(raw), locale=language, abort_invalid=True)
             self._versions[language] = f"{language}-{hashlib.sha256(raw).hexdigest()[:8]}"
         self._commands = {language: self._read_commands(language) for language in found}
+        self._zones: dict[str, Mapping[str, Sequence[str]]] = {}
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -116,6 +120,37 @@ class Catalogue:
         """Join `items` as a sentence of the language does."""
         return format_list(list(items), locale=self._locale(language)) if items else ""
 
+    def weekday(self, day: int, language: str) -> str:
+        """Name a day of the week, of which Monday is 0."""
+        name: str = self._locale(language).days["format"]["wide"][day]
+        return name
+
+    def weekdays(self, language: str) -> Mapping[str, int]:
+        """Every name of a weekday, long or short, as `normal` leaves it."""
+        names = self._locale(language).days["format"]
+        return {
+            normal(name): day
+            for width in ("short", "abbreviated", "wide")
+            for day, name in names[width].items()
+        }
+
+    def clock(self, minute: int, language: str) -> str:
+        """Say an hour of the day, given in minutes since midnight: "18:30"."""
+        return format_time(time(minute // 60 % 24, minute % 60), "short", locale=self._locale(language))
+
+    def city(self, zone: str, language: str, *, country: bool = False) -> str:
+        """What people call an IANA zone: its city, with the `country` too where that is asked for."""
+        locale = self._locale(language)
+        name = _place(zone, locale)
+        land = locale.territories.get(get_global("zone_territories").get(zone, ""), "")
+        return f"{name} ({land})" if country and land and land != name else name
+
+    def zones(self, language: str) -> Mapping[str, Sequence[str]]:
+        """The plain names of every IANA zone that is a place: city, older names, country, in their order."""
+        if language not in self._zones:
+            self._zones[language] = _zones(self._locale(language))
+        return self._zones[language]
+
     def _locale(self, language: str) -> Locale:
         locale = self._catalogs[language].locale
         return locale if locale is not None else Locale.parse(language)
@@ -139,7 +174,32 @@ def _key(id: str | Sequence[str]) -> str:
 
 def _place(zone: str, locale: Locale) -> str:
     """What people call a zone: its city, or its own name where it has none (UTC)."""
-    return get_timezone_location(zone, locale=locale, return_city=True) if "/" in zone else zone
+    city = get_timezone_location(zone, locale=locale, return_city=True) if "/" in zone else zone
+    # CLDR knows some under an older name alone, and then gives the newer one back as it is written.
+    return city.rpartition("/")[2]
+
+
+def _zones(locale: Locale) -> Mapping[str, Sequence[str]]:
+    aliases, lands = get_global("zone_aliases"), get_global("zone_territories")
+    names: dict[str, set[str]] = {}
+    known = available_timezones()
+    for name in sorted(known):
+        zone = aliases.get(name, name)
+        if zone not in known:
+            # CLDR is ahead of this machine: a zone that cannot be loaded must not be kept.
+            zone = name
+        land = lands.get(zone, "")
+        # What is no place ("Etc/GMT+5", "US/Pacific", "PRC") has no city to be known by.
+        if "/" not in zone or len(land) != 2 or land == "ZZ" or land == "001":
+            continue
+        found = names.setdefault(zone, {plain(_place(zone, locale)), plain(locale.territories.get(land, ""))})
+        if name.partition("/")[0] not in _NO_CITIES:
+            found.add(plain(name.rpartition("/")[2]))
+    return {zone: tuple(sorted(found - {""})) for zone, found in sorted(names.items())}
+
+
+_NO_CITIES = frozenset({"US", "Canada", "Brazil", "Mexico", "Chile", "Etc", "SystemV"})
+"""Areas of older names that are no cities' ("Canada/Pacific")."""
 
 
 def _distance(length: timedelta, locale: Locale) -> str:

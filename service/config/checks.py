@@ -65,6 +65,13 @@ def check_together(reading: Reading) -> None:
                 check(secret.reveal())
             except Wrong as wrong:
                 reading.wrong(key, str(wrong))
+    community = values["community"]
+    if community.get("members") == "room" and not community.get("room"):
+        reading.wrong(
+            BY_NAME["community.room"],
+            'is missing, and community.members is "room"',
+            "Name your space or room, or choose who else may write.",
+        )
     ca_file = values["homeserver"].get("ca_file")
     if isinstance(ca_file, str):
         try:

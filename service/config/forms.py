@@ -18,7 +18,7 @@ from pydantic import AfterValidator
 from service.core.sizes import weight
 
 if TYPE_CHECKING:
-    from service.config.sections import PlaceTable
+    from service.config.sections import PlaceTable, TopicTable
 
 KEY_LENGTH = 32
 LARGEST_PLACES = 9_000
@@ -27,7 +27,7 @@ PLACE_WORDS = 250
 """Bytes that the sentences of one place take beside its own words, in any language."""
 SQLITE, _POSTGRESQL = "sqlite+aiosqlite", "postgresql+asyncpg"
 
-Toml = str | int | bool | list[str] | list[dict[str, str]]
+Toml = str | int | bool | list[str] | list[dict[str, str]] | list[dict[str, str | bool]]
 
 
 class Secret:
@@ -75,10 +75,10 @@ def paragraphs(text: str) -> str:
 
 
 def at_most(length: int) -> AfterValidator:
-    """The check that a text has at most `length` characters."""
+    """The check that a text, where one is given, has at most `length` characters."""
 
-    def check(text: str) -> str:
-        if len(text) > length:
+    def check(text: str | None) -> str | None:
+        if text is not None and len(text) > length:
             raise Wrong(f"is longer than {length} characters")
         return text
 
@@ -117,6 +117,13 @@ def matrix_id(text: str) -> str:
     # The historical grammar too: an old account may have capitals (spec v1.18, "User Identifiers").
     if not re.fullmatch(r"@[!-9;-~]+:[^\s]+", text) or len(text.encode()) > 255:
         raise Wrong("is not a whole Matrix ID")
+    return text
+
+
+def room_id(text: str) -> str:
+    """A room's internal id: "!", then up to version 11 with a colon and a domain (spec, "Room IDs")."""
+    if not re.fullmatch(r"![!-~]+", text) or len(text) > 255:
+        raise Wrong("is not an internal room id, which begins with !")
     return text
 
 
@@ -168,6 +175,13 @@ def not_zero(length: timedelta) -> timedelta:
     return length
 
 
+def two_weeks(length: timedelta) -> timedelta:
+    """A length of time of at most 14 days, which is what members are promised."""
+    if length > timedelta(days=14):
+        raise Wrong("is longer than the 14 days that members are promised")
+    return length
+
+
 def day(value: object) -> object:
     """What TOML reads as a date, as the text that was written; anything else as it is."""
     # TOML has dates of its own, and a community may well write one without quotes.
@@ -198,9 +212,9 @@ def few(number: int) -> int:
     return number
 
 
-def different(items: tuple[str, ...]) -> tuple[str, ...]:
-    """At most 12 texts, none twice, whatever their case."""
-    if len(items) > 12 or len({item.casefold() for item in items}) != len(items):
+def different(items: tuple["TopicTable", ...]) -> tuple["TopicTable", ...]:
+    """At most 12 topics, none twice, whatever their case."""
+    if len(items) > 12 or len({item.name.casefold() for item in items}) != len(items):
         raise Wrong("has more than 12 entries, or one twice")
     return items
 
@@ -217,6 +231,14 @@ def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
 def as_tuple(value: object) -> object:
     """What TOML reads as a list, so that nothing changes it later."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def as_topics(value: object) -> object:
+    """What TOML reads as a list of names or of tables, as tables."""
+    found = as_tuple(value)
+    if not isinstance(found, tuple):
+        return value
+    return tuple({"name": one} if isinstance(one, str) else one for one in found)
 
 
 def read_key(text: str) -> bytes:

@@ -189,6 +189,41 @@ class PlaceTable(Section):
     ]
 
 
+class TopicTable(Section):
+    """One topic that members can choose."""
+
+    name: Annotated[Line, forms.at_most(40), Says("Its name.", "a short text in quotes", "grief")]
+    line: Annotated[
+        str,
+        AfterValidator(lambda value: value and forms.line(value)),
+        forms.at_most(80),
+        Says("What it is, in a line.", "a short text in quotes", "somebody or something is gone"),
+    ] = ""
+    hard: Annotated[bool, Says("Whether only those are asked about it who chose it.", "true or false")] = (
+        False
+    )
+
+
+TOPICS = tuple(
+    TopicTable(name=name, line=line, hard=hard)
+    for name, line, hard in (
+        ("loneliness", "nobody near, or nobody who understands", False),
+        ("burnout", "work, study or care took too much", False),
+        ("grief", "somebody or something is gone", False),
+        ("rage", "anger that is large, or has nowhere to go", False),
+        ("joy", "something good, and nobody to tell", False),
+        ("thoughts of suicide", "thinking about ending one's life, now or before", True),
+        ("self-injury", "hurting oneself, or wanting to", True),
+        ("psychosis", "voices, visions, or beliefs that others don't share", True),
+        ("drug use", "using, stopping, or not wanting to stop", True),
+        ("medication", "taking it, changing it, coming off it", False),
+        ("institutions", "hospital, a home, prison, offices, the police", False),
+        ("violence", "at home, outside, or by those in charge", True),
+    )
+)
+"""What the example configuration begins with: it names hard things plainly, and good ones too."""
+
+
 class CommunitySection(Section):
     """Who this is for, and what it is not. Members read these words."""
 
@@ -225,15 +260,35 @@ class CommunitySection(Section):
             'a name such as "Europe/Berlin"',
         ),
     ] = "UTC"
-    topics: Annotated[
-        tuple[Annotated[Line, forms.at_most(40)], ...],
-        BeforeValidator(forms.as_tuple),
-        AfterValidator(forms.different),
+    room: Annotated[
+        str | None,
+        AfterValidator(lambda value: value if value is None else forms.room_id(value)),
         Says(
-            "Topics that members can choose from, in this order: none to twelve, read out five at a time.",
-            'short texts, such as ["burnout", "grief"]',
+            "The community's space, or an unencrypted room of it. The front desk joins it, reads nothing"
+            " there, and sees who is joined.",
+            'the internal room id, such as "!abcdefghijkl:example.org"',
+            "!abcdefghijkl:example.org",
         ),
-    ] = ()
+    ] = None
+    members: Annotated[
+        Literal["room", "server", "anyone"] | None,
+        Says(
+            "Who may write: those who are joined to community.room, members of this homeserver, or anyone."
+            ' Without it: "room" where that is named, else "server".',
+            '"room", "server" or "anyone"',
+            "room",
+        ),
+    ] = None
+    guide: Annotated[
+        str | None,
+        AfterValidator(lambda value: value if value is None else forms.paragraphs(value)),
+        forms.at_most(2000),
+        Says(
+            "Your own short guide for those who offer to be there; without one a general guide is read out.",
+            "a few plain sentences in quotes",
+            "Listen more than you speak. You can say no, and end it, at any time.",
+        ),
+    ] = None
     asks_at_once: Annotated[
         int,
         AfterValidator(forms.few),
@@ -244,6 +299,17 @@ class CommunitySection(Section):
         AfterValidator(forms.few),
         Says("How often one member is asked in a day, at most.", "a number from 1 to 50"),
     ] = 2
+    topics: Annotated[
+        tuple[TopicTable, ...],
+        BeforeValidator(forms.as_topics),
+        AfterValidator(forms.different),
+        Says(
+            "Topics that members can choose from, in this order: none to twelve, read out five at a time. A"
+            " list of names does too; in a table each can have a line that says what it is, and can be hard:"
+            " then only those are asked about it who chose it in their offer.",
+            'short texts, such as ["burnout", "grief"], or [[community.topics]] tables, none twice',
+        ),
+    ] = ()
     places: Annotated[
         tuple[PlaceTable, ...],
         BeforeValidator(forms.as_tuple),
@@ -288,6 +354,34 @@ class TimingsSection(Section):
         Longer,
         _timing("Whoever is not in an opened room by then is invited again; as long again, and it closes."),
     ] = Timings.join
+    warning: Annotated[
+        Longer,
+        _timing("How long before a room's end both are told of it, but never more than half of its time."),
+    ] = Timings.warning
+    longest_in_all: Annotated[
+        Longer | None,
+        Says(
+            "The longest that a peer room may become when both ask for more, if it may become longer than"
+            " `longest`.",
+            _IN_TIME,
+            "7 days",
+        ),
+    ] = None
+    rest: Annotated[
+        Length, _timing("How long nothing is asked of whoever was there for somebody, after the room.")
+    ] = Timings.rest
+    afterwards: Annotated[
+        Longer,
+        AfterValidator(forms.two_weeks),
+        _timing("How long the two of a room that ended can say: again, or never again. 14 days at most."),
+    ] = Timings.afterwards
+    again: Annotated[Longer, _timing("How long it holds that both would talk with one another again.")] = (
+        Timings.again
+    )
+    chat: Annotated[
+        Longer,
+        _timing("How long what was said in a member's direct chat stays there before it is taken back."),
+    ] = Timings.chat
 
 
 class WebSection(Section):

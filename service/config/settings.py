@@ -5,12 +5,13 @@ Guards: a listing of it shows no secret.
 
 import ssl
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import PrivateAttr
 
 from schema.community import Community, Place, Timings
-from schema.ids import DeviceId, MatrixId
+from schema.ids import DeviceId, MatrixId, RoomId
 from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url
 from service.config.sections import (
     KEYS,
@@ -27,6 +28,14 @@ from service.config.sections import (
     WebSection,
 )
 from service.config.writing import plain, to_toml
+
+
+@dataclass(frozen=True)
+class Members:
+    """Who may write: those joined to `room`, or members of `server`; anyone where neither is named."""
+
+    room: RoomId | None
+    server: str | None
 
 
 class Settings(Section):
@@ -114,7 +123,10 @@ class Settings(Section):
             limits=here.limits,
             who_runs=here.who_runs,
             zone=here.zone,
-            topics=here.topics,
+            guide=here.guide or "",
+            topics=tuple(topic.name for topic in here.topics),
+            topic_lines={topic.name: topic.line for topic in here.topics if topic.line},
+            hard=frozenset(topic.name for topic in here.topics if topic.hard),
             places=tuple(
                 Place(
                     name=place.name,
@@ -137,11 +149,30 @@ class Settings(Section):
                 prompt_pause=self.timings.prompt_pause,
                 idle=self.timings.idle,
                 join=self.timings.join,
+                warning=self.timings.warning,
+                longest_in_all=self.timings.longest_in_all,
+                rest=self.timings.rest,
+                afterwards=self.timings.afterwards,
+                again=self.timings.again,
+                chat=self.timings.chat,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,
             purges=self.admin.token is not None,
             keeper=self.keeper_user,
+            members=here.members or ("room" if here.room else "server"),
+        )
+
+    def members(self) -> Members:
+        """Return who may write: the room that they must be in, and the homeserver whose members they must be.
+
+        Without a word the community's room decides where it is named, else the homeserver.
+        """
+        here = self.community_section
+        rule = here.members or ("room" if here.room else "server")
+        return Members(
+            room=RoomId(here.room) if rule == "room" and here.room else None,
+            server=self.homeserver.server_name if rule == "server" else None,
         )
 
     def listing(self) -> Iterator[tuple[str, str, str]]:
@@ -154,6 +185,8 @@ class Settings(Section):
                 shown = "not set"
             elif key.name == "places":
                 shown = f"{len(value)} places"
+            elif key.name == "topics":
+                shown = to_toml([topic.name for topic in value])
             else:
                 shown = to_toml(plain(value))
             yield key.dotted, shown, self._sources.get(key.dotted, "default")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from service.config.forms import Toml, say_length
-from service.config.sections import KEYS, PLACE_KEYS, SECTIONS, Key, keys_of
+from service.config.sections import KEYS, PLACE_KEYS, SECTIONS, TOPICS, Key, keys_of
 
 
 def to_toml(value: Toml) -> str:
@@ -62,13 +62,22 @@ def example() -> str:
     values["community.places"] = [
         {name: str(key.says.example) for name, key in PLACE_KEYS.items()},
     ]
+    values["community.topics"] = _TOPICS
     return render(values)
+
+
+_TOPICS: list[dict[str, str | bool]] = [
+    {"name": topic.name, "line": topic.line, "hard": topic.hard} for topic in TOPICS
+]
 
 
 def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
     yield from _comment(key.says.what)
     if key.name == "places":
         yield from _places(values.get(key.dotted))
+        return
+    if key.name == "topics" and not _is_names(values.get(key.dotted)):
+        yield from _topics(values.get(key.dotted))
         return
     name = f"{key.name}_file" if key.secret else key.name
     given = values.get(f"{key.section}.{name}")
@@ -90,6 +99,21 @@ def _places(given: Toml | None) -> Iterator[str]:
         for name, key in PLACE_KEYS.items():
             note = f"  # {key.says.form}" if name == "may_send_police" else ""
             yield f"{mark}{name} = {to_toml(table[name])}{note}"
+
+
+def _is_names(given: Toml | None) -> bool:
+    return isinstance(given, list) and all(isinstance(one, str) for one in given)
+
+
+def _topics(given: Toml | None) -> Iterator[str]:
+    """The topics' tables; where none are given, those of the example, as comments."""
+    tables = [table for table in given if isinstance(table, dict)] if isinstance(given, list) else []
+    mark = "" if tables else "# "
+    for table in tables or _TOPICS:
+        yield f"{mark}[[community.topics]]"
+        for name, value in table.items():
+            if value:
+                yield f"{mark}{name} = {to_toml(value)}"
 
 
 def _comment(text: str) -> list[str]:

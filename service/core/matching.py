@@ -1,20 +1,28 @@
 """Who may be asked about a request, and in which order.
 
 Guards: nobody is asked about their own request, twice about one, while they ask for company themselves, while
-they are with somebody or on the way to it, while they rest, or more often in a day than the community allows;
-nobody who must report is asked unless the asker allowed it. Fit comes first, then who was asked longest ago,
-then chance, so that the same few are not always asked.
+they are with somebody or on the way to it, while they rest, outside the hours that they gave, or more often
+in a day than they and the community allow; about what they said no to, or something hard that they did not
+choose; nobody who must report is asked unless the asker allowed it, nor who did not name the topic where the
+asker wants somebody who shares it; two who are kept apart are never asked about one another. Fit comes first,
+then who was asked longest ago, then chance, so that the same few are not always asked.
 """
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 from schema.ids import MemberId
-from schema.records import Offer, Request
+from schema.records import Ask, Offer, Request
 from schema.states import OfferState
+from service.core import availability
 
 MUST_REPORT = "report"
 """What an offer's `fear` says of somebody whom a law obliges to report some things."""
+
+_SHORTER = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 120, 360, 1440))
+
+ANYONE, SHARES = "anyone", "shares"
+"""What `Offer.who` can be."""
 
 _DAY = timedelta(days=1)
 _NEVER = 0.0
@@ -26,27 +34,56 @@ def may_be_asked(
     *,
     asked: Collection[MemberId],
     engaged: Collection[MemberId],
+    apart: Collection[MemberId],
     asks_a_day: int,
     pause: timedelta,
     now: datetime,
+    hard: Collection[str] = (),
 ) -> bool:
     """Whether the offer's member may be asked about `request` at `now`.
 
     `asked` holds those who were asked about this request before, `engaged` those who ask for company
-    themselves, are in a peer room, or said yes to another ask. For `pause` after a question nothing else is
-    asked, whatever was answered: a no that freed somebody sooner than a silence could be told from one.
+    themselves, are in a peer room, or said yes to another ask; `apart` those who are kept apart from the
+    asker, by whichever of the two. For `pause` after a question nothing else is asked, whatever was answered:
+    a no that freed somebody sooner than a silence could be told from one. `hard` are topics about which
+    nobody is asked who did not choose them.
     """
     return (
         offer.state is OfferState.OPEN
         and offer.member != request.member
-        and now < offer.until
-        and (offer.rest_until is None or offer.rest_until <= now)
         and offer.member not in asked
         and offer.member not in engaged
+        and offer.member not in apart
         and (offer.asked_at is None or now - offer.asked_at >= pause)
         and (request.reporters or offer.fear != MUST_REPORT)
-        and sum(now - then < _DAY for then in offer.asked) < asks_a_day
+        and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))
+        and sum(now - then < _DAY for then in offer.asked) < min(asks_a_day, offer.asks_a_day)
+        and suits(request, offer, hard)
+        and availability.may_be_asked_at(offer, now)
     )
+
+
+def suits(request: Request, offer: Offer, hard: Collection[str]) -> bool:
+    """Whether what the request is about is something about which the member may be asked."""
+    for topic in request.topics:
+        if topic in offer.no_topics or (topic in hard and topic not in offer.topics):
+            return False
+    return offer.who == ANYONE or any(topic in offer.topics for topic in request.topics)
+
+
+def only_some(request: Request, hard: Collection[str]) -> bool:
+    """Whether only those are asked who named a topic of the request: that there are any shows who is here."""
+    return request.topics_only or not set(hard).isdisjoint(request.topics)
+
+
+def may_read(request: Request, ask: Ask) -> bool:
+    """Whether the one who was asked may still read the note: the asker may have changed who may be asked."""
+    return request.reporters or ask.fear != MUST_REPORT
+
+
+def shorter(length: timedelta) -> tuple[timedelta, ...]:
+    """What somebody may say yes to instead of `length`: the next three lengths below it, longest first."""
+    return tuple(sorted((one for one in _SHORTER if one < length), reverse=True)[:3])
 
 
 def fit(request: Request, offer: Offer) -> int:
@@ -54,12 +91,21 @@ def fit(request: Request, offer: Offer) -> int:
     return len(set(request.topics) & set(offer.topics)) if offer.topics else min(1, len(request.topics))
 
 
-def in_order(request: Request, offers: Iterable[Offer], chance: Callable[[], float]) -> list[Offer]:
-    """The offers as they are to be asked: best fit, then longest since asked, then by `chance`."""
+def in_order(
+    request: Request,
+    offers: Iterable[Offer],
+    chance: Callable[[], float],
+    first: Collection[MemberId] = frozenset(),
+) -> list[Offer]:
+    """The offers as they are to be asked: best fit, then longest since asked, then by `chance`.
 
-    def place(offer: Offer) -> tuple[int, float, float]:
+    Before all others comes who is in `first`: those who agreed to talk with the asker again, where it was
+    asked for them first.
+    """
+
+    def place(offer: Offer) -> tuple[bool, int, float, float]:
         # Numbers: instants that were read from the database compare at a twentieth of the speed.
         asked_at = offer.asked_at.timestamp() if offer.asked_at is not None else _NEVER
-        return -fit(request, offer), asked_at, chance()
+        return offer.member not in first, -fit(request, offer), asked_at, chance()
 
     return sorted(offers, key=place)

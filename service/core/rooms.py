@@ -1,6 +1,7 @@
 """How a peer room opens, closes and is erased, step by step, each step awaiting one thing.
 
-Guards: read-only at once, for whatever reason it ends; both can read it for the community's time, or until
+Guards: read-only at once, for whatever reason it ends, and while one of the two is out, so that nobody writes
+what the other could never read; both can read it for the community's time, or until
 both ask; then contents are redacted while people are still in it, people are removed, and the room is purged
 after a wait, since a purge that comes too soon leaves stuck rooms on phones. A step that the homeserver
 refuses is said in the receipt and holds nothing up. A reason that is one person's own is told to nobody.
@@ -24,7 +25,7 @@ from schema.effects import (
 )
 from schema.errors import IllegalMove
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Pairing, PeerRoom
+from schema.records import MoreTime, Pairing, PeerRoom
 from schema.states import Ending, RoomState
 
 Step = tuple[Effect | Tell, ...]
@@ -78,6 +79,35 @@ class Writable:
     """Both can write; `done` is False where the homeserver refused that."""
 
     done: bool = True
+
+
+@dataclass(frozen=True)
+class ComeBack:
+    """Whoever left asks to be invited again."""
+
+    member: MemberId
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Whoever is there waits longer for the one who has not come in."""
+
+    member: MemberId
+
+
+@dataclass(frozen=True)
+class MoreAsked:
+    """One of the two would like `length` more."""
+
+    member: MemberId
+    length: timedelta
+
+
+@dataclass(frozen=True)
+class MoreAgreed:
+    """The other would like that too."""
+
+    member: MemberId
 
 
 @dataclass(frozen=True)
@@ -141,6 +171,10 @@ Move = (
     | Left
     | Early
     | Writable
+    | ComeBack
+    | Wait
+    | MoreAsked
+    | MoreAgreed
     | Close
     | Muted
     | EraseNow
@@ -153,7 +187,8 @@ Move = (
 
 MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
     RoomState.OPENING: frozenset({Opened, Refused, Early, Close, Forget, TimeIsUp}),
-    RoomState.OPEN: frozenset({Joined, Left, Writable, Close, Forget, TimeIsUp}),
+    RoomState.OPEN: frozenset({Joined, Left, Writable, Wait, MoreAsked, MoreAgreed, Close, Forget, TimeIsUp}),
+    RoomState.APART: frozenset({Joined, Left, Muted, ComeBack, Close, Forget, TimeIsUp}),
     RoomState.CLOSING: frozenset({Opened, Refused, Joined, Left, Muted, Forget}),
     RoomState.READABLE: frozenset({Joined, Left, EraseNow, Forget, TimeIsUp}),
     RoomState.REDACTING: frozenset({Joined, Left, Redacted, Forget}),
@@ -169,8 +204,8 @@ WORTH_A_WORD = timedelta(seconds=2)
 """How long the last yes may go unanswered while the room opens. Sooner, the room itself is the answer, and a
 word would compete with it for the homeserver."""
 
-LIVE = (RoomState.OPENING, RoomState.OPEN)
-"""The two are together, or about to be."""
+LIVE = (RoomState.OPENING, RoomState.OPEN, RoomState.APART)
+"""The two are together, or may still be."""
 
 
 def allows(record: PeerRoom, move: Move) -> bool:
@@ -185,7 +220,15 @@ def allows(record: PeerRoom, move: Move) -> bool:
         case Muted():
             return record.room is not None
         case Writable():
-            return all_came(record) and not record.met
+            return all_came(record) and not (record.met and move.done)
+        case ComeBack(member):
+            return member in people(record) and member not in record.joined
+        case Wait(member):
+            return record.choosing and member in record.joined
+        case MoreAsked(member):
+            return record.met and record.more is None and member not in record.asked_more
+        case MoreAgreed(member):
+            return record.more is not None and record.more.member != member
     return True
 
 
@@ -223,8 +266,15 @@ def counts_as_emptied(record: PeerRoom, removed: tuple[MatrixId, ...]) -> bool:
     return set(_matrix_ids(record)) <= set(removed)
 
 
-def begin(pairing: Pairing, asker: MatrixId, peer: MatrixId, now: datetime) -> tuple[PeerRoom, Step]:
-    """The room of a pairing that both agreed to, and the order to open it."""
+def more_time(record: PeerRoom, timings: Timings) -> timedelta:
+    """How much longer the room may become, all extensions together."""
+    return max(timedelta(), (timings.longest_in_all or timings.longest) - record.length)
+
+
+def begin(
+    pairing: Pairing, asker: MatrixId, peer: MatrixId, now: datetime, wish: str = ""
+) -> tuple[PeerRoom, Step]:
+    """The room of a pairing that both agreed to, for `wish`, and the order to open it."""
     room = PeerRoom(
         id=pairing.id,
         asker=pairing.asker,
@@ -237,6 +287,7 @@ def begin(pairing: Pairing, asker: MatrixId, peer: MatrixId, now: datetime) -> t
         due_at=now + WORTH_A_WORD,
         asker_matrix_id=asker,
         peer_matrix_id=peer,
+        wish=wish,
     )
     return room, (OpenPeerRoom(pairing.id, (asker, peer)),)
 
@@ -257,12 +308,19 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             here = record.joined if member in record.joined else (*record.joined, member)
             ever = record.ever_joined if member in record.ever_joined else (*record.ever_joined, member)
             met = replace(record, joined=here, ever_joined=ever)
+            if met.state is RoomState.APART and set(people(met)) <= set(here):
+                return _back(met, now, timings)
             if met.state is RoomState.OPEN and all_came(met) and not all_came(record):
-                return replace(met, due_at=met.ends_at), (LetWrite(met.id, _room(met)),)
+                both = replace(met, changes=met.changes + 1, choosing=False)
+                return _with_hours(both, now, timings), (LetWrite(both.id, _room(both), both.changes),)
             return met, ()
         case Left(member):
             left = replace(record, joined=tuple(one for one in record.joined if one != member))
             if record.state is RoomState.OPEN:
+                if not record.met or not left.joined:
+                    return _close(left, Ending.LEFT)
+                return _apart(left) if member in record.joined else (left, ())
+            if record.state is RoomState.APART and not left.joined:
                 return _close(left, Ending.LEFT)
             if record.state is RoomState.READABLE and not left.joined:
                 return _redact(left)
@@ -271,14 +329,29 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             return replace(record, early=(*record.early, (room, member, membership))), ()
         case Writable(done):
             return (replace(record, met=True), ()) if done else _close(record, Ending.REFUSED)
+        case ComeBack(member):
+            return record, (InviteAgain(record.id, _room(record), _matrix_id(record, member)),)
+        case Wait():
+            return replace(record, choosing=False, due_at=_patience(record, now, timings)), ()
+        case MoreAsked(member, length):
+            if not timedelta() < length <= more_time(record, timings) or now >= record.ends_at:
+                raise IllegalMove("peer room", record.state, "more time than there is")
+            more = MoreTime(member, length, _hears_by(record, now))
+            asked = replace(record, more=more, asked_more=(*record.asked_more, member))
+            return replace(asked, due_at=_next_hour(asked)), ()
+        case MoreAgreed():
+            return _extend(record, now, timings)
         case Close(ending):
             return _close(record, ending)
         case Muted(done):
+            if record.state is RoomState.APART:
+                # Where they could still write, words could go unread: then it is over.
+                return (record, ()) if done else _close(record, Ending.LEFT)
             return _muted(record, done, now, timings)
         case EraseNow(member):
             wants = record.erase_now if member in record.erase_now else (*record.erase_now, member)
-            asked = replace(record, erase_now=wants)
-            return _redact(asked) if set(people(asked)) <= set(wants) else (asked, ())
+            wanted = replace(record, erase_now=wants)
+            return _redact(wanted) if set(people(wanted)) <= set(wants) else (wanted, ())
         case Forget(member):
             return _forget(record, member)
         case Redacted(done):
@@ -322,7 +395,7 @@ def _opened(record: PeerRoom, move: Opened, now: datetime, timings: Timings) -> 
     ends_at = now + record.length
     again = now + min(timings.join, record.length / 2)
     opened = replace(record, state=RoomState.OPEN, ends_at=ends_at, due_at=again)
-    values = (("ends", ends_at), ("length", record.length), ("reading", timings.reading))
+    values = (("ends", ends_at), ("length", record.length))
     how = (*values, ("again", again), ("keeper", move.keeper))
     # Whoever blocks invitations hears it alone; the other sees what they see of anybody who is not in yet.
     tells = (
@@ -334,18 +407,97 @@ def _opened(record: PeerRoom, move: Opened, now: datetime, timings: Timings) -> 
     return opened, tuple(tells)
 
 
+def _with_hours(record: PeerRoom, now: datetime, timings: Timings) -> PeerRoom:
+    """The room of two who are there, due at its next hour; both are to be told before its end."""
+    left = max(timedelta(), record.ends_at - now)
+    warned = replace(record, warn_at=record.ends_at - min(timings.warning, left / 2))
+    return replace(warned, due_at=_next_hour(warned))
+
+
+def _next_hour(record: PeerRoom) -> datetime:
+    """When something is to be said or done in a room of two who are there."""
+    hours = (record.ends_at, record.warn_at, record.more.until if record.more is not None else None)
+    return min(hour for hour in hours if hour is not None)
+
+
+def _hears_by(record: PeerRoom, now: datetime) -> datetime:
+    """When whoever asks for more time now hears that nothing has changed: the warning's hour, or later."""
+    half = now + (record.ends_at - now) / 2
+    return half if record.warn_at is None else max(half, record.warn_at)
+
+
+def _extend(record: PeerRoom, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+    more = record.more
+    if more is None or now >= more.until:
+        raise IllegalMove("peer room", record.state, "a yes to what is not asked any more")
+    ends_at, length = record.ends_at + more.length, record.length + more.length
+    longer = replace(record, ends_at=ends_at, length=length, more=None, asked_more=())
+    values = (("more", more.length), ("ends", ends_at))
+    # For whoever agreed it confirms their own word; whoever asked was waiting for it.
+    tells = tuple(Tell(one, "room.extended", values, notice=one != more.member) for one in people(longer))
+    return _with_hours(longer, now, timings), tells
+
+
+def _between(record: PeerRoom, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+    """An hour before the end: more time that nobody agreed to lapses, and both are told that it ends."""
+    tells: tuple[Tell, ...] = ()
+    ends = ("ends", record.ends_at)
+    if record.more is not None and record.more.until <= now:
+        tells = (Tell(record.more.member, "extend.stays", (ends,), notice=True),)
+        record = replace(record, more=None)
+    if record.warn_at is not None and record.warn_at <= now:
+        values = (ends, ("reading", timings.reading))
+        may = more_time(record, timings) > timedelta()
+        for one in people(record):
+            key = "room.ends_soon_more" if may and one not in record.asked_more else "room.ends_soon"
+            tells = (*tells, Tell(one, key, values))
+        record = replace(record, warn_at=None)
+    return replace(record, due_at=_next_hour(record)), tells
+
+
 def _close(record: PeerRoom, ending: Ending) -> tuple[PeerRoom, Step]:
-    closing = replace(record, state=RoomState.CLOSING, due_at=None, ending=ending)
+    closing = replace(record, state=RoomState.CLOSING, due_at=None, ending=ending, warn_at=None, more=None)
     if record.room is None:
         return closing, ()
-    return closing, (MutePeerRoom(record.id, record.room),)
+    closing = replace(closing, changes=record.changes + 1, choosing=False)
+    return closing, (MutePeerRoom(record.id, record.room, closing.changes),)
+
+
+def _apart(record: PeerRoom) -> tuple[PeerRoom, Step]:
+    """One of the two went out. What the other wrote now could never be read by them, so nobody can write."""
+    apart = replace(
+        record,
+        state=RoomState.APART,
+        due_at=record.ends_at,
+        warn_at=None,
+        more=None,
+        changes=record.changes + 1,
+    )
+    return apart, (MutePeerRoom(record.id, _room(record), apart.changes),)
+
+
+def _back(record: PeerRoom, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+    """Both are in it again, and may write. That it ends soon is said with it, so not once more."""
+    both = replace(record, state=RoomState.OPEN, changes=record.changes + 1)
+    both = _with_hours(both, now, timings)
+    if now >= both.ends_at - timings.warning:
+        both = replace(both, warn_at=None, due_at=both.ends_at)
+    tells = tuple(Tell(one, "room.back", (("ends", both.ends_at),)) for one in people(both))
+    return both, (LetWrite(both.id, _room(both), both.changes), *tells)
+
+
+def _patience(record: PeerRoom, now: datetime, timings: Timings) -> datetime:
+    """Until when to wait for somebody who has not come in: `join`, or half of what is left, or to the end."""
+    pause = min(timings.join, (record.ends_at - now) / 2)
+    return now + pause if pause >= timings.join / 8 else record.ends_at
 
 
 def _muted(record: PeerRoom, done: bool, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
     closed = replace(record, ends_at=now, done=() if done else ("not_muted",))
-    if not done or len(record.ever_joined) < 2 or record.ending is Ending.REFUSED:
-        # Without a mute only removing people keeps the promise that it is over; and where one of them never
-        # came, or nobody was let write, there are no two whose words could vanish.
+    unwritten = len(record.ever_joined) < 2 or (record.ending is Ending.REFUSED and not record.met)
+    if not done or unwritten or not record.joined:
+        # Without a mute only removing people keeps the promise that it is over; where one of them never came,
+        # or nobody was let write, there are no two whose words could vanish; and where both left, no reader.
         after, effects = _redact(closed)
         key = "room.closed_unread"
         tells = tuple(Tell(one, key, (("settle", now + timings.settle),)) for one in people(closed))
@@ -353,7 +505,9 @@ def _muted(record: PeerRoom, done: bool, now: datetime, timings: Timings) -> tup
     readable = replace(closed, state=RoomState.READABLE, due_at=now + timings.reading)
     key = "room.closed_time" if record.ending is Ending.TIME else "room.closed"
     values = (("until", now + timings.reading),)
-    return readable, tuple(Tell(one, key, values) for one in people(readable))
+    return readable, tuple(
+        Tell(one, key if one in readable.joined else "room.closed_away", values) for one in people(readable)
+    )
 
 
 def _redact(record: PeerRoom) -> tuple[PeerRoom, Step]:
@@ -364,12 +518,13 @@ def _redact(record: PeerRoom) -> tuple[PeerRoom, Step]:
 def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
     matrix_id = _matrix_id(record, member)
     before = record
+    record = replace(record, asked_more=tuple(one for one in record.asked_more if one != member))
     if record.state in LIVE:
         record, effects = _close(record, Ending.FORGOTTEN)
     else:
         effects = ()
     if member == record.asker:
-        record = replace(record, asker=MemberId(""), asker_matrix_id=MatrixId(""))
+        record = replace(record, asker=MemberId(""), asker_matrix_id=MatrixId(""), sought={})
     else:
         record = replace(record, peer=MemberId(""), peer_matrix_id=MatrixId(""))
     record = replace(
@@ -378,6 +533,7 @@ def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
         ever_joined=tuple(MemberId("") if one == member else one for one in record.ever_joined),
         erase_now=tuple(one for one in record.erase_now if one != member),
         early=tuple(one for one in record.early if one[1] != member),
+        consents=tuple(one for one in record.consents if one[0] != member),
     )
     if before.room is not None and before.state not in (RoomState.SETTLING, RoomState.PURGING):
         effects = (*effects, EmptyPeerRoom(record.id, before.room, (matrix_id,)))
@@ -395,13 +551,18 @@ def _time_is_up(record: PeerRoom, now: datetime, timings: Timings) -> tuple[Peer
     if record.state is RoomState.SETTLING:
         purging = replace(record, state=RoomState.PURGING, due_at=None)
         return purging, (PurgePeerRoom(record.id, _room(record)),)
-    if now >= record.ends_at or all_came(record):
+    if now >= record.ends_at:
         return _close(record, Ending.TIME)
+    if all_came(record):
+        return _between(record, now, timings)
+    until = _patience(record, now, timings)
     if record.reminded:
+        if record.joined and not record.choosing:
+            # Whoever is there is asked, by the handler; their silence is the end of it.
+            return replace(record, choosing=True, due_at=until), ()
         return _close(record, Ending.NOT_JOINED)
-    closes = min(record.ends_at, now + timings.join)
-    waits = replace(record, reminded=True, due_at=closes)
+    waits = replace(record, reminded=True, due_at=until)
     missing = [one for one in people(record) if one not in record.ever_joined]
     again = tuple(InviteAgain(record.id, _room(record), _matrix_id(record, one)) for one in missing)
-    remind = tuple(Tell(one, "room.reminder", (("until", closes),)) for one in missing)
+    remind = tuple(Tell(one, "room.reminder", (("until", until),)) for one in missing)
     return waits, (*again, *remind)

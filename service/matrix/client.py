@@ -24,7 +24,7 @@ from schema.states import Standing
 from service import logs
 from service.clock import Clock
 from service.core.sizes import LARGEST_BODY
-from service.matrix import border
+from service.matrix import attachments, border
 from service.matrix.chats import Chat, Chats
 from service.matrix.crypto_store import CryptoRows, Records
 from service.matrix.devices import MEGOLM
@@ -47,6 +47,8 @@ _ACQUAINTANCE = timedelta(seconds=1.5)
 keeps to signed devices never shows what came before it had looked our device up.
 """
 _UPLOADS_IN_A_ROW = 5
+_MOST_UPLOADED = 100
+"""Files that are uploaded and not yet sent, of which it is remembered where they lie."""
 _LARGEST_CONTENT = LARGEST_BODY + 500
 """Bytes of an event's content: the body, and what stands beside it."""
 
@@ -80,6 +82,7 @@ class Client:
         """Rooms whose members the homeserver refuses to tell."""
         self._locks: WeakValueDictionary[RoomId, asyncio.Lock] = WeakValueDictionary()
         self._came_in: dict[RoomId, datetime] = {}
+        self._uploaded: dict[OutboxId, dict[str, Any]] = {}
         self._made: set[RoomId] = set()
         """Chats that we made in this run and whose member has not come in yet."""
 
@@ -380,6 +383,35 @@ class Client:
             to_changed_identity=to_changed_identity,
             again=again,
         )
+
+    async def send_file(
+        self, room: RoomId, name: str, body: str, transaction: OutboxId, *, member: MatrixId, again: bool
+    ) -> EventId:
+        """Send `body` as a file of JSON, encrypted; see `send_text`.
+
+        It is uploaded once in a run: after a crash just then, a ciphertext whose key nobody has is left.
+        """
+        if again and (found := await self.find_sent(room, transaction)) is not None:
+            return found
+        # Before the upload: a message that can't go leaves nothing behind.
+        self._only_member(await self._sure(room), member)
+        if self.identity_changed(member):
+            raise IdentityChanged("the member's identity changed")
+        content = self._uploaded.get(transaction)
+        if content is None:
+            plaintext = body.encode()
+            ciphertext, described = attachments.encrypt(plaintext)
+            answer = await self.transport.upload(ciphertext)
+            try:
+                content = attachments.content(name, described, answer.get("content_uri"), len(plaintext))
+            except Malformed:
+                raise Unreachable("upload: no address in the answer") from None
+            self._uploaded[transaction] = content
+            if len(self._uploaded) > _MOST_UPLOADED:
+                del self._uploaded[next(iter(self._uploaded))]
+        sent = await self.send_event(room, "m.room.message", content, transaction, member=member)
+        self._uploaded.pop(transaction, None)
+        return sent
 
     @staticmethod
     def _bound(content: Mapping[str, Any], call: str) -> None:

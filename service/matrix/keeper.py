@@ -332,6 +332,11 @@ class Keeper:
             raise Unreachable("keeper sync: no token")
         return Memberships(tuple(self._read(answer)), following)
 
+    def _removed(self, event: object) -> bool:
+        content = event.get("content") if isinstance(event, dict) else None
+        left = isinstance(content, dict) and content.get("membership") == "leave"
+        return left and isinstance(event, dict) and event.get("sender") == self._user_id
+
     def _read(self, answer: JSON) -> list[PeerMembership]:
         rooms = answer.get("rooms")
         joined = rooms.get("join") if isinstance(rooms, dict) else None
@@ -340,7 +345,9 @@ class Keeper:
             for name in ("state", "timeline"):
                 part = parts.get(name) if isinstance(parts, dict) else None
                 events = _list(part.get("events") if isinstance(part, dict) else None)
-                seen = (_membership(RoomId(room), event) for event in events)
+                # What it took back itself is nobody's leaving: an invitation is withdrawn before a new one.
+                others = (event for event in events if not self._removed(event))
+                seen = (_membership(RoomId(room), event) for event in others)
                 found.extend(one for one in seen if one is not None and one.user != self._user_id)
         return found
 

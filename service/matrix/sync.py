@@ -68,19 +68,24 @@ _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 _NOTHING = {"not_types": ["*"]}
 _STATE = ["m.room.member", "m.room.encryption"]
 _WORDS = ["m.room.encrypted", "m.room.message", "m.sticker", "m.key.verification.*"]
-FILTER = json.dumps(
-    {
-        "presence": _NOTHING,
-        "account_data": _NOTHING,
-        "room": {
-            "ephemeral": _NOTHING,
-            "account_data": _NOTHING,
-            "state": {"types": _STATE, "lazy_load_members": True},
-            "timeline": {"types": _WORDS + _STATE, "limit": 20, "lazy_load_members": True},
-        },
-    },
-    separators=(",", ":"),
-)
+_ROOM_FILTER = {
+    "ephemeral": _NOTHING,
+    "account_data": _NOTHING,
+    "state": {"types": _STATE, "lazy_load_members": True},
+    "timeline": {"types": _WORDS + _STATE, "limit": 20, "lazy_load_members": True},
+}
+
+
+def filter_without(room: RoomId | None) -> str:
+    """What a sync asks for; of `room`, which is nobody's chat, nothing."""
+    left_out = {} if room is None else {"not_rooms": [room]}
+    whole = {"presence": _NOTHING, "account_data": _NOTHING, "room": {**_ROOM_FILTER, **left_out}}
+    return json.dumps(whole, separators=(",", ":"))
+
+
+FILTER = filter_without(None)
+
+
 _GAP_FILTER = {"types": _WORDS, "lazy_load_members": True}
 
 
@@ -111,7 +116,8 @@ class Verification(Protocol):
 
 class Sync:
     """The loop. `wake` is called after each commit that brought events.
-    `patience` is how long a message that can't be read waits for its key before it is asked for again.
+    `patience` is how long a message that can't be read waits for its key before it is asked for again;
+    `leave_out` a room of which nothing is taken in.
     """
 
     def __init__(
@@ -123,7 +129,10 @@ class Sync:
         wake: Callable[[], None],
         verification: Verification | None = None,
         patience: timedelta = timedelta(minutes=2),
+        *,
+        leave_out: RoomId | None = None,
     ) -> None:
+        self._filter = filter_without(leave_out)
         self._transport = transport
         self._client = client
         self._store = store
@@ -194,7 +203,7 @@ class Sync:
             NO_TOKEN,
             since=self._token,
             timeout=round(self._poll() * 1000),
-            filter=FILTER,
+            filter=self._filter,
             set_presence="offline",
         )
         begun = self._clock.monotonic()

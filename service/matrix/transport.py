@@ -75,7 +75,6 @@ class Transport:
 
         Raises Unreachable, Throttled, SignedOut or HomeserverRefused.
         """
-        reached(f"before {call}")
         headers = {}
         if (bearer := token or self.token) is not None:
             headers["Authorization"] = f"Bearer {bearer}"
@@ -83,6 +82,28 @@ class Transport:
         if body is not None:
             data = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
             headers["Content-Type"] = "application/json"
+        return await self._exchange(call, method, path, query, headers, data, timeout)
+
+    async def upload(self, data: bytes, *, timeout: float = 60.0) -> JSON:
+        """Put bytes, which are encrypted, into the media store; its answer has their `content_uri`.
+
+        They have no name there. Raises as `request` does.
+        """
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/octet-stream"}
+        where = path("_matrix", "media", "v3", "upload")
+        return await self._exchange("upload", "POST", where, None, headers, data, timeout)
+
+    async def _exchange(
+        self,
+        call: str,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        data: bytes | None,
+        timeout: float,
+    ) -> JSON:
+        reached(f"before {call}")
         try:
             async with (
                 asyncio.timeout(timeout),

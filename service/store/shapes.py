@@ -20,7 +20,7 @@ from schema import tables
 from schema.effects import Effect
 from schema.events import FromMatrix
 from schema.ids import OutboxId
-from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Record, Request
+from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Record, Request, Separation
 from schema.tables import AnyTable
 from service.store.driver import Row
 
@@ -103,6 +103,8 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (Ask, tables.asks),
             (Pairing, tables.pairings),
             (PeerRoom, tables.peer_rooms),
+            (Separation, tables.separations),
+            (Meeting, tables.meetings),
         )
     }
 )

@@ -14,8 +14,8 @@ from schema import tables
 from schema.effects import Effect
 from schema.errors import LeaseHeld, SealBroken
 from schema.events import Due, FromMatrix
-from schema.ids import EventId, OutboxId
-from schema.records import Member, PeerRoom, Record
+from schema.ids import EventId, MemberId, OutboxId
+from schema.records import Meeting, Member, PeerRoom, Record, Separation
 from schema.tables import AnyTable
 from service import logs
 from service.seal import Seal
@@ -24,6 +24,7 @@ from service.store.shapes import EFFECT, EVENT, SHAPES, InboxRow, OutboxRow, Unr
 from service.store.statements import Statement, Statements
 
 R = TypeVar("R", bound=Record)
+S = TypeVar("S", bound=Separation | Meeting)
 _log = logs.get("store")
 
 _KEEP_SEEN = timedelta(days=14)
@@ -176,6 +177,8 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
+        if isinstance(record, Separation | Meeting):
+            row["other_hash"] = self._other_hash(shape.table, record.other)
         text = to_json(shape.adapter, {name: getattr(record, name) for name in shape.sealed})
         due = getattr(record, "due_at", None)
         if due is not None and (self.earliest_due is None or due < self.earliest_due):
@@ -194,6 +197,16 @@ class Transaction:
         statement = self._statements.get(tables.peer_rooms, "room_hash")
         found = await self._records(PeerRoom, statement, {"room_hash": room_hash})
         return found[0] if found else None
+
+    async def about(self, kind: type[S], other: MemberId) -> Sequence[S]:
+        """The records of `kind` in which somebody else holds `other`, by id."""
+        table = SHAPES[kind].table
+        statement = self._statements.get(table, "other_hash")
+        return await self._records(kind, statement, {"other_hash": self._other_hash(table, other)})
+
+    def _other_hash(self, table: AnyTable, other: MemberId) -> str:
+        """Another hash than the member's own id: without the key nobody sees who stands in whose row."""
+        return self._store.seal.lookup(table.name, other) if other else ""
 
     async def _records(self, kind: type[R], statement: Statement, values: Mapping[str, object]) -> list[R]:
         """The records of whole rows; one that was opened before from the very same row is not opened anew."""

@@ -1,14 +1,16 @@
-"""One round of matching with 2,000 offers, beside one encrypted send.
+"""One round of matching with 2,000 offers, beside one encrypted send; and with up to 100,000, as a curve.
 
 The round is a whole turn on a real database: the request falls due, the offers are read and put in order, two
 members are asked, and all of it is committed. Before the first one of a start the offers are opened ahead, as
-the service does. The send is one encrypted message to a real homeserver.
+the service does. The send is one encrypted message to a real homeserver. The curve is set beside that send
+too; its offers are of each kind, in the zones of several cities.
 """
 
 import secrets
+import statistics
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -18,7 +20,7 @@ from handlers.words import Catalogue
 from schema.community import Community
 from schema.events import Due
 from schema.ids import MatrixId, OfferId, RequestId, RoomId
-from schema.records import Member, Offer, Request
+from schema.records import Member, Offer, Request, Window
 from schema.states import OfferState, RequestState
 from service.core import matching
 from service.store import Store
@@ -29,20 +31,30 @@ from tests.live.homeserver import Homeserver
 
 OFFERS = 2000
 ROUNDS = 9
+MOST = 100_000
+_CURVE = (2000, 10_000, 30_000, 100_000)
+_AT_ONCE = 2000
+"""Offers that are written in one transaction."""
+_POINTS = 5
+"""Turns at each point of the curve."""
+_ASKER = 10_000_000
+"""A number that no offer's member has."""
+_ZONES = ("Europe/Berlin", "America/Sao_Paulo", "Africa/Lagos", "Asia/Kolkata")
 _TOPICS = ("burnout", "grief", "work", "family", "being new here")
 _COMMUNITY = Community(
     name="The Garden", server="home.test", limits="None.", who_runs="Two of us", topics=_TOPICS, asks_a_day=50
 )
 
 
-async def measure(rounds: int = ROUNDS, offers: int = OFFERS) -> None:
-    """Set up, measure by turns, and print."""
+async def measure(rounds: int = ROUNDS, offers: int = OFFERS, most: int = MOST) -> None:
+    """Set up, measure by turns, and print; the curve goes up to `most` offers, and is left out at 0."""
     watch, key, random = Stopwatch(), secrets.token_bytes(32), Random(7)
     now = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="alongside-bench-") as folder:
         url = f"sqlite:///{Path(folder) / 'alongside.db'}"
         store = await Store.open(url, key)
         request = await _fill(store, offers, now, random)
+        assert request is not None
         words = Catalogue()
         ahead: list[float] = []
         cold: list[float] = []
@@ -68,7 +80,8 @@ async def measure(rounds: int = ROUNDS, offers: int = OFFERS) -> None:
                 begun = time.perf_counter()
                 await one.say(room, "Somebody asks for company. They would like: listening.")
                 sends.append(time.perf_counter() - begun)
-        await store.close()
+            await store.close()
+            curve = await _curve(key, Path(folder), words, now, most)
     table = Table(f"matching: one round with {offers} offers")
     table.row("the whole turn, records in memory, ms", warm, 1000)
     table.row("the whole turn, first after a start, ms", cold, 1000)
@@ -77,11 +90,56 @@ async def measure(rounds: int = ROUNDS, offers: int = OFFERS) -> None:
     table.row("one encrypted send, ms", sends, 1000)
     table.ratio("the whole turn over one encrypted send", warm, sends, Goal(1.0))
     table.ratio("the first after a start over one encrypted send", cold, sends, Goal(1.0))
+    _show(curve, sends)
     say(f"({watch():.0f} s in all)")
 
 
-async def _fill(store: Store, offers: int, now: datetime, random: Random) -> RequestId:
-    """Members with offers, and one member with a request that is due."""
+@dataclass(frozen=True)
+class _Point:
+    """Seconds of whole turns and of the rule alone, with so many offers."""
+
+    offers: int
+    turns: list[float]
+    rule: list[float]
+
+
+async def _curve(key: bytes, folder: Path, words: Catalogue, now: datetime, most: int) -> list[_Point]:
+    """A point of the curve for each number of offers up to `most`, in one database that grows."""
+    random, found = Random(8), []
+    store = await Store.open(f"sqlite:///{folder / 'curve.db'}", key)
+    request: RequestId | None = None
+    there = 0
+    for offers in (count for count in _CURVE if count <= most):
+        while there < offers:
+            some = min(_AT_ONCE, offers - there)
+            made = await _fill(store, some, now, random, begin=there, asker=request is None)
+            request, there = request or made, there + some
+        assert request is not None
+        await store.open_ahead(Offer)
+        turns, rule = [], []
+        for number in range(_POINTS):
+            now += timedelta(hours=1)
+            turns.append(await _turn(store, words, request, now, Random(number)))
+            rule.append(await _rule(store, request, now, Random(number)))
+        found.append(_Point(offers, turns, rule))
+    await store.close()
+    return found
+
+
+def _show(curve: list[_Point], sends: list[float]) -> None:
+    if curve:
+        table = Table("matching: the curve, records in memory")
+        send = statistics.median(sends)
+        for point in curve:
+            table.row(f"the whole turn with {point.offers} offers, ms", point.turns, 1000)
+            table.row("   the rule alone, ms", point.rule, 1000)
+            table.row("   the whole turn over one encrypted send", point.turns, 1 / send)
+
+
+async def _fill(
+    store: Store, offers: int, now: datetime, random: Random, *, begin: int = 0, asker: bool = True
+) -> RequestId | None:
+    """Members with offers, from number `begin` on; and one member with a request that is due, if `asker`."""
 
     def member(number: int) -> Member:
         matrix_id = MatrixId(f"@member-{number}:home.test")
@@ -89,7 +147,7 @@ async def _fill(store: Store, offers: int, now: datetime, random: Random) -> Req
         return Member(store.member_id(matrix_id), matrix_id, now, room=room, told_limits=True)
 
     async with store.transaction("fill") as transaction:
-        for number in range(offers):
+        for number in range(begin, begin + offers):
             peer = member(number)
             await transaction.put(peer)
             offer = Offer(
@@ -102,13 +160,18 @@ async def _fill(store: Store, offers: int, now: datetime, random: Random) -> Req
                 topics=tuple(random.sample(_TOPICS, 2)),
                 card="I have been through something like it. I listen, and I do not tell people what to do.",
                 fear="tell_first",
+                when=("now", "weekly", "standing")[number % 3],
+                windows=(Window(tuple(range(7)), 8 * 60, 22 * 60),) if number % 3 == 1 else (),
+                zone=random.choice(_ZONES),
             )
             await transaction.put(offer)
-        asker = member(offers)
-        await transaction.put(asker)
+        if not asker:
+            return None
+        one = member(_ASKER)
+        await transaction.put(one)
         request = Request(
             id=RequestId(secrets.token_hex(16)),
-            member=asker.id,
+            member=one.id,
             state=RequestState.LOOKING,
             made_at=now,
             until=now + timedelta(days=60),
@@ -155,7 +218,14 @@ async def _rule(store: Store, request: RequestId, now: datetime, random: Random)
         offer
         for offer in offers
         if matching.may_be_asked(
-            wish, offer, asked=set(), engaged=set(), asks_a_day=50, pause=timedelta(minutes=15), now=now
+            wish,
+            offer,
+            asked=set(),
+            engaged=set(),
+            apart=set(),
+            asks_a_day=50,
+            pause=timedelta(minutes=15),
+            now=now,
         )
     ]
     matching.in_order(wish, fitting, random.random)

@@ -89,7 +89,7 @@ async def _pairing(asker: Chat, peer: Chat) -> tuple[float, float]:
     """Lead two members to the second yes; seconds from it, sent and taken, until both see the invitation."""
     for words in ("offer", "skip", "skip", "skip", "yes"):
         await _say(peer, words)
-    for words in ("talk", "skip", "skip", "skip", "yes"):
+    for words in ("talk", "more", "skip", "skip", "skip", "yes"):
         await _say(asker, words)
     await _hear(peer)
     for words in ("yes", "yes"):

@@ -29,6 +29,17 @@ HOUR = timedelta(hours=1)
         ("over", REQUEST, replace(OFFER, until=NOW), (), (), False),
         ("rests", REQUEST, replace(OFFER, rest_until=NOW + HOUR), (), (), False),
         ("rested", REQUEST, replace(OFFER, rest_until=NOW), (), (), True),
+        ("a step back is not to be seen", REQUEST, replace(OFFER, free_at=NOW + HOUR), (), (), False),
+        ("once a day at most", REQUEST, replace(OFFER, asks_a_day=1, asked=(NOW - HOUR,)), (), (), False),
+        (
+            "more than all allow",
+            REQUEST,
+            replace(OFFER, asks_a_day=9, asked=(NOW - HOUR,) * 2),
+            (),
+            (),
+            False,
+        ),
+        ("at no hour of theirs", REQUEST, replace(OFFER, when="weekly"), (), (), False),
         ("must report", REQUEST, replace(OFFER, fear="report"), (), (), False),
         (
             "may be asked who must report",
@@ -62,7 +73,14 @@ def test_who_may_be_asked(
 ) -> None:
     """Each reason not to be asked, and the cases beside it."""
     found = may_be_asked(
-        request_, offer, asked=asked, engaged=engaged, asks_a_day=2, pause=timedelta(minutes=15), now=NOW
+        request_,
+        offer,
+        asked=asked,
+        engaged=engaged,
+        apart=(),
+        asks_a_day=2,
+        pause=timedelta(minutes=15),
+        now=NOW,
     )
     assert found is may, name
 
@@ -93,6 +111,15 @@ _OFFERS = st.lists(
 )
 
 
+@given(st.sets(st.sampled_from([ANA, BEN, MemberId("c" * 32)])))
+def test_nobody_is_asked_who_is_kept_apart_from_the_asker(apart: set[MemberId]) -> None:
+    """Whatever else holds, being kept apart is enough, and nobody else's being so matters."""
+    found = may_be_asked(
+        REQUEST, OFFER, asked=(), engaged=(), apart=apart, asks_a_day=2, pause=timedelta(0), now=NOW
+    )
+    assert found is (BEN not in apart)
+
+
 @given(_OFFERS, st.integers())
 def test_the_order_is_fit_then_longest_ago_then_chance(offers: list[Offer], seed: int) -> None:
     """Nobody stands before someone who fits better, or fits as well and was asked longer ago."""
@@ -101,6 +128,18 @@ def test_the_order_is_fit_then_longest_ago_then_chance(offers: list[Offer], seed
     assert sorted(offer.id for offer in ordered) == sorted(offer.id for offer in offers)
     keys = [(-fit(wish, offer), offer.asked_at.timestamp() if offer.asked_at else 0.0) for offer in ordered]
     assert keys == sorted(keys)
+
+
+@given(_OFFERS, st.sets(st.integers(0, 999)), st.integers())
+def test_whoever_agreed_to_talk_again_comes_before_all_others(
+    offers: list[Offer], numbers: set[int], seed: int
+) -> None:
+    """And nobody is left out or added by it."""
+    first = {MemberId(f"{number:032x}") for number in numbers}
+    ordered = in_order(REQUEST, offers, Random(seed).random, first)
+    assert sorted(offer.id for offer in ordered) == sorted(offer.id for offer in offers)
+    agreed = [offer.member in first for offer in ordered]
+    assert agreed == sorted(agreed, reverse=True)
 
 
 def test_chance_decides_among_equals() -> None:

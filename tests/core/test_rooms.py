@@ -61,18 +61,19 @@ def test_both_may_write_once_both_are_there() -> None:
     first, effects = rooms.advance(opened, rooms.Joined(ANA), opened.made_at, TIMINGS)
     assert effects == ()
     both, effects = rooms.advance(first, rooms.Joined(BEN), opened.made_at, TIMINGS)
-    assert effects == (LetWrite(ROOM.id, RoomId("!room")),)
+    assert effects == (LetWrite(ROOM.id, RoomId("!room"), 1),)
     again, effects = rooms.advance(both, rooms.Joined(BEN), opened.made_at, TIMINGS)
     assert (again, effects) == (both, ())
 
 
 def test_the_whole_way() -> None:
-    """Open, time is up, mute, reading time, redact, empty, settle, purge, in this order and no other."""
+    """Open, warned, time is up, mute, reading time, redact, empty, settle, purge, in this order alone."""
     record, effects = _walk(
         ROOM,
         OPENED,
         rooms.Joined(ANA),
         rooms.Joined(BEN),
+        rooms.TimeIsUp(),
         rooms.TimeIsUp(),
         rooms.Muted(),
         rooms.TimeIsUp(),
@@ -106,7 +107,7 @@ def test_it_is_read_only_at_once_whatever_ends_it(move: rooms.Move, ending: Endi
     record, effects = rooms.advance(OPEN, move, OPEN.ends_at, TIMINGS)
     assert record.state is RoomState.CLOSING
     assert record.ending is ending
-    assert effects[0] == MutePeerRoom(OPEN.id, RoomId("!room"))
+    assert effects[0] == MutePeerRoom(OPEN.id, RoomId("!room"), 1)
 
 
 def test_a_persons_own_reason_is_told_in_one_sentence_for_all() -> None:
@@ -148,7 +149,10 @@ def test_whoever_does_not_come_is_invited_again_once_and_then_it_closes() -> Non
     assert effects[0] == InviteAgain(ROOM.id, RoomId("!room"), BEN_AT)
     assert [one.member for one in effects if isinstance(one, Tell)] == [BEN]
     assert waits.due_at is not None
-    closing, _ = rooms.advance(waits, rooms.TimeIsUp(), waits.due_at, TIMINGS)
+    asks, effects = rooms.advance(waits, rooms.TimeIsUp(), waits.due_at, TIMINGS)
+    assert (asks.choosing, effects) == (True, ()), "whoever is there chooses"
+    assert asks.due_at is not None
+    closing, _ = rooms.advance(asks, rooms.TimeIsUp(), asks.due_at, TIMINGS)
     assert closing.ending is Ending.NOT_JOINED
     after, effects = rooms.advance(closing, rooms.Muted(), NOW, TIMINGS)
     assert after.state is RoomState.REDACTING
@@ -187,6 +191,131 @@ def test_forgetting_takes_out_that_one_and_leaves_the_other_their_time() -> None
     assert alone.state is RoomState.REDACTING
 
 
+@pytest.mark.parametrize(
+    ("length", "before"),
+    [(timedelta(hours=1), timedelta(minutes=10)), (timedelta(minutes=12), timedelta(minutes=6))],
+)
+def test_both_are_told_once_before_the_end(length: timedelta, before: timedelta) -> None:
+    """Ten minutes before, or at the half of a short room; the hour stands in the record until it was told."""
+    opened, _ = _walk(replace(ROOM, length=length, ends_at=NOW + length), OPENED)
+    start = opened.ends_at - length
+    first, _ = rooms.advance(opened, rooms.Joined(ANA), start, TIMINGS)
+    both, _ = rooms.advance(first, rooms.Joined(BEN), start, TIMINGS)
+    assert both.due_at == both.warn_at == both.ends_at - before
+    told, effects = rooms.advance(both, rooms.TimeIsUp(), both.ends_at - before, TIMINGS)
+    said = [(one.member, one.words) for one in effects if isinstance(one, Tell)]
+    assert said == [(ANA, "room.ends_soon_more"), (BEN, "room.ends_soon_more")]
+    assert (told.due_at, told.warn_at) == (told.ends_at, None)
+    assert rooms.advance(told, rooms.TimeIsUp(), told.ends_at, TIMINGS)[0].ending is Ending.TIME
+
+
+def _met() -> PeerRoom:
+    return replace(OPEN, met=True, warn_at=OPEN.ends_at - TIMINGS.warning)
+
+
+def test_more_time_needs_both() -> None:
+    """One alone changes nothing; the other's yes moves the end, and both are told of the new one."""
+    asked, effects = rooms.advance(_met(), rooms.MoreAsked(ANA, timedelta(minutes=30)), NOW, TIMINGS)
+    assert (effects, asked.ends_at, asked.length) == ((), OPEN.ends_at, OPEN.length)
+    for move in (rooms.MoreAgreed(ANA), rooms.MoreAsked(ANA, timedelta(minutes=15))):
+        assert not rooms.allows(asked, move), "nobody says yes to their own wish, or wishes twice"
+    longer, effects = rooms.advance(asked, rooms.MoreAgreed(BEN), NOW, TIMINGS)
+    assert (longer.ends_at, longer.length) == (NOW + timedelta(minutes=90), timedelta(minutes=90))
+    assert longer.due_at == longer.warn_at == longer.ends_at - TIMINGS.warning
+    assert [(one.member, one.words) for one in effects if isinstance(one, Tell)] == [
+        (ANA, "room.extended"),
+        (BEN, "room.extended"),
+    ]
+    assert rooms.allows(longer, rooms.MoreAsked(ANA, timedelta(minutes=15))), "before the new end once more"
+
+
+def test_more_time_that_nobody_agreed_to_lapses_at_the_hour_that_was_said() -> None:
+    """At the warning's hour or half of what is left; whoever asked is told that nothing has changed."""
+    early, _ = rooms.advance(_met(), rooms.MoreAsked(ANA, timedelta(minutes=30)), NOW, TIMINGS)
+    assert early.more is not None
+    assert early.more.until == early.warn_at
+    lapsed, effects = rooms.advance(early, rooms.TimeIsUp(), early.more.until, TIMINGS)
+    assert [(one.member, one.words) for one in effects if isinstance(one, Tell)] == [
+        (ANA, "extend.stays"),
+        (ANA, "room.ends_soon"),
+        (BEN, "room.ends_soon_more"),
+    ]
+    assert (lapsed.more, lapsed.due_at) == (None, OPEN.ends_at)
+    late, _ = rooms.advance(
+        lapsed, rooms.MoreAsked(BEN, timedelta(minutes=15)), OPEN.ends_at - timedelta(minutes=6), TIMINGS
+    )
+    assert late.more is not None
+    assert late.due_at == late.more.until == OPEN.ends_at - timedelta(minutes=3)
+    with pytest.raises(IllegalMove):
+        rooms.advance(late, rooms.MoreAgreed(ANA), late.more.until, TIMINGS)
+
+
+def test_extensions_add_up_to_the_longest_and_no_further() -> None:
+    """The community's longest room, unless it allows more in all."""
+    short = Timings(longest=timedelta(minutes=75))
+    assert rooms.more_time(_met(), short) == timedelta(minutes=15)
+    assert rooms.more_time(_met(), replace(short, longest_in_all=timedelta(hours=2))) == timedelta(hours=1)
+    with pytest.raises(IllegalMove):
+        rooms.advance(_met(), rooms.MoreAsked(ANA, timedelta(minutes=30)), NOW, short)
+    asked, _ = rooms.advance(_met(), rooms.MoreAsked(ANA, timedelta(minutes=15)), NOW, short)
+    longer, _ = rooms.advance(asked, rooms.MoreAgreed(BEN), NOW, short)
+    assert rooms.more_time(longer, short) == timedelta()
+
+
+def test_where_nobody_comes_nobody_is_asked_to_wait() -> None:
+    """The second hour ends a room that nobody came into."""
+    opened, _ = _walk(ROOM, OPENED, rooms.TimeIsUp())
+    assert _walk(opened, rooms.TimeIsUp())[0].ending is Ending.NOT_JOINED
+
+
+def test_whoever_is_there_may_wait_until_the_end() -> None:
+    """Each wait has an hour, the hours come to an end, and whoever comes in ends the waiting."""
+    asks, _ = _walk(ROOM, OPENED, rooms.Joined(ANA), rooms.TimeIsUp(), rooms.TimeIsUp())
+    assert not rooms.allows(asks, rooms.Wait(BEN))
+    waits, count = asks, 0
+    while not waits.ending:
+        assert waits.due_at is not None
+        now = waits.due_at
+        if waits.choosing:
+            waits, _ = rooms.advance(waits, rooms.Wait(ANA), now - timedelta(seconds=1), TIMINGS)
+            count += 1
+        else:
+            waits, _ = rooms.advance(waits, rooms.TimeIsUp(), now, TIMINGS)
+    assert 1 < count < 8
+    assert waits.ending is Ending.TIME
+    came, _ = rooms.advance(asks, rooms.Joined(BEN), NOW, TIMINGS)
+    assert (came.choosing, rooms.allows(came, rooms.Wait(ANA))) == (False, False)
+
+
+def test_when_one_leaves_nobody_writes_until_they_are_back() -> None:
+    """The mute is ordered with the leaving; only whoever left can ask to be invited again."""
+    apart, effects = rooms.advance(_met(), rooms.Left(BEN), NOW, TIMINGS)
+    assert (apart.state, apart.due_at) == (RoomState.APART, OPEN.ends_at)
+    assert effects == (MutePeerRoom(OPEN.id, RoomId("!room"), 1),)
+    assert not rooms.allows(apart, rooms.ComeBack(ANA))
+    asked, effects = rooms.advance(apart, rooms.ComeBack(BEN), NOW, TIMINGS)
+    assert effects == (InviteAgain(OPEN.id, RoomId("!room"), BEN_AT),)
+    back, effects = rooms.advance(asked, rooms.Joined(BEN), NOW, TIMINGS)
+    assert effects[0] == LetWrite(OPEN.id, RoomId("!room"), 2)
+    assert (back.state, back.met, back.due_at) == (RoomState.OPEN, True, back.warn_at)
+    late = apart.ends_at - timedelta(minutes=3)
+    assert rooms.advance(asked, rooms.Joined(BEN), late, TIMINGS)[0].warn_at is None, "it is said on return"
+
+
+@pytest.mark.parametrize("move", [rooms.Muted(False), rooms.Left(ANA), rooms.TimeIsUp(), rooms.Forget(ANA)])
+def test_a_room_that_one_left_ends(move: rooms.Move) -> None:
+    """Where the mute is refused, both are gone, or its time is over."""
+    apart, _ = rooms.advance(_met(), rooms.Left(BEN), NOW, TIMINGS)
+    closing, _ = rooms.advance(apart, move, apart.ends_at, TIMINGS)
+    assert closing.state is RoomState.CLOSING
+    after, effects = rooms.advance(closing, rooms.Muted(), NOW, TIMINGS)
+    somebody_reads = ANA in closing.joined
+    assert after.state is (RoomState.READABLE if somebody_reads else RoomState.REDACTING)
+    if somebody_reads:
+        keys = {one.member: one.words for one in effects if isinstance(one, Tell)}
+        assert keys[BEN] == "room.closed_away"
+
+
 _MOVES: tuple[rooms.Move, ...] = (
     OPENED,
     rooms.Refused(Ending.REFUSED),
@@ -194,6 +323,14 @@ _MOVES: tuple[rooms.Move, ...] = (
     rooms.Joined(BEN),
     rooms.Left(ANA),
     rooms.Left(BEN),
+    rooms.Writable(),
+    rooms.MoreAsked(ANA, timedelta(minutes=15)),
+    rooms.MoreAsked(BEN, timedelta(days=1)),
+    rooms.MoreAgreed(ANA),
+    rooms.MoreAgreed(BEN),
+    rooms.ComeBack(ANA),
+    rooms.ComeBack(BEN),
+    rooms.Wait(ANA),
     rooms.Close(Ending.ASKED),
     rooms.Muted(),
     rooms.Muted(False),
@@ -212,6 +349,7 @@ def test_each_state_awaits_something_and_nothing_happens_twice(moves: list[rooms
     """In any order: an illegal move changes nothing, each step is ordered once, no state is a dead end."""
     record, now = ROOM, NOW
     orders: list[object] = []
+    levels: list[LetWrite | MutePeerRoom] = []
     for move in moves:
         now += timedelta(minutes=1)
         if isinstance(move, rooms.Forget) and move.member not in rooms.people(record):
@@ -222,10 +360,21 @@ def test_each_state_awaits_something_and_nothing_happens_twice(moves: list[rooms
             continue
         if isinstance(move, rooms.TimeIsUp) and record.due_at is not None:
             now = max(now, record.due_at)
+        elif record.due_at is not None and record.due_at <= now:
+            record, effects = rooms.advance(record, rooms.TimeIsUp(), now, TIMINGS)
+            orders += [one for one in effects if isinstance(one, RedactPeerRoom | PurgePeerRoom)]
+            levels += [one for one in effects if isinstance(one, LetWrite | MutePeerRoom)]
+            if not rooms.allows(record, move):
+                continue
         record, effects = rooms.advance(record, move, now, TIMINGS)
-        orders += [one for one in effects if isinstance(one, MutePeerRoom | RedactPeerRoom | PurgePeerRoom)]
+        orders += [one for one in effects if isinstance(one, RedactPeerRoom | PurgePeerRoom)]
         if record.state in (RoomState.OPEN, RoomState.READABLE, RoomState.SETTLING):
             assert record.due_at is not None
+        levels += [one for one in effects if isinstance(one, LetWrite | MutePeerRoom)]
+        if levels and isinstance(levels[-1], LetWrite):
+            assert set(rooms.people(record)) <= set(record.joined), "nobody writes what the other cannot read"
+    numbers = [one.change for one in levels]
+    assert numbers == sorted(set(numbers)), "no change of who may write is taken for another"
     assert len(orders) == len({type(one) for one in orders})
 
 

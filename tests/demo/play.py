@@ -231,6 +231,7 @@ class Play:
         self._fact(
             not any(counts[table] for table in PAIRING_TABLES),
             "The service's database has no request, no ask, no pairing and no room left.",
+            "For 14 days a mark of the two stays (meetings): a keyed hash for each, for “never again”.",
             "Its rows, by table: " + ", ".join(f"{name} {count}" for name, count in counts.items()) + ".",
         )
         words = [NOTE, CARD, *(line for _, line in LINES)]

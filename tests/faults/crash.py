@@ -179,7 +179,8 @@ class Journey:
             self._says("peer", "2", "offer.recap"),
             self._says("peer", "yes", "offer.begun"),
             ("the asker comes", lambda: self._comes("asker")),
-            self._says("asker", "talk", "talk.wish"),
+            self._says("asker", "talk", "talk.recap"),
+            self._says("asker", "more", "talk.wish"),
             self._says("asker", "1", "talk.length"),
             self._says("asker", "skip", "talk.note"),
             self._says("asker", "A long week.", "talk.recap"),
@@ -190,7 +191,15 @@ class Journey:
             ("the asker comes in", lambda: self._comes_in("asker")),
             ("the peer comes in", lambda: self._comes_in("peer")),
             ("they talk", self._talk),
-            ("the asker closes", self._close),
+            self._says("asker", "extend", "extend.how_much"),
+            ("the asker would like more time", self._would_like_more),
+            ("the peer would too", self._would_too),
+            ("the peer leaves", self._leaves),
+            self._says("peer", "come back", "left.invited"),
+            ("the peer is back", self._is_back),
+            ("they talk on", self._talk),
+            self._says("peer", "pass on", "pass.question"),
+            ("the peer passes on", self._passes_on),
             ("the room goes", self._goes),
             self._says("peer", "withdraw", "offer.withdrawn"),
             ("the asker is forgotten", lambda: self._forgotten("asker")),
@@ -241,10 +250,34 @@ class Journey:
         # Until then an end of the room is one before they met, of which the asker hears in other words.
         await until(lambda: not rows(self.rig.instance, ("requests",))["requests"], "that they have met")
 
-    async def _close(self) -> None:
-        await self.person("asker").writes("close")
+    async def _would_like_more(self) -> None:
+        await self.person("asker").writes("1")
+        await self.person("asker").hears("extend.waits")
+        await self.person("peer").hears("extend.question")
+
+    async def _would_too(self) -> None:
+        await self.person("peer").writes("yes")
         for who in ("asker", "peer"):
-            await self.person(who).hears("room.closed")
+            await self.person(who).hears("room.extended")
+
+    async def _leaves(self) -> None:
+        await self.rig.peer.leave(self.room)
+        await self.person("asker").hears("apart.question")
+        await self.person("peer").hears("left.question")
+        await self.rig.asker.sees_state(
+            self.room, "m.room.power_levels", where=lambda levels: levels.get("events_default", 0) == 100
+        )
+
+    async def _is_back(self) -> None:
+        await self._comes_in("peer")
+        for who in ("asker", "peer"):
+            await self.person(who).hears("room.back")
+
+    async def _passes_on(self) -> None:
+        await self.person("peer").writes("1")
+        await self.person("peer").hears("pass.closing")
+        await self.person("peer").hears("room.closed")
+        await self.person("asker").hears("again.passed")
 
     async def _goes(self) -> None:
         for who in ("asker", "peer"):

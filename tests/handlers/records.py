@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import fields
 
-from schema.ids import RoomId
-from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Record, Request
+from schema.ids import MemberId, RoomId
+from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Record, Request, Separation
 from schema.tables import RECORDS
-from service.turn import R
+from service.turn import R, S
 
 TABLES: dict[type, str] = {
     Member: "members",
@@ -15,6 +15,8 @@ TABLES: dict[type, str] = {
     Ask: "asks",
     Pairing: "pairings",
     PeerRoom: "peer_rooms",
+    Separation: "separations",
+    Meeting: "meetings",
 }
 
 
@@ -56,6 +58,10 @@ class MemoryRecords:
             if isinstance(row, PeerRoom) and row.room == RoomId(room):
                 return row
         return None
+
+    async def about(self, kind: type[S], other: MemberId) -> Sequence[S]:
+        """The records in which somebody else holds `other`."""
+        return [one for one in self.all(kind) if one.other == other]
 
     def all(self, kind: type[R]) -> list[R]:
         """Every record of a kind."""

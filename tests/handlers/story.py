@@ -29,12 +29,15 @@ from schema.effects import (
     OpenDirectChat,
     OpenPeerRoom,
     PurgePeerRoom,
+    RedactChat,
     RedactPeerRoom,
+    SendFile,
     SendText,
 )
 from schema.events import Delivered, DirectChat, Due, Event, Message, NotDelivered, PeerMembership
 from schema.ids import EventId, MatrixId, MemberId, RoomId
 from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Request
+from schema.states import Belongs
 from service.turn import Turn
 from tests.handlers.records import TABLES, MemoryRecords
 
@@ -82,6 +85,7 @@ class Story:
     records: MemoryRecords = field(default_factory=MemoryRecords)
     now: datetime = START
     keeper_reason: str = ""
+    redaction: str = ""
     blocking: set[str] = field(default_factory=set)
     hold_keeper: bool = False
     slow: bool = False
@@ -90,6 +94,7 @@ class Story:
     log: list[Line] = field(default_factory=list)
     effects: list[tuple[datetime, Effect]] = field(default_factory=list)
     rooms: dict[RoomId, set[str]] = field(default_factory=dict)
+    files: list[tuple[str, str]] = field(default_factory=list)
     pending: deque[Event] = field(default_factory=deque)
     _count: int = 0
 
@@ -167,8 +172,12 @@ class Story:
                 self.pending.append(Delivered(effect))
             case PurgePeerRoom():
                 self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
+            case SendFile(member=member, body=body):
+                self.files.append((self.name_of(member), body))
             case MutePeerRoom() | RedactPeerRoom() | InviteAgain() | LetWrite():
                 self.pending.append(Delivered(effect))
+            case RedactChat():
+                self.pending.append(Delivered(effect, detail=self.redaction))
             case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom() | AcceptIdentity():
                 self.pending.append(Delivered(effect))
 
@@ -203,6 +212,7 @@ class Story:
         quotes: EventId | None = None,
         private: bool = True,
         changed: bool = False,
+        belongs: Belongs = Belongs.MEMBER,
     ) -> str:
         """The member writes `body`, `after` seconds later; what the service answers them, or nothing."""
         await self.wait(timedelta(seconds=after))
@@ -219,6 +229,7 @@ class Story:
             quotes=quotes,
             private=private and not changed,
             changed=changed,
+            belongs=belongs,
         )
         await self.event(message)
         answer = [line.body for line in self.log[seen:] if line.from_desk and line.name == name]
@@ -263,9 +274,9 @@ class Story:
 
     def _next_due(self) -> tuple[datetime, Due] | None:
         found = [
-            (record.due_at, TABLES[type(record)], record.id)
+            (due_at, TABLES[type(record)], record.id)
             for record in self.records.rows.values()
-            if record.due_at is not None
+            if (due_at := getattr(record, "due_at", None)) is not None
         ]
         if not found:
             return None
@@ -342,4 +353,5 @@ class Story:
 
     async def asks(self, name: str, *, note: str = "It has been a long week.") -> None:
         """The member asks for company, to be listened to about burnout, for an hour."""
-        await self.says(name, "talk", "1", "1", "2", note or "skip", "yes")
+        await self.say(name, "talk", after=0)
+        await self.says(name, "2", "1", "1", "2", note or "skip", "yes")

@@ -31,12 +31,13 @@ _WORDS = st.sampled_from(
             "menu",
             "stop",
             "talk",
+            "change",
             "offer",
             "rest",
             "withdraw",
         ),
         *("status", "help now", "what do you hold", "forget me", "close", "erase now", "hello"),
-        *("2.", "YES", "withdraw"),
+        *("extend", "pass on", "come back", "backup", "2.", "YES", "withdraw"),
         *("yes but I'm scared", "I can't stop crying", "a few words of mine", "@ana:example.org?"),
     ]
 )
@@ -316,8 +317,12 @@ async def test_promise_6_read_only_at_once_and_then_gone_with_a_receipt(story: S
             await story.wait(timedelta(hours=1))
     muted = [at for at, effect in story.effects if isinstance(effect, MutePeerRoom)]
     assert muted == [story.now]
+    if end == "leave":
+        assert story.the_room().state is RoomState.APART, "nobody writes while the other chooses"
+        await story.wait(timedelta(hours=1))
     assert story.the_room().state is RoomState.READABLE
-    assert story.the_room().due_at == story.now + COMMUNITY.timings.reading
+    closed = story.the_room()
+    assert closed.due_at == closed.ends_at + COMMUNITY.timings.reading
     await story.wait(timedelta(days=4))
     for kind in (PeerRoom, Pairing, Ask):
         assert not story.records.all(kind)
@@ -331,7 +336,7 @@ async def test_promise_6_read_only_at_once_and_then_gone_with_a_receipt(story: S
 async def test_promise_9_what_is_held_and_forgotten_is_answered_in_the_chat_at_once(story: Story) -> None:
     """Both are one message away, from the middle of anything."""
     await begin(story, "ben")
-    await story.says("ana", "talk", "1", "1", "2")
-    assert "This is what I hold about you now." in await story.say("ana", "what do you hold")
-    assert (await story.say("ana", "1")).startswith("If you say yes, I erase all I hold about you, now.")
+    await story.says("ana", "talk", "more", "1", "1", "2")
+    assert "This is what I hold about you now" in await story.say("ana", "what do you hold")
+    assert (await story.say("ana", "3")).startswith("If you say yes, I erase all I hold about you, now.")
     assert (await story.say("ana", "yes")).startswith("Done.")

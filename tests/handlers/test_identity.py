@@ -15,7 +15,7 @@ def _accepted(story: Story) -> int:
 
 async def test_a_changed_identity_is_asked_about_and_the_talk_goes_on(story: Story) -> None:
     """What they wrote counts for nothing; after their yes the open question comes again, as it was."""
-    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.says("ana", "talk", "more", "1", "1", "2", "skip")
     recap = story.last("ana")
     assert QUESTION in await story.say("ana", "yes", changed=True)
     assert not story.records.all(Request)

@@ -46,7 +46,7 @@ async def test_nobody_is_asked_about_their_own_request_or_while_asking(story: St
 async def test_an_ask_waits_behind_an_open_question_and_counts_as_not_asked(story: Story) -> None:
     """Ben is in the middle of something: he is asked when it is done, and asked about today only then."""
     await _two(story, "ben")
-    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.says("ana", "talk", "more", "1", "1", "2", "skip")
     await story.says("ben", "talk")
     await story.says("ana", "yes")
     assert "Nobody is there to ask right now" in story.last("ana")
@@ -76,7 +76,7 @@ async def test_a_peer_who_said_yes_is_not_asked_by_another(story: Story) -> None
 async def test_an_ask_that_waited_too_long_is_made_again_later(story: Story) -> None:
     """Nothing was asked, so Ben can still be asked about it in a later round."""
     await _two(story, "ben")
-    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.says("ana", "talk", "more", "1", "1", "2", "skip")
     await story.wait(timedelta(minutes=20))
     await story.says("ben", "talk")
     await story.says("ana", "yes", "yes")
@@ -266,7 +266,7 @@ async def test_rest_asks_nothing_until_tomorrow(story: Story) -> None:
     """Until eight in the morning of the member's tomorrow."""
     await _two(story, "ben")
     await story.asks("ana")
-    await story.says("ben", "3")
+    await story.says("ben", "4")
     assert "Saturday 28 November, 08:00 Berlin" in story.last("ben")
     await story.says("ana", "stop")
     await story.asks("ana")
@@ -293,7 +293,7 @@ async def test_nobody_who_must_report_is_asked_unless_the_asker_allows_it(story:
     await story.comes("ana")
     await story.asks("ana")
     assert not story.records.all(Ask)
-    await story.says("ana", "stop", "talk", "1", "1", "2", "skip", "2", "5", "2", "yes")
+    await story.says("ana", "stop", "talk", "more", "1", "1", "2", "skip", "2", "5", "2", "yes")
     assert len(story.records.all(Ask)) == 1
     await story.says("ben", "yes", "go on")
     assert "they must report some things by law" in story.last("ana")
@@ -409,7 +409,7 @@ async def test_what_a_peer_must_do_by_law_outlives_their_offer(story: Story) -> 
         await story.comes(peer)
         await story.offers(peer, fear="3", hours="4")
     await story.comes("ana")
-    await story.says("ana", "talk", "1", "1", "2", "a note", "2", "5", "2", "yes")
+    await story.says("ana", "talk", "more", "1", "1", "2", "a note", "2", "5", "2", "yes")
     await story.says("ben", "yes")
     await story.says("cleo", "yes", "withdraw")
     await story.says("ben", "no")
@@ -438,7 +438,7 @@ async def test_rest_is_not_answered_with_another_question(story: Story) -> None:
 async def test_a_question_that_waited_is_put_only_if_it_still_may_be(story: Story) -> None:
     """Ben's offer begins to rest while Ana's question waits: it is not put when he is done."""
     await _two(story, "ben")
-    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.says("ana", "talk", "more", "1", "1", "2", "skip")
     await story.says("ben", "talk")
     await story.says("ana", "yes")
     assert story.ask_of("ben").state is AskState.WAITING
@@ -466,7 +466,7 @@ async def test_a_no_after_the_request_has_lapsed_names_no_hour_that_is_past() ->
 async def test_whoever_heard_that_nobody_is_there_hears_when_somebody_was_asked(story: Story) -> None:
     """Ben was busy and is asked later: at the next round's hour Ana hears of it, as she was told."""
     await _two(story, "ben")
-    await story.says("ana", "talk", "1", "1", "2", "skip")
+    await story.says("ana", "talk", "more", "1", "1", "2", "skip")
     await story.says("ben", "talk")
     await story.says("ana", "yes")
     start = story.now

@@ -39,13 +39,40 @@ def orders(story: Story) -> list[type[Effect]]:
     return [type(effect) for _, effect in story.effects if isinstance(effect, kinds)]
 
 
-async def test_when_both_are_in_the_words_of_the_request_are_gone(story: Story) -> None:
-    """The note, the card and the asks are over once the two have met."""
+async def test_when_both_are_in_the_request_is_over_and_its_words_go_with_the_room(story: Story) -> None:
+    """The card and the asks are gone once the two have met; the asker's words when the room is closed."""
+    await together(story)
+    assert story.the_room().sought["note"] == "It has been a long week."
+    await story.say("ana", "close", pump=False)
+    assert not story.the_room().sought
+    await story.pump()
+    story = Story()
     await together(story)
     assert not story.records.all(Request)
     assert not story.records.all(Pairing)
     assert not story.records.all(Ask)
     assert story.the_room().state is RoomState.OPEN
+
+
+async def test_both_see_what_they_agreed_on_when_the_room_opens(story: Story) -> None:
+    """In their own chats, in the same words: what would help, for how long, and how to end it."""
+    await together(story)
+    (ana,), (ben,) = (
+        [body for _, body, _ in story.heard(name) if "Your private room is open now" in body]
+        for name in ("ana", "ben")
+    )
+    assert ben.startswith(ana), "the peer hears besides that they may pass on"
+    assert "for 1 hour, until Friday 27 November" in ana
+    assert "What you two agreed would help: listening." in ana
+    assert "write “close” to me here" in ana
+    assert story.the_room().wish == "listening"
+
+
+async def test_whoever_blocks_invitations_sees_what_was_agreed_too(story: Story) -> None:
+    """How to let the invitation in stands first."""
+    story.arrive, story.blocking = False, {"ben"}
+    await together(story)
+    assert story.last("ben").index("Your account blocks") < story.last("ben").index("agreed would help")
 
 
 async def test_it_ends_at_its_time(story: Story) -> None:
@@ -61,22 +88,12 @@ async def test_it_ends_at_its_time(story: Story) -> None:
     assert orders(story) == [OpenPeerRoom, MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom]
 
 
-async def test_it_ends_when_either_leaves(story: Story) -> None:
-    """The one who stays hears the same as when somebody wrote close."""
-    await together(story)
-    await story.wait(timedelta(minutes=1))
-    await story.leaves("ben", ROOM)
-    other = Story()
-    await together(other)
-    await other.says("ben", "close")
-    assert story.heard("ana")[-1] == other.heard("ana")[-1]
-    assert story.the_room().state is RoomState.READABLE
-
-
 async def test_when_both_have_left_nobody_reads_and_it_is_erased(story: Story) -> None:
     """The reading time is for those who read."""
     await together(story)
     await story.leaves("ben", ROOM)
+    await story.leaves("ana", ROOM)
+    assert story.the_room().state is RoomState.SETTLING
     await story.leaves("ana", ROOM)
     assert story.the_room().state is RoomState.SETTLING
 
@@ -189,7 +206,7 @@ async def test_whoever_does_not_come_is_reminded_once_and_the_asker_goes_on(stor
     assert "If you do not come in by" in story.last("ben")
     assert orders(story).count(InviteAgain) == 1
     assert not any("do not come in" in body for _, body, _ in story.heard("ana"))
-    await story.wait(timedelta(minutes=20))
+    await story.wait(timedelta(minutes=30))
     assert any("I go on looking" in body for _, body, _ in story.heard("ana"))
     assert story.the_request().state is RequestState.LOOKING
     assert story.the_room().state is RoomState.SETTLING
@@ -237,7 +254,7 @@ async def test_an_asker_who_does_not_come_is_told_and_can_take_it_up_again(story
     story.arrive = False
     await together(story)
     await story.joins("ben", ROOM)
-    await story.wait(timedelta(minutes=40))
+    await story.wait(timedelta(minutes=50))
     assert any("you did not come in" in body for _, body, _ in story.heard("ana"))
     assert not story.records.all(Request)
 

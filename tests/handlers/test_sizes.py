@@ -47,13 +47,14 @@ async def test_the_largest_of_each_message_fits() -> None:
     ana, ben = "a" * 240, "b" * 240
     everything = " ".join(str(number) for number in range(1, 13))
     await story.says(ben, "hello", "offer", "1", everything, WIDE * 300, "2", "yes", "offer")
-    await story.says(ana, "hello", "help now", "talk", "1", everything, "1", WIDE * 500)
+    await story.says(ana, "hello", "help now", "talk", "more", "1", everything, "1", WIDE * 500)
     await story.says(ana, "I can't", "menu", "help now", "back", "yes", "status")
     await story.says(ben, "help now", "yes", "yes", "1", "yes")
     # What is held is as much as somebody let wait; it alone goes on in a second message.
     held = "\n".join(await _say(story, ana, "what do you hold"))
     assert WIDE * 500 in held
-    assert "You agreed to this on" in held
+    assert "What you agreed to" in held
+    assert "You agreed on" in "\n".join(await _say(story, ana, "my consents"))
     await story.says(ana, "back", "I can't", "yes", "status", "close", "erase now")
     assert story.effects
     assert not [effect for _, effect in story.effects if _large(effect)]
@@ -84,9 +85,9 @@ async def test_long_lists_are_read_in_groups() -> None:
     """Rule 2: at most five together, an empty line between, and the numbers run on."""
     topics = tuple(f"topic {number}" for number in range(1, 13))
     story = Story(community=replace(COMMUNITY, topics=topics))
-    said = await story.says("ana", "talk", "1")
+    said = await story.says("ana", "talk", "more", "1")
     listed = said.split("\n\n")
-    assert [len(group.split("\n")) for group in listed[1:]] == [5, 5, 2]
-    assert listed[2].startswith("6. topic 6\n7. topic 7")
+    assert [len(group.split("\n")) for group in listed[1:]] == [4, 4, 4]
+    assert listed[2].startswith("5. topic 5\n6. topic 6")
     await story.says("ana", "2 11", "2", "skip")
     assert "About: topic 2 and topic 11." in story.last("ana")

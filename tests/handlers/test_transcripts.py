@@ -7,13 +7,14 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from handlers import dispatch
 from schema.effects import Effect
 from schema.events import Event
-from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Record, Request
+from schema.records import Record
 from service.store import Store
 from service.turn import Turn
 from tests.handlers.records import TABLES
@@ -37,9 +38,89 @@ async def one_pairing(story: Story) -> None:
     await story.wait(timedelta(days=2))
 
 
+async def more_time(story: Story) -> None:
+    """Told of the end, one asks for more and both say yes; the next time the other lets it pass."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    await story.wait(timedelta(minutes=51))
+    await story.says("ana", "extend", "2")
+    await story.says("ben", "yes")
+    await story.wait(timedelta(minutes=28))
+    await story.says("ben", "extend", "1")
+    await story.wait(timedelta(minutes=10))
+
+
+async def passed_on(story: Story) -> None:
+    """A peer cannot go on, and the asker looks for somebody else with the same words."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes", "what do you hold")
+    await story.says("ben", "pass on", "1")
+    await story.says("ana", "1")
+
+
+async def one_leaves(story: Story) -> None:
+    """A peer leaves by mistake and comes back; then for good, and the asker looks for somebody else."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    room = story.the_room().room
+    assert room is not None
+    await story.leaves("ben", room)
+    await story.says("ana", "1")
+    await story.says("ben", "come back")
+    await story.joins("ben", room)
+    await story.wait(timedelta(minutes=5))
+    await story.leaves("ben", room)
+    await story.says("ana", "2")
+
+
+async def never_comes(story: Story) -> None:
+    """A peer never comes in: one reminder to them, a choice to the asker, and back to finding."""
+    story.arrive = False
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    room = story.the_room().room
+    assert room is not None
+    await story.joins("ana", room)
+    await story.wait(timedelta(minutes=31))
+    await story.says("ana", "wait")
+    await story.wait(timedelta(minutes=15))
+    await story.says("ana", "2")
+
+
+async def backup(story: Story) -> None:
+    """Whoever keeps somebody company asks for company about it, and is in two rooms for a while."""
+    await story.comes("ben")
+    await story.offers("ben", hours="2")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.says("ana", "yes")
+    await story.comes("cleo")
+    await story.offers("cleo", hours="2")
+    await story.says("ben", "backup", "yes")
+    await story.says("cleo", "yes", "go on")
+    await story.says("ben", "yes", "status", "close", "2")
+
+
 async def nobody_there(story: Story) -> None:
     """A request that finds nobody, and is told so with hours."""
-    await story.says("ana", "I need help", "1", "skip", "skip", "skip", "skip", "1")
+    await story.says("ana", "I need help", "1", "1")
     await story.says("ana", "status", "help now")
     await story.wait(timedelta(days=1))
     await story.says("ana", "4")
@@ -55,17 +136,106 @@ async def not_this_time(story: Story) -> None:
     await story.says("ana", "2")
     await story.says("ana", "stop")
     await story.wait(timedelta(hours=3))
-    await story.says("ana", "what do you hold", "1", "yes")
+    await story.says("ana", "what do you hold", "details", "2", "forget me", "yes")
     await story.says("ben", "offer", "back", "my offer")
+
+
+async def taken_back(story: Story) -> None:
+    """What was agreed to is read again, and taken back: a yes, an offer, a request, a room."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.asks("ana", note="")
+    await story.says("ben", "yes", "go on", "my consents", "1", "2")
+    await story.says("ben", "what do you hold", "1", "1", "no", "my consents", "1", "yes")
+    await story.says("ana", "my consents", "1", "yes")
+    await story.comes("eva")
+    await story.offers("eva")
+    await story.asks("ana", note="")
+    await story.says("eva", "yes", "go on")
+    await story.says("ana", "1", "my consents", "1", "2", "my consents", "1", "2")
+
+
+async def kept_apart(story: Story) -> None:
+    """Two are kept apart from the first message on; then it is looked at, and ended."""
+    await story.says("ana", "keep apart Ben", "@Ben", "@Ben:example.org", "1")
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.asks("ana", note="")
+    await story.wait(timedelta(days=1))
+    await story.says("ana", "menu", "keep apart @ben:example.org", "what do you hold")
+    await story.says("ana", "kept apart", "1", "2", "kept apart")
+
+
+async def afterwards(story: Story) -> None:
+    """Two would talk again; later one of them would rather not, and then never."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.asks("ana", note="")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "1")
+    await story.says("ana", "close", "1", "1")
+    await story.says("ben", "again", "yes")
+    await story.wait(timedelta(days=3))
+    await story.says("ana", "what do you hold", "not again", "again")
+    await story.says("ben", "what do you hold", "never again", "1", "kept apart", "skip")
+
+
+async def cleared(story: Story) -> None:
+    """A chat is cleared, for a phone that others read."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "1", "clear", "1", "clear this chat", "2", "back")
 
 
 async def odd_messages(story: Story) -> None:
     """What cannot be taken as it is."""
     await story.comes("ana")
-    await story.says("ana", "what?", "7", "talk")
+    await story.says("ana", "what?", "7", "talk", "2")
     await story.say("ana", "", kind="voice")
     await story.say("ana", "1", edits=True)
     await story.says("ana", "I can't stop crying", "menu", "back", "stop", "1")
+
+
+async def a_smaller_yes(story: Story) -> None:
+    """The short line, a yes to less, and what both agreed on."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.says("ana", "talk practical burnot 2 hours", "yes")
+    await story.says("ben", "2", "1 4", "1")
+    await story.says("ana", "1", "status")
+
+
+async def while_it_stands(story: Story) -> None:
+    """A sentence, one number, and what can be changed while nobody answers."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.says("ana", "talk to me please", "1")
+    await story.wait(timedelta(minutes=10))
+    await story.says("ana", "status", "change", "8", "1 2", "2", "change", "6", "2", "1")
+    await story.wait(timedelta(minutes=10))
+    await story.says("ben", "1", "1")
+    await story.says("ana", "change", "1")
+
+
+async def offering(story: Story) -> None:
+    """Hours of each week, a rest, a change of mind; then an offer that stands, and is asked about."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "5", "1", "new", "York", "mondays and fridays 6-9 pm", "skip")
+    await story.says("ben", "I was in hospital twice.", "1", "yes", "my offer", "2", "3", "2", "2", "5")
+    await story.says("ben", "I was in hospital. I like to cook.", "yes", "rest", "my offer", "withdraw")
+    await story.says("ben", "offer", "5", "2", "23-7", "skip", "skip", "skip", "yes", "what do you hold")
+    await story.wait(timedelta(weeks=4))
+    await story.says("ben", "no", "my offer", "1")
+
+
+async def practising(story: Story) -> None:
+    """The guide, and a practice from an ask to the room's end."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "1", "skip", "I bake.", "2", "guide", "yes")
+    await story.says("ben", "practice", "1", "1", "1", "1")
 
 
 class StoredStory(Story):
@@ -86,8 +256,26 @@ class StoredStory(Story):
         return turn.effects
 
 
-_KINDS: tuple[type[Record], ...] = (Member, Request, Offer, Ask, Pairing, PeerRoom)
-_STORIES = [one_pairing, nobody_there, not_this_time, odd_messages]
+_KINDS: tuple[type[Record], ...] = get_args(Record)
+_STORIES = [
+    one_pairing,
+    more_time,
+    passed_on,
+    one_leaves,
+    never_comes,
+    backup,
+    nobody_there,
+    not_this_time,
+    taken_back,
+    odd_messages,
+    a_smaller_yes,
+    while_it_stands,
+    offering,
+    practising,
+    kept_apart,
+    afterwards,
+    cleared,
+]
 
 
 @pytest.mark.parametrize("tell", _STORIES)

@@ -402,6 +402,23 @@ const commands = {
         return { event_id: answer.event_id };
     },
 
+    async read_file({ room: id, event_id }) {
+        const { body, file } = room(id).findEventById(event_id).getContent();
+        const [server, media] = file.url.slice("mxc://".length).split("/");
+        const path = `/media/download/${encodeURIComponent(server)}/${encodeURIComponent(media)}`;
+        const answer = await client.http.authedRequest(sdk.Method.Get, path, undefined, undefined, {
+            prefix: "/_matrix/client/v1",
+            rawResponseBody: true,
+        });
+        const stored = await answer.arrayBuffer();
+        const hash = Buffer.from(await crypto.subtle.digest("SHA-256", stored));
+        if (!hash.equals(Buffer.from(file.hashes.sha256, "base64"))) throw new Error("the file was changed");
+        const key = await crypto.subtle.importKey("jwk", file.key, "AES-CTR", false, ["decrypt"]);
+        const counter = Buffer.from(file.iv, "base64");
+        const plaintext = await crypto.subtle.decrypt({ name: "AES-CTR", counter, length: 64 }, key, stored);
+        return { name: body, text: Buffer.from(plaintext).toString("utf8") };
+    },
+
     async messages({ room: id }) {
         const events = room(id)
             .getLiveTimeline()

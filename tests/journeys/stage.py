@@ -107,6 +107,28 @@ async def meet(asker: Person, peer: Person, *, note: str = "It has been a long w
     return room
 
 
+async def is_muted(person: Person, room: str) -> None:
+    """Wait until the person's app sees that nobody may write."""
+    await person.member.sees_state(
+        room, "m.room.power_levels", where=lambda levels: levels.get("events_default", 0) == 100
+    )
+
+
+async def leaves_and_is_back(leaver: Person, other: Person, room: str) -> None:
+    """One of two leaves their room and comes back at their own word; then both can write again."""
+    await leaver.member.leave(room)
+    await other.hears("apart.question")
+    await leaver.hears("left.question")
+    await is_muted(other, room)
+    await leaver.writes(words_of("command.return"))
+    await leaver.hears("left.invited")
+    invite = await leaver.member.invited()
+    assert invite.room == room
+    await leaver.member.join(room)
+    for person in (leaver, other):
+        await person.hears("room.back")
+
+
 def timeless(text: str) -> str:
     """The text with each of its hours taken out, to compare what was said at different times."""
     return _TIME.sub("TIME", text)
@@ -195,7 +217,10 @@ async def onlooker(person: Person) -> AsyncIterator[Callable[[], Awaitable[str]]
 
 # ---- what the disk knows
 
-RECORDS = ("members", "requests", "offers", "asks", "pairings", "peer_rooms")
+RECORDS = (
+    *("members", "requests", "offers", "asks", "pairings", "peer_rooms"),
+    *("separations", "meetings"),
+)
 PASSING = ("inbox", "outbox", "unread")
 
 

@@ -59,7 +59,7 @@ async def test_nobody_came(hasty: Instance, people: People) -> None:
 
 async def _asks_while(asker: Person, instance: Instance) -> None:
     """The member writes all their answers without waiting for a word: nobody is there to say one."""
-    for words in ("talk", "1", "skip", "skip", "skip", "yes"):
+    for words in ("talk", "more", "1", "skip", "skip", "skip", "yes"):
         await asker.writes(words)
 
 

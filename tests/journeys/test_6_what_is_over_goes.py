@@ -8,7 +8,17 @@ from urllib.parse import quote
 import pytest
 
 from tests.journeys.fixtures import BRIEF_ROOM, People
-from tests.journeys.stage import MemberFailed, Person, is_gone, joined, meet, members_of, rows
+from tests.journeys.stage import (
+    MemberFailed,
+    Person,
+    is_gone,
+    is_muted,
+    joined,
+    leaves_and_is_back,
+    meet,
+    members_of,
+    rows,
+)
 from tests.live import story
 from tests.live.homeserver import JsonObject, Refused
 from tests.live.instance import Instance
@@ -100,12 +110,23 @@ async def test_a_receipt_without_the_means_to_purge(brief: Instance, people: Peo
     assert not await is_gone(brief.homeserver, room)
 
 
-async def test_leaving_ends_it(calm: Instance, people: People) -> None:
-    """When the peer leaves, the asker can write no more, and both erase it sooner by asking."""
+async def test_while_one_is_out_nobody_writes_and_who_comes_back_reads_on(
+    calm: Instance, people: People
+) -> None:
+    """The peer leaves by mistake and comes back: each word that is written is read. Then they leave for good.
+
+    While one is out the homeserver takes no word; the keeper lets them write when both are in again.
+    """
     asker, peer = await people(calm, 2)
     await peer.offers()
     room = await meet(asker, peer)
+    await leaves_and_is_back(peer, asker, room)
+    await story.talk_to_each_other(room, asker.member, peer.member, [("You are back.", "By mistake.")])
     await peer.member.leave(room)
+    chosen = await asker.hears("apart.question")
+    await is_muted(asker, room)
+    await _cannot_write(asker, room)
+    await story.chooses(asker.member, asker.chat, chosen, "choice.part_close")
     await asker.hears("room.closed")
     await _cannot_write(asker, room)
     await asker.hears("receipt.intro")

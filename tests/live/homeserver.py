@@ -429,7 +429,7 @@ class Homeserver:
                 "type": "http",
                 "tls": False,
                 "x_forwarded": False,
-                "resources": [{"names": ["client"], "compress": False}],
+                "resources": [{"names": ["client", "media"], "compress": False}],
             }
         ]
         configuration: JsonObject = {
@@ -437,6 +437,7 @@ class Homeserver:
             "public_baseurl": self.url,
             "pid_file": str(self.directory / "homeserver.pid"),
             "log_config": str(self.directory / "logging.json"),
+            "media_store_path": str(self.directory / "media"),
             "signing_key_path": str(self.directory / "signing.key"),
             "registration_shared_secret": self.shared_secret,
             "macaroon_secret_key": secrets.token_hex(16),
@@ -451,7 +452,6 @@ class Homeserver:
             "bcrypt_rounds": 4,
             "presence": {"enabled": False},
             "url_preview_enabled": False,
-            "enable_media_repo": False,
             "push": {"enabled": False},
             "user_directory": {"enabled": False},
             "enable_metrics": False,

@@ -93,7 +93,7 @@ class Instance:
         directory.mkdir(parents=True, exist_ok=True)
         self = cls(homeserver, directory, name or f"desk-{secrets.token_hex(3)}", database_url)
         await self._init(community, limits, who_runs, zone)
-        values: dict[str, Toml] = {"web.port": self.port}
+        values: dict[str, Toml] = {"web.port": self.port, "community.members": "anyone"}
         values.update({f"timings.{key}": length for key, length in (timings or {}).items()})
         if topics:
             values["community.topics"] = list(topics)

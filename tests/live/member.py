@@ -307,6 +307,11 @@ class Member:
         await self.command("redact", room=room, event_id=event_id)
         self._saw(self.user_id, room, "redacts", event_id)
 
+    async def read_file(self, room: str, event_id: str) -> tuple[str, str]:
+        """Fetch and decrypt the file of a message; its name and its text; for the JavaScript SDK."""
+        answer = await self.command("read_file", room=room, event_id=event_id)
+        return str(answer["name"]), str(answer["text"])
+
     async def create_direct(
         self, user: str, *, encrypted: bool = True, preset: str = "trusted_private_chat"
     ) -> str:

@@ -142,6 +142,8 @@ async def draft_request(
     It begins with the number in `menu`, or without one with the word.
     """
     await _begins(member, chat, menu, "choice.talk", "command.talk")
+    said = await hears(member, chat, "talk.recap")
+    await chooses(member, chat, said, "choice.recap_more")
     said = await hears(member, chat, "talk.wish")
     await chooses(member, chat, said, wish)
     if asks_topics:

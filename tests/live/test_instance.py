@@ -35,6 +35,8 @@ async def test_it_is_taken_up_where_it_was(
     member = await member_factory(homeserver, kind="nio")
     chat, menu = await story.is_greeted(member, instance.desk_user)
     await story.chooses(member, chat, menu, "choice.talk")
+    recap = await story.hears(member, chat, "talk.recap")
+    await story.chooses(member, chat, recap, "choice.recap_more")
     wish = await story.hears(member, chat, "talk.wish")
     await instance.kill()
     await story.chooses(member, chat, wish, "wish.listening")
@@ -125,7 +127,7 @@ async def test_a_stop_finishes_the_turn_in_hand(
         assert await postgres.fetch(url, "SELECT seq FROM inbox") == []
         await instance.start()
         await instance.ready()
-        asked = await story.hears(member, chat, "talk.wish")
+        asked = await story.hears(member, chat, "talk.recap")
         await member.say(chat, "status")
         await story.hears(member, chat, "status.question")
         assert [one.body for one in member.messages].count(asked.body) == 1

@@ -66,8 +66,11 @@ class Homeserver:
         self.faults: dict[str, list[Fault]] = {}
         self.calls: list[tuple[str, str, Any]] = []
         self.keys_ever: set[tuple[str, str, str]] = set()
+        self.protected: set[str] = set()
+        """Members whose messages nobody else may redact."""
         self.timeline_limit = 20
         self.extra: JSON = {}
+        self.media: dict[str, bytes] = {}
         self._events = 0
 
     def transport(self, user: MatrixId, device: str) -> "FakeTransport":
@@ -119,6 +122,17 @@ class Homeserver:
         event.setdefault("origin_server_ts", 4_000_000_000_000 + self._events)
         self.rooms[room].timeline.append((self.position, event))
         return event
+
+    def redact(self, room: RoomId, event_id: str, user: str, transaction: str) -> str:
+        """Take an event's content away, once for a transaction id."""
+        if (room, transaction) not in self.transactions:
+            found = next(each for _, each in self.rooms[room].timeline if each["event_id"] == event_id)
+            if found["sender"] in self.protected - {user}:
+                raise HomeserverRefused(403, "M_FORBIDDEN", "redact")
+            made = self.send(room, user, "m.room.redaction", {"redacts": event_id})
+            found["content"], found["unsigned"] = {}, {"redacted_because": made}
+            self.transactions[room, transaction] = made["event_id"]
+        return self.transactions[room, transaction]
 
     # ---- keys and to-device
 
@@ -183,6 +197,17 @@ class FakeTransport(Transport):
         parts = [unquote(part) for part in path.split("/")[4:]]
         return copy.deepcopy(self._answer(call, parts, dict(query or {}), body))
 
+    async def upload(self, data: bytes, *, timeout: float = 60.0) -> JSON:
+        """Keep the bytes, unless a fault was ordered for "upload"."""
+        self._server.calls.append(("upload", "", None))
+        await asyncio.sleep(0)
+        faults = self._server.faults.get("upload")
+        if faults and (answer := await faults.pop(0)("", None)) is not None:
+            return answer
+        address = f"mxc://home.test/{len(self._server.media)}"
+        self._server.media[address] = data
+        return {"content_uri": address}
+
     def _answer(self, call: str, parts: list[str], query: dict[str, str], body: Any) -> JSON:
         server = self._server
         match parts:
@@ -214,6 +239,8 @@ class FakeTransport(Transport):
                     event = server.send(RoomId(room), self._user, type_, body)
                     known = server.transactions[room, transaction] = event["event_id"]
                 return {"event_id": known}
+            case ["rooms", room, "redact", event_id, transaction]:
+                return {"event_id": server.redact(RoomId(room), event_id, self._user, transaction)}
             case ["rooms", room, "members"] if room not in server.rooms:
                 raise HomeserverRefused(403, "M_FORBIDDEN", call)
             case ["rooms", room, "members"]:
@@ -282,8 +309,14 @@ class FakeTransport(Transport):
 
     def _messages(self, room: Room, query: dict[str, str]) -> JSON:
         start, end = int(query["from"]) if "from" in query else self._server.position, int(query.get("to", 0))
-        types = json.loads(query["filter"])["types"]
-        found = [(at, each) for at, each in room.timeline if end < at <= start and each["type"] in types]
+        wanted = json.loads(query["filter"])
+        found = [
+            (at, each)
+            for at, each in room.timeline
+            if end < at <= start
+            and each["type"] in wanted["types"]
+            and each["sender"] in wanted.get("senders", [each["sender"]])
+        ]
         found.reverse()
         page = found[: int(query["limit"])]
         answer: JSON = {"chunk": [each for _, each in page], "start": query.get("from", "")}

@@ -95,4 +95,4 @@ async def test_a_member_who_reset_their_encryption_is_not_met_with_silence(
         await desk.clock.advance(COMMUNITY.timings.prompt_pause * 2)
         assert (await say(second, "yes", 2)).startswith("Thank you.")
         assert desk.client.private(room, MatrixId(ALICE))
-        assert "What would help?" in await say(second, "talk", 3)
+        assert "What would help:" in await say(second, "talk", 3)

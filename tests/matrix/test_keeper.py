@@ -414,6 +414,19 @@ async def test_only_memberships_come_through() -> None:
     assert leaf.queries[0]["since"] == "s1"
 
 
+async def test_an_invitation_that_is_made_anew_is_nobodys_leaving() -> None:
+    """The keeper withdraws a pending invitation before the new one: a room must not end by its reminder."""
+    withdrawn = member_event(MEMBERS[0], "leave") | {"sender": KEEPER}
+    declined = member_event(MEMBERS[1], "leave") | {"sender": MEMBERS[1]}
+    joined = {"timeline": {"events": [withdrawn, member_event(MEMBERS[0], "invite"), declined]}}
+    leaf: Any = Answers({"next_batch": "s2", "rooms": {"join": {"!a": joined}}})
+    seen = await Keeper(leaf, MatrixId(KEEPER), "home.test", str).memberships("s1", 5)
+    assert [(one.user, one.membership) for one in seen.events] == [
+        (MEMBERS[0], "invite"),
+        (MEMBERS[1], "leave"),
+    ]
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),

@@ -21,9 +21,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from schema.community import Timings
 from schema.effects import (
     Effect,
     EmptyPeerRoom,
+    InviteAgain,
+    LetWrite,
     MutePeerRoom,
     OpenPeerRoom,
     PurgePeerRoom,
@@ -32,13 +35,17 @@ from schema.effects import (
 )
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
 from schema.ids import EventId
-from schema.records import Member, Pairing, PeerRoom, Request
+from schema.records import Ask, Meeting, Member, Pairing, PeerRoom, Request, Separation
+from schema.states import AskState
+from service.core import rooms
+from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
 from tests.handlers.story import COMMUNITY, Line, Story
 from tests.handlers.test_charter import assert_no_dead_air
 
 NAMES = ("ana", "ben", "cleo", "dan")
 T = TypeVar("T")
+_LENGTHS = ("15 minutes", "30 minutes", "1 hour", "2 hours", "1 day")
 
 _STOPPING = ("2", "3", "no", "rest", "withdraw", "skip", "back", "menu", "status", "what?", "help now")
 """What may be a no in answer to a question, or put one off: it makes no sound with anybody else."""
@@ -60,7 +67,11 @@ class Seen:
 
     question: tuple[str, ...] = ()
     goes_on: bool = False
+    wants_more: bool = False
     rooms: int = 0
+    named: str = ""
+    apart: set[str] = field(default_factory=set)
+    met: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -79,9 +90,23 @@ class Reference:
             seen.question = choices
         if "This time no room opens for you two" in body or "You have stepped back" in body:
             seen.goes_on = False
+        if "I would keep you and @" in body:
+            seen.named = body.split("I would keep you and @")[1].split(":")[0]
+        if body.startswith("I keep you two apart from now on"):
+            never_again = "If they had me forget them" in body
+            seen.apart |= seen.met if never_again and len(seen.met) == 1 else {seen.named}
+        if body.startswith("Done. What I held about you is erased"):
+            seen.apart.clear()
+        if body.startswith(("You both said yes to", "Nothing has changed. Your room")):
+            seen.wants_more = False
         if "Your private room is open now" in body:
             seen.goes_on = False
+            seen.wants_more = False
             seen.rooms += 1
+
+    def apart(self, one: str, other: str) -> bool:
+        """Whether either of the two had the other kept apart."""
+        return other in self.members[one].apart or one in self.members[other].apart
 
     def chosen(self, name: str, words: str) -> str:
         """The choice of the open question that these words make, as its label."""
@@ -100,12 +125,16 @@ class CharterModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.story = Story(community=replace(COMMUNITY, asks_a_day=4))
+        self.story = Story(
+            community=replace(COMMUNITY, asks_a_day=4, timings=Timings(again=timedelta(days=14)))
+        )
         self.reference = Reference()
         self.read = 0
         self.delivered: list[Event] = []
         self.matched: dict[str, str] = {}
+        self.asked: set[str] = set()
         self.consents = 0
+        self.stale = False
 
     @initialize()
     def everybody_comes(self) -> None:
@@ -140,7 +169,24 @@ class CharterModel(RuleBasedStateMachine):
                     "menu",
                     "stop",
                 ),
-                *("status", "what?", "help now", "close", "erase now", "forget me", "talk", "offer", "hello"),
+                *(
+                    "extend",
+                    "pass on",
+                    "come back",
+                    "backup",
+                    "status",
+                    "what?",
+                    "help now",
+                    "close",
+                    "erase now",
+                    "forget me",
+                    "talk",
+                    "change",
+                    "offer",
+                    "hello",
+                ),
+                *("again", "never again", "not again"),
+                *("my consents", "what do you hold", "export"),
             ]
         ),
     )
@@ -150,14 +196,39 @@ class CharterModel(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES))
     def asks(self, name: str) -> None:
-        """A member asks for company, from the first question to the recap's yes."""
-        for words in ("menu", "talk", "1", "1", "1", "a long week", "yes"):
+        """A member asks for company, through every question."""
+        for words in ("menu", "talk", "more", "1", "1", "1", "a long week", "yes"):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES))
+    def asks_the_short_way(self, name: str) -> None:
+        """A member asks for company with one number and one more."""
+        for words in ("menu", "1", "1"):
             self._writes(name, words, after=10)
 
     @rule(name=st.sampled_from(NAMES))
     def offers(self, name: str) -> None:
         """A member offers."""
         for words in ("menu", "offer", "2", "skip", "I like walks.", "2", "yes"):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES), rest=st.sampled_from(["status", "rest 1 hour", "rest until i say"]))
+    def offers_at_any_time(self, name: str, rest: str) -> None:
+        """A member offers for good, and rests from it at times."""
+        for words in ("menu", "offer", "5", "2", "skip", "2", "skip", "skip", "skip", "yes", rest):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES), other=st.sampled_from(NAMES), sure=st.booleans())
+    def keeps_apart(self, name: str, other: str, sure: bool) -> None:
+        """A member has another kept apart, or thinks better of it."""
+        self._writes(name, f"keep apart {self.story.address(other)}", after=10)
+        if name != other:
+            self._writes(name, "yes" if sure else "no", after=10)
+
+    @rule(name=st.sampled_from(NAMES))
+    def takes_something_back(self, name: str) -> None:
+        """A member takes back the first thing that they agreed to, whatever it is."""
+        for words in ("my consents", "1", "yes"):
             self._writes(name, words, after=10)
 
     @precondition(lambda self: self._asked())
@@ -174,8 +245,27 @@ class CharterModel(RuleBasedStateMachine):
             for one in self._asked()[:1]:
                 self._writes(one, "1")
 
+    @precondition(lambda self: self._in_rooms())
+    @rule(data=st.data(), which=st.sampled_from(["1", "2", "4"]))
+    def would_like_more_time(self, data: st.DataObject, which: str) -> None:
+        """Somebody in a room asks for more time."""
+        name = data.draw(st.sampled_from(self._in_rooms()))
+        self._writes(name, "extend", after=5)
+        self._writes(name, which, after=5)
+
+    def _in_rooms(self) -> list[str]:
+        return [name for name in NAMES if any(name in people for people in self.story.rooms.values())]
+
     def _asked(self) -> list[str]:
-        consents = {"Yes, tell me more", "Go on", "Yes, open the room"}
+        consents = {
+            *("Yes, tell me more", "Go on", "Yes, open the room", "Yes, I have more time too"),
+            "Yes, ask for someone for me",
+            "Yes, tell me more",
+            "Only listening",
+            "For up to 15 minutes",
+            "Go on",
+            "Yes, open the room",
+        }
         return [name for name in NAMES if consents & set(self.reference.members[name].question)]
 
     def _writes(self, name: str, words: str, after: float = 60) -> None:
@@ -197,7 +287,8 @@ class CharterModel(RuleBasedStateMachine):
         ]
         opened = [effect for _, effect in effects if isinstance(effect, OpenPeerRoom)]
         # Promise 2: a no, a rest, putting off and stepping back make no sound with anybody else.
-        if words in _STOPPING and not chosen.startswith(("Yes", "Go on", "Look again", "Change")):
+        means = ("Yes", "Go on", "Look again", "Change", *_LENGTHS)
+        if words in _STOPPING and not chosen.startswith(means):
             assert not others, (words, chosen, others)
         # Promise 1: a room is ordered by the asker's yes alone, and for a peer who goes on.
         for effect in opened:
@@ -205,7 +296,17 @@ class CharterModel(RuleBasedStateMachine):
             assert asker == name
             assert chosen == "Yes, open the room", (words, chosen)
             assert self.reference.members[peer].goes_on
+            assert not self.reference.apart(asker, peer)
+            self.reference.members[asker].met.add(peer)
+            self.reference.members[peer].met.add(asker)
             self.consents += 1
+        # More time: only after one asked for it and the other said yes to it.
+        for told in others:
+            if "You both said yes to" in told.body:
+                assert chosen == "Yes, I have more time too", (words, chosen)
+                assert self.reference.members[self.story.name_of(told.member)].wants_more, told
+        if chosen.startswith(_LENGTHS):
+            self.reference.members[name].wants_more = True
         if chosen == "Go on":
             self.reference.members[name].goes_on = True
             assert len(others) <= 1
@@ -259,6 +360,7 @@ class CharterModel(RuleBasedStateMachine):
         outcome = data.draw(st.sampled_from(self.delivered))
         rows = dict(self.story.records.rows)
         run(self.story.event(outcome))
+        self.stale = self.stale or isinstance(outcome, PeerMembership)
         if isinstance(outcome, PeerMembership) and self.story.records.rows != rows:
             # A stale report of who is where is not to be told from a new one.
             return
@@ -271,7 +373,8 @@ class CharterModel(RuleBasedStateMachine):
         if rows:
             row = data.draw(st.sampled_from(sorted(rows, key=lambda one: one.id)))
             before = dict(self.story.records.rows)
-            if row.due_at is None or row.due_at > self.story.now:
+            due_at = getattr(row, "due_at", None)
+            if due_at is None or due_at > self.story.now:
                 run(self.story.event(Due(TABLES[type(row)], row.id)))
                 assert self.story.records.rows == before
 
@@ -287,6 +390,32 @@ class CharterModel(RuleBasedStateMachine):
         run(self.story.event(PeerMembership(EventId("$"), room, self.story.address(name), "leave")))
         self._look()
 
+    @precondition(lambda self: self._in_rooms())
+    @rule(data=st.data())
+    def would_like_backup(self, data: st.DataObject) -> None:
+        """Somebody in a room asks for company about it; who is asked goes on, as far as it goes."""
+        self._writes(data.draw(st.sampled_from(self._in_rooms())), "backup", after=5)
+        for _ in range(4):
+            for one in self._asked()[:1]:
+                self._writes(one, "1")
+
+    @precondition(lambda self: any(self.story.rooms.values()))
+    @rule(data=st.data())
+    def somebody_comes_in(self, data: st.DataObject) -> None:
+        """Whoever has an invitation to a room takes it up."""
+        found = [
+            (room, self.story.name_of(effect.member))
+            for _, effect in self.story.effects
+            if isinstance(effect, InviteAgain)
+            for room in [effect.room]
+            if self.story.rooms.get(room) and self.story.name_of(effect.member) not in self.story.rooms[room]
+        ]
+        if found:
+            room, name = data.draw(st.sampled_from(found))
+            self.story.rooms[room].add(name)
+            run(self.story.event(PeerMembership(EventId("$"), room, self.story.address(name), "join")))
+            self._look()
+
     # What must hold
 
     def _look(self) -> None:
@@ -294,12 +423,25 @@ class CharterModel(RuleBasedStateMachine):
             if line.from_desk:
                 self.reference.hears(line.name, line.body)
         self._check_lines(self.story.log[self.read :])
+        self._check_asked()
         self.read = len(self.story.log)
+
+    def _check_asked(self) -> None:
+        """Two who are kept apart are never asked about one another."""
+        names = {self.story.id(name): name for name in NAMES}
+        askers = {request.id: names[request.member] for request in self.story.records.all(Request)}
+        for ask in self.story.records.all(Ask):
+            if ask.state is not AskState.WAITING and ask.id not in self.asked:
+                self.asked.add(ask.id)
+                asker = askers.get(ask.request)
+                assert asker is None or not self.reference.apart(asker, names[ask.member])
 
     def _check_lines(self, lines: list[Line]) -> None:
         for line in lines:
             if line.from_desk:
-                others = [self.story.address(name) for name in NAMES if name != line.name]
+                # Whom a member named themselves is named back to them.
+                named = self.reference.members[line.name].named
+                others = [self.story.address(name) for name in NAMES if name not in (line.name, named)]
                 assert all(address not in line.body for address in others)
                 assert "!peers" not in line.body
 
@@ -310,14 +452,33 @@ class CharterModel(RuleBasedStateMachine):
 
     @invariant()
     def one_request_and_one_room_each(self) -> None:
-        """A member has one request; a request has one pairing and one room at a time."""
+        """A member has one request, a request one pairing and one room at a time.
+
+        In two rooms is only who keeps somebody company in one, and has company about it in the other.
+        """
         askers = [request.member for request in self.story.records.all(Request)]
         assert len(askers) == len(set(askers))
-        live = [room for room in self.story.records.all(PeerRoom) if room.state.value in ("opening", "open")]
-        people = [one for room in live for one in (room.asker, room.peer)]
-        assert len(people) == len(set(people))
+        live = [room for room in self.story.records.all(PeerRoom) if room.state in rooms.LIVE]
+        for people in ([room.asker for room in live], [room.peer for room in live]):
+            assert len([one for one in people if one]) == len({one for one in people if one})
+        for room in live:
+            if room.asker and room.asker in [one.peer for one in live]:
+                assert room.wish == "backup"
+            assert room.wish != "backup" or room.asker != room.peer
         for room in self.story.records.all(PeerRoom):
             assert self.matched.setdefault(room.id, room.request) == room.request
+
+    @invariant()
+    def nobody_writes_what_the_other_could_never_read(self) -> None:
+        """Promise 6: people may write only while both are in, or one of them is being forgotten."""
+        for room, people in self.story.rooms.items():
+            orders = [
+                one
+                for _, one in self.story.effects
+                if isinstance(one, LetWrite | MutePeerRoom) and one.room == room
+            ]
+            if orders and isinstance(orders[-1], LetWrite) and not self.stale:
+                assert len(people) == 2, "one of two could write alone"
 
     @invariant()
     def a_note_is_not_kept_longer_than_its_request(self) -> None:
@@ -325,6 +486,8 @@ class CharterModel(RuleBasedStateMachine):
         standing = {request.id for request in self.story.records.all(Request)}
         for pairing in self.story.records.all(Pairing):
             assert pairing.request in standing or not pairing.card, pairing
+        for room in self.story.records.all(PeerRoom):
+            assert not room.sought or room.state.value in ("open", "apart", "closing"), room
 
     def teardown(self) -> None:
         """Promises 3 and 6: left alone, everything ends; each room was muted, emptied and purged."""
@@ -332,9 +495,13 @@ class CharterModel(RuleBasedStateMachine):
         event(f"rooms: {min(3, self.consents)}")
         story.slow = False
         run(story.pump())
-        run(story.wait(timedelta(days=9)))
+        run(story.wait(timedelta(days=9) + RENEWED + RESTS))
         self._look()
-        assert {type(row) for row in story.records.rows.values()} <= {Member}, story.records.rows
+        left = {type(row) for row in story.records.rows.values()}
+        assert left <= {Member, Separation, Meeting}, story.records.rows
+        run(story.wait(timedelta(days=15)))
+        left = {type(row) for row in story.records.rows.values()}
+        assert left <= {Member, Separation}, story.records.rows
         for room in story.rooms:
             ordered = [effect for _, effect in story.effects if getattr(effect, "room", None) == room]
             kinds = [type(effect) for effect in ordered]

@@ -370,6 +370,7 @@ def test_no_statement_of_limits(place: Path) -> None:
         ({"community.asks_at_once": 0}, "community.asks_at_once"),
         ({"community.asks_at_once": True}, "community.asks_at_once"),
         ({"timings.reading": "0 s"}, "timings.reading"),
+        ({"timings.afterwards": "15 days"}, "timings.afterwards"),
         ({"timings.reading": 20}, "timings.reading"),
         ({"timings.reading": "20"}, "timings.reading"),
         ({"timings.reading": "-1 day"}, "timings.reading"),
@@ -597,6 +598,34 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
     settings = config.load(prepare(tmp_path), {})
     assert isinstance(settings, Settings)
     assert settings.warnings == ()
+    community = settings.community()
+    assert {"thoughts of suicide", "psychosis", "drug use"} <= community.hard < set(community.topics)
+    assert {"medication", "institutions", "grief", "rage", "joy"} <= set(community.topics) - community.hard
+    assert community.topic_lines.keys() == set(community.topics)
+
+
+def test_topics_are_names_or_tables(place: Path) -> None:
+    """A list of names, or a table each, with a line and a mark."""
+    tables = "[[community.topics]]\nname='rage'\n[[community.topics]]\nname='a'\nline='b'\nhard=true\n"
+    community = config.load(write(place, extra=tables), {}).community()
+    assert community.topics == ("rage", "a")
+    assert community.topic_lines == {"a": "b"}
+    assert community.hard == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ('name="a"\nline="two\\nlines"\n', "topics[0]"),
+        ("name='a'\nhart=true\n", "topics[0]"),
+        ("line='no name'\n", "topics[0]"),
+        ("name='a'\n[[community.topics]]\nname='A'\n", "topics"),
+    ],
+)
+def test_a_topic_that_is_wrong_is_refused(place: Path, table: str, key: str) -> None:
+    """By its number where it is one of them."""
+    (problem,) = refused(write(place, extra=f"[[community.topics]]\n{table}"))
+    assert problem.key == f"community.{key}"
 
 
 def test_the_example_names_every_key_and_only_keys(tmp_path: Path) -> None:
@@ -609,7 +638,10 @@ def test_the_example_names_every_key_and_only_keys(tmp_path: Path) -> None:
         if found and found[1] in keys:
             named.add(found[1])
         lines.append(line.removeprefix("# ") if found and found[1] in keys else line)
-    assert named == {f"{key.name}_file" if key.secret else key.name for key in config.KEYS} - {"places"}
+    assert named == {f"{key.name}_file" if key.secret else key.name for key in config.KEYS} - {
+        "places",
+        "topics",
+    }
     place.write_text("\n".join(lines))
     for name in ("desk.password", "admin.token", "database.url"):
         (tmp_path / "secrets" / name).write_text("sqlite:///x" if "url" in name else "admin")
@@ -826,3 +858,31 @@ def test_any_secret_file_is_taken_or_said_to_be_wrong(files: dict[config.Key, by
             (Path(folder) / key.dotted).write_bytes(raw)
         settled(write(place, changes), {})
         settled(write(place), {"CREDENTIALS_DIRECTORY": folder})
+
+
+@pytest.mark.parametrize(
+    ("given", "room", "server"),
+    [
+        ({}, None, "example.org"),
+        ({"community.room": "!home:example.org"}, "!home:example.org", None),
+        ({"community.members": "anyone"}, None, None),
+        ({"community.room": "!home:example.org", "community.members": "server"}, None, "example.org"),
+    ],
+)
+def test_who_may_write(place: Path, given: dict[str, str], room: str | None, server: str | None) -> None:
+    """The community's room where it is named, else its homeserver, unless it says otherwise."""
+    members = config.load(write(place, given), {}).members()
+    assert (members.room, members.server) == (room, server)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"community.members": "room"},
+        {"community.room": "#home:example.org"},
+        {"community.room": "!with space:example.org"},
+    ],
+)
+def test_a_room_that_is_none(place: Path, given: dict[str, str]) -> None:
+    """It must be named where it is asked for, by its internal id."""
+    assert only(write(place, given)).key == "community.room"

@@ -23,8 +23,9 @@ from schema.ids import (
     MemberId,
     OutboxId,
     RoomId,
+    SeparationId,
 )
-from schema.records import Member, Offer, PeerRoom, Prompt, Record, Request
+from schema.records import Member, Offer, PeerRoom, Prompt, Record, Request, Separation
 from schema.states import OfferState, RequestState
 from service.store import Store
 from tests.live.canaries import canary, scan
@@ -202,6 +203,22 @@ async def test_a_room_is_found_by_its_room_id(either: Store) -> None:
         await transaction.put(room(1, "!two:example.org"))
         assert await transaction.room_of("!one:example.org") is None
         assert await transaction.room_of("!two:example.org") == room(1, "!two:example.org")
+
+
+async def test_who_is_kept_apart_is_found_from_both_sides_and_seen_from_none(either: Store, url: str) -> None:
+    """By whom it is kept for, and by the other; without the key nobody sees that it is the same person."""
+    kept = [
+        Separation(SeparationId(number(at)), MemberId(number(one)), MemberId(number(other)), NOW)
+        for at, (one, other) in enumerate([(1, 2), (3, 2), (2, 1)], 10)
+    ]
+    await put(either, *kept)
+    async with either.transaction("test") as transaction:
+        assert await transaction.about(Separation, MemberId(number(2))) == kept[:2]
+        assert await transaction.about(Separation, MemberId(number(3))) == []
+        assert await transaction.find(Separation, member=number(2)) == kept[2:]
+    rows = await raw(url, "SELECT member, other_hash FROM separations")
+    assert len({hashed for _, hashed in rows}) == 2
+    assert not {member for member, _ in rows} & {hashed for _, hashed in rows}
 
 
 async def test_a_forgotten_member_may_stand_as_an_empty_id(either: Store) -> None:

@@ -1,0 +1,243 @@
+"""Afterwards: talk with this person again, never be paired with them again, company about it, or nothing.
+
+Guards: both are offered the same, with the closing; nobody is asked to rate anything, and no answer is an
+answer; what one says is never told to the other, but that both would talk again, once both have said it; one
+who said it alone learns nothing.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from handlers import apart, rest
+from handlers.desk import Choice, Desk, Question, Reply
+from schema.ids import MeetingId, MemberId
+from schema.records import Meeting, Member, PeerRoom, Prompt, Separation
+from service.core import afterwards
+
+_SKIP = frozenset({"skip"})
+
+_OFFERED = (
+    Choice("again", "choice.after_again"),
+    Choice("never", "choice.after_never"),
+    Choice("company", "choice.after_company"),
+    Choice("nothing", "choice.after_nothing"),
+)
+_AGAIN = (Choice("yes", "choice.again_yes"), Choice("no", "choice.again_no"))
+FIRST = (Choice("anyone", "choice.again_anyone"), Choice("first", "choice.again_first"))
+"""Whom a request asks first."""
+_NEVER = (Choice("yes", "choice.apart_yes"), Choice("no", "choice.apart_no"))
+
+
+async def begin(desk: Desk, room: PeerRoom) -> None:
+    """The two met and their room is closed: keep the marks, and offer both what they may say."""
+    ids = (MeetingId(desk.turn.new_id()), MeetingId(desk.turn.new_id()))
+    for meeting in afterwards.begin(room, ids, desk.now, desk.timings.afterwards):
+        await desk.records.put(meeting)
+        if await desk.member(meeting.member) is not None:
+            desk.queue(meeting.member, "after", subject=meeting.id, until=meeting.due_at)
+
+
+async def of(desk: Desk, member: MemberId) -> list[Meeting]:
+    """The member's marks, oldest first."""
+    found = [one for one in await desk.records.find(Meeting, member=member) if one.due_at > desk.now]
+    return sorted(found, key=lambda one: (one.ended_at, one.id))
+
+
+# What the search asks
+
+
+async def first_choice(desk: Desk, member: Member) -> tuple[Choice, ...]:
+    """The choice to have those asked first with whom the member agreed to talk again, where there was one.
+
+    From their own marks alone: that the other has ended it is not to be seen by what is offered.
+    """
+    offered = any(one.agreed for one in await of(desk, member.id))
+    return (Choice("again", "choice.change_again"),) if offered else ()
+
+
+async def agreed(desk: Desk, member: MemberId) -> frozenset[MemberId]:
+    """Those with whom the member agreed to talk again, where that still holds for both."""
+    theirs = [one for one in await desk.records.about(Meeting, member) if one.due_at > desk.now]
+    return afterwards.agreed(member, await of(desk, member), theirs, await apart.of(desk, member))
+
+
+# What the two may say
+
+
+async def say_again(desk: Desk, member: Member) -> None:
+    """They would talk with somebody again: ask whether to note it."""
+    own = await of(desk, member.id)
+    if own and all(one.agreed for one in own):
+        desk.say(member.id, "again.already", notice=False, until=max(one.due_at for one in own))
+        return
+    await _which(desk, member, "again", [one for one in own if not one.agreed])
+
+
+async def say_never(desk: Desk, member: Member) -> None:
+    """They want never to be paired with somebody again: ask whether to keep the two apart."""
+    await _which(desk, member, "never", await of(desk, member.id))
+
+
+async def end_again(desk: Desk, member: Member) -> None:
+    """They would not talk with somebody again after all: end what they said, or what both agreed."""
+    await _which(desk, member, "end", [one for one in await of(desk, member.id) if one.again])
+
+
+async def _which(desk: Desk, member: Member, what: str, found: list[Meeting]) -> None:
+    if not found:
+        desk.say(member.id, "after.none_again" if what == "end" else "after.none", notice=False)
+    elif len(found) == 1:
+        await _decide(desk, member, what, found[0].id)
+    else:
+        desk.put_behind(member.id)
+        desk.ask(member.id, "afterwards", draft={"what": what, "ids": [str(one.id) for one in found]})
+
+
+async def _decide(desk: Desk, member: Member, what: str, id: str) -> None:
+    if what == "end":
+        await _end(desk, member, id)
+        return
+    desk.put_behind(member.id)
+    desk.ask(member.id, "afterwards", subject=id, draft={"what": what})
+
+
+async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    """What is offered with the closing; or which meeting is meant; or the recap of one of the two."""
+    if prompt.kind == "after":
+        meeting = await desk.records.get(Meeting, prompt.subject)
+        if meeting is None:
+            return None
+        text = desk.words(member, "after.offered", until=meeting.due_at)
+        if (until := await rest.rests_until(desk, member)) is not None:
+            text += "\n" + desk.words(member, "offer.resting", until=until)
+        return Question(text, _OFFERED, until=meeting.due_at)
+    what, own = prompt.draft["what"], {str(one.id): one for one in await of(desk, member.id)}
+    if not prompt.subject:
+        # The list stays as it was first shown: a number never comes to mean something else.
+        ids = prompt.draft.get("ids")
+        listed = [one for one in (ids if isinstance(ids, list) else []) if one in own]
+        choices = tuple(
+            Choice(one, text=desk.words(member, "after.ended", ended=own[one].ended_at)) for one in listed
+        )
+        last = Choice("nothing", "choice.after_nothing")
+        return Question(desk.words(member, "after.which"), (*choices, last), also=_SKIP) if choices else None
+    meeting = own.get(prompt.subject)
+    if meeting is None:
+        return None
+    if what == "again":
+        text = desk.words(
+            member,
+            "again.recap",
+            ended=meeting.ended_at,
+            until=meeting.due_at,
+            kept=desk.timings.again,
+        )
+        return Question(text, _AGAIN, binding=True, also=_SKIP)
+    text = desk.words(member, "never.recap", ended=meeting.ended_at)
+    return Question(text, _NEVER, binding=True, also=_SKIP)
+
+
+async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """Take a choice of what is offered, which meeting is meant, or the yes to one of the two."""
+    what = str(prompt.draft.get("what", ""))
+    if prompt.kind == "after":
+        if reply.name in ("again", "never"):
+            await _decide(desk, member, reply.name, prompt.subject)
+        else:
+            desk.say(member.id, "after.nothing")
+    elif reply.name in ("no", "nothing", "skip"):
+        desk.say(member.id, "apart.unchanged")
+    elif not prompt.subject:
+        await _decide(desk, member, what, reply.name)
+    elif what == "again":
+        await _again(desk, member, prompt.subject)
+    else:
+        await _never(desk, member, prompt.subject)
+
+
+async def _again(desk: Desk, member: Member, id: str) -> None:
+    own = await desk.records.get(Meeting, id)
+    if own is None:
+        return
+    wishes = await desk.records.find(Separation, member=member.id)
+    if any(one.other == own.other for one in wishes if one.other):
+        desk.say(member.id, "again.apart", notice=False)
+        return
+    theirs = await desk.records.find(Meeting, member=own.other) if own.other else []
+    mine, other = afterwards.say_again(own, theirs, desk.now, desk.timings.again)
+    await desk.records.put(mine)
+    if other is None:
+        desk.say(member.id, "again.noted", until=own.due_at)
+        return
+    _tell_agreed(desk, member.id, mine.due_at)
+    if any(one.id == other.id and one.agreed for one in theirs):
+        # To them it has held all along: that it was taken back meanwhile is not theirs to know.
+        return
+    await desk.records.put(other)
+    await _drop_older(desk, mine)
+    await _drop_older(desk, other)
+    if await desk.member(other.member) is not None:
+        _tell_agreed(desk, other.member, other.due_at)
+
+
+def _tell_agreed(desk: Desk, id: MemberId, until: datetime) -> None:
+    desk.say(id, "again.agreed", notice=False, until=until)
+
+
+async def _drop_older(desk: Desk, newest: Meeting) -> None:
+    """Of two who met more than once the newest agreement is kept."""
+    for one in await desk.records.find(Meeting, member=newest.member):
+        if one.other == newest.other and one.agreed and one.id != newest.id:
+            await desk.records.delete(Meeting, one.id)
+
+
+async def _never(desk: Desk, member: Member, id: str) -> None:
+    own = await desk.records.get(Meeting, id)
+    if own is None:
+        return
+    # Somebody who is forgotten stands here as nobody: the list and the answer are the same all the same.
+    if not await apart.keep(desk, member.id, own.other):
+        return
+    await desk.records.delete(Meeting, own.id)
+    desk.say(member.id, "never.done")
+
+
+async def _end(desk: Desk, member: Member, id: str) -> None:
+    own = await desk.records.get(Meeting, id)
+    if own is None:
+        return
+    left = afterwards.take_back(own, desk.now, desk.timings.afterwards)
+    if left is None:
+        await desk.records.delete(Meeting, own.id)
+    else:
+        await desk.records.put(left)
+    desk.say(member.id, "again.ended")
+
+
+# What is held, and its end
+
+
+def told(desk: Desk, member: Member, meeting: Meeting) -> str:
+    """What a mark of the member's own is, in a sentence."""
+    key = _HELD[meeting.again, meeting.agreed]
+    return desk.words(member, key, ended=meeting.ended_at, until=meeting.due_at)
+
+
+_HELD = {
+    (False, False): "held.meeting",
+    (True, False): "held.meeting_again",
+    (True, True): "held.meeting_agreed",
+}
+
+
+async def forget(desk: Desk, member: MemberId) -> None:
+    """Erase the member's marks, and their hash in the others', which look the same to whoever has them."""
+    for one in await desk.records.find(Meeting, member=member):
+        await desk.records.delete(Meeting, one.id)
+    for one in await desk.records.about(Meeting, member):
+        await desk.records.put(replace(one, other=MemberId("")))
+
+
+async def due(desk: Desk, meeting: Meeting) -> None:
+    """The mark's time is over."""
+    await desk.records.delete(Meeting, meeting.id)

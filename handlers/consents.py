@@ -1,0 +1,143 @@
+"""What a member agreed to and what still holds, in the words that they saw; and taking any of it back.
+
+Guards: what a taking back does is said before its yes, and is one of the ends that are there anyway: stop,
+withdraw, step back, close; nobody learns of it more than of those.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from handlers import consent, room
+from handlers import offer as offers
+from handlers import request as requests
+from handlers.desk import Choice, Desk, Question, Reply
+from schema.records import Ask, Consent, Member, Prompt
+from schema.states import AskState, RoomState
+from service.core import rooms
+
+_READING = (AskState.READING, *requests.PROMISED)
+"""Asks to which their member said a yes that still holds."""
+
+_CHOICES = {
+    "request": "choice.stop_request",
+    "offer": "choice.stop_offer",
+    "yes": "choice.stop_yes",
+    "room": "choice.stop_room",
+    "closed": "choice.consents_closed",
+}
+_EFFECTS = {
+    "request": "consents.request",
+    "offer": "consents.offer",
+    "yes": "consents.yes",
+    "room": "consents.room",
+    "closed": "consents.closed",
+}
+"""What taking it back does, said before."""
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """Something that was agreed to: its kind, the id of its record, and each yes."""
+
+    kind: str
+    id: str
+    given: Sequence[Consent]
+
+    @property
+    def name(self) -> str:
+        """What a number of the list stands for, whatever changes meanwhile."""
+        return f"{self.kind} {self.id}"
+
+
+async def _standing(desk: Desk, member: Member) -> list[_Standing]:
+    """What the member agreed to and what still holds."""
+    found: list[_Standing] = []
+    request = await requests.of(desk, member.id)
+    if request is not None and request.consent is not None:
+        found.append(_Standing("request", request.id, (request.consent,)))
+    in_rooms = await room.of(desk, member.id, *rooms.LIVE, RoomState.READABLE)
+    for one in in_rooms:
+        kind = "closed" if one.state is RoomState.READABLE else "room"
+        found.append(_Standing(kind, one.id, tuple(yes for who, yes in one.consents if who == member.id)))
+    if not any(one.state in rooms.LIVE for one in in_rooms):
+        asks = await desk.records.find(Ask, member=member.id, state=_READING)
+        found += [_Standing("yes", ask.id, ask.consents) for ask in asks]
+    offer = await offers.of(desk, member)
+    if offer is not None and offer.consent is not None:
+        found.append(_Standing("offer", offer.id, (offer.consent,)))
+    return [one for one in found if one.given]
+
+
+async def start(desk: Desk, member: Member) -> None:
+    """Say what was agreed to, with a number for each."""
+    desk.put_behind(member.id)
+    found = await _standing(desk, member)
+    desk.ask(member.id, "consents", draft={"found": [one.name for one in found]})
+
+
+async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    """The list as it was first shown, or what one taking back would do."""
+    standing = {one.name: one for one in await _standing(desk, member)}
+    if prompt.kind == "take_back":
+        if prompt.subject not in standing:
+            return None
+        key = _EFFECTS[standing[prompt.subject].kind]
+        # What is said to be kept stands first: a number that was sent twice changes nothing.
+        return Question(
+            desk.words(member, key, reading=desk.timings.reading),
+            (Choice("no", "choice.take_back_no"), Choice("yes", "choice.take_back_yes")),
+            binding=True,
+            also=frozenset({"skip"}),
+        )
+    names = prompt.draft["found"]
+    shown = names if isinstance(names, list) else []
+    if not shown:
+        return Question(desk.words(member, "consents.none"), (Choice("menu", "choice.menu"),))
+    lines = [desk.words(member, "consents.intro")]
+    choices: list[Choice] = []
+    for name in shown:
+        kind = name.partition(" ")[0]
+        choices.append(Choice(name, _CHOICES[kind]))
+        if name in standing:
+            what = desk.labels(member, choices[-1])[0]
+            lines += [
+                desk.words(member, "consents.one", what=what, at=one.given_at, words=one.words)
+                for one in standing[name].given
+            ]
+    choices.append(Choice("menu", "choice.menu"))
+    return Question("\n\n".join(lines), tuple(choices))
+
+
+async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """Ask whether to take back what a number stands for, or take it back."""
+    standing = {one.name: one for one in await _standing(desk, member)}
+    if prompt.kind == "take_back":
+        if reply.name != "yes":
+            desk.say(member.id, "consents.kept")
+        elif prompt.subject in standing:
+            await _take_back(desk, member, standing[prompt.subject])
+    elif reply.name in standing:
+        desk.ask(member.id, "take_back", subject=reply.name)
+    else:
+        desk.say(member.id, "stop.over")
+
+
+async def _take_back(desk: Desk, member: Member, one: _Standing) -> None:
+    match one.kind:
+        case "request":
+            request = await requests.of(desk, member.id)
+            if request is not None:
+                await requests.withdraw(desk, request)
+                desk.say(member.id, "request.withdrawn")
+        case "offer":
+            await offers.withdraw(desk, member)
+        case "yes":
+            ask = await desk.records.get(Ask, one.id)
+            if ask is not None:
+                await consent.take_back(desk, member, ask)
+        case "room":
+            found = [live for live in await room.of(desk, member.id, *rooms.LIVE) if live.id == one.id]
+            for live in found:
+                await room.close(desk, member, live)
+        case _:
+            await room.erase_now(desk, member)

@@ -1,0 +1,82 @@
+"""What a member drafts before they ask: a request in plain values, which lies with the question that is open.
+
+Guards: what nobody said is as usual; a length is never more than the community's longest.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from handlers.desk import Desk
+from schema.records import Consent, Member, Request
+
+Draft = dict[str, str | int | bool | list[str] | None]
+
+
+def usual(desk: Desk, member: Member) -> Draft:
+    """What a request of the member's holds where nothing more is said, at its recap.
+
+    `said` is true once the member answered something themselves, `sequence` once they went through every
+    question, `standing` where it changes a request that stands.
+    """
+    return {
+        "step": "recap",
+        "said": False,
+        "sequence": False,
+        "wish": "unsure",
+        "topics": [],
+        "only": False,
+        "minutes": str(min(60.0, desk.timings.longest.total_seconds() / 60)),
+        "voice": False,
+        "how": list(member.how),
+        "keep_how": bool(member.how),
+        "note": "",
+        "reporters": False,
+        "again": False,
+        "each_try": False,
+    }
+
+
+def of(request: Request) -> Draft:
+    """What the request asks, as it was drafted."""
+    return {
+        "wish": request.wish,
+        "topics": list(request.topics),
+        "only": request.topics_only,
+        "minutes": str(request.length.total_seconds() / 60),
+        "voice": request.voice,
+        "how": list(request.how),
+        "note": request.note,
+        "reporters": request.reporters,
+        "again": request.again,
+        "each_try": request.each_try,
+    }
+
+
+def length(draft: Draft) -> timedelta:
+    """How long the two would be together."""
+    return timedelta(minutes=float(str(draft["minutes"])))
+
+
+def texts(draft: Draft, name: str) -> tuple[str, ...]:
+    """What the draft lists as `name`."""
+    found = draft.get(name)
+    return tuple(found) if isinstance(found, list) else ()
+
+
+def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) -> Request:
+    """The request as `draft` describes it, with the yes to it."""
+    topics = texts(draft, "topics")
+    return replace(
+        request,
+        wish=str(draft.get("wish") or "unsure"),
+        topics=topics,
+        topics_only=bool(topics) and bool(draft.get("only")),
+        length=min(length(draft), desk.timings.longest),
+        voice=bool(draft.get("voice")),
+        how=texts(draft, "how"),
+        note=str(draft.get("note") or ""),
+        reporters=bool(draft.get("reporters")),
+        again=bool(draft.get("again")),
+        each_try=bool(draft.get("each_try")),
+        consent=consent,
+    )

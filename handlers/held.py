@@ -1,0 +1,489 @@
+"""What is held about a member, in plain words, from the very definitions of what is kept.
+
+Guards: every field of every record, and every table, has its sentence here, or a test fails; what is also
+about somebody else is named in words that are always the same, so that nothing about them can be read from
+what stands there, from what does not, or from how many there are.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from functools import partial
+from types import MappingProxyType
+
+from handlers import after, room
+from handlers import offer as offers
+from handlers import request as requests
+from handlers.consent import WISHES, how_words
+from handlers.desk import Desk
+from schema.records import (
+    Ask,
+    Consent,
+    Meeting,
+    Member,
+    Offer,
+    Pairing,
+    PeerRoom,
+    Prompt,
+    Request,
+    Separation,
+)
+from schema.states import AskState, PairingState, RoomState
+
+
+class How(Enum):
+    """SHOWN: its value stands in the sentence, under the field's own name.
+
+    SAID: the sentence is its value, said where it is true. NAMED: the sentence names it, and the export has
+    its value. WITHIN: it holds things that are told each by itself. BESIDE: a sentence that everybody is told
+    names it, and its value is told to nobody: it is somebody else's too, or a number of our own.
+    """
+
+    SHOWN = auto()
+    SAID = auto()
+    NAMED = auto()
+    WITHIN = auto()
+    BESIDE = auto()
+
+
+Say = Callable[[Desk, Member, object], object]
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a field is told, and in which sentence; `say` puts a value of ours into words."""
+
+    how: How
+    key: str
+    say: Say | None = None
+
+
+_shown = partial(Told, How.SHOWN)
+_said = partial(Told, How.SAID)
+_named = partial(Told, How.NAMED)
+_AGREED = Told(How.WITHIN, "held.agreed")
+_WAITING = Told(How.WITHIN, "held.waiting")
+_OFFER = _named("held.offer")
+_MEETING = _named("held.meeting")
+_THEIRS = Told(How.BESIDE, "held.theirs")
+_NUMBERS = Told(How.BESIDE, "held.numbers")
+
+
+def _quoted(desk: Desk, member: Member, value: object) -> str:
+    return desk.quoted(member, str(value))
+
+
+def _wish(desk: Desk, member: Member, value: object) -> str:
+    return desk.words(member, WISHES[str(value)])
+
+
+def _fear(desk: Desk, member: Member, value: object) -> str:
+    return desk.words(member, offers.OWN_FEARS[str(value or "unsaid")])
+
+
+def _reporters(desk: Desk, member: Member, value: object) -> str:
+    return desk.words(member, "talk.recap_any" if value else "talk.recap_none")
+
+
+def _or(key: str) -> Say:
+    """The value, or sentence `key` where there is none."""
+    return lambda desk, member, value: value or desk.words(member, key)
+
+
+def _sentence(key: str) -> Say:
+    """Sentence `key`, which is the value."""
+    return lambda desk, member, value: desk.words(member, key)
+
+
+def _minutes(desk: Desk, member: Member, value: object) -> str:
+    return desk.turn.words.duration(timedelta(minutes=float(str(value))), member.language)
+
+
+def _hours(desk: Desk, member: Member, value: object) -> str:
+    return desk.turn.words.duration(timedelta(hours=float(str(value))), member.language)
+
+
+def _how(desk: Desk, member: Member, value: object) -> list[str]:
+    return how_words(desk, member, value if isinstance(value, tuple | list) else ())
+
+
+def _city(desk: Desk, member: Member, value: object) -> str:
+    return "" if value is None else desk.turn.words.city(str(value), member.language, country=True)
+
+
+_STEPS = frozenset(
+    {
+        *("step", "returns", "why", "found", "question", "said", "sequence", "standing", "keep_how", "of"),
+        *("cities", "what", "ids", "chosen"),
+    }
+)
+"""What a draft holds of our own: where the questions stand, and numbers."""
+
+_ANSWERS: Mapping[str, Say] = {
+    "wish": _wish,
+    "topics": lambda desk, member, value: value,
+    "minutes": _minutes,
+    "hours": _hours,
+    "fear": _fear,
+    "reporters": _reporters,
+    "how": _how,
+    "voice": _sentence("held.voice"),
+    "only": _sentence("talk.recap_only"),
+    "again": _sentence("talk.recap_again"),
+    "each_try": _sentence("talk.recap_each_try"),
+}
+"""How the answers in a draft are said; any other is the member's own words."""
+
+
+def _answers(desk: Desk, member: Member, value: object) -> list[str]:
+    """What was answered so far, one after another; nothing where it is our own alone."""
+    said: list[str] = []
+    if isinstance(value, Mapping) and "windows" in value:
+        offer = offers.made(desk, member, dict(value))
+        return [line.rstrip(".") for line in offers.lines_of(desk, member, offer)]
+    for name, answer in value.items() if isinstance(value, Mapping) else ():
+        if name in _STEPS or not (answer or name == "reporters"):
+            continue
+        words = _ANSWERS.get(name, _quoted)(desk, member, answer)
+        said += [str(one) for one in words] if isinstance(words, list) else [str(words).rstrip(".")]
+    return said
+
+
+SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
+    {
+        Member: {
+            "id": _NUMBERS,
+            "matrix_id": _shown("held.member"),
+            "since": _shown("held.member"),
+            "room": _named("held.member"),
+            "language": _named("held.member"),
+            "zone": _shown("held.zone", _city),
+            "prompt": _WAITING,
+            "waiting": _WAITING,
+            "told_limits": _named("held.fixed"),
+            "lines": _named("held.fixed"),
+            "how": _shown("held.how", _how),
+            "due_at": _NUMBERS,
+            "said": _named("held.said"),
+            "swept_to": _named("held.said"),
+            "sweep_at": _named("held.said"),
+        },
+        Prompt: {
+            "kind": _NUMBERS,
+            "asked_at": _NUMBERS,
+            "subject": _NUMBERS,
+            "draft": _shown("held.draft", _answers),
+            "by_itself": _NUMBERS,
+            "until": _shown("held.draft", _or("held.no_hour")),
+            "instead": _NUMBERS,
+            "repeated": _NUMBERS,
+            "aside": _NUMBERS,
+            "consent": _NUMBERS,
+            "brought": _NUMBERS,
+        },
+        Consent: {
+            "words": _shown("held.agreed"),
+            "version": _shown("held.agreed"),
+            "given_at": _shown("held.agreed"),
+        },
+        Request: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "state": _NUMBERS,
+            "made_at": _shown("held.request"),
+            "until": _shown("held.request"),
+            "due_at": _NUMBERS,
+            "round": _NUMBERS,
+            "wish": _shown("held.request", _wish),
+            "topics": _shown("held.request", _or("talk.no_topics")),
+            "length": _shown("held.request"),
+            "note": _shown("held.request", _quoted),
+            "reporters": _shown("held.request", _reporters),
+            "told": _NUMBERS,
+            "each_try": _said("talk.recap_each_try"),
+            "topics_only": _said("talk.recap_only"),
+            "voice": _said("held.voice"),
+            "how": _shown("talk.recap_how", _how),
+            "note_until": _THEIRS,
+            "consent": _AGREED,
+            "again": _said("talk.recap_again"),
+        },
+        Offer: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "state": _NUMBERS,
+            "until": _OFFER,
+            "due_at": _NUMBERS,
+            "asked_at": _shown("held.asked"),
+            "topics": _OFFER,
+            "card": _OFFER,
+            "fear": _OFFER,
+            "asked": _named("held.asked"),
+            "rest_until": _OFFER,
+            "consent": _AGREED,
+            "when": _OFFER,
+            "windows": _OFFER,
+            "quiet": _OFFER,
+            "zone": _OFFER,
+            "free_at": _OFFER,
+            "asks_a_day": _OFFER,
+            "no_topics": _OFFER,
+            "who": _OFFER,
+        },
+        Ask: {
+            "id": _NUMBERS,
+            "request": _NUMBERS,
+            "member": _NUMBERS,
+            "offer": _NUMBERS,
+            "state": _THEIRS,
+            "made_at": _shown("held.ask"),
+            "due_at": _NUMBERS,
+            "length": _THEIRS,
+            "wish": _THEIRS,
+            "topics": _THEIRS,
+            "said_at": _named("held.ask"),
+            "note_seen": _named("held.ask"),
+            "card": _named("held.ask"),
+            "fear": _named("held.ask"),
+            "consents": _AGREED,
+            "voice": _THEIRS,
+        },
+        Pairing: {
+            "id": _NUMBERS,
+            "request": _NUMBERS,
+            "ask": _NUMBERS,
+            "asker": _NUMBERS,
+            "peer": _THEIRS,
+            "state": _THEIRS,
+            "made_at": _THEIRS,
+            "until": _shown("held.pairing"),
+            "due_at": _NUMBERS,
+            "length": _THEIRS,
+            "card": _THEIRS,
+            "fear": _THEIRS,
+            "seen": _named("held.pairing"),
+            "consent": _AGREED,
+            "wish": _THEIRS,
+        },
+        PeerRoom: {
+            "id": _NUMBERS,
+            "asker": _THEIRS,
+            "peer": _THEIRS,
+            "request": _NUMBERS,
+            "state": _NUMBERS,
+            "made_at": _shown("held.room"),
+            "length": _shown("held.room"),
+            "ends_at": _shown("held.room"),
+            "due_at": _NUMBERS,
+            "room": _named("held.room"),
+            "asker_matrix_id": _THEIRS,
+            "peer_matrix_id": _THEIRS,
+            "joined": _THEIRS,
+            "ever_joined": _THEIRS,
+            "erase_now": _THEIRS,
+            "reminded": _THEIRS,
+            "ending": _THEIRS,
+            "done": _named("held.room"),
+            "met": _THEIRS,
+            "early": _THEIRS,
+            "wish": _named("held.room"),
+            "consents": _AGREED,
+            "warn_at": _NUMBERS,
+            "more": _THEIRS,
+            "asked_more": _THEIRS,
+            "changes": _NUMBERS,
+            "choosing": _THEIRS,
+            "sought": _THEIRS,
+        },
+        Separation: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "other": _THEIRS,
+            "since": _shown("held.apart"),
+        },
+        Meeting: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "other": _THEIRS,
+            "ended_at": _MEETING,
+            "due_at": _MEETING,
+            "again": _MEETING,
+            "agreed": _MEETING,
+        },
+    }
+)
+"""How each field of each record is told, and of what lies in one.
+
+Of an ask and a pairing only what its member did or was shown is told: whether they were chosen, or somebody
+else changed their mind, is not to be read here sooner than it is said.
+"""
+
+WHOLE = frozenset({"held.offer", "held.meeting"})
+"""What is told as a whole, in the words in which it is told elsewhere too."""
+
+
+def _whole(desk: Desk, member: Member, record: object) -> list[str]:
+    match record:
+        case Offer():
+            return [desk.words(member, "held.offer", offer=offers.describe(desk, member, record))]
+        case Meeting():
+            return [after.told(desk, member, record)]
+        case PeerRoom(asker=member.id) if record.sought:
+            # They are their asker's own words, and the peer has read them long since.
+            note = desk.quoted(member, str(record.sought.get("note") or ""))
+            return [desk.words(member, "held.sought", note=note)]
+    return []
+
+
+TABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "inbox": "held.inbox",
+        "unread": "held.unread",
+        "outbox": "held.outbox",
+        "seen": "held.seen",
+        "chats": "held.chats",
+        "crypto": "held.crypto",
+        "instance": "held.own",
+        "keyring": "held.own",
+        "lease": "held.own",
+    }
+)
+"""The tables below the records, and the sentence that says what of a member lies in each, and until when."""
+
+EVERYBODY = ("held.theirs", "held.rest")
+"""What everybody is told alike, below what is theirs."""
+
+DETAILS = (
+    "held.said",
+    "held.fixed",
+    "held.inbox",
+    "held.unread",
+    "held.outbox",
+    "held.seen",
+    "held.chats",
+    "held.crypto",
+    "held.numbers",
+    "held.own",
+)
+"""What everybody is told alike where they ask for all of it."""
+
+_KEPT_ROOMS = tuple(state for state in RoomState if state not in (RoomState.GONE, RoomState.FAILED))
+_ASKED = (AskState.SHOWN, AskState.READING, *requests.PROMISED)
+"""Asks that their member knows of. One that waits is not asked yet; that one is over is told to everybody, or
+whoever said no could read here when the request ended."""
+_ANSWERABLE = (PairingState.PROPOSED, PairingState.STEPPED_BACK, PairingState.AGREED)
+"""Pairings that their asker knows of; the first two are the same to them."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that is held: its kind, the sentences in which it is told, what the export has of it."""
+
+    kind: str
+    words: tuple[str, ...]
+    values: Mapping[str, object]
+
+
+async def about(desk: Desk, member: Member) -> list[Entry]:
+    """Everything that is held about the member and is theirs alone to see, from the live records."""
+    records: list[object] = [member]
+    request = await requests.of(desk, member.id)
+    offer = await offers.of(desk, member)
+    records += [one for one in (request, offer) if one is not None]
+    records += await desk.records.find(Ask, member=member.id, state=_ASKED)
+    records += await desk.records.find(Pairing, asker=member.id, state=_ANSWERABLE)
+    records += await room.of(desk, member.id, *_KEPT_ROOMS)
+    apart = list(await desk.records.find(Separation, member=member.id))
+    apart.sort(key=lambda one: (one.since, one.id))
+    records += apart
+    records += await after.of(desk, member.id)
+    return [entry for one in records for entry in _entries(desk, member, one)]
+
+
+def _entries(desk: Desk, member: Member, record: object) -> Iterator[Entry]:
+    """The record, then each thing that lies in it; a sentence is said where each of its values is there."""
+    words: dict[str, dict[str, object]] = {}
+    values: dict[str, object] = {}
+    within: list[object] = []
+    flags: list[str] = []
+    for name, told in SAYS[type(record)].items():
+        value = getattr(record, name)
+        if told.how is How.WITHIN:
+            within += (_own(member, one) for one in (value if isinstance(value, tuple) else (value,)))
+        elif told.how is not How.BESIDE:
+            values[name] = as_json(value)
+        if told.how is How.SHOWN:
+            said = value if told.say is None else told.say(desk, member, value)
+            words.setdefault(told.key, {})[name] = said
+        elif told.how is How.SAID and value:
+            flags.append(desk.words(member, told.key))
+    sentences = _whole(desk, member, record)
+    sentences += [desk.words(member, key, **said) for key, said in words.items() if all(said.values())]
+    sentences += flags
+    if isinstance(record, Member) and record.waiting:
+        sentences.append(desk.words(member, "held.waiting", n=len(record.waiting)))
+    if sentences:
+        yield Entry(type(record).__name__.lower(), tuple(sentences), values)
+    for one in within:
+        if one is not None and not (isinstance(one, Consent) and one.given_at is None):
+            yield from _entries(desk, member, one)
+
+
+def _own(member: Member, one: object) -> object:
+    """What lies in a record; of what has an owner, only the member's own."""
+    if not isinstance(one, tuple):
+        return one
+    owner, owned = one
+    return owned if owner == member.id else None
+
+
+def as_json(value: object) -> object:
+    """A value as JSON has it: an instant as ISO 8601 has it, a length in seconds."""
+    match value:
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case tuple() | list():
+            return [as_json(one) for one in value]
+        case Mapping():
+            return {str(name): as_json(one) for name, one in value.items()}
+    return value
+
+
+async def export(desk: Desk, member: Member) -> str:
+    """All that is held about the member as JSON, each thing with the sentence that tells it."""
+    held = [
+        {"kind": entry.kind, "in_words": list(entry.words), **entry.values}
+        for entry in await about(desk, member)
+    ]
+    whole = {
+        "community": desk.community.name,
+        "made_at": desk.now.isoformat(),
+        "in_words": desk.words(member, "held.intro"),
+        "held": held,
+        "told_to_everybody": [*everybody(desk, member), *details(desk, member)],
+    }
+    return json.dumps(whole, ensure_ascii=False, indent=1)
+
+
+async def text(desk: Desk, member: Member) -> str:
+    """All that is held about the member, as they read it."""
+    entries = await about(desk, member)
+    agreed = [entry for entry in entries if entry.kind == "consent"]
+    lines = [line for entry in entries if entry.kind != "consent" for line in entry.words]
+    if agreed:
+        lines.append(desk.words(member, "held.consents", n=len(agreed)))
+    return "\n".join((desk.words(member, "held.intro"), *lines, *everybody(desk, member)))
+
+
+def everybody(desk: Desk, member: Member) -> list[str]:
+    """What is also about somebody else, and who sees what beside us: the same to everybody."""
+    return [desk.words(member, key, who_runs=desk.community.who_runs) for key in EVERYBODY]
+
+
+def details(desk: Desk, member: Member) -> list[str]:
+    """What lies below and beside the records, and until when: the same to everybody."""
+    return [desk.words(member, key, keep=desk.timings.chat) for key in DETAILS]

@@ -1,0 +1,112 @@
+"""Hours as members write and read them: windows of the week, quiet hours, and until when to rest.
+
+Guards: what was understood is said again in full, so that a slip shows.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from handlers import zone
+from handlers.desk import Desk
+from handlers.words import normal, split
+from schema.records import Member, Window
+from service.core import availability
+from service.core.availability import Spelling
+
+_ROW = 3
+"""So many days one after another are said as the first and the last."""
+
+_WEEK = tuple(range(7))
+
+_UNITS = {
+    "spell.minutes": timedelta(minutes=1),
+    "spell.hours": timedelta(hours=1),
+    "spell.days": timedelta(days=1),
+    "spell.weeks": timedelta(weeks=1),
+}
+_LONGEST_REST = timedelta(weeks=26)
+
+
+def spelling(desk: Desk, member: Member) -> Spelling:
+    """How the member's language writes days and hours."""
+
+    def words(key: str) -> list[str]:
+        return [normal(word) for word in split(desk.words(member, key))]
+
+    names = desk.turn.words.weekdays(member.language).items()
+    days: dict[str, tuple[int, ...]] = {form: (day,) for name, day in names for form in (name, f"{name}s")}
+    days |= dict.fromkeys(words("spell.weekdays"), _WEEK[:5])
+    days |= dict.fromkeys(words("spell.weekend"), _WEEK[5:])
+    days |= dict.fromkeys(words("spell.every_day"), _WEEK)
+    return Spelling(
+        days,
+        frozenset(words("spell.joins")),
+        frozenset(words("spell.spans")),
+        frozenset(words("spell.before_noon")),
+        frozenset(words("spell.after_noon")),
+    )
+
+
+def windows(desk: Desk, member: Member, found: Sequence[Window]) -> list[str]:
+    """Windows as they are said: "Monday to Friday, 18:00 to 21:00"."""
+    return [
+        desk.words(
+            member,
+            "hours.window",
+            days=_days(desk, member, window.days),
+            hours=span(desk, member, window.start, window.end),
+        )
+        for window in found
+    ]
+
+
+def span(desk: Desk, member: Member, start: int, end: int) -> str:
+    """Hours of a day, from minutes since midnight: "22:00 to 08:00"."""
+    clock = desk.turn.words.clock
+    return desk.words(
+        member, "hours.span", start=clock(start, member.language), end=clock(end, member.language)
+    )
+
+
+def _days(desk: Desk, member: Member, days: Sequence[int]) -> str:
+    if len(days) == 7:
+        return desk.words(member, "hours.every_day")
+    names = [desk.turn.words.weekday(day, member.language) for day in days]
+    if len(days) >= _ROW and days[-1] - days[0] == len(days) - 1:
+        return desk.words(member, "hours.days", first=names[0], last=names[-1])
+    return desk.turn.words.listing(names, member.language)
+
+
+def moment(desk: Desk, member: Member, text: str) -> datetime | None:
+    """Until when `text` says: "until friday 9:00", "tomorrow", "3 days"; None for anything else."""
+    words = normal(text).split()
+    spans = {normal(word) for word in split(desk.words(member, "spell.until"))}
+    if words and words[0] in spans:
+        words = words[1:]
+    if not words:
+        return None
+    if (length := _length(desk, member, words)) is not None:
+        return desk.now + length
+    place = zone.of(desk, member)
+    tomorrow = {normal(word) for word in split(desk.words(member, "spell.tomorrow"))}
+    spelled = spelling(desk, member)
+    if words[0] in tomorrow:
+        day = (desk.now.astimezone(ZoneInfo(place)) + timedelta(days=1)).weekday()
+        name = next(name for name, days in spelled.days.items() if days == (day,))
+        words = [name, *words[1:]]
+    return availability.read_moment(" ".join(words), desk.now, place, spelled)
+
+
+def _length(desk: Desk, member: Member, words: Sequence[str]) -> timedelta | None:
+    """A length of time such as "3 days" or "a week"."""
+    joins = {normal(word) for word in split(desk.words(member, "spell.joins"))}
+    words = [word for word in words if word not in joins]
+    if len(words) != 2:
+        return None
+    one = {normal(word) for word in split(desk.words(member, "spell.one"))}
+    number = int(words[0]) if words[0].isdecimal() and len(words[0]) < 4 else int(words[0] in one)
+    for key, unit in _UNITS.items():
+        if number and words[1] in {normal(word) for word in split(desk.words(member, key))}:
+            return number * unit if number * unit <= _LONGEST_REST else None
+    return None

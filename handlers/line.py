@@ -1,0 +1,101 @@
+"""Asking for company in one line: "talk listening burnout 2h", in the words of the member's language.
+
+Guards: the line leads to the recap and no further; what was not understood is named, to its writer alone, and
+goes nowhere; whoever writes a sentence that begins with the word gets the recap with what is usual.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from handlers import draft as drafts
+from handlers import talk
+from handlers.consent import WISHES
+from handlers.desk import Desk, own_words
+from handlers.words import normal, split
+from schema.records import Member
+from service.core import asking
+
+SHORTEST = timedelta(minutes=10)
+
+_WISHES = {
+    "listening": "line.listening",
+    "shared": "line.shared",
+    "ideas": "line.ideas",
+    "task": "line.task",
+    "company": "line.company",
+    "conversation": "line.conversation",
+    "unsure": "line.unsure",
+}
+_UNITS = {
+    "line.minutes": timedelta(minutes=1),
+    "line.hours": timedelta(hours=1),
+    "line.days": timedelta(days=1),
+}
+_LENGTHS = {
+    "line.half_hour": timedelta(minutes=30),
+    "line.one_hour": timedelta(hours=1),
+    "line.one_day": timedelta(days=1),
+}
+
+
+def read(desk: Desk, member: Member, body: str) -> asking.Line | None:
+    """What a message says after the word for asking; None where it begins otherwise, or says no more."""
+    first, _, rest = " ".join(body.split()).partition(" ")
+    words = desk.turn.words.commands(member.language)
+    if not rest or words.get(normal(first)) != "command.talk":
+        return None
+    longest = desk.timings.longest
+    return asking.read(rest, _vocabulary(desk, member), normal, min(SHORTEST, longest), longest)
+
+
+def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
+    def words(key: str) -> list[str]:
+        return [asking.phrase(word, normal) for word in split(desk.words(member, key))]
+
+    def meaning(keys: Mapping[str, timedelta]) -> dict[str, timedelta]:
+        return {word: length for key, length in keys.items() for word in words(key)}
+
+    return asking.Vocabulary(
+        wishes={
+            word: name
+            for keys in (WISHES, _WISHES)
+            for name, key in keys.items()
+            if name != "backup"
+            for word in words(key)
+        },
+        topics={asking.phrase(topic, normal): topic for topic in desk.community.topics},
+        lengths=meaning(_LENGTHS),
+        units=meaning(_UNITS),
+        voices={word: key == "line.voice" for key in ("line.voice", "line.writing") for word in words(key)},
+        silent=frozenset(words("line.silent")),
+        denials=frozenset(words("line.denial")),
+    )
+
+
+async def begin(desk: Desk, member: Member, line: asking.Line) -> None:
+    """Show what the line would ask, after what of it was not taken."""
+    draft = drafts.usual(desk, member)
+    if line.wish is not None:
+        draft["wish"] = line.wish
+    if line.topics:
+        draft["topics"] = list(line.topics)
+    if line.length is not None:
+        draft["minutes"] = str(line.length.total_seconds() / 60)
+    if line.voice is not None:
+        draft["voice"] = line.voice
+    draft["said"] = bool(line.wish or line.topics or line.length or line.voice is not None)
+    if not await talk.start_with(desk, member, draft):
+        return
+    if line.sentence:
+        desk.say(member.id, "talk.line_sentence")
+    if line.unknown:
+        desk.say(member.id, "talk.line_unknown", words=[_shown(word) for word in line.unknown])
+    if line.left_out:
+        desk.say(member.id, "talk.line_left_out", words=[_shown(word) for word in line.left_out])
+    if line.out_of_bounds is not None:
+        shortest = min(SHORTEST, desk.timings.longest)
+        desk.say(member.id, "talk.line_bounds", shortest=shortest, longest=desk.timings.longest)
+
+
+def _shown(word: str) -> str:
+    return f"“{own_words(word, len(word)) or ''}”"

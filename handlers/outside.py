@@ -1,0 +1,49 @@
+"""Whoever may not write: one kind answer and the places of help, once an hour.
+
+Guards: nothing is kept of them; nothing that is open ends because somebody left, and whoever was a member can
+still be told, forgotten and helped: only nothing new begins.
+"""
+
+from handlers import menu
+from handlers.desk import Desk, Question
+from schema.effects import SendText
+from schema.ids import MatrixId, RoomId
+from schema.records import Member, Prompt
+from schema.states import Belongs
+from service.core.sizes import parts
+
+BEGINNINGS = frozenset({"talk", "offer", "again"})
+"""What begins something: commands, and questions whose answers go on with it."""
+
+
+def answer(desk: Desk, room: RoomId, matrix_id: MatrixId, belongs: Belongs) -> None:
+    """Tell somebody of whom nothing is kept, where they were not told within the hour."""
+    if belongs is Belongs.OUTSIDE:
+        nobody = Member(desk.turn.identify(matrix_id), matrix_id, desk.now)
+        quiet = False
+        for body in parts(words(desk, nobody)):
+            desk.turn.do(SendText(room, matrix_id, body, quiet))
+            quiet = True
+
+
+def words(desk: Desk, member: Member) -> str:
+    """Why nothing begins for them here, what they can do, and the places."""
+    key = "outside.room" if desk.community.members == "room" else "outside.server"
+    said = desk.words(member, key, community=desk.community.name, server=desk.community.server)
+    return "\n\n".join((said, *menu.entries(desk, member)))
+
+
+def begins(
+    desk: Desk,
+    member: Member,
+    prompt: Prompt | None,
+    question: Question | None,
+    command: str | None,
+    body: str,
+) -> bool:
+    """Whether the message would begin something, or go on with a draft that nobody else knows of."""
+    reply = None if question is None else desk.read(member, question, body)
+    if prompt is not None and question is not None and prompt.kind in BEGINNINGS:
+        own_words = question.free and command is None
+        return own_words or (reply is not None and reply.name not in ("stop", "menu", "places"))
+    return (command if reply is None else reply.name) in BEGINNINGS

@@ -1,0 +1,90 @@
+"""Resting from being asked: for a while, until the member says so, and after they were there for someone.
+
+Guards: a rest is said in one word, and nobody is told of it.
+"""
+
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from handlers import hours, zone
+from handlers.desk import Desk
+from handlers.words import normal, split
+from schema.records import Member, Offer, PeerRoom
+from schema.states import OfferState
+from service.core.availability import NOW, RESTS
+from service.core.rooms import LIVE
+
+
+async def until_tomorrow(desk: Desk, member: Member) -> None:
+    """Ask the member nothing before eight in the morning of their tomorrow."""
+    place = ZoneInfo(zone.of(desk, member))
+    tomorrow = desk.now.astimezone(place).date() + timedelta(days=1)
+    until = datetime.combine(tomorrow, time(8), place).astimezone(desk.now.tzinfo)
+    for offer in await _offers(desk, member):
+        await desk.records.put(replace(offer, rest_until=until))
+    desk.say(member.id, "ask.rest", until=until)
+
+
+async def typed(desk: Desk, member: Member, text: str) -> bool:
+    """Rest as what stands after the word says ("until friday 9:00"); False where it says no time."""
+    open_end = {normal(word) for word in split(desk.words(member, "spell.until_i_say"))}
+    said = normal(text) in open_end
+    until = None if said else hours.moment(desk, member, text)
+    if not said and until is None:
+        return False
+    offers = await _offers(desk, member)
+    if not offers:
+        desk.say(member.id, "offer.none", notice=False)
+    for offer in offers:
+        if until is not None:
+            await desk.records.put(replace(offer, rest_until=until))
+            desk.say(member.id, "ask.rest", until=until)
+        else:
+            await _until_said(desk, member, offer)
+    return True
+
+
+async def _until_said(desk: Desk, member: Member, offer: Offer) -> None:
+    """Rest without an end: an offer for now until it is over, any other for as long as it is kept."""
+    if offer.when == NOW:
+        rests = replace(offer, rest_until=offer.until)
+    else:
+        until = min(offer.until, desk.now)
+        rests = replace(offer, until=until, due_at=until + RESTS)
+    await desk.records.put(rests)
+    desk.say(member.id, "rest.until_said", kept=rests.due_at)
+
+
+async def _offers(desk: Desk, member: Member) -> list[Offer]:
+    return list(await desk.records.find(Offer, member=member.id, state=OfferState.OPEN))
+
+
+async def held_back(desk: Desk, member: Member, until: datetime) -> bool:
+    """Nothing is asked of the member before then, though they do not rest; whether they have an offer."""
+    offers = await _offers(desk, member)
+    for offer in offers:
+        await desk.records.put(replace(offer, free_at=max(until, offer.free_at or until)))
+    return bool(offers)
+
+
+# After they were there for someone
+
+
+async def after_room(desk: Desk, before: PeerRoom, after: PeerRoom) -> None:
+    """A room in which the two met is over: its peer rests.
+
+    The rest begins with the end itself, however it came: its asker may look on with the same words at once.
+    """
+    peer = await desk.member(after.peer) if after.met else None
+    if peer is None or before.state not in LIVE or after.state in LIVE:
+        return
+    for offer in await _offers(desk, peer):
+        until = max(desk.now + desk.timings.rest, offer.rest_until or desk.now)
+        await desk.records.put(replace(offer, rest_until=until))
+
+
+async def rests_until(desk: Desk, member: Member) -> datetime | None:
+    """Until when the member rests; None where they do not."""
+    found = [offer.rest_until for offer in await _offers(desk, member) if offer.rest_until is not None]
+    return max((until for until in found if until > desk.now), default=None)

@@ -1,0 +1,81 @@
+"""What the two of a room that ended may still say about one another, and for how long.
+
+Guards: each has a mark of their own, so that neither's shows what the other did with theirs; that both would
+talk again is known only when both have said so; marks go at the latest 14 days after the room's end, but for
+those of two who agreed; the hour at which they go shows nobody which two belong together.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from schema.ids import MeetingId, MemberId
+from schema.records import Meeting, PeerRoom
+
+_DAY = timedelta(days=1)
+
+
+def last_hour(now: datetime, kept: timedelta) -> datetime:
+    """When a mark made now goes: within `kept`, at the day's first hour in UTC where it is kept for days."""
+    until = now + kept
+    whole = until.replace(hour=0, minute=0, second=0, microsecond=0)
+    return whole if whole - now >= _DAY else until
+
+
+def begin(
+    room: PeerRoom, ids: tuple[MeetingId, MeetingId], now: datetime, kept: timedelta
+) -> tuple[Meeting, ...]:
+    """A mark for each of the two who were in `room`, but for whoever is forgotten."""
+    until = last_hour(now, kept)
+    pairs = ((room.asker, room.peer), (room.peer, room.asker))
+    return tuple(
+        Meeting(id, member, other, now, until)
+        for id, (member, other) in zip(ids, pairs, strict=True)
+        if member
+    )
+
+
+def say_again(
+    own: Meeting, others: Iterable[Meeting], now: datetime, kept: timedelta
+) -> tuple[Meeting, Meeting | None]:
+    """The mark of whoever would talk again, and, where the other has said so too, theirs: then both agreed.
+
+    `others` are the other's marks; `kept` is how long an agreement holds.
+    """
+    theirs = [
+        one
+        for one in others
+        if one.member == own.other and one.other == own.member and one.again and one.due_at > now
+    ]
+    if not theirs or not own.other:
+        return replace(own, again=True), None
+    until = last_hour(now, kept)
+    newest = max(theirs, key=lambda one: (one.ended_at, one.id))
+    return (
+        replace(own, again=True, agreed=True, due_at=until),
+        replace(newest, agreed=True, due_at=until),
+    )
+
+
+def take_back(own: Meeting, now: datetime, kept: timedelta) -> Meeting | None:
+    """The mark of whoever would not talk again after all; None where the time of a mark is over by now.
+
+    What the two agreed holds no more, whatever the other's mark says.
+    """
+    until = min(own.due_at, last_hour(own.ended_at, kept))
+    return replace(own, again=False, agreed=False, due_at=until) if until > now else None
+
+
+def agreed(
+    member: MemberId, own: Iterable[Meeting], theirs: Iterable[Meeting], apart: Collection[MemberId]
+) -> frozenset[MemberId]:
+    """With whom the member agreed to talk again, where that still holds for both.
+
+    `own` are the member's marks, `theirs` those that others have of the member.
+    """
+    mine = {one.other for one in own if one.agreed and one.member == member and one.other}
+    return frozenset(
+        one.member
+        for one in theirs
+        if one.agreed and one.other == member and one.member in mine and one.member not in apart
+    )

@@ -1,0 +1,149 @@
+"""What a member said in one line that asks for company: "talk listening burnout 2h".
+
+Guards: nothing is taken that was not said, and nothing is guessed: what is said in two ways, or is out of
+bounds, is left out and named; a line that has a denial in it, or more of other words than of known ones, is a
+sentence, of which nothing is taken.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+_LONGEST_LINE = 300
+"""Characters; whatever is longer is a sentence."""
+
+_APART = re.compile(r"[\s,;+&/]+")
+_GLUED = re.compile(r"(\d{1,5})([^\W\d_]{1,20})")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words that mean something in a line, each as `phrase` makes it; one may be several words long.
+
+    `wishes` and `topics` say what each means, `lengths` are whole ones ("an hour"), `units` what stands after
+    a number; `voices` say whether voice is welcome; `silent` words say nothing, `denials` turn what stands
+    beside them round.
+    """
+
+    wishes: Mapping[str, str]
+    topics: Mapping[str, str]
+    lengths: Mapping[str, timedelta]
+    units: Mapping[str, timedelta]
+    voices: Mapping[str, bool]
+    silent: Collection[str]
+    denials: Collection[str]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was said: None or nothing where it was not.
+
+    `unknown` are words that mean nothing here, `left_out` those that were understood and not taken, since
+    another said something else; `out_of_bounds` is a length that is not to be had. Where `sentence` is true
+    nothing else is set.
+    """
+
+    wish: str | None = None
+    topics: tuple[str, ...] = ()
+    length: timedelta | None = None
+    voice: bool | None = None
+    unknown: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    out_of_bounds: timedelta | None = None
+    sentence: bool = False
+
+
+SENTENCE = Line(sentence=True)
+
+
+def phrase(text: str, normal: Callable[[str], str]) -> str:
+    """`text` as a vocabulary has it: its words, each as `normal` leaves it, one space between two."""
+    return " ".join(word for word in map(normal, _APART.split(text)) if word)
+
+
+def read(
+    said: str,
+    vocabulary: Vocabulary,
+    normal: Callable[[str], str],
+    shortest: timedelta,
+    longest: timedelta,
+) -> Line:
+    """What `said` asks for, without the word that began it. Never raises.
+
+    `normal` strips a word of case and punctuation; a length counts from `shortest` to `longest`.
+    """
+    if len(said) > _LONGEST_LINE:
+        return SENTENCE
+    words = [word for word in map(normal, _APART.split(said)) if word]
+    wishes: dict[str, str] = {}
+    topics: dict[str, None] = {}
+    lengths: dict[timedelta, str] = {}
+    voices: dict[bool, str] = {}
+    unknown: list[str] = []
+    at = 0
+    while at < len(words):
+        size, found = _longest(words[at:], vocabulary)
+        if found in vocabulary.topics:
+            topics[vocabulary.topics[found]] = None
+        elif found in vocabulary.wishes:
+            wishes[vocabulary.wishes[found]] = found
+        elif found in vocabulary.lengths:
+            lengths[vocabulary.lengths[found]] = found
+        elif found in vocabulary.voices:
+            voices[vocabulary.voices[found]] = found
+        elif found in vocabulary.denials:
+            return SENTENCE
+        elif found not in vocabulary.silent:
+            size, length = _length(words[at:], vocabulary.units)
+            if length is None:
+                unknown.append(words[at])
+            else:
+                lengths[length] = " ".join(words[at : at + size])
+        at += size
+    known = len(wishes) + len(topics) + len(lengths) + len(voices)
+    if len(unknown) > max(known, 1):
+        return SENTENCE
+    wish = next(iter(wishes)) if len(wishes) == 1 else None
+    length = next(iter(lengths)) if len(lengths) == 1 else None
+    within = length is not None and shortest <= length <= longest
+    return Line(
+        wish=wish,
+        topics=tuple(topics),
+        length=length if within else None,
+        voice=next(iter(voices)) if len(voices) == 1 else None,
+        unknown=tuple(dict.fromkeys(unknown)),
+        left_out=(*_several(wishes.values()), *_several(lengths.values()), *_several(voices.values())),
+        out_of_bounds=None if within else length,
+    )
+
+
+def _several(phrases: Collection[str]) -> Iterable[str]:
+    return phrases if len(phrases) > 1 else ()
+
+
+def _longest(words: list[str], vocabulary: Vocabulary) -> tuple[int, str]:
+    """The longest phrase of the vocabulary that the words begin with, and its size; else the first word."""
+    every = (
+        vocabulary.topics,
+        vocabulary.wishes,
+        vocabulary.lengths,
+        vocabulary.voices,
+        vocabulary.denials,
+        vocabulary.silent,
+    )
+    most = max((len(one.split()) for known in every for one in known), default=1)
+    for size in range(min(most, len(words)), 0, -1):
+        found = " ".join(words[:size])
+        if any(found in known for known in every):
+            return size, found
+    return 1, words[0]
+
+
+def _length(words: list[str], units: Mapping[str, timedelta]) -> tuple[int, timedelta | None]:
+    """The length that the words begin with, as "2h" or as "2 hours", and how many words it takes."""
+    if (glued := _GLUED.fullmatch(words[0])) and (unit := units.get(glued[2])) is not None:
+        return 1, int(glued[1]) * unit
+    if len(words) > 1 and words[0].isdecimal() and len(words[0]) <= 5 and words[1] in units:
+        return 2, int(words[0]) * units[words[1]]
+    return 1, None

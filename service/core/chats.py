@@ -1,0 +1,57 @@
+"""When what was said in a member's direct chats is taken back.
+
+Guards: nothing of it goes before the community's time; all of it goes within a day after that, however often
+there is something new; what is remembered for it is one hour a chat, and not one message.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from schema.effects import RedactChat
+from schema.ids import MemberId
+from schema.records import Member
+
+EVERY = timedelta(days=1)
+"""Between two looks through a chat; and how exactly it is remembered when something was last said."""
+_LATE = timedelta(days=2)
+"""What was said last may have been said this much after what is remembered: `EVERY`, and a day on its way."""
+
+
+def speak(member: Member, now: datetime, keep: timedelta) -> Member:
+    """The member, to whom something is said in their chat; the same where that is remembered already."""
+    last = None if member.room is None else member.said.get(member.room)
+    if member.room is None or (last is not None and now - last < EVERY):
+        return member
+    said = {**member.said, member.room: now}
+    return replace(member, said=said, sweep_at=member.sweep_at or _hour(member.id, now + keep))
+
+
+def sweep(member: Member, now: datetime, keep: timedelta) -> tuple[Member, Sequence[RedactChat]]:
+    """Take back what is old enough, where the hour for that has come; chats with nothing left are done."""
+    if member.sweep_at is None or member.sweep_at > now:
+        return member, ()
+    before = now - keep
+    orders = tuple(
+        RedactChat(room, member.matrix_id, before, member.swept_to, theirs=True) for room in member.said
+    )
+    left = {room: last for room, last in member.said.items() if last + _LATE > before}
+    if not left:
+        return replace(member, said={}, swept_to=None, sweep_at=None), orders
+    return replace(member, said=left, swept_to=before, sweep_at=_hour(member.id, now)), orders
+
+
+def fail(member: Member, order: RedactChat, now: datetime) -> Member:
+    """The member, whose chat could not be reached for two weeks: all of it is looked through again."""
+    said = {**member.said, order.room: max(order.before, member.said.get(order.room, order.before))}
+    return replace(member, said=said, swept_to=None, sweep_at=_hour(member.id, now))
+
+
+def _hour(id: MemberId, after: datetime) -> datetime:
+    """The next time of day that is this member's own: it lies in clear, and must not show when they wrote.
+
+    Each has another, so that not all chats fall due together.
+    """
+    midnight = after.replace(hour=0, minute=0, second=0, microsecond=0)
+    hour = midnight + timedelta(minutes=int(id[:8], 16) % (24 * 60))
+    return hour if hour > after else hour + EVERY

@@ -1,0 +1,91 @@
+"""What was agreed to and still holds, and what taking it back ends."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from schema.records import Offer, PeerRoom, Request
+from schema.states import RoomState
+from tests.handlers.story import Story
+from tests.handlers.test_privacy import proposed, reading
+from tests.handlers.test_room import together
+
+
+async def test_a_request_taken_back_is_a_stop(story: Story) -> None:
+    """What that does is said first; a no changes nothing."""
+    await story.comes("ana")
+    await story.asks("ana")
+    said = await story.say("ana", "my consents")
+    assert "My request for company. You agreed on" in said
+    assert "I stop looking and erase" in await story.say("ana", "1")
+    assert "Nothing has changed" in await story.say("ana", "1")
+    assert story.records.all(Request)
+    assert "I have stopped looking" in await story.says("ana", "my consents", "1", "2")
+    assert not story.records.all(Request)
+    assert "Nothing that you agreed to" in await story.say("ana", "my consents")
+
+
+async def test_an_offer_taken_back_is_a_withdrawal(story: Story) -> None:
+    """It ends, with each question that is open because of it."""
+    await story.comes("ben")
+    await story.offers("ben")
+    assert "Your offer has ended" in await story.says("ben", "my consents", "1", "yes")
+    assert not story.records.all(Offer)
+
+
+@pytest.mark.parametrize("answers", [("my consents", "1", "yes"), ("stop", "1")])
+async def test_a_yes_taken_back_is_a_step_back(answers: tuple[str, ...]) -> None:
+    """Promise 2: whatever way a peer takes a yes back, the asker hears the same, which is nothing."""
+    quiet, story = Story(), Story()
+    for one in (quiet, story):
+        await proposed(one)
+    start = story.now
+    said = await story.says("ben", *answers)
+    assert "You have stepped back" in said
+    for one in (quiet, story):
+        await one.wait(start + timedelta(hours=5) - one.now)
+    assert story.heard("ana", start) == quiet.heard("ana", start)
+
+
+async def test_the_yes_to_the_first_question_can_be_taken_back(story: Story) -> None:
+    """While the note is read."""
+    await reading(story)
+    said = await story.say("ben", "my consents")
+    assert said.count("You agreed on") == 2
+    assert "You have stepped back" in await story.says("ben", "1", "yes")
+
+
+@pytest.mark.parametrize("name", ["ana", "ben"])
+async def test_a_room_taken_back_is_closed(story: Story, name: str) -> None:
+    """Each has their own words, none of the other's; then the same list offers its erasure."""
+    await together(story)
+    other = "ben" if name == "ana" else "ana"
+    said = await story.say(name, "my consents")
+    assert "The room that is open. You agreed on" in said
+    assert story.address(other) not in said
+    await story.says(name, "1", "yes")
+    assert story.the_room().state is RoomState.READABLE
+    said = await story.says(name, "my consents", "1", "yes")
+    assert "If the other person asks too" in said
+    await story.say(other, "erase now")
+    assert story.the_room().state is not RoomState.READABLE
+
+
+async def test_the_consents_of_whoever_is_forgotten_go_from_the_room(story: Story) -> None:
+    """Their words name their address; the other's stay until the room is gone."""
+    await together(story)
+    await story.says("ben", "forget me", "yes")
+    (room,) = story.records.all(PeerRoom)
+    assert {who for who, _ in room.consents} == {story.id("ana")}
+    assert story.address("ben") not in repr(dataclasses.asdict(room))
+
+
+async def test_what_ended_meanwhile_is_not_taken_back(story: Story) -> None:
+    """The list is as it was shown; a number whose matter is over does nothing."""
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.say("ana", "my consents")
+    await story.wait(timedelta(days=2))
+    await story.say("ana", "my consents")
+    assert "Nothing that you agreed to" in story.last("ana")

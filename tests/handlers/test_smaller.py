@@ -1,0 +1,102 @@
+"""A yes to less: shorter, or only to listen."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from schema.records import Pairing, PeerRoom, Request
+from schema.states import AskState
+from tests.handlers.story import COMMUNITY, Story
+
+
+async def _asked(story: Story, *words: str) -> None:
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    await story.comes("ana")
+    await story.says("ana", *(words or ("talk practical 2 hours",)), "yes")
+
+
+async def test_a_shorter_yes_to_listen_is_what_both_agree_on(story: Story) -> None:
+    """Ana reads it before her yes, both when the room opens and in status; it is the room's length."""
+    await _asked(story)
+    question = await story.say("ben", "2")
+    assert (
+        "1. For up to 1 hour\n2. For up to 30 minutes\n3. For up to 15 minutes\n4. Only listening" in question
+    )
+    assert story.ask_of("ben").state is AskState.SHOWN
+    note = await story.say("ben", "1 4")
+    assert "Would you go on, for up to 1 hour, only to listen?" in note
+    await story.say("ben", "1")
+    asked = story.last("ana")
+    assert asked.startswith("Someone said yes, for up to 1 hour, only to listen.")
+    assert "You had asked for up to 2 hours. What would help, you said: practical ideas." in asked
+    assert "I open a private room for you two, for up to 1 hour, only to listen." in asked
+    await story.say("ana", "1")
+    assert story.the_room().length == timedelta(hours=1)
+    for name in ("ana", "ben"):
+        assert "What you two agreed would help: listening." in story.last(name)
+        assert "agreed would help: listening" in await story.say(name, "status")
+
+
+async def test_a_whole_yes_says_nothing_of_less(story: Story) -> None:
+    """The words of a plain yes stay plain."""
+    await _asked(story)
+    await story.says("ben", "1", "1")
+    assert story.last("ana").startswith("Someone said yes, for up to 2 hours.")
+    assert "You had asked" not in story.last("ana")
+
+
+async def test_back_from_less_is_the_question_itself(story: Story) -> None:
+    """Nothing was said yet; the ask stands as it was."""
+    await _asked(story)
+    assert "1. Yes, tell me more" in await story.says("ben", "2", "back")
+    assert story.ask_of("ben").length == timedelta(hours=2)
+    await story.says("ben", "2", "stop", "1")
+    assert story.ask_of("ben").state is AskState.OVER
+    assert len(story.records.all(Request)) == 1
+
+
+async def test_a_number_sent_twice_is_no_smaller_yes(story: Story) -> None:
+    """The second of two at once is asked for again."""
+    await _asked(story)
+    await story.say("ben", "2")
+    assert "Here it is again" in await story.say("ben", "2", after=1)
+    assert story.ask_of("ben").state is AskState.SHOWN
+
+
+async def test_where_there_is_no_less_it_is_not_offered() -> None:
+    """Ten minutes of listening cannot be less."""
+    story = Story()
+    await _asked(story, "talk listening 10m")
+    assert "2. Not now" in story.last("ben")
+
+
+async def test_a_smaller_yes_that_lapses_says_nothing(story: Story) -> None:
+    """Silence at the small question is silence at the ask."""
+    await _asked(story)
+    await story.say("ben", "2")
+    heard = len(story.heard("ana"))
+    await story.wait(timedelta(hours=12))
+    assert story.ask_of("ben").state is AskState.OVER
+    assert story.member("ben").prompt is None
+    assert not story.records.all(Pairing)
+    assert all("less" not in body for _, body, _ in story.heard("ana")[heard:])
+
+
+async def test_a_smaller_yes_survives_a_restart_and_a_note_that_is_busy() -> None:
+    """Ben's smaller yes waits for the note and is still the smaller one when it comes."""
+    story = Story(community=replace(COMMUNITY, asks_at_once=2))
+    await story.comes("cleo")
+    await story.offers("cleo", hours="4")
+    await _asked(story)
+    await story.says("cleo", "yes")
+    await story.says("ben", "2", "2")
+    assert story.ask_of("ben").state is AskState.WILLING
+    again = Story(records=story.records, now=story.now)
+    await again.says("cleo", "no")
+    await again.wait(timedelta(minutes=20))
+    assert "for up to 30 minutes?" in again.last("ben")
+    await again.says("ben", "1")
+    assert again.last("ana").startswith("Someone said yes, for up to 30 minutes.")
+    await again.say("ana", "1")
+    (room,) = again.records.all(PeerRoom)
+    assert (room.length, room.wish) == (timedelta(minutes=30), "ideas")
