@@ -57,10 +57,15 @@ def may_be_asked(
         and (offer.asked_at is None or now - offer.asked_at >= pause)
         and (request.reporters or offer.fear != MUST_REPORT)
         and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))
-        and sum(now - then < _DAY for then in offer.asked) < min(asks_a_day, offer.asks_a_day)
+        and _times(offer, now) < min(asks_a_day, offer.asks_a_day)
         and suits(request, offer, hard)
         and availability.may_be_asked_at(offer, now)
     )
+
+
+def _times(offer: Offer, now: datetime) -> int:
+    """How often the offer's member was shown an ask in the last day."""
+    return sum(now - then < _DAY for then in offer.asked) if offer.asked else 0
 
 
 def suits(request: Request, offer: Offer, hard: Collection[str]) -> bool:
@@ -88,7 +93,8 @@ def shorter(length: timedelta) -> tuple[timedelta, ...]:
 
 def fit(request: Request, offer: Offer) -> int:
     """How many of the request's topics the offer names; an offer that names none is open to any of them."""
-    return len(set(request.topics) & set(offer.topics)) if offer.topics else min(1, len(request.topics))
+    named = offer.topics
+    return sum(topic in named for topic in request.topics) if named else min(1, len(request.topics))
 
 
 def in_order(

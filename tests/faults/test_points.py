@@ -83,8 +83,8 @@ def _function(path: str, name: str) -> ast.AST:
 
 def test_one_function_asks_the_homeserver() -> None:
     """Every request goes through the transport, which stands between two fail points."""
-    assert _places(_requests()) == {"service/matrix/transport.py: Transport.request"}
-    request = _function("service/matrix/transport.py", "Transport.request")
+    assert _places(_requests()) == {"service/matrix/transport.py: Transport._exchange"}
+    request = _function("service/matrix/transport.py", "Transport._exchange")
     assert _texts(request) == {"before ", "after "}
 
 
