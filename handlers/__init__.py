@@ -341,6 +341,9 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     in_between = prompt is not None and question is not None and prompt.kind not in PASSING
     said = line.read(desk, member, body)
+    if said is not None and event.belongs is not Belongs.MEMBER:
+        desk.say_text(member.id, outside.words(desk, member), notice=False)
+        return True
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
         return True

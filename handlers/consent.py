@@ -322,17 +322,12 @@ async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, p
     await desk.apply(effects)
     await desk.records.put(moved)
     ask = await desk.records.get(Ask, pairing.ask)
-    wish = wish_agreed(ask) if ask is not None else request.wish
+    wish = ask.wish if ask is not None else request.wish
     yes = [(member.id, desk.given(prompt)), *((peer.id, one) for one in (ask.consents if ask else ()))]
     given = tuple((who, one) for who, one in yes if one is not None)
     room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now, wish)
     await desk.records.put(replace(room, consents=given))
     await desk.apply(effects)
-
-
-def wish_agreed(ask: Ask) -> str:
-    """What would help, as both said yes to it: the one place that reads it from the peer's yes."""
-    return ask.wish
 
 
 async def take_back(desk: Desk, member: Member, ask: Ask) -> None:

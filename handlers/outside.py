@@ -12,7 +12,7 @@ from schema.records import Member, Prompt
 from schema.states import Belongs
 from service.core.sizes import parts
 
-BEGINNINGS = frozenset({"talk", "offer", "again"})
+BEGINNINGS = frozenset({"talk", "offer", "again", "backup", "company"})
 """What begins something: commands, and questions whose answers go on with it."""
 
 
@@ -45,5 +45,5 @@ def begins(
     reply = None if question is None else desk.read(member, question, body)
     if prompt is not None and question is not None and prompt.kind in BEGINNINGS:
         own_words = question.free and command is None
-        return own_words or (reply is not None and reply.name not in ("stop", "menu", "places"))
+        return own_words or (reply is not None and reply.name not in ("stop", "no", "menu", "places"))
     return (command if reply is None else reply.name) in BEGINNINGS

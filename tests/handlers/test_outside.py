@@ -58,6 +58,23 @@ async def test_whoever_left_begins_nothing_new(story: Story) -> None:
     assert not story.records.all(Member)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ben", ("talk listening 1h", "yes")),
+        ("ben", ("backup", "yes")),
+        ("ana", ("close", "3", "yes")),
+    ],
+)
+async def test_no_other_way_begins_anything_either(story: Story, name: str, words: tuple[str, ...]) -> None:
+    """Neither one line, nor company beside a room, nor company about one that is over."""
+    await together(story)
+    said = [await story.say(name, word, belongs=Belongs.TOLD) for word in words]
+    assert any(one.startswith("I am a program for people of the Elm House") for one in said)
+    assert not story.records.all(Request)
+    assert "What would help" not in "".join(said)
+
+
 async def test_leaving_ends_nothing_that_is_open(story: Story) -> None:
     """A request goes on to its consent and its room, an offer to its hour, a room to its end."""
     await story.comes("ana")
