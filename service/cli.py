@@ -179,6 +179,10 @@ def run(place: Path | None) -> None:
 def check_config(place: Path | None, quiet: bool) -> None:
     """Check the configuration, without any network."""
     settings = config.load(place)
+    # The catalogues of languages lie with the handlers, which the service's own application alone knows.
+    from service import app
+
+    app.words_of(settings)
     if not quiet:
         for key, value, source in settings.listing():
             shown = value if len(value) <= 60 else value[:57] + "..."
