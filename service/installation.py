@@ -90,8 +90,8 @@ class Asking(Protocol):
         """Return how the account `user` is signed in."""
         ...
 
-    def password(self, role: Role, user: str) -> str | None:
-        """Return the account's password where it is known without asking."""
+    def password(self, role: Role, user: str) -> str:
+        """Return the account's password, which the homeserver wants to see again."""
         ...
 
     def tell(self, line: str) -> None:
@@ -297,8 +297,8 @@ async def _account(
 
 async def _token(
     place: Path, settings: Settings, opened: aiohttp.ClientSession, asking: Asking, role: Role
-) -> tuple[str, str | None]:
-    """Sign an account in whose token's file is not there yet; returns the token and the password used."""
+) -> str:
+    """Sign an account in whose token's file is not there yet; returns the token."""
     user, device = (
         (settings.desk_user, settings.desk.device_id)
         if role == "desk"
@@ -310,16 +310,15 @@ async def _token(
         change_device(place, role, access.device)
     write_secretly(settings.pending[f"{role}.token"], account.token + "\n")
     asking.tell(f"Signed the {_NAMES[role]} in")
-    return account.token, access.password_for(user)
+    return account.token
 
 
 async def _make_keeper(
     place: Path, settings: Settings, opened: aiohttp.ClientSession, asking: Asking
 ) -> None:
-    user = settings.keeper_user
-    token, password = settings.keeper.token.reveal(), asking.password("keeper", user)
+    user, token = settings.keeper_user, settings.keeper.token.reveal()
     if "keeper.token" in settings.pending:
-        token, password = await _token(place, settings, opened, asking, "keeper")
+        token = await _token(place, settings, opened, asking, "keeper")
     transport = Transport(opened, settings.homeserver.url, token)
     if section(await query_keys(transport, user), "device_keys", user):
         raise KeeperNotDeaf(
@@ -328,7 +327,7 @@ async def _make_keeper(
             key="keeper.user",
             variable="ALONGSIDE_KEEPER__USER",
         )
-    if await publish_keeper_master(transport, user, password):
+    if await publish_keeper_master(transport, user, lambda: asking.password("keeper", user)):
         asking.tell("Published the keeper's master key; its private half is gone")
 
 
@@ -341,9 +340,6 @@ async def _cross_sign(
     user, clock = settings.desk_user, SystemClock()
     if not new_identity and (standing := await _standing(settings, opened)) is not None:
         return standing.fingerprint()
-    password = asking.password("desk", user)
-    if password is None and new_identity:
-        password = asking.access("desk", user).password_for(user)
     async with Lease.take(settings.database_url()) as lease:
         store = await Store.open(settings.database_url(), settings.sealing_key(), lease)
         try:
@@ -352,7 +348,12 @@ async def _cross_sign(
             client = Client(transport, store, user, device, clock)
             await client.start()
             identity = await establish(
-                transport, store, user, client.device_keys(), password=password, new=new_identity
+                transport,
+                store,
+                user,
+                client.device_keys(),
+                password=lambda: asking.password("desk", user),
+                new=new_identity,
             )
             if new_identity:
                 asking.tell("Made a new identity")
