@@ -363,10 +363,11 @@ async def _cross_sign(
 
 
 async def _standing(settings: Settings, opened: aiohttp.ClientSession) -> Identity | None:
-    """The desk's identity where it is whole and published and its device signed; nothing is written."""
-    user, device = settings.desk_user, settings.desk_device
-    if settings.desk.token is None or device is None:
-        return None
+    """The desk's identity where it is whole and published and its device signed; nothing is written.
+
+    Where the desk signs in by its password the keeper looks: a log-in would end that of a running service.
+    """
+    user, token = settings.desk_user, settings.desk.token
     try:
         store = await Store.look(settings.database_url(), settings.sealing_key())
     except OperatorError:
@@ -378,14 +379,18 @@ async def _standing(settings: Settings, opened: aiohttp.ClientSession) -> Identi
             kept = await transaction.read_instance("desk_device")
     finally:
         await store.close()
-    if identity is None or kept != device.encode() or device_of(rows) != device:
+    device = settings.desk_device if token is not None else kept and DeviceId(kept.decode())
+    if identity is None or not device or kept != device.encode() or device_of(rows) != device:
         return None
-    transport = Transport(opened, settings.homeserver.url, settings.desk.token.reveal())
-    await check_token(transport, device)
+    transport = Transport(opened, settings.homeserver.url, (token or settings.keeper.token).reveal())
+    if token is not None:
+        await check_token(transport, device)
     chats = Chats(user, [])
     machine = Machine.load(user, device, CryptoRows(store.seal.lookup), rows, SystemClock().now(), chats)
     published = await Published.read(transport, user)
-    faulty = identity.fault(published) or identity.device_fault(published, machine.device_keys())
+    faulty = identity.fault(published, to_another=token is None) or identity.device_fault(
+        published, machine.device_keys()
+    )
     return None if faulty else identity
 
 

@@ -135,13 +135,18 @@ class Identity:
         """`device_keys` with the self-signing key's signature as its only one."""
         return self._self_signing.sign(self.user_id, device_keys)
 
-    def fault(self, published: Published) -> str:
-        """What is wrong with the published keys, in words; empty where every link holds."""
+    def fault(self, published: Published, *, to_another: bool = False) -> str:
+        """What is wrong with the published keys, in words; empty where every link holds.
+
+        `to_another`: another account looked, and is not shown the user-signing key (spec, `/keys/query`).
+        """
         if not published.keys["master_key"]:
             return "The front desk's identity is not published any more"
         if not self._holds(published, "master_key"):
             return "The front desk's account has another identity than the one kept here"
         for name in self.missing(published):
+            if to_another and name == "user_signing_key":
+                continue
             return (
                 f"The front desk's published {_USAGES[name].replace('_', '-')} key is missing or not its own"
             )

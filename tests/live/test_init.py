@@ -176,6 +176,39 @@ async def test_with_passwords(homeserver: Homeserver, tmp_path: Path) -> None:
     instance.healthy()
 
 
+async def test_with_a_password_that_is_kept(homeserver: Homeserver, tmp_path: Path) -> None:
+    """Where the front desk signs in by its password at each start, a second `init` changes nothing either.
+
+    It does not even sign in, which would end the log-in of a service that runs.
+    """
+    instance = Instance(tmp_path / "a", homeserver, "kept")
+    await homeserver.register("desk-kept", "canary of the desk")
+    assert instance.init("--desk-password-file", "/dev/null").returncode == 2
+    place = instance.folder / "alongside.toml"
+    by_token = re.compile(r'^token_file = "secrets/desk.token"\n#.*\ndevice_id = .*$', re.MULTILINE)
+    written, changed = by_token.subn('password_file = "secrets/desk.password"', place.read_text())
+    assert changed == 1
+    place.write_text(written)
+    (instance.folder / "secrets" / "desk.password").write_text("canary of the desk\n")
+    (instance.folder / "secrets" / "desk.password").chmod(0o600)
+    first = instance.init()
+    assert (first.returncode, first.stderr) == (0, "")
+    with Running(instance) as service:
+        running = instance.rows()
+        second = instance.init()
+        assert (second.returncode, second.stderr) == (0, "")
+        assert "nothing was changed" in second.stdout
+        assert instance.healthy()["front desk"]["state"] == "skip"
+        assert instance.rows()["lease"] == running["lease"]
+        service.stop()
+    rows, database = instance.rows(), (instance.folder / "alongside.db").read_bytes()
+    assert "nothing was changed" in instance.init().stdout
+    assert instance.rows() == rows
+    assert (instance.folder / "alongside.db").read_bytes() == database
+    assert instance.fingerprint() in first.stdout
+    assert len(await instance.devices("desk")) == 1
+
+
 async def test_with_tokens(homeserver: Homeserver, tmp_path: Path) -> None:
     """Access tokens are taken with their devices; a token of somebody's open session is refused."""
     instance = Instance(tmp_path / "a", homeserver, "token")
