@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from gettext import c2py
 from io import BytesIO
 from pathlib import Path
@@ -149,19 +150,7 @@ class Catalogue:
 
     def duration(self, length: timedelta, language: str) -> str:
         """Say a length of time in days, hours and minutes, or in seconds where it is under a minute."""
-        locale = self._locale(language)
-        seconds = max(0, round(length.total_seconds()))
-        days, rest = divmod(seconds, 86400)
-        hours, rest = divmod(rest, 3600)
-        minutes, rest = divmod(rest, 60)
-        parts = [
-            format_unit(amount, f"duration-{unit}", "long", locale=locale)
-            for amount, unit in ((days, "day"), (hours, "hour"), (minutes, "minute"))
-            if amount
-        ]
-        if not parts or (seconds < 300 and rest):
-            parts.append(format_unit(rest, "duration-second", "long", locale=locale))
-        return format_list(parts, locale=locale)
+        return _duration(max(0, round(length.total_seconds())), self._locale(language))
 
     def listing(self, items: Sequence[str], language: str) -> str:
         """Join `items` as a sentence of the language does."""
@@ -245,6 +234,22 @@ def _day_pattern(locale: Locale) -> str:
     return "'".join(re.sub("E+|c+", "EEEE", part) if n % 2 == 0 else part for n, part in enumerate(parts))
 
 
+@lru_cache(maxsize=1024)
+def _duration(seconds: int, locale: Locale) -> str:
+    days, rest = divmod(seconds, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = [
+        format_unit(amount, f"duration-{unit}", "long", locale=locale)
+        for amount, unit in ((days, "day"), (hours, "hour"), (minutes, "minute"))
+        if amount
+    ]
+    if not parts or (seconds < 300 and rest):
+        parts.append(format_unit(rest, "duration-second", "long", locale=locale))
+    return format_list(parts, locale=locale)
+
+
+@lru_cache(maxsize=1024)
 def _place(zone: str, locale: Locale) -> str:
     """What people call a zone: its city, or its own name where it has none (UTC)."""
     city = get_timezone_location(zone, locale=locale, return_city=True) if "/" in zone else zone
