@@ -4,7 +4,7 @@ Guards: help and stop are there from every question; words that fit nothing get 
 and nothing stands in it before company and the places of help; what is open is never stopped by a guess.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from handlers import consent, language, room, which
 from handlers import offer as offers
@@ -46,7 +46,8 @@ def _menu(desk: Desk, member: Member) -> tuple[Choice, ...]:
 
 def hello(desk: Desk, member: Member) -> str:
     """What this is and what it is not, in the community's words; then how to choose another language."""
-    said = desk.words(member, "menu.hello", community=desk.community.name, limits=desk.community.limits)
+    here = desk.community_of(member)
+    said = desk.words(member, "menu.hello", community=here.name, limits=here.limits)
     return "\n".join((said, *language.hints(desk, member)))
 
 
@@ -111,11 +112,19 @@ def entries(desk: Desk, member: Member) -> list[str]:
             hours=place.hours,
             languages=place.languages,
             police=desk.words(member, _POLICE[place.may_send_police]),
-            checked=place.checked_on,
+            checked=_day(place.checked_on),
         )
         for place in desk.community.places
     ]
     return [desk.words(member, "places.intro" if found else "places.none"), *found]
+
+
+def _day(written: str) -> date | str:
+    """A date that the community wrote as ISO 8601 has it, or its own words for one."""
+    try:
+        return date.fromisoformat(written)
+    except ValueError:
+        return written
 
 
 async def places(desk: Desk, member: Member) -> None:

@@ -23,6 +23,20 @@ class Place:
 
 
 @dataclass(frozen=True)
+class OwnWords:
+    """A community's own words in another language than its first; empty where it wrote none there.
+
+    `topics` has the name and the line of each topic that has them there.
+    """
+
+    name: str = ""
+    limits: str = ""
+    who_runs: str = ""
+    guide: str = ""
+    topics: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Timings:
     """How long things take here. All are lengths of time; the demo and tests make them short.
 
@@ -68,7 +82,8 @@ class Community:
     account that invites to peer rooms. `guide` is the community's own short guide for peers; where
     it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
     `languages` are those in which members can be spoken to, by code: the first until they choose another;
-    where it names none, all that there are.
+    where it names none, all that there are. `own_words` are by language what members read instead of the
+    community's words here.
     """
 
     name: str
@@ -88,3 +103,4 @@ class Community:
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
     languages: tuple[str, ...] = ()
+    own_words: Mapping[str, OwnWords] = field(default_factory=dict)

@@ -67,8 +67,24 @@ def example() -> str:
 
 
 _TOPICS: list[dict[str, str | bool]] = [
-    {"name": topic.name, "line": topic.line, "hard": topic.hard} for topic in TOPICS
+    {
+        "name": topic.name,
+        "line": topic.line,
+        "hard": topic.hard,
+        **{f"names.{language}": name for language, name in topic.names.items()},
+        **{f"lines.{language}": line for language, line in topic.lines.items()},
+    }
+    for topic in TOPICS
 ]
+
+_WORDS = {
+    "words.es.name": "Colectivo de Ejemplo",
+    "words.es.limits": (
+        "Somos personas de nuestra comunidad que se hacen compañía. No es terapia ni un servicio de"
+        " emergencias, y nadie lo vigila."
+    ),
+    "words.es.who_runs": "Dos personas de nuestro colectivo administran el servidor",
+}
 
 
 def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
@@ -78,6 +94,9 @@ def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
         return
     if key.name == "topics" and not _is_names(values.get(key.dotted)):
         yield from _topics(values.get(key.dotted))
+        return
+    if key.name == "words":
+        yield from (f"# {name} = {to_toml(text)}" for name, text in _WORDS.items())
         return
     name = f"{key.name}_file" if key.secret else key.name
     given = values.get(f"{key.section}.{name}")
