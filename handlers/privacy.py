@@ -107,7 +107,7 @@ async def _forget(desk: Desk, member: Member) -> None:
     desk.say(member.id, "forget.done_rooms" if erased_rooms else "forget.done", notice=False)
     await desk.forget(member.id)
     if member.room is not None:
-        desk.turn.do(LeaveRoom(member.room, all_with=member.matrix_id))
+        desk.turn.do(LeaveRoom(member.room, also=desk.turn.shared(member.matrix_id)))
 
 
 async def _forget_room(desk: Desk, member: Member, peer_room: PeerRoom) -> None:

@@ -70,9 +70,9 @@ class Delivery:
                 await self._desk.join(effect.room)
             case LeaveRoom():
                 await self._desk.leave(effect.room)
-                for other in self._desk.chats.all():
-                    if effect.all_with in other.members and other.room != effect.room:
-                        await self._desk.leave(other.room)
+                for other in effect.also:
+                    if other != effect.room:
+                        await self._desk.leave(other)
             case OpenPeerRoom():
                 made = await self._keeper.open(effect.pairing, effect.members, again=again)
                 room, blocked = made.room, made.blocked

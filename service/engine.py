@@ -38,6 +38,7 @@ from service.web import Metrics
 Dispatch = Callable[[Turn], Awaitable[None]]
 StandingOf = Callable[[RoomId, MatrixId], Standing]
 BelongsOf = Callable[[MatrixId, EventId], Belongs]
+SharedWith = Callable[[MatrixId], tuple[RoomId, ...]]
 
 _TRIES = 3
 """How often an event from Matrix may fail before it is set aside."""
@@ -59,7 +60,7 @@ class Engine:
     """Runs turns.
 
     `dispatch` is the handlers' one entry; `standing` tells how a chat stands with a member, now; `belongs`
-    whether somebody may write;
+    whether somebody may write; `shared` which rooms the front desk shares with them, now;
     `wake_scheduler` is called after each commit that may have changed a due time.
     """
 
@@ -73,6 +74,7 @@ class Engine:
         clock: Clock,
         outbox: Outbox,
         standing: StandingOf,
+        shared: SharedWith = lambda member: (),
         random: Random,
         metrics: Metrics,
         belongs: BelongsOf = _anyone,
@@ -85,6 +87,7 @@ class Engine:
         self._clock = clock
         self._outbox = outbox
         self._standing = standing
+        self._shared = shared
         self._random = random
         self._metrics = metrics
         self._inbox = asyncio.Event()
@@ -278,6 +281,7 @@ class Engine:
             words=self._words,
             identify=self._store.member_id,
             random=self._random,
+            shared=self._shared,
         )
         await self._dispatch(turn)
         return await transaction.add_effects([(lane(effect), effect) for effect in turn.effects], now)

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from schema.community import Community
 from schema.effects import Effect
 from schema.events import Event
-from schema.ids import MatrixId, MemberId
+from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Meeting, PeerRoom, Record, Separation
 
 R = TypeVar("R", bound=Record)
@@ -69,7 +69,8 @@ class Words(Protocol):
 class Turn:
     """One event's turn.
 
-    `identify` is the keyed hash that makes a MemberId of a Matrix ID. `random` is the system's own in the
+    `identify` is the keyed hash that makes a MemberId of a Matrix ID. `shared` gives the rooms that the front
+    desk shares with somebody now. `random` is the system's own in the
     service, so that ids cannot be guessed; a test seeds one, so that a story can be told again.
     """
 
@@ -80,6 +81,7 @@ class Turn:
     words: Words
     identify: Callable[[MatrixId], MemberId]
     random: Random
+    shared: Callable[[MatrixId], tuple[RoomId, ...]] = lambda member: ()
     effects: list[Effect] = field(default_factory=list)
 
     def do(self, effect: Effect) -> None:

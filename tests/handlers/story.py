@@ -135,6 +135,7 @@ class Story:
     slow: bool = False
     lose: Callable[[Effect], bool] = lambda effect: False
     arrive: bool = True
+    shared: tuple[RoomId, ...] = ()
     log: list[Line] = field(default_factory=list)
     effects: list[tuple[datetime, Effect]] = field(default_factory=list)
     rooms: dict[RoomId, set[str]] = field(default_factory=dict)
@@ -173,7 +174,9 @@ class Story:
         """One turn, as the engine makes it: a turn that raises changes nothing."""
         trial = copy(self.records)
         trial.rows = dict(self.records.rows)
-        turn = Turn(event, self.now, trial, self.community, WORDS, identify, self.random)
+        turn = Turn(
+            event, self.now, trial, self.community, WORDS, identify, self.random, lambda member: self.shared
+        )
         await dispatch(turn)
         self.records.rows = trial.rows
         self.carry_out(turn.effects)
