@@ -70,7 +70,12 @@ class Reply:
         return self.name.split(" ")[0] == "yes"
 
 
-PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "after", "more", "consents"})
+PASSING = frozenset(
+    {
+        *("menu", "held", "again", "offered", "renew", "zone", "after", "more", "consents"),
+        *("concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
+    }
+)
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
 _NOT_KEPT = PASSING | {
@@ -219,7 +224,7 @@ class Desk:
         short while.
         """
         member = self.now_is(id)
-        if kind in ("talk", "offer"):
+        if kind in ("talk", "offer", "concern", "answers", "pauses", "objects"):
             until = self.now + self.timings.request_open
         elif kind in ("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear"):
             until = self.now + self.timings.idle

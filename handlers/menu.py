@@ -6,7 +6,7 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, room, which
+from handlers import consent, pauses, room, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -23,6 +23,8 @@ MENU = (
     Choice("offer", "choice.offer"),
     Choice("held", "choice.held"),
 )
+_WITH_READERS = (*MENU, Choice("concern", "choice.concern"))
+"""Where the community named somebody who reads concerns."""
 FALLBACK = (Choice("talk", "choice.talk"), Choice("places", "choice.places"), Choice("menu", "choice.menu"))
 
 
@@ -30,14 +32,15 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The menu, in its long first form, its short one, or as the answer to words that fit nothing."""
     if prompt.kind == "stop":
         return _show_stop(desk, member, prompt)
+    choices = _WITH_READERS if desk.community.readers else MENU
     match prompt.subject:
         case "hello":
-            return Question(hello(desk, member), MENU)
+            return Question(hello(desk, member), choices)
         case "fallback":
             return Question(desk.words(member, "menu.fallback"), FALLBACK)
         case "nothing_open":
-            return Question(desk.words(member, "menu.nothing_open"), MENU)
-    return Question(desk.words(member, "menu.menu"), MENU)
+            return Question(desk.words(member, "menu.nothing_open"), choices)
+    return Question(desk.words(member, "menu.menu"), choices)
 
 
 def hello(desk: Desk, member: Member) -> str:
@@ -159,6 +162,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(offers.describe(desk, member, offer))
+    if (pause := await pauses.of(desk, member.id)) is not None:
+        lines.append(desk.words(member, "paused.status", until=pause.due_at))
     return [line for line in lines if line]
 
 
@@ -184,6 +189,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 _STOPPABLE = (
     *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
     *("extend", "more", "pass", "backup", "which"),
+    *("concern", "answers", "pauses", "objects"),
 )
 """Questions that `stop` ends."""
 
