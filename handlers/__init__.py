@@ -13,6 +13,7 @@ from handlers import (
     apart,
     backup,
     clear,
+    concern,
     consent,
     consents,
     extension,
@@ -24,8 +25,11 @@ from handlers import (
     offering,
     outside,
     parting,
+    paused,
     practice,
     privacy,
+    reader,
+    readers,
     request,
     rest,
     room,
@@ -60,7 +64,18 @@ from schema.events import (
     Verified,
 )
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.records import (
+    Ask,
+    Concern,
+    Meeting,
+    Member,
+    Offer,
+    Pairing,
+    PairingPause,
+    PeerRoom,
+    Prompt,
+    Request,
+)
 from schema.states import Belongs
 from service.core import chats
 from service.turn import Turn
@@ -95,6 +110,8 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
 async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "company":
         await talk.start(desk, member)
+    elif reply.name == "wrong":
+        await concern.start_after(desk, member, prompt.subject)
     else:
         await after.answer(desk, member, prompt, reply)
 
@@ -111,6 +128,13 @@ async def _listed(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
         await menu.start(desk, member)
     else:
         await consents.answer(desk, member, prompt, reply)
+
+
+async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "answer":
+        paused.start_answer(desk, member, prompt)
+    else:
+        await _choose(desk, member, prompt, reply)
 
 
 CONVERSATIONS: Mapping[str, Conversation] = {
@@ -132,6 +156,18 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "kept": Conversation(apart.show, apart.answer),
     "after": Conversation(after.show, _after),
     "afterwards": Conversation(after.show, after.answer),
+    "concern": Conversation(concern.show, concern.answer),
+    "concerns": Conversation(concern.show_own, concern.answer_own),
+    "own_concern": Conversation(concern.show_own, concern.answer_own),
+    "answered": Conversation(concern.show_answer, concern.answer_own),
+    "to_read": Conversation(reader.show_list, reader.answer_list),
+    "reads": Conversation(reader.show, reader.answer),
+    "answers": Conversation(reader.show_answer, reader.take_answer),
+    "pauses": Conversation(reader.show_pause, reader.take_pause),
+    "weighs": Conversation(reader.show_proposal, reader.weigh),
+    "paused": Conversation(paused.show, _paused),
+    "objects": Conversation(paused.show_answer, paused.take_answer),
+    "lift": Conversation(paused.show_lift, paused.lift),
     "clear": Conversation(clear.show, clear.answer),
     "extend": Conversation(extension.show, extension.answer),
     "more": Conversation(extension.show, extension.answer),
@@ -163,6 +199,16 @@ async def _withdraw(desk: Desk, member: Member) -> None:
         await offer.withdraw(desk, member)
 
 
+async def _offer(desk: Desk, member: Member) -> None:
+    if await offer.of(desk, member) is not None or not await paused.hinders(desk, member):
+        await offer.start(desk, member)
+
+
+async def _concerns(desk: Desk, member: Member) -> None:
+    """Whoever reads concerns sees those; anybody else their own."""
+    await (reader.mine if readers.of(desk, (member.id,)) else concern.mine)(desk, member)
+
+
 @dataclass(frozen=True)
 class _Command:
     """A word that works on its own: `words` is its sentence of the catalogue, every word that means it.
@@ -185,7 +231,7 @@ COMMANDS: Mapping[str, _Command] = {
     "status": _Command("command.status", menu.status),
     "talk": _Command("command.talk", talk.start),
     "change": _Command("command.change", talk.change),
-    "offer": _Command("command.offer", offer.start),
+    "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
     "zone": _Command("command.zone", zone.start),
@@ -203,6 +249,9 @@ COMMANDS: Mapping[str, _Command] = {
     "never_again": _Command("command.never_again", after.say_never),
     "not_again": _Command("command.not_again", after.end_again),
     "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
+    "concern": _Command("command.concern", concern.start, everywhere=True),
+    "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
+    "concerns": _Command("command.concerns", _concerns, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "consents": _Command("command.consents", consents.start, everywhere=True),
@@ -575,9 +624,18 @@ async def _due(desk: Desk, event: Due) -> None:
         case "meetings":
             if (meeting := await desk.records.get(Meeting, event.id)) and _is_due(desk, meeting):
                 await after.due(desk, meeting)
+        case "concerns":
+            if (wrong := await desk.records.get(Concern, event.id)) and _is_due(desk, wrong):
+                await concern.due(desk, wrong)
+        case "pairing_pauses":
+            if (pause := await desk.records.get(PairingPause, event.id)) and _is_due(desk, pause):
+                await paused.due(desk, pause)
 
 
-def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting) -> bool:
+_Due = Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting | Concern | PairingPause
+
+
+def _is_due(desk: Desk, record: _Due) -> bool:
     return record.due_at is not None and record.due_at <= desk.now
 
 

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, room
+from handlers import after, concern, paused, room
 from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests
@@ -21,11 +21,13 @@ from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
 from schema.records import (
     Ask,
+    Concern,
     Consent,
     Meeting,
     Member,
     Offer,
     Pairing,
+    PairingPause,
     PeerRoom,
     Prompt,
     Request,
@@ -68,6 +70,8 @@ _AGREED = Told(How.WITHIN, "held.agreed")
 _WAITING = Told(How.WITHIN, "held.waiting")
 _OFFER = _named("held.offer")
 _MEETING = _named("held.meeting")
+_CONCERN = _named("held.concern")
+_PAUSED = _named("held.paused")
 _THEIRS = Told(How.BESIDE, "held.theirs")
 _NUMBERS = Told(How.BESIDE, "held.numbers")
 
@@ -121,13 +125,16 @@ def _language(desk: Desk, member: Member, value: object) -> str:
 _STEPS = frozenset(
     {
         *("step", "returns", "why", "found", "question", "said", "sequence", "standing", "keep_how", "of"),
-        *("cities", "what", "ids", "chosen"),
+        *("cities", "what", "ids", "chosen", "days"),
     }
 )
 """What a draft holds of our own: where the questions stand, and numbers."""
 
 _ANSWERS: Mapping[str, Say] = {
     "wish": _wish,
+    "about": lambda desk, member, value: desk.words(member, concern.ABOUT[str(value)]),
+    "readers": lambda desk, member, value: value,
+    "named": _sentence("held.named"),
     "topics": lambda desk, member, value: value,
     "minutes": _minutes,
     "hours": _hours,
@@ -317,6 +324,34 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "again": _MEETING,
             "agreed": _MEETING,
         },
+        Concern: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "state": _NUMBERS,
+            "made_at": _CONCERN,
+            "until": _CONCERN,
+            "due_at": _NUMBERS,
+            "about": _CONCERN,
+            "words": _CONCERN,
+            "readers": _THEIRS,
+            "other": _THEIRS,
+            "named": _CONCERN,
+            "opened": _THEIRS,
+            "proposal": _THEIRS,
+            "reminded": _NUMBERS,
+            "answers": _THEIRS,
+            "consent": _AGREED,
+        },
+        PairingPause: {
+            "id": _NUMBERS,
+            "other": _NUMBERS,
+            "made_at": _PAUSED,
+            "due_at": _PAUSED,
+            "reason": _PAUSED,
+            "readers": _THEIRS,
+            "answered": _PAUSED,
+            "answer": _PAUSED,
+        },
     }
 )
 """How each field of each record is told, and of what lies in one.
@@ -325,7 +360,7 @@ Of an ask and a pairing only what its member did or was shown is told: whether t
 else changed their mind, is not to be read here sooner than it is said.
 """
 
-WHOLE = frozenset({"held.offer", "held.meeting"})
+WHOLE = frozenset({"held.offer", "held.meeting", "held.concern", "held.paused"})
 """What is told as a whole, in the words in which it is told elsewhere too."""
 
 
@@ -335,6 +370,10 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [desk.words(member, "held.offer", offer=offers.describe(desk, member, record))]
         case Meeting():
             return [after.told(desk, member, record)]
+        case Concern():
+            return [concern.told(desk, member, record), desk.words(member, "held.concern_ways")]
+        case PairingPause():
+            return [paused.told(desk, member, record)]
         case PeerRoom(asker=member.id) if record.sought:
             # They are their asker's own words, and the peer has read them long since.
             note = desk.quoted(member, str(record.sought.get("note") or ""))
@@ -404,6 +443,8 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     apart.sort(key=lambda one: (one.since, one.id))
     records += apart
     records += await after.of(desk, member.id)
+    records += await concern.of(desk, member.id)
+    records += [one for one in await desk.records.about(PairingPause, member.id) if one.due_at > desk.now]
     return [entry for one in records for entry in _entries(desk, member, one)]
 
 

@@ -6,7 +6,7 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, language, room, which
+from handlers import consent, language, pauses, room, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -23,6 +23,8 @@ MENU = (
     Choice("offer", "choice.offer"),
     Choice("held", "choice.held"),
 )
+_WITH_READERS = (*MENU, Choice("concern", "choice.concern"))
+"""Where the community named somebody who reads concerns."""
 FALLBACK = (Choice("talk", "choice.talk"), Choice("places", "choice.places"), Choice("menu", "choice.menu"))
 
 
@@ -41,7 +43,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 
 def _menu(desk: Desk, member: Member) -> tuple[Choice, ...]:
-    return (*MENU, *language.choice(desk, member))
+    choices = _WITH_READERS if desk.community.readers else MENU
+    return (*choices, *language.choice(desk, member))
 
 
 def hello(desk: Desk, member: Member) -> str:
@@ -164,6 +167,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(offers.describe(desk, member, offer))
+    if (pause := await pauses.of(desk, member.id)) is not None:
+        lines.append(desk.words(member, "paused.status", until=pause.due_at))
     return [line for line in lines if line]
 
 
@@ -189,6 +194,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 _STOPPABLE = (
     *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
     *("extend", "more", "pass", "backup", "which"),
+    *("concern", "answers", "pauses", "objects"),
 )
 """Questions that `stop` ends."""
 

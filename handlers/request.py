@@ -8,7 +8,7 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import after, apart
+from handlers import after, apart, pauses
 from handlers import draft as drafts
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
@@ -320,6 +320,12 @@ async def resume(desk: Desk, id: RequestId, key: str) -> None:
     await desk.apply(effects)
     await desk.records.put(request)
     asker = await desk.member(request.member)
+    if (pause := await pauses.of(desk, request.member)) is not None:
+        # It was on its way to a room when the pause began; nobody else is asked.
+        await end(desk, request, RequestMove.LAPSE)
+        if asker is not None:
+            desk.say(asker.id, "paused.looks_no_more", until=pause.due_at)
+        return
     kept_apart = await apart.of(desk, request.member)
     soonest = min(desk.timings.ask_again, desk.timings.join)
     ready = [

@@ -7,7 +7,7 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import after, room, topics
+from handlers import after, paused, room, topics
 from handlers import draft as drafts
 from handlers import request as requests
 from handlers.consent import HOW, WISHES, how_words
@@ -66,6 +66,8 @@ async def change(desk: Desk, member: Member) -> None:
 
 async def _hindered(desk: Desk, member: Member) -> bool:
     """Say what stands in the way of a request, if anything does: one request, and one room, at once."""
+    if await paused.hinders(desk, member):
+        return True
     if await requests.of(desk, member.id) is not None:
         desk.say(member.id, "talk.already", notice=False)
         return True

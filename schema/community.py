@@ -23,6 +23,18 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """Somebody whom members may choose to read a concern of theirs, by the name that members know.
+
+    `must_report`: a law, or their work, obliges them to report some things.
+    """
+
+    user: MatrixId
+    name: str
+    must_report: bool = False
+
+
+@dataclass(frozen=True)
 class Timings:
     """How long things take here. All are lengths of time; the demo and tests make them short.
 
@@ -36,7 +48,8 @@ class Timings:
     room that ended can still say something about one another, at most 14 days. again: how long it holds that
     both would talk again. warning: how long before a room's end both are told, but never more than half of
     its time. longest_in_all: the longest that a peer room may become when both ask for more; None: as
-    `longest`. chat: what was said in a direct chat is taken back after this long.
+    `longest`. chat: what was said in a direct chat is taken back after this long. concern: how long what a
+    member said was wrong is kept.
     """
 
     ask_again: timedelta = timedelta(minutes=10)
@@ -55,6 +68,7 @@ class Timings:
     warning: timedelta = timedelta(minutes=10)
     longest_in_all: timedelta | None = None
     chat: timedelta = timedelta(days=7)
+    concern: timedelta = timedelta(days=28)
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,8 @@ class Community:
     account that invites to peer rooms. `guide` is the community's own short guide for peers; where
     it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
     `languages` are those in which members can be spoken to, by code: the first until they choose another;
-    where it names none, all that there are.
+    where it names none, all that there are. `readers` are those who read concerns; where there are none, no
+    concern is taken.
     """
 
     name: str
@@ -88,3 +103,4 @@ class Community:
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
     languages: tuple[str, ...] = ()
+    readers: tuple[Reader, ...] = ()

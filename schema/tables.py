@@ -197,6 +197,27 @@ meetings = Table(
     info={"kept": "14 days from a room's end, longer where both agreed to talk again, or until forget me"},
 )
 
+concerns = Table(
+    "concerns",
+    metadata,
+    _id(),
+    _ref("member"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={"kept": "the community's time, 28 days unless set; sooner when taken back, or by forget me"},
+)
+
+pairing_pauses = Table(
+    "pairing_pauses",
+    metadata,
+    _id(),
+    _ref("other_hash"),
+    _due(),
+    _sealed(),
+    info={"kept": "until its date, whoever is forgotten meanwhile, or until a reader ends it"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -288,6 +309,8 @@ RECORDS = {
     "peer_rooms": peer_rooms,
     "separations": separations,
     "meetings": meetings,
+    "concerns": concerns,
+    "pairing_pauses": pairing_pauses,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

@@ -14,10 +14,10 @@ from schema.community import Community
 from schema.effects import Effect
 from schema.events import Event
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Meeting, PeerRoom, Record, Separation
+from schema.records import Meeting, PairingPause, PeerRoom, Record, Separation
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Separation | Meeting)
+S = TypeVar("S", bound=Separation | Meeting | PairingPause)
 
 
 class Records(Protocol):

@@ -18,7 +18,7 @@ from pydantic import AfterValidator
 from service.core.sizes import weight
 
 if TYPE_CHECKING:
-    from service.config.sections import PlaceTable, TopicTable
+    from service.config.sections import PlaceTable, ReaderTable, TopicTable
 
 KEY_LENGTH = 32
 LARGEST_PLACES = 9_000
@@ -217,6 +217,22 @@ def different(items: tuple["TopicTable", ...]) -> tuple["TopicTable", ...]:
     if len(items) > 12 or len({item.name.casefold() for item in items}) != len(items):
         raise Wrong("has more than 12 entries, or one twice")
     return items
+
+
+def different_readers(items: tuple["ReaderTable", ...]) -> tuple["ReaderTable", ...]:
+    """At most 8 readers, none twice, whatever the case of their names and addresses."""
+    users = {item.user.lower() for item in items}
+    names = {item.name.casefold() for item in items}
+    if len(items) > 8 or len(users) != len(items) or len(names) != len(items):
+        raise Wrong("has more than 8 entries, or somebody twice")
+    return items
+
+
+def no_bar(text: str) -> str:
+    """A text without "|", at which the sentence of a choice is cut."""
+    if "|" in text:
+        raise Wrong('has a "|" in it')
+    return text
 
 
 def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:

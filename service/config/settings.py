@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import PrivateAttr
 
-from schema.community import Community, Place, Timings
+from schema.community import Community, Place, Reader, Timings
 from schema.ids import DeviceId, MatrixId, RoomId
 from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url
 from service.config.sections import (
@@ -156,12 +156,16 @@ class Settings(Section):
                 afterwards=self.timings.afterwards,
                 again=self.timings.again,
                 chat=self.timings.chat,
+                concern=self.timings.concern,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,
             purges=self.admin.token is not None,
             keeper=self.keeper_user,
             members=here.members or ("room" if here.room else "server"),
+            readers=tuple(
+                Reader(MatrixId(reader.user), reader.name, reader.must_report) for reader in here.readers
+            ),
         )
 
     def members(self) -> Members:
@@ -184,8 +188,8 @@ class Settings(Section):
                 shown = "REDACTED"
             elif value is None:
                 shown = "not set"
-            elif key.name == "places":
-                shown = f"{len(value)} places"
+            elif key.name in ("places", "readers"):
+                shown = f"{len(value)} {key.name}"
             elif key.name == "topics":
                 shown = to_toml([topic.name for topic in value])
             else:

@@ -6,6 +6,7 @@ Write them anew with ALONGSIDE_WRITE_TRANSCRIPTS=1, and read what changed before
 import os
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -13,6 +14,7 @@ from typing import get_args
 import pytest
 
 from handlers import dispatch
+from schema.community import Reader
 from schema.effects import Effect
 from schema.events import Event
 from schema.records import Record
@@ -181,6 +183,39 @@ async def afterwards(story: Story) -> None:
     await story.says("ben", "what do you hold", "never again", "1", "kept apart", "skip")
 
 
+async def a_concern(story: Story) -> None:
+    """Something was wrong: two read it, one of them answers, both decide a pause, and it is answered."""
+    names = (("rosa", False), ("sam", False), ("tove", True))
+    readers = tuple(Reader(story.address(name), name.capitalize(), must) for name, must in names)
+    story.community = replace(story.community, readers=readers)
+    for name in ("ben", "ana", "rosa", "sam"):
+        await story.comes(name)
+    await story.offers("ben")
+    await story.asks("ana", note="")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "1")
+    await story.says("ana", "close", "3", "1 2", "They shouted at me after I said no.", "1")
+    await story.says("rosa", "1", "1", "Thank you for telling us. What would help you now?", "1")
+    await story.says("ana", "2", "Please make sure that it does not happen to others.", "1")
+    await story.says("rosa", "1", "2", "2", "Words were said here that we do not want.", "1")
+    await story.says("sam", "1", "1", "1")
+    await story.says("ben", "1", "I was tired, and I am sorry.", "1", "talk", "forget me", "2")
+    await story.says("sam", "concerns", "2", "1")
+    await story.says("ana", "my concerns", "4")
+    await story.comes("ben")
+    await story.says("ben", "talk")
+    await story.wait(timedelta(days=29))
+
+
+async def not_taken(story: Story) -> None:
+    """A concern about the service, by somebody who trusts none of the readers; and one that nobody opens."""
+    readers = (Reader(story.address("rosa"), "Rosa"), Reader(story.address("tove"), "Tove", True))
+    story.community = replace(story.community, readers=readers)
+    await story.comes("ana")
+    await story.says("ana", "5", "3", "3", "concern", "2", "2", "I was asked my real name.", "2", "1")
+    await story.wait(timedelta(days=28))
+
+
 async def cleared(story: Story) -> None:
     """A chat is cleared, for a phone that others read."""
     await story.comes("ana")
@@ -273,6 +308,8 @@ _STORIES = [
     practising,
     kept_apart,
     afterwards,
+    a_concern,
+    not_taken,
     cleared,
 ]
 

@@ -26,7 +26,7 @@ from schema.ids import (
     RoomId,
     SeparationId,
 )
-from schema.records import Member, Offer, PeerRoom, Prompt, Record, Request, Separation
+from schema.records import Concern, Member, Offer, PeerRoom, Prompt, Record, Request, Separation
 from schema.states import OfferState, RequestState
 from service.store import Store
 from tests.live.canaries import canary, scan
@@ -685,6 +685,8 @@ async def fill(store: Store, mark: str) -> None:
                 changes["room"] = f"!{mark}:example.org"
                 changes["early"] = ((mark, mark, mark),)
                 changes["early"] = ((RoomId(mark), MemberId(mark), mark),)
+            if kind is Concern:
+                changes["answers"] = ((MemberId(mark), mark),)
             if kind is Member:
                 changes["waiting"] = (Prompt(mark, NOW, mark, {mark: mark}),)
             await transaction.put(replace(record, **changes))
