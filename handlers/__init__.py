@@ -23,12 +23,14 @@ from handlers import (
     offering,
     outside,
     parting,
+    places,
     practice,
     privacy,
     request,
     rest,
     room,
     smaller,
+    steward,
     talk,
     which,
     zone,
@@ -40,10 +42,12 @@ from schema.effects import (
     AnswerPlainRoom,
     JoinRoom,
     LeaveRoom,
+    LookAround,
     OpenDirectChat,
     RedactChat,
     SendFile,
     SendText,
+    TellStewards,
 )
 from schema.events import (
     Delivered,
@@ -55,11 +59,13 @@ from schema.events import (
     NotDelivered,
     PeerMembership,
     PlainMessage,
+    StewardMessage,
+    StewardRoom,
     Unreadable,
     Verified,
 )
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Prompt, Request, Stewardship
 from schema.states import Belongs
 from service.core import chats
 from service.turn import Turn
@@ -176,7 +182,7 @@ class _Command:
 COMMANDS: Mapping[str, _Command] = {
     "menu": _Command("command.menu", menu.start, everywhere=True),
     "hello": _Command("command.hello", menu.greet_again),
-    "places": _Command("command.places", menu.places, everywhere=True),
+    "places": _Command("command.places", places.start, everywhere=True),
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),
     "stop": _Command("command.stop", menu.stop, everywhere=True),
@@ -235,8 +241,14 @@ async def dispatch(turn: Turn) -> None:
             await _verified(desk, event)
         case PeerMembership() as event:
             await room.membership(desk, event)
+        case StewardRoom() as event:
+            await steward.here(desk, event)
+        case StewardMessage() as event:
+            await steward.heard(desk, event)
         case Due() as event:
             await _due(desk, event)
+        case Delivered(effect=LookAround(), detail=unwell):
+            await steward.looked(desk, unwell)
         case Delivered(effect=AcceptIdentity(member=matrix_id)):
             await identity.accepted(desk, matrix_id)
         case Delivered(effect=OpenDirectChat(member=matrix_id), room=str() as found, detail="there"):
@@ -277,7 +289,7 @@ async def _message(desk: Desk, event: Message) -> None:
         return
     known = await desk.member(desk.turn.identify(event.sender))
     if known is None and event.belongs is not Belongs.MEMBER:
-        outside.answer(desk, event.room, event.sender, event.belongs)
+        await outside.answer(desk, event.room, event.sender, event.belongs)
         return
     member = await _member(desk, event.sender)
     if member.room != event.room:
@@ -320,7 +332,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     question = None if prompt is None else await _question(desk, member, prompt)
     command = _command(desk, member, body)
     if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
-        desk.say_text(member.id, outside.words(desk, member), notice=False)
+        desk.say_text(member.id, await outside.words(desk, member), notice=False)
         return True
     if prompt is not None and question is not None:
         if prompt.aside and command == "back":
@@ -342,7 +354,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     in_between = prompt is not None and question is not None and prompt.kind not in PASSING
     said = line.read(desk, member, body)
     if said is not None and event.belongs is not Belongs.MEMBER:
-        desk.say_text(member.id, outside.words(desk, member), notice=False)
+        desk.say_text(member.id, await outside.words(desk, member), notice=False)
         return True
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
@@ -478,7 +490,7 @@ async def _unreadable(desk: Desk, event: Unreadable) -> None:
     if not event.private:
         return
     if event.belongs is not Belongs.MEMBER and await desk.member(desk.turn.identify(event.sender)) is None:
-        outside.answer(desk, event.room, event.sender, event.belongs)
+        await outside.answer(desk, event.room, event.sender, event.belongs)
         return
     member = await _member(desk, event.sender)
     if member.room != event.room:
@@ -522,7 +534,7 @@ async def _direct_chat(desk: Desk, event: DirectChat) -> None:
         return
     known = await desk.member(desk.turn.identify(event.member))
     if known is None and event.belongs is not Belongs.MEMBER:
-        outside.answer(desk, event.room, event.member, event.belongs)
+        await outside.answer(desk, event.room, event.member, event.belongs)
         return
     member = await _member(desk, event.member)
     if member.room == event.room and member.told_limits:
@@ -568,9 +580,14 @@ async def _due(desk: Desk, event: Due) -> None:
         case "meetings":
             if (meeting := await desk.records.get(Meeting, event.id)) and _is_due(desk, meeting):
                 await after.due(desk, meeting)
+        case "stewardships":
+            if (kept := await desk.records.get(Stewardship, event.id)) and _is_due(desk, kept):
+                await steward.due(desk)
 
 
-def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting) -> bool:
+def _is_due(
+    desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting | Stewardship
+) -> bool:
     return record.due_at is not None and record.due_at <= desk.now
 
 
@@ -579,6 +596,9 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     if isinstance(effect, OpenDirectChat):
         await _no_chat(desk, effect, event.reason)
         return
+    if isinstance(effect, TellStewards):
+        await steward.unsaid(desk)
+        return
     if isinstance(effect, RedactChat) and effect.asked:
         await clear.cleared(desk, effect, "partly")
         return
@@ -586,6 +606,8 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         chatting = await desk.member(desk.turn.identify(effect.member))
         if chatting is not None:
             desk.keep(chats.fail(chatting, effect, desk.now))
+        return
+    if isinstance(effect, LookAround):
         return
     if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)

@@ -18,6 +18,7 @@ from handlers import offer as offers
 from handlers import request as requests
 from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
+from handlers.steward_room import stewardship
 from schema.records import (
     Ask,
     Consent,
@@ -29,6 +30,7 @@ from schema.records import (
     Prompt,
     Request,
     Separation,
+    Stewardship,
 )
 from schema.states import AskState, PairingState, RoomState
 
@@ -69,6 +71,7 @@ _OFFER = _named("held.offer")
 _MEETING = _named("held.meeting")
 _THEIRS = Told(How.BESIDE, "held.theirs")
 _NUMBERS = Told(How.BESIDE, "held.numbers")
+_FOR_ALL = Told(How.BESIDE, "held.own")
 
 
 def _quoted(desk: Desk, member: Member, value: object) -> str:
@@ -312,6 +315,15 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "again": _MEETING,
             "agreed": _MEETING,
         },
+        Stewardship: {
+            "id": _NUMBERS,
+            "due_at": _NUMBERS,
+            "here": _FOR_ALL,
+            "questions": _FOR_ALL,
+            "paused": _FOR_ALL,
+            "checked": _FOR_ALL,
+            "flagged": _FOR_ALL,
+        },
     }
 )
 """How each field of each record is told, and of what lies in one.
@@ -330,6 +342,8 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [desk.words(member, "held.offer", offer=offers.describe(desk, member, record))]
         case Meeting():
             return [after.told(desk, member, record)]
+        case Stewardship():
+            return [desk.words(member, "held.steward")]
         case PeerRoom(asker=member.id) if record.sought:
             # They are their asker's own words, and the peer has read them long since.
             note = desk.quoted(member, str(record.sought.get("note") or ""))
@@ -399,6 +413,8 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     apart.sort(key=lambda one: (one.since, one.id))
     records += apart
     records += await after.of(desk, member.id)
+    if member.matrix_id in desk.community.stewards:
+        records.append(await stewardship(desk))
     return [entry for one in records for entry in _entries(desk, member, one)]
 
 

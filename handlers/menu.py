@@ -6,7 +6,7 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, room, which
+from handlers import consent, pause, room, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -95,38 +95,11 @@ async def skip(desk: Desk, member: Member) -> None:
     desk.say(member.id, "menu.skipped")
 
 
-def entries(desk: Desk, member: Member) -> list[str]:
-    """The community's own places of help, each with what a person needs to know before they call."""
-    found = [
-        desk.words(
-            member,
-            "places.entry",
-            name=place.name,
-            contact=place.contact,
-            hours=place.hours,
-            languages=place.languages,
-            police=desk.words(member, _POLICE[place.may_send_police]),
-            checked=place.checked_on,
-        )
-        for place in desk.community.places
-    ]
-    return [desk.words(member, "places.intro" if found else "places.none"), *found]
-
-
-async def places(desk: Desk, member: Member) -> None:
-    """Say the community's places of help; the question that is open stays so."""
-    desk.say_text(member.id, "\n\n".join(entries(desk, member)), notice=False)
-    if desk.now_is(member.id).prompt is not None:
-        desk.look_away(member.id)
-        desk.say(member.id, "places.back")
-
-
-_POLICE = {"yes": "places.police_yes", "no": "places.police_no", "not known": "places.police_unknown"}
-
-
 async def status(desk: Desk, member: Member) -> None:
     """What stands for the member, and what happens next and when."""
     lines = await standing(desk, member)
+    if (paused := await pause.of(desk)) is not None:
+        lines.insert(0, pause.line(desk, member, paused))
     if desk.now_is(member.id).waiting or desk.busy(desk.now_is(member.id)):
         desk.look_away(member.id)
         lines.append(desk.words(member, "status.question"))

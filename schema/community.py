@@ -67,6 +67,8 @@ class Community:
     member names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
     account that invites to peer rooms. `guide` is the community's own short guide for peers; where
     it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
+    `stewards` look after the instance, from their room; where there are none, nothing that needs one is to
+    be had.
     """
 
     name: str
@@ -85,3 +87,4 @@ class Community:
     purges: bool = False
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
+    stewards: tuple[MatrixId, ...] = ()

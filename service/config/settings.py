@@ -161,6 +161,7 @@ class Settings(Section):
             purges=self.admin.token is not None,
             keeper=self.keeper_user,
             members=here.members or ("room" if here.room else "server"),
+            stewards=tuple(map(MatrixId, here.stewards)),
         )
 
     def members(self) -> Members:
@@ -185,6 +186,8 @@ class Settings(Section):
                 shown = "not set"
             elif key.name == "places":
                 shown = f"{len(value)} places"
+            elif key.name == "stewards":
+                shown = f"{len(value)} stewards"
             elif key.name == "topics":
                 shown = to_toml([topic.name for topic in value])
             else:
