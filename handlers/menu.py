@@ -114,7 +114,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
         next_at = min(request.due_at or request.until, request.until)
         wish = desk.words(member, consent.WISHES[request.wish])
         asked = {"wish": wish, "length": request.length}
-        lines.append(desk.words(member, "status.looking", next=next_at, until=request.until, **asked))
+        key = "status.waits" if await pause.of(desk) else "status.looking"
+        lines.append(desk.words(member, key, next=next_at, until=request.until, **asked))
     elif request is not None and request.state is RequestState.PROPOSED:
         lines.append(desk.words(member, "status.proposed"))
     for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
