@@ -26,6 +26,7 @@ from handlers import (
     outside,
     parting,
     paused,
+    places,
     practice,
     privacy,
     reader,
@@ -34,6 +35,7 @@ from handlers import (
     rest,
     room,
     smaller,
+    steward,
     talk,
     which,
     zone,
@@ -45,10 +47,12 @@ from schema.effects import (
     AnswerPlainRoom,
     JoinRoom,
     LeaveRoom,
+    LookAround,
     OpenDirectChat,
     RedactChat,
     SendFile,
     SendText,
+    TellStewards,
 )
 from schema.events import (
     Delivered,
@@ -60,6 +64,8 @@ from schema.events import (
     NotDelivered,
     PeerMembership,
     PlainMessage,
+    StewardMessage,
+    StewardRoom,
     Unreadable,
     Verified,
 )
@@ -75,6 +81,7 @@ from schema.records import (
     PeerRoom,
     Prompt,
     Request,
+    Stewardship,
 )
 from schema.states import Belongs
 from service.core import chats
@@ -224,7 +231,7 @@ class _Command:
 COMMANDS: Mapping[str, _Command] = {
     "menu": _Command("command.menu", menu.start, everywhere=True),
     "hello": _Command("command.hello", menu.greet_again),
-    "places": _Command("command.places", menu.places, everywhere=True),
+    "places": _Command("command.places", places.start, everywhere=True),
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),
     "stop": _Command("command.stop", menu.stop, everywhere=True),
@@ -287,8 +294,14 @@ async def dispatch(turn: Turn) -> None:
             await _verified(desk, event)
         case PeerMembership() as event:
             await room.membership(desk, event)
+        case StewardRoom() as event:
+            await steward.here(desk, event)
+        case StewardMessage() as event:
+            await steward.heard(desk, event)
         case Due() as event:
             await _due(desk, event)
+        case Delivered(effect=LookAround(), detail=unwell):
+            await steward.looked(desk, unwell)
         case Delivered(effect=AcceptIdentity(member=matrix_id)):
             await identity.accepted(desk, matrix_id)
         case Delivered(effect=OpenDirectChat(member=matrix_id), room=str() as found, detail="there"):
@@ -329,7 +342,7 @@ async def _message(desk: Desk, event: Message) -> None:
         return
     known = await desk.member(desk.turn.identify(event.sender))
     if known is None and event.belongs is not Belongs.MEMBER:
-        outside.answer(desk, event.room, event.sender, event.belongs)
+        await outside.answer(desk, event.room, event.sender, event.belongs)
         return
     member = await _member(desk, event.sender)
     if member.room != event.room:
@@ -376,7 +389,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         language.choose(desk, member, chosen)
         return True
     if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
-        desk.say_text(member.id, outside.words(desk, member), notice=False)
+        desk.say_text(member.id, await outside.words(desk, member), notice=False)
         return True
     if prompt is not None and question is not None:
         if prompt.aside and command == "back":
@@ -398,7 +411,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     in_between = prompt is not None and question is not None and prompt.kind not in PASSING
     said = line.read(desk, member, body)
     if said is not None and event.belongs is not Belongs.MEMBER:
-        desk.say_text(member.id, outside.words(desk, member), notice=False)
+        desk.say_text(member.id, await outside.words(desk, member), notice=False)
         return True
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
@@ -534,7 +547,7 @@ async def _unreadable(desk: Desk, event: Unreadable) -> None:
     if not event.private:
         return
     if event.belongs is not Belongs.MEMBER and await desk.member(desk.turn.identify(event.sender)) is None:
-        outside.answer(desk, event.room, event.sender, event.belongs)
+        await outside.answer(desk, event.room, event.sender, event.belongs)
         return
     member = await _member(desk, event.sender)
     if member.room != event.room:
@@ -578,7 +591,7 @@ async def _direct_chat(desk: Desk, event: DirectChat) -> None:
         return
     known = await desk.member(desk.turn.identify(event.member))
     if known is None and event.belongs is not Belongs.MEMBER:
-        outside.answer(desk, event.room, event.member, event.belongs)
+        await outside.answer(desk, event.room, event.member, event.belongs)
         return
     member = await _member(desk, event.member)
     if member.room == event.room and member.told_limits:
@@ -628,11 +641,14 @@ async def _due(desk: Desk, event: Due) -> None:
             if (wrong := await desk.records.get(Concern, event.id)) and _is_due(desk, wrong):
                 await concern.due(desk, wrong)
         case "pairing_pauses":
-            if (pause := await desk.records.get(PairingPause, event.id)) and _is_due(desk, pause):
-                await paused.due(desk, pause)
+            if (stopped := await desk.records.get(PairingPause, event.id)) and _is_due(desk, stopped):
+                await paused.due(desk, stopped)
+        case "stewardships":
+            if (kept := await desk.records.get(Stewardship, event.id)) and _is_due(desk, kept):
+                await steward.due(desk)
 
 
-_Due = Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting | Concern | PairingPause
+_Due = Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting | Concern | PairingPause | Stewardship
 
 
 def _is_due(desk: Desk, record: _Due) -> bool:
@@ -644,6 +660,9 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     if isinstance(effect, OpenDirectChat):
         await _no_chat(desk, effect, event.reason)
         return
+    if isinstance(effect, TellStewards):
+        await steward.unsaid(desk)
+        return
     if isinstance(effect, RedactChat) and effect.asked:
         await clear.cleared(desk, effect, "partly")
         return
@@ -651,6 +670,8 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         chatting = await desk.member(desk.turn.identify(effect.member))
         if chatting is not None:
             desk.keep(chats.fail(chatting, effect, desk.now))
+        return
+    if isinstance(effect, LookAround):
         return
     if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)

@@ -19,6 +19,7 @@ from handlers import offer as offers
 from handlers import request as requests
 from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
+from handlers.steward_room import stewardship
 from schema.records import (
     Ask,
     Concern,
@@ -32,6 +33,7 @@ from schema.records import (
     Prompt,
     Request,
     Separation,
+    Stewardship,
 )
 from schema.states import AskState, PairingState, RoomState
 
@@ -74,6 +76,7 @@ _CONCERN = _named("held.concern")
 _PAUSED = _named("held.paused")
 _THEIRS = Told(How.BESIDE, "held.theirs")
 _NUMBERS = Told(How.BESIDE, "held.numbers")
+_FOR_ALL = Told(How.BESIDE, "held.own")
 
 
 def _quoted(desk: Desk, member: Member, value: object) -> str:
@@ -352,6 +355,15 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "answered": _PAUSED,
             "answer": _PAUSED,
         },
+        Stewardship: {
+            "id": _NUMBERS,
+            "due_at": _NUMBERS,
+            "here": _FOR_ALL,
+            "questions": _FOR_ALL,
+            "paused": _FOR_ALL,
+            "checked": _FOR_ALL,
+            "flagged": _FOR_ALL,
+        },
     }
 )
 """How each field of each record is told, and of what lies in one.
@@ -374,6 +386,8 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [concern.told(desk, member, record), desk.words(member, "held.concern_ways")]
         case PairingPause():
             return [paused.told(desk, member, record)]
+        case Stewardship():
+            return [desk.words(member, "held.steward")]
         case PeerRoom(asker=member.id) if record.sought:
             # They are their asker's own words, and the peer has read them long since.
             note = desk.quoted(member, str(record.sought.get("note") or ""))
@@ -445,6 +459,8 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     records += await after.of(desk, member.id)
     records += await concern.of(desk, member.id)
     records += [one for one in await desk.records.about(PairingPause, member.id) if one.due_at > desk.now]
+    if member.matrix_id in desk.community.stewards:
+        records.append(await stewardship(desk))
     return [entry for one in records for entry in _entries(desk, member, one)]
 
 

@@ -8,7 +8,7 @@ anybody's doing, or sooner by one of those who decided it.
 
 from dataclasses import replace
 
-from handlers import consent, pauses, readers, room
+from handlers import consent, pairing_pauses, readers, room
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.draft import Draft
@@ -47,7 +47,7 @@ async def begin(desk: Desk, pause: PairingPause) -> None:
 
 async def hinders(desk: Desk, member: Member) -> bool:
     """Whether the member's pairing is paused; they read why."""
-    pause = await pauses.of(desk, member.id)
+    pause = await pairing_pauses.of(desk, member.id)
     if pause is None:
         return False
     desk.put_behind(member.id)
@@ -168,7 +168,7 @@ async def due(desk: Desk, pause: PairingPause) -> None:
 async def _tell_over(desk: Desk, pause: PairingPause) -> None:
     if (member := await desk.member(pause.other)) is not None:
         desk.drop(member, pause.id)
-        if await pauses.of(desk, member.id) is None:
+        if await pairing_pauses.of(desk, member.id) is None:
             desk.say(member.id, "paused.over")
 
 

@@ -83,7 +83,8 @@ class Community:
     it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
     `languages` are those in which members can be spoken to, by code: the first until they choose another;
     where it names none, all that there are. `readers` are those who read concerns; where there are none, no
-    concern is taken.
+    concern is taken. `stewards` look after the instance, from their room; where there are none, nothing that
+    needs one is to be had.
     """
 
     name: str
@@ -104,3 +105,4 @@ class Community:
     members: str = "anyone"
     languages: tuple[str, ...] = ()
     readers: tuple[Reader, ...] = ()
+    stewards: tuple[MatrixId, ...] = ()

@@ -25,5 +25,7 @@ SeparationId = NewType("SeparationId", str)
 MeetingId = NewType("MeetingId", str)
 ConcernId = NewType("ConcernId", str)
 PairingPauseId = NewType("PairingPauseId", str)
+StewardshipId = NewType("StewardshipId", str)
+"""Of the one record that the stewards share."""
 OutboxId = NewType("OutboxId", str)
 """Random; also the Matrix transaction id of what the outbox row sends."""

@@ -8,7 +8,7 @@ other field is sealed together in that row's `sealed` column. A new field comes 
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from schema.ids import (
     AskId,
@@ -22,6 +22,7 @@ from schema.ids import (
     RequestId,
     RoomId,
     SeparationId,
+    StewardshipId,
 )
 from schema.states import (
     AskState,
@@ -407,4 +408,44 @@ class PairingPause:
     answer: str = ""
 
 
-Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation | Meeting | Concern | PairingPause
+@dataclass(frozen=True)
+class Pause:
+    """That nobody is asked: `words` are what members are told, `since` when it began. Kept until it ends."""
+
+    words: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Stewardship:
+    """What the stewards decided for all, in one record; kept as long as the instance.
+
+    `here` holds the stewards who are in their room, until they leave it or are named no more. `questions` are
+    those that await one steward's answer, by whose they are; each goes when it is answered or lapses.
+    `checked` holds the day on which a steward last made sure of a place of help, by its name and contact, as
+    long as the configuration has that place. `flagged` are the places of which the stewards were told that
+    nobody has checked them lately. `due_at` is when the next one becomes so.
+    """
+
+    id: StewardshipId
+    due_at: datetime | None = None
+    here: tuple[MemberId, ...] = ()
+    questions: dict[MemberId, Prompt] = field(default_factory=dict)
+    paused: Pause | None = None
+    checked: dict[str, date] = field(default_factory=dict)
+    flagged: tuple[str, ...] = ()
+
+
+Record = (
+    Member
+    | Request
+    | Offer
+    | Ask
+    | Pairing
+    | PeerRoom
+    | Separation
+    | Meeting
+    | Concern
+    | PairingPause
+    | Stewardship
+)

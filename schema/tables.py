@@ -218,6 +218,15 @@ pairing_pauses = Table(
     info={"kept": "until its date, whoever is forgotten meanwhile, or until a reader ends it"},
 )
 
+stewardships = Table(
+    "stewardships",
+    metadata,
+    _id(),
+    _due(),
+    _sealed(),
+    info={"kept": "one row, as long as the instance: a pause, checked places, a steward's open questions"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -311,6 +320,7 @@ RECORDS = {
     "meetings": meetings,
     "concerns": concerns,
     "pairing_pauses": pairing_pauses,
+    "stewardships": stewardships,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

@@ -258,6 +258,13 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def stewards(found: tuple[str, ...]) -> tuple[str, ...]:
+    """At most 12 whole Matrix IDs, none twice."""
+    if len(found) > 12 or len(set(found)) != len(found):
+        raise Wrong("has more than 12 entries, or one twice")
+    return tuple(map(matrix_id, found))
+
+
 def as_topics(value: object) -> object:
     """What TOML reads as a list of names or of tables, as tables."""
     found = as_tuple(value)

@@ -309,6 +309,17 @@ class CommunitySection(Section):
             "room",
         ),
     ] = None
+    stewards: Annotated[
+        tuple[str, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.stewards),
+        Says(
+            "Who looks after this instance, by Matrix ID: the front desk invites them to a room of theirs,"
+            " and removes whoever is named here no more, at its next start. Without any, nobody can pause"
+            " the service or read a concern.",
+            'at most 12 whole Matrix IDs, none twice, such as ["@ana:example.org", "@ben:example.org"]',
+        ),
+    ] = ()
     guide: Annotated[
         str | None,
         AfterValidator(lambda value: value if value is None else forms.paragraphs(value)),

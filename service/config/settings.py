@@ -166,6 +166,7 @@ class Settings(Section):
             readers=tuple(
                 Reader(MatrixId(reader.user), reader.name, reader.must_report) for reader in here.readers
             ),
+            stewards=tuple(map(MatrixId, here.stewards)),
         )
 
     def members(self) -> Members:
@@ -188,7 +189,7 @@ class Settings(Section):
                 shown = "REDACTED"
             elif value is None:
                 shown = "not set"
-            elif key.name in ("places", "readers"):
+            elif key.name in ("places", "readers", "stewards"):
                 shown = f"{len(value)} {key.name}"
             elif key.name == "topics":
                 shown = to_toml([topic.name for topic in value])

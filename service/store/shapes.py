@@ -32,6 +32,7 @@ from schema.records import (
     Record,
     Request,
     Separation,
+    Stewardship,
 )
 from schema.tables import AnyTable
 from service.store.driver import Row
@@ -119,6 +120,7 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (Meeting, tables.meetings),
             (Concern, tables.concerns),
             (PairingPause, tables.pairing_pauses),
+            (Stewardship, tables.stewardships),
         )
     }
 )

@@ -15,7 +15,7 @@ from schema.effects import Effect
 from schema.errors import LeaseHeld, SealBroken
 from schema.events import Due, FromMatrix
 from schema.ids import EventId, MemberId, OutboxId
-from schema.records import Meeting, Member, PairingPause, PeerRoom, Record, Separation
+from schema.records import Meeting, Member, PairingPause, PeerRoom, Record, Separation, Stewardship
 from schema.tables import AnyTable
 from service import logs
 from service.seal import Seal
@@ -30,8 +30,8 @@ _log = logs.get("store")
 _KEEP_SEEN = timedelta(days=14)
 REMEMBERED = 4096
 """Opened records kept in memory: enough to match 2,000 offers without opening each again."""
-_NOT_REMEMBERED = frozenset((Member,))
-"""A member's prompt holds a draft, which is a dict: somebody could change it in place."""
+_NOT_REMEMBERED = frozenset((Member, Stewardship))
+"""A prompt holds a draft, which is a dict: somebody could change it in place."""
 
 
 class Guard(Protocol):

@@ -16,6 +16,7 @@ from schema.records import (
     Record,
     Request,
     Separation,
+    Stewardship,
 )
 from schema.tables import RECORDS
 from service.turn import R, S
@@ -31,6 +32,7 @@ TABLES: dict[type, str] = {
     Meeting: "meetings",
     Concern: "concerns",
     PairingPause: "pairing_pauses",
+    Stewardship: "stewardships",
 }
 
 

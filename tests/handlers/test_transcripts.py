@@ -17,6 +17,7 @@ from handlers import dispatch
 from schema.community import Reader
 from schema.effects import Effect
 from schema.events import Event
+from schema.ids import MatrixId
 from schema.records import Record
 from service.store import Store
 from service.turn import Turn
@@ -291,6 +292,25 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = get_args(Record)
+
+
+async def the_stewards(story: Story) -> None:
+    """A place that nobody checked, a pause that a member hears of, and how it stands."""
+    story.community = replace(
+        story.community, stewards=tuple(MatrixId(f"@{name}:example.org") for name in ("sam", "tess"))
+    )
+    await story.stewards("sam")
+    await story.stewards("sam", "tess")
+    await story.steward("sam", "menu", "3", "checked 1", "yes", "Thank you, I do the other one tomorrow.")
+    await story.comes("ana")
+    await story.steward("tess", "pause", "Both of us are ill. We are back on Monday.", "1")
+    await story.asks("ana")
+    await story.steward("tess", "status")
+    await story.says("ana", "status")
+    await story.steward("sam", "resume", "1")
+    await story.wait(timedelta(minutes=1))
+
+
 _STORIES = [
     one_pairing,
     more_time,
@@ -311,6 +331,7 @@ _STORIES = [
     a_concern,
     not_taken,
     cleared,
+    the_stewards,
 ]
 
 

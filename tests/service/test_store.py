@@ -26,7 +26,18 @@ from schema.ids import (
     RoomId,
     SeparationId,
 )
-from schema.records import Concern, Member, Offer, PeerRoom, Prompt, Record, Request, Separation
+from schema.records import (
+    Concern,
+    Member,
+    Offer,
+    Pause,
+    PeerRoom,
+    Prompt,
+    Record,
+    Request,
+    Separation,
+    Stewardship,
+)
 from schema.states import OfferState, RequestState
 from service.store import Store
 from tests.live.canaries import canary, scan
@@ -689,6 +700,9 @@ async def fill(store: Store, mark: str) -> None:
                 changes["answers"] = ((MemberId(mark), mark),)
             if kind is Member:
                 changes["waiting"] = (Prompt(mark, NOW, mark, {mark: mark}),)
+            if kind is Stewardship:
+                changes["paused"] = Pause(mark, NOW)
+                changes["checked"] = {mark: NOW.date()}
             await transaction.put(replace(record, **changes))
         await transaction.take_in(
             [
