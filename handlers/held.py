@@ -24,6 +24,7 @@ from schema.records import (
     Meeting,
     Member,
     Offer,
+    Outlook,
     Pairing,
     PeerRoom,
     Prompt,
@@ -312,6 +313,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "again": _MEETING,
             "agreed": _MEETING,
         },
+        Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), Told(How.BESIDE, "held.own")),
     }
 )
 """How each field of each record is told, and of what lies in one.

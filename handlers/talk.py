@@ -7,7 +7,7 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import after, room, topics
+from handlers import after, outlook, room, topics
 from handlers import draft as drafts
 from handlers import request as requests
 from handlers.consent import HOW, WISHES, how_words
@@ -39,9 +39,13 @@ async def start(desk: Desk, member: Member) -> None:
 
 
 async def start_with(desk: Desk, member: Member, draft: Draft) -> bool:
-    """Show what `draft` would ask, where nothing stands in the way; the member is told what does."""
+    """Say how it looks, and what `draft` would ask; where something stands in the way, say what."""
     if await _hindered(desk, member):
         return False
+    if closed := await outlook.closed(desk, member):
+        desk.say_text(member.id, closed, notice=False)
+        return False
+    await outlook.say(desk, member)
     desk.put_behind(member.id)
     desk.ask(member.id, "talk", draft=draft)
     return True
@@ -316,6 +320,11 @@ async def _asks(desk: Desk, member: Member, prompt: Prompt) -> bool:
         await requests.change(desk, request, prompt.draft, desk.given(prompt))
         return True
     if await _hindered(desk, member):
+        return False
+    if closed := await outlook.closed(desk, member):
+        desk.set_aside(member.id, prompt)
+        desk.say(member.id, "outlook.kept", until=prompt.until)
+        desk.say_text(member.id, closed, notice=False)
         return False
     await requests.begin(desk, member, prompt.draft, desk.given(prompt))
     return True

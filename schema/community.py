@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from schema.ids import MatrixId
+from schema.records import Window
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class Community:
     member names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
     account that invites to peer rooms. `guide` is the community's own short guide for peers; where
     it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
+    `opens` says when requests are taken: "always", "enough" (while `enough` people have offered) or "hours"
+    (in `hours`, weekly in the community's `zone`). Of fewer than `enough` people nothing is told to anybody.
     """
 
     name: str
@@ -85,3 +88,6 @@ class Community:
     purges: bool = False
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
+    opens: str = "always"
+    enough: int = 3
+    hours: tuple[Window, ...] = ()

@@ -16,6 +16,7 @@ from schema.ids import (
     MeetingId,
     MemberId,
     OfferId,
+    OutlookId,
     PairingId,
     RequestId,
     RoomId,
@@ -332,4 +333,20 @@ class Meeting:
     agreed: bool = False
 
 
-Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation | Meeting
+@dataclass(frozen=True)
+class Outlook:
+    """How it looks for whoever asks now. One row, about nobody; it holds until `due_at` and is then deleted.
+
+    `someone`: enough people to say so may be there in this part of the day. `later` is when the first part
+    begins in which they may be, where this one is not such and one within a day is. `enough`: as many have
+    offered as the community wants before it takes requests.
+    """
+
+    id: OutlookId
+    due_at: datetime
+    someone: bool
+    later: datetime | None
+    enough: bool
+
+
+Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation | Meeting | Outlook

@@ -289,6 +289,34 @@ class CommunitySection(Section):
             "Listen more than you speak. You can say no, and end it, at any time.",
         ),
     ] = None
+    opens: Annotated[
+        Literal["always", "enough", "hours"],
+        Says(
+            "When members can ask for company: always, while community.enough of them have offered to be"
+            " there, or at community.hours. To offer works at any time. Whether enough have offered is looked"
+            " at four times a day, so that nobody's own offer can be seen in it.",
+            '"always", "enough" or "hours"',
+        ),
+    ] = "always"
+    enough: Annotated[
+        int,
+        AfterValidator(forms.threshold),
+        Says(
+            "How many must have offered before anything is said of how it looks for whoever asks; of fewer,"
+            " nobody learns anything.",
+            "a number from 3 to 50",
+        ),
+    ] = 3
+    hours: Annotated[
+        tuple[Line, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.weekly),
+        Says(
+            'With opens = "hours": when members can ask, by the clock of community.zone.',
+            'texts with English days and hours, such as ["mon-fri 18:00-22:00", "weekend 10:00-16:00"]',
+            ["mon-fri 18:00-22:00", "weekend 10:00-16:00"],
+        ),
+    ] = ()
     asks_at_once: Annotated[
         int,
         AfterValidator(forms.few),

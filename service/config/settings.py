@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 
 from schema.community import Community, Place, Timings
 from schema.ids import DeviceId, MatrixId, RoomId
-from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url
+from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url, windows
 from service.config.sections import (
     KEYS,
     Admin,
@@ -161,6 +161,9 @@ class Settings(Section):
             purges=self.admin.token is not None,
             keeper=self.keeper_user,
             members=here.members or ("room" if here.room else "server"),
+            opens=here.opens,
+            enough=here.enough,
+            hours=windows(here.hours),
         )
 
     def members(self) -> Members:
