@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, room
+from handlers import after, room, talking
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.consent import WISHES, how_words
@@ -30,6 +30,7 @@ from schema.records import (
     Prompt,
     Request,
     Separation,
+    Talking,
 )
 from schema.states import AskState, PairingState, RoomState
 
@@ -110,6 +111,10 @@ def _how(desk: Desk, member: Member, value: object) -> list[str]:
     return how_words(desk, member, value if isinstance(value, tuple | list) else ())
 
 
+def _languages(desk: Desk, member: Member, value: object) -> str:
+    return talking.named(desk, member, value) if isinstance(value, tuple | list) else ""
+
+
 def _city(desk: Desk, member: Member, value: object) -> str:
     return "" if value is None else desk.turn.words.city(str(value), member.language, country=True)
 
@@ -129,6 +134,7 @@ _ANSWERS: Mapping[str, Say] = {
     "hours": _hours,
     "fear": _fear,
     "reporters": _reporters,
+    "languages": _languages,
     "how": _how,
     "voice": _sentence("held.voice"),
     "only": _sentence("talk.recap_only"),
@@ -210,6 +216,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "note_until": _THEIRS,
             "consent": _AGREED,
             "again": _said("talk.recap_again"),
+            "languages": _shown("held.languages", _languages),
         },
         Offer: {
             "id": _NUMBERS,
@@ -232,6 +239,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "asks_a_day": _OFFER,
             "no_topics": _OFFER,
             "who": _OFFER,
+            "languages": _OFFER,
+            "writing": _OFFER,
+            "voice": _OFFER,
         },
         Ask: {
             "id": _NUMBERS,
@@ -249,7 +259,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "card": _named("held.ask"),
             "fear": _named("held.ask"),
             "consents": _AGREED,
-            "voice": _THEIRS,
+            "talking": _THEIRS,
         },
         Pairing: {
             "id": _NUMBERS,
@@ -267,6 +277,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "seen": _named("held.pairing"),
             "consent": _AGREED,
             "wish": _THEIRS,
+            "talking": _THEIRS,
         },
         PeerRoom: {
             "id": _NUMBERS,
@@ -297,6 +308,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "changes": _NUMBERS,
             "choosing": _THEIRS,
             "sought": _THEIRS,
+            "talking": _named("held.room"),
         },
         Separation: {
             "id": _NUMBERS,
@@ -448,6 +460,8 @@ def as_json(value: object) -> object:
             return value.isoformat()
         case timedelta():
             return value.total_seconds()
+        case Talking():
+            return {name: as_json(one) for name, one in vars(value).items()}
         case tuple() | list():
             return [as_json(one) for one in value]
         case Mapping():

@@ -64,12 +64,13 @@ class Community:
 
     `limits` is the community's own statement of what this is not and cannot do, required. `topics` are
     offered as choices, in this order; `topic_lines` says in a line what one is, and `hard` are those about
-    which only peers who chose them are asked. `zone` is the IANA zone in which hours are said until a
-    member names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
-    account that invites to peer rooms. `guide` is the community's own short guide for peers; where
-    it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
-    `opens` says when requests are taken: "always", "enough" (while `enough` people have offered) or "hours"
-    (in `hours`, weekly in the community's `zone`). Of fewer than `enough` people nothing is told to anybody.
+    which only peers who chose them are asked. `zone` is the IANA zone in which hours are said until a member
+    names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
+    account that invites to peer rooms. `guide` is the community's own short guide for peers; where it is
+    empty the catalogue's is read out. `talk_in` are the codes of the languages in which members talk with one
+    another, from which they choose. `members` says who may write: "room", "server" or "anyone". `opens` says
+    when requests are taken: "always", "enough" (while `enough` people have offered) or "hours" (in `hours`,
+    weekly in the community's `zone`). Of fewer than `enough` people nothing is told to anybody.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Community:
     zone: str = "UTC"
     guide: str = ""
     topics: tuple[str, ...] = ()
+    talk_in: tuple[str, ...] = ()
     topic_lines: Mapping[str, str] = field(default_factory=dict)
     hard: frozenset[str] = frozenset()
     places: tuple[Place, ...] = ()

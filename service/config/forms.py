@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from babel import Locale, UnknownLocaleError
 from pydantic import AfterValidator
 
 from schema.records import Window
@@ -250,6 +251,27 @@ def windows(texts: tuple[str, ...]) -> tuple[Window, ...]:
             raise Wrong("has hours that cannot be read")
         found += read
     return tuple(found)
+
+
+def language(code: str) -> str:
+    """The code of a language that has a name in CLDR: "en", "pt_BR"."""
+    try:
+        found = Locale.parse(code)
+    except (ValueError, UnknownLocaleError):
+        raise Wrong("is not the code of a language") from None
+    if str(found) != code or code not in _ENGLISH.languages:
+        raise Wrong("is not the code of a language")
+    return code
+
+
+def languages(codes: tuple[str, ...]) -> tuple[str, ...]:
+    """At most 12 languages, none twice."""
+    if len(codes) > 12 or len(set(codes)) != len(codes):
+        raise Wrong("has more than 12 entries, or one twice")
+    return codes
+
+
+_ENGLISH = Locale("en")
 
 
 def different(items: tuple["TopicTable", ...]) -> tuple["TopicTable", ...]:

@@ -327,6 +327,17 @@ class CommunitySection(Section):
         AfterValidator(forms.few),
         Says("How often one member is asked in a day, at most.", "a number from 1 to 50"),
     ] = 2
+    talk_in: Annotated[
+        tuple[Annotated[str, AfterValidator(forms.language)], ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.languages),
+        Says(
+            "The languages in which members talk with one another, the usual one first. With two or more they"
+            " choose by name, and only those are asked who have one in common.",
+            'codes of languages, such as ["en", "es"], none twice',
+            ["en", "es"],
+        ),
+    ] = ()
     topics: Annotated[
         tuple[TopicTable, ...],
         BeforeValidator(forms.as_topics),

@@ -124,6 +124,7 @@ class Settings(Section):
             who_runs=here.who_runs,
             zone=here.zone,
             guide=here.guide or "",
+            talk_in=here.talk_in,
             topics=tuple(topic.name for topic in here.topics),
             topic_lines={topic.name: topic.line for topic in here.topics if topic.line},
             hard=frozenset(topic.name for topic in here.topics if topic.hard),

@@ -371,6 +371,10 @@ def test_no_statement_of_limits(place: Path) -> None:
         ({"community.topics": [str(number) for number in range(13)]}, "community.topics"),
         ({"community.asks_at_once": 0}, "community.asks_at_once"),
         ({"community.asks_at_once": True}, "community.asks_at_once"),
+        ({"community.talk_in": ["en", "xx_YY"]}, "community.talk_in"),
+        ({"community.talk_in": ["English"]}, "community.talk_in"),
+        ({"community.talk_in": ["en", "en"]}, "community.talk_in"),
+        ({"community.talk_in": "en"}, "community.talk_in"),
         ({"community.opens": "never"}, "community.opens"),
         ({"community.enough": 2}, "community.enough"),
         ({"community.enough": 51}, "community.enough"),
@@ -397,7 +401,7 @@ def test_no_statement_of_limits(place: Path) -> None:
 def test_one_thing_wrong(place: Path, changes: dict[str, object], key: str) -> None:
     """Each is refused alone, by its key, with its variable and a fix, and no other noise."""
     problem = only(write(place, changes))
-    assert problem.key in (key, f"{key}_file")
+    assert problem.key.partition("[")[0] in (key, f"{key}_file")
     assert problem.variable == f"ALONGSIDE_{key.upper().replace('.', '__')}"
 
 
