@@ -79,8 +79,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "offer.languages")
             return Question(text, talking.choices(desk, member), many=True, also=_ALSO)
         case "way":
-            choices = tuple(Choice(name, f"choice.way_{name}") for name in talking.WAYS)
-            return Question(desk.words(member, "offer.way"), choices, also=_ALSO)
+            return Question(desk.words(member, "offer.way"), talking.WAY_CHOICES, also=_ALSO)
         case "change":
             return Question(desk.words(member, "offer.change"), _changes(desk), also=_ALSO)
     return _recap(desk, member, draft)

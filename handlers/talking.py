@@ -17,6 +17,14 @@ WAYS = {
 }
 """Whether somebody who offers writes, and whether they talk by voice."""
 
+WAY_CHOICES = (
+    Choice("writing", "choice.way_writing"),
+    Choice("either", "choice.way_either"),
+    Choice("voice", "choice.way_voice"),
+)
+
+_IN_WORDS = {"writing": "way.writing", "either": "way.either", "voice": "way.voice"}
+
 
 def way(writing: bool, voice: bool) -> str:
     """The name of a way to talk."""
@@ -58,7 +66,7 @@ def named(desk: Desk, member: Member, languages: Sequence[str]) -> str:
 
 def how(desk: Desk, member: Member, talking: Talking) -> str:
     """How two talk, inside a sentence: "in English, in writing"."""
-    said = desk.words(member, f"way.{way(talking.writing, talking.voice)}")
+    said = desk.words(member, _IN_WORDS[way(talking.writing, talking.voice)])
     if not talking.languages:
         return said
     return desk.words(member, "way.in", languages=named(desk, member, talking.languages), way=said)

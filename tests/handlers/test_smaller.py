@@ -94,7 +94,7 @@ async def test_a_smaller_yes_survives_a_restart_and_a_note_that_is_busy() -> Non
     again = Story(records=story.records, now=story.now)
     await again.says("cleo", "no")
     await again.wait(timedelta(minutes=20))
-    assert "for up to 30 minutes?" in again.last("ben")
+    assert "for up to 30 minutes, in writing?" in again.last("ben")
     await again.says("ben", "1")
     assert again.last("ana").startswith("Someone said yes, for up to 30 minutes, in writing.")
     await again.say("ana", "1")
