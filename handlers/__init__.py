@@ -60,7 +60,7 @@ from schema.events import (
     Verified,
 )
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Prompt, Request
+from schema.records import Ask, Meeting, Member, Offer, Outlook, Pairing, PeerRoom, Prompt, Request
 from schema.states import Belongs
 from service.core import chats
 from service.turn import Turn
@@ -575,9 +575,14 @@ async def _due(desk: Desk, event: Due) -> None:
         case "meetings":
             if (meeting := await desk.records.get(Meeting, event.id)) and _is_due(desk, meeting):
                 await after.due(desk, meeting)
+        case "outlooks":
+            if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
+                await desk.records.delete(Outlook, look.id)
 
 
-def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting) -> bool:
+def _is_due(
+    desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting | Outlook
+) -> bool:
     return record.due_at is not None and record.due_at <= desk.now
 
 

@@ -197,6 +197,15 @@ meetings = Table(
     info={"kept": "14 days from a room's end, longer where both agreed to talk again, or until forget me"},
 )
 
+outlooks = Table(
+    "outlooks",
+    metadata,
+    _id(),
+    _due(),
+    _sealed(),
+    info={"kept": "one row, about nobody, until a part of the day ends"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -288,6 +297,7 @@ RECORDS = {
     "peer_rooms": peer_rooms,
     "separations": separations,
     "meetings": meetings,
+    "outlooks": outlooks,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

@@ -20,7 +20,18 @@ from schema import tables
 from schema.effects import Effect
 from schema.events import FromMatrix
 from schema.ids import OutboxId
-from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Record, Request, Separation
+from schema.records import (
+    Ask,
+    Meeting,
+    Member,
+    Offer,
+    Outlook,
+    Pairing,
+    PeerRoom,
+    Record,
+    Request,
+    Separation,
+)
 from schema.tables import AnyTable
 from service.store.driver import Row
 
@@ -105,6 +116,7 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (PeerRoom, tables.peer_rooms),
             (Separation, tables.separations),
             (Meeting, tables.meetings),
+            (Outlook, tables.outlooks),
         )
     }
 )

@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from schema.ids import MemberId, RoomId
-from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Record, Request, Separation
+from schema.records import (
+    Ask,
+    Meeting,
+    Member,
+    Offer,
+    Outlook,
+    Pairing,
+    PeerRoom,
+    Record,
+    Request,
+    Separation,
+)
 from schema.tables import RECORDS
 from service.turn import R, S
 
@@ -17,6 +28,7 @@ TABLES: dict[type, str] = {
     PeerRoom: "peer_rooms",
     Separation: "separations",
     Meeting: "meetings",
+    Outlook: "outlooks",
 }
 
 
