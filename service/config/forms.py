@@ -290,7 +290,7 @@ def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
     return places
 
 
-def languages(codes: tuple[str, ...]) -> tuple[str, ...]:
+def catalogues(codes: tuple[str, ...]) -> tuple[str, ...]:
     """Codes of languages, as their catalogues are named, none twice."""
     if len(set(codes)) != len(codes) or not all(
         re.fullmatch(r"[a-z]{2,3}(_[A-Za-z]{2,4})?", one) for one in codes

@@ -263,7 +263,7 @@ class CommunitySection(Section):
     languages: Annotated[
         tuple[str, ...],
         BeforeValidator(forms.as_tuple),
-        AfterValidator(forms.languages),
+        AfterValidator(forms.catalogues),
         Says(
             "The languages in which members can be spoken to: the first until they choose another. Without"
             " it: every one that there is, English first.",

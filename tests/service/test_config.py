@@ -485,7 +485,7 @@ def test_more_places_than_one_message_holds(place: Path) -> None:
 
 
 def test_the_languages_to_choose_from(place: Path) -> None:
-    """The first is spoken to whoever has not chosen; all there are where none is named; a variable does too."""
+    """The first is spoken to whoever has not chosen; all there are with none named; a variable does too."""
     assert config.load(write(place), {}).community().languages == ()
     some = config.load(write(place, {"community.languages": ["es", "en"]}), {})
     assert some.community().languages == ("es", "en")
