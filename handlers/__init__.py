@@ -76,6 +76,7 @@ from schema.records import (
     Meeting,
     Member,
     Offer,
+    Outlook,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -646,9 +647,24 @@ async def _due(desk: Desk, event: Due) -> None:
         case "stewardships":
             if (kept := await desk.records.get(Stewardship, event.id)) and _is_due(desk, kept):
                 await steward.due(desk)
+        case "outlooks":
+            if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
+                await desk.records.delete(Outlook, look.id)
 
 
-_Due = Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting | Concern | PairingPause | Stewardship
+_Due = (
+    Member
+    | Request
+    | Offer
+    | Ask
+    | Pairing
+    | PeerRoom
+    | Meeting
+    | Concern
+    | PairingPause
+    | Stewardship
+    | Outlook
+)
 
 
 def _is_due(desk: Desk, record: _Due) -> bool:

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, concern, paused, room
+from handlers import after, concern, paused, room, talking
 from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests
@@ -27,6 +27,7 @@ from schema.records import (
     Meeting,
     Member,
     Offer,
+    Outlook,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -34,6 +35,7 @@ from schema.records import (
     Request,
     Separation,
     Stewardship,
+    Talking,
 )
 from schema.states import AskState, PairingState, RoomState
 
@@ -117,6 +119,10 @@ def _how(desk: Desk, member: Member, value: object) -> list[str]:
     return how_words(desk, member, value if isinstance(value, tuple | list) else ())
 
 
+def _languages(desk: Desk, member: Member, value: object) -> str:
+    return talking.named(desk, member, value) if isinstance(value, tuple | list) else ""
+
+
 def _city(desk: Desk, member: Member, value: object) -> str:
     return "" if value is None else desk.turn.words.city(str(value), member.language, country=True)
 
@@ -143,6 +149,7 @@ _ANSWERS: Mapping[str, Say] = {
     "hours": _hours,
     "fear": _fear,
     "reporters": _reporters,
+    "languages": _languages,
     "how": _how,
     "voice": _sentence("held.voice"),
     "only": _sentence("talk.recap_only"),
@@ -224,6 +231,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "note_until": _THEIRS,
             "consent": _AGREED,
             "again": _said("talk.recap_again"),
+            "languages": _shown("held.languages", _languages),
         },
         Offer: {
             "id": _NUMBERS,
@@ -246,6 +254,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "asks_a_day": _OFFER,
             "no_topics": _OFFER,
             "who": _OFFER,
+            "languages": _OFFER,
+            "writing": _OFFER,
+            "voice": _OFFER,
         },
         Ask: {
             "id": _NUMBERS,
@@ -263,7 +274,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "card": _named("held.ask"),
             "fear": _named("held.ask"),
             "consents": _AGREED,
-            "voice": _THEIRS,
+            "talking": _THEIRS,
         },
         Pairing: {
             "id": _NUMBERS,
@@ -281,6 +292,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "seen": _named("held.pairing"),
             "consent": _AGREED,
             "wish": _THEIRS,
+            "talking": _THEIRS,
         },
         PeerRoom: {
             "id": _NUMBERS,
@@ -311,6 +323,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "changes": _NUMBERS,
             "choosing": _THEIRS,
             "sought": _THEIRS,
+            "talking": _named("held.room"),
         },
         Separation: {
             "id": _NUMBERS,
@@ -364,6 +377,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "checked": _FOR_ALL,
             "flagged": _FOR_ALL,
         },
+        Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), Told(How.BESIDE, "held.own")),
     }
 )
 """How each field of each record is told, and of what lies in one.
@@ -508,6 +522,8 @@ def as_json(value: object) -> object:
             return value.isoformat()
         case timedelta():
             return value.total_seconds()
+        case Talking():
+            return {name: as_json(one) for name, one in vars(value).items()}
         case tuple() | list():
             return [as_json(one) for one in value]
         case Mapping():

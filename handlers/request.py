@@ -73,7 +73,7 @@ async def change(desk: Desk, request: Request, draft: Draft, consent: Consent | 
 
 def _asked(ask: Ask, request: Request) -> Ask:
     """The ask, as it says what the request asks now."""
-    return replace(ask, wish=request.wish, topics=request.topics, length=request.length, voice=request.voice)
+    return replace(ask, wish=request.wish, topics=request.topics, length=request.length)
 
 
 async def engaged_as_peer(desk: Desk, member: MemberId) -> Ask | None:
@@ -144,7 +144,7 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
 
     What is said of each try is the same whatever came of it.
     """
-    if request.told in ("", "nobody") and matching.only_some(request, desk.community.hard):
+    if request.told in ("", "nobody") and _only_some(desk, request):
         # Whether anybody named such a topic is nobody's to learn by trying.
         told = "looking"
     elif asked and request.told in ("", "nobody"):
@@ -161,6 +161,11 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
     every = desk.timings.ask_again
     desk.say(request.member, key, next=next_at, every=every, until=request.until)
     return replace(request, told=told)
+
+
+def _only_some(desk: Desk, request: Request) -> bool:
+    """Whether to say that somebody is asked would show who is here."""
+    return matching.only_some(request, desk.community.hard, desk.community.talk_in[:1])
 
 
 _TOLD = {
@@ -216,7 +221,6 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             length=request.length,
             wish=request.wish,
             topics=request.topics,
-            voice=request.voice,
             card=offer.card,
             fear=offer.fear,
         )
@@ -310,6 +314,7 @@ async def propose(desk: Desk, request: Request, ask: Ask, until: datetime) -> No
         card=ask.card,
         fear=ask.fear,
         wish=ask.wish,
+        talking=ask.talking,
     )
     await desk.records.put(pairing)
     if asker is not None:

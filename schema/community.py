@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from schema.ids import MatrixId
+from schema.records import Window
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,17 @@ class Community:
 
     `limits` is the community's own statement of what this is not and cannot do, required. `topics` are
     offered as choices, in this order; `topic_lines` says in a line what one is, and `hard` are those about
-    which only peers who chose them are asked. `zone` is the IANA zone in which hours are said until a
-    member names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
-    account that invites to peer rooms. `guide` is the community's own short guide for peers; where
-    it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
-    `languages` are those in which members can be spoken to, by code: the first until they choose another;
-    where it names none, all that there are. `readers` are those who read concerns; where there are none, no
-    concern is taken. `stewards` look after the instance, from their room; where there are none, nothing that
-    needs one is to be had.
+    which only peers who chose them are asked. `zone` is the IANA zone in which hours are said until a member
+    names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
+    account that invites to peer rooms. `guide` is the community's own short guide for peers; where it is
+    empty the catalogue's is read out. `talk_in` are the codes of the languages in which members talk with one
+    another, from which they choose. `members` says who may write: "room", "server" or "anyone". `opens` says
+    when requests are taken: "always", "enough" (while `enough` people have offered) or "hours" (in `hours`,
+    weekly in the community's `zone`). Of fewer than `enough` people nothing is told to anybody. `languages`
+    are those in which members can be spoken to, by code: the first until they choose another; where it names
+    none, all that there are. `readers` are those who read
+    concerns; where there are none, no concern is taken. `stewards` look after the instance, from their room;
+    where there are none, nothing that needs one is to be had.
     """
 
     name: str
@@ -94,6 +98,7 @@ class Community:
     zone: str = "UTC"
     guide: str = ""
     topics: tuple[str, ...] = ()
+    talk_in: tuple[str, ...] = ()
     topic_lines: Mapping[str, str] = field(default_factory=dict)
     hard: frozenset[str] = frozenset()
     places: tuple[Place, ...] = ()
@@ -103,6 +108,9 @@ class Community:
     purges: bool = False
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
+    opens: str = "always"
+    enough: int = 3
+    hours: tuple[Window, ...] = ()
     languages: tuple[str, ...] = ()
     readers: tuple[Reader, ...] = ()
     stewards: tuple[MatrixId, ...] = ()

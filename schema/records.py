@@ -17,6 +17,7 @@ from schema.ids import (
     MeetingId,
     MemberId,
     OfferId,
+    OutlookId,
     PairingId,
     PairingPauseId,
     RequestId,
@@ -105,16 +106,28 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Talking:
+    """How two talk: in one of `languages` (codes; none where the community names none), in writing, by voice.
+
+    Kept with what it is in.
+    """
+
+    languages: tuple[str, ...] = ()
+    writing: bool = True
+    voice: bool = False
+
+
+@dataclass(frozen=True)
 class Request:
     """A member's wish for company. Deleted when it ended and what came of it is over.
 
     `length` is how long they would like to be together, `until` when the request itself lapses. `round`
     counts the times that peers were asked. `due_at` is the next try. `reporters` says that people who must
     report may be asked; `topics_only`: nobody is asked who did not name one of its topics; `voice`: talking
-    by voice is welcome too; `how`: how the asker talks, for whoever reads the note. `told` is what the asker
-    was last told about the search, `each_try` that they wish to hear of each. Before `note_until` the note is
-    with one peer, whatever that one answers. `again`: whoever agreed to talk with the asker again is asked
-    first.
+    by voice is welcome too; `languages`: the codes of those that the asker talks in; `how`: how the asker
+    talks, for whoever reads the note. `told` is what the asker was last told about the search, `each_try`
+    that they wish to hear of each. Before `note_until` the note is with one peer, whatever that one answers.
+    `again`: whoever agreed to talk with the asker again is asked first.
     """
 
     id: RequestId
@@ -137,6 +150,7 @@ class Request:
     note_until: datetime | None = None
     consent: Consent | None = None
     again: bool = False
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,7 +175,8 @@ class Offer:
     before `free_at` either: a yes of theirs, taken back, was good until then. `asks_a_day` is how often in a
     day they may be asked, where the community allows that much. `topics` are those they are there for,
     `no_topics` those about which nothing is asked; `who` is "anyone", or "shares": nothing is asked of them
-    but about one of their topics.
+    but about one of their topics. `languages` are the codes of those that they talk in; `writing` and
+    `voice`: in which ways.
 
     `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
     outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
@@ -189,6 +204,9 @@ class Offer:
     asks_a_day: int = 2
     no_topics: tuple[str, ...] = ()
     who: str = "anyone"
+    languages: tuple[str, ...] = ()
+    writing: bool = True
+    voice: bool = True
 
 
 @dataclass(frozen=True)
@@ -196,11 +214,11 @@ class Ask:
     """One private question about one request to one member with an offer.
 
     Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
-    hour; `said_at` is when they said yes. `wish`, `topics` and `voice` are what the question says, so that it
-    reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear`
-    are the member's own as their offer had them, so that a yes stands for the same when the offer is gone. A
-    smaller yes sets `length` and `wish` to what its member said yes to.
-    `consents` are their yes to the question and their yes to the note.
+    hour; `said_at` is when they said yes. `wish`, `topics` and `talking` are what the question says, so that
+    it reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and
+    `fear` are the member's own as their offer had them, so that a yes stands for the same when the offer is
+    gone. A smaller yes sets `length` and `wish` to what its member said yes to. `consents` are their yes to
+    the question and their yes to the note.
     """
 
     id: AskId
@@ -218,7 +236,7 @@ class Ask:
     card: str = ""
     fear: str = ""
     consents: tuple[Consent, ...] = ()
-    voice: bool = False
+    talking: Talking = Talking()
 
 
 @dataclass(frozen=True)
@@ -229,9 +247,9 @@ class Pairing:
 
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
-    another. `length` and `wish` are what the peer said yes to. `card` and `fear` are the peer's words as the
-    asker sees them, until the pairing is over; `seen`: they were shown to the asker. `consent` is the
-    asker's.
+    another. `length`, `wish` and `talking` are what the peer said yes to. `card` and `fear` are the peer's
+    words as the asker sees them, until the pairing is over; `seen`: they were shown to the asker. `consent`
+    is the asker's.
     """
 
     id: PairingId
@@ -249,6 +267,7 @@ class Pairing:
     seen: bool = False
     consent: Consent | None = None
     wish: str = ""
+    talking: Talking = Talking()
 
 
 @dataclass(frozen=True)
@@ -269,16 +288,16 @@ class PeerRoom:
 
     `due_at` is when its state moves on by itself: the end of its time, of the reading time, of the wait
     before the purge; while it opens, when the asker is told that it takes longer. `wish` is what the two
-    agreed would help, kept as long as the room. `warn_at` is when both are told that it ends soon, until
-    they were. `more` is the wish for more time that is open now, and `asked_more` holds who has asked for
-    it before this end. `sought` holds the words of the asker's request from when the two met until the
-    room is closed, so that the asker can be offered somebody else. `joined` holds those of the two who
-    are in it now; `changes` counts how often the keeper was told who may write; `erase_now` those who
-    asked to erase at once. `done` lists what the erasure has reached so far, for the receipt. `reminded`:
-    whoever had not come was invited again; `choosing`: the other was then asked whether to wait. `met`:
-    both were in it and could write. `early` holds who went in or out of which room before we knew that it
-    is this one. `consents` holds every yes that led to it, with whose it is, until the room is gone.
-    Whoever is forgotten stands here as an empty id, and their consents go.
+    agreed would help, `talking` how they agreed to talk, kept as long as the room. `warn_at` is when both are
+    told that it ends soon, until they were. `more` is the wish for more time that is open now, and
+    `asked_more` holds who has asked for it before this end. `sought` holds the words of the asker's request
+    from when the two met until the room is closed, so that the asker can be offered somebody else. `joined`
+    holds those of the two who are in it now; `changes` counts how often the keeper was told who may write;
+    `erase_now` those who asked to erase at once. `done` lists what the erasure has reached so far, for the
+    receipt. `reminded`: whoever had not come was invited again; `choosing`: the other was then asked whether
+    to wait. `met`: both were in it and could write. `early` holds who went in or out of which room before we
+    knew that it is this one. `consents` holds every yes that led to it, with whose it is, until the room is
+    gone. Whoever is forgotten stands here as an empty id, and their consents go.
     """
 
     id: PairingId
@@ -309,6 +328,7 @@ class PeerRoom:
     changes: int = 0
     choosing: bool = False
     sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
+    talking: Talking = Talking()
 
 
 @dataclass(frozen=True)
@@ -436,6 +456,22 @@ class Stewardship:
     flagged: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """How it looks for whoever asks now. One row, about nobody; it holds until `due_at` and is then deleted.
+
+    `someone`: enough people to say so may be there in this part of the day. `later` is when the first part
+    begins in which they may be, where this one is not such and one within a day is. `enough`: as many have
+    offered as the community wants before it takes requests.
+    """
+
+    id: OutlookId
+    due_at: datetime
+    someone: bool
+    later: datetime | None
+    enough: bool
+
+
 Record = (
     Member
     | Request
@@ -448,4 +484,5 @@ Record = (
     | Concern
     | PairingPause
     | Stewardship
+    | Outlook
 )

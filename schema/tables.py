@@ -227,6 +227,15 @@ stewardships = Table(
     info={"kept": "one row, as long as the instance: a pause, checked places, a steward's open questions"},
 )
 
+outlooks = Table(
+    "outlooks",
+    metadata,
+    _id(),
+    _due(),
+    _sealed(),
+    info={"kept": "one row, about nobody, until a part of the day ends"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -321,6 +330,7 @@ RECORDS = {
     "concerns": concerns,
     "pairing_pauses": pairing_pauses,
     "stewardships": stewardships,
+    "outlooks": outlooks,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

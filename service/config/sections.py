@@ -282,7 +282,7 @@ class CommunitySection(Section):
     languages: Annotated[
         tuple[str, ...],
         BeforeValidator(forms.as_tuple),
-        AfterValidator(forms.languages),
+        AfterValidator(forms.catalogues),
         Says(
             "The languages in which members can be spoken to: the first until they choose another. Without"
             " it: every one that there is, English first.",
@@ -330,6 +330,34 @@ class CommunitySection(Section):
             "Listen more than you speak. You can say no, and end it, at any time.",
         ),
     ] = None
+    opens: Annotated[
+        Literal["always", "enough", "hours"],
+        Says(
+            "When members can ask for company: always, while community.enough of them have offered to be"
+            " there, or at community.hours. To offer works at any time. Whether enough have offered is looked"
+            " at four times a day, so that nobody's own offer can be seen in it.",
+            '"always", "enough" or "hours"',
+        ),
+    ] = "always"
+    enough: Annotated[
+        int,
+        AfterValidator(forms.threshold),
+        Says(
+            "How many must have offered before anything is said of how it looks for whoever asks; of fewer,"
+            " nobody learns anything.",
+            "a number from 3 to 50",
+        ),
+    ] = 3
+    hours: Annotated[
+        tuple[Line, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.weekly),
+        Says(
+            'With opens = "hours": when members can ask, by the clock of community.zone.',
+            'texts with English days and hours, such as ["mon-fri 18:00-22:00", "weekend 10:00-16:00"]',
+            ["mon-fri 18:00-22:00", "weekend 10:00-16:00"],
+        ),
+    ] = ()
     asks_at_once: Annotated[
         int,
         AfterValidator(forms.few),
@@ -349,6 +377,17 @@ class CommunitySection(Section):
             " trust with it. Name three or more, so that anybody can be left out. Without them no concern is"
             " taken, and members are told so.",
             "tables with user, name and must_report, at most eight, nobody twice",
+        ),
+    ] = ()
+    talk_in: Annotated[
+        tuple[Annotated[str, AfterValidator(forms.language)], ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.languages),
+        Says(
+            "The languages in which members talk with one another, the usual one first. With two or more they"
+            " choose by name, and only those are asked who have one in common.",
+            'codes of languages, such as ["en", "es"], none twice',
+            ["en", "es"],
         ),
     ] = ()
     topics: Annotated[

@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 
 from schema.community import Community, Place, Reader, Timings
 from schema.ids import DeviceId, MatrixId, RoomId
-from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url
+from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url, windows
 from service.config.sections import (
     KEYS,
     Admin,
@@ -125,6 +125,7 @@ class Settings(Section):
             zone=here.zone,
             languages=here.languages,
             guide=here.guide or "",
+            talk_in=here.talk_in,
             topics=tuple(topic.name for topic in here.topics),
             topic_lines={topic.name: topic.line for topic in here.topics if topic.line},
             hard=frozenset(topic.name for topic in here.topics if topic.hard),
@@ -167,6 +168,9 @@ class Settings(Section):
                 Reader(MatrixId(reader.user), reader.name, reader.must_report) for reader in here.readers
             ),
             stewards=tuple(map(MatrixId, here.stewards)),
+            opens=here.opens,
+            enough=here.enough,
+            hours=windows(here.hours),
         )
 
     def members(self) -> Members:

@@ -26,6 +26,7 @@ from schema.records import (
     Meeting,
     Member,
     Offer,
+    Outlook,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -121,6 +122,7 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (Concern, tables.concerns),
             (PairingPause, tables.pairing_pauses),
             (Stewardship, tables.stewardships),
+            (Outlook, tables.outlooks),
         )
     }
 )

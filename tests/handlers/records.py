@@ -10,6 +10,7 @@ from schema.records import (
     Meeting,
     Member,
     Offer,
+    Outlook,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -33,6 +34,7 @@ TABLES: dict[type, str] = {
     Concern: "concerns",
     PairingPause: "pairing_pauses",
     Stewardship: "stewardships",
+    Outlook: "outlooks",
 }
 
 

@@ -18,7 +18,7 @@ from schema.community import Reader
 from schema.effects import Effect
 from schema.events import Event
 from schema.ids import MatrixId
-from schema.records import Record
+from schema.records import Record, Window
 from service.store import Store
 from service.turn import Turn
 from tests.handlers.records import TABLES
@@ -273,6 +273,23 @@ async def practising(story: Story) -> None:
     await story.says("ben", "practice", "1", "1", "1", "1")
 
 
+async def not_open_yet(story: Story) -> None:
+    """A community with published hours: a line too early, then in time, how it looks, a yes too late."""
+    evenings = Window(tuple(range(7)), 18 * 60, 22 * 60)
+    story.community = replace(story.community, opens="hours", hours=(evenings,))
+    for name in ("ben", "cleo", "dora"):
+        await story.says(name, "offer", "5", "1", "Berlin", "3", "skip", "skip", "skip", "yes")
+    story.log.clear()
+    await story.comes("ana")
+    await story.says("ana", "1")
+    await story.wait(timedelta(hours=4, minutes=25))
+    await story.says("ana", "talk grief")
+    await story.wait(timedelta(minutes=10))
+    await story.says("ana", "yes")
+    await story.wait(timedelta(hours=20))
+    await story.says("ana", "back", "yes")
+
+
 class StoredStory(Story):
     """The same story over a real database; the rows in memory are what lies there after each turn."""
 
@@ -332,6 +349,7 @@ _STORIES = [
     not_taken,
     cleared,
     the_stewards,
+    not_open_yet,
 ]
 
 

@@ -19,6 +19,7 @@ from pydantic_core import PydanticSerializationError
 
 from schema.community import Place, Timings
 from schema.errors import ConfigurationError, ConfigurationErrors
+from schema.records import Window
 from service import app, config
 from service.config import Secret, Settings
 from service.config.forms import length_of_time
@@ -122,6 +123,7 @@ settle = "0 s"
         Place("Night line", "+49 30 000000", "every night", "German", "not known", "2026-11-01"),
     )
     assert community.timings == Timings(reading=timedelta(minutes=90), settle=timedelta(0))
+    assert (community.opens, community.enough, community.hours) == ("always", 3, ())
     assert not community.purges
     assert settings.sealing_key() == bytes(range(32))
     assert settings.desk.token == Secret("syt_desk_canary")
@@ -369,6 +371,16 @@ def test_no_statement_of_limits(place: Path) -> None:
         ({"community.topics": [str(number) for number in range(13)]}, "community.topics"),
         ({"community.asks_at_once": 0}, "community.asks_at_once"),
         ({"community.asks_at_once": True}, "community.asks_at_once"),
+        ({"community.talk_in": ["en", "xx_YY"]}, "community.talk_in"),
+        ({"community.talk_in": ["English"]}, "community.talk_in"),
+        ({"community.talk_in": ["en", "en"]}, "community.talk_in"),
+        ({"community.talk_in": "en"}, "community.talk_in"),
+        ({"community.opens": "never"}, "community.opens"),
+        ({"community.enough": 2}, "community.enough"),
+        ({"community.enough": 51}, "community.enough"),
+        ({"community.opens": "hours"}, "community.hours"),
+        ({"community.opens": "hours", "community.hours": ["soon"]}, "community.hours"),
+        ({"community.opens": "hours", "community.hours": "mon 18-22"}, "community.hours"),
         ({"timings.reading": "0 s"}, "timings.reading"),
         ({"timings.afterwards": "15 days"}, "timings.afterwards"),
         ({"timings.reading": 20}, "timings.reading"),
@@ -389,8 +401,21 @@ def test_no_statement_of_limits(place: Path) -> None:
 def test_one_thing_wrong(place: Path, changes: dict[str, object], key: str) -> None:
     """Each is refused alone, by its key, with its variable and a fix, and no other noise."""
     problem = only(write(place, changes))
-    assert problem.key in (key, f"{key}_file")
+    assert problem.key.partition("[")[0] in (key, f"{key}_file")
     assert problem.variable == f"ALONGSIDE_{key.upper().replace('.', '__')}"
+
+
+def test_published_hours(place: Path) -> None:
+    """The hours at which members can ask are read as they are written, several in a text or in several."""
+    hours = ["mon-fri 18:00-22:00, sat 10-16", "daily 7 to 8"]
+    changes = {"community.opens": "hours", "community.hours": hours, "community.enough": 5}
+    community = config.load(write(place, changes), {}).community()
+    assert (community.opens, community.enough) == ("hours", 5)
+    assert community.hours == (
+        Window((0, 1, 2, 3, 4), 18 * 60, 22 * 60),
+        Window((5,), 10 * 60, 16 * 60),
+        Window(tuple(range(7)), 7 * 60, 8 * 60),
+    )
 
 
 @pytest.mark.parametrize(
@@ -542,6 +567,7 @@ def test_secrets_that_cannot_be_read(place: Path) -> None:
         ({"homeserver.url": "http://10.0.0.1:8008"}, "https"),
         ({"web.host": "0.0.0.0"}, "loopback"),  # noqa: S104  This is what is warned of.
         ({"admin.token": "canary"}, "admin.token"),
+        ({"community.hours": ["mon 18-22"]}, "community.hours"),
         ({"desk.token": None, "desk.device_id": None, "desk.password": "canary"}, "password"),
     ],
 )
