@@ -27,7 +27,7 @@ async def stewardship(desk: Desk) -> Stewardship:
 class StewardRoom:
     """The room, and in a steward's own turn who wrote: `steward`, from `address`.
 
-    `reader` is nobody: in their language and zone the room's sentences are put.
+    `reader` is nobody: in their language, the community's first, and zone the room's sentences are put.
     """
 
     desk: Desk
@@ -38,7 +38,7 @@ class StewardRoom:
     _asked: Prompt | None = None
 
     def __post_init__(self) -> None:
-        self.reader = Member(MemberId(""), MatrixId(""), self.desk.now)
+        self.reader = Member(MemberId(""), MatrixId(""), self.desk.now, language=self.desk.languages[0])
 
     @classmethod
     async def of(cls, desk: Desk, address: MatrixId = MatrixId("")) -> "StewardRoom":

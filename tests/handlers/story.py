@@ -328,7 +328,7 @@ class Story:
     ) -> str:
         """A steward writes one thing after another in their room; what is said there after the last."""
         seen = len(self.log)
-        for body in bodies:
+        for body in map(self._typed, bodies):
             await self.wait(timedelta(minutes=1))
             self.log.append(Line(self.now, f"{name}, steward", body, False))
             seen = len(self.log)
