@@ -7,7 +7,7 @@ one is changed, before the yes to the recap.
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import hours, practice, topics, zone
+from handlers import hours, practice, talking, topics, zone
 from handlers import offer as offers
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.request import Draft
@@ -36,7 +36,7 @@ _OF_HOURS = ("length", "when", "zone", "windows", "quiet")
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question of the draft's step."""
     # A draft of an older release has fewer answers.
-    draft: Draft = {**offers.defaults(member), **prompt.draft}
+    draft: Draft = {**offers.defaults(desk, member), **prompt.draft}
     choices: tuple[Choice, ...]
     match draft.get("step"):
         case "length":
@@ -75,6 +75,11 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(text, choices, also=_ALSO)
         case "who":
             return Question(desk.words(member, "offer.who"), _WHO, also=_ALSO)
+        case "languages":
+            text = desk.words(member, "offer.languages")
+            return Question(text, talking.choices(desk, member), many=True, also=_ALSO)
+        case "way":
+            return Question(desk.words(member, "offer.way"), talking.WAY_CHOICES, also=_ALSO)
         case "change":
             return Question(desk.words(member, "offer.change"), _changes(desk), also=_ALSO)
     return _recap(desk, member, draft)
@@ -141,6 +146,9 @@ def _changes(desk: Desk) -> tuple[Choice, ...]:
     names += ["card", "fear"]
     if _most_asks(desk) > 1:
         names.append("asks")
+    names.append("way")
+    if talking.asks(desk):
+        names.append("languages")
     return tuple(Choice(name, _CHANGES[name]) for name in names)
 
 
@@ -152,6 +160,8 @@ _CHANGES = {
     "card": "choice.change_card",
     "fear": "choice.change_fear",
     "asks": "choice.change_asks",
+    "way": "choice.change_way",
+    "languages": "choice.change_languages",
 }
 
 
@@ -160,7 +170,7 @@ _CHANGES = {
 
 async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     """Take the step's answer and put the next question."""
-    draft: Draft = {**offers.defaults(member), **prompt.draft}
+    draft: Draft = {**offers.defaults(desk, member), **prompt.draft}
     step = str(draft["step"])
     if reply.name == "back":
         _go_back(desk, member, draft, step)
@@ -205,7 +215,7 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
     To skip is to take what the question says that it means.
     """
     if reply.name == "skip":
-        _skip(member, draft, step)
+        _skip(desk, member, draft, step)
         return True
     match step:
         case "length":
@@ -226,7 +236,9 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
             draft[step] = list(reply.names)
             other = "topics" if step == "no_topics" else "no_topics"
             draft[other] = [one for one in zone.listed(draft[other]) if one not in reply.names]
-        case "asks" | "who":
+        case "languages":
+            draft["languages"] = list(reply.names)
+        case "asks" | "who" | "way":
             draft[step] = reply.name
         case "card":
             card = own_words(reply.text, LONGEST_CARD)
@@ -240,13 +252,13 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
     return True
 
 
-def _skip(member: Member, draft: Draft, step: str) -> None:
+def _skip(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     if step == "length":
-        draft.update({"when": NOW, "hours": offers.defaults(member)["hours"], "until": ""})
+        draft.update({"when": NOW, "hours": offers.defaults(desk, member)["hours"], "until": ""})
     elif step == "when":
         draft["when"] = WEEKLY
     elif step != "zone":
-        draft[step] = offers.defaults(member)[step]
+        draft[step] = offers.defaults(desk, member)[step]
 
 
 def _take_hours(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> bool:

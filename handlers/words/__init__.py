@@ -161,6 +161,15 @@ class Catalogue:
         """Join `items` as a sentence of the language does."""
         return format_list(list(items), locale=self._locale(language)) if items else ""
 
+    def either(self, items: Sequence[str], language: str) -> str:
+        """Join `items` of which one is meant: "English or Spanish"."""
+        return format_list(list(items), "or", self._locale(language)) if items else ""
+
+    def tongue(self, code: str, language: str) -> str:
+        """Name the language of `code` in `language`, which may be any that CLDR knows."""
+        locale = self._locale(language) if language in self._catalogs else Locale.parse(language)
+        return locale.languages.get(code) or Locale.parse(code).get_display_name(locale) or code
+
     def weekday(self, day: int, language: str) -> str:
         """Name a day of the week, of which Monday is 0."""
         name: str = self._locale(language).days["format"]["wide"][day]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import PrivateAttr
 
-from schema.community import Community, OwnWords, Place, Timings
+from schema.community import Community, OwnWords, Place, Reader, Timings
 from schema.ids import DeviceId, MatrixId, RoomId
-from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url
+from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url, windows
 from service.config.sections import (
     KEYS,
     Admin,
@@ -127,6 +127,7 @@ class Settings(Section):
             languages=here.languages,
             own_words=self._own_words(),
             guide=here.guide or "",
+            talk_in=here.talk_in,
             topics=tuple(topic.name for topic in here.topics),
             topic_lines={topic.name: topic.line for topic in here.topics if topic.line},
             hard=frozenset(topic.name for topic in here.topics if topic.hard),
@@ -158,12 +159,20 @@ class Settings(Section):
                 afterwards=self.timings.afterwards,
                 again=self.timings.again,
                 chat=self.timings.chat,
+                concern=self.timings.concern,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,
             purges=self.admin.token is not None,
             keeper=self.keeper_user,
             members=here.members or ("room" if here.room else "server"),
+            readers=tuple(
+                Reader(MatrixId(reader.user), reader.name, reader.must_report) for reader in here.readers
+            ),
+            stewards=tuple(map(MatrixId, here.stewards)),
+            opens=here.opens,
+            enough=here.enough,
+            hours=windows(here.hours),
         )
 
     def members(self) -> Members:
@@ -206,8 +215,8 @@ class Settings(Section):
                 shown = "REDACTED"
             elif value is None:
                 shown = "not set"
-            elif key.name == "places":
-                shown = f"{len(value)} places"
+            elif key.name in ("places", "readers", "stewards"):
+                shown = f"{len(value)} {key.name}"
             elif key.name == "words":
                 shown = to_toml(sorted(value))
             elif key.name == "topics":

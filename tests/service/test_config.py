@@ -19,6 +19,7 @@ from pydantic_core import PydanticSerializationError
 
 from schema.community import OwnWords, Place, Timings
 from schema.errors import ConfigurationError, ConfigurationErrors
+from schema.records import Window
 from service import app, config
 from service.config import Secret, Settings
 from service.config.forms import length_of_time
@@ -122,6 +123,7 @@ settle = "0 s"
         Place("Night line", "+49 30 000000", "every night", "German", "not known", "2026-11-01"),
     )
     assert community.timings == Timings(reading=timedelta(minutes=90), settle=timedelta(0))
+    assert (community.opens, community.enough, community.hours) == ("always", 3, ())
     assert not community.purges
     assert settings.sealing_key() == bytes(range(32))
     assert settings.desk.token == Secret("syt_desk_canary")
@@ -369,6 +371,16 @@ def test_no_statement_of_limits(place: Path) -> None:
         ({"community.topics": [str(number) for number in range(13)]}, "community.topics"),
         ({"community.asks_at_once": 0}, "community.asks_at_once"),
         ({"community.asks_at_once": True}, "community.asks_at_once"),
+        ({"community.talk_in": ["en", "xx_YY"]}, "community.talk_in"),
+        ({"community.talk_in": ["English"]}, "community.talk_in"),
+        ({"community.talk_in": ["en", "en"]}, "community.talk_in"),
+        ({"community.talk_in": "en"}, "community.talk_in"),
+        ({"community.opens": "never"}, "community.opens"),
+        ({"community.enough": 2}, "community.enough"),
+        ({"community.enough": 51}, "community.enough"),
+        ({"community.opens": "hours"}, "community.hours"),
+        ({"community.opens": "hours", "community.hours": ["soon"]}, "community.hours"),
+        ({"community.opens": "hours", "community.hours": "mon 18-22"}, "community.hours"),
         ({"timings.reading": "0 s"}, "timings.reading"),
         ({"timings.afterwards": "15 days"}, "timings.afterwards"),
         ({"timings.reading": 20}, "timings.reading"),
@@ -389,8 +401,21 @@ def test_no_statement_of_limits(place: Path) -> None:
 def test_one_thing_wrong(place: Path, changes: dict[str, object], key: str) -> None:
     """Each is refused alone, by its key, with its variable and a fix, and no other noise."""
     problem = only(write(place, changes))
-    assert problem.key in (key, f"{key}_file")
+    assert problem.key.partition("[")[0] in (key, f"{key}_file")
     assert problem.variable == f"ALONGSIDE_{key.upper().replace('.', '__')}"
+
+
+def test_published_hours(place: Path) -> None:
+    """The hours at which members can ask are read as they are written, several in a text or in several."""
+    hours = ["mon-fri 18:00-22:00, sat 10-16", "daily 7 to 8"]
+    changes = {"community.opens": "hours", "community.hours": hours, "community.enough": 5}
+    community = config.load(write(place, changes), {}).community()
+    assert (community.opens, community.enough) == ("hours", 5)
+    assert community.hours == (
+        Window((0, 1, 2, 3, 4), 18 * 60, 22 * 60),
+        Window((5,), 10 * 60, 16 * 60),
+        Window(tuple(range(7)), 7 * 60, 8 * 60),
+    )
 
 
 @pytest.mark.parametrize(
@@ -556,6 +581,7 @@ def test_secrets_that_cannot_be_read(place: Path) -> None:
         ({"homeserver.url": "http://10.0.0.1:8008"}, "https"),
         ({"web.host": "0.0.0.0"}, "loopback"),  # noqa: S104  This is what is warned of.
         ({"admin.token": "canary"}, "admin.token"),
+        ({"community.hours": ["mon 18-22"]}, "community.hours"),
         ({"desk.token": None, "desk.device_id": None, "desk.password": "canary"}, "password"),
     ],
 )
@@ -684,6 +710,34 @@ def test_the_example_names_every_key_and_only_keys(tmp_path: Path) -> None:
         (tmp_path / "secrets" / name).chmod(0o600)
     problems = {problem.key for problem in refused(place)}
     assert problems == {"desk.token", "homeserver.ca_file"}
+
+
+def test_readers_of_concerns_are_read_and_written(tmp_path: Path) -> None:
+    """Each with an address, a name, and whether they must report; nobody twice, and no name cut in two."""
+    table = '{ user = "@%s:example.org", name = "%s", must_report = %s }'
+    place = prepare(tmp_path)
+    example = place.read_text()
+    line = next(one for one in example.splitlines() if one.startswith("# readers = "))
+
+    def written(*tables: str) -> Path:
+        place.write_text(example.replace(line, f"readers = [{', '.join(tables)}]"))
+        return place
+
+    place = written(table % ("kim", "Kim", "false"), table % ("lou", "Lou", "true"))
+    community = config.load(place, {}).community()
+    assert [(one.user, one.name, one.must_report) for one in community.readers] == [
+        ("@kim:example.org", "Kim", False),
+        ("@lou:example.org", "Lou", True),
+    ]
+    for wrong in (
+        (table % ("kim", "Kim", "false"), table % ("Kim", "Lou", "false")),
+        (table % ("kim", "Kim", "false"), table % ("lou", "KIM", "false")),
+        tuple(table % (f"a{at}", f"A{at}", "false") for at in range(9)),
+        (table % ("kim", "Kim | 1", "false"),),
+        ('{ user = "kim", name = "Kim" }',),
+    ):
+        (problem,) = refused(written(*wrong))
+        assert problem.key.startswith("community.readers")
 
 
 def test_the_example_in_the_repository_has_not_drifted() -> None:
