@@ -113,6 +113,14 @@ def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
         yield f"# {name} = {to_toml(shown if shown is not None else '')}"
 
 
+def _default(key: Key) -> Toml | None:
+    """What holds if nothing is said, where that shows more than an example would."""
+    default = key.info.default
+    if key.required or default is None or (default == () and key.says.example is not None):
+        return None
+    return plain(default)
+
+
 def _places(given: Toml | None) -> Iterator[str]:
     tables = [table for table in given if isinstance(table, dict)] if isinstance(given, list) else []
     mark = "" if tables else "# "
