@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from handlers import (
     after,
+    ages,
     apart,
     backup,
     clear,
@@ -121,6 +122,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "renew": Conversation(offer.show, offer.answer),
     "practice": Conversation(practice.show, practice.answer),
     "zone": Conversation(zone.show, zone.answer),
+    "ages": Conversation(ages.show, ages.answer),
     "ask": Conversation(consent.show, consent.answer),
     "smaller": Conversation(smaller.show, smaller.answer),
     "note": Conversation(consent.show, consent.answer),
@@ -187,6 +189,7 @@ COMMANDS: Mapping[str, _Command] = {
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
     "zone": _Command("command.zone", zone.start),
+    "ages": _Command("command.ages", ages.start),
     "rest": _Command("command.rest", _rest),
     "withdraw": _Command("command.withdraw", _withdraw),
     "close": _Command("command.close", which.close),

@@ -70,7 +70,9 @@ class Reply:
         return self.name.split(" ")[0] == "yes"
 
 
-PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "after", "more", "consents"})
+PASSING = frozenset(
+    {"menu", "held", "again", "offered", "renew", "zone", "ages", "after", "more", "consents"}
+)
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
 _NOT_KEPT = PASSING | {

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, room, talking
+from handlers import after, ages, room, talking
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.consent import WISHES, how_words
@@ -111,6 +111,11 @@ def _how(desk: Desk, member: Member, value: object) -> list[str]:
     return how_words(desk, member, value if isinstance(value, tuple | list) else ())
 
 
+def _age_group(desk: Desk, member: Member, value: object) -> str:
+    key = ages.GROUPS.get(str(value))
+    return desk.words(member, key, age=desk.community.adult_from) if key is not None else ""
+
+
 def _languages(desk: Desk, member: Member, value: object) -> str:
     return talking.named(desk, member, value) if isinstance(value, tuple | list) else ""
 
@@ -122,7 +127,7 @@ def _city(desk: Desk, member: Member, value: object) -> str:
 _STEPS = frozenset(
     {
         *("step", "returns", "why", "found", "question", "said", "sequence", "standing", "keep_how", "of"),
-        *("cities", "what", "ids", "chosen"),
+        *("cities", "what", "ids", "chosen", "asks_age"),
     }
 )
 """What a draft holds of our own: where the questions stand, and numbers."""
@@ -176,6 +181,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "said": _named("held.said"),
             "swept_to": _named("held.said"),
             "sweep_at": _named("held.said"),
+            "age_group": _shown("held.age_group", _age_group),
         },
         Prompt: {
             "kind": _NUMBERS,
@@ -217,6 +223,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "consent": _AGREED,
             "again": _said("talk.recap_again"),
             "languages": _shown("held.languages", _languages),
+            "age_group": _named("held.request"),
         },
         Offer: {
             "id": _NUMBERS,
@@ -242,6 +249,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "languages": _OFFER,
             "writing": _OFFER,
             "voice": _OFFER,
+            "age_group": _OFFER,
         },
         Ask: {
             "id": _NUMBERS,

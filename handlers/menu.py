@@ -10,6 +10,7 @@ from handlers import consent, room, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
+from schema.community import Place
 from schema.records import Ask, Member, PeerRoom, Prompt
 from schema.states import RequestState, RoomState
 from service.core import rooms
@@ -97,20 +98,24 @@ async def skip(desk: Desk, member: Member) -> None:
 
 def entries(desk: Desk, member: Member) -> list[str]:
     """The community's own places of help, each with what a person needs to know before they call."""
-    found = [
-        desk.words(
-            member,
-            "places.entry",
-            name=place.name,
-            contact=place.contact,
-            hours=place.hours,
-            languages=place.languages,
-            police=desk.words(member, _POLICE[place.may_send_police]),
-            checked=place.checked_on,
-        )
-        for place in desk.community.places
-    ]
+    found = [_entry(desk, member, place) for place in desk.community.places]
     return [desk.words(member, "places.intro" if found else "places.none"), *found]
+
+
+def _entry(desk: Desk, member: Member, place: Place) -> str:
+    said = desk.words(
+        member,
+        "places.entry",
+        name=place.name,
+        contact=place.contact,
+        hours=place.hours,
+        languages=place.languages,
+        police=desk.words(member, _POLICE[place.may_send_police]),
+        checked=place.checked_on,
+    )
+    if place.ages not in _FOR:
+        return said
+    return f"{said}\n{desk.words(member, _FOR[place.ages], age=desk.community.adult_from)}"
 
 
 async def places(desk: Desk, member: Member) -> None:
@@ -121,6 +126,7 @@ async def places(desk: Desk, member: Member) -> None:
         desk.say(member.id, "places.back")
 
 
+_FOR = {"adults": "places.for_adults", "young": "places.for_young"}
 _POLICE = {"yes": "places.police_yes", "no": "places.police_no", "not known": "places.police_unknown"}
 
 

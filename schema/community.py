@@ -12,7 +12,8 @@ from schema.records import Window
 class Place:
     """One entry of the community's own list of help: `may_send_police` is "yes", "no" or "not known".
 
-    `checked_on` is the date, as the community wrote it, on which somebody last made sure of it.
+    `checked_on` is the date, as the community wrote it, on which somebody last made sure of it. `ages` says
+    whom it is for: "all", "adults" or "young".
     """
 
     name: str
@@ -21,6 +22,7 @@ class Place:
     languages: str
     may_send_police: str
     checked_on: str
+    ages: str = "all"
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,10 @@ class Community:
     names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
     account that invites to peer rooms. `guide` is the community's own short guide for peers; where it is
     empty the catalogue's is read out. `talk_in` are the codes of the languages in which members talk with one
-    another, from which they choose. `members` says who may write: "room", "server" or "anyone". `opens` says
-    when requests are taken: "always", "enough" (while `enough` people have offered) or "hours" (in `hours`,
-    weekly in the community's `zone`). Of fewer than `enough` people nothing is told to anybody.
+    another, from which they choose. `members` says who may write: "room", "server" or "anyone". `ages` says
+    who it is for: "adults" (from `adult_from` years on), "young" (below that) or "both", kept apart. `opens`
+    says when requests are taken: "always", "enough" (while `enough` people have offered) or "hours" (in
+    `hours`, weekly in the community's `zone`). Of fewer than `enough` people nothing is told to anybody.
     """
 
     name: str
@@ -90,6 +93,8 @@ class Community:
     purges: bool = False
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
+    ages: str = "adults"
+    adult_from: int = 18
     opens: str = "always"
     enough: int = 3
     hours: tuple[Window, ...] = ()

@@ -215,6 +215,13 @@ def few(number: int) -> int:
     return number
 
 
+def years(number: int) -> int:
+    """An age from 12 to 30."""
+    if not 12 <= number <= 30:
+        raise Wrong("is not between 12 and 30")
+    return number
+
+
 def threshold(number: int) -> int:
     """A number of people that shows none of them: 3 to 50."""
     if not 3 <= number <= 50:

@@ -187,6 +187,10 @@ class PlaceTable(Section):
         forms.at_most(40),
         Says("When somebody last made sure of it.", 'a date in quotes, such as "2026-11-01"', "2026-11-01"),
     ]
+    ages: Annotated[
+        Literal["all", "adults", "young"],
+        Says("Whom it is for: all, adults, or young people.", '"all", "adults" or "young"', "all"),
+    ] = "all"
 
 
 class TopicTable(Section):
@@ -252,6 +256,20 @@ class CommunitySection(Section):
             "Two people of our collective run the server",
         ),
     ]
+    ages: Annotated[
+        Literal["adults", "young", "both"],
+        Says(
+            "Who it is for: adults, young people, or both, kept apart (each says once which they are, and the"
+            " two are never paired). Members are told that nobody can check it.",
+            '"adults", "young" or "both"',
+            "adults",
+        ),
+    ]
+    adult_from: Annotated[
+        int,
+        AfterValidator(forms.years),
+        Says("From which age on somebody counts as an adult.", "a number from 12 to 30"),
+    ] = 18
     zone: Annotated[
         str,
         AfterValidator(forms.zone),

@@ -136,6 +136,7 @@ class Settings(Section):
                     languages=place.languages,
                     may_send_police=place.may_send_police,
                     checked_on=place.checked_on,
+                    ages=place.ages,
                 )
                 for place in here.places
             ),
@@ -162,6 +163,8 @@ class Settings(Section):
             purges=self.admin.token is not None,
             keeper=self.keeper_user,
             members=here.members or ("room" if here.room else "server"),
+            ages=here.ages,
+            adult_from=here.adult_from,
             opens=here.opens,
             enough=here.enough,
             hours=windows(here.hours),

@@ -97,8 +97,9 @@ def _places(given: Toml | None) -> Iterator[str]:
     for table in tables or [{name: str(key.says.example) for name, key in PLACE_KEYS.items()}]:
         yield f"{mark}[[community.places]]"
         for name, key in PLACE_KEYS.items():
-            note = f"  # {key.says.form}" if name == "may_send_police" else ""
-            yield f"{mark}{name} = {to_toml(table[name])}{note}"
+            note = f"  # {key.says.form}" if name in ("may_send_police", "ages") else ""
+            if name in table:
+                yield f"{mark}{name} = {to_toml(table[name])}{note}"
 
 
 def _is_names(given: Toml | None) -> bool:

@@ -113,6 +113,7 @@ class Service:
             "--name": "The Garden",
             "--limits": "No emergency service.",
             "--who-runs": "Two of us run the server.",
+            "--ages": "adults",
             "--registration-secret-file": str(secret),
         }
         process = await asyncio.create_subprocess_exec(
