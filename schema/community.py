@@ -70,10 +70,12 @@ class Community:
     names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
     account that invites to peer rooms. `guide` is the community's own short guide for peers; where it is
     empty the catalogue's is read out. `talk_in` are the codes of the languages in which members talk with one
-    another, from which they choose. `members` says who may write: "room", "server" or "anyone". `ages` says
-    who it is for: "adults" (from `adult_from` years on), "young" (below that) or "both", kept apart. `opens`
-    says when requests are taken: "always", "enough" (while `enough` people have offered) or "hours" (in
-    `hours`, weekly in the community's `zone`). Of fewer than `enough` people nothing is told to anybody.
+    another, from which they choose. `members` says who may write: "room", "server" or "anyone". `languages`
+    are those in which members can be spoken to, by code: the first until they choose another; where it names
+    none, all that there are. `ages` says who it is for: "adults" (from `adult_from` years on), "young" (below
+    that) or "both", kept apart. `opens` says when requests are taken: "always", "enough" (while `enough`
+    people have offered) or "hours" (in `hours`, weekly in the community's `zone`). Of fewer than `enough`
+    people nothing is told to anybody.
     """
 
     name: str
@@ -98,3 +100,4 @@ class Community:
     opens: str = "always"
     enough: int = 3
     hours: tuple[Window, ...] = ()
+    languages: tuple[str, ...] = ()

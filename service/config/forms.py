@@ -271,7 +271,7 @@ def language(code: str) -> str:
     return code
 
 
-def languages(codes: tuple[str, ...]) -> tuple[str, ...]:
+def tongues(codes: tuple[str, ...]) -> tuple[str, ...]:
     """At most 12 languages, none twice."""
     if len(codes) > 12 or len(set(codes)) != len(codes):
         raise Wrong("has more than 12 entries, or one twice")
@@ -295,6 +295,15 @@ def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
     if size > LARGEST_PLACES:
         raise Wrong(f"take {size} bytes of a message together, and {LARGEST_PLACES} fit")
     return places
+
+
+def languages(codes: tuple[str, ...]) -> tuple[str, ...]:
+    """Codes of languages, as their catalogues are named, none twice."""
+    if len(set(codes)) != len(codes) or not all(
+        re.fullmatch(r"[a-z]{2,3}(_[A-Za-z]{2,4})?", one) for one in codes
+    ):
+        raise Wrong("has something else in it than codes of languages, or one twice")
+    return codes
 
 
 def as_tuple(value: object) -> object:

@@ -278,6 +278,17 @@ class CommunitySection(Section):
             'a name such as "Europe/Berlin"',
         ),
     ] = "UTC"
+    languages: Annotated[
+        tuple[str, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.languages),
+        Says(
+            "The languages in which members can be spoken to: the first until they choose another. Without"
+            " it: every one that there is, English first.",
+            'codes of languages, such as ["en", "es"], none twice',
+            ["en", "es"],
+        ),
+    ] = ()
     room: Annotated[
         str | None,
         AfterValidator(lambda value: value if value is None else forms.room_id(value)),
@@ -348,7 +359,7 @@ class CommunitySection(Section):
     talk_in: Annotated[
         tuple[Annotated[str, AfterValidator(forms.language)], ...],
         BeforeValidator(forms.as_tuple),
-        AfterValidator(forms.languages),
+        AfterValidator(forms.tongues),
         Says(
             "The languages in which members talk with one another, the usual one first. With two or more they"
             " choose by name, and only those are asked who have one in common.",

@@ -123,6 +123,7 @@ class Settings(Section):
             limits=here.limits,
             who_runs=here.who_runs,
             zone=here.zone,
+            languages=here.languages,
             guide=here.guide or "",
             talk_in=here.talk_in,
             topics=tuple(topic.name for topic in here.topics),
