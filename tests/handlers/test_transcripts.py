@@ -256,7 +256,7 @@ async def not_open_yet(story: Story) -> None:
 
 
 async def kept_to_their_ages(story: Story) -> None:
-    """A community for adults and young people, in two languages: each says it once, and what they agree on."""
+    """A community for adults and young people, in two languages: each says it once."""
     story.community = replace(story.community, ages="both", talk_in=("en", "es"))
     await story.comes("ben")
     await story.says("ben", "offer", "2", "1", "skip", "I am at school too.", "4", "2", "8", "1")
