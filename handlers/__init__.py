@@ -13,6 +13,7 @@ from handlers import (
     ages,
     apart,
     backup,
+    calm,
     clear,
     consent,
     consents,
@@ -62,7 +63,7 @@ from schema.events import (
 )
 from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Ask, Meeting, Member, Offer, Outlook, Pairing, PeerRoom, Prompt, Request
-from schema.states import Belongs
+from schema.states import Belongs, Flood
 from service.core import chats
 from service.turn import Turn
 
@@ -286,6 +287,11 @@ async def _message(desk: Desk, event: Message) -> None:
         outside.answer(desk, event.room, event.sender, event.belongs)
         return
     member = await _member(desk, event.sender)
+    if event.flood is not Flood.NONE and not calm.passes(
+        desk, member, _command(desk, member, _own_part(event))
+    ):
+        calm.answer(desk, member, event)
+        return
     if member.room != event.room:
         member = _in_chat(member, event.room)
         desk.keep(member)

@@ -338,6 +338,10 @@ async def _asks(desk: Desk, member: Member, prompt: Prompt) -> bool:
         desk.say(member.id, "outlook.kept", until=prompt.until)
         desk.say_text(member.id, closed, notice=False)
         return False
+    if wait := desk.turn.too_soon(member.id):
+        desk.set_aside(member.id, prompt)
+        desk.say(member.id, "calm.request", soon=desk.now + wait, until=prompt.until)
+        return False
     if ages.unsaid(desk, member):
         _go(desk, member, {**drafts.usual(desk, member), **prompt.draft}, "ages")
         return False

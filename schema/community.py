@@ -75,7 +75,8 @@ class Community:
     none, all that there are. `ages` says who it is for: "adults" (from `adult_from` years on), "young" (below
     that) or "both", kept apart. `opens` says when requests are taken: "always", "enough" (while `enough`
     people have offered) or "hours" (in `hours`, weekly in the community's `zone`). Of fewer than `enough`
-    people nothing is told to anybody.
+    people nothing is told to anybody. `messages_at_once` is how many messages of one member are answered one
+    after another; then one each five seconds.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Community:
     purges: bool = False
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
+    messages_at_once: int = 60
     ages: str = "adults"
     adult_from: int = 18
     opens: str = "always"

@@ -222,6 +222,13 @@ def years(number: int) -> int:
     return number
 
 
+def patience(number: int) -> int:
+    """A number of messages that a person may well write: 20 to 100,000."""
+    if not 20 <= number <= 100_000:
+        raise Wrong("is not between 20 and 100000")
+    return number
+
+
 def threshold(number: int) -> int:
     """A number of people that shows none of them: 3 to 50."""
     if not 3 <= number <= 50:

@@ -367,6 +367,15 @@ class CommunitySection(Section):
             ["en", "es"],
         ),
     ] = ()
+    messages_at_once: Annotated[
+        int,
+        AfterValidator(forms.patience),
+        Says(
+            "How many messages of one member are answered one after another. Whoever writes more is told so"
+            " once, and answered again when it is calm; `stop`, `help now` and `forget me` always work.",
+            "a number from 20 to 100000",
+        ),
+    ] = 60
     topics: Annotated[
         tuple[TopicTable, ...],
         BeforeValidator(forms.as_topics),

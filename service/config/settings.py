@@ -164,6 +164,7 @@ class Settings(Section):
             purges=self.admin.token is not None,
             keeper=self.keeper_user,
             members=here.members or ("room" if here.room else "server"),
+            messages_at_once=here.messages_at_once,
             ages=here.ages,
             adult_from=here.adult_from,
             opens=here.opens,

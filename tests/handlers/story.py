@@ -141,6 +141,7 @@ class Story:
     files: list[tuple[str, str]] = field(default_factory=list)
     pending: deque[Event] = field(default_factory=deque)
     language: str = ALWAYS
+    too_soon: Callable[[MemberId], timedelta] = lambda member: timedelta(0)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -173,7 +174,7 @@ class Story:
         """One turn, as the engine makes it: a turn that raises changes nothing."""
         trial = copy(self.records)
         trial.rows = dict(self.records.rows)
-        turn = Turn(event, self.now, trial, self.community, WORDS, identify, self.random)
+        turn = Turn(event, self.now, trial, self.community, WORDS, identify, self.random, self.too_soon)
         await dispatch(turn)
         self.records.rows = trial.rows
         self.carry_out(turn.effects)

@@ -396,6 +396,7 @@ def test_places_say_whom_they_are_for(place: Path) -> None:
         ({"community.talk_in": ["English"]}, "community.talk_in"),
         ({"community.talk_in": ["en", "en"]}, "community.talk_in"),
         ({"community.talk_in": "en"}, "community.talk_in"),
+        ({"community.messages_at_once": 19}, "community.messages_at_once"),
         ({"community.opens": "never"}, "community.opens"),
         ({"community.enough": 2}, "community.enough"),
         ({"community.enough": 51}, "community.enough"),
