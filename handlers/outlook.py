@@ -4,7 +4,7 @@ Guards: the words show nobody, and do not depend on who reads them; where no req
 has the next hour and the places of help, and to offer always works.
 """
 
-from handlers import hours, menu
+from handlers import hours, places
 from handlers.desk import Desk
 from schema.records import Member, Offer, Outlook
 from schema.states import OfferState
@@ -52,4 +52,4 @@ async def closed(desk: Desk, member: Member) -> str:
     else:
         return ""
     lines.append(desk.words(member, "outlook.offer"))
-    return "\n\n".join(("\n".join(lines), *menu.entries(desk, member)))
+    return "\n\n".join(("\n".join(lines), *await places.entries(desk, member)))

@@ -8,7 +8,7 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import after, apart
+from handlers import after, apart, pairing_pauses, pause
 from handlers import draft as drafts
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
@@ -122,12 +122,17 @@ async def look(desk: Desk, request: Request) -> None:
     if request.state is RequestState.LOOKING and desk.now >= request.until:
         await end(desk, request, RequestMove.LAPSE)
         if asker is not None:
-            _offer_again(desk, request, "again.nobody")
+            _offer_again(desk, request, "again.paused" if await pause.of(desk) else "again.nobody")
         return
     next_at = desk.now + desk.timings.ask_again
     if request.state is RequestState.LOOKING:
         next_at = min(next_at, request.until)
-        if asker is not None and asker.room is not None:
+        paused = await pause.of(desk)
+        if asker is not None and asker.room is not None and paused is not None:
+            request = await pause.tell(desk, request, paused, next_at)
+        elif asker is not None and asker.room is not None:
+            if request.told == "paused":
+                request = replace(request, told="")
             request = await _pass_note(desk, request, next_at)
             asked = await _ask_others(desk, request, next_at)
             request = _tell(desk, request, asked, next_at)
@@ -327,6 +332,12 @@ async def resume(desk: Desk, id: RequestId, key: str) -> None:
     await desk.apply(effects)
     await desk.records.put(request)
     asker = await desk.member(request.member)
+    if (pause := await pairing_pauses.of(desk, request.member)) is not None:
+        # It was on its way to a room when the pause began; nobody else is asked.
+        await end(desk, request, RequestMove.LAPSE)
+        if asker is not None:
+            desk.say(asker.id, "paused.looks_no_more", until=pause.due_at)
+        return
     kept_apart = await apart.of(desk, request.member)
     soonest = min(desk.timings.ask_again, desk.timings.join)
     ready = [

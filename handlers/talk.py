@@ -7,7 +7,7 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import after, ages, outlook, room, talking, topics
+from handlers import after, ages, outlook, pause, paused, room, talking, topics
 from handlers import draft as drafts
 from handlers import request as requests
 from handlers.consent import HOW, WISHES, how_words
@@ -71,6 +71,8 @@ async def change(desk: Desk, member: Member) -> None:
 
 async def _hindered(desk: Desk, member: Member) -> bool:
     """Say what stands in the way of a request, if anything does: one request, and one room, at once."""
+    if await paused.hinders(desk, member):
+        return True
     if await requests.of(desk, member.id) is not None:
         desk.say(member.id, "talk.already", notice=False)
         return True
@@ -147,6 +149,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(desk.words(member, "talk.again"), after.FIRST, also=_ALSO)
     standing = await requests.of(desk, member.id) if draft.get("standing") else None
     terms = _terms(desk, member, draft, standing)
+    if (paused := await pause.of(desk)) is not None:
+        terms = "\n".join((pause.line(desk, member, paused), desk.words(member, "pause.recap"), terms))
     if standing is not None:
         return Question(
             f"{recap(desk, member, draft)}\n{terms}",

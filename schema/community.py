@@ -26,6 +26,18 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """Somebody whom members may choose to read a concern of theirs, by the name that members know.
+
+    `must_report`: a law, or their work, obliges them to report some things.
+    """
+
+    user: MatrixId
+    name: str
+    must_report: bool = False
+
+
+@dataclass(frozen=True)
 class Timings:
     """How long things take here. All are lengths of time; the demo and tests make them short.
 
@@ -39,7 +51,8 @@ class Timings:
     room that ended can still say something about one another, at most 14 days. again: how long it holds that
     both would talk again. warning: how long before a room's end both are told, but never more than half of
     its time. longest_in_all: the longest that a peer room may become when both ask for more; None: as
-    `longest`. chat: what was said in a direct chat is taken back after this long.
+    `longest`. chat: what was said in a direct chat is taken back after this long. concern: how long what a
+    member said was wrong is kept.
     """
 
     ask_again: timedelta = timedelta(minutes=10)
@@ -58,6 +71,7 @@ class Timings:
     warning: timedelta = timedelta(minutes=10)
     longest_in_all: timedelta | None = None
     chat: timedelta = timedelta(days=7)
+    concern: timedelta = timedelta(days=28)
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,9 @@ class Community:
     that) or "both", kept apart. `opens` says when requests are taken: "always", "enough" (while `enough`
     people have offered) or "hours" (in `hours`, weekly in the community's `zone`). Of fewer than `enough`
     people nothing is told to anybody. `messages_at_once` is how many messages of one member are answered one
-    after another; then one each five seconds.
+    after another; then one each five seconds. `readers` are those who read concerns; where there are none, no
+    concern is taken. `stewards` look after the instance, from their room; where there are none, nothing that
+    needs one is to be had.
     """
 
     name: str
@@ -103,3 +119,5 @@ class Community:
     enough: int = 3
     hours: tuple[Window, ...] = ()
     languages: tuple[str, ...] = ()
+    readers: tuple[Reader, ...] = ()
+    stewards: tuple[MatrixId, ...] = ()

@@ -8,21 +8,32 @@ other field is sealed together in that row's `sealed` column. A new field comes 
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from schema.ids import (
     AskId,
+    ConcernId,
     MatrixId,
     MeetingId,
     MemberId,
     OfferId,
     OutlookId,
     PairingId,
+    PairingPauseId,
     RequestId,
     RoomId,
     SeparationId,
+    StewardshipId,
 )
-from schema.states import AskState, Ending, OfferState, PairingState, RequestState, RoomState
+from schema.states import (
+    AskState,
+    ConcernState,
+    Ending,
+    OfferState,
+    PairingState,
+    RequestState,
+    RoomState,
+)
 
 
 @dataclass(frozen=True)
@@ -359,6 +370,98 @@ class Meeting:
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """That one of two readers of a concern would pause the other person's pairing, for `length`.
+
+    `reason` is what that person would read. Kept with the concern until the second reader has answered.
+    """
+
+    reader: MemberId
+    length: timedelta
+    reason: str
+
+
+@dataclass(frozen=True)
+class Concern:
+    """What was wrong, in the member's own words, for the readers whom they chose.
+
+    Deleted at `until`, or when the member takes it back or is forgotten. `due_at` is that hour, or sooner the
+    one at which the member hears that nobody has opened it; `reminded`: they heard so. `about` is "pairing",
+    "ask" or "service". `other` is the keyed hash of whom they were in a room with, where it is about that; it
+    stays when that person is forgotten. `readers` are the one or two who may read it, `opened` those who did;
+    a reader who gives it back, or is forgotten, goes from both. `named`: the readers see the member's
+    address. `answers` are what readers answered, with whose each is; a reader who is forgotten stands there
+    as an empty id. `consent` is the yes to its recap.
+    """
+
+    id: ConcernId
+    member: MemberId
+    state: ConcernState
+    made_at: datetime
+    until: datetime
+    due_at: datetime | None
+    about: str
+    words: str
+    readers: tuple[MemberId, ...]
+    other: MemberId = MemberId("")
+    named: bool = False
+    opened: tuple[MemberId, ...] = ()
+    proposal: Proposal | None = None
+    reminded: bool = False
+    answers: tuple[tuple[MemberId, str], ...] = ()
+    consent: Consent | None = None
+
+
+@dataclass(frozen=True)
+class PairingPause:
+    """That `other`, a keyed hash, is paired with nobody until `due_at`. Deleted then, or when a reader ends
+    it.
+
+    It stays when the one it is about is forgotten, and holds when they come back; it names neither who had a
+    concern nor which. `reason` is what they read, `readers` are those who decided it, less whoever is
+    forgotten, and read the one `answer` that its person may give; `answered`: they gave it. The answer goes
+    when that person is forgotten.
+    """
+
+    id: PairingPauseId
+    other: MemberId
+    made_at: datetime
+    due_at: datetime
+    reason: str
+    readers: tuple[MemberId, ...]
+    answered: bool = False
+    answer: str = ""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """That nobody is asked: `words` are what members are told, `since` when it began. Kept until it ends."""
+
+    words: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Stewardship:
+    """What the stewards decided for all, in one record; kept as long as the instance.
+
+    `here` holds the stewards who are in their room, until they leave it or are named no more. `questions` are
+    those that await one steward's answer, by whose they are; each goes when it is answered or lapses.
+    `checked` holds the day on which a steward last made sure of a place of help, by its name and contact, as
+    long as the configuration has that place. `flagged` are the places of which the stewards were told that
+    nobody has checked them lately. `due_at` is when the next one becomes so.
+    """
+
+    id: StewardshipId
+    due_at: datetime | None = None
+    here: tuple[MemberId, ...] = ()
+    questions: dict[MemberId, Prompt] = field(default_factory=dict)
+    paused: Pause | None = None
+    checked: dict[str, date] = field(default_factory=dict)
+    flagged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Outlook:
     """How it looks for whoever asks now. One row, about nobody; it holds until `due_at` and is then deleted.
 
@@ -374,4 +477,17 @@ class Outlook:
     enough: bool
 
 
-Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation | Meeting | Outlook
+Record = (
+    Member
+    | Request
+    | Offer
+    | Ask
+    | Pairing
+    | PeerRoom
+    | Separation
+    | Meeting
+    | Concern
+    | PairingPause
+    | Stewardship
+    | Outlook
+)

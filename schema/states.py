@@ -84,6 +84,19 @@ class PairingState(StrEnum):
     OVER = "over"
 
 
+class ConcernState(StrEnum):
+    """A concern. WAITING: none of its readers has opened it. READ: one has.
+
+    WEIGHED: one of two readers would pause the pairing of the other person, and the other reader decides.
+    OVER: its time is over, or its writer took it back.
+    """
+
+    WAITING = "waiting"
+    READ = "read"
+    WEIGHED = "weighed"
+    OVER = "over"
+
+
 class RoomState(StrEnum):
     """A peer room, from both consents to its erasure; each state awaits one thing.
 

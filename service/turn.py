@@ -13,11 +13,11 @@ from typing import Protocol, TypeVar
 from schema.community import Community
 from schema.effects import Effect
 from schema.events import Event
-from schema.ids import MatrixId, MemberId
-from schema.records import Meeting, PeerRoom, Record, Separation
+from schema.ids import MatrixId, MemberId, RoomId
+from schema.records import Meeting, PairingPause, PeerRoom, Record, Separation
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Separation | Meeting)
+S = TypeVar("S", bound=Separation | Meeting | PairingPause)
 
 
 class Records(Protocol):
@@ -76,10 +76,10 @@ def _never(member: MemberId) -> timedelta:
 class Turn:
     """One event's turn.
 
-    `identify` is the keyed hash that makes a MemberId of a Matrix ID. `random` is the system's own in the
-    service, so that ids cannot be guessed; a test seeds one, so that a story can be told again. `too_soon`
-    counts one more request of a member's, and gives how long they wait where that is more than a person
-    makes.
+    `identify` is the keyed hash that makes a MemberId of a Matrix ID. `shared` gives the rooms that the front
+    desk shares with somebody now. `random` is the system's own in the service, so that ids cannot be guessed;
+    a test seeds one, so that a story can be told again. `too_soon` counts one more request of a member's, and
+    gives how long they wait where that is more than a person makes.
     """
 
     event: Event
@@ -89,6 +89,7 @@ class Turn:
     words: Words
     identify: Callable[[MatrixId], MemberId]
     random: Random
+    shared: Callable[[MatrixId], tuple[RoomId, ...]] = lambda member: ()
     too_soon: Callable[[MemberId], timedelta] = _never
     effects: list[Effect] = field(default_factory=list)
 

@@ -34,7 +34,8 @@ from babel.units import format_unit
 
 from service.core.cities import plain
 
-_PLACE = Path(__file__).parent
+PLACE = Path(__file__).parent
+"""Where the catalogues lie."""
 
 ALWAYS = "en"
 """What people type is understood in this language too, whichever one is theirs."""
@@ -48,7 +49,7 @@ class Catalogue:
     """
 
     def __init__(self, places: Mapping[str, Path] | None = None) -> None:
-        found = places or {file.stem: file for file in sorted(_PLACE.glob("*.po"))}
+        found = places or {file.stem: file for file in sorted(PLACE.glob("*.po"))}
         self._catalogs: dict[str, Catalog] = {}
         self._versions: dict[str, str] = {}
         for language, file in found.items():

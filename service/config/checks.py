@@ -75,6 +75,14 @@ def check_together(reading: Reading) -> None:
             'is missing, and community.members is "room"',
             "Name your space or room, or choose who else may write.",
         )
+    named = community.get("stewards")
+    own = (desk.get("user"), keeper.get("user"))
+    if isinstance(named, list | tuple) and any(isinstance(one, str) and one in own for one in named):
+        reading.wrong(
+            BY_NAME["community.stewards"],
+            "names the front desk or the keeper",
+            "Name people, by their own accounts.",
+        )
     if community.get("opens") == "hours" and not community.get("hours"):
         reading.wrong(
             BY_NAME["community.hours"],

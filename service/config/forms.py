@@ -21,7 +21,7 @@ from service.core.availability import Spelling, read_windows
 from service.core.sizes import weight
 
 if TYPE_CHECKING:
-    from service.config.sections import PlaceTable, TopicTable
+    from service.config.sections import PlaceTable, ReaderTable, TopicTable
 
 KEY_LENGTH = 32
 LARGEST_PLACES = 9_000
@@ -295,6 +295,22 @@ def different(items: tuple["TopicTable", ...]) -> tuple["TopicTable", ...]:
     return items
 
 
+def different_readers(items: tuple["ReaderTable", ...]) -> tuple["ReaderTable", ...]:
+    """At most 8 readers, none twice, whatever the case of their names and addresses."""
+    users = {item.user.lower() for item in items}
+    names = {item.name.casefold() for item in items}
+    if len(items) > 8 or len(users) != len(items) or len(names) != len(items):
+        raise Wrong("has more than 8 entries, or somebody twice")
+    return items
+
+
+def no_bar(text: str) -> str:
+    """A text without "|", at which the sentence of a choice is cut."""
+    if "|" in text:
+        raise Wrong('has a "|" in it')
+    return text
+
+
 def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
     """Places that one message holds together."""
     texts = [text for place in places for text in place.model_dump().values()]
@@ -304,7 +320,7 @@ def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
     return places
 
 
-def languages(codes: tuple[str, ...]) -> tuple[str, ...]:
+def catalogues(codes: tuple[str, ...]) -> tuple[str, ...]:
     """Codes of languages, as their catalogues are named, none twice."""
     if len(set(codes)) != len(codes) or not all(
         re.fullmatch(r"[a-z]{2,3}(_[A-Za-z]{2,4})?", one) for one in codes
@@ -316,6 +332,13 @@ def languages(codes: tuple[str, ...]) -> tuple[str, ...]:
 def as_tuple(value: object) -> object:
     """What TOML reads as a list, so that nothing changes it later."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def stewards(found: tuple[str, ...]) -> tuple[str, ...]:
+    """At most 12 whole Matrix IDs, none twice."""
+    if len(found) > 12 or len(set(found)) != len(found):
+        raise Wrong("has more than 12 entries, or one twice")
+    return tuple(map(matrix_id, found))
 
 
 def as_topics(value: object) -> object:

@@ -193,6 +193,25 @@ class PlaceTable(Section):
     ] = "all"
 
 
+class ReaderTable(Section):
+    """Somebody whom members may choose to read a concern."""
+
+    user: Annotated[
+        str,
+        AfterValidator(forms.matrix_id),
+        Says("Their Matrix ID.", 'the whole Matrix ID, such as "@kim:example.org"', "@kim:example.org"),
+    ]
+    name: Annotated[
+        Line,
+        AfterValidator(forms.no_bar),
+        forms.at_most(40),
+        Says("The name by which members know them.", 'a short text in quotes, without "|"', "Kim"),
+    ]
+    must_report: Annotated[
+        bool, Says("Whether a law, or their work, obliges them to report some things.", "true or false")
+    ] = False
+
+
 class TopicTable(Section):
     """One topic that members can choose."""
 
@@ -281,7 +300,7 @@ class CommunitySection(Section):
     languages: Annotated[
         tuple[str, ...],
         BeforeValidator(forms.as_tuple),
-        AfterValidator(forms.languages),
+        AfterValidator(forms.catalogues),
         Says(
             "The languages in which members can be spoken to: the first until they choose another. Without"
             " it: every one that there is, English first.",
@@ -308,6 +327,17 @@ class CommunitySection(Section):
             "room",
         ),
     ] = None
+    stewards: Annotated[
+        tuple[str, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.stewards),
+        Says(
+            "Who looks after this instance, by Matrix ID: the front desk invites them to a room of theirs,"
+            " and removes whoever is named here no more, at its next start. Without any, nobody can pause"
+            " the service or read a concern.",
+            'at most 12 whole Matrix IDs, none twice, such as ["@ana:example.org", "@ben:example.org"]',
+        ),
+    ] = ()
     guide: Annotated[
         str | None,
         AfterValidator(lambda value: value if value is None else forms.paragraphs(value)),
@@ -356,6 +386,17 @@ class CommunitySection(Section):
         AfterValidator(forms.few),
         Says("How often one member is asked in a day, at most.", "a number from 1 to 50"),
     ] = 2
+    readers: Annotated[
+        tuple[ReaderTable, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.different_readers),
+        Says(
+            "Those whom members may choose to read a concern: stewards, and people from outside whom you"
+            " trust with it. Name three or more, so that anybody can be left out. Without them no concern is"
+            " taken, and members are told so.",
+            "tables with user, name and must_report, at most eight, nobody twice",
+        ),
+    ] = ()
     talk_in: Annotated[
         tuple[Annotated[str, AfterValidator(forms.language)], ...],
         BeforeValidator(forms.as_tuple),
@@ -455,6 +496,9 @@ class TimingsSection(Section):
     again: Annotated[Longer, _timing("How long it holds that both would talk with one another again.")] = (
         Timings.again
     )
+    concern: Annotated[
+        Longer, _timing("How long a concern is kept; then it is erased, whatever came of it.")
+    ] = Timings.concern
     chat: Annotated[
         Longer,
         _timing("How long what was said in a member's direct chat stays there before it is taken back."),
@@ -555,3 +599,4 @@ SECTIONS: Mapping[str, type[Section]] = {
 KEYS: tuple[Key, ...] = tuple(key for section, model in SECTIONS.items() for key in keys_of(section, model))
 BY_NAME = {key.dotted: key for key in KEYS}
 PLACE_KEYS = {key.name: key for key in keys_of("community.places", PlaceTable)}
+READER_KEYS = {key.name: key for key in keys_of("community.readers", ReaderTable)}

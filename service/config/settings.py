@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import PrivateAttr
 
-from schema.community import Community, Place, Timings
+from schema.community import Community, Place, Reader, Timings
 from schema.ids import DeviceId, MatrixId, RoomId
 from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url, windows
 from service.config.sections import (
@@ -158,6 +158,7 @@ class Settings(Section):
                 afterwards=self.timings.afterwards,
                 again=self.timings.again,
                 chat=self.timings.chat,
+                concern=self.timings.concern,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,
@@ -167,6 +168,10 @@ class Settings(Section):
             messages_at_once=here.messages_at_once,
             ages=here.ages,
             adult_from=here.adult_from,
+            readers=tuple(
+                Reader(MatrixId(reader.user), reader.name, reader.must_report) for reader in here.readers
+            ),
+            stewards=tuple(map(MatrixId, here.stewards)),
             opens=here.opens,
             enough=here.enough,
             hours=windows(here.hours),
@@ -192,8 +197,8 @@ class Settings(Section):
                 shown = "REDACTED"
             elif value is None:
                 shown = "not set"
-            elif key.name == "places":
-                shown = f"{len(value)} places"
+            elif key.name in ("places", "readers", "stewards"):
+                shown = f"{len(value)} {key.name}"
             elif key.name == "topics":
                 shown = to_toml([topic.name for topic in value])
             else:

@@ -16,7 +16,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schema.errors import Malformed
-from schema.events import DirectChat, FromMatrix, Invited, Message, NoChat, PlainMessage, Unreadable
+from schema.events import (
+    DirectChat,
+    FromMatrix,
+    Invited,
+    Message,
+    NoChat,
+    PlainMessage,
+    StewardMessage,
+    StewardRoom,
+    Unreadable,
+)
 from schema.ids import EventId, MatrixId, RoomId
 from service import logs
 from service.calm import Levels
@@ -136,7 +146,11 @@ class Reader:
         if chat is not None:
             for gone in chat.members.keys() - self._client.chats.people():
                 self._client.machine.store.forget(gone)
-        if chat is not None and chat.told is not None:
+        if room == self._client.chats.stewards:
+            # Whoever administers the homeserver did that; the next start makes another.
+            _log.error("the front desk is not in the steward room any more")
+            batch.events.append(StewardRoom(EventId(f"left {room} {batch.token}"), room, ()))
+        elif chat is not None and chat.told is not None:
             cause = EventId(f"left {room} {batch.token}")
             batch.events.append(DirectChat(cause, room, chat.told, False))
 
@@ -167,6 +181,8 @@ class Reader:
             chat.gap = (earlier, chat.gap[1] if chat.gap else since)
         if chat.members != before:
             self._client.sharing.drop(room)
+            if room == self._client.chats.stewards:
+                self._client.came(room)
             if set(before) - {self._client.user_id} and not chat.others(self._client.user_id):
                 batch.emptied.add(room)
         if chat.to_row() != row:
@@ -246,11 +262,14 @@ class Reader:
         chat = self._client.chats.get(room)
         if chat is None:
             return
+        if room == self._client.chats.stewards:
+            self._stewards(batch, chat)
+            return
         if chat.told is not None and not chat.members.get(chat.told, False) and chat.sure:
             self._tell(batch, chat, chat.told, False)
             chat.told = None
             self._client.chats.changed.add(room)
-        alone = chat.alone_with(self._client.user_id)
+        alone = self._client.chats.alone_with(room)
         if alone is not None and chat.told != alone and chat.encrypted and chat.algorithm_known:
             self._tell(batch, chat, alone, True)
             self._client.met(room)
@@ -259,6 +278,13 @@ class Reader:
         others = chat.others(self._client.user_id)
         if chat.told is None and (others > 1 or (others == 0 and chat.sure and room in batch.emptied)):
             batch.events.append(NoChat(EventId(f"no chat {room} {chat.last}"), room))
+
+    def _stewards(self, batch: Batch, chat: Chat) -> None:
+        """Say who is in the steward room, where that is known; said twice it is taken in once."""
+        if chat.sure:
+            here = self._client.stewards_here()
+            cause = EventId(f"stewards {chat.room} {chat.last} {' '.join(here)}")
+            batch.events.append(StewardRoom(cause, chat.room, tuple(here)))
 
     @staticmethod
     def _tell(batch: Batch, chat: Chat, member: MatrixId, present: bool) -> None:
@@ -367,8 +393,13 @@ class Reader:
             return True
         if isinstance(found, Message):
             chat = self._client.chats.get(room)
-            if chat is not None and (chat.told == sender or chat.others(self._client.user_id) <= 1):
+            if room == self._client.chats.stewards:
+                batch.events.append(_to_steward(found))
+            elif chat is not None and (chat.told == sender or chat.others(self._client.user_id) <= 1):
                 batch.events.append(found)
+        elif room == self._client.chats.stewards:
+            # A verification is of two: a steward starts it in their own chat with the desk.
+            return True
         elif isinstance(found, Step) and self._client.clock.now() - at < _STEP_AGE:
             batch.steps.append(found)
         return True
@@ -401,6 +432,19 @@ class Reader:
             batch.fresh.remove(each)
         for last in rooms.values():
             batch.events.append(Unreadable(last.event_id, last.room, last.sender))
+
+
+def _to_steward(found: Message) -> StewardMessage:
+    return StewardMessage(
+        event_id=found.event_id,
+        room=found.room,
+        sender=found.sender,
+        body=found.body,
+        sent_at=found.sent_at,
+        kind=found.kind,
+        edits=found.edits,
+        quotes=found.quotes,
+    )
 
 
 def _bounded(content: dict[str, Any]) -> dict[str, Any]:

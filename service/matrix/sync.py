@@ -326,8 +326,10 @@ class Sync:
         found |= {user for user, person in self._client.machine.people.items() if person.stale}
         for room in batch.touched:
             chat = self._client.chats.get(room)
-            if chat is not None and (member := chat.alone_with(self._client.user_id)) is not None:
+            if chat is not None and (member := self._client.chats.alone_with(room)) is not None:
                 found.add(member)
+            elif room == self._client.chats.stewards:
+                found.update(self._client.stewards_here())
         return found
 
     async def _within(self, seconds: float, jobs: Iterable[Coroutine[object, object, None]]) -> None:
@@ -415,7 +417,9 @@ class Sync:
         unsure = []
         for room in batch.touched:
             chat = self._client.chats.get(room)
-            if chat is not None and not chat.sure and chat.others(self._client.user_id) <= 1:
+            if chat is None or chat.sure:
+                continue
+            if room == self._client.chats.stewards or chat.others(self._client.user_id) <= 1:
                 unsure.append(chat)
         await self._within(
             _MEMBERS_SECONDS, [self._client.load_members(chat) for chat in unsure[:_ROOMS_AT_ONCE]]

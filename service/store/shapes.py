@@ -22,15 +22,18 @@ from schema.events import FromMatrix
 from schema.ids import OutboxId
 from schema.records import (
     Ask,
+    Concern,
     Meeting,
     Member,
     Offer,
     Outlook,
     Pairing,
+    PairingPause,
     PeerRoom,
     Record,
     Request,
     Separation,
+    Stewardship,
 )
 from schema.tables import AnyTable
 from service.store.driver import Row
@@ -116,6 +119,9 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (PeerRoom, tables.peer_rooms),
             (Separation, tables.separations),
             (Meeting, tables.meetings),
+            (Concern, tables.concerns),
+            (PairingPause, tables.pairing_pauses),
+            (Stewardship, tables.stewardships),
             (Outlook, tables.outlooks),
         )
     }

@@ -695,16 +695,24 @@ async def test_a_chat_that_is_there_is_said_to_be(desk: Desk, server: Homeserver
 
 
 async def test_all_rooms_with_whoever_is_forgotten_are_left(desk: Desk, server: Homeserver) -> None:
-    """After forget me no row names them; and when they come back they can be read at once."""
+    """After forget me no row names them; and when they come back they can be read at once.
+
+    Those that there were when it was said: a chat that they open before it is delivered is a new beginning.
+    """
     alice, room = await _chat(desk, server)
     alice.say(room, "forget me")
     await desk.sync.step()
     await desk.say(room, "done")
     alice.read(room)
     other = await desk.chat_with(alice, "!other")
+    assert set(desk.client.shared_with(alice.user)) == {room, other}
+    leave = LeaveRoom(room, also=desk.client.shared_with(alice.user))
+    meanwhile = await desk.chat_with(alice, "!meanwhile")
     delivery = Delivery(desk.client, None)  # type: ignore[arg-type]  # No peer room is touched.
-    await delivery(LeaveRoom(room, all_with=alice.user), OutboxId("1"), again=False)
-    assert DESK not in server.rooms[other].members("join")
+    await delivery(leave, OutboxId("1"), again=False)
+    assert not any(DESK in server.rooms[left].members("join") for left in (room, other))
+    assert DESK in server.rooms[meanwhile].members("join")
+    await delivery(LeaveRoom(meanwhile), OutboxId("2"), again=False)
     await desk.sync.step()
     async with desk.store.transaction("test") as transaction:
         rows = [row for _, _, row in await transaction.read_crypto()]

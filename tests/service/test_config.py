@@ -720,6 +720,34 @@ def test_the_example_names_every_key_and_only_keys(tmp_path: Path) -> None:
     assert problems == {"desk.token", "homeserver.ca_file"}
 
 
+def test_readers_of_concerns_are_read_and_written(tmp_path: Path) -> None:
+    """Each with an address, a name, and whether they must report; nobody twice, and no name cut in two."""
+    table = '{ user = "@%s:example.org", name = "%s", must_report = %s }'
+    place = prepare(tmp_path)
+    example = place.read_text()
+    line = next(one for one in example.splitlines() if one.startswith("# readers = "))
+
+    def written(*tables: str) -> Path:
+        place.write_text(example.replace(line, f"readers = [{', '.join(tables)}]"))
+        return place
+
+    place = written(table % ("kim", "Kim", "false"), table % ("lou", "Lou", "true"))
+    community = config.load(place, {}).community()
+    assert [(one.user, one.name, one.must_report) for one in community.readers] == [
+        ("@kim:example.org", "Kim", False),
+        ("@lou:example.org", "Lou", True),
+    ]
+    for wrong in (
+        (table % ("kim", "Kim", "false"), table % ("Kim", "Lou", "false")),
+        (table % ("kim", "Kim", "false"), table % ("lou", "KIM", "false")),
+        tuple(table % (f"a{at}", f"A{at}", "false") for at in range(9)),
+        (table % ("kim", "Kim | 1", "false"),),
+        ('{ user = "kim", name = "Kim" }',),
+    ):
+        (problem,) = refused(written(*wrong))
+        assert problem.key.startswith("community.readers")
+
+
 def test_the_example_in_the_repository_has_not_drifted() -> None:
     """deploy/alongside.example.toml is what `alongside example-config` prints."""
     written = Path(__file__).parents[2] / "deploy" / "alongside.example.toml"
