@@ -39,13 +39,14 @@ async def start(desk: Desk, member: Member) -> None:
 
 
 async def start_with(desk: Desk, member: Member, draft: Draft) -> bool:
-    """Say how it looks, and what `draft` would ask; where something stands in the way, say what."""
+    """Say how it looks, unless all is paused, and what `draft` would ask; or what stands in the way."""
     if await _hindered(desk, member):
         return False
     if closed := await outlook.closed(desk, member):
         desk.say_text(member.id, closed, notice=False)
         return False
-    await outlook.say(desk, member)
+    if await pause.of(desk) is None:
+        await outlook.say(desk, member)
     desk.put_behind(member.id)
     step = "ages" if ages.unsaid(desk, member) else draft["step"]
     desk.ask(member.id, "talk", draft={**draft, "step": step})

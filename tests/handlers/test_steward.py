@@ -173,6 +173,7 @@ async def test_while_it_is_paused_nobody_new_is_asked_and_whoever_asks_is_told(s
     await story.comes("ben")
     await story.offers("ben", hours="3")
     await story.comes("ana")
+    assert "Someone may be there" not in await story.say("ana", "talk"), "it would not be so"
     await story.asks("ana")
     said = story.last("ana")
     for part in ("We rest until Monday.", "Your request stands until", "Night line: 0800 000 000"):
