@@ -10,8 +10,10 @@ from datetime import timedelta
 
 from handlers import (
     after,
+    ages,
     apart,
     backup,
+    calm,
     clear,
     concern,
     consent,
@@ -84,7 +86,7 @@ from schema.records import (
     Request,
     Stewardship,
 )
-from schema.states import Belongs
+from schema.states import Belongs, Flood
 from service.core import chats
 from service.turn import Turn
 
@@ -154,6 +156,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "renew": Conversation(offer.show, offer.answer),
     "practice": Conversation(practice.show, practice.answer),
     "zone": Conversation(zone.show, zone.answer),
+    "ages": Conversation(ages.show, ages.answer),
     "language": Conversation(language.show, language.answer),
     "ask": Conversation(consent.show, consent.answer),
     "smaller": Conversation(smaller.show, smaller.answer),
@@ -243,6 +246,7 @@ COMMANDS: Mapping[str, _Command] = {
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
     "zone": _Command("command.zone", zone.start),
+    "ages": _Command("command.ages", ages.start),
     "language": _Command("command.language", language.start, everywhere=True),
     "rest": _Command("command.rest", _rest),
     "withdraw": _Command("command.withdraw", _withdraw),
@@ -346,6 +350,11 @@ async def _message(desk: Desk, event: Message) -> None:
         await outside.answer(desk, event.room, event.sender, event.belongs)
         return
     member = await _member(desk, event.sender)
+    if event.flood is not Flood.NONE and not calm.passes(
+        desk, member, _command(desk, member, _own_part(event))
+    ):
+        calm.answer(desk, member, event)
+        return
     if member.room != event.room:
         member = _in_chat(member, event.room)
         desk.keep(member)

@@ -73,8 +73,8 @@ class Reply:
 
 PASSING = frozenset(
     {
-        *("menu", "held", "again", "offered", "renew", "zone", "language", "after", "more", "consents"),
-        *("concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
+        *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
+        *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
     }
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""

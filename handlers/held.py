@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, concern, paused, room, talking, topics
+from handlers import after, ages, concern, paused, room, talking, topics
 from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests
@@ -128,6 +128,11 @@ def _how(desk: Desk, member: Member, value: object) -> list[str]:
     return how_words(desk, member, value if isinstance(value, tuple | list) else ())
 
 
+def _age_group(desk: Desk, member: Member, value: object) -> str:
+    key = ages.GROUPS.get(str(value))
+    return desk.words(member, key, age=desk.community.adult_from) if key is not None else ""
+
+
 def _languages(desk: Desk, member: Member, value: object) -> str:
     return talking.named(desk, member, value) if isinstance(value, tuple | list) else ""
 
@@ -143,7 +148,7 @@ def _language(desk: Desk, member: Member, value: object) -> str:
 _STEPS = frozenset(
     {
         *("step", "returns", "why", "found", "question", "said", "sequence", "standing", "keep_how", "of"),
-        *("cities", "what", "ids", "chosen", "days"),
+        *("cities", "what", "ids", "chosen", "days", "asks_age"),
     }
 )
 """What a draft holds of our own: where the questions stand, and numbers."""
@@ -200,6 +205,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "said": _named("held.said"),
             "swept_to": _named("held.said"),
             "sweep_at": _named("held.said"),
+            "age_group": _shown("held.age_group", _age_group),
         },
         Prompt: {
             "kind": _NUMBERS,
@@ -241,6 +247,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "consent": _AGREED,
             "again": _said("talk.recap_again"),
             "languages": _shown("held.languages", _languages),
+            "age_group": _named("held.request"),
         },
         Offer: {
             "id": _NUMBERS,
@@ -266,6 +273,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "languages": _OFFER,
             "writing": _OFFER,
             "voice": _OFFER,
+            "age_group": _OFFER,
         },
         Ask: {
             "id": _NUMBERS,

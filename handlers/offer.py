@@ -7,7 +7,7 @@ told to nobody else; whoever does not say that it goes on is asked nothing, and 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from handlers import hours, rest, talking, topics, zone
+from handlers import ages, hours, rest, talking, topics, zone
 from handlers.desk import Choice, Desk, Question, Reply
 from handlers.request import Draft, drop_ask
 from schema.ids import OfferId
@@ -58,7 +58,8 @@ async def start(desk: Desk, member: Member) -> None:
 def defaults(desk: Desk, member: Member) -> Draft:
     """What an offer holds where every question is skipped."""
     return {
-        "step": "length",
+        "step": "ages" if ages.unsaid(desk, member) else "length",
+        "asks_age": ages.unsaid(desk, member),
         "when": NOW,
         "hours": 2,
         "windows": [kept_window(USUAL[0])],
@@ -124,6 +125,7 @@ def made(desk: Desk, member: Member, draft: Draft) -> Offer:
         languages=tuple(zone.listed(draft.get("languages"))),
         writing=writing,
         voice=voice,
+        age_group=ages.of(desk, member),
     )
     return offer if when == NOW or kept else availability.renewed(offer, desk.now)
 
@@ -151,6 +153,8 @@ def describe(desk: Desk, member: Member, offer: Offer) -> str:
         lines.append(desk.words(member, "offer.resting", until=free_at))
     elif following is not None and following > desk.now:
         lines.append(desk.words(member, "offer.next", next=following))
+    if ages.unsaid(desk, member):
+        lines.append(desk.words(member, "ages.unsaid"))
     lines.append(desk.words(member, "offer.asks_a_day", n=min(offer.asks_a_day, desk.community.asks_a_day)))
     if offer.when != NOW and offer.until > desk.now:
         lines.append(desk.words(member, "offer.asks_on", at=offer.until))

@@ -7,7 +7,7 @@ one is changed, before the yes to the recap.
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import hours, practice, talking, topics, zone
+from handlers import ages, hours, practice, talking, topics, zone
 from handlers import offer as offers
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.request import Draft
@@ -39,6 +39,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     draft: Draft = {**offers.defaults(desk, member), **prompt.draft}
     choices: tuple[Choice, ...]
     match draft.get("step"):
+        case "ages":
+            return ages.question(desk, member)
         case "length":
             text = desk.words(member, "offer.length", keep=desk.timings.request_open)
             return Question(text, _lengths(desk, member), also=_ALSO)
@@ -87,7 +89,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 def _steps(desk: Desk, draft: Draft) -> list[str]:
     """The questions on the way to the recap, as the answers so far make it."""
-    steps = ["length"]
+    steps = ["ages", "length"] if draft.get("asks_age") else ["length"]
     if draft["when"] != NOW:
         steps.append("when")
         if draft["asks_zone"]:
@@ -115,6 +117,7 @@ def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
         *offers.lines_of(desk, member, offers.made(desk, member, draft)),
     ]
     terms = desk.words(member, "offer.recap_next", n=min(int(str(draft["asks"])), desk.community.asks_a_day))
+    terms = f"{ages.line(desk, member)}\n{terms}"
     if draft["when"] != NOW:
         terms = f"{desk.words(member, 'offer.goes_on', weeks=RENEWED)}\n{terms}"
     choices: tuple[Choice, ...] = (
@@ -218,6 +221,8 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
         _skip(desk, member, draft, step)
         return True
     match step:
+        case "ages":
+            ages.take(desk, member, reply)
         case "length":
             draft["until"] = ""
             draft["when"] = WEEKLY if reply.name == "other" else NOW
@@ -295,7 +300,7 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     if step == "change" or (step == "recap" and draft.get("of")):
         _go(desk, member, draft, "recap" if step == "change" else "change")
         return
-    if step == "length":
+    if step == steps[0]:
         desk.say(member.id, "talk.dropped")
         desk.ask(member.id, "menu")
         return

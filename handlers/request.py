@@ -15,6 +15,7 @@ from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Consent, Member, Offer, Pairing, PeerRoom, Prompt, Request
 from schema.states import AskState, OfferState, PairingState, RequestState
 from service.core import matching, rooms
+from service.core.ages import group
 from service.core.pairing import (
     ENGAGED,
     AskMove,
@@ -55,6 +56,7 @@ async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | Non
         topics=(),
         length=desk.timings.longest,
         note="",
+        age_group=group(desk.community.ages, member.age_group),
     )
     await look(desk, drafts.onto(desk, request, draft, consent))
 

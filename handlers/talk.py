@@ -7,7 +7,7 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import after, outlook, pause, paused, room, talking, topics
+from handlers import after, ages, outlook, pause, paused, room, talking, topics
 from handlers import draft as drafts
 from handlers import request as requests
 from handlers.consent import HOW, WISHES, how_words
@@ -48,7 +48,8 @@ async def start_with(desk: Desk, member: Member, draft: Draft) -> bool:
     if await pause.of(desk) is None:
         await outlook.say(desk, member)
     desk.put_behind(member.id)
-    desk.ask(member.id, "talk", draft=draft)
+    step = "ages" if ages.unsaid(desk, member) else draft["step"]
+    desk.ask(member.id, "talk", draft={**draft, "step": step})
     return True
 
 
@@ -97,6 +98,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question of the draft's step."""
     draft = prompt.draft
     match draft.get("step"):
+        case "ages":
+            return ages.question(desk, member)
         case "wish":
             choices = tuple(Choice(name, key) for name, key in WISHES.items() if name != "backup")
             text = desk.words(member, "talk.wish", keep=desk.timings.request_open)
@@ -225,6 +228,7 @@ def recap(desk: Desk, member: Member, draft: Draft) -> str:
 def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -> str:
     """Who is asked, until when, what is kept, and how it is taken back."""
     lines = [desk.words(member, "talk.recap_again")] if draft.get("again") else []
+    lines.append(ages.line(desk, member))
     lines.append(desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"))
     if draft.get("only") and drafts.texts(draft, "topics"):
         lines.append(desk.words(member, "talk.recap_only"))
@@ -249,6 +253,10 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     """Take the step's answer and put the next question."""
     draft: Draft = dict(prompt.draft)
     step = str(draft.get("step"))
+    if step == "ages" and reply.name != "back":
+        ages.take(desk, member, reply)
+        _go(desk, desk.now_is(member.id), draft, "recap")
+        return
     if reply.name == "back":
         _go_back(desk, member, draft, step)
         return
@@ -335,6 +343,13 @@ async def _asks(desk: Desk, member: Member, prompt: Prompt) -> bool:
         desk.say(member.id, "outlook.kept", until=prompt.until)
         desk.say_text(member.id, closed, notice=False)
         return False
+    if wait := desk.turn.too_soon(member.id):
+        desk.set_aside(member.id, prompt)
+        desk.say(member.id, "calm.request", soon=desk.now + wait, until=prompt.until)
+        return False
+    if ages.unsaid(desk, member):
+        _go(desk, member, {**drafts.usual(desk, member), **prompt.draft}, "ages")
+        return False
     await requests.begin(desk, member, prompt.draft, desk.given(prompt))
     return True
 
@@ -353,7 +368,7 @@ def _go(desk: Desk, member: Member, draft: Draft, step: str, *, returns: bool = 
 def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     if draft.get("returns") or step in ("change", "wish", *_FROM_RECAP):
         _go(desk, member, draft, "recap")
-    elif step == "recap" and not draft.get("said"):
+    elif step == "ages" or (step == "recap" and not draft.get("said")):
         desk.say(member.id, "talk.dropped")
         desk.ask(member.id, "menu")
     elif step == "recap" and not draft.get("sequence"):

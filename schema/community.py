@@ -12,7 +12,8 @@ from schema.records import Window
 class Place:
     """One entry of the community's own list of help: `may_send_police` is "yes", "no" or "not known".
 
-    `checked_on` is the date, as the community wrote it, on which somebody last made sure of it.
+    `checked_on` is the date, as the community wrote it, on which somebody last made sure of it. `ages` says
+    whom it is for: "all", "adults" or "young".
     """
 
     name: str
@@ -21,6 +22,7 @@ class Place:
     languages: str
     may_send_police: str
     checked_on: str
+    ages: str = "all"
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,16 @@ class Community:
     names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
     account that invites to peer rooms. `guide` is the community's own short guide for peers; where it is
     empty the catalogue's is read out. `talk_in` are the codes of the languages in which members talk with one
-    another, from which they choose. `members` says who may write: "room", "server" or "anyone". `opens` says
-    when requests are taken: "always", "enough" (while `enough` people have offered) or "hours" (in `hours`,
-    weekly in the community's `zone`). Of fewer than `enough` people nothing is told to anybody. `languages`
+    another, from which they choose. `members` says who may write: "room", "server" or "anyone". `languages`
     are those in which members can be spoken to, by code: the first until they choose another; where it names
     none, all that there are. `own_words` are by language what members read instead of the community's words
-    here. `readers` are those who read concerns; where there are none, no concern is taken. `stewards` look
-    after the instance, from their room; where there are none, nothing that needs one is to be had.
+    here. `ages` says who it is for: "adults" (from `adult_from` years on), "young" (below that) or "both",
+    kept apart. `opens` says when requests are taken: "always", "enough" (while `enough` people have offered)
+    or "hours" (in `hours`, weekly in the community's `zone`). Of fewer than `enough` people nothing is told
+    to anybody. `messages_at_once` is how many messages of one member are answered one after another; then one
+    each five seconds. `readers` are those who read concerns; where there are none, no concern is taken.
+    `stewards` look after the instance, from their room; where there are none, nothing that needs one is to be
+    had.
     """
 
     name: str
@@ -122,6 +127,9 @@ class Community:
     purges: bool = False
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
+    messages_at_once: int = 60
+    ages: str = "adults"
+    adult_from: int = 18
     opens: str = "always"
     enough: int = 3
     hours: tuple[Window, ...] = ()

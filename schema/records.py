@@ -82,7 +82,8 @@ class Member:
     themselves while another was open, oldest first. `language` is the one they chose, until then the
     community's own. `zone` is an IANA name, once they gave one. `lines` holds
     when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `how` is how
-    they talk, where they wanted that kept for their next request. `due_at` is when the first draft among the
+    they talk, where they wanted that kept for their next request. `age_group` is "adults" or "young", as they
+    said it themselves, where the community keeps the two apart. `due_at` is when the first draft among the
     prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is taken back next. `said`
     holds in which chats something was said that is not taken back yet, and when that was last, to within a
     day; a chat goes from it with its last message. What is older than `swept_to` was taken back.
@@ -103,6 +104,7 @@ class Member:
     said: dict[RoomId, datetime] = field(default_factory=dict)
     swept_to: datetime | None = None
     sweep_at: datetime | None = None
+    age_group: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ class Request:
     by voice is welcome too; `languages`: the codes of those that the asker talks in; `how`: how the asker
     talks, for whoever reads the note. `told` is what the asker was last told about the search, `each_try`
     that they wish to hear of each. Before `note_until` the note is with one peer, whatever that one answers.
-    `again`: whoever agreed to talk with the asker again is asked first.
+    `again`: whoever agreed to talk with the asker again is asked first. `age_group`: nobody of
+    another one is asked.
     """
 
     id: RequestId
@@ -151,6 +154,7 @@ class Request:
     consent: Consent | None = None
     again: bool = False
     languages: tuple[str, ...] = ()
+    age_group: str = "adults"
 
 
 @dataclass(frozen=True)
@@ -176,7 +180,7 @@ class Offer:
     day they may be asked, where the community allows that much. `topics` are those they are there for,
     `no_topics` those about which nothing is asked; `who` is "anyone", or "shares": nothing is asked of them
     but about one of their topics. `languages` are the codes of those that they talk in; `writing` and
-    `voice`: in which ways.
+    `voice`: in which ways. Nobody of another `age_group` is asked about.
 
     `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
     outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
@@ -207,6 +211,7 @@ class Offer:
     languages: tuple[str, ...] = ()
     writing: bool = True
     voice: bool = True
+    age_group: str = "adults"
 
 
 @dataclass(frozen=True)

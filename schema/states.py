@@ -28,6 +28,14 @@ class Belongs(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Flood(StrEnum):
+    """Whether a message is one of more than a person writes. FIRST: they are told so with it."""
+
+    NONE = "none"
+    FIRST = "first"
+    MORE = "more"
+
+
 class RequestState(StrEnum):
     """A request: looked for, matched with one peer who said yes, together with them, or over."""
 

@@ -30,6 +30,7 @@ from schema.events import (
 from schema.ids import EventId, MatrixId, OutboxId, RoomId
 from schema.states import Belongs, Standing
 from service import logs
+from service.calm import Calm
 from service.clock import Clock
 from service.outbox import Outbox, lane
 from service.store import InboxRow, OutboxRow, Store, Transaction
@@ -98,6 +99,7 @@ class Engine:
         self._shared = shared
         self._random = random
         self._metrics = metrics
+        self._calm = Calm(clock.monotonic, community.messages_at_once)
         self._inbox = asyncio.Event()
         self._inbox.set()
         self._waiting: set[RoomId] = set()
@@ -206,6 +208,8 @@ class Engine:
                 self._waiting.add(event.room)
                 return None
             event = replace(event, belongs=belongs)
+        if isinstance(event, Message):
+            event = replace(event, flood=self._calm.message(event.sender, event.event_id))
         return event
 
     async def _handle_row(self, row: InboxRow) -> bool | None:
@@ -295,6 +299,7 @@ class Engine:
             words=self._words,
             identify=self._store.member_id,
             random=self._random,
+            too_soon=self._calm.request,
             shared=self._shared,
         )
         await self._dispatch(turn)

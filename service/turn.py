@@ -69,13 +69,18 @@ class Words(Protocol):
     def zones(self, language: str) -> Mapping[str, Sequence[str]]: ...
 
 
+def _never(member: MemberId) -> timedelta:
+    return timedelta(0)
+
+
 @dataclass
 class Turn:
     """One event's turn.
 
     `identify` is the keyed hash that makes a MemberId of a Matrix ID. `shared` gives the rooms that the front
-    desk shares with somebody now. `random` is the system's own in the
-    service, so that ids cannot be guessed; a test seeds one, so that a story can be told again.
+    desk shares with somebody now. `random` is the system's own in the service, so that ids cannot be guessed;
+    a test seeds one, so that a story can be told again. `too_soon` counts one more request of a member's, and
+    gives how long they wait where that is more than a person makes.
     """
 
     event: Event
@@ -86,6 +91,7 @@ class Turn:
     identify: Callable[[MatrixId], MemberId]
     random: Random
     shared: Callable[[MatrixId], tuple[RoomId, ...]] = lambda member: ()
+    too_soon: Callable[[MemberId], timedelta] = _never
     effects: list[Effect] = field(default_factory=list)
 
     def do(self, effect: Effect) -> None:

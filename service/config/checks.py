@@ -111,5 +111,12 @@ def unwise(settings: Settings) -> Iterator[str]:
         yield "admin.token rules the whole homeserver: whoever takes this machine takes that too."
     if not settings.community_section.places:
         yield "community.places is empty: `help now` has nothing of yours to show."
+    others = {"adults": "young", "young": "adults"}.get(settings.community_section.ages, "")
+    places = settings.community_section.places
+    if others and places and not any(place.ages in (others, "all") for place in places):
+        yield (
+            "community.places are all for those whom community.ages takes in: whoever is outside is told no"
+            " place that is for them."
+        )
     if settings.community_section.hours and settings.community_section.opens != "hours":
         yield 'community.hours are not kept to: community.opens is not "hours".'

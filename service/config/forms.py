@@ -215,6 +215,20 @@ def few(number: int) -> int:
     return number
 
 
+def years(number: int) -> int:
+    """An age from 12 to 30."""
+    if not 12 <= number <= 30:
+        raise Wrong("is not between 12 and 30")
+    return number
+
+
+def patience(number: int) -> int:
+    """A number of messages that a person may well write: 20 to 100,000."""
+    if not 20 <= number <= 100_000:
+        raise Wrong("is not between 20 and 100000")
+    return number
+
+
 def threshold(number: int) -> int:
     """A number of people that shows none of them: 3 to 50."""
     if not 3 <= number <= 50:
@@ -264,7 +278,7 @@ def language(code: str) -> str:
     return code
 
 
-def languages(codes: tuple[str, ...]) -> tuple[str, ...]:
+def tongues(codes: tuple[str, ...]) -> tuple[str, ...]:
     """At most 12 languages, none twice."""
     if len(codes) > 12 or len(set(codes)) != len(codes):
         raise Wrong("has more than 12 entries, or one twice")
@@ -323,7 +337,8 @@ T = TypeVar("T")
 
 def by_language(texts: dict[str, T]) -> dict[str, T]:
     """What stands under codes of languages."""
-    languages(tuple(texts))
+    for code in texts:
+        language(code)
     return texts
 
 

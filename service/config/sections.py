@@ -187,6 +187,10 @@ class PlaceTable(Section):
         forms.at_most(40),
         Says("When somebody last made sure of it.", 'a date in quotes, such as "2026-11-01"', "2026-11-01"),
     ]
+    ages: Annotated[
+        Literal["all", "adults", "young"],
+        Says("Whom it is for: all, adults, or young people.", '"all", "adults" or "young"', "all"),
+    ] = "all"
 
 
 class ReaderTable(Section):
@@ -338,6 +342,20 @@ class CommunitySection(Section):
             "Two people of our collective run the server",
         ),
     ]
+    ages: Annotated[
+        Literal["adults", "young", "both"],
+        Says(
+            "Who it is for: adults, young people, or both, kept apart (each says once which they are, and the"
+            " two are never paired). Members are told that nobody can check it.",
+            '"adults", "young" or "both"',
+            "adults",
+        ),
+    ]
+    adult_from: Annotated[
+        int,
+        AfterValidator(forms.years),
+        Says("From which age on somebody counts as an adult.", "a number from 12 to 30"),
+    ] = 18
     zone: Annotated[
         str,
         AfterValidator(forms.zone),
@@ -458,7 +476,7 @@ class CommunitySection(Section):
     talk_in: Annotated[
         tuple[Annotated[str, AfterValidator(forms.language)], ...],
         BeforeValidator(forms.as_tuple),
-        AfterValidator(forms.languages),
+        AfterValidator(forms.tongues),
         Says(
             "The languages in which members talk with one another, the usual one first. With two or more they"
             " choose by name, and only those are asked who have one in common.",
@@ -466,6 +484,15 @@ class CommunitySection(Section):
             ["en", "es"],
         ),
     ] = ()
+    messages_at_once: Annotated[
+        int,
+        AfterValidator(forms.patience),
+        Says(
+            "How many messages of one member are answered one after another. Whoever writes more is told so"
+            " once, and answered again when it is calm; `stop`, `help now` and `forget me` always work.",
+            "a number from 20 to 100000",
+        ),
+    ] = 60
     topics: Annotated[
         tuple[TopicTable, ...],
         BeforeValidator(forms.as_topics),

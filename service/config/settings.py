@@ -139,6 +139,7 @@ class Settings(Section):
                     languages=place.languages,
                     may_send_police=place.may_send_police,
                     checked_on=place.checked_on,
+                    ages=place.ages,
                 )
                 for place in here.places
             ),
@@ -166,6 +167,9 @@ class Settings(Section):
             purges=self.admin.token is not None,
             keeper=self.keeper_user,
             members=here.members or ("room" if here.room else "server"),
+            messages_at_once=here.messages_at_once,
+            ages=here.ages,
+            adult_from=here.adult_from,
             readers=tuple(
                 Reader(MatrixId(reader.user), reader.name, reader.must_report) for reader in here.readers
             ),

@@ -109,7 +109,7 @@ def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
         yield f"{key.name} = {to_toml(direct)}"
     else:
         default = None if key.required or key.info.default is None else plain(key.info.default)
-        shown = key.says.example if default in (None, []) else default
+        shown = key.says.example if default in (None, []) and key.says.example is not None else default
         yield f"# {name} = {to_toml(shown if shown is not None else '')}"
 
 
@@ -127,8 +127,9 @@ def _places(given: Toml | None) -> Iterator[str]:
     for table in tables or [{name: str(key.says.example) for name, key in PLACE_KEYS.items()}]:
         yield f"{mark}[[community.places]]"
         for name, key in PLACE_KEYS.items():
-            note = f"  # {key.says.form}" if name == "may_send_police" else ""
-            yield f"{mark}{name} = {to_toml(table[name])}{note}"
+            note = f"  # {key.says.form}" if name in ("may_send_police", "ages") else ""
+            if name in table:
+                yield f"{mark}{name} = {to_toml(table[name])}{note}"
 
 
 def _readers(given: Toml | None) -> Iterator[str]:

@@ -5,8 +5,8 @@ they are with somebody or on the way to it, while they rest, outside the hours t
 in a day than they and the community allow; where the two have no language, or no way to talk, in common;
 about what they said no to, or something hard that they did not choose; nobody who must report is asked unless
 the asker allowed it, nor who did not name the topic where the asker wants somebody who shares it; two who are
-kept apart are never asked about one another. Fit comes first, then who was asked longest ago, then chance, so
-that the same few are not always asked.
+kept apart, or of two age groups, are never asked about one another. Fit comes first, then who was asked
+longest ago, then chance, so that the same few are not always asked.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -55,6 +55,7 @@ def may_be_asked(
         and offer.member not in asked
         and offer.member not in engaged
         and offer.member not in apart
+        and offer.age_group == request.age_group
         and (offer.asked_at is None or now - offer.asked_at >= pause)
         and (request.reporters or offer.fear != MUST_REPORT)
         and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))

@@ -160,6 +160,7 @@ class Story:
     files: list[tuple[str, str]] = field(default_factory=list)
     pending: deque[Event] = field(default_factory=deque)
     language: str = ALWAYS
+    too_soon: Callable[[MemberId], timedelta] = lambda member: timedelta(0)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -193,7 +194,15 @@ class Story:
         trial = copy(self.records)
         trial.rows = dict(self.records.rows)
         turn = Turn(
-            event, self.now, trial, self.community, WORDS, identify, self.random, lambda member: self.shared
+            event,
+            self.now,
+            trial,
+            self.community,
+            WORDS,
+            identify,
+            self.random,
+            lambda member: self.shared,
+            self.too_soon,
         )
         await dispatch(turn)
         self.records.rows = trial.rows

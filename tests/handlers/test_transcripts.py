@@ -292,6 +292,20 @@ async def not_open_yet(story: Story) -> None:
     await story.says("ana", "back", "yes")
 
 
+async def kept_to_their_ages(story: Story) -> None:
+    """A community for adults and young people, in two languages: each says it once."""
+    story.community = replace(story.community, ages="both", talk_in=("en", "es"))
+    await story.comes("ben")
+    await story.says("ben", "offer", "2", "1", "skip", "I am at school too.", "4", "2", "8", "1")
+    await story.says("ben", "2", "9", "1 2", "yes", "my offer")
+    await story.comes("cleo")
+    await story.says("cleo", "offer", "1", "1", "skip", "skip", "4", "yes")
+    await story.comes("ana")
+    await story.says("ana", "1", "2", "2", "back", "change", "8", "2", "yes")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "my age group", "1", "what do you hold")
+
+
 class StoredStory(Story):
     """The same story over a real database; the rows in memory are what lies there after each turn."""
 
@@ -352,6 +366,7 @@ _STORIES = [
     cleared,
     the_stewards,
     not_open_yet,
+    kept_to_their_ages,
 ]
 
 

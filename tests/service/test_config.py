@@ -37,6 +37,7 @@ WHOLE = {
     "community.name": "Example Collective",
     "community.limits": "No therapy, no emergency service.",
     "community.who_runs": "Two of us",
+    "community.ages": "adults",
 }
 
 
@@ -307,7 +308,7 @@ def test_everything_at_once(place: Path) -> None:
             "keeper.token",
         ),
         *("web.port", "keys.sealing_key", "logging.level"),
-        *("community.name", "community.limits", "community.who_runs"),
+        *("community.name", "community.limits", "community.who_runs", "community.ages"),
     }
     assert problems["logging.level"].variable == "ALONGSIDE_LOGGING__LEVEL"
     assert problems["community.limits"].variable == "ALONGSIDE_COMMUNITY__LIMITS"
@@ -320,6 +321,26 @@ def test_no_statement_of_limits(place: Path) -> None:
     assert problem.key == "community.limits"
     assert "what this is not" in problem.fix
     assert only(write(place, {"community.limits": " \n "})).key == "community.limits"
+
+
+def test_no_statement_of_ages(place: Path) -> None:
+    """A community that does not say whom it is for cannot start; key, variable and fix are named."""
+    problem = only(write(place, {"community.ages": None}))
+    assert (problem.key, problem.variable) == ("community.ages", "ALONGSIDE_COMMUNITY__AGES")
+    assert '"adults", "young" or "both"' in problem.fix
+    assert only(write(place, {"community.ages": "everybody"})).key == "community.ages"
+    assert only(write(place, {"community.adult_from": 8})).key == "community.adult_from"
+
+
+def test_places_say_whom_they_are_for(place: Path) -> None:
+    """Where nothing is said they are for all; where none is for whoever is outside, that is warned of."""
+    one = "[[community.places]]\nname='N'\ncontact='c'\nhours='h'\nlanguages='l'\nmay_send_police='no'\n"
+    settings = config.load(write(place, extra=f"{one}checked_on='x'\n"), {})
+    assert settings.community().places[0].ages == "all"
+    assert not settings.warnings
+    settings = config.load(write(place, extra=f"{one}checked_on='x'\nages='adults'\n"), {})
+    assert settings.community().places[0].ages == "adults"
+    assert "whoever is outside" in settings.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -375,6 +396,7 @@ def test_no_statement_of_limits(place: Path) -> None:
         ({"community.talk_in": ["English"]}, "community.talk_in"),
         ({"community.talk_in": ["en", "en"]}, "community.talk_in"),
         ({"community.talk_in": "en"}, "community.talk_in"),
+        ({"community.messages_at_once": 19}, "community.messages_at_once"),
         ({"community.opens": "never"}, "community.opens"),
         ({"community.enough": 2}, "community.enough"),
         ({"community.enough": 51}, "community.enough"),
@@ -778,6 +800,7 @@ def test_a_rendered_configuration_holds_what_was_given(tmp_path: Path) -> None:
             "community.name": "N",
             "community.limits": limits,
             "community.who_runs": "w",
+            "community.ages": "both",
             "community.topics": ["a", "b"],
             "web.port": 0,
         }
