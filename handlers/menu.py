@@ -6,7 +6,7 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, language, pairing_pauses, pause, room, which
+from handlers import consent, language, pairing_pauses, pause, room, talking, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -155,7 +155,8 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
             if peer_room.wish in consent.WISHES and peer_room.wish != "unsure":
                 wish = desk.words(member, consent.WISHES[peer_room.wish])
                 lines.append(desk.words(member, "room.agreed", wish=wish))
-            return "\n".join(lines)
+            how = talking.how(desk, member, peer_room.talking)
+            return "\n".join((*lines, desk.words(member, "room.agreed_how", how=how)))
         case RoomState.APART:
             return desk.words(member, "status.apart", ends=peer_room.ends_at)
         case RoomState.READABLE:

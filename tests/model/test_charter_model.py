@@ -72,6 +72,7 @@ class Seen:
     named: str = ""
     apart: set[str] = field(default_factory=set)
     met: set[str] = field(default_factory=set)
+    age_group: str = ""
 
 
 @dataclass
@@ -97,6 +98,7 @@ class Reference:
             seen.apart |= seen.met if never_again and len(seen.met) == 1 else {seen.named}
         if body.startswith("Done. What I held about you is erased"):
             seen.apart.clear()
+            seen.age_group = ""
         if body.startswith(("You both said yes to", "Nothing has changed. Your room")):
             seen.wants_more = False
         if "Your private room is open now" in body:
@@ -136,11 +138,16 @@ class CharterModel(RuleBasedStateMachine):
         self.consents = 0
         self.stale = False
 
-    @initialize()
-    def everybody_comes(self) -> None:
-        """Four members, two of whom offer."""
+    @initialize(young=st.none() | st.sets(st.sampled_from(NAMES)))
+    def everybody_comes(self, young: set[str] | None) -> None:
+        """Four members, two of whom offer; all of an age, or some who are kept apart by it."""
+        if young is not None:
+            self.story.community = replace(self.story.community, ages="both", talk_in=("en", "es"))
         for name in NAMES:
             run(self.story.comes(name))
+            if young is not None:
+                for words in ("my age group", "2" if name in young else "1"):
+                    self._writes(name, words, after=10)
         for name in ("ben", "cleo"):
             run(self.story.offers(name, hours="4"))
         self.story.slow = True
@@ -231,6 +238,20 @@ class CharterModel(RuleBasedStateMachine):
         for words in ("my consents", "1", "yes"):
             self._writes(name, words, after=10)
 
+    @rule(name=st.sampled_from(NAMES), group=st.sampled_from("12"))
+    def says_another_age(self, name: str, group: str) -> None:
+        """A member says that they are of the other age group, or the same again."""
+        for words in ("menu", "my age group", group):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES), languages=st.sampled_from(["1", "2", "1 2"]))
+    def changes_the_languages(self, name: str, languages: str) -> None:
+        """A member talks in other languages, in what they ask or in what they are asking."""
+        self._writes(name, "change", after=10)
+        if "Languages" in self.reference.members[name].question:
+            for words in ("Languages", languages, "yes"):
+                self._writes(name, words, after=10)
+
     @precondition(lambda self: self._asked())
     @rule(data=st.data(), words=st.sampled_from(["1", "1", "yes", "2"]))
     def answers(self, data: st.DataObject, words: str) -> None:
@@ -290,6 +311,10 @@ class CharterModel(RuleBasedStateMachine):
         means = ("Yes", "Go on", "Look again", "Change", *_LENGTHS)
         if words in _STOPPING and not chosen.startswith(means):
             assert not others, (words, chosen, others)
+        if chosen.startswith(("I am 18 or older", "I am younger")):
+            said = self.story.last(name)
+            if "I cannot change this" not in said:
+                self.reference.members[name].age_group = chosen
         # Promise 1: a room is ordered by the asker's yes alone, and for a peer who goes on.
         for effect in opened:
             asker, peer = map(self.story.name_of, effect.members)
@@ -297,6 +322,8 @@ class CharterModel(RuleBasedStateMachine):
             assert chosen == "Yes, open the room", (words, chosen)
             assert self.reference.members[peer].goes_on
             assert not self.reference.apart(asker, peer)
+            groups = {self.reference.members[one].age_group for one in (asker, peer)}
+            assert len(groups) == 1, "adults and young people are never paired"
             self.reference.members[asker].met.add(peer)
             self.reference.members[peer].met.add(asker)
             self.consents += 1
@@ -427,14 +454,17 @@ class CharterModel(RuleBasedStateMachine):
         self.read = len(self.story.log)
 
     def _check_asked(self) -> None:
-        """Two who are kept apart are never asked about one another."""
+        """Two who are kept apart, or of two age groups, are never asked about one another."""
         names = {self.story.id(name): name for name in NAMES}
         askers = {request.id: names[request.member] for request in self.story.records.all(Request)}
         for ask in self.story.records.all(Ask):
             if ask.state is not AskState.WAITING and ask.id not in self.asked:
                 self.asked.add(ask.id)
                 asker = askers.get(ask.request)
-                assert asker is None or not self.reference.apart(asker, names[ask.member])
+                peer = names[ask.member]
+                assert asker is None or not self.reference.apart(asker, peer)
+                groups = {self.reference.members[one].age_group for one in (asker or peer, peer)}
+                assert len(groups) == 1, "adults and young people are never asked about one another"
 
     def _check_lines(self, lines: list[Line]) -> None:
         for line in lines:
