@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from handlers import (
+    about,
     after,
     apart,
     backup,
@@ -182,6 +183,7 @@ class _Command:
 COMMANDS: Mapping[str, _Command] = {
     "menu": _Command("command.menu", menu.start, everywhere=True),
     "hello": _Command("command.hello", menu.greet_again),
+    "about": _Command("command.about", about.start),
     "places": _Command("command.places", places.start, everywhere=True),
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),

@@ -67,6 +67,7 @@ class Community:
     member names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
     account that invites to peer rooms. `guide` is the community's own short guide for peers; where
     it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
+    `agreement` is what the community agreed, which members can read.
     `stewards` look after the instance, from their room; where there are none, nothing that needs one is to
     be had.
     """
@@ -88,3 +89,4 @@ class Community:
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
     stewards: tuple[MatrixId, ...] = ()
+    agreement: str = ""

@@ -279,6 +279,14 @@ class CommunitySection(Section):
             "room",
         ),
     ] = None
+    agreement: Annotated[
+        Line,
+        Says(
+            "The file with what your community agreed, in Markdown, which members can read. `alongside init`"
+            " writes a draft; nothing starts before its open points are filled in.",
+            'the path of a readable file, such as "agreement.md"',
+        ),
+    ] = "agreement.md"
     stewards: Annotated[
         tuple[str, ...],
         BeforeValidator(forms.as_tuple),

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from service import config
+from tests.live import agreement
 from tests.live.homeserver import Homeserver, JsonObject
 
 pytestmark = pytest.mark.live
@@ -59,7 +60,10 @@ class Instance:
     def init(self, *more: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run `init`, registering the accounts."""
         registration = ("--registration-secret-file", "registration")
-        return self.call("init", *self.answers(), *registration, *more, **environ)
+        ended = self.call("init", *self.answers(), *registration, *more, **environ)
+        if (self.folder / "agreement.md").exists():
+            agreement.finish(self.folder)
+        return ended
 
     def fingerprint(self) -> str:
         """The identity as the database has it."""

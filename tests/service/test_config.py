@@ -22,6 +22,7 @@ from schema.errors import ConfigurationError, ConfigurationErrors
 from service import config
 from service.config import Secret, Settings
 from service.config.forms import length_of_time
+from tests.live import agreement
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 WHOLE = {
@@ -67,6 +68,7 @@ def write(
     """Write a whole configuration with `changes` (None takes a key out)."""
     values = {**WHOLE, **(changes or {})}
     place.write_text(toml({key: value for key, value in values.items() if value is not None}, extra))
+    agreement.finish(place.parent)
     place.chmod(mode)
     return place
 
