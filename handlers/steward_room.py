@@ -11,7 +11,7 @@ from datetime import date, datetime
 from handlers.desk import Desk, Question
 from schema.effects import TellStewards
 from schema.ids import MatrixId, MemberId
-from schema.records import Member, Pause, Prompt, Stewardship
+from schema.records import Pause, Prompt, Stewardship
 from service.core import steward
 from service.core.sizes import parts
 
@@ -38,7 +38,7 @@ class StewardRoom:
     _asked: Prompt | None = None
 
     def __post_init__(self) -> None:
-        self.reader = Member(MemberId(""), MatrixId(""), self.desk.now)
+        self.reader = self.desk.newcomer(MatrixId(""))
 
     @classmethod
     async def of(cls, desk: Desk, address: MatrixId = MatrixId("")) -> "StewardRoom":

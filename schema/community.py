@@ -70,6 +70,8 @@ class Community:
     `agreement` is what the community agreed, which members can read.
     `stewards` look after the instance, from their room; where there are none, nothing that needs one is to
     be had.
+    `languages` are those in which members can be spoken to, by code: the first until they choose another;
+    where it names none, all that there are.
     """
 
     name: str
@@ -90,3 +92,4 @@ class Community:
     members: str = "anyone"
     stewards: tuple[MatrixId, ...] = ()
     agreement: str = ""
+    languages: tuple[str, ...] = ()
