@@ -34,6 +34,7 @@ from handlers import (
     smaller,
     steward,
     talk,
+    voucher,
     which,
     zone,
 )
@@ -67,7 +68,18 @@ from schema.events import (
     Verified,
 )
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Prompt, Request, Stewardship
+from schema.records import (
+    Ask,
+    Meeting,
+    Member,
+    Offer,
+    Pairing,
+    PeerRoom,
+    Prompt,
+    Request,
+    Stewardship,
+    Voucher,
+)
 from schema.states import Belongs
 from service.core import chats
 from service.turn import Turn
@@ -129,6 +141,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "renew": Conversation(offer.show, offer.answer),
     "practice": Conversation(practice.show, practice.answer),
     "zone": Conversation(zone.show, zone.answer),
+    "voucher": Conversation(voucher.show, voucher.answer),
+    "vouch": Conversation(voucher.show, voucher.answer),
     "language": Conversation(language.show, language.answer),
     "ask": Conversation(consent.show, consent.answer),
     "smaller": Conversation(smaller.show, smaller.answer),
@@ -589,13 +603,17 @@ async def _due(desk: Desk, event: Due) -> None:
         case "meetings":
             if (meeting := await desk.records.get(Meeting, event.id)) and _is_due(desk, meeting):
                 await after.due(desk, meeting)
+        case "vouchers":
+            if (found_voucher := await desk.records.get(Voucher, event.id)) and _is_due(desk, found_voucher):
+                await voucher.due(desk, found_voucher)
         case "stewardships":
             if (kept := await desk.records.get(Stewardship, event.id)) and _is_due(desk, kept):
                 await steward.due(desk)
 
 
 def _is_due(
-    desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting | Stewardship
+    desk: Desk,
+    record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting | Stewardship | Voucher,
 ) -> bool:
     return record.due_at is not None and record.due_at <= desk.now
 

@@ -32,6 +32,7 @@ from schema.records import (
     Request,
     Separation,
     Stewardship,
+    Voucher,
 )
 from schema.states import AskState, PairingState, RoomState
 
@@ -72,6 +73,7 @@ _OFFER = _named("held.offer")
 _MEETING = _named("held.meeting")
 _THEIRS = Told(How.BESIDE, "held.theirs")
 _NUMBERS = Told(How.BESIDE, "held.numbers")
+_VOUCHER = _named("held.voucher")
 _FOR_ALL = Told(How.BESIDE, "held.own")
 
 
@@ -130,6 +132,7 @@ _STEPS = frozenset(
 """What a draft holds of our own: where the questions stand, and numbers."""
 
 _ANSWERS: Mapping[str, Say] = {
+    "names": lambda desk, member, value: value,
     "wish": _wish,
     "topics": lambda desk, member, value: value,
     "minutes": _minutes,
@@ -329,6 +332,15 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "checked": _FOR_ALL,
             "flagged": _FOR_ALL,
         },
+        Voucher: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "due_at": _VOUCHER,
+            "stewards": _VOUCHER,
+            "named": _THEIRS,
+            "yes": _THEIRS,
+            "since": _VOUCHER,
+        },
     }
 )
 """How each field of each record is told, and of what lies in one.
@@ -337,7 +349,7 @@ Of an ask and a pairing only what its member did or was shown is told: whether t
 else changed their mind, is not to be read here sooner than it is said.
 """
 
-WHOLE = frozenset({"held.offer", "held.meeting"})
+WHOLE = frozenset({"held.offer", "held.meeting", "held.voucher"})
 """What is told as a whole, in the words in which it is told elsewhere too."""
 
 
@@ -347,6 +359,9 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [desk.words(member, "held.offer", offer=offers.describe(desk, member, record))]
         case Meeting():
             return [after.told(desk, member, record)]
+        case Voucher():
+            key = "held.voucher_asked" if record.since is None else "held.voucher"
+            return [desk.words(member, key, until=record.due_at)]
         case Stewardship():
             return [desk.words(member, "held.steward")]
         case PeerRoom(asker=member.id) if record.sought:
@@ -418,6 +433,7 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     apart.sort(key=lambda one: (one.since, one.id))
     records += apart
     records += await after.of(desk, member.id)
+    records += await desk.records.find(Voucher, member=member.id)
     if member.matrix_id in desk.community.stewards:
         records.append(await stewardship(desk))
     return [entry for one in records for entry in _entries(desk, member, one)]

@@ -8,7 +8,7 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import after, apart, pause
+from handlers import after, apart, pause, voucher
 from handlers import draft as drafts
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
@@ -179,10 +179,12 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
         asked |= await _met(desk, request.member)
     engaged = await _engaged(desk)
     kept_apart = await apart.of(desk, request.member)
+    vouched = await voucher.vouched(desk)
     offers = [
         offer
         for offer in await desk.records.find(Offer, state=OfferState.OPEN)
-        if matching.may_be_asked(
+        if (vouched is None or offer.member in vouched)
+        and matching.may_be_asked(
             request,
             offer,
             asked=asked,

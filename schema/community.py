@@ -68,6 +68,7 @@ class Community:
     account that invites to peer rooms. `guide` is the community's own short guide for peers; where
     it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
     `agreement` is what the community agreed, which members can read.
+    `vouchers`: whoever offers company needs one yes of a steward, or two of members.
     `stewards` look after the instance, from their room; where there are none, nothing that needs one is to
     be had.
     `languages` are those in which members can be spoken to, by code: the first until they choose another;
@@ -91,5 +92,6 @@ class Community:
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
     stewards: tuple[MatrixId, ...] = ()
+    vouchers: bool = False
     agreement: str = ""
     languages: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ PairingId = NewType("PairingId", str)
 """Names a pairing and its peer room; its keyed hash is the tag in the room's creation content."""
 SeparationId = NewType("SeparationId", str)
 MeetingId = NewType("MeetingId", str)
+VoucherId = NewType("VoucherId", str)
 StewardshipId = NewType("StewardshipId", str)
 """Of the one record that the stewards share."""
 OutboxId = NewType("OutboxId", str)

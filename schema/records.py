@@ -21,6 +21,7 @@ from schema.ids import (
     RoomId,
     SeparationId,
     StewardshipId,
+    VoucherId,
 )
 from schema.states import AskState, Ending, OfferState, PairingState, RequestState, RoomState
 
@@ -362,4 +363,22 @@ class Stewardship:
     flagged: tuple[str, ...] = ()
 
 
-Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation | Meeting | Stewardship
+@dataclass(frozen=True)
+class Voucher:
+    """That somebody knows `member`, who would offer company; asked for, or given.
+
+    Deleted at `due_at`: a week after it was asked for, a year after it was given; or where its member is
+    forgotten. `since` is when it was given. Until then `named` are those who may say yes, and `yes` those who
+    did, each a keyed hash; `stewards`: one of them may. Of those who gave it nothing is kept afterwards.
+    """
+
+    id: VoucherId
+    member: MemberId
+    due_at: datetime
+    stewards: bool = False
+    named: tuple[MemberId, ...] = ()
+    yes: tuple[MemberId, ...] = ()
+    since: datetime | None = None
+
+
+Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation | Meeting | Stewardship | Voucher

@@ -206,6 +206,16 @@ stewardships = Table(
     info={"kept": "one row, as long as the instance: a pause, checked places, a steward's open questions"},
 )
 
+vouchers = Table(
+    "vouchers",
+    metadata,
+    _id(),
+    _ref("member"),
+    _due(),
+    _sealed(),
+    info={"kept": "a week after it was asked for, a year after it was given, or until forget me"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -298,6 +308,7 @@ RECORDS = {
     "separations": separations,
     "meetings": meetings,
     "stewardships": stewardships,
+    "vouchers": vouchers,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

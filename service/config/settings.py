@@ -168,6 +168,7 @@ class Settings(Section):
             keeper=self.keeper_user,
             members=here.members or ("room" if here.room else "server"),
             stewards=tuple(map(MatrixId, here.stewards)),
+            vouchers=here.vouchers,
         )
 
     def members(self) -> Members:

@@ -31,6 +31,7 @@ from schema.records import (
     Request,
     Separation,
     Stewardship,
+    Voucher,
 )
 from schema.tables import AnyTable
 from service.store.driver import Row
@@ -117,6 +118,7 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (Separation, tables.separations),
             (Meeting, tables.meetings),
             (Stewardship, tables.stewardships),
+            (Voucher, tables.vouchers),
         )
     }
 )

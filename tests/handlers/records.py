@@ -15,6 +15,7 @@ from schema.records import (
     Request,
     Separation,
     Stewardship,
+    Voucher,
 )
 from schema.tables import RECORDS
 from service.turn import R, S
@@ -29,6 +30,7 @@ TABLES: dict[type, str] = {
     Separation: "separations",
     Meeting: "meetings",
     Stewardship: "stewardships",
+    Voucher: "vouchers",
 }
 
 
