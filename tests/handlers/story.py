@@ -333,6 +333,7 @@ class Story:
         edits: bool = False,
         early: timedelta = timedelta(0),
         quotes: EventId | None = None,
+        pump: bool = True,
     ) -> str:
         """A steward writes one thing after another in their room; what is said there after the last."""
         seen = len(self.log)
@@ -351,7 +352,8 @@ class Story:
                 counts=counts,
             )
             await self.event(message)
-            await self.pump()
+            if pump:
+                await self.pump()
         return "\n".join(line.body for line in self.log[seen:] if line.from_desk and line.name == STEWARDS)
 
     async def says(self, name: str, *bodies: str) -> str:
