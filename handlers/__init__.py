@@ -11,9 +11,12 @@ from datetime import timedelta
 from handlers import (
     about,
     after,
+    ages,
     apart,
     backup,
+    calm,
     clear,
+    concern,
     consent,
     consents,
     extension,
@@ -25,9 +28,12 @@ from handlers import (
     offering,
     outside,
     parting,
+    paused,
     places,
     practice,
     privacy,
+    reader,
+    readers,
     request,
     rest,
     room,
@@ -70,17 +76,20 @@ from schema.events import (
 from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import (
     Ask,
+    Concern,
     Meeting,
     Member,
     Offer,
+    Outlook,
     Pairing,
+    PairingPause,
     PeerRoom,
     Prompt,
     Request,
     Stewardship,
     Voucher,
 )
-from schema.states import Belongs
+from schema.states import Belongs, Flood
 from service.core import chats
 from service.turn import Turn
 
@@ -114,6 +123,8 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
 async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "company":
         await talk.start(desk, member)
+    elif reply.name == "wrong":
+        await concern.start_after(desk, member, prompt.subject)
     else:
         await after.answer(desk, member, prompt, reply)
 
@@ -132,6 +143,13 @@ async def _listed(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
         await consents.answer(desk, member, prompt, reply)
 
 
+async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "answer":
+        paused.start_answer(desk, member, prompt)
+    else:
+        await _choose(desk, member, prompt, reply)
+
+
 CONVERSATIONS: Mapping[str, Conversation] = {
     "menu": Conversation(menu.show, _choose),
     "stop": Conversation(menu.show, menu.answer),
@@ -143,6 +161,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "zone": Conversation(zone.show, zone.answer),
     "voucher": Conversation(voucher.show, voucher.answer),
     "vouch": Conversation(voucher.show, voucher.answer),
+    "ages": Conversation(ages.show, ages.answer),
     "language": Conversation(language.show, language.answer),
     "ask": Conversation(consent.show, consent.answer),
     "smaller": Conversation(smaller.show, smaller.answer),
@@ -153,6 +172,18 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "kept": Conversation(apart.show, apart.answer),
     "after": Conversation(after.show, _after),
     "afterwards": Conversation(after.show, after.answer),
+    "concern": Conversation(concern.show, concern.answer),
+    "concerns": Conversation(concern.show_own, concern.answer_own),
+    "own_concern": Conversation(concern.show_own, concern.answer_own),
+    "answered": Conversation(concern.show_answer, concern.answer_own),
+    "to_read": Conversation(reader.show_list, reader.answer_list),
+    "reads": Conversation(reader.show, reader.answer),
+    "answers": Conversation(reader.show_answer, reader.take_answer),
+    "pauses": Conversation(reader.show_pause, reader.take_pause),
+    "weighs": Conversation(reader.show_proposal, reader.weigh),
+    "paused": Conversation(paused.show, _paused),
+    "objects": Conversation(paused.show_answer, paused.take_answer),
+    "lift": Conversation(paused.show_lift, paused.lift),
     "clear": Conversation(clear.show, clear.answer),
     "extend": Conversation(extension.show, extension.answer),
     "more": Conversation(extension.show, extension.answer),
@@ -184,6 +215,16 @@ async def _withdraw(desk: Desk, member: Member) -> None:
         await offer.withdraw(desk, member)
 
 
+async def _offer(desk: Desk, member: Member) -> None:
+    if await offer.of(desk, member) is not None or not await paused.hinders(desk, member):
+        await offer.start(desk, member)
+
+
+async def _concerns(desk: Desk, member: Member) -> None:
+    """Whoever reads concerns sees those; anybody else their own."""
+    await (reader.mine if readers.of(desk, (member.id,)) else concern.mine)(desk, member)
+
+
 @dataclass(frozen=True)
 class _Command:
     """A word that works on its own: `words` is its sentence of the catalogue, every word that means it.
@@ -207,10 +248,11 @@ COMMANDS: Mapping[str, _Command] = {
     "status": _Command("command.status", menu.status),
     "talk": _Command("command.talk", talk.start),
     "change": _Command("command.change", talk.change),
-    "offer": _Command("command.offer", offer.start),
+    "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
     "zone": _Command("command.zone", zone.start),
+    "ages": _Command("command.ages", ages.start),
     "language": _Command("command.language", language.start, everywhere=True),
     "rest": _Command("command.rest", _rest),
     "withdraw": _Command("command.withdraw", _withdraw),
@@ -225,6 +267,9 @@ COMMANDS: Mapping[str, _Command] = {
     "never_again": _Command("command.never_again", after.say_never),
     "not_again": _Command("command.not_again", after.end_again),
     "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
+    "concern": _Command("command.concern", concern.start, everywhere=True),
+    "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
+    "concerns": _Command("command.concerns", _concerns, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "consents": _Command("command.consents", consents.start, everywhere=True),
@@ -311,6 +356,11 @@ async def _message(desk: Desk, event: Message) -> None:
         await outside.answer(desk, event.room, event.sender, event.belongs)
         return
     member = await _member(desk, event.sender)
+    if event.flood is not Flood.NONE and not calm.passes(
+        desk, member, _command(desk, member, _own_part(event))
+    ):
+        calm.answer(desk, member, event)
+        return
     if member.room != event.room:
         member = _in_chat(member, event.room)
         desk.keep(member)
@@ -606,15 +656,37 @@ async def _due(desk: Desk, event: Due) -> None:
         case "vouchers":
             if (found_voucher := await desk.records.get(Voucher, event.id)) and _is_due(desk, found_voucher):
                 await voucher.due(desk, found_voucher)
+        case "concerns":
+            if (wrong := await desk.records.get(Concern, event.id)) and _is_due(desk, wrong):
+                await concern.due(desk, wrong)
+        case "pairing_pauses":
+            if (stopped := await desk.records.get(PairingPause, event.id)) and _is_due(desk, stopped):
+                await paused.due(desk, stopped)
         case "stewardships":
             if (kept := await desk.records.get(Stewardship, event.id)) and _is_due(desk, kept):
                 await steward.due(desk)
+        case "outlooks":
+            if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
+                await desk.records.delete(Outlook, look.id)
 
 
-def _is_due(
-    desk: Desk,
-    record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting | Stewardship | Voucher,
-) -> bool:
+_Due = (
+    Member
+    | Request
+    | Offer
+    | Ask
+    | Pairing
+    | PeerRoom
+    | Meeting
+    | Concern
+    | PairingPause
+    | Stewardship
+    | Outlook
+    | Voucher
+)
+
+
+def _is_due(desk: Desk, record: _Due) -> bool:
     return record.due_at is not None and record.due_at <= desk.now
 
 

@@ -6,7 +6,7 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, language, pause, room, voucher, which
+from handlers import consent, language, pairing_pauses, pause, room, voucher, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -23,6 +23,8 @@ MENU = (
     Choice("offer", "choice.offer"),
     Choice("held", "choice.held"),
 )
+_WITH_READERS = (*MENU, Choice("concern", "choice.concern"))
+"""Where the community named somebody who reads concerns."""
 FALLBACK = (Choice("talk", "choice.talk"), Choice("places", "choice.places"), Choice("menu", "choice.menu"))
 
 
@@ -41,7 +43,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 
 def _menu(desk: Desk, member: Member) -> tuple[Choice, ...]:
-    return (*MENU, *language.choice(desk, member))
+    choices = _WITH_READERS if desk.community.readers else MENU
+    return (*choices, *language.choice(desk, member))
 
 
 def hello(desk: Desk, member: Member) -> str:
@@ -140,6 +143,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
         lines.append(offers.describe(desk, member, offer))
         if await voucher.lacks(desk, member.id):
             lines.append(desk.words(member, "voucher.needed"))
+    if (stopped := await pairing_pauses.of(desk, member.id)) is not None:
+        lines.append(desk.words(member, "paused.status", until=stopped.due_at))
     return [line for line in lines if line]
 
 
@@ -165,6 +170,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 _STOPPABLE = (
     *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
     *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
+    *("concern", "answers", "pauses", "objects"),
 )
 """Questions that `stop` ends."""
 

@@ -10,6 +10,7 @@ from schema.community import Place
 from schema.records import Member, Stewardship
 from service.core import steward
 
+_FOR = {"adults": "places.for_adults", "young": "places.for_young"}
 _POLICE = {"yes": "places.police_yes", "no": "places.police_no", "not known": "places.police_unknown"}
 
 
@@ -22,20 +23,24 @@ def checked(place: Place, kept: Stewardship) -> str:
 async def entries(desk: Desk, member: Member) -> list[str]:
     """The community's own places of help, each with what a person needs to know before they call."""
     kept = await stewardship(desk)
-    found = [
-        desk.words(
-            member,
-            "places.entry",
-            name=place.name,
-            contact=place.contact,
-            hours=place.hours,
-            languages=place.languages,
-            police=desk.words(member, _POLICE[place.may_send_police]),
-            checked=checked(place, kept),
-        )
-        for place in desk.community.places
-    ]
+    found = [_entry(desk, member, place, checked(place, kept)) for place in desk.community.places]
     return [desk.words(member, "places.intro" if found else "places.none"), *found]
+
+
+def _entry(desk: Desk, member: Member, place: Place, day: str) -> str:
+    said = desk.words(
+        member,
+        "places.entry",
+        name=place.name,
+        contact=place.contact,
+        hours=place.hours,
+        languages=place.languages,
+        police=desk.words(member, _POLICE[place.may_send_police]),
+        checked=day,
+    )
+    if place.ages not in _FOR:
+        return said
+    return f"{said}\n{desk.words(member, _FOR[place.ages], age=desk.community.adult_from)}"
 
 
 async def start(desk: Desk, member: Member) -> None:

@@ -8,13 +8,14 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import after, apart, pause, voucher
+from handlers import after, apart, pairing_pauses, pause, voucher
 from handlers import draft as drafts
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Consent, Member, Offer, Pairing, PeerRoom, Prompt, Request
 from schema.states import AskState, OfferState, PairingState, RequestState
 from service.core import matching, rooms
+from service.core.ages import group
 from service.core.pairing import (
     ENGAGED,
     AskMove,
@@ -55,6 +56,7 @@ async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | Non
         topics=(),
         length=desk.timings.longest,
         note="",
+        age_group=group(desk.community.ages, member.age_group),
     )
     await look(desk, drafts.onto(desk, request, draft, consent))
 
@@ -73,7 +75,7 @@ async def change(desk: Desk, request: Request, draft: Draft, consent: Consent | 
 
 def _asked(ask: Ask, request: Request) -> Ask:
     """The ask, as it says what the request asks now."""
-    return replace(ask, wish=request.wish, topics=request.topics, length=request.length, voice=request.voice)
+    return replace(ask, wish=request.wish, topics=request.topics, length=request.length)
 
 
 async def engaged_as_peer(desk: Desk, member: MemberId) -> Ask | None:
@@ -144,7 +146,7 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
 
     What is said of each try is the same whatever came of it.
     """
-    if request.told in ("", "nobody") and matching.only_some(request, desk.community.hard):
+    if request.told in ("", "nobody") and _only_some(desk, request):
         # Whether anybody named such a topic is nobody's to learn by trying.
         told = "looking"
     elif asked and request.told in ("", "nobody"):
@@ -163,6 +165,11 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
     return replace(request, told=told)
 
 
+def _only_some(desk: Desk, request: Request) -> bool:
+    """Whether to say that somebody is asked would show who is here."""
+    return matching.only_some(request, desk.community.hard, desk.community.talk_in[:1])
+
+
 _TOLD = {
     "asking": "request.asking",
     "looking": "request.looking",
@@ -179,12 +186,10 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
         asked |= await _met(desk, request.member)
     engaged = await _engaged(desk)
     kept_apart = await apart.of(desk, request.member)
-    vouched = await voucher.vouched(desk)
     offers = [
         offer
-        for offer in await desk.records.find(Offer, state=OfferState.OPEN)
-        if (vouched is None or offer.member in vouched)
-        and matching.may_be_asked(
+        for offer in await voucher.counting(desk, await desk.records.find(Offer, state=OfferState.OPEN))
+        if matching.may_be_asked(
             request,
             offer,
             asked=asked,
@@ -218,7 +223,6 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             length=request.length,
             wish=request.wish,
             topics=request.topics,
-            voice=request.voice,
             card=offer.card,
             fear=offer.fear,
         )
@@ -312,6 +316,7 @@ async def propose(desk: Desk, request: Request, ask: Ask, until: datetime) -> No
         card=ask.card,
         fear=ask.fear,
         wish=ask.wish,
+        talking=ask.talking,
     )
     await desk.records.put(pairing)
     if asker is not None:
@@ -327,6 +332,12 @@ async def resume(desk: Desk, id: RequestId, key: str) -> None:
     await desk.apply(effects)
     await desk.records.put(request)
     asker = await desk.member(request.member)
+    if (pause := await pairing_pauses.of(desk, request.member)) is not None:
+        # It was on its way to a room when the pause began; nobody else is asked.
+        await end(desk, request, RequestMove.LAPSE)
+        if asker is not None:
+            desk.say(asker.id, "paused.looks_no_more", until=pause.due_at)
+        return
     kept_apart = await apart.of(desk, request.member)
     soonest = min(desk.timings.ask_again, desk.timings.join)
     ready = [

@@ -15,7 +15,7 @@ from handlers import places, voucher
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.steward_room import StewardRoom
-from handlers.words import normal, split
+from handlers.words import normal
 from schema import events
 from schema.community import Place
 from schema.effects import LookAround
@@ -350,7 +350,7 @@ async def _take(room: StewardRoom, event: events.StewardMessage) -> None:
             await COMMANDS[name].run(room, rest)
         return
     reply = room.desk.read(room.reader, question, body)
-    if normal(body) in map(normal, split(room.words("steward.command_stop"))):
+    if normal(body) in room.desk.spoken(room.reader, "steward.command_stop"):
         room.put_away()
         room.say("steward.kept")
     elif reply is None and name is not None:
@@ -379,7 +379,7 @@ def _command(room: StewardRoom, body: str) -> tuple[str | None, str]:
     """The command that the message is, and what stands after its word."""
     first, _, rest = body.strip().partition(" ")
     for name, command in COMMANDS.items():
-        words = list(map(normal, split(room.words(command.words))))
+        words = room.desk.spoken(room.reader, command.words)
         if normal(body) in words:
             return name, ""
         if command.rest and normal(first) in words:

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from handlers.desk import Desk, Question
 from schema.effects import TellStewards
 from schema.ids import MatrixId, MemberId
-from schema.records import Pause, Prompt, Stewardship
+from schema.records import Member, Pause, Prompt, Stewardship
 from service.core import steward
 from service.core.sizes import parts
 
@@ -27,7 +27,7 @@ async def stewardship(desk: Desk) -> Stewardship:
 class StewardRoom:
     """The room, and in a steward's own turn who wrote: `steward`, from `address`.
 
-    `reader` is nobody: in their language and zone the room's sentences are put.
+    `reader` is nobody: in their language, the community's first, and zone the room's sentences are put.
     """
 
     desk: Desk
@@ -38,7 +38,7 @@ class StewardRoom:
     _asked: Prompt | None = None
 
     def __post_init__(self) -> None:
-        self.reader = self.desk.newcomer(MatrixId(""))
+        self.reader = Member(MemberId(""), MatrixId(""), self.desk.now, language=self.desk.languages[0])
 
     @classmethod
     async def of(cls, desk: Desk, address: MatrixId = MatrixId("")) -> "StewardRoom":

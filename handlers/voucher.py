@@ -5,11 +5,13 @@ who offers; whoever is named gets one question, and what is said to the two is t
 a silence, and whether the address exists or not; asking for company never needs a voucher.
 """
 
+from collections.abc import Sequence
+
 from handlers import apart
 from handlers.desk import Choice, Desk, Question, Reply
 from handlers.steward_room import Draft, StewardRoom, stewardship
 from schema.ids import MatrixId, MemberId, VoucherId
-from schema.records import Member, Prompt, Voucher
+from schema.records import Member, Offer, Prompt, Voucher
 from service.core import voucher as rules
 from service.core.apart import Unclear, address
 
@@ -34,12 +36,13 @@ async def lacks(desk: Desk, member: MemberId) -> bool:
     return found is None or not rules.stands(found, desk.now)
 
 
-async def vouched(desk: Desk) -> frozenset[MemberId] | None:
-    """Who may be asked for company: those with a voucher; None where everybody may."""
+async def counting(desk: Desk, offers: Sequence[Offer]) -> Sequence[Offer]:
+    """The offers of those who may be asked: of everybody, or of whoever has a voucher."""
     if not desk.community.vouchers:
-        return None
+        return offers
     found = await desk.records.find(Voucher)
-    return frozenset(one.member for one in found if rules.stands(one, desk.now))
+    vouched = {one.member for one in found if rules.stands(one, desk.now)}
+    return [offer for offer in offers if offer.member in vouched]
 
 
 # Whoever would offer

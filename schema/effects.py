@@ -80,11 +80,12 @@ class JoinRoom:
 class LeaveRoom:
     """The front desk declines an invitation, or leaves and forgets a room.
 
-    `all_with`: and every other room that it shares with this member, who is forgotten.
+    `also`: and these, which it shared with a member when they asked to be forgotten. One that they open
+    before this is delivered is a new beginning.
     """
 
     room: RoomId
-    all_with: MatrixId | None = None
+    also: tuple[RoomId, ...] = ()
     type: Literal["leave_room"] = "leave_room"
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from schema.effects import Effect
 from schema.ids import EventId, MatrixId, RoomId
-from schema.states import Belongs
+from schema.states import Belongs, Flood
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Message:
     `edits` marks an edit (`m.replace`), which never counts. `quotes` is the event replied to or threaded on.
     `sent_at` is the homeserver's time. `private`: only the desk and the sender are joined or invited;
     `changed`: the same, but the sender's identity is another than the one pinned; `belongs`: whether they may
-    write. The engine fills these in at the moment of handling.
+    write; `flood`: whether it is one too many. The engine fills these in at the moment of handling.
     """
 
     event_id: EventId
@@ -34,6 +34,7 @@ class Message:
     private: bool = False
     changed: bool = False
     belongs: Belongs = Belongs.MEMBER
+    flood: Flood = Flood.NONE
     type: Literal["message"] = "message"
 
 

@@ -197,6 +197,27 @@ meetings = Table(
     info={"kept": "14 days from a room's end, longer where both agreed to talk again, or until forget me"},
 )
 
+concerns = Table(
+    "concerns",
+    metadata,
+    _id(),
+    _ref("member"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={"kept": "the community's time, 28 days unless set; sooner when taken back, or by forget me"},
+)
+
+pairing_pauses = Table(
+    "pairing_pauses",
+    metadata,
+    _id(),
+    _ref("other_hash"),
+    _due(),
+    _sealed(),
+    info={"kept": "until its date, whoever is forgotten meanwhile, or until a reader ends it"},
+)
+
 stewardships = Table(
     "stewardships",
     metadata,
@@ -214,6 +235,14 @@ vouchers = Table(
     _due(),
     _sealed(),
     info={"kept": "a week after it was asked for, a year after it was given, or until forget me"},
+)
+outlooks = Table(
+    "outlooks",
+    metadata,
+    _id(),
+    _due(),
+    _sealed(),
+    info={"kept": "one row, about nobody, until a part of the day ends"},
 )
 
 inbox = Table(
@@ -307,8 +336,11 @@ RECORDS = {
     "peer_rooms": peer_rooms,
     "separations": separations,
     "meetings": meetings,
+    "concerns": concerns,
+    "pairing_pauses": pairing_pauses,
     "stewardships": stewardships,
     "vouchers": vouchers,
+    "outlooks": outlooks,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

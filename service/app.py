@@ -346,6 +346,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             clock=clock,
             outbox=outbox,
             standing=desk.standing,
+            shared=desk.shared_with,
             random=random,
             metrics=metrics,
             belongs=belonging.of,

@@ -76,12 +76,10 @@ class Delivery:
                 await self._desk.join(effect.room)
             case LeaveRoom():
                 await self._desk.leave(effect.room)
-                for other in self._desk.chats.all():
+                for other in effect.also:
                     # The steward room is no chat of theirs.
-                    if other.room in (effect.room, self._desk.chats.stewards):
-                        continue
-                    if effect.all_with in other.members:
-                        await self._desk.leave(other.room)
+                    if other not in (effect.room, self._desk.chats.stewards):
+                        await self._desk.leave(other)
             case OpenPeerRoom():
                 made = await self._keeper.open(effect.pairing, effect.members, again=again)
                 room, blocked = made.room, made.blocked

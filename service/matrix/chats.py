@@ -197,6 +197,10 @@ class Chats:
             and chat.members.keys() == pair
         ]
 
+    def shared_with(self, member: MatrixId) -> tuple[RoomId, ...]:
+        """Every room of ours in which `member` is joined or invited, as far as is known."""
+        return tuple(room for room, chat in self._chats.items() if member in chat.members)
+
     def all(self) -> list[Chat]:
         """Every room that we are in."""
         return list(self._chats.values())

@@ -221,6 +221,10 @@ class Client:
         """Whether a message in `room` reaches `member` alone, and comes from them alone, encrypted."""
         return self.standing(room, member) is Standing.PRIVATE
 
+    def shared_with(self, member: MatrixId) -> tuple[RoomId, ...]:
+        """Every room of ours in which `member` is joined or invited, as far as is known."""
+        return self.chats.shared_with(member)
+
     def standing(self, room: RoomId, member: MatrixId) -> Standing:
         """How `room` stands with `member`; where that is not known now, the sync finds out and wakes."""
         chat = self.chats.get(room)

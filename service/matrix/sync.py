@@ -140,7 +140,7 @@ class Sync:
         self._wake = wake
         self._verification = verification
         self._waiting = Waiting(patience, lambda event: store.seal.lookup("unread", event))
-        self._reader = Reader(client, self._waiting)
+        self._reader = Reader(client, self._waiting, clock.monotonic)
         self._token: str | None = None
         self._kept_at = 0.0
         self._restored = False
@@ -267,7 +267,7 @@ class Sync:
             self._reader.joined(batch, room, section, self._token)
         batch.touched.update((room, None) for room in self._settled)
         self._settled.clear()
-        self._reader.invites(batch, border.part(rooms, "invite"))
+        self._reader.invites(batch, border.part(rooms, "invite"), self._token)
         await self._fill_gaps(batch)
         await self._ask_members(batch)
         await self._client.directory.refresh(self._stale(batch), _KEYS_SECONDS)

@@ -22,10 +22,13 @@ from schema.events import FromMatrix
 from schema.ids import OutboxId
 from schema.records import (
     Ask,
+    Concern,
     Meeting,
     Member,
     Offer,
+    Outlook,
     Pairing,
+    PairingPause,
     PeerRoom,
     Record,
     Request,
@@ -117,8 +120,11 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (PeerRoom, tables.peer_rooms),
             (Separation, tables.separations),
             (Meeting, tables.meetings),
+            (Concern, tables.concerns),
+            (PairingPause, tables.pairing_pauses),
             (Stewardship, tables.stewardships),
             (Voucher, tables.vouchers),
+            (Outlook, tables.outlooks),
         )
     }
 )

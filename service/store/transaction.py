@@ -15,7 +15,7 @@ from schema.effects import Effect
 from schema.errors import LeaseHeld, SealBroken
 from schema.events import Due, FromMatrix
 from schema.ids import EventId, MemberId, OutboxId
-from schema.records import Meeting, Member, PeerRoom, Record, Separation, Stewardship
+from schema.records import Meeting, Member, PairingPause, PeerRoom, Record, Separation, Stewardship
 from schema.tables import AnyTable
 from service import logs
 from service.seal import Seal
@@ -24,7 +24,7 @@ from service.store.shapes import EFFECT, EVENT, SHAPES, InboxRow, OutboxRow, Unr
 from service.store.statements import Statement, Statements
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Separation | Meeting)
+S = TypeVar("S", bound=Separation | Meeting | PairingPause)
 _log = logs.get("store")
 
 _KEEP_SEEN = timedelta(days=14)
@@ -177,7 +177,7 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
-        if isinstance(record, Separation | Meeting):
+        if isinstance(record, Separation | Meeting | PairingPause):
             row["other_hash"] = self._other_hash(shape.table, record.other)
         text = to_json(shape.adapter, {name: getattr(record, name) for name in shape.sealed})
         due = getattr(record, "due_at", None)

@@ -6,10 +6,13 @@ from dataclasses import fields
 from schema.ids import MemberId, RoomId
 from schema.records import (
     Ask,
+    Concern,
     Meeting,
     Member,
     Offer,
+    Outlook,
     Pairing,
+    PairingPause,
     PeerRoom,
     Record,
     Request,
@@ -29,8 +32,11 @@ TABLES: dict[type, str] = {
     PeerRoom: "peer_rooms",
     Separation: "separations",
     Meeting: "meetings",
+    Concern: "concerns",
+    PairingPause: "pairing_pauses",
     Stewardship: "stewardships",
     Voucher: "vouchers",
+    Outlook: "outlooks",
 }
 
 

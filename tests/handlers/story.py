@@ -164,12 +164,14 @@ class Story:
     slow: bool = False
     lose: Callable[[Effect], bool] = lambda effect: False
     arrive: bool = True
+    shared: tuple[RoomId, ...] = ()
     log: list[Line] = field(default_factory=list)
     effects: list[tuple[datetime, Effect]] = field(default_factory=list)
     rooms: dict[RoomId, set[str]] = field(default_factory=dict)
     files: list[tuple[str, str]] = field(default_factory=list)
     pending: deque[Event] = field(default_factory=deque)
     language: str = ALWAYS
+    too_soon: Callable[[MemberId], timedelta] = lambda member: timedelta(0)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -202,7 +204,17 @@ class Story:
         """One turn, as the engine makes it: a turn that raises changes nothing."""
         trial = copy(self.records)
         trial.rows = dict(self.records.rows)
-        turn = Turn(event, self.now, trial, self.community, WORDS, identify, self.random)
+        turn = Turn(
+            event,
+            self.now,
+            trial,
+            self.community,
+            WORDS,
+            identify,
+            self.random,
+            lambda member: self.shared,
+            self.too_soon,
+        )
         await dispatch(turn)
         self.records.rows = trial.rows
         self.carry_out(turn.effects)

@@ -53,6 +53,15 @@ async def test_whoever_comes_in_is_greeted_and_nobody_twice() -> None:
     assert len(story.heard(STEWARDS)) == 2
 
 
+async def test_the_room_speaks_the_first_language_of_the_community_and_hears_english_too() -> None:
+    """Whatever language each member chose for their own chat."""
+    story = Story(replace(LOOKED_AFTER, languages=("es", "en")))
+    await story.stewards("sam")
+    assert "Esta sala es para sus responsables" in story.last(STEWARDS)
+    assert "No hay ninguna pausa." in await story.steward("sam", "seguir")
+    assert "No hay ninguna pausa." in await story.steward("sam", "resume")
+
+
 async def test_what_does_not_count_is_not_heard(story: Story) -> None:
     """Nobody but a joined steward of the configuration, with a message of their own, has anything done."""
     before = kept(story)
@@ -164,6 +173,7 @@ async def test_while_it_is_paused_nobody_new_is_asked_and_whoever_asks_is_told(s
     await story.comes("ben")
     await story.offers("ben", hours="3")
     await story.comes("ana")
+    assert "Someone may be there" not in await story.say("ana", "talk"), "it would not be so"
     await story.asks("ana")
     said = story.last("ana")
     for part in ("We rest until Monday.", "Your request stands until", "Night line: 0800 000 000"):

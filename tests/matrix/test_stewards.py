@@ -244,6 +244,6 @@ async def test_forgetting_a_steward_leaves_the_room_to_the_others(desk: Desk, se
     room = await joined(desk, server, sam)
     chat = await desk.chat_with(sam)
     keeper = Keeper(desk.client.transport, DESK, "home.test", tag=str, admin=None, room_version=None)
-    await Delivery(desk.client, keeper)(LeaveRoom(chat, all_with=SAM), OutboxId("one"), again=False)
+    await Delivery(desk.client, keeper)(LeaveRoom(chat, also=(room,)), OutboxId("one"), again=False)
     assert server.rooms[chat].membership(DESK) == "leave"
     assert server.rooms[room].membership(DESK) == "join"

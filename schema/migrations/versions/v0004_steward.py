@@ -1,4 +1,4 @@
-"""What the stewards decided for all, and who was vouched for."""
+"""What the stewards decided for all."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,13 +18,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_stewardships"),
     )
     op.create_index("ix_stewardships_due_at", "stewardships", ["due_at"])
-    op.create_table(
-        "vouchers",
-        sa.Column("id", sa.String(32), nullable=False),
-        sa.Column("member", sa.String(32), nullable=False),
-        sa.Column("due_at", sa.BigInteger(), nullable=True),
-        sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_vouchers"),
-    )
-    op.create_index("ix_vouchers_member", "vouchers", ["member"])
-    op.create_index("ix_vouchers_due_at", "vouchers", ["due_at"])
