@@ -24,6 +24,7 @@ from schema.ids import (
     RoomId,
     SeparationId,
     StewardshipId,
+    VoucherId,
 )
 from schema.states import (
     AskState,
@@ -462,6 +463,24 @@ class Stewardship:
 
 
 @dataclass(frozen=True)
+class Voucher:
+    """That somebody knows `member`, who would offer company; asked for, or given.
+
+    Deleted at `due_at`: a week after it was asked for, a year after it was given; or where its member is
+    forgotten. `since` is when it was given. Until then `named` are those who may say yes, and `yes` those who
+    did, each a keyed hash; `stewards`: one of them may. Of those who gave it nothing is kept afterwards.
+    """
+
+    id: VoucherId
+    member: MemberId
+    due_at: datetime
+    stewards: bool = False
+    named: tuple[MemberId, ...] = ()
+    yes: tuple[MemberId, ...] = ()
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Outlook:
     """How it looks for whoever asks now. One row, about nobody; it holds until `due_at` and is then deleted.
 
@@ -490,4 +509,5 @@ Record = (
     | PairingPause
     | Stewardship
     | Outlook
+    | Voucher
 )

@@ -159,6 +159,7 @@ def _with_configuration(command: Callable[Concatenate[Path | None, P], None]) ->
 def run(place: Path | None) -> None:
     """Run the service until it is told to stop (SIGTERM or Ctrl-C)."""
     settings = config.load(place)
+    config.agreement.read(settings)
     logs.install(settings.logging.format, settings.logging.level)
     if settings.warnings:
         logs.get("cli").warning(
@@ -179,6 +180,7 @@ def run(place: Path | None) -> None:
 def check_config(place: Path | None, quiet: bool) -> None:
     """Check the configuration, without any network."""
     settings = config.load(place)
+    config.agreement.read(settings)
     # The catalogues of languages lie with the handlers, which the service's own application alone knows.
     from service import app
 
@@ -562,7 +564,7 @@ def init(
     click.echo(f"  {fingerprint}")
     click.echo()
     if asking.made:
-        click.echo(_wrap(f"All is made. Read {place} once, then: alongside run"))
+        click.echo(_wrap(f"All is made. Read {place} once, finish the agreement, then: alongside run"))
     else:
         click.echo("Everything was there already; nothing was changed.")
 

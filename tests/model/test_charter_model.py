@@ -34,13 +34,13 @@ from schema.effects import (
     SendText,
 )
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
-from schema.ids import EventId
-from schema.records import Ask, Meeting, Member, Pairing, PeerRoom, Request, Separation
+from schema.ids import AskId, EventId, MatrixId
+from schema.records import Ask, Meeting, Member, Pairing, PeerRoom, Request, Separation, Stewardship
 from schema.states import AskState
 from service.core import rooms
 from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
-from tests.handlers.story import COMMUNITY, Line, Story
+from tests.handlers.story import COMMUNITY, STEWARDS, Line, Story
 from tests.handlers.test_charter import assert_no_dead_air
 
 NAMES = ("ana", "ben", "cleo", "dan")
@@ -128,8 +128,14 @@ class CharterModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.story = Story(
-            community=replace(COMMUNITY, asks_a_day=4, timings=Timings(again=timedelta(days=14)))
+            community=replace(
+                COMMUNITY,
+                asks_a_day=4,
+                timings=Timings(again=timedelta(days=14)),
+                stewards=(MatrixId("@sam:example.org"),),
+            )
         )
+        self.asked_before_the_pause: set[AskId] | None = None
         self.reference = Reference()
         self.read = 0
         self.delivered: list[Event] = []
@@ -150,6 +156,7 @@ class CharterModel(RuleBasedStateMachine):
                     self._writes(name, words, after=10)
         for name in ("ben", "cleo"):
             run(self.story.offers(name, hours="4"))
+        run(self.story.stewards("sam"))
         self.story.slow = True
         self.asks("ana")
         self._look()
@@ -445,9 +452,26 @@ class CharterModel(RuleBasedStateMachine):
 
     # What must hold
 
+    @rule(pauses=st.booleans())
+    def a_steward_pauses_or_resumes(self, pauses: bool) -> None:
+        """Nobody new is asked from then on, or people are again."""
+        words = ("pause", "We rest until Monday.", "yes") if pauses else ("resume", "yes")
+        run(self.story.steward("sam", *words, pump=False))
+        run(self.story.wait(timedelta(seconds=1)))
+        asked = {ask.id for ask in self.story.records.all(Ask)}
+        self.asked_before_the_pause = asked if pauses else None
+        event("paused" if pauses else "resumed")
+        self._look()
+
+    @invariant()
+    def nobody_new_is_asked_in_a_pause(self) -> None:
+        """What was asked before can still be answered, and nothing comes to it."""
+        if self.asked_before_the_pause is not None:
+            assert {ask.id for ask in self.story.records.all(Ask)} <= self.asked_before_the_pause
+
     def _look(self) -> None:
         for line in self.story.log[self.read :]:
-            if line.from_desk:
+            if line.from_desk and line.name != STEWARDS:
                 self.reference.hears(line.name, line.body)
         self._check_lines(self.story.log[self.read :])
         self._check_asked()
@@ -468,7 +492,9 @@ class CharterModel(RuleBasedStateMachine):
 
     def _check_lines(self, lines: list[Line]) -> None:
         for line in lines:
-            if line.from_desk:
+            if line.from_desk and line.name == STEWARDS:
+                assert all(self.story.address(name) not in line.body for name in NAMES)
+            elif line.from_desk:
                 # Whom a member named themselves is named back to them.
                 named = self.reference.members[line.name].named
                 others = [self.story.address(name) for name in NAMES if name not in (line.name, named)]
@@ -528,10 +554,10 @@ class CharterModel(RuleBasedStateMachine):
         run(story.wait(timedelta(days=9) + RENEWED + RESTS))
         self._look()
         left = {type(row) for row in story.records.rows.values()}
-        assert left <= {Member, Separation, Meeting}, story.records.rows
+        assert left <= {Member, Separation, Meeting, Stewardship}, story.records.rows
         run(story.wait(timedelta(days=15)))
         left = {type(row) for row in story.records.rows.values()}
-        assert left <= {Member, Separation}, story.records.rows
+        assert left <= {Member, Separation, Stewardship}, story.records.rows
         for room in story.rooms:
             ordered = [effect for _, effect in story.effects if getattr(effect, "room", None) == room]
             kinds = [type(effect) for effect in ordered]
