@@ -444,6 +444,13 @@ def _prompt(
         signal.signal(signal.SIGINT, before)
 
 
+def _confirm(question: str) -> None:
+    """Ask for a yes, and end the program where it is a no."""
+    if not click.confirm(question):
+        click.echo("Nothing was changed.", err=True)
+        raise click.exceptions.Exit(1)
+
+
 def _hidden(question: str) -> str:
     return _prompt(question, hide=True)
 
@@ -525,7 +532,7 @@ def init(
                 " cannot write to it until they accept the change."
             )
         )
-        click.confirm("Make a new identity", abort=True)
+        _confirm("Make a new identity")
     given = {name.replace("_", "-"): value for name, value in options.items() if isinstance(value, str)}
     files = {
         name.removesuffix("_file").replace("_", "-"): value
@@ -623,7 +630,13 @@ def restored(place: Path | None, yes: bool) -> None:
     """
     settings = config.load(place)
     if not yes:
-        click.confirm("Is this database the newest there is, and was it restored from a backup", abort=True)
+        if not sys.stdin.isatty():
+            raise OperatorError(
+                "Nobody can be asked here whether this database is the newest there is, and was restored from"
+                " a backup",
+                fix="If it is and was, run it again with --yes.",
+            )
+        _confirm("Is this database the newest there is, and was it restored from a backup")
     from service import app
 
     asyncio.run(app.restored(settings))
