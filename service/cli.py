@@ -27,6 +27,7 @@ from schema.errors import (
     ConfigurationErrors,
     HomeserverRefused,
     OperatorError,
+    SealBroken,
     Throttled,
     WorldError,
 )
@@ -100,6 +101,18 @@ class _Program(click.Group):
         except HomeserverRefused as error:
             click.echo(_wrap(f"The homeserver refused a request ({error})."), err=True)
             ctx.exit(1)
+        except SealBroken:
+            tell(
+                OperatorError(
+                    "Something in the database does not open, although its key fits: it was damaged or"
+                    " changed",
+                    fix="Stop the service, keep the file, and restore the last backup; OPERATING.md says"
+                    " how.",
+                    key="database.url",
+                    variable="ALONGSIDE_DATABASE__URL",
+                )
+            )
+            ctx.exit(2)
         except AlongsideError as error:
             click.echo(_wrap(f"This cannot go on: {type(error).__name__}."), err=True)
             ctx.exit(1)

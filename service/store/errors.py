@@ -96,6 +96,14 @@ def known_error(error: BaseException) -> BaseException:
     return error
 
 
+def damaged(what: str) -> OperatorError:
+    """Our error for what stands in the database and cannot have been written by us."""
+    problem, fix = _BROKEN
+    return OperatorError(
+        f"{problem} ({what})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
+    )
+
+
 def cannot_write(error: OSError) -> OperatorError:
     """Our error for a file beside the database, or the database itself, that cannot be made."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -31,6 +31,7 @@ from service.store.statements import Statements
 from service.store.transaction import REMEMBERED, Guard, Transaction
 
 _RESEAL_BATCH = 500
+_EPOCHS = 1 << 62
 
 
 class Store:
@@ -215,7 +216,8 @@ class Store:
         """Begin a new epoch, so that transactions of an older one fail; gives the new epoch."""
         async with self.transaction("begin epoch") as transaction:
             row = await transaction.read_lease()
-            epoch = (row[0] if row else 0) + 1
+            # Another one is enough; a number that no column holds would stop every start.
+            epoch = ((row[0] if row else 0) + 1) % _EPOCHS
             await transaction.write_lease(epoch, holder)
         return epoch
 

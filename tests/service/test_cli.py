@@ -269,15 +269,12 @@ def test_a_key_that_is_gone_is_not_replaced(tmp_path: Path) -> None:
     assert not (tmp_path / "key").exists()
 
 
-def kept(place: Path, **changes: str) -> None:
+def kept(place: Path) -> None:
     """Write a configuration whose sealing key is in a file."""
     (place.parent / "key").write_text(KEY + "\n")
     (place.parent / "key").chmod(0o600)
-    write(
-        place,
-        {"homeserver.url": "http://127.0.0.1:1", "keys.sealing_key": None, "keys.sealing_key_file": "key"}
-        | changes,
-    )
+    key = {"keys.sealing_key": None, "keys.sealing_key_file": "key"}
+    write(place, {"homeserver.url": "http://127.0.0.1:1"} | key)
 
 
 def test_what_needs_a_database_makes_none(tmp_path: Path) -> None:
