@@ -273,8 +273,8 @@ def kept(place: Path) -> None:
     """Write a configuration whose sealing key is in a file."""
     (place.parent / "key").write_text(KEY + "\n")
     (place.parent / "key").chmod(0o600)
-    key = {"keys.sealing_key": None, "keys.sealing_key_file": "key"}
-    write(place, {"homeserver.url": "http://127.0.0.1:1"} | key)
+    key: dict[str, str | None] = {"keys.sealing_key": None, "keys.sealing_key_file": "key"}
+    write(place, {**key, "homeserver.url": "http://127.0.0.1:1"})
 
 
 def test_what_needs_a_database_makes_none(tmp_path: Path) -> None:
