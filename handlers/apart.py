@@ -5,8 +5,9 @@ address exists or not; no name is kept, so that a list has numbers and dates alo
 nothing ends, before a yes.
 """
 
+from handlers import pairing_pauses
 from handlers.desk import Choice, Desk, Question, Reply
-from handlers.words import normal, split
+from handlers.words import normal
 from schema.ids import MatrixId, MemberId, SeparationId
 from schema.records import Meeting, Member, Prompt, Separation
 from service.core.apart import MOST, Unclear, address, apart_from
@@ -28,9 +29,10 @@ _UNCLEAR = {
 
 
 async def of(desk: Desk, member: MemberId) -> frozenset[MemberId]:
-    """Everybody who is kept apart from the member, whichever of the two asked for it."""
+    """Everybody who is kept apart from the member, by either of the two, or since they are paused."""
     own = await desk.records.find(Separation, member=member)
-    return apart_from(member, [*own, *(await desk.records.about(Separation, member))])
+    apart = apart_from(member, [*own, *(await desk.records.about(Separation, member))])
+    return apart | await pairing_pauses.people(desk)
 
 
 async def _own(desk: Desk, member: MemberId) -> list[Separation]:
@@ -72,9 +74,9 @@ async def name(desk: Desk, member: Member, typed: str) -> None:
 def named(desk: Desk, member: Member, body: str) -> str | None:
     """What stands after the words that keep somebody apart, where a message begins with them."""
     parts = body.split()
-    for word in split(desk.words(member, "command.apart")):
+    for word in desk.spoken(member, "command.apart"):
         length = len(word.split())
-        if len(parts) > length and normal(" ".join(parts[:length])) == normal(word):
+        if len(parts) > length and normal(" ".join(parts[:length])) == word:
             return " ".join(parts[length:])
     return None
 

@@ -188,6 +188,22 @@ class RedactChat:
     type: Literal["redact_chat"] = "redact_chat"
 
 
+@dataclass(frozen=True)
+class TellStewards:
+    """Say `body` in the steward room, to those who are in it and are stewards by the configuration."""
+
+    body: str
+    notice: bool = False
+    type: Literal["tell_stewards"] = "tell_stewards"
+
+
+@dataclass(frozen=True)
+class LookAround:
+    """See how the service's own parts are, for the stewards; `Delivered.detail` names those not well."""
+
+    type: Literal["look_around"] = "look_around"
+
+
 Effect = (
     SendText
     | SendFile
@@ -204,6 +220,8 @@ Effect = (
     | PurgePeerRoom
     | InviteAgain
     | RedactChat
+    | TellStewards
+    | LookAround
 )
 
 

@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,13 +21,21 @@ import aiohttp
 
 from handlers import dispatch
 from handlers.words import Catalogue
-from schema.errors import AlongsideError, HomeserverRefused, SealBroken, Throttled, WorldError
-from schema.events import Verified
-from schema.ids import DeviceId, EventId
+from schema.errors import (
+    AlongsideError,
+    ConfigurationError,
+    HomeserverRefused,
+    SealBroken,
+    Throttled,
+    WorldError,
+)
+from schema.events import StewardRoom, Verified
+from schema.ids import DeviceId, EventId, MatrixId
 from schema.records import Offer, PeerRoom
 from service import logs
 from service.clock import Clock, SystemClock
 from service.config import Settings
+from service.config.sections import BY_NAME
 from service.delivery import Delivery
 from service.engine import Engine
 from service.generation import mark_restored, raise_generation
@@ -37,13 +45,14 @@ from service.matrix.belonging import Belonging
 from service.matrix.client import Client
 from service.matrix.identity import Identity, verify_published
 from service.matrix.keeper import Keeper, Known
+from service.matrix.stewards import tend
 from service.matrix.sync import Sync
 from service.matrix.transport import Transport
 from service.matrix.verification import Ended, Own, Verification
 from service.outbox import Outbox
 from service.scheduler import Scheduler
 from service.store import Store
-from service.web import Metrics, Probe, Web
+from service.web import Metrics, Probe, Web, unwell
 
 _CONNECTIONS = 64
 """At once to the homeserver: two syncs, and what the outbox and the front desk send."""
@@ -281,15 +290,32 @@ async def restored(settings: Settings) -> None:
         await mark_restored(store, desk, settings.desk_user)
 
 
+def words_of(settings: Settings) -> Catalogue:
+    """The sentences of every language. Raises ConfigurationError where one of those to offer is not there."""
+    words = Catalogue()
+    key = BY_NAME["community.languages"]
+    if missing := [one for one in settings.community().languages if one not in words.languages]:
+        raise ConfigurationError(
+            f"{key.dotted} names {', '.join(missing)}, and there are no words in that language",
+            fix=f"Write some of these: {', '.join(words.languages)}.",
+            key=key.dotted,
+            variable=key.variable,
+        )
+    return words
+
+
 @asynccontextmanager
 async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
     """Build every part and check what must hold before the first turn; close it all at the end."""
+    words = words_of(settings)
     async with _opened(settings) as (store, lease, session):
         desk_transport, device = await sign_in(settings, store, session, clock)
         generation = await raise_generation(store, desk_transport, settings.desk_user)
         desk = Client(desk_transport, store, settings.desk_user, device, clock)
         await desk.start()
         identity = await verify_published(desk_transport, store, settings.desk_user, desk.device_keys())
+        community = settings.community()
+        await _tend_stewards(desk, store, community.stewards, clock)
 
         keeper = Keeper(
             Transport(session, settings.homeserver.url, settings.keeper.token.reveal()),
@@ -303,9 +329,10 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         belonging = Belonging(desk_transport, clock, members.room, members.server)
         await belonging.start()
         metrics, random = Metrics(), SystemRandom()
+        delivery = Delivery(desk, keeper)
         outbox = Outbox(
             store=store,
-            deliver=Delivery(desk, keeper),
+            deliver=delivery,
             clock=clock,
             random=random,
             metrics=metrics,
@@ -314,8 +341,8 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         engine = Engine(
             store=store,
             dispatch=dispatch,
-            community=settings.community(),
-            words=Catalogue(),
+            community=community,
+            words=words,
             clock=clock,
             outbox=outbox,
             standing=desk.standing,
@@ -323,6 +350,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             random=random,
             metrics=metrics,
             belongs=belonging.of,
+            stewards=desk.steward_standing,
         )
         belonging.wake = engine.wake
         outbox.result = engine.result
@@ -335,7 +363,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         )
         sync = Sync(desk_transport, desk, store, clock, engine.wake, verification, leave_out=members.room)
         metrics.last_sync.set_function(lambda: sync.last_sync.timestamp() if sync.last_sync else 0.0)
-        yield Service(
+        service = Service(
             store=store,
             lease=lease,
             engine=engine,
@@ -352,6 +380,19 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             generation=generation,
             verified_at=clock.now(),
         )
+        health = Health(service)
+        delivery.look = lambda: unwell(health)
+        yield service
+
+
+async def _tend_stewards(desk: Client, store: Store, named: Sequence[MatrixId], clock: Clock) -> None:
+    """Have the steward room as the configuration says, and tell the handlers who is in it."""
+    tended = await tend(desk, store, named)
+    if tended is None:
+        return
+    event = StewardRoom(EventId(f"start {secrets.token_hex(16)}"), tended.room, tended.here)
+    async with store.transaction("steward room") as transaction:
+        await transaction.take_in([event], clock.now())
 
 
 async def _tell_verified(end: Ended, desk: Client, store: Store, engine: Engine) -> None:

@@ -192,6 +192,10 @@ def run(place: Path | None) -> None:
 def check_config(place: Path | None, quiet: bool) -> None:
     """Check the configuration, without any network."""
     settings = config.load(place)
+    # The catalogues of languages lie with the handlers, which the service's own application alone knows.
+    from service import app
+
+    app.words_of(settings)
     if not quiet:
         for key, value, source in settings.listing():
             shown = value if len(value) <= 60 else value[:57] + "..."
@@ -340,6 +344,13 @@ class _Answers:
             "Who runs the homeserver",
             why="Members are told who can see that two people shared a room.",
         )
+        ages = self._value(
+            "ages",
+            "community.ages",
+            "Ages: adults, young, or both",
+            why="Who it is for: adults, young people, or both, kept apart. Members are told that nobody can"
+            " check it.",
+        )
         zone = self._given.get("zone") or (
             self._value("zone", "community.zone", "Time zone, such as Europe/Berlin", "UTC")
             if self._ask
@@ -353,6 +364,7 @@ class _Answers:
             "community.name": community,
             "community.limits": limits,
             "community.who_runs": who_runs,
+            "community.ages": ages,
             "community.zone": zone,
         }
         for role in ("desk", "keeper"):
@@ -500,6 +512,7 @@ def _formed(key: str, text: str, server: str) -> str:
 @click.option("--limits", metavar="TEXT", help="Your statement of what this is not and cannot do.")
 @click.option("--limits-file", type=_SECRET_FILE, help="The same, from a file of one line.")
 @click.option("--who-runs", metavar="TEXT", help="Who runs the homeserver.")
+@click.option("--ages", metavar="AGES", help="Who it is for: adults, young, or both (kept apart).")
 @click.option("--zone", metavar="ZONE", help="The community's time zone.")
 @click.option("--desk-password-file", type=_SECRET_FILE, help="Sign the front desk in with this password.")
 @click.option("--desk-token-file", type=_SECRET_FILE, help="Use this access token, with --desk-device.")

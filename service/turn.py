@@ -14,10 +14,10 @@ from schema.community import Community
 from schema.effects import Effect
 from schema.events import Event
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Meeting, PeerRoom, Record, Separation
+from schema.records import Meeting, PairingPause, PeerRoom, Record, Separation
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Separation | Meeting)
+S = TypeVar("S", bound=Separation | Meeting | PairingPause)
 
 
 class Records(Protocol):
@@ -39,17 +39,23 @@ class Records(Protocol):
 class Words(Protocol):
     """The catalogue: `text` gives sentence `key` in `language` with `values` put in.
 
-    Raises KeyError for a sentence or a value that is not there: our bug, never the member's. `version` names
-    the catalogue of a language as it is now: it changes with every sentence in it. `commands` gives every
-    word that is a command, and its sentence's key. `when` says an instant in an IANA zone with its distance
-    from now, `duration` a length of time, `listing` joins items. `weekday` names a day (0 is Monday),
-    `weekdays` has every name of one; `clock` says an hour of the day, in minutes since midnight; `city` says
-    what people call a zone, and `zones` has the plain names of every zone that is a place.
+    Raises KeyError for a sentence or a value that is not there: our bug, never the member's. `languages` are
+    all that there are. `version` names the catalogue of a language as it is now: it changes with every
+    sentence in it. `commands` gives every word that is a command to whoever speaks a language, and its
+    sentence's key; `spoken` every word that means one sentence, as people type it, in a language and in
+    English. `when` says an instant in an IANA zone with its distance from now, `duration` a length of time,
+    `listing` joins items. `weekday` names a day (0 is Monday), `weekdays` has every name of one; `clock` says
+    an hour of the day, in minutes since midnight; `city` says what people call a zone, and `zones` has the
+    plain names of every zone that is a place. `tongue` names the language of a code, `either` joins items of
+    which one is meant.
     """
 
+    @property
+    def languages(self) -> Sequence[str]: ...
     def version(self, language: str) -> str: ...
     def text(self, language: str, key: str, /, **values: object) -> str: ...
     def commands(self, language: str) -> Mapping[str, str]: ...
+    def spoken(self, language: str, key: str) -> Sequence[str]: ...
     def when(self, instant: datetime, zone: str, now: datetime, language: str) -> str: ...
     def duration(self, length: timedelta, language: str) -> str: ...
     def listing(self, items: Sequence[str], language: str) -> str: ...
@@ -57,7 +63,13 @@ class Words(Protocol):
     def weekdays(self, language: str) -> Mapping[str, int]: ...
     def clock(self, minute: int, language: str) -> str: ...
     def city(self, zone: str, language: str, *, country: bool = False) -> str: ...
+    def tongue(self, code: str, language: str) -> str: ...
+    def either(self, items: Sequence[str], language: str) -> str: ...
     def zones(self, language: str) -> Mapping[str, Sequence[str]]: ...
+
+
+def _never(member: MemberId) -> timedelta:
+    return timedelta(0)
 
 
 @dataclass
@@ -65,8 +77,9 @@ class Turn:
     """One event's turn.
 
     `identify` is the keyed hash that makes a MemberId of a Matrix ID. `shared` gives the rooms that the front
-    desk shares with somebody now. `random` is the system's own in the
-    service, so that ids cannot be guessed; a test seeds one, so that a story can be told again.
+    desk shares with somebody now. `random` is the system's own in the service, so that ids cannot be guessed;
+    a test seeds one, so that a story can be told again. `too_soon` counts one more request of a member's, and
+    gives how long they wait where that is more than a person makes.
     """
 
     event: Event
@@ -77,6 +90,7 @@ class Turn:
     identify: Callable[[MatrixId], MemberId]
     random: Random
     shared: Callable[[MatrixId], tuple[RoomId, ...]] = lambda member: ()
+    too_soon: Callable[[MemberId], timedelta] = _never
     effects: list[Effect] = field(default_factory=list)
 
     def do(self, effect: Effect) -> None:

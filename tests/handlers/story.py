@@ -5,17 +5,19 @@ with its time, so that two stories can be compared as one person saw them.
 """
 
 import hashlib
+import json
 import textwrap
 from collections import deque
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
 from handlers import dispatch
-from handlers.words import Catalogue
+from handlers.words import ALWAYS, Catalogue, normal, split
 from schema.community import Community, Place, Timings
 from schema.effects import (
     AcceptIdentity,
@@ -25,6 +27,7 @@ from schema.effects import (
     InviteAgain,
     LeaveRoom,
     LetWrite,
+    LookAround,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -33,8 +36,19 @@ from schema.effects import (
     RedactPeerRoom,
     SendFile,
     SendText,
+    TellStewards,
 )
-from schema.events import Delivered, DirectChat, Due, Event, Message, NotDelivered, PeerMembership
+from schema.events import (
+    Delivered,
+    DirectChat,
+    Due,
+    Event,
+    Message,
+    NotDelivered,
+    PeerMembership,
+    StewardMessage,
+    StewardRoom,
+)
 from schema.ids import EventId, MatrixId, MemberId, RoomId
 from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Request
 from schema.states import Belongs
@@ -58,6 +72,53 @@ COMMUNITY = Community(
     timings=Timings(),
     keeper=MatrixId("@keeper:example.org"),
 )
+
+_SPANISH = replace(
+    COMMUNITY,
+    name="la Casa del Olmo",
+    limits="Somos gente del barrio, no una clínica. Nadie está aquí de guardia.",
+    who_runs="Casa del Olmo, una asociación pequeña",
+    topics=("agotamiento", "duelo", "ideas de suicidio"),
+    places=(
+        Place(
+            "Línea nocturna", "0800 000 000", "de 20 a 6", "alemán, inglés", "no", "1 de noviembre de 2026"
+        ),
+        Place("Clínica", "030 000 000", "siempre", "alemán", "yes", "12 de octubre de 2026"),
+    ),
+)
+_OWN = {"es": _SPANISH}
+TRANSCRIPTS = Path(__file__).parent / "transcripts"
+
+
+def community(language: str) -> Community:
+    """A community that speaks `language`: its own words are in it where they were written so."""
+    if language == ALWAYS:
+        return COMMUNITY
+    return replace(_OWN.get(language, COMMUNITY), languages=(language, ALWAYS))
+
+
+class Speaker:
+    """Says in a language what members write in English: commands by its catalogue, the rest by a file.
+
+    What the file (`typed.json` beside the language's transcripts) does not have is written in English.
+    """
+
+    def __init__(self, language: str) -> None:
+        file = TRANSCRIPTS / language / "typed.json"
+        self._language = language
+        self._typed: dict[str, str] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        self._commands = WORDS.commands(ALWAYS)
+
+    def __call__(self, body: str) -> str:
+        key = self._commands.get(normal(body))
+        if body in self._typed or key is None:
+            return self._typed.get(body, body)
+        return body if self._language == ALWAYS else split(WORDS.text(self._language, key))[0]
+
+
+STEWARDS = "stewards"
+"""Whom the log names where something is said in the steward room."""
+STEWARD_ROOM = RoomId("!stewards")
 
 
 def identify(matrix_id: MatrixId) -> MemberId:
@@ -86,6 +147,7 @@ class Story:
     now: datetime = START
     keeper_reason: str = ""
     redaction: str = ""
+    unwell: str = ""
     blocking: set[str] = field(default_factory=set)
     hold_keeper: bool = False
     slow: bool = False
@@ -97,10 +159,13 @@ class Story:
     rooms: dict[RoomId, set[str]] = field(default_factory=dict)
     files: list[tuple[str, str]] = field(default_factory=list)
     pending: deque[Event] = field(default_factory=deque)
+    language: str = ALWAYS
+    too_soon: Callable[[MemberId], timedelta] = lambda member: timedelta(0)
     _count: int = 0
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
+        self._typed = Speaker(self.language)
 
     # Who takes part
 
@@ -129,7 +194,15 @@ class Story:
         trial = copy(self.records)
         trial.rows = dict(self.records.rows)
         turn = Turn(
-            event, self.now, trial, self.community, WORDS, identify, self.random, lambda member: self.shared
+            event,
+            self.now,
+            trial,
+            self.community,
+            WORDS,
+            identify,
+            self.random,
+            lambda member: self.shared,
+            self.too_soon,
         )
         await dispatch(turn)
         self.records.rows = trial.rows
@@ -163,6 +236,9 @@ class Story:
         if isinstance(effect, InviteAgain | OpenDirectChat) and self.name_of(effect.member) in self.blocking:
             self.pending.append(NotDelivered(effect, "M_INVITE_BLOCKED"))
             return
+        if isinstance(effect, TellStewards) and not self.lose(effect):
+            self.log.append(Line(self.now, STEWARDS, effect.body, True, effect.notice))
+            return
         if self.lose(effect):
             self.pending.append(NotDelivered(effect, "refused"))
             return
@@ -181,6 +257,8 @@ class Story:
                 self.pending.append(Delivered(effect))
             case RedactChat():
                 self.pending.append(Delivered(effect, detail=self.redaction))
+            case LookAround():
+                self.pending.append(Delivered(effect, detail=self.unwell))
             case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom() | AcceptIdentity():
                 self.pending.append(Delivered(effect))
 
@@ -219,6 +297,7 @@ class Story:
     ) -> str:
         """The member writes `body`, `after` seconds later; what the service answers them, or nothing."""
         await self.wait(timedelta(seconds=after))
+        body = self._typed(body)
         self.log.append(Line(self.now, name, body, False))
         seen = len(self.log)
         message = Message(
@@ -240,6 +319,41 @@ class Story:
         if pump:
             await self.pump()
         return "\n".join(answer)
+
+    async def stewards(self, *names: str) -> None:
+        """These stewards are in their room now."""
+        here = tuple(self.address(name) for name in names)
+        await self.event(StewardRoom(self._event_id(), STEWARD_ROOM, here))
+        await self.pump()
+
+    async def steward(
+        self,
+        name: str,
+        *bodies: str,
+        counts: bool = True,
+        edits: bool = False,
+        early: timedelta = timedelta(0),
+        quotes: EventId | None = None,
+    ) -> str:
+        """A steward writes one thing after another in their room; what is said there after the last."""
+        seen = len(self.log)
+        for body in map(self._typed, bodies):
+            await self.wait(timedelta(minutes=1))
+            self.log.append(Line(self.now, f"{name}, steward", body, False))
+            seen = len(self.log)
+            message = StewardMessage(
+                event_id=self._event_id(),
+                room=STEWARD_ROOM,
+                sender=self.address(name),
+                body=body,
+                sent_at=self.now - early,
+                edits=edits,
+                quotes=quotes,
+                counts=counts,
+            )
+            await self.event(message)
+            await self.pump()
+        return "\n".join(line.body for line in self.log[seen:] if line.from_desk and line.name == STEWARDS)
 
     async def says(self, name: str, *bodies: str) -> str:
         """The member writes one thing after another; the last answer."""

@@ -225,7 +225,8 @@ async def test_what_was_agreed_to_is_said_and_goes_with_its_record(story: Story)
     assert "What you agreed to, 1 time" in await story.say("ana", "what do you hold")
     said = await story.say("ana", "my consents")
     assert "You agreed on Friday 27 November" in said
-    assert "“I do not ask people who must report some things by law.\nIf you say yes, I ask up to" in said
+    assert "“This is for people who are 18 or older. I cannot check that." in said
+    assert "\nI do not ask people who must report some things by law.\nIf you say yes, I ask up to" in said
     await story.say("ana", "export")
     consent = next(one for one in json.loads(story.files[-1][1])["held"] if one["kind"] == "consent")
     assert consent["version"] == WORDS.version("en")
