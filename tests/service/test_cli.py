@@ -309,7 +309,7 @@ def test_a_folder_is_no_database(tmp_path: Path) -> None:
 
 _INIT = (
     *("init", "--homeserver", "http://127.0.0.1:1", "--server-name", "x.org", "--desk", "d", "--keeper", "k"),
-    *("--name", "N", "--limits", "none", "--who-runs", "us"),
+    *("--name", "N", "--limits", "none", "--who-runs", "us", "--ages", "adults"),
 )
 
 
