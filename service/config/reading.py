@@ -55,7 +55,8 @@ class Reading:
 
     def wrong(self, key: Key, problem: str, fix: str = "", dotted: str = "") -> None:
         name = dotted or key.dotted
-        self.problem(f"{name} {problem}", fix or f"Write {key.says.form}.", name, key.variable)
+        variable = f"{key.variable}_FILE" if name == f"{key.dotted}_file" else key.variable
+        self.problem(f"{name} {problem}", fix or f"Write {key.says.form}.", name, variable)
 
     def give(self, section: str, name: str, value: object, source: str) -> None:
         """Take a value that is stronger than those given after it."""

@@ -563,6 +563,7 @@ def test_secrets_that_others_can_read(place: Path) -> None:
         secret.chmod(mode)
         problem = only(place)
         assert problem.key == "desk.token_file"
+        assert problem.variable == "ALONGSIDE_DESK__TOKEN_FILE"
         assert f"chmod 600 {secret}" in problem.fix
     secret.chmod(0o640)
     assert "group" in config.load(place, {}).warnings[0]
