@@ -285,7 +285,7 @@ async def _serve(settings: Settings, stop: asyncio.Event, running: asyncio.Event
 
 async def restored(settings: Settings) -> None:
     """Take the database as the one in force although it is an older copy: `alongside restored`."""
-    async with _opened(settings) as (store, _, session):
+    async with _opened(settings, existing=True) as (store, _, session):
         desk, _ = await sign_in(settings, store, session, SystemClock())
         await mark_restored(store, desk, settings.desk_user)
 
@@ -409,11 +409,13 @@ async def _tell_verified(end: Ended, desk: Client, store: Store, engine: Engine)
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple[Store, Lease, aiohttp.ClientSession]]:
+async def _opened(
+    settings: Settings, *, existing: bool = False
+) -> AsyncIterator[tuple[Store, Lease, aiohttp.ClientSession]]:
     """The database under its lease, and a session for requests to the homeserver."""
     async with AsyncExitStack() as closing:
         lease = await closing.enter_async_context(Lease.take(settings.database_url()))
-        store = await Store.open(settings.database_url(), settings.sealing_key(), lease)
+        store = await Store.open(settings.database_url(), settings.sealing_key(), lease, existing=existing)
         closing.push_async_callback(store.close)
         connector = aiohttp.TCPConnector(ssl=settings.tls(), limit=_CONNECTIONS)
         session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())

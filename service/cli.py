@@ -27,6 +27,7 @@ from schema.errors import (
     ConfigurationErrors,
     HomeserverRefused,
     OperatorError,
+    SealBroken,
     Throttled,
     WorldError,
 )
@@ -100,6 +101,18 @@ class _Program(click.Group):
         except HomeserverRefused as error:
             click.echo(_wrap(f"The homeserver refused a request ({error})."), err=True)
             ctx.exit(1)
+        except SealBroken:
+            tell(
+                OperatorError(
+                    "Something in the database does not open, although its key fits: it was damaged or"
+                    " changed",
+                    fix="Stop the service, keep the file, and restore the last backup; OPERATING.md says"
+                    " how.",
+                    key="database.url",
+                    variable="ALONGSIDE_DATABASE__URL",
+                )
+            )
+            ctx.exit(2)
         except AlongsideError as error:
             click.echo(_wrap(f"This cannot go on: {type(error).__name__}."), err=True)
             ctx.exit(1)
@@ -458,6 +471,13 @@ def _prompt(
         signal.signal(signal.SIGINT, before)
 
 
+def _confirm(question: str) -> None:
+    """Ask for a yes, and end the program where it is a no."""
+    if not click.confirm(question):
+        click.echo("Nothing was changed.", err=True)
+        raise click.exceptions.Exit(1)
+
+
 def _hidden(question: str) -> str:
     return _prompt(question, hide=True)
 
@@ -540,7 +560,7 @@ def init(
                 " cannot write to it until they accept the change."
             )
         )
-        click.confirm("Make a new identity", abort=True)
+        _confirm("Make a new identity")
     given = {name.replace("_", "-"): value for name, value in options.items() if isinstance(value, str)}
     files = {
         name.removesuffix("_file").replace("_", "-"): value
@@ -638,7 +658,13 @@ def restored(place: Path | None, yes: bool) -> None:
     """
     settings = config.load(place)
     if not yes:
-        click.confirm("Is this database the newest there is, and was it restored from a backup", abort=True)
+        if not sys.stdin.isatty():
+            raise OperatorError(
+                "Nobody can be asked here whether this database is the newest there is, and was restored from"
+                " a backup",
+                fix="If it is and was, run it again with --yes.",
+            )
+        _confirm("Is this database the newest there is, and was it restored from a backup")
     from service import app
 
     asyncio.run(app.restored(settings))

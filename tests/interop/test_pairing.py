@@ -32,9 +32,12 @@ async def test_the_javascript_sdk(calm: Instance, people: People, asks: Kind, co
     await asker.writes(story.words_of("command.extend"))
     await story.chooses(asker.member, asker.chat, await asker.hears("extend.how_much"), "choice.extend_none")
     await asker.hears("extend.no")
-    # Whoever goes out and comes back reads what is written then, and the other reads them.
-    await leaves_and_is_back(peer, asker, room)
-    await story.talk_to_each_other(room, asker.member, peer.member, [("You are back.", "By mistake.")])
+    # Whoever goes out and comes back reads what is written then, and the other reads them. The JavaScript
+    # client goes first: coming back, it may take an older leaving of the other's for the last that happened
+    # (a fault of its own, which OPERATING.md describes), and then share no key with them.
+    for leaver, other in ((asker, peer), (peer, asker)) if asks == "js" else ((peer, asker), (asker, peer)):
+        await leaves_and_is_back(leaver, other, room)
+        await story.talk_to_each_other(room, asker.member, peer.member, [("Here again.", "Good.")])
     await story.closes(peer.member, peer.chat)
     await asker.hears("room.closed")
     for person in (asker, peer):

@@ -536,7 +536,12 @@ def test_a_file_that_is_not_toml(place: Path) -> None:
     problem = only(place)
     assert "line 3" in problem.problem
     place.write_bytes(b"\xff\xfe")
-    assert "TOML" in only(place).problem
+    problem = only(place)
+    assert "not written in UTF-8" in problem.problem
+    assert "Save it as UTF-8" in problem.fix
+    place.write_bytes(b"a = [")
+    assert "end of document" in only(place).problem
+    assert "example-config" in only(place).fix
 
 
 def test_no_configuration_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -548,6 +553,7 @@ def test_no_configuration_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "alongside init" in problem.fix
     assert "no configuration" in only(tmp_path / "named.toml").problem
     assert "not a file" in only(tmp_path).problem
+    assert only(tmp_path).fix == "Name the file itself."
 
 
 def test_secrets_that_others_can_read(place: Path) -> None:
@@ -559,6 +565,7 @@ def test_secrets_that_others_can_read(place: Path) -> None:
         secret.chmod(mode)
         problem = only(place)
         assert problem.key == "desk.token_file"
+        assert problem.variable == "ALONGSIDE_DESK__TOKEN_FILE"
         assert f"chmod 600 {secret}" in problem.fix
     secret.chmod(0o640)
     assert "group" in config.load(place, {}).warnings[0]
