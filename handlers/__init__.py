@@ -211,8 +211,11 @@ async def _withdraw(desk: Desk, member: Member) -> None:
 
 
 async def _offer(desk: Desk, member: Member) -> None:
-    if await offer.of(desk, member) is not None or not await paused.hinders(desk, member):
+    stands = await offer.of(desk, member) is not None
+    if stands or not await paused.hinders(desk, member):
         await offer.start(desk, member)
+    if stands:
+        await paused.remind(desk, member)
 
 
 async def _concerns(desk: Desk, member: Member) -> None:

@@ -2,12 +2,14 @@
 
 from dataclasses import asdict, replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from schema.community import Reader
 from schema.effects import OpenDirectChat, SendText
 from schema.records import Ask, Concern, Member, PairingPause, Request
+from service.store import Store
 from tests.handlers.story import COMMUNITY, Story
 
 READERS = tuple(
@@ -400,3 +402,69 @@ async def test_words_go_to_no_chat_that_is_not_the_readers_own(story: Story) -> 
     }
     assert rooms == {story.chat("ana"), story.chat("rosa"), story.chat("sam")}
     assert story.records.all(Member)
+
+
+async def test_a_draft_is_told_and_goes_with_its_end(story: Story) -> None:
+    """What was written and not given is in `what do you hold`, in words; and nowhere after a stop."""
+    await met(story, "rosa")
+    await story.says("ana", "something was wrong", "1", WORDS)
+    held = await story.say("ana", "what do you hold")
+    assert "What you answered and have not sent to anybody" in held
+    assert f"someone you shared a room with, @rosa:example.org and “{WORDS}”" in held
+    await story.says("ana", "back", "stop")
+    assert WORDS not in repr([asdict(row) for row in story.records.rows.values()])
+
+
+async def test_back_goes_back_and_loses_nothing(story: Story) -> None:
+    """From each question to the one before it; from the first it ends."""
+    await met(story)
+    await story.says("ana", "menu", "concern", "1", "1", "2", WORDS)
+    assert "What was wrong?" in await story.say("ana", "back")
+    assert "Who may read it?" in await story.say("ana", "back")
+    assert "Which room was it?" in await story.say("ana", "back")
+    assert "What is it about?" in await story.say("ana", "back")
+    assert "Nothing of it is kept." in await story.say("ana", "back")
+    assert not story.records.all(Concern)
+
+
+async def test_a_paused_member_sees_it_beside_the_offer_that_stands(story: Story) -> None:
+    """The offer stays theirs to change or withdraw; it says that nothing is asked."""
+    await met(story, "rosa")
+    await story.says("ben", "my offer")
+    await story.says("ana", "something was wrong", "1", WORDS, "yes")
+    await story.says("rosa", "read", "pause", "1", REASON, "yes")
+    said = await story.say("ben", "my offer")
+    assert "Your words about yourself: “I like walks.”" in said
+    assert "I pair you with nobody" in said
+
+
+async def test_no_byte_of_a_concern_or_a_pause_is_left_on_disk_after_its_end(
+    story: Story, tmp_path: Path
+) -> None:
+    """Sealed rows as they lay there, and the hashes in them, are gone from the file and its log."""
+    place = tmp_path / "alongside.db"
+    await paused(story)
+    concern = the_concern(story)
+    (pause,) = story.records.all(PairingPause)
+    store = await Store.open(f"sqlite:///{place}", bytes(range(32)))
+    try:
+        async with store.transaction("test") as transaction:
+            await transaction.put(concern)
+            await transaction.put(pause)
+        await store.erase_checkpoint()
+        assert WORDS.encode() not in place.read_bytes()
+        assert REASON.encode() not in place.read_bytes()
+        hashed = store.seal.lookup("pairing_pauses", pause.other)
+        left = [one.encode() for one in (concern.id, pause.id, hashed, concern.member)]
+        assert all(one in place.read_bytes() for one in left)
+        assert pause.other.encode() not in place.read_bytes()
+        async with store.transaction("test") as transaction:
+            assert list(await transaction.about(PairingPause, pause.other)) == [pause]
+            await transaction.delete(Concern, concern.id)
+            await transaction.delete(PairingPause, pause.id)
+        await store.erase_checkpoint()
+        files = [file.read_bytes() for file in place.parent.iterdir()]
+        for one in left:
+            assert not any(one in file for file in files)
+    finally:
+        await store.close()

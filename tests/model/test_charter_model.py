@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from schema.community import Timings
+from schema.community import Reader, Timings
 from schema.effects import (
     Effect,
     EmptyPeerRoom,
@@ -35,8 +35,18 @@ from schema.effects import (
 )
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
 from schema.ids import EventId
-from schema.records import Ask, Meeting, Member, Pairing, PeerRoom, Request, Separation
-from schema.states import AskState
+from schema.records import (
+    Ask,
+    Concern,
+    Meeting,
+    Member,
+    Pairing,
+    PairingPause,
+    PeerRoom,
+    Request,
+    Separation,
+)
+from schema.states import AskState, RequestState
 from service.core import rooms
 from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
@@ -44,6 +54,8 @@ from tests.handlers.story import COMMUNITY, Line, Story
 from tests.handlers.test_charter import assert_no_dead_air
 
 NAMES = ("ana", "ben", "cleo", "dan")
+READERS = ("rosa", "sam")
+WRONG, REASON = "they would not let me go", "this is not how we talk here"
 T = TypeVar("T")
 _LENGTHS = ("15 minutes", "30 minutes", "1 hour", "2 hours", "1 day")
 
@@ -126,7 +138,12 @@ class CharterModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.story = Story(
-            community=replace(COMMUNITY, asks_a_day=4, timings=Timings(again=timedelta(days=14)))
+            community=replace(
+                COMMUNITY,
+                asks_a_day=4,
+                timings=Timings(again=timedelta(days=14)),
+                readers=tuple(Reader(Story.address(name), name.capitalize()) for name in READERS),
+            )
         )
         self.reference = Reference()
         self.read = 0
@@ -139,7 +156,7 @@ class CharterModel(RuleBasedStateMachine):
     @initialize()
     def everybody_comes(self) -> None:
         """Four members, two of whom offer."""
-        for name in NAMES:
+        for name in (*NAMES, *READERS):
             run(self.story.comes(name))
         for name in ("ben", "cleo"):
             run(self.story.offers(name, hours="4"))
@@ -230,6 +247,37 @@ class CharterModel(RuleBasedStateMachine):
         """A member takes back the first thing that they agreed to, whatever it is."""
         for words in ("my consents", "1", "yes"):
             self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES), about=st.sampled_from(["1", "1", "2", "3"]))
+    def says_what_was_wrong(self, name: str, about: str) -> None:
+        """A member has a concern, about the last room where there was one, for both readers."""
+        for words in ("menu", "concern", about, "1", "1 2", WRONG, "yes", "menu"):
+            self._writes(name, words, after=5)
+
+    @rule(
+        name=st.sampled_from(READERS),
+        words=st.sampled_from(
+            ["1", "2", "read", "answer", "it is read", "yes", "no", "concerns", "give back"]
+        ),
+    )
+    def a_reader_writes(self, name: str, words: str) -> None:
+        """Whoever reads concerns answers, gives one back, or does something odd."""
+        self._reads(name, words)
+
+    @precondition(lambda self: self.story.records.all(Concern))
+    @rule(second=st.sampled_from(["decide", "not now"]))
+    def the_readers_pause_somebody(self, second: str) -> None:
+        """One reader would pause the other person's pairing, and the second agrees or does not."""
+        self._reads("rosa", "concerns", "1", "read", "pause", "7 days", REASON, "yes")
+        self._reads("sam", "concerns", "1", "read", second, "yes")
+
+    def _reads(self, name: str, *bodies: str) -> None:
+        for words in bodies:
+            run(self.story.wait(timedelta(seconds=5)))
+            if words.isdigit() and "Which one would you like to see?" not in self.story.last(name):
+                continue
+            run(self.story.say(name, words, after=0, pump=False))
+        self._look()
 
     @precondition(lambda self: self._asked())
     @rule(data=st.data(), words=st.sampled_from(["1", "1", "yes", "2"]))
@@ -420,7 +468,7 @@ class CharterModel(RuleBasedStateMachine):
 
     def _look(self) -> None:
         for line in self.story.log[self.read :]:
-            if line.from_desk:
+            if line.from_desk and line.name in NAMES:
                 self.reference.hears(line.name, line.body)
         self._check_lines(self.story.log[self.read :])
         self._check_asked()
@@ -435,15 +483,38 @@ class CharterModel(RuleBasedStateMachine):
                 self.asked.add(ask.id)
                 asker = askers.get(ask.request)
                 assert asker is None or not self.reference.apart(asker, names[ask.member])
+                assert ask.member not in self._paused()
+
+    def _paused(self) -> set[str]:
+        return {pause.other for pause in self.story.records.all(PairingPause)}
 
     def _check_lines(self, lines: list[Line]) -> None:
         for line in lines:
-            if line.from_desk:
+            if line.from_desk and line.name in READERS:
+                # No reader learns here who wrote, or whom it is about.
+                assert all(self.story.address(name) not in line.body for name in NAMES)
+            elif line.from_desk:
+                self._check_wrong(line)
                 # Whom a member named themselves is named back to them.
                 named = self.reference.members[line.name].named
                 others = [self.story.address(name) for name in NAMES if name not in (line.name, named)]
                 assert all(address not in line.body for address in others)
                 assert "!peers" not in line.body
+
+    def _check_wrong(self, line: Line) -> None:
+        """What was wrong is read by whoever wrote it and its readers; a reason by whoever is paused."""
+        if WRONG in line.body:
+            assert any(one.name == line.name and one.body == WRONG for one in self.story.log)
+        if REASON in line.body:
+            assert self.story.id(line.name) in self._paused()
+            assert WRONG not in line.body or "Your concern of" in line.body
+
+    @invariant()
+    def whoever_is_paused_asks_for_nobody(self) -> None:
+        """No request of theirs is looked for, and none goes on."""
+        paused = self._paused()
+        for request in self.story.records.all(Request):
+            assert request.member not in paused or request.state is RequestState.TOGETHER
 
     @invariant()
     def no_dead_air(self) -> None:
