@@ -43,7 +43,7 @@ async def give(desk: Desk, concern: Concern) -> None:
         id = readers.id_of(desk, one)
         member = await desk.member(id)
         if member is None:
-            member = Member(id, one.user, desk.now)
+            member = desk.newcomer(one.user)
             desk.keep(member)
         if member.room is None:
             desk.turn.do(OpenDirectChat(member.matrix_id))
