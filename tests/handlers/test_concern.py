@@ -89,8 +89,26 @@ async def test_of_more_than_two_two_read_it_and_are_named_before_the_words(story
     (named,) = [line for line in asked.split("\n") if line.startswith("Who would read this: ")]
     recap = await story.say("ana", WORDS)
     assert named.removeprefix("Who would read this: ") in recap
+    assert "Must report some things by law: Tove." in recap
     await story.say("ana", "yes")
     assert len(the_concern(story).readers) == 2
+    assert len(the_concern(story).spare) == 1
+
+
+async def test_where_a_reader_gives_it_back_the_next_one_chosen_reads_it(story: Story) -> None:
+    """Two still read it together; the first who reads it hears with whom, and the writer that it changed."""
+    await raised(story, "1 2 3")
+    first, second = (name for name in ("rosa", "sam", "tove") if "has a concern" in story.last(name))
+    (third,) = {"rosa", "sam", "tove"} - {first, second}
+    assert f"somebody else whom you chose does: {third.capitalize()}." in await story.say("ana", "my concerns")
+    await story.say(first, "give back")
+    assert "Another whom you chose reads it instead." in story.last("ana")
+    assert f"read with you by: {third.capitalize()}." in story.last(second)
+    assert f"It was given to you and to {second.capitalize()}" in story.last(third)
+    assert set(the_concern(story).readers) == {story.id(second), story.id(third)}
+    await story.says(third, "forget me", "yes")
+    assert story.id(third) not in repr([asdict(row) for row in story.records.rows.values()])
+    assert "alone now" in story.last(second)
 
 
 async def test_whoever_must_report_is_marked_and_said_again_before_the_yes(story: Story) -> None:
@@ -392,6 +410,27 @@ async def test_no_more_than_a_few_stand_at_once(story: Story) -> None:
         await story.says("ana", "concern", "3", "1", WORDS, "yes")
     assert "cannot take more" in await story.say("ana", "concern")
     assert len(story.records.all(Concern)) == 3
+
+
+async def test_readers_are_not_flooded(story: Story) -> None:
+    """Taking back and giving anew asks them a few times in a day; the words are kept until the next."""
+    await met(story, "rosa")
+    for _ in range(6):
+        await story.says("ana", "menu", "concern", "3", "1", WORDS, "yes", "my concerns", "4")
+    asked = len(story.heard("rosa"))
+    said = await story.says("ana", "concern", "3", "1", WORDS, "yes")
+    assert said.startswith("I have asked your readers 6 times today")
+    assert len(story.heard("rosa")) == asked
+    await story.wait(timedelta(hours=23, minutes=30))
+    assert "I asked this a while ago." in await story.say("ana", "yes")
+    assert "I give it to Rosa now." in await story.say("ana", "yes")
+
+
+async def test_own_words_that_sound_like_the_command_stay_own_words(story: Story) -> None:
+    """A note that says that something is wrong is a note."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "more", "1", "1", "1")
+    assert "“Something is wrong.”" in await story.say("ana", "Something is wrong.")
 
 
 async def test_words_go_to_no_chat_that_is_not_the_readers_own(story: Story) -> None:
