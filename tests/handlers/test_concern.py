@@ -100,7 +100,9 @@ async def test_where_a_reader_gives_it_back_the_next_one_chosen_reads_it(story: 
     await raised(story, "1 2 3")
     first, second = (name for name in ("rosa", "sam", "tove") if "has a concern" in story.last(name))
     (third,) = {"rosa", "sam", "tove"} - {first, second}
-    assert f"somebody else whom you chose does: {third.capitalize()}." in await story.say("ana", "my concerns")
+    assert f"somebody else whom you chose does: {third.capitalize()}." in await story.say(
+        "ana", "my concerns"
+    )
     await story.say(first, "give back")
     assert "Another whom you chose reads it instead." in story.last("ana")
     assert f"read with you by: {third.capitalize()}." in story.last(second)
@@ -119,6 +121,20 @@ async def test_whoever_must_report_is_marked_and_said_again_before_the_yes(story
     assert listed.count("must report") == 1
     assert "Must report" not in await story.says("ana", "1", WORDS)
     assert "Must report some things by law: Tove." in await story.says("ana", "4", "3")
+
+
+async def test_whoever_is_no_steward_is_marked(story: Story) -> None:
+    """Where stewards are named: somebody from outside is to be told from those who run the service."""
+    stewards = (story.address("rosa"), story.address("sam"))
+    story.community = replace(story.community, stewards=stewards)
+    await met(story)
+    listed = await story.says("ana", "something was wrong")
+    marks = (
+        "Rosa, @rosa:example.org\n",
+        "Sam, @sam:example.org\n",
+        "Tove, @tove:example.org: does not look after",
+    )
+    assert all(mark in listed for mark in marks)
 
 
 async def test_without_a_reader_it_is_not_taken_and_that_is_said(story: Story) -> None:
