@@ -9,6 +9,7 @@ import pytest
 from schema.community import Reader
 from schema.effects import OpenDirectChat, SendText
 from schema.records import Ask, Concern, Member, PairingPause, Request
+from schema.states import Belongs
 from service.store import Store
 from tests.handlers.story import COMMUNITY, Story
 
@@ -447,6 +448,19 @@ async def test_own_words_that_sound_like_the_command_stay_own_words(story: Story
     await story.comes("ana")
     await story.says("ana", "talk", "more", "1", "1", "1")
     assert "“Something is wrong.”" in await story.say("ana", "Something is wrong.")
+
+
+async def test_whoever_left_the_community_can_still_say_what_was_wrong(story: Story) -> None:
+    """Any time; and a reader from outside is heard like any other, though they begin nothing."""
+    await met(story)
+    outside = Belongs.OUTSIDE
+    for words in ("something was wrong", "3", WORDS, "yes"):
+        await story.say("ana", words, belongs=outside)
+    assert the_concern(story).readers == (story.id("tove"),)
+    await story.comes("tove")
+    assert "has a concern" in await story.say("tove", "back", belongs=outside)
+    assert WORDS in await story.say("tove", "read", belongs=outside)
+    assert "1. Talk with someone" not in await story.say("tove", "talk", belongs=outside)
 
 
 async def test_words_go_to_no_chat_that_is_not_the_readers_own(story: Story) -> None:
