@@ -216,8 +216,11 @@ async def _withdraw(desk: Desk, member: Member) -> None:
 
 
 async def _offer(desk: Desk, member: Member) -> None:
-    if await offer.of(desk, member) is not None or not await paused.hinders(desk, member):
+    stands = await offer.of(desk, member) is not None
+    if stands or not await paused.hinders(desk, member):
         await offer.start(desk, member)
+    if stands:
+        await paused.remind(desk, member)
 
 
 async def _concerns(desk: Desk, member: Member) -> None:
@@ -267,7 +270,7 @@ COMMANDS: Mapping[str, _Command] = {
     "never_again": _Command("command.never_again", after.say_never),
     "not_again": _Command("command.not_again", after.end_again),
     "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
-    "concern": _Command("command.concern", concern.start, everywhere=True),
+    "concern": _Command("command.concern", concern.start),
     "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
     "concerns": _Command("command.concerns", _concerns, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),

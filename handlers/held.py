@@ -151,6 +151,7 @@ _ANSWERS: Mapping[str, Say] = {
     "wish": _wish,
     "about": lambda desk, member, value: desk.words(member, concern.ABOUT[str(value)]),
     "readers": lambda desk, member, value: value,
+    "spare": lambda desk, member, value: value,
     "named": _sentence("held.named"),
     "topics": lambda desk, member, value: value,
     "minutes": _minutes,
@@ -367,6 +368,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "proposal": _THEIRS,
             "reminded": _NUMBERS,
             "answers": _THEIRS,
+            "spare": _THEIRS,
             "consent": _AGREED,
         },
         PairingPause: {

@@ -55,6 +55,12 @@ async def hinders(desk: Desk, member: Member) -> bool:
     return True
 
 
+async def remind(desk: Desk, member: Member) -> None:
+    """Say that nothing is asked because of an offer that stands, where its member's pairing is paused."""
+    if (pause := await pairing_pauses.of(desk, member.id)) is not None:
+        desk.say(member.id, "paused.status", until=pause.due_at)
+
+
 def told(desk: Desk, member: Member, pause: PairingPause) -> str:
     """What the service holds of a pause, to whom it is about."""
     lines = [desk.words(member, "held.paused", until=pause.due_at, reason=pause.reason)]

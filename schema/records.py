@@ -389,10 +389,11 @@ class Concern:
     Deleted at `until`, or when the member takes it back or is forgotten. `due_at` is that hour, or sooner the
     one at which the member hears that nobody has opened it; `reminded`: they heard so. `about` is "pairing",
     "ask" or "service". `other` is the keyed hash of whom they were in a room with, where it is about that; it
-    stays when that person is forgotten. `readers` are the one or two who may read it, `opened` those who did;
-    a reader who gives it back, or is forgotten, goes from both. `named`: the readers see the member's
-    address. `answers` are what readers answered, with whose each is; a reader who is forgotten stands there
-    as an empty id. `consent` is the yes to its recap.
+    stays when that person is forgotten. `readers` are the one or two who may read it, `opened` those who did,
+    `spare` those who were chosen too: the first of them reads it where a reader gives it back, is forgotten,
+    or is no reader any more, and goes from all three. `named`: the readers see the member's address.
+    `answers` are what readers answered, with whose each is; a reader who is forgotten stands there as an
+    empty id. `consent` is the yes to its recap.
     """
 
     id: ConcernId
@@ -410,6 +411,7 @@ class Concern:
     proposal: Proposal | None = None
     reminded: bool = False
     answers: tuple[tuple[MemberId, str], ...] = ()
+    spare: tuple[MemberId, ...] = ()
     consent: Consent | None = None
 
 

@@ -52,7 +52,7 @@ async def test_an_offer_begins_with_two_yeses(story: Story) -> None:
 async def test_asking_for_company_never_needs_one(story: Story) -> None:
     """A request begins as ever."""
     await story.asks("ana")
-    assert story.the_request()
+    assert story.the_request().member == story.id("ana")
 
 
 async def never_here(story: Story) -> None:

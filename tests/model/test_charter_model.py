@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from schema.community import Timings
+from schema.community import Reader, Timings
 from schema.effects import (
     Effect,
     EmptyPeerRoom,
@@ -35,8 +35,18 @@ from schema.effects import (
 )
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
 from schema.ids import AskId, EventId, MatrixId
-from schema.records import Ask, Meeting, Member, Pairing, PeerRoom, Request, Separation, Stewardship
-from schema.states import AskState
+from schema.records import (
+    Ask,
+    Meeting,
+    Member,
+    Pairing,
+    PairingPause,
+    PeerRoom,
+    Request,
+    Separation,
+    Stewardship,
+)
+from schema.states import AskState, RequestState
 from service.core import rooms
 from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
@@ -44,6 +54,8 @@ from tests.handlers.story import COMMUNITY, STEWARDS, Line, Story
 from tests.handlers.test_charter import assert_no_dead_air
 
 NAMES = ("ana", "ben", "cleo", "dan")
+READERS = ("rosa", "sam")
+WRONG, REASON = "they would not let me go", "this is not how we talk here"
 T = TypeVar("T")
 _LENGTHS = ("15 minutes", "30 minutes", "1 hour", "2 hours", "1 day")
 
@@ -132,7 +144,8 @@ class CharterModel(RuleBasedStateMachine):
                 COMMUNITY,
                 asks_a_day=4,
                 timings=Timings(again=timedelta(days=14)),
-                stewards=(MatrixId("@sam:example.org"),),
+                stewards=(MatrixId("@olga:example.org"),),
+                readers=tuple(Reader(Story.address(name), name.capitalize()) for name in READERS),
             )
         )
         self.asked_before_the_pause: set[AskId] | None = None
@@ -144,20 +157,22 @@ class CharterModel(RuleBasedStateMachine):
         self.consents = 0
         self.stale = False
 
-    @initialize(young=st.none() | st.sets(st.sampled_from(NAMES)))
-    def everybody_comes(self, young: set[str] | None) -> None:
-        """Four members, two of whom offer; all of an age, or some who are kept apart by it."""
+    @initialize(young=st.none() | st.sets(st.sampled_from(NAMES)), met=st.booleans())
+    def everybody_comes(self, young: set[str] | None, met: bool) -> None:
+        """Four members, two of whom offer; all of an age, or some whom it keeps apart; two may have met."""
         if young is not None:
             self.story.community = replace(self.story.community, ages="both", talk_in=("en", "es"))
-        for name in NAMES:
+        for name in (*NAMES, *READERS):
             run(self.story.comes(name))
-            if young is not None:
+            if young is not None and name in NAMES:
                 for words in ("my age group", "2" if name in young else "1"):
                     self._writes(name, words, after=10)
         for name in ("ben", "cleo"):
             run(self.story.offers(name, hours="4"))
-        run(self.story.stewards("sam"))
+        run(self.story.stewards("olga"))
         self.story.slow = True
+        if met:
+            self.a_room_comes_and_goes("ana")
         self.asks("ana")
         self._look()
 
@@ -258,6 +273,53 @@ class CharterModel(RuleBasedStateMachine):
         if "Languages" in self.reference.members[name].question:
             for words in ("Languages", languages, "yes"):
                 self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES), about=st.sampled_from(["1", "2", "3"]))
+    def says_what_was_wrong(self, name: str, about: str) -> None:
+        """A member has a concern, about the last room where there was one, for both readers."""
+        for words in ("menu", "concern", about, "1", "1 2", WRONG, "yes", "menu"):
+            self._writes(name, words, after=5)
+
+    @rule(
+        name=st.sampled_from(READERS),
+        words=st.sampled_from(
+            ["1", "2", "read", "answer", "it is read", "yes", "no", "concerns", "give back"]
+        ),
+    )
+    def a_reader_writes(self, name: str, words: str) -> None:
+        """Whoever reads concerns answers, gives one back, or does something odd."""
+        self._reads(name, words)
+
+    @rule(name=st.sampled_from(NAMES))
+    def a_room_comes_and_goes(self, name: str) -> None:
+        """A member asks, somebody agrees as far as it goes, the keeper is quick, and the room is closed."""
+        self.it_goes_well(name, 3)
+        run(self.story.pump())
+        self._look()
+        self._writes(name, "close", after=5)
+        run(self.story.pump())
+        self._look()
+
+    @precondition(lambda self: self._met())
+    @rule(data=st.data(), second=st.sampled_from(["decide", "decide", "later"]))
+    def the_readers_pause_somebody(self, data: st.DataObject, second: str) -> None:
+        """After a room, one reader would pause the other person, and the second agrees or does not."""
+        self.says_what_was_wrong(data.draw(st.sampled_from(self._met())), "1")
+        self._reads("rosa", "concerns", "newest", "read", "pause", "7 days", REASON, "yes")
+        self._reads("sam", "concerns", "newest", "read", second, "yes")
+
+    def _met(self) -> list[str]:
+        members = {one.member for one in self.story.records.all(Meeting) if one.other}
+        return [name for name in NAMES if self.story.id(name) in members]
+
+    def _reads(self, name: str, *bodies: str) -> None:
+        for body in bodies:
+            run(self.story.wait(timedelta(seconds=5)))
+            listed = self.story.last(name).split("\n")
+            words = body.replace("newest", str(sum(". The concern of " in line for line in listed)))
+            if words != "0":
+                run(self.story.say(name, words, after=0, pump=False))
+        self._look()
 
     @precondition(lambda self: self._asked())
     @rule(data=st.data(), words=st.sampled_from(["1", "1", "yes", "2"]))
@@ -456,7 +518,7 @@ class CharterModel(RuleBasedStateMachine):
     def a_steward_pauses_or_resumes(self, pauses: bool) -> None:
         """Nobody new is asked from then on, or people are again."""
         words = ("pause", "We rest until Monday.", "yes") if pauses else ("resume", "yes")
-        run(self.story.steward("sam", *words, pump=False))
+        run(self.story.steward("olga", *words, pump=False))
         run(self.story.wait(timedelta(seconds=1)))
         asked = {ask.id for ask in self.story.records.all(Ask)}
         self.asked_before_the_pause = asked if pauses else None
@@ -471,7 +533,7 @@ class CharterModel(RuleBasedStateMachine):
 
     def _look(self) -> None:
         for line in self.story.log[self.read :]:
-            if line.from_desk and line.name != STEWARDS:
+            if line.from_desk and line.name in NAMES:
                 self.reference.hears(line.name, line.body)
         self._check_lines(self.story.log[self.read :])
         self._check_asked()
@@ -489,17 +551,38 @@ class CharterModel(RuleBasedStateMachine):
                 assert asker is None or not self.reference.apart(asker, peer)
                 groups = {self.reference.members[one].age_group for one in (asker or peer, peer)}
                 assert len(groups) == 1, "adults and young people are never asked about one another"
+                assert ask.member not in self._paused()
+
+    def _paused(self) -> set[str]:
+        return {pause.other for pause in self.story.records.all(PairingPause)}
 
     def _check_lines(self, lines: list[Line]) -> None:
         for line in lines:
-            if line.from_desk and line.name == STEWARDS:
+            if line.from_desk and (line.name == STEWARDS or line.name in READERS):
+                # No reader and no steward learns here who wrote, or whom it is about.
                 assert all(self.story.address(name) not in line.body for name in NAMES)
             elif line.from_desk:
+                self._check_wrong(line)
                 # Whom a member named themselves is named back to them.
                 named = self.reference.members[line.name].named
                 others = [self.story.address(name) for name in NAMES if name not in (line.name, named)]
                 assert all(address not in line.body for address in others)
                 assert "!peers" not in line.body
+
+    def _check_wrong(self, line: Line) -> None:
+        """What was wrong is read by whoever wrote it and its readers; a reason by whoever is paused."""
+        if WRONG in line.body:
+            assert any(one.name == line.name and one.body == WRONG for one in self.story.log)
+        if REASON in line.body:
+            assert self.story.id(line.name) in self._paused()
+            assert WRONG not in line.body or "Your concern of" in line.body
+
+    @invariant()
+    def whoever_is_paused_asks_for_nobody(self) -> None:
+        """No request of theirs is looked for, and none goes on."""
+        paused = self._paused()
+        for request in self.story.records.all(Request):
+            assert request.member not in paused or request.state is RequestState.TOGETHER
 
     @invariant()
     def no_dead_air(self) -> None:

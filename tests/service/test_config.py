@@ -741,7 +741,9 @@ def test_readers_of_concerns_are_read_and_written(tmp_path: Path) -> None:
         return place
 
     place = written(table % ("kim", "Kim", "false"), table % ("lou", "Lou", "true"))
-    community = config.load(place, {}).community()
+    settings = config.load(place, {})
+    assert [warning for warning in settings.warnings if "fewer than three" in warning]
+    community = settings.community()
     assert [(one.user, one.name, one.must_report) for one in community.readers] == [
         ("@kim:example.org", "Kim", False),
         ("@lou:example.org", "Lou", True),
