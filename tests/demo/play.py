@@ -100,7 +100,8 @@ class Play:
         chat, _ = await story.is_greeted(self._member, self._stage.instance.desk_user)
         recap = await story.asks_in_one_line(self._member, chat, LINE)
         recap = await story.adds_words(self._member, chat, recap, NOTE)
-        await story.says_yes_to_recap(self._member, chat, recap)
+        await story.chooses(self._member, chat, recap, "choice.recap_yes")
+        await story.hears(self._member, chat, "request.asking")
         return chat
 
     async def _be_asked(self, peer_chat: str) -> None:

@@ -197,12 +197,6 @@ async def adds_words(member: Member, chat: str, recap: Message, note: str) -> Me
     return await hears(member, chat, "talk.recap")
 
 
-async def says_yes_to_recap(member: Member, chat: str, recap: Message) -> Message:
-    """The member says yes to what they would ask; returns the answer, where somebody is there to be asked."""
-    await chooses(member, chat, recap, "choice.recap_yes")
-    return await hears(member, chat, "request.asking")
-
-
 # ---- the two consents
 
 
@@ -211,18 +205,18 @@ async def is_asked(peer: Member, chat: str, *, timeout: float = _PATIENCE) -> Me
     return await hears(peer, chat, "ask.intro", timeout=timeout)
 
 
-async def says_yes(peer: Member, chat: str, ask: Message, *, note: bool = True) -> Message:
-    """The peer says yes to the ask; returns the asker's note as it is shown (`note`: there are words)."""
+async def says_yes(peer: Member, chat: str, ask: Message) -> Message:
+    """The peer says yes to the ask; returns what they are shown then, with the asker's note."""
     await chooses(peer, chat, ask, "choice.ask_yes")
-    return await hears(peer, chat, "note.words" if note else "note.none")
+    return await hears(peer, chat, "note.terms")
 
 
-async def says_yes_to_less(peer: Member, chat: str, ask: Message, *texts: str, note: bool = True) -> Message:
+async def says_yes_to_less(peer: Member, chat: str, ask: Message, *texts: str) -> Message:
     """The peer says yes to less than they were asked, by choices as they are shown; returns the note."""
     await chooses(peer, chat, ask, "choice.ask_smaller")
     said = await hears(peer, chat, "smaller.question")
     await peer.say(chat, " ".join(number_of(said.body, text) for text in texts))
-    return await hears(peer, chat, "note.words" if note else "note.none")
+    return await hears(peer, chat, "note.terms")
 
 
 async def goes_on(peer: Member, chat: str, note: Message) -> Message:
@@ -348,7 +342,7 @@ async def pairing(
     await offer_time(peer, peer_chat, card=card, asks_topics=topics)
     chat = await comes(asker, desk_user)
     await ask_for_company(asker, chat, note=note, asks_topics=topics)
-    shown = await says_yes(peer, peer_chat, await is_asked(peer, peer_chat), note=bool(note))
+    shown = await says_yes(peer, peer_chat, await is_asked(peer, peer_chat))
     await goes_on(peer, peer_chat, shown)
     await agrees(asker, chat, await is_offered(asker, chat))
     room = await joins_peer_room(asker, chat)
