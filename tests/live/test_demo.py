@@ -123,7 +123,7 @@ async def test_it_plays_it_through(directory: Path) -> None:
             "The keeper is deaf",
             "Of what they said, the homeserver has not one word, only ciphertext.",
             "Nobody can write in it any more: the homeserver refuses.",
-            "Someone said yes, for up to 1 hour, only to listen. You had asked for up to 2 hours.",
+            "You had asked for up to 2 hours. What would help, you said: practical ideas.",
             "You both said yes to 30 minutes more.",
             "Whoever would talk again heard nothing of the other's wish before both had said it.",
             "Both got the same receipt.",
