@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import apart, rest
+from handlers import apart, rest, talking
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Ask, Member, Offer, Pairing, Prompt, Request
@@ -22,6 +22,7 @@ from service.core.pairing import (
     advance_pairing,
     advance_request,
 )
+from service.core.talking import common
 
 _SKIP = frozenset({"skip"})
 
@@ -63,13 +64,13 @@ FEARS = {
 
 
 def agreed(desk: Desk, member: Member, ask: Ask | Pairing, asked: str = "") -> str:
-    """What a peer said yes to: for how long, and what for where that is not what is `asked` now."""
+    """What a peer said yes to: how, for how long, and what for where that is not what is `asked` now."""
+    said: dict[str, object] = {"how": talking.how(desk, member, ask.talking), "length": ask.length}
     if ask.wish == "listening" != asked:
-        return desk.words(member, "agreed.listening", length=ask.length)
+        return desk.words(member, "agreed.listening", **said)
     if asked and ask.wish not in ("", asked):
-        wish = desk.words(member, WISHES[ask.wish])
-        return desk.words(member, "agreed.wish", length=ask.length, wish=wish)
-    return desk.words(member, "agreed.length", length=ask.length)
+        return desk.words(member, "agreed.wish", wish=desk.words(member, WISHES[ask.wish]), **said)
+    return desk.words(member, "agreed.length", **said)
 
 
 def how_words(desk: Desk, member: Member, how: Sequence[str]) -> list[str]:
@@ -137,6 +138,7 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
             # It is not asked after all; its hour comes, and others have been asked.
             return None
         ask, effects = advance_ask(ask, AskMove.SHOW, desk.now, desk.now + desk.timings.ask_open)
+        ask = replace(ask, talking=common(request, offer) or ask.talking)
         await desk.records.put(ask)
         await desk.apply(effects)
         asked = (*(then for then in offer.asked if desk.now - then < timedelta(days=1)), desk.now)
@@ -144,7 +146,7 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     lines = [desk.words(member, "ask.intro", wish=desk.words(member, WISHES[ask.wish]))]
     if ask.topics:
         lines.append(desk.words(member, "ask.topics", topics=ask.topics))
-    lines.append(desk.words(member, "ask.voice" if ask.voice else "ask.length", length=ask.length))
+    lines.append(talking.line(desk, member, ask.talking, ask.length))
     terms = desk.words(member, "ask.terms", until=ask.due_at)
     text = "\n".join((*lines, terms))
     smaller = (Choice("smaller", "choice.ask_smaller"),) if may_be_smaller(desk, ask) else ()

@@ -8,13 +8,14 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import after, apart
+from handlers import after, apart, pairing_pauses, pause
 from handlers import draft as drafts
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Consent, Member, Offer, Pairing, PeerRoom, Prompt, Request
 from schema.states import AskState, OfferState, PairingState, RequestState
 from service.core import matching, rooms
+from service.core.ages import group
 from service.core.pairing import (
     ENGAGED,
     AskMove,
@@ -55,6 +56,7 @@ async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | Non
         topics=(),
         length=desk.timings.longest,
         note="",
+        age_group=group(desk.community.ages, member.age_group),
     )
     await look(desk, drafts.onto(desk, request, draft, consent))
 
@@ -73,7 +75,7 @@ async def change(desk: Desk, request: Request, draft: Draft, consent: Consent | 
 
 def _asked(ask: Ask, request: Request) -> Ask:
     """The ask, as it says what the request asks now."""
-    return replace(ask, wish=request.wish, topics=request.topics, length=request.length, voice=request.voice)
+    return replace(ask, wish=request.wish, topics=request.topics, length=request.length)
 
 
 async def engaged_as_peer(desk: Desk, member: MemberId) -> Ask | None:
@@ -120,12 +122,17 @@ async def look(desk: Desk, request: Request) -> None:
     if request.state is RequestState.LOOKING and desk.now >= request.until:
         await end(desk, request, RequestMove.LAPSE)
         if asker is not None:
-            _offer_again(desk, request, "again.nobody")
+            _offer_again(desk, request, "again.paused" if await pause.of(desk) else "again.nobody")
         return
     next_at = desk.now + desk.timings.ask_again
     if request.state is RequestState.LOOKING:
         next_at = min(next_at, request.until)
-        if asker is not None and asker.room is not None:
+        paused = await pause.of(desk)
+        if asker is not None and asker.room is not None and paused is not None:
+            request = await pause.tell(desk, request, paused, next_at)
+        elif asker is not None and asker.room is not None:
+            if request.told == "paused":
+                request = replace(request, told="")
             request = await _pass_note(desk, request, next_at)
             asked = await _ask_others(desk, request, next_at)
             request = _tell(desk, request, asked, next_at)
@@ -139,7 +146,7 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
 
     What is said of each try is the same whatever came of it.
     """
-    if request.told in ("", "nobody") and matching.only_some(request, desk.community.hard):
+    if request.told in ("", "nobody") and _only_some(desk, request):
         # Whether anybody named such a topic is nobody's to learn by trying.
         told = "looking"
     elif asked and request.told in ("", "nobody"):
@@ -156,6 +163,11 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
     every = desk.timings.ask_again
     desk.say(request.member, key, next=next_at, every=every, until=request.until)
     return replace(request, told=told)
+
+
+def _only_some(desk: Desk, request: Request) -> bool:
+    """Whether to say that somebody is asked would show who is here."""
+    return matching.only_some(request, desk.community.hard, desk.community.talk_in[:1])
 
 
 _TOLD = {
@@ -211,7 +223,6 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             length=request.length,
             wish=request.wish,
             topics=request.topics,
-            voice=request.voice,
             card=offer.card,
             fear=offer.fear,
         )
@@ -305,6 +316,7 @@ async def propose(desk: Desk, request: Request, ask: Ask, until: datetime) -> No
         card=ask.card,
         fear=ask.fear,
         wish=ask.wish,
+        talking=ask.talking,
     )
     await desk.records.put(pairing)
     if asker is not None:
@@ -320,6 +332,12 @@ async def resume(desk: Desk, id: RequestId, key: str) -> None:
     await desk.apply(effects)
     await desk.records.put(request)
     asker = await desk.member(request.member)
+    if (pause := await pairing_pauses.of(desk, request.member)) is not None:
+        # It was on its way to a room when the pause began; nobody else is asked.
+        await end(desk, request, RequestMove.LAPSE)
+        if asker is not None:
+            desk.say(asker.id, "paused.looks_no_more", until=pause.due_at)
+        return
     kept_apart = await apart.of(desk, request.member)
     soonest = min(desk.timings.ask_again, desk.timings.join)
     ready = [

@@ -10,7 +10,7 @@ from dataclasses import replace
 from handlers import after as afterwards
 from handlers import draft as drafts
 from handlers import request as requests
-from handlers import rest
+from handlers import rest, talking
 from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
 from schema.effects import (
@@ -45,6 +45,7 @@ def agreed(desk: Desk, member: Member, room: PeerRoom) -> str:
     """What the two agreed on, and by which words it ends: in each one's own chat, never in the room."""
     wish = WISHES.get(room.wish) if room.wish != "unsure" else None
     lines = [desk.words(member, "room.agreed", wish=desk.words(member, wish))] if wish is not None else []
+    lines.append(desk.words(member, "room.agreed_how", how=talking.how(desk, member, room.talking)))
     lines.append(desk.words(member, "room.ways", reading=desk.timings.reading))
     if member.id == room.peer:
         lines.append(desk.words(member, "room.peer_ways"))

@@ -22,8 +22,8 @@ class Vocabulary:
     """The words that mean something in a line, each as `phrase` makes it; one may be several words long.
 
     `wishes` and `topics` say what each means, `lengths` are whole ones ("an hour"), `units` what stands after
-    a number; `voices` say whether voice is welcome; `silent` words say nothing, `denials` turn what stands
-    beside them round.
+    a number; `voices` say whether voice is welcome, `languages` in which it is; `silent` words say nothing,
+    `denials` turn what stands beside them round.
     """
 
     wishes: Mapping[str, str]
@@ -31,6 +31,7 @@ class Vocabulary:
     lengths: Mapping[str, timedelta]
     units: Mapping[str, timedelta]
     voices: Mapping[str, bool]
+    languages: Mapping[str, str]
     silent: Collection[str]
     denials: Collection[str]
 
@@ -48,6 +49,7 @@ class Line:
     topics: tuple[str, ...] = ()
     length: timedelta | None = None
     voice: bool | None = None
+    languages: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     out_of_bounds: timedelta | None = None
@@ -80,6 +82,7 @@ def read(
     topics: dict[str, None] = {}
     lengths: dict[timedelta, str] = {}
     voices: dict[bool, str] = {}
+    languages: dict[str, None] = {}
     unknown: list[str] = []
     at = 0
     while at < len(words):
@@ -92,6 +95,8 @@ def read(
             lengths[vocabulary.lengths[found]] = found
         elif found in vocabulary.voices:
             voices[vocabulary.voices[found]] = found
+        elif found in vocabulary.languages:
+            languages[vocabulary.languages[found]] = None
         elif found in vocabulary.denials:
             return SENTENCE
         elif found not in vocabulary.silent:
@@ -101,7 +106,7 @@ def read(
             else:
                 lengths[length] = " ".join(words[at : at + size])
         at += size
-    known = len(wishes) + len(topics) + len(lengths) + len(voices)
+    known = len(wishes) + len(topics) + len(lengths) + len(voices) + len(languages)
     if len(unknown) > max(known, 1):
         return SENTENCE
     wish = next(iter(wishes)) if len(wishes) == 1 else None
@@ -112,6 +117,7 @@ def read(
         topics=tuple(topics),
         length=length if within else None,
         voice=next(iter(voices)) if len(voices) == 1 else None,
+        languages=tuple(languages),
         unknown=tuple(dict.fromkeys(unknown)),
         left_out=(*_several(wishes.values()), *_several(lengths.values()), *_several(voices.values())),
         out_of_bounds=None if within else length,
@@ -129,6 +135,7 @@ def _longest(words: list[str], vocabulary: Vocabulary) -> tuple[int, str]:
         vocabulary.wishes,
         vocabulary.lengths,
         vocabulary.voices,
+        vocabulary.languages,
         vocabulary.denials,
         vocabulary.silent,
     )

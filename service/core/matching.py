@@ -2,10 +2,11 @@
 
 Guards: nobody is asked about their own request, twice about one, while they ask for company themselves, while
 they are with somebody or on the way to it, while they rest, outside the hours that they gave, or more often
-in a day than they and the community allow; about what they said no to, or something hard that they did not
-choose; nobody who must report is asked unless the asker allowed it, nor who did not name the topic where the
-asker wants somebody who shares it; two who are kept apart are never asked about one another. Fit comes first,
-then who was asked longest ago, then chance, so that the same few are not always asked.
+in a day than they and the community allow; where the two have no language, or no way to talk, in common;
+about what they said no to, or something hard that they did not choose; nobody who must report is asked unless
+the asker allowed it, nor who did not name the topic where the asker wants somebody who shares it; two who are
+kept apart, or of two age groups, are never asked about one another. Fit comes first, then who was asked
+longest ago, then chance, so that the same few are not always asked.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta
 from schema.ids import MemberId
 from schema.records import Ask, Offer, Request
 from schema.states import OfferState
-from service.core import availability
+from service.core import availability, talking
 
 MUST_REPORT = "report"
 """What an offer's `fear` says of somebody whom a law obliges to report some things."""
@@ -54,10 +55,12 @@ def may_be_asked(
         and offer.member not in asked
         and offer.member not in engaged
         and offer.member not in apart
+        and offer.age_group == request.age_group
         and (offer.asked_at is None or now - offer.asked_at >= pause)
         and (request.reporters or offer.fear != MUST_REPORT)
         and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))
         and _times(offer, now) < min(asks_a_day, offer.asks_a_day)
+        and talking.can(request, offer)
         and suits(request, offer, hard)
         and availability.may_be_asked_at(offer, now)
     )
@@ -76,9 +79,13 @@ def suits(request: Request, offer: Offer, hard: Collection[str]) -> bool:
     return offer.who == ANYONE or any(topic in offer.topics for topic in request.topics)
 
 
-def only_some(request: Request, hard: Collection[str]) -> bool:
-    """Whether only those are asked who named a topic of the request: that there are any shows who is here."""
-    return request.topics_only or not set(hard).isdisjoint(request.topics)
+def only_some(request: Request, hard: Collection[str], usual: Collection[str] = ()) -> bool:
+    """Whether only those are asked who named a topic of the request, or a language besides the `usual` ones.
+
+    That there are any shows who is here.
+    """
+    rare = bool(request.languages) and set(request.languages).isdisjoint(usual)
+    return request.topics_only or rare or not set(hard).isdisjoint(request.topics)
 
 
 def may_read(request: Request, ask: Ask) -> bool:

@@ -298,6 +298,7 @@ def begin(
         asker_matrix_id=asker,
         peer_matrix_id=peer,
         wish=wish,
+        talking=pairing.talking,
     )
     return room, (OpenPeerRoom(pairing.id, (asker, peer)),)
 
