@@ -581,7 +581,8 @@ async def _verified(desk: Desk, event: Verified) -> None:
     if member is not None and desk.seldom(member.id, f"verified {event.outcome}", timedelta(minutes=1)):
         mismatch = event.outcome == "mismatch"
         key = _VERIFIED[event.outcome]
-        desk.say(member.id, key, notice=not mismatch, community=desk.community.name)
+        name = desk.community_of(member).name
+        desk.say(member.id, key, notice=not mismatch, community=name)
 
 
 _VERIFIED = {"done": "verified.done", "mismatch": "verified.mismatch", "stopped": "verified.stopped"}

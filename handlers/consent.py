@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import apart, rest, talking
+from handlers import apart, rest, talking, topics
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Ask, Member, Offer, Pairing, Prompt, Request
@@ -145,7 +145,7 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
         await desk.records.put(replace(offer, asked=asked, asked_at=desk.now))
     lines = [desk.words(member, "ask.intro", wish=desk.words(member, WISHES[ask.wish]))]
     if ask.topics:
-        lines.append(desk.words(member, "ask.topics", topics=ask.topics))
+        lines.append(desk.words(member, "ask.topics", topics=topics.names(desk, member, ask.topics)))
     lines.append(talking.line(desk, member, ask.talking, ask.length))
     terms = desk.words(member, "ask.terms", until=ask.due_at)
     text = "\n".join((*lines, terms))
@@ -226,7 +226,7 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         agreed=agreed(desk, member, ask),
         reading=desk.timings.reading,
         address=member.matrix_id,
-        who_runs=desk.community.who_runs,
+        who_runs=desk.community_of(member).who_runs,
         until=ask.due_at,
     )
     return Question(f"{said}\n{terms}", _NOTE, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
@@ -281,7 +281,7 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
         address=member.matrix_id,
         agreed=how,
         reading=desk.timings.reading,
-        who_runs=desk.community.who_runs,
+        who_runs=desk.community_of(member).who_runs,
         until=pairing.until,
     )
     text = "\n".join((*lines, terms))

@@ -8,9 +8,10 @@ import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from handlers.words import normal, split
+from schema.community import Community, OwnWords
 from schema.effects import Effect, SendText, Tell
 from schema.ids import MatrixId, MemberId
 from schema.records import Consent, Member, Prompt
@@ -165,6 +166,17 @@ class Desk:
         """Every word that means sentence `key` where the member types it, as `normal` leaves it."""
         return self.turn.words.spoken(member.language, key)
 
+    def community_of(self, member: Member) -> Community:
+        """The community in its own words, as it wrote them in the member's language."""
+        there = self.community.own_words.get(member.language, OwnWords())
+        return replace(
+            self.community,
+            name=there.name or self.community.name,
+            limits=there.limits or self.community.limits,
+            who_runs=there.who_runs or self.community.who_runs,
+            guide=there.guide or self.community.guide,
+        )
+
     def quoted(self, member: Member, text: str) -> str:
         """A person's own words in quotation marks, or that there are none."""
         return self.words(member, "words.quoted", text=text) if text else self.words(member, "words.none")
@@ -173,6 +185,8 @@ class Desk:
         words = self.turn.words
         if isinstance(value, datetime):
             return words.when(value, member.zone or self.community.zone, self.now, member.language)
+        if isinstance(value, date):
+            return words.day(value, member.language)
         if isinstance(value, timedelta):
             return words.duration(value, member.language)
         if isinstance(value, tuple | list):

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, ages, concern, paused, room, talking
+from handlers import after, ages, concern, paused, room, talking, topics
 from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests
@@ -95,6 +95,15 @@ def _fear(desk: Desk, member: Member, value: object) -> str:
     return desk.words(member, offers.OWN_FEARS[str(value or "unsaid")])
 
 
+def _topics(desk: Desk, member: Member, value: object) -> list[str]:
+    named = value if isinstance(value, tuple | list) else ()
+    return list(topics.names(desk, member, [str(topic) for topic in named]))
+
+
+def _topics_or_none(desk: Desk, member: Member, value: object) -> object:
+    return _topics(desk, member, value) or desk.words(member, "talk.no_topics")
+
+
 def _reporters(desk: Desk, member: Member, value: object) -> str:
     return desk.words(member, "talk.recap_any" if value else "talk.recap_none")
 
@@ -153,7 +162,7 @@ _ANSWERS: Mapping[str, Say] = {
     "readers": lambda desk, member, value: value,
     "spare": lambda desk, member, value: value,
     "named": _sentence("held.named"),
-    "topics": lambda desk, member, value: value,
+    "topics": _topics,
     "minutes": _minutes,
     "hours": _hours,
     "fear": _fear,
@@ -229,7 +238,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "due_at": _NUMBERS,
             "round": _NUMBERS,
             "wish": _shown("held.request", _wish),
-            "topics": _shown("held.request", _or("talk.no_topics")),
+            "topics": _shown("held.request", _topics_or_none),
             "length": _shown("held.request"),
             "note": _shown("held.request", _quoted),
             "reporters": _shown("held.request", _reporters),
@@ -564,7 +573,7 @@ async def export(desk: Desk, member: Member) -> str:
         for entry in await about(desk, member)
     ]
     whole = {
-        "community": desk.community.name,
+        "community": desk.community_of(member).name,
         "made_at": desk.now.isoformat(),
         "in_words": desk.words(member, "held.intro"),
         "held": held,
@@ -585,7 +594,7 @@ async def text(desk: Desk, member: Member) -> str:
 
 def everybody(desk: Desk, member: Member) -> list[str]:
     """What is also about somebody else, and who sees what beside us: the same to everybody."""
-    return [desk.words(member, key, who_runs=desk.community.who_runs) for key in EVERYBODY]
+    return [desk.words(member, key, who_runs=desk.community_of(member).who_runs) for key in EVERYBODY]
 
 
 def details(desk: Desk, member: Member) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from handlers import draft as drafts
-from handlers import talk, talking
+from handlers import talk, talking, topics
 from handlers.consent import WISHES
 from handlers.desk import Desk, own_words
 from handlers.words import normal
@@ -63,7 +63,11 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
             if name != "backup"
             for word in words(key)
         },
-        topics={asking.phrase(topic, normal): topic for topic in desk.community.topics},
+        topics={
+            asking.phrase(name, normal): topic
+            for topic in desk.community.topics
+            for name in (topic, *topics.names(desk, member, (topic,)))
+        },
         lengths=meaning(_LENGTHS),
         units=meaning(_UNITS),
         voices={word: key == "line.voice" for key in ("line.voice", "line.writing") for word in words(key)},

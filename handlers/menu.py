@@ -49,7 +49,8 @@ def _menu(desk: Desk, member: Member) -> tuple[Choice, ...]:
 
 def hello(desk: Desk, member: Member) -> str:
     """What this is and what it is not, in the community's words; then how to choose another language."""
-    said = desk.words(member, "menu.hello", community=desk.community.name, limits=desk.community.limits)
+    here = desk.community_of(member)
+    said = desk.words(member, "menu.hello", community=here.name, limits=here.limits)
     return "\n".join((said, *language.hints(desk, member)))
 
 

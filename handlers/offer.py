@@ -170,7 +170,9 @@ def lines_of(desk: Desk, member: Member, offer: Offer) -> list[str]:
         desk.words(member, "offer.for_topics", topics=topics.chosen(desk, member, offer.topics)),
     ]
     if offer.no_topics:
-        lines.append(desk.words(member, "offer.not_for_topics", topics=offer.no_topics))
+        lines.append(
+            desk.words(member, "offer.not_for_topics", topics=topics.names(desk, member, offer.no_topics))
+        )
     if offer.who == matching.SHARES:
         lines.append(desk.words(member, "offer.who_shares"))
     how = talking.how(desk, member, Talking(offer.languages, offer.writing, offer.voice))

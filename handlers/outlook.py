@@ -41,12 +41,12 @@ async def closed(desk: Desk, member: Member) -> str:
             return ""
         open_hours = hours.windows(desk, member, community.hours)
         city = desk.turn.words.city(community.zone, member.language)
-        text = desk.words(member, "outlook.closed_hours", community=community.name, city=city)
+        text = desk.words(member, "outlook.closed_hours", community=desk.community_of(member).name, city=city)
         lines = [text, *open_hours]
         if opens is not None:
             lines.append(desk.words(member, "outlook.opens", opens=opens))
     elif community.opens == outlook.ENOUGH and not (found := await of(desk)).enough:
-        name = community.name
+        name = desk.community_of(member).name
         text = desk.words(member, "outlook.closed_enough", community=name, n=community.enough)
         lines = [text, desk.words(member, "outlook.looks_again", again=found.due_at)]
     else:

@@ -7,7 +7,7 @@ number and no sentence there tells of one person.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from handlers import pause as pauses
@@ -237,7 +237,7 @@ async def _answer_checked(room: StewardRoom, prompt: Prompt, reply: Reply) -> No
     if reply.name != "yes" or place is None:
         room.say("steward.kept")
         return
-    today = _now(room).date()
+    today = _today(room)
     checked = {**room.kept.checked, steward.name_of(place): today}
     room.check(checked, tuple(one for one in room.kept.flagged if one != steward.name_of(place)))
     _watch(room)
@@ -248,8 +248,8 @@ def _now(room: StewardRoom) -> datetime:
     return room.desk.now.astimezone(ZoneInfo(room.desk.community.zone))
 
 
-def _today(room: StewardRoom) -> str:
-    return _now(room).date().isoformat()
+def _today(room: StewardRoom) -> date:
+    return _now(room).date()
 
 
 def _unchecked(room: StewardRoom) -> list[Place]:

@@ -137,7 +137,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(desk.words(member, "talk.keep_how"), choices, also=_ALSO)
         case "only":
             choices = (Choice("no", "choice.only_no"), Choice("yes", "choice.only_yes"))
-            named = drafts.texts(draft, "topics")
+            named = topics.names(desk, member, drafts.texts(draft, "topics"))
             return Question(desk.words(member, "talk.only", topics=named), choices, also=_ALSO)
         case "each_try":
             choices = (Choice("no", "choice.each_try_no"), Choice("yes", "choice.each_try_yes"))
@@ -211,7 +211,7 @@ def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
 
 def recap(desk: Desk, member: Member, draft: Draft) -> str:
     """What will be asked, in the member's own words and choices; of what they did not say, nothing."""
-    named = drafts.texts(draft, "topics")
+    named = topics.names(desk, member, drafts.texts(draft, "topics"))
     note = str(draft.get("note") or "")
     lines = [desk.words(member, "talk.recap", wish=desk.words(member, WISHES[str(draft["wish"])]))]
     if named:

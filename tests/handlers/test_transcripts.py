@@ -14,6 +14,7 @@ from typing import get_args
 import pytest
 
 from handlers import dispatch
+from handlers.words import PLACE, split
 from schema.community import Reader
 from schema.effects import Effect
 from schema.events import Event
@@ -21,6 +22,7 @@ from schema.ids import MatrixId
 from schema.records import Record, Window
 from service.store import Store
 from service.turn import Turn
+from tests.handlers.catalogues import TYPED, forms, key, load
 from tests.handlers.records import TABLES
 from tests.handlers.story import TRANSCRIPTS, WORDS, Story, community
 
@@ -437,3 +439,28 @@ async def test_a_conversation_goes_the_same_way_in_every_language(
             ]
         )
     assert told[0] == told[1]
+
+
+def _segments(language: str) -> set[str]:
+    """What stands in a language's sentences between their values, where it is long enough to tell apart."""
+    catalog = load(PLACE / f"{language}.po", language)
+    messages = [one for one in catalog if one.id and not key(one).startswith((*TYPED, "language."))]
+    texts = [part for one in messages for form in forms(one) for part in re.split(r"\{\w+\}|\n| \| ", form)]
+    return {text.strip() for text in texts if len(text.strip()) >= 24}
+
+
+@pytest.mark.parametrize("tell", _STORIES)
+@pytest.mark.parametrize("language", [language for language in WORDS.languages if language != "en"])
+async def test_each_hears_their_own_language_alone(
+    story: Story, language: str, tell: Callable[[Story], Awaitable[None]]
+) -> None:
+    """Ana chose another language than the others, and goes on typing English: no sentence goes astray."""
+    await story.say("ana", split(WORDS.text(language, "language.name"))[0])
+    story.log.clear()
+    await tell(story)
+    english, other = _segments("en") - _segments(language), _segments(language) - _segments("en")
+    heard = {name: [body for _, body, _ in story.heard(name)] for name in {line.name for line in story.log}}
+    for name, bodies in heard.items():
+        strange = english if name == "ana" else other
+        assert not [one for body in bodies for one in strange if one in body], name
+    assert "ana" not in heard or any(one in body for body in heard["ana"] for one in other)

@@ -18,33 +18,6 @@ def _clean(person: Person) -> None:
         assert one.encrypted, person.member.told()
 
 
-<<<<<<< HEAD:tests/interop/test_pairing.py
-@pytest.mark.parametrize(("asks", "comes"), [("js", "nio"), ("nio", "js")], ids=["asker", "peer"])
-async def test_the_javascript_sdk(calm: Instance, people: People, asks: Kind, comes: Kind) -> None:
-    """As the one who asks and as the one who comes: everything is read on both sides, without a shield."""
-    (asker,) = await people(calm, 1, kind=asks)
-    (peer,) = await people(calm, 1, kind=comes)
-    await peer.offers()
-    room = await meet(asker, peer)
-    await story.talk_to_each_other(room, asker.member, peer.member)
-    await asker.writes(story.words_of("command.extend"))
-    await story.chooses(asker.member, asker.chat, await asker.hears("extend.how_much"), "choice.extend_none")
-    await asker.hears("extend.no")
-    # Whoever goes out and comes back reads what is written then, and the other reads them. The JavaScript
-    # client goes first: coming back, it may take an older leaving of the other's for the last that happened
-    # (a fault of its own, which OPERATING.md describes), and then share no key with them.
-    for leaver, other in ((asker, peer), (peer, asker)) if asks == "js" else ((peer, asker), (asker, peer)):
-        await leaves_and_is_back(leaver, other, room)
-        await story.talk_to_each_other(room, asker.member, peer.member, [("Here again.", "Good.")])
-    await story.closes(peer.member, peer.chat)
-    await asker.hears("room.closed")
-    for person in (asker, peer):
-        await person.hears("receipt.intro")
-        _clean(person)
-
-
-=======
->>>>>>> story:tests/interop/test_desk.py
 async def test_the_first_words_can_be_read(calm: Instance, people: People) -> None:
     """The greeting leaves a client time to look our device up, without which it never shows it."""
     (newcomer,) = await people(calm, 1, kind="js")

@@ -59,7 +59,10 @@ WRONG, REASON = "they would not let me go", "this is not how we talk here"
 T = TypeVar("T")
 _LENGTHS = ("15 minutes", "30 minutes", "1 hour", "2 hours", "1 day")
 
-_STOPPING = ("2", "3", "no", "rest", "withdraw", "skip", "back", "menu", "status", "what?", "help now")
+_STOPPING = (
+    *("2", "3", "no", "rest", "withdraw", "skip", "back", "menu", "status", "what?", "help now"),
+    *("español", "english"),
+)
 """What may be a no in answer to a question, or put one off: it makes no sound with anybody else."""
 
 
@@ -253,6 +256,12 @@ class CharterModel(RuleBasedStateMachine):
         self._writes(name, f"keep apart {self.story.address(other)}", after=10)
         if name != other:
             self._writes(name, "yes" if sure else "no", after=10)
+
+    @rule(name=st.sampled_from(NAMES))
+    def changes_the_language_and_back(self, name: str) -> None:
+        """The open question comes in Spanish, and then in English again: it is the same question."""
+        self._writes(name, "español", after=10)
+        self._writes(name, "english", after=0)
 
     @rule(name=st.sampled_from(NAMES))
     def takes_something_back(self, name: str) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticSerializationError
 
-from schema.community import Place, Timings
+from schema.community import OwnWords, Place, Timings
 from schema.errors import ConfigurationError, ConfigurationErrors
 from schema.records import Window
 from service import app, config
@@ -520,6 +520,20 @@ def test_the_languages_to_choose_from(place: Path) -> None:
         assert only(write(place, {"community.languages": wrong})).key == "community.languages"
 
 
+def test_the_communitys_own_words_in_other_languages(place: Path) -> None:
+    """Its name, its limits and its topics; what is not written there is as it stands in the first."""
+    topics = "[[community.topics]]\nname='grief'\nline='gone'\nnames.es='duelo'\n"
+    topics += "[[community.topics]]\nname='joy'\n"
+    settings = config.load(write(place, {"community.words.es.limits": "No es terapia."}, topics), {})
+    there = settings.community().own_words["es"]
+    assert there == OwnWords(limits="No es terapia.", topics={"grief": ("duelo", "gone")})
+    assert 'community.words = ["es"]' in [f"{k} = {v}" for k, v, _ in settings.listing()]
+    twice = topics + "names.es='Duelo'\n"
+    assert "twice in language es" in only(write(place, extra=twice)).problem
+    for wrong in ({"community.words.es.limit": "x"}, {"community.words.Spanish.limits": "x"}):
+        assert only(write(place, wrong)).key.startswith("community.words")
+
+
 def test_a_language_without_words_is_refused(place: Path) -> None:
     """Whoever chose it could not be spoken to; what there is stands in the fix."""
     settings = config.load(write(place, {"community.languages": ["en", "tlh"]}), {})
@@ -713,7 +727,7 @@ def test_the_example_names_every_key_and_only_keys(tmp_path: Path) -> None:
     keys = {key.name for key in config.KEYS} | {f"{key.name}_file" for key in config.KEYS if key.secret}
     lines, named = [], set()
     for line in place.read_text().splitlines():
-        found = re.match(r"(?:# )?(\w+) = ", line)
+        found = re.match(r"(?:# )?(\w+)(?:\.[\w.]+)? = ", line)
         if found and found[1] in keys:
             named.add(found[1])
         lines.append(line.removeprefix("# ") if found and found[1] in keys else line)
