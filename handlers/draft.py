@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from handlers.desk import Desk
 from schema.records import Consent, Member, Request
+from service.core.matching import MUTUAL
 
 Draft = dict[str, str | int | bool | list[str] | None]
 
@@ -33,6 +34,8 @@ def usual(desk: Desk, member: Member) -> Draft:
         "reporters": False,
         "again": False,
         "each_try": False,
+        "too": False,
+        "fear": "",
     }
 
 
@@ -49,6 +52,8 @@ def of(request: Request) -> Draft:
         "reporters": request.reporters,
         "again": request.again,
         "each_try": request.each_try,
+        "too": request.too,
+        "fear": request.fear if request.too else "",
     }
 
 
@@ -66,9 +71,13 @@ def texts(draft: Draft, name: str) -> tuple[str, ...]:
 def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) -> Request:
     """The request as `draft` describes it, with the yes to it."""
     topics = texts(draft, "topics")
+    wish = str(draft.get("wish") or "unsure")
+    too = wish == MUTUAL or bool(draft.get("too"))
     return replace(
         request,
-        wish=str(draft.get("wish") or "unsure"),
+        wish=wish,
+        too=too,
+        fear=str(draft.get("fear") or "unsaid") if too else "unsaid",
         topics=topics,
         topics_only=bool(topics) and bool(draft.get("only")),
         length=min(length(draft), desk.timings.longest),

@@ -132,6 +132,7 @@ _ANSWERS: Mapping[str, Say] = {
     "voice": _sentence("held.voice"),
     "only": _sentence("talk.recap_only"),
     "again": _sentence("talk.recap_again"),
+    "too": _sentence("talk.recap_too"),
     "each_try": _sentence("talk.recap_each_try"),
 }
 """How the answers in a draft are said; any other is the member's own words."""
@@ -209,6 +210,11 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "note_until": _THEIRS,
             "consent": _AGREED,
             "again": _said("talk.recap_again"),
+            "too": _said("held.too"),
+            "fear": _named("held.too"),
+            "asked": _named("held.asked_too"),
+            "asked_at": _shown("held.asked_too"),
+            "free_at": _named("held.asked_too"),
         },
         Offer: {
             "id": _NUMBERS,
@@ -249,6 +255,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "fear": _named("held.ask"),
             "consents": _AGREED,
             "voice": _THEIRS,
+            "own": _named("held.ask"),
         },
         Pairing: {
             "id": _NUMBERS,
@@ -266,6 +273,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "seen": _named("held.pairing"),
             "consent": _AGREED,
             "wish": _THEIRS,
+            "own": _THEIRS,
         },
         PeerRoom: {
             "id": _NUMBERS,
@@ -296,6 +304,8 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "changes": _NUMBERS,
             "choosing": _THEIRS,
             "sought": _THEIRS,
+            "peer_request": _NUMBERS,
+            "peer_sought": _THEIRS,
         },
         Separation: {
             "id": _NUMBERS,
@@ -333,6 +343,9 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
         case PeerRoom(asker=member.id) if record.sought:
             # They are their asker's own words, and the peer has read them long since.
             note = desk.quoted(member, str(record.sought.get("note") or ""))
+            return [desk.words(member, "held.sought", note=note)]
+        case PeerRoom(peer=member.id) if record.peer_sought:
+            note = desk.quoted(member, str(record.peer_sought.get("note") or ""))
             return [desk.words(member, "held.sought", note=note)]
     return []
 

@@ -24,6 +24,7 @@ _WISHES = {
     "task": "line.task",
     "company": "line.company",
     "conversation": "line.conversation",
+    "mutual": "line.mutual",
     "unsure": "line.unsure",
 }
 _UNITS = {

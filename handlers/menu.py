@@ -168,7 +168,9 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
             return desk.words(member, "status.opening")
         case RoomState.OPEN:
             lines = [desk.words(member, "status.room", ends=peer_room.ends_at)]
-            if peer_room.wish in consent.WISHES and peer_room.wish != "unsure":
+            if peer_room.peer_request:
+                lines.append(desk.words(member, "room.agreed_too"))
+            elif peer_room.wish in consent.WISHES and peer_room.wish != "unsure":
                 wish = desk.words(member, consent.WISHES[peer_room.wish])
                 lines.append(desk.words(member, "room.agreed", wish=wish))
             return "\n".join(lines)

@@ -4,7 +4,7 @@ Guards: what is held is said from the definitions of what is kept (`handlers.hel
 open without telling anybody why; what cannot be reached is said before the yes.
 """
 
-from handlers import after, apart, consent, consents, held, room
+from handlers import after, apart, consents, held, room
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -98,7 +98,7 @@ async def _forget(desk: Desk, member: Member) -> None:
         await requests.end(desk, request, RequestMove.WITHDRAW)
     await offers.end(desk, member)
     for ask in await desk.records.find(Ask, member=member.id):
-        await consent.step_back(desk, member, ask)
+        await requests.step_back(desk, ask)
         await desk.records.delete(Ask, ask.id)
     for pairing in await desk.records.find(Pairing, peer=member.id):
         await _forget_peer(desk, pairing)

@@ -9,12 +9,14 @@ from datetime import timedelta
 
 from handlers import after, room, topics
 from handlers import draft as drafts
+from handlers import offer as offers
 from handlers import request as requests
 from handlers.consent import HOW, WISHES, how_words
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from schema.records import Member, Prompt, Request
 from schema.states import RequestState
 from service.core import rooms
+from service.core.matching import MUTUAL
 
 Draft = requests.Draft
 
@@ -22,7 +24,7 @@ LONGEST_NOTE = 500
 """Characters."""
 
 _STEPS = ("wish", "topics", "length", "note", "recap")
-_FROM_RECAP = ("again", "reporters", "each_try", "voice", "only", "how", "keep_how")
+_FROM_RECAP = ("again", "reporters", "each_try", "voice", "only", "how", "keep_how", "too")
 """What is asked from the recap alone."""
 
 _ALSO = frozenset({"skip", "back"})
@@ -122,6 +124,11 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "keep_how":
             choices = (Choice("no", "choice.keep_how_no"), Choice("yes", "choice.keep_how_yes"))
             return Question(desk.words(member, "talk.keep_how"), choices, also=_ALSO)
+        case "too":
+            choices = (Choice("no", "choice.too_no"), Choice("yes", "choice.too_yes"))
+            return Question(desk.words(member, "talk.too"), choices, also=_ALSO)
+        case "fear":
+            return Question(desk.words(member, "talk.fear"), offers.FEARS, also=_ALSO)
         case "only":
             choices = (Choice("no", "choice.only_no"), Choice("yes", "choice.only_yes"))
             named = drafts.texts(draft, "topics")
@@ -190,6 +197,8 @@ def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
         Choice("voice", "choice.change_voice"),
         Choice("how", "choice.change_how"),
         *((Choice("only", "choice.change_only"),) if drafts.texts(draft, "topics") else ()),
+        *((Choice("too", "choice.change_too"),) if draft.get("wish") != MUTUAL else ()),
+        *((Choice("fear", "choice.change_fear"),) if _meets_others(draft) else ()),
     )
 
 
@@ -215,6 +224,10 @@ def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -
     lines.append(desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"))
     if draft.get("only") and drafts.texts(draft, "topics"):
         lines.append(desk.words(member, "talk.recap_only"))
+    if _meets_others(draft):
+        key = "talk.recap_mutual" if draft.get("wish") == MUTUAL else "talk.recap_too"
+        fear = desk.words(member, offers.OWN_FEARS[str(draft.get("fear") or "unsaid")])
+        lines += [desk.words(member, key), desk.words(member, "talk.recap_fear", fear=fear)]
     if draft.get("each_try"):
         lines.append(desk.words(member, "talk.recap_each_try"))
     if standing is not None:
@@ -254,7 +267,14 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     following = "recap" if returns else _next(desk, step)
     if step == "how" and reply.name != "skip" and (draft["how"] or member.how):
         following = "keep_how"
+    if step in ("wish", "too") and _meets_others(draft) and reply.name != "skip":
+        following = "fear"
     _go(desk, member, draft, following, returns=returns)
+
+
+def _meets_others(draft: Draft) -> bool:
+    """Whether the draft allows others who look for company too, who are told what its member would do."""
+    return draft.get("wish") == MUTUAL or bool(draft.get("too"))
 
 
 def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> bool:
@@ -266,6 +286,8 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft["topics"] = list(reply.names)
         case "length":
             draft["minutes"] = reply.name
+        case "fear":
+            draft["fear"] = reply.name
         case "reporters":
             draft["reporters"] = reply.name == "any"
         case "again":
@@ -274,7 +296,7 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft["how"] = [name for name in reply.names if name != "none"]
         case "keep_how":
             draft["keep_how"] = reply.name == "yes"
-        case "each_try" | "voice" | "only":
+        case "each_try" | "voice" | "only" | "too":
             draft[step] = reply.name == "yes"
         case "note":
             note = own_words(reply.text, LONGEST_NOTE)
@@ -322,7 +344,7 @@ async def _asks(desk: Desk, member: Member, prompt: Prompt) -> bool:
 
 
 def _next(desk: Desk, step: str) -> str:
-    following = _STEPS[_STEPS.index(step) + 1]
+    following = _STEPS[_STEPS.index("wish" if step == "fear" else step) + 1]
     return "length" if following == "topics" and not desk.community.topics else following
 
 
@@ -340,6 +362,8 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
         desk.ask(member.id, "menu")
     elif step == "recap" and not draft.get("sequence"):
         _go(desk, member, draft, "change")
+    elif step == "fear":
+        _go(desk, member, draft, "wish")
     else:
         before = _STEPS[_STEPS.index(step) - 1]
         _go(desk, member, draft, "wish" if before == "topics" and not desk.community.topics else before)

@@ -103,6 +103,10 @@ class Request:
     was last told about the search, `each_try` that they wish to hear of each. Before `note_until` the note is
     with one peer, whatever that one answers. `again`: whoever agreed to talk with the asker again is asked
     first.
+
+    `too`: they may be asked about others who allow the same, and others about them. For that the request
+    holds what an offer holds: `fear` is what its member would do if they feared for a life, `asked` and
+    `asked_at` are when they were asked, and before `free_at` nothing is.
     """
 
     id: RequestId
@@ -125,6 +129,11 @@ class Request:
     note_until: datetime | None = None
     consent: Consent | None = None
     again: bool = False
+    too: bool = False
+    fear: str = "unsaid"
+    asked: tuple[datetime, ...] = ()
+    asked_at: datetime | None = None
+    free_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +197,8 @@ class Ask:
     reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear`
     are the member's own as their offer had them, so that a yes stands for the same when the offer is gone. A
     smaller yes sets `length` and `wish` to what its member said yes to.
-    `consents` are their yes to the question and their yes to the note.
+    `consents` are their yes to the question and their yes to the note. `own` is set where the member was
+    asked as somebody who looks for company too: what their request, whose id then stands in `offer`, asks.
     """
 
     id: AskId
@@ -207,6 +217,7 @@ class Ask:
     fear: str = ""
     consents: tuple[Consent, ...] = ()
     voice: bool = False
+    own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -218,8 +229,8 @@ class Pairing:
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
     another. `length` and `wish` are what the peer said yes to. `card` and `fear` are the peer's words as the
-    asker sees them, until the pairing is over; `seen`: they were shown to the asker. `consent` is the
-    asker's.
+    asker sees them, until the pairing is over, and so is `own`, what the peer's request asks where they look
+    for company too; `seen`: they were shown to the asker. `consent` is the asker's.
     """
 
     id: PairingId
@@ -237,6 +248,7 @@ class Pairing:
     seen: bool = False
     consent: Consent | None = None
     wish: str = ""
+    own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -260,7 +272,8 @@ class PeerRoom:
     agreed would help, kept as long as the room. `warn_at` is when both are told that it ends soon, until
     they were. `more` is the wish for more time that is open now, and `asked_more` holds who has asked for
     it before this end. `sought` holds the words of the asker's request from when the two met until the
-    room is closed, so that the asker can be offered somebody else. `joined` holds those of the two who
+    room is closed, so that the asker can be offered somebody else; where the peer looked for company too,
+    `peer_request` is their request and `peer_sought` its words. `joined` holds those of the two who
     are in it now; `changes` counts how often the keeper was told who may write; `erase_now` those who
     asked to erase at once. `done` lists what the erasure has reached so far, for the receipt. `reminded`:
     whoever had not come was invited again; `choosing`: the other was then asked whether to wait. `met`:
@@ -297,6 +310,8 @@ class PeerRoom:
     changes: int = 0
     choosing: bool = False
     sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
+    peer_request: RequestId = RequestId("")
+    peer_sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

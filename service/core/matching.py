@@ -4,22 +4,26 @@ Guards: nobody is asked about their own request, twice about one, while they ask
 they are with somebody or on the way to it, while they rest, outside the hours that they gave, or more often
 in a day than they and the community allow; about what they said no to, or something hard that they did not
 choose; nobody who must report is asked unless the asker allowed it, nor who did not name the topic where the
-asker wants somebody who shares it; two who are kept apart are never asked about one another. Fit comes first,
+asker wants somebody who shares it; two who are kept apart are never asked about one another; two who both ask
+are asked about one another only where both allow it, and each would suit the other. Fit comes first,
 then who was asked longest ago, then chance, so that the same few are not always asked.
 """
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
-from schema.ids import MemberId
+from schema.ids import MemberId, OfferId
 from schema.records import Ask, Offer, Request
-from schema.states import OfferState
+from schema.states import OfferState, RequestState
 from service.core import availability
 
 MUST_REPORT = "report"
 """What an offer's `fear` says of somebody whom a law obliges to report some things."""
 
 _SHORTER = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 120, 360, 1440))
+
+MUTUAL = "mutual"
+"""The wish for somebody who is looking for company too: nobody else is asked."""
 
 ANYONE, SHARES = "anyone", "shares"
 """What `Offer.who` can be."""
@@ -55,11 +59,46 @@ def may_be_asked(
         and offer.member not in engaged
         and offer.member not in apart
         and (offer.asked_at is None or now - offer.asked_at >= pause)
-        and (request.reporters or offer.fear != MUST_REPORT)
-        and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))
         and _times(offer, now) < min(asks_a_day, offer.asks_a_day)
-        and suits(request, offer, hard)
+        and would_do(request, offer, hard)
         and availability.may_be_asked_at(offer, now)
+    )
+
+
+def would_do(request: Request, offer: Offer, hard: Collection[str]) -> bool:
+    """Whether what the offer says is what the request asks for, whoever they are and whenever that is."""
+    return (
+        (request.reporters or offer.fear != MUST_REPORT)
+        and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))
+        and suits(request, offer, hard)
+    )
+
+
+def as_offer(request: Request) -> Offer:
+    """What a request that stands, and allows it, is to another one: an offer for now, with its id."""
+    return Offer(
+        id=OfferId(request.id),
+        member=request.member,
+        state=OfferState.OPEN,
+        until=request.until,
+        due_at=None,
+        asked_at=request.asked_at,
+        topics=request.topics,
+        card="",
+        fear=request.fear,
+        asked=request.asked,
+        free_at=request.free_at,
+    )
+
+
+def may_meet(request: Request, other: Request, hard: Collection[str]) -> bool:
+    """Whether the two, who both ask, may be asked about one another: both allow it, and each would suit."""
+    return (
+        request.too
+        and other.too
+        and other.state is RequestState.LOOKING
+        and would_do(other, as_offer(request), hard)
+        and would_do(request, as_offer(other), hard)
     )
 
 
@@ -77,8 +116,11 @@ def suits(request: Request, offer: Offer, hard: Collection[str]) -> bool:
 
 
 def only_some(request: Request, hard: Collection[str]) -> bool:
-    """Whether only those are asked who named a topic of the request: that there are any shows who is here."""
-    return request.topics_only or not set(hard).isdisjoint(request.topics)
+    """Whether those are asked of whom something would show by there being any.
+
+    Those alone who named a topic of the request; or others who ask for company now.
+    """
+    return request.too or request.topics_only or not set(hard).isdisjoint(request.topics)
 
 
 def may_read(request: Request, ask: Ask) -> bool:

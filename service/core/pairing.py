@@ -19,13 +19,14 @@ class RequestMove(StrEnum):
     """What can happen to a request.
 
     ROUND: peers were asked, or looked for in vain. PROPOSE: a peer would go on. AGREE: the asker said yes.
-    RESUME: it did not come together, and the search goes on. MET: the two are in their room. LAPSE: its time
-    is over. WITHDRAW: the asker's own word.
+    JOIN: somebody who looks for company too said yes to its asker. RESUME: it did not come together, and the
+    search goes on. MET: the two are in their room. LAPSE: its time is over. WITHDRAW: the asker's own word.
     """
 
     ROUND = "round"
     PROPOSE = "propose"
     AGREE = "agree"
+    JOIN = "join"
     RESUME = "resume"
     MET = "met"
     LAPSE = "lapse"
@@ -66,12 +67,14 @@ REQUEST: Mapping[RequestState, Mapping[RequestMove, RequestState]] = {
     RequestState.LOOKING: {
         RequestMove.ROUND: RequestState.LOOKING,
         RequestMove.PROPOSE: RequestState.PROPOSED,
+        RequestMove.JOIN: RequestState.TOGETHER,
         RequestMove.LAPSE: RequestState.ENDED,
         RequestMove.WITHDRAW: RequestState.ENDED,
     },
     RequestState.PROPOSED: {
         RequestMove.ROUND: RequestState.PROPOSED,
         RequestMove.AGREE: RequestState.TOGETHER,
+        RequestMove.JOIN: RequestState.TOGETHER,
         RequestMove.RESUME: RequestState.LOOKING,
         RequestMove.LAPSE: RequestState.ENDED,
         RequestMove.WITHDRAW: RequestState.ENDED,
@@ -182,12 +185,12 @@ def advance_pairing(record: Pairing, move: PairingMove, now: datetime) -> tuple[
     if state is None or (move is PairingMove.LAPSE and now < record.until):
         raise IllegalMove("pairing", record.state, move)
     if state is PairingState.AGREED:
-        return replace(record, state=state, due_at=None, card="", fear=""), ()
+        return replace(record, state=state, due_at=None, card="", fear="", own={}), ()
     if state is PairingState.DECLINED:
         # The peer's words have been seen as far as they will be; the hour stays for the peer.
-        return replace(record, state=state, due_at=record.until, card="", fear="", consent=None), ()
+        return replace(record, state=state, due_at=record.until, card="", fear="", own={}, consent=None), ()
     if state is PairingState.STEPPED_BACK:
         return replace(record, state=state), ()
     told = move is PairingMove.LAPSE and record.state in (PairingState.PROPOSED, PairingState.DECLINED)
     tell = (Tell(record.peer, "pairing.not_this_time", notice=True),) if told else ()
-    return replace(record, state=state, due_at=None, card="", fear="", consent=None), tell
+    return replace(record, state=state, due_at=None, card="", fear="", own={}, consent=None), tell

@@ -86,7 +86,11 @@ def assert_no_dead_air(story: Story) -> None:
                 assert pairing.due_at is not None
                 assert story.now < pairing.due_at <= pairing.until
             case RequestState.TOGETHER:
-                of_it = [one for one in story.records.all(PeerRoom) if one.request == request.id]
+                of_it = [
+                    one
+                    for one in story.records.all(PeerRoom)
+                    if request.id in (one.request, one.peer_request)
+                ]
                 assert len([room for room in of_it if room.state in rooms.LIVE]) == 1
             case _:
                 raise AssertionError("an ended request is not kept")

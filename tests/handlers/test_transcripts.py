@@ -118,6 +118,19 @@ async def backup(story: Story) -> None:
     await story.says("ben", "yes", "status", "close", "2")
 
 
+async def two_who_ask(story: Story) -> None:
+    """At three in the morning two who ask for company are asked about one another."""
+    await story.wait(timedelta(hours=10))
+    await story.comes("ana")
+    await story.says("ana", "talk listening", "change", "9", "2", "2", "change", "4", "I can't sleep.", "yes")
+    await story.comes("ben")
+    await story.says("ben", "talk one another 30 minutes", "yes", "status")
+    await story.says("ana", "yes", "go on", "status", "my consents", "4")
+    await story.says("ben", "yes", "status", "what do you hold")
+    await story.says("ana", "close")
+    await story.says("ben", "1")
+
+
 async def nobody_there(story: Story) -> None:
     """A request that finds nobody, and is told so with hours."""
     await story.says("ana", "I need help", "1", "1")
@@ -264,6 +277,7 @@ _STORIES = [
     one_leaves,
     never_comes,
     backup,
+    two_who_ask,
     nobody_there,
     not_this_time,
     taken_back,

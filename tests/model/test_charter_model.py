@@ -206,6 +206,20 @@ class CharterModel(RuleBasedStateMachine):
         for words in ("menu", "1", "1"):
             self._writes(name, words, after=10)
 
+    @rule(name=st.sampled_from(NAMES), other=st.sampled_from(NAMES))
+    def two_ask_for_one_another(self, name: str, other: str) -> None:
+        """Two members ask for somebody who is looking for company too."""
+        for one in (name, other):
+            for words in ("menu", "talk one another", "yes"):
+                self._writes(one, words, after=10)
+            event(f"asks too: {sum(request.too for request in self.story.records.all(Request))}")
+
+    @rule(name=st.sampled_from(NAMES))
+    def allows_others_who_ask(self, name: str) -> None:
+        """A member who asks, or is about to, allows others who ask too."""
+        for words in ("talk", "change", "people who are looking for company too", "yes", "2", "yes"):
+            self._writes(name, words, after=10)
+
     @rule(name=st.sampled_from(NAMES))
     def offers(self, name: str) -> None:
         """A member offers."""
@@ -465,6 +479,10 @@ class CharterModel(RuleBasedStateMachine):
             if room.asker and room.asker in [one.peer for one in live]:
                 assert room.wish == "backup"
             assert room.wish != "backup" or room.asker != room.peer
+            if room.peer_request:
+                event("a room of two who asked")
+        of_rooms = [one for room in live for one in (room.request, room.peer_request) if one]
+        assert len(of_rooms) == len(set(of_rooms))
         for room in self.story.records.all(PeerRoom):
             assert self.matched.setdefault(room.id, room.request) == room.request
 
@@ -485,9 +503,12 @@ class CharterModel(RuleBasedStateMachine):
         """Asks and pairings that outlive their request hold nothing of the asker."""
         standing = {request.id for request in self.story.records.all(Request)}
         for pairing in self.story.records.all(Pairing):
-            assert pairing.request in standing or not pairing.card, pairing
+            assert pairing.request in standing or not (pairing.card or pairing.own), pairing
+        for ask in self.story.records.all(Ask):
+            assert not ask.own or str(ask.offer) in {str(one) for one in standing}, ask
         for room in self.story.records.all(PeerRoom):
-            assert not room.sought or room.state.value in ("open", "apart", "closing"), room
+            kept = room.sought or room.peer_sought
+            assert not kept or room.state.value in ("open", "apart", "closing"), room
 
     def teardown(self) -> None:
         """Promises 3 and 6: left alone, everything ends; each room was muted, emptied and purged."""
