@@ -69,7 +69,13 @@ class Rig:
     async def make(cls, homeserver: Homeserver, directory: Path, database_url: str | None = None) -> "Rig":
         """A new service with two new members, on SQLite or on the PostgreSQL database at `database_url`."""
         instance = await Instance.make(
-            homeserver, directory, timings=TIMINGS, admin=True, database_url=database_url
+            homeserver,
+            directory,
+            timings=TIMINGS,
+            admin=True,
+            database_url=database_url,
+            # Hundreds of starts: their imports would be most of what this costs.
+            forked=True,
         )
         asker, peer = await asyncio.gather(*(Member.start(homeserver, kind="nio") for _ in range(2)))
         rig = cls(instance, asker, peer, directory / "armed", directory / "points")

@@ -59,6 +59,7 @@ class Place:
                 timings=timings,
                 settings={"community.asks_a_day": 50},
                 database_url=url,
+                forked=True,
             )
             await stack.enter_async_context(instance)
             await instance.start()

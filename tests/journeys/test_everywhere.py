@@ -47,7 +47,7 @@ async def test_room_version_11(
 ) -> None:
     """Where rooms are of version 11, the story is the same."""
     homeserver = await homeserver_of_version("11")
-    async with await Instance.make(homeserver, tmp_path, timings=QUICK, admin=True) as instance:
+    async with await Instance.make(homeserver, tmp_path, timings=QUICK, admin=True, forked=True) as instance:
         await instance.start()
         await instance.ready()
         asker, peer = await people(instance, 2)

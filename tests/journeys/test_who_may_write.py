@@ -26,7 +26,7 @@ async def test_only_those_in_the_space_are_served(place: Place) -> None:
     room = str(made["room_id"])
     directory = place.directories.mktemp("space")
     settings = {"community.room": room, "community.members": "room"}
-    async with await Instance.make(homeserver, directory, settings=settings) as instance:
+    async with await Instance.make(homeserver, directory, settings=settings, forked=True) as instance:
         await instance.start()
         await instance.ready()
         where = f"/_matrix/client/v3/rooms/{quote(room)}/state/m.room.member/{quote(instance.desk_user)}"

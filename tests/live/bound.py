@@ -15,7 +15,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-_PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG = 1
 
 
 def bound(command: Sequence[str], *, end: signal.Signals = signal.SIGKILL, user: str = "") -> list[str]:
@@ -39,7 +39,7 @@ def _become(parent: int, end: int, user: str, command: list[str]) -> None:
         os.environ["HOME"] = account.pw_dir
     # The change of user above clears the setting, so it comes first.
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, end, 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, end, 0, 0, 0)
         if os.getppid() != parent:
             # The parent ended before the setting took hold, so that no signal would ever come.
             sys.exit(1)

@@ -17,13 +17,14 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import aiohttp
 
 from service.config import Toml, to_toml
 from tests.live.bound import bound
 from tests.live.homeserver import CHECKOUT, Homeserver, free_port
+from tests.live.preloaded import Forked, preloaded
 
 QUICK: Mapping[str, str] = {
     "ask_again": "2 seconds",
@@ -49,9 +50,13 @@ class Instance:
 
     `desk_user` and `keeper_user` are Matrix IDs, `database` the SQLite file (None on PostgreSQL), `log` the
     file with all that the process printed, `configuration` its TOML file, `port` that of its web server.
+    Its processes are the command line's own, or, `forked`, begin with imports made before
+    (tests/live/preloaded.py).
     """
 
-    def __init__(self, homeserver: Homeserver, directory: Path, name: str, database_url: str | None) -> None:
+    def __init__(
+        self, homeserver: Homeserver, directory: Path, name: str, database_url: str | None, forked: bool
+    ) -> None:
         self.homeserver = homeserver
         self.directory = directory
         self.desk_user = f"@{name}:{homeserver.name}"
@@ -61,7 +66,8 @@ class Instance:
         self.configuration = directory / "alongside.toml"
         self.log = directory / "alongside.log"
         self.port = free_port()
-        self._process: asyncio.subprocess.Process | None = None
+        self._forked = forked
+        self._process: asyncio.subprocess.Process | Forked | None = None
 
     # ---- making it
 
@@ -82,6 +88,7 @@ class Instance:
         who_runs: str = "two people of our collective",
         zone: str = "UTC",
         settings: Mapping[str, Toml] | None = None,
+        forked: bool = False,
     ) -> Self:
         """Run `alongside init` and return the instance, not started.
 
@@ -91,7 +98,7 @@ class Instance:
         """
         directory = directory or Path(tempfile.mkdtemp(prefix="alongside-instance-"))
         directory.mkdir(parents=True, exist_ok=True)
-        self = cls(homeserver, directory, name or f"desk-{secrets.token_hex(3)}", database_url)
+        self = cls(homeserver, directory, name or f"desk-{secrets.token_hex(3)}", database_url, forked)
         await self._init(community, limits, who_runs, zone)
         values: dict[str, Toml] = {"web.port": self.port, "community.members": "anyone"}
         values.update({f"timings.{key}": length for key, length in (timings or {}).items()})
@@ -155,9 +162,23 @@ class Instance:
         # The interpreter's environment may hold the project of another checkout.
         return {**kept, "PYTHONPATH": str(CHECKOUT), "TMPDIR": str(temporary), **(more or {})}
 
-    def _command_line(self, *arguments: str) -> list[str]:
-        return bound(
-            [sys.executable, "-P", "-m", "service.cli", "--config", str(self.configuration), *arguments]
+    async def _process_of(
+        self, arguments: Sequence[str], environment: Mapping[str, str], printed: IO[bytes]
+    ) -> asyncio.subprocess.Process | Forked:
+        arguments = ["--config", str(self.configuration), *arguments]
+        if self._forked:
+            return await preloaded().start(
+                "service.cli", arguments, environment, self.directory, stdout=printed, stderr=printed
+            )
+        return await asyncio.create_subprocess_exec(
+            *bound([sys.executable, "-P", "-m", "service.cli", *arguments]),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=printed,
+            stderr=printed,
+            cwd=self.directory,
+            env=environment,
+            # A group of its own, so that Ctrl-C in a terminal reaches us first and we end it in order.
+            start_new_session=True,
         )
 
     async def command(
@@ -172,25 +193,19 @@ class Instance:
         Raises InstanceFailed where it ends with another exit code than `exits`, or not in time (seconds).
         """
         more = {"ALONGSIDE_DATABASE__URL": self.database_url, **(env or {})} if self.database_url else env
-        process = await asyncio.create_subprocess_exec(
-            *self._command_line(*arguments),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd=self.directory,
-            env=self._environment(more),
-            start_new_session=True,
-        )
-        try:
-            async with asyncio.timeout(within):
-                printed, _ = await process.communicate()
-        except TimeoutError:
-            raise InstanceFailed(f"`alongside {arguments[0]}` took more than {within:.0f} s") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        said = printed.decode(errors="replace")
+        with tempfile.TemporaryFile() as printed:
+            process = await self._process_of(arguments, self._environment(more), printed)
+            try:
+                async with asyncio.timeout(within):
+                    await process.wait()
+            except TimeoutError:
+                raise InstanceFailed(f"`alongside {arguments[0]}` took more than {within:.0f} s") from None
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+            printed.seek(0)
+            said = printed.read().decode(errors="replace")
         if process.returncode != exits:
             raise InstanceFailed(f"`alongside {arguments[0]}` ended with {process.returncode}:\n{said}")
         return said
@@ -210,16 +225,7 @@ class Instance:
         if self.running:
             raise InstanceFailed("it runs already")
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command_line("run"),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.directory,
-                env=self._environment(env),
-                # A group of its own, so that Ctrl-C in a terminal reaches us first and we end it in order.
-                start_new_session=True,
-            )
+            self._process = await self._process_of(["run"], self._environment(env), log)
 
     async def ready(self, *, within: float = _READY_WITHIN) -> None:
         """Wait until /readyz answers 200. Raises InstanceFailed with the reasons, after `within` seconds."""

@@ -17,7 +17,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from typing import Literal, Self, TypeVar
 
 from tests.live.bound import bound
 from tests.live.homeserver import CHECKOUT, HarnessMissing, Homeserver, JsonObject, JsonValue, Refused
+from tests.live.preloaded import Forked, preloaded
 
 Kind = Literal["js", "nio"]
 Found = TypeVar("Found")
@@ -122,9 +122,7 @@ def javascript_ready() -> bool:
     return find_node() is not None and (INTEROP / "node_modules" / "matrix-js-sdk").exists()
 
 
-def _command(kind: Kind) -> list[str]:
-    if kind == "nio":
-        return [sys.executable, "-m", "tests.live.nio_member"]
+def _node_command() -> list[str]:
     node = find_node()
     if node is None or not javascript_ready():
         raise HarnessMissing(
@@ -158,7 +156,7 @@ class Member:
         self._replies: dict[int, asyncio.Future[JsonObject]] = {}
         self._next = 0
         self._changed = asyncio.Event()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Forked | None = None
         self._reader: asyncio.Task[None] | None = None
         self._directory = Path(tempfile.mkdtemp(prefix="alongside-member-"))
         self._errors = self._directory / "errors.log"
@@ -193,15 +191,20 @@ class Member:
 
     async def _start(self, signed: bool) -> None:
         with self._errors.open("wb") as errors:
-            self._process = await asyncio.create_subprocess_exec(
-                *bound(_command(self.kind)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                cwd=CHECKOUT,
-                limit=_LONGEST_LINE,
-                start_new_session=True,
-            )
+            if self.kind == "nio":
+                self._process = await preloaded().talk_to(
+                    "tests.live.nio_member", os.environ, errors, _LONGEST_LINE
+                )
+            else:
+                self._process = await asyncio.create_subprocess_exec(
+                    *bound(_node_command()),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=errors,
+                    cwd=CHECKOUT,
+                    limit=_LONGEST_LINE,
+                    start_new_session=True,
+                )
         self._reader = asyncio.create_task(self._listen(self._process))
         answer = await self.command(
             "login",
@@ -587,7 +590,7 @@ class Member:
     def _saw(self, who: str, room: str, what: str, text: str) -> None:
         self.transcript.append(Seen(time.monotonic(), who, room, what, text))
 
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+    async def _listen(self, process: asyncio.subprocess.Process | Forked) -> None:
         assert process.stdout is not None
         try:
             # The last line of a client that was killed may be cut off.

@@ -626,5 +626,10 @@ async def _run() -> None:
             await member.close()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Be a member until standard input ends."""
     asyncio.run(_run())
+
+
+if __name__ == "__main__":
+    main()
