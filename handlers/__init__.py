@@ -23,6 +23,7 @@ from handlers import (
     offering,
     outside,
     parting,
+    plan,
     practice,
     privacy,
     request,
@@ -60,7 +61,7 @@ from schema.events import (
 )
 from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Prompt, Request
-from schema.states import Belongs
+from schema.states import Belongs, PairingState
 from service.core import chats
 from service.turn import Turn
 
@@ -98,6 +99,16 @@ async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         await after.answer(desk, member, prompt, reply)
 
 
+async def _apart(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await apart.answer(desk, member, prompt, reply)
+    await plan.part(desk, member.id)
+
+
+async def _afterwards(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await after.answer(desk, member, prompt, reply)
+    await plan.part(desk, member.id)
+
+
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "menu":
         await menu.start(desk, member)
@@ -126,10 +137,10 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "note": Conversation(consent.show, consent.answer),
     "consent": Conversation(consent.show, consent.answer),
     "again": Conversation(request.show, _take_up),
-    "apart": Conversation(apart.show, apart.answer),
+    "apart": Conversation(apart.show, _apart),
     "kept": Conversation(apart.show, apart.answer),
     "after": Conversation(after.show, _after),
-    "afterwards": Conversation(after.show, after.answer),
+    "afterwards": Conversation(after.show, _afterwards),
     "clear": Conversation(clear.show, clear.answer),
     "extend": Conversation(extension.show, extension.answer),
     "more": Conversation(extension.show, extension.answer),
@@ -557,7 +568,8 @@ async def _due(desk: Desk, event: Due) -> None:
                 await request.ask_due(desk, ask)
         case "pairings":
             if (pairing := await desk.records.get(Pairing, event.id)) and _is_due(desk, pairing):
-                await request.pairing_due(desk, pairing)
+                planned = pairing.state is PairingState.PLANNED
+                await (plan.due if planned else request.pairing_due)(desk, pairing)
         case "members":
             if (member := await desk.member(MemberId(event.id))) and _is_due(desk, member):
                 desk.let_lapse(member)

@@ -8,22 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import apart, finding, rest
+from handlers import apart, finding, plan, rest
 from handlers import draft as drafts
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
-from schema.ids import RequestId
 from schema.records import Ask, Member, Pairing, Prompt, Request
 from schema.states import AskState, PairingState, RequestState
-from service.core import matching, rooms
+from service.core import matching
 from service.core.pairing import (
     AskMove,
     PairingMove,
-    RequestMove,
     advance_ask,
     advance_pairing,
-    advance_request,
 )
 
 _SKIP = frozenset({"skip"})
@@ -136,6 +133,8 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     if ask.topics:
         lines.append(desk.words(member, "ask.topics", topics=ask.topics))
     lines.append(desk.words(member, "ask.voice" if ask.voice else "ask.length", length=ask.length))
+    if _is_later(desk, ask):
+        lines.append(desk.words(member, "ask.start", start=ask.start))
     terms = desk.words(member, "ask.terms_too" if ask.own else "ask.terms", until=ask.due_at)
     text = "\n".join((*lines, terms))
     # Whoever asks for company has no hours to rest from: they can say so of their own request.
@@ -149,6 +148,11 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
         *last,
     )
     return Question(text, choices, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
+
+
+def _is_later(desk: Desk, one: Ask | Pairing) -> bool:
+    """Whether the room would open at an hour that is still to come."""
+    return one.start is not None and one.start > desk.now
 
 
 def may_be_smaller(desk: Desk, ask: Ask) -> bool:
@@ -233,6 +237,8 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         who_runs=desk.community.who_runs,
         until=ask.due_at,
     )
+    if _is_later(desk, ask):
+        terms = f"{desk.words(member, 'plan.terms', start=ask.start)}\n{terms}"
     return Question(f"{said}\n{terms}", _NOTE, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
 
 
@@ -305,6 +311,8 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
         who_runs=desk.community.who_runs,
         until=pairing.until,
     )
+    if _is_later(desk, pairing):
+        terms = f"{desk.words(member, 'plan.terms', start=pairing.start)}\n{terms}"
     text = "\n".join((*lines, terms))
     return Question(text, _CONSENT, binding=True, also=_SKIP, until=pairing.until, terms=terms)
 
@@ -335,34 +343,15 @@ async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, p
         await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
         return
     peer = await desk.member(pairing.peer)
-    agreed, effects = advance_pairing(pairing, PairingMove.AGREE, desk.now)
+    move = PairingMove.PLAN if _is_later(desk, pairing) else PairingMove.AGREE
+    agreed, effects = advance_pairing(pairing, move, desk.now)
     await desk.apply(effects)
-    await requests.keep_pairing(desk, replace(agreed, consent=desk.given(prompt)))
-    if agreed.state is not PairingState.AGREED or peer is None:
+    agreed = replace(agreed, consent=desk.given(prompt))
+    await requests.keep_pairing(desk, agreed)
+    if agreed.state is PairingState.OVER or peer is None:
         await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
         return
-    moved, effects = advance_request(request, RequestMove.AGREE, desk.now)
-    await desk.apply(effects)
-    await desk.records.put(moved)
-    ask = await desk.records.get(Ask, pairing.ask)
-    wish = ask.wish if ask is not None else request.wish
-    yes = [(member.id, desk.given(prompt)), *((peer.id, one) for one in (ask.consents if ask else ()))]
-    given = tuple((who, one) for who, one in yes if one is not None)
-    await requests.one_room(desk, member.id, but=agreed.ask)
-    theirs = await desk.records.get(Request, ask.offer) if ask is not None and ask.own else None
-    if ask is not None and theirs is not None:
-        await desk.records.put(replace(ask, own={}))
-        await requests.join(desk, theirs)
-    room, effects = rooms.begin(
-        agreed,
-        member.matrix_id,
-        peer.matrix_id,
-        desk.now,
-        wish,
-        theirs.id if theirs is not None else RequestId(""),
-    )
-    await desk.records.put(replace(room, consents=given))
-    await desk.apply(effects)
+    await plan.agree(desk, agreed, request, member, peer)
 
 
 async def take_back(desk: Desk, member: Member, ask: Ask) -> None:
@@ -370,6 +359,9 @@ async def take_back(desk: Desk, member: Member, ask: Ask) -> None:
 
     If they could be asked sooner, somebody who withdraws and asks again would learn that they stepped back.
     """
+    if (planned := await plan.of_ask(desk, ask)) is not None:
+        await plan.let_go(desk, member, planned)
+        return
     until = await requests.promised_until(desk, ask)
     await requests.step_back(desk, ask)
     desk.say(member.id, "note.no")

@@ -4,11 +4,11 @@ Guards: what nobody said is as usual; a length is never more than the community'
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from handlers.desk import Desk
 from schema.records import Consent, Member, Request
-from service.core.matching import MUTUAL
+from service.core import matching
 
 Draft = dict[str, str | int | bool | list[str] | None]
 
@@ -36,6 +36,7 @@ def usual(desk: Desk, member: Member) -> Draft:
         "each_try": False,
         "too": False,
         "fear": "",
+        "start": "",
     }
 
 
@@ -54,12 +55,30 @@ def of(request: Request) -> Draft:
         "each_try": request.each_try,
         "too": request.too,
         "fear": request.fear if request.too else "",
+        "start": request.start.isoformat() if request.start is not None else "",
     }
 
 
 def length(draft: Draft) -> timedelta:
     """How long the two would be together."""
     return timedelta(minutes=float(str(draft["minutes"])))
+
+
+def start(draft: Draft, now: datetime) -> datetime | None:
+    """From when they would be together, where that is still to come."""
+    said = str(draft.get("start") or "")
+    found = datetime.fromisoformat(said) if said else None
+    return found if found is not None and found > now else None
+
+
+def until(desk: Desk, draft: Draft, request: Request | None = None) -> datetime:
+    """How long is looked for somebody: of a request for later, until the time that it asks for is over."""
+    begins = start(draft, desk.now)
+    if begins is not None:
+        return begins + length(draft)
+    if request is None or matching.later(request, desk.now) is not None:
+        return desk.now + desk.timings.request_open
+    return request.until
 
 
 def texts(draft: Draft, name: str) -> tuple[str, ...]:
@@ -72,9 +91,11 @@ def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) ->
     """The request as `draft` describes it, with the yes to it."""
     topics = texts(draft, "topics")
     wish = str(draft.get("wish") or "unsure")
-    too = wish == MUTUAL or bool(draft.get("too"))
+    too = wish == matching.MUTUAL or bool(draft.get("too"))
     return replace(
         request,
+        until=until(desk, draft, request),
+        start=start(draft, desk.now),
         wish=wish,
         too=too,
         fear=str(draft.get("fear") or "unsaid") if too else "unsaid",

@@ -31,7 +31,7 @@ async def ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
     asks = await desk.records.find(Ask, request=request.id)
     standing = await desk.records.find(Request, state=STANDING)
     too: dict[str, Request] = {
-        one.id: one for one in standing if matching.may_meet(request, one, desk.community.hard)
+        one.id: one for one in standing if matching.may_meet(request, one, desk.community.hard, desk.now)
     }
     offers = await _offers(desk, request, asks, standing, list(too.values()))
     free: list[Offer] = []
@@ -60,7 +60,7 @@ async def ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             fear=offer.fear,
             own=drafts.of(too[offer.id]) if offer.id in too else {},
         )
-        await desk.records.put(as_asked(ask, request))
+        await desk.records.put(as_asked(desk, ask, request))
         desk.queue(offer.member, "ask", subject=ask.id)
     # Whoever was shown a question that had waited counts from this round on: at its hour that shows nothing.
     return len(free) + sum(ask.state is not AskState.WAITING for ask in asks)
@@ -100,12 +100,13 @@ async def _offers(
     ]
 
 
-def as_asked(ask: Ask, request: Request) -> Ask:
+def as_asked(desk: Desk, ask: Ask, request: Request) -> Ask:
     """The ask, as it says what the request asks now; where both ask, what there is of it for both."""
     length, voice = request.length, request.voice
     if ask.own:
         length, voice = min(length, drafts.length(ask.own)), voice and bool(ask.own["voice"])
-    return replace(ask, wish=request.wish, topics=request.topics, length=length, voice=voice)
+    start = matching.later(request, desk.now)
+    return replace(ask, wish=request.wish, topics=request.topics, length=length, voice=voice, start=start)
 
 
 async def may_be_shown(desk: Desk, ask: Ask) -> Offer | Request | None:
@@ -123,7 +124,7 @@ async def may_be_shown(desk: Desk, ask: Ask) -> Offer | Request | None:
         return None
     engaged = {ask.member} if await _is_occupied(desk, ask.member) else set()
     if isinstance(found, Request):
-        if not matching.may_meet(request, found, desk.community.hard):
+        if not matching.may_meet(request, found, desk.community.hard, desk.now):
             return None
         offer = matching.as_offer(found)
     else:

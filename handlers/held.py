@@ -133,6 +133,9 @@ _ANSWERS: Mapping[str, Say] = {
     "only": _sentence("talk.recap_only"),
     "again": _sentence("talk.recap_again"),
     "too": _sentence("talk.recap_too"),
+    "start": lambda desk, member, value: desk.words(
+        member, "talk.recap_start", start=datetime.fromisoformat(str(value))
+    ),
     "each_try": _sentence("talk.recap_each_try"),
 }
 """How the answers in a draft are said; any other is the member's own words."""
@@ -215,6 +218,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "asked": _named("held.asked_too"),
             "asked_at": _shown("held.asked_too"),
             "free_at": _named("held.asked_too"),
+            "start": _shown("talk.recap_start"),
         },
         Offer: {
             "id": _NUMBERS,
@@ -256,6 +260,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "consents": _AGREED,
             "voice": _THEIRS,
             "own": _named("held.ask"),
+            "start": _THEIRS,
         },
         Pairing: {
             "id": _NUMBERS,
@@ -274,6 +279,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "consent": _AGREED,
             "wish": _THEIRS,
             "own": _THEIRS,
+            "start": _THEIRS,
         },
         PeerRoom: {
             "id": _NUMBERS,
@@ -386,7 +392,12 @@ _KEPT_ROOMS = tuple(state for state in RoomState if state not in (RoomState.GONE
 _ASKED = (AskState.SHOWN, AskState.READING, *requests.PROMISED)
 """Asks that their member knows of. One that waits is not asked yet; that one is over is told to everybody, or
 whoever said no could read here when the request ended."""
-_ANSWERABLE = (PairingState.PROPOSED, PairingState.STEPPED_BACK, PairingState.AGREED)
+_ANSWERABLE = (
+    PairingState.PROPOSED,
+    PairingState.STEPPED_BACK,
+    PairingState.PLANNED,
+    PairingState.AGREED,
+)
 """Pairings that their asker knows of; the first two are the same to them."""
 
 

@@ -1,4 +1,4 @@
-"""Asking for company in one line: "talk listening burnout 2h", in the words of the member's language.
+"""Asking for company in one line, "talk listening burnout 2h tomorrow 18:00", in the member's language.
 
 Guards: the line leads to the recap and no further; what was not understood is named, to its writer alone, and
 goes nowhere; whoever writes a sentence that begins with the word gets the recap with what is usual.
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from handlers import draft as drafts
-from handlers import talk
+from handlers import hours, talk
 from handlers.consent import WISHES
 from handlers.desk import Desk, own_words
 from handlers.words import normal, split
@@ -70,6 +70,7 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
         voices={word: key == "line.voice" for key in ("line.voice", "line.writing") for word in words(key)},
         silent=frozenset(words("line.silent")),
         denials=frozenset(words("line.denial")),
+        moment=lambda said: hours.hour(desk, member, said),
     )
 
 
@@ -84,7 +85,9 @@ async def begin(desk: Desk, member: Member, line: asking.Line) -> None:
         draft["minutes"] = str(line.length.total_seconds() / 60)
     if line.voice is not None:
         draft["voice"] = line.voice
-    draft["said"] = bool(line.wish or line.topics or line.length or line.voice is not None)
+    if line.start is not None:
+        draft["start"] = line.start.isoformat()
+    draft["said"] = bool(line.wish or line.topics or line.length or line.start or line.voice is not None)
     if not await talk.start_with(desk, member, draft):
         return
     if line.sentence:

@@ -61,7 +61,7 @@ async def change(desk: Desk, request: Request, draft: Draft, consent: Consent | 
     changed = drafts.onto(desk, request, draft, consent)
     await desk.records.put(changed)
     for ask in await desk.records.find(Ask, request=request.id, state=AskState.WAITING):
-        await desk.records.put(finding.as_asked(ask, changed))
+        await desk.records.put(finding.as_asked(desk, ask, changed))
     desk.say(request.member, "request.changed")
     if changed.due_at is not None:
         next_at = min(changed.due_at, changed.until)
@@ -220,6 +220,7 @@ async def propose(desk: Desk, request: Request, ask: Ask, until: datetime) -> No
         fear=ask.fear,
         wish=ask.wish,
         own=ask.own,
+        start=ask.start,
     )
     await desk.records.put(pairing)
     if asker is not None:

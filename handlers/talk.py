@@ -7,7 +7,7 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import after, room, topics
+from handlers import after, hours, plan, room, topics, zone
 from handlers import draft as drafts
 from handlers import offer as offers
 from handlers import request as requests
@@ -24,12 +24,15 @@ LONGEST_NOTE = 500
 """Characters."""
 
 _STEPS = ("wish", "topics", "length", "note", "recap")
-_FROM_RECAP = ("again", "reporters", "each_try", "voice", "only", "how", "keep_how", "too")
+_FROM_RECAP = ("again", "reporters", "each_try", "voice", "only", "how", "keep_how", "too", "zone", "start")
 """What is asked from the recap alone."""
 
 _ALSO = frozenset({"skip", "back"})
 _LENGTHS = (30, 60, 120, 1440)
 """Minutes."""
+
+_AHEAD = timedelta(days=7)
+"""How far ahead company can be asked for."""
 
 _LETTERS = timedelta(days=1)
 """From this length on people write letters more than they talk."""
@@ -76,7 +79,8 @@ async def _hindered(desk: Desk, member: Member) -> bool:
         return True
     if (ask := await requests.engaged_as_peer(desk, member.id)) is not None:
         until = await requests.promised_until(desk, ask) or desk.now
-        desk.say(member.id, "talk.promised", notice=False, until=until)
+        key = "talk.planned" if await plan.of_ask(desk, ask) is not None else "talk.promised"
+        desk.say(member.id, key, notice=False, until=until)
         return True
     return False
 
@@ -127,6 +131,12 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "too":
             choices = (Choice("no", "choice.too_no"), Choice("yes", "choice.too_yes"))
             return Question(desk.words(member, "talk.too"), choices, also=_ALSO)
+        case "zone":
+            return zone.question(desk, member, zone.listed(draft.get("cities")))
+        case "start":
+            city = desk.turn.words.city(zone.of(desk, member), member.language)
+            text = desk.words(member, "talk.start", city=city, longest=_AHEAD)
+            return Question(text, (Choice("now", "choice.start_now"),), free=True, also=_ALSO)
         case "fear":
             return Question(desk.words(member, "talk.fear"), offers.FEARS, also=_ALSO)
         case "only":
@@ -197,6 +207,7 @@ def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
         Choice("voice", "choice.change_voice"),
         Choice("how", "choice.change_how"),
         *((Choice("only", "choice.change_only"),) if drafts.texts(draft, "topics") else ()),
+        Choice("start", "choice.change_start"),
         *((Choice("too", "choice.change_too"),) if draft.get("wish") != MUTUAL else ()),
         *((Choice("fear", "choice.change_fear"),) if _meets_others(draft) else ()),
     )
@@ -211,6 +222,8 @@ def recap(desk: Desk, member: Member, draft: Draft) -> str:
         lines.append(desk.words(member, "talk.recap_topics", topics=named))
     key = "talk.recap_voice" if draft.get("voice") else "talk.recap_length"
     lines.append(desk.words(member, key, length=drafts.length(draft)))
+    if (start := drafts.start(draft, desk.now)) is not None:
+        lines.append(desk.words(member, "talk.recap_start", start=start))
     if how := how_words(desk, member, drafts.texts(draft, "how")):
         lines.append(desk.words(member, "talk.recap_how", how=how))
     if note:
@@ -230,8 +243,11 @@ def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -
         lines += [desk.words(member, key), desk.words(member, "talk.recap_fear", fear=fear)]
     if draft.get("each_try"):
         lines.append(desk.words(member, "talk.recap_each_try"))
+    if (start := drafts.start(draft, desk.now)) is not None:
+        lines.append(desk.words(member, "talk.recap_plan", start=start))
     if standing is not None:
-        lines.append(desk.words(member, "talk.recap_standing", until=standing.until))
+        until = drafts.until(desk, draft, standing)
+        lines.append(desk.words(member, "talk.recap_standing", until=until))
         return "\n".join(lines)
     lines += [
         desk.words(
@@ -239,7 +255,7 @@ def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -
             "talk.recap_next",
             n=desk.community.asks_at_once,
             every=desk.timings.ask_again,
-            until=desk.now + desk.timings.request_open,
+            until=drafts.until(desk, draft),
         ),
     ]
     return "\n".join(lines)
@@ -256,7 +272,12 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         await _answer_recap(desk, member, prompt, reply)
         return
     if step == "change":
-        _go(desk, member, draft, "recap" if reply.name == "skip" else reply.name, returns=True)
+        following = "recap" if reply.name == "skip" else reply.name
+        # An hour is taken by the member's own clock: theirs is asked for before it, once.
+        asks_zone = following == "start" and member.zone is None
+        _go(desk, member, draft, "zone" if asks_zone else following, returns=True)
+        return
+    if step == "zone" and reply.name != "skip" and not await _take_zone(desk, member, draft, reply):
         return
     if reply.name != "skip" and not _take(desk, member, draft, step, reply):
         return
@@ -269,7 +290,30 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         following = "keep_how"
     if step in ("wish", "too") and _meets_others(draft) and reply.name != "skip":
         following = "fear"
+    if step == "zone":
+        following = "start"
     _go(desk, member, draft, following, returns=returns)
+
+
+async def _take_zone(desk: Desk, member: Member, draft: Draft, reply: Reply) -> bool:
+    found, draft["cities"] = zone.taken(desk, member, reply)
+    if found:
+        await zone.keep(desk, member, found)
+    else:
+        _go(desk, member, draft, "zone", returns=True)
+    return bool(found)
+
+
+def _take_start(desk: Desk, member: Member, draft: Draft, reply: Reply) -> bool:
+    """An hour as it is typed, or now; False where it was not understood, or is too far away."""
+    found = None if reply.name == "now" else hours.moment(desk, member, reply.text)
+    if reply.name != "now" and (found is None or found - desk.now > _AHEAD):
+        key = "talk.not_start" if found is None else "talk.start_far"
+        desk.say(member.id, key, longest=_AHEAD)
+        _go(desk, member, draft, "start", returns=True)
+        return False
+    draft["start"] = found.isoformat() if found is not None else ""
+    return True
 
 
 def _meets_others(draft: Draft) -> bool:
@@ -288,6 +332,8 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft["minutes"] = reply.name
         case "fear":
             draft["fear"] = reply.name
+        case "start":
+            return _take_start(desk, member, draft, reply)
         case "reporters":
             draft["reporters"] = reply.name == "any"
         case "again":

@@ -107,6 +107,8 @@ class Request:
     `too`: they may be asked about others who allow the same, and others about them. For that the request
     holds what an offer holds: `fear` is what its member would do if they feared for a life, `asked` and
     `asked_at` are when they were asked, and before `free_at` nothing is.
+
+    `start` is from when they would like company, where that is not at once; `until` follows it.
     """
 
     id: RequestId
@@ -134,6 +136,7 @@ class Request:
     asked: tuple[datetime, ...] = ()
     asked_at: datetime | None = None
     free_at: datetime | None = None
+    start: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,7 @@ class Ask:
     smaller yes sets `length` and `wish` to what its member said yes to.
     `consents` are their yes to the question and their yes to the note. `own` is set where the member was
     asked as somebody who looks for company too: what their request, whose id then stands in `offer`, asks.
+    `start` is when the room would open, where that is later.
     """
 
     id: AskId
@@ -218,6 +222,7 @@ class Ask:
     consents: tuple[Consent, ...] = ()
     voice: bool = False
     own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
+    start: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -230,7 +235,8 @@ class Pairing:
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
     another. `length` and `wish` are what the peer said yes to. `card` and `fear` are the peer's words as the
     asker sees them, until the pairing is over, and so is `own`, what the peer's request asks where they look
-    for company too; `seen`: they were shown to the asker. `consent` is the asker's.
+    for company too; `seen`: they were shown to the asker. `consent` is the asker's. `start` is when the room
+    is to open, where that is later: once planned, the pairing waits for it.
     """
 
     id: PairingId
@@ -249,6 +255,7 @@ class Pairing:
     consent: Consent | None = None
     wish: str = ""
     own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
+    start: datetime | None = None
 
 
 @dataclass(frozen=True)

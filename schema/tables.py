@@ -161,7 +161,7 @@ pairings = Table(
     _state(),
     _due(),
     _sealed(),
-    info={"kept": "until it lapses, or its room is gone"},
+    info={"kept": "until it lapses, is let go, or its room is gone"},
 )
 peer_rooms = Table(
     "peer_rooms",

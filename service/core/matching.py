@@ -50,7 +50,8 @@ def may_be_asked(
     themselves, are in a peer room, or said yes to another ask; `apart` those who are kept apart from the
     asker, by whichever of the two. For `pause` after a question nothing else is asked, whatever was answered:
     a no that freed somebody sooner than a silence could be told from one. `hard` are topics about which
-    nobody is asked who did not choose them.
+    nobody is asked who did not choose them. A request for later suits whose hours take in both: now, since
+    they are asked, and then.
     """
     return (
         offer.state is OfferState.OPEN
@@ -62,7 +63,13 @@ def may_be_asked(
         and _times(offer, now) < min(asks_a_day, offer.asks_a_day)
         and would_do(request, offer, hard)
         and availability.may_be_asked_at(offer, now)
+        and ((start := later(request, now)) is None or availability.may_be_asked_at(offer, start))
     )
+
+
+def later(request: Request, now: datetime) -> datetime | None:
+    """From when the asker would like company, where that is still to come."""
+    return request.start if request.start is not None and request.start > now else None
 
 
 def would_do(request: Request, offer: Offer, hard: Collection[str]) -> bool:
@@ -91,11 +98,15 @@ def as_offer(request: Request) -> Offer:
     )
 
 
-def may_meet(request: Request, other: Request, hard: Collection[str]) -> bool:
-    """Whether the two, who both ask, may be asked about one another: both allow it, and each would suit."""
+def may_meet(request: Request, other: Request, hard: Collection[str], now: datetime) -> bool:
+    """Whether the two, who both ask, may be asked about one another.
+
+    Both allow it, each would suit the other, and they ask for the same hour.
+    """
     return (
         request.too
         and other.too
+        and later(request, now) == later(other, now)
         and other.state is RequestState.LOOKING
         and would_do(other, as_offer(request), hard)
         and would_do(request, as_offer(other), hard)

@@ -52,11 +52,13 @@ class AskMove(StrEnum):
 class PairingMove(StrEnum):
     """What can happen to a pairing.
 
-    AGREE and DECLINE are the asker's, who may decline until the room is there; STEP_BACK is the peer's; LAPSE
-    is its hour; END is its room's.
+    AGREE, PLAN (for later) and DECLINE are the asker's, who may decline until the room is there; OPEN is the
+    hour of what was planned. STEP_BACK is the peer's; LAPSE is its hour; END is its room's, or the plan's.
     """
 
     AGREE = "agree"
+    PLAN = "plan"
+    OPEN = "open"
     DECLINE = "decline"
     STEP_BACK = "step_back"
     LAPSE = "lapse"
@@ -109,6 +111,7 @@ ASK: Mapping[AskState, Mapping[AskMove, AskState]] = {
 PAIRING: Mapping[PairingState, Mapping[PairingMove, PairingState]] = {
     PairingState.PROPOSED: {
         PairingMove.AGREE: PairingState.AGREED,
+        PairingMove.PLAN: PairingState.PLANNED,
         PairingMove.DECLINE: PairingState.DECLINED,
         PairingMove.STEP_BACK: PairingState.STEPPED_BACK,
         PairingMove.LAPSE: PairingState.OVER,
@@ -119,8 +122,13 @@ PAIRING: Mapping[PairingState, Mapping[PairingMove, PairingState]] = {
     },
     PairingState.STEPPED_BACK: {
         PairingMove.AGREE: PairingState.OVER,
+        PairingMove.PLAN: PairingState.OVER,
         PairingMove.DECLINE: PairingState.OVER,
         PairingMove.LAPSE: PairingState.OVER,
+    },
+    PairingState.PLANNED: {
+        PairingMove.OPEN: PairingState.AGREED,
+        PairingMove.END: PairingState.OVER,
     },
     PairingState.AGREED: {
         PairingMove.DECLINE: PairingState.DECLINED,
@@ -182,8 +190,12 @@ def advance_pairing(record: Pairing, move: PairingMove, now: datetime) -> tuple[
     Raises IllegalMove, and then nothing changed.
     """
     state = PAIRING[record.state].get(move)
-    if state is None or (move is PairingMove.LAPSE and now < record.until):
+    early = move is PairingMove.LAPSE and now < record.until
+    if state is None or early or (state is PairingState.PLANNED and record.start is None):
         raise IllegalMove("pairing", record.state, move)
+    if state is PairingState.PLANNED and record.start is not None:
+        planned = replace(record, state=state, until=record.start, due_at=record.start)
+        return replace(planned, card="", fear="", own={}), ()
     if state is PairingState.AGREED:
         return replace(record, state=state, due_at=None, card="", fear="", own={}), ()
     if state is PairingState.DECLINED:

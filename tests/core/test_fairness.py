@@ -132,7 +132,7 @@ def test_of_those_who_ask_too_none_is_asked_about_others_too_often_or_never(
         now = asking.made_at
         free = [
             offer
-            for offer in (as_offer(one) for one in waiting if may_meet(asking, one, HARD))
+            for offer in (as_offer(one) for one in waiting if may_meet(asking, one, HARD, now))
             if may_be_asked(
                 asking, offer, asked=(), engaged=(), apart=(), asks_a_day=2, pause=PAUSE, now=now, hard=HARD
             )

@@ -126,9 +126,9 @@ _OTHER = replace(_TOO, id=RequestId("9" * 32), member=BEN)
 def test_which_two_who_ask_may_meet(name: str, one: Request, other: Request, may: bool) -> None:
     """Each reason not to be asked about one another holds in both directions."""
     looking = replace(one, state=RequestState.LOOKING)
-    assert may_meet(looking, other, HARD) is may, name
+    assert may_meet(looking, other, HARD, NOW) is may, name
     if other.state is RequestState.LOOKING:
-        assert may_meet(other, looking, HARD) is may, name
+        assert may_meet(other, looking, HARD, NOW) is may, name
 
 
 _OFFERS = st.lists(

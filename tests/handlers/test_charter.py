@@ -69,6 +69,12 @@ async def begin(story: Story, *peers: str) -> None:
     await story.comes("ana")
 
 
+def _is_for(story: Story, pairing: Pairing, request: Request) -> bool:
+    """Whether the pairing is what the request's asker waits for."""
+    asks = [ask for ask in story.records.all(Ask) if ask.id == pairing.ask and str(ask.offer) == request.id]
+    return pairing.request == request.id or bool(asks)
+
+
 def assert_no_dead_air(story: Story) -> None:
     """Every request that stands has something in store that will move it on, and whose hour is not past."""
     for request in story.records.all(Request):
@@ -91,7 +97,13 @@ def assert_no_dead_air(story: Story) -> None:
                     for one in story.records.all(PeerRoom)
                     if request.id in (one.request, one.peer_request)
                 ]
-                assert len([room for room in of_it if room.state in rooms.LIVE]) == 1
+                planned = [
+                    one
+                    for one in story.records.all(Pairing)
+                    if one.state is PairingState.PLANNED and _is_for(story, one, request)
+                ]
+                assert len([room for room in of_it if room.state in rooms.LIVE]) + len(planned) == 1
+                assert all(one.due_at == one.start for one in planned)
             case _:
                 raise AssertionError("an ended request is not kept")
     hours = [one.due_at for one in story.records.all(Ask)]

@@ -36,7 +36,7 @@ from schema.effects import (
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
 from schema.ids import EventId
 from schema.records import Ask, Meeting, Member, Pairing, PeerRoom, Request, Separation
-from schema.states import AskState
+from schema.states import AskState, PairingState
 from service.core import rooms
 from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
@@ -67,6 +67,7 @@ class Seen:
 
     question: tuple[str, ...] = ()
     goes_on: bool = False
+    planned: bool = False
     wants_more: bool = False
     rooms: int = 0
     named: str = ""
@@ -90,6 +91,10 @@ class Reference:
             seen.question = choices
         if "This time no room opens for you two" in body or "You have stepped back" in body:
             seen.goes_on = False
+        if body.startswith("You have both agreed. I open your private room on"):
+            seen.planned = True
+        if "No room opens for you two on" in body or body.startswith("That is fine. No room opens."):
+            seen.planned = seen.goes_on = False
         if "I would keep you and @" in body:
             seen.named = body.split("I would keep you and @")[1].split(":")[0]
         if body.startswith("I keep you two apart from now on"):
@@ -100,7 +105,7 @@ class Reference:
         if body.startswith(("You both said yes to", "Nothing has changed. Your room")):
             seen.wants_more = False
         if "Your private room is open now" in body:
-            seen.goes_on = False
+            seen.goes_on = seen.planned = False
             seen.wants_more = False
             seen.rooms += 1
 
@@ -133,6 +138,7 @@ class CharterModel(RuleBasedStateMachine):
         self.delivered: list[Event] = []
         self.matched: dict[str, str] = {}
         self.asked: set[str] = set()
+        self.opened: set[str] = set()
         self.consents = 0
         self.stale = False
 
@@ -213,6 +219,31 @@ class CharterModel(RuleBasedStateMachine):
             for words in ("menu", "talk one another", "yes"):
                 self._writes(one, words, after=10)
             event(f"asks too: {sum(request.too for request in self.story.records.all(Request))}")
+
+    @rule(name=st.sampled_from(NAMES), when=st.sampled_from(["today 23:00", "tomorrow 18:00"]))
+    def asks_for_later(self, name: str, when: str) -> None:
+        """A member asks for company from a later hour."""
+        for words in ("menu", f"talk listening {when}", "yes"):
+            self._writes(name, words, after=10)
+
+    @rule(
+        name=st.sampled_from(("ana", "ben")),
+        other=st.sampled_from(("cleo", "dan")),
+        lets_go=st.sampled_from(["", "", "stop"]),
+    )
+    def a_plan_is_made(self, name: str, other: str, lets_go: str) -> None:
+        """Somebody offers for good, another asks for tomorrow; whoever is asked says yes, as it goes."""
+        self._writes(other, "withdraw", after=10)
+        self.offers_at_any_time(other, "status")
+        self.asks_for_later(name, "tomorrow 18:00")
+        for _ in range(4):
+            for one in self._asked()[:1]:
+                self._writes(one, "1")
+        planned = [one for one in self.story.records.all(Pairing) if one.state is PairingState.PLANNED]
+        event(f"planned: {len(planned)}")
+        if planned and lets_go:
+            self._writes(name, lets_go)
+            self._writes(name, "1")
 
     @rule(name=st.sampled_from(NAMES))
     def allows_others_who_ask(self, name: str) -> None:
@@ -301,12 +332,13 @@ class CharterModel(RuleBasedStateMachine):
         ]
         opened = [effect for _, effect in effects if isinstance(effect, OpenPeerRoom)]
         # Promise 2: a no, a rest, putting off and stepping back make no sound with anybody else.
-        means = ("Yes", "Go on", "Look again", "Change", *_LENGTHS)
+        means = ("Yes", "Go on", "Look again", "Change", "The room that we", "My request", *_LENGTHS)
         if words in _STOPPING and not chosen.startswith(means):
             assert not others, (words, chosen, others)
         # Promise 1: a room is ordered by the asker's yes alone, and for a peer who goes on.
         for effect in opened:
             asker, peer = map(self.story.name_of, effect.members)
+            self.opened.add(effect.pairing)
             assert asker == name
             assert chosen == "Yes, open the room", (words, chosen)
             assert self.reference.members[peer].goes_on
@@ -432,7 +464,21 @@ class CharterModel(RuleBasedStateMachine):
 
     # What must hold
 
+    def _check_opened(self) -> None:
+        """A room that no word of this moment opened is one that both agreed on for this hour."""
+        for _, effect in self.story.effects:
+            if isinstance(effect, OpenPeerRoom) and effect.pairing not in self.opened:
+                self.opened.add(effect.pairing)
+                asker, peer = map(self.story.name_of, effect.members)
+                assert self.reference.members[asker].planned
+                assert self.reference.members[peer].planned
+                assert not self.reference.apart(asker, peer)
+                self.reference.members[asker].met.add(peer)
+                self.reference.members[peer].met.add(asker)
+                event("a planned room opened")
+
     def _look(self) -> None:
+        self._check_opened()
         for line in self.story.log[self.read :]:
             if line.from_desk:
                 self.reference.hears(line.name, line.body)
