@@ -17,6 +17,7 @@ from handlers import (
     consents,
     extension,
     identity,
+    language,
     line,
     menu,
     offer,
@@ -35,7 +36,7 @@ from handlers import (
     zone,
 )
 from handlers.desk import PASSING, Desk, Question, Reply
-from handlers.words import normal, split
+from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
@@ -132,6 +133,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "renew": Conversation(offer.show, offer.answer),
     "practice": Conversation(practice.show, practice.answer),
     "zone": Conversation(zone.show, zone.answer),
+    "language": Conversation(language.show, language.answer),
     "ask": Conversation(consent.show, consent.answer),
     "smaller": Conversation(smaller.show, smaller.answer),
     "note": Conversation(consent.show, consent.answer),
@@ -198,6 +200,7 @@ COMMANDS: Mapping[str, _Command] = {
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
     "zone": _Command("command.zone", zone.start),
+    "language": _Command("command.language", language.start, everywhere=True),
     "rest": _Command("command.rest", _rest),
     "withdraw": _Command("command.withdraw", _withdraw),
     "close": _Command("command.close", which.close),
@@ -266,7 +269,7 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
     id = desk.turn.identify(matrix_id)
     member = await desk.member(id)
     if member is None:
-        member = Member(id, matrix_id, desk.now)
+        member = desk.newcomer(matrix_id)
         desk.keep(member)
     return member
 
@@ -330,6 +333,10 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         prompt = None
     question = None if prompt is None else await _question(desk, member, prompt)
     command = _command(desk, member, body)
+    chosen = language.named(desk, body)
+    if chosen and (question is None or desk.read(member, question, body) is None):
+        language.choose(desk, member, chosen)
+        return True
     if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
         desk.say_text(member.id, outside.words(desk, member), notice=False)
         return True
@@ -438,7 +445,7 @@ def _command(desk: Desk, member: Member, body: str) -> str | None:
 def _behind(desk: Desk, member: Member, key: str, body: str) -> str:
     """What stands after one of the words of sentence `key`, with which `body` begins; or nothing."""
     first, _, rest_of_it = body.strip().partition(" ")
-    return rest_of_it.strip() if normal(first) in map(normal, split(desk.words(member, key))) else ""
+    return rest_of_it.strip() if normal(first) in desk.spoken(member, key) else ""
 
 
 def _own_part(event: Message) -> str:
@@ -476,10 +483,10 @@ async def _plain(desk: Desk, event: PlainMessage) -> None:
     id = desk.turn.identify(event.sender)
     known = await desk.member(id)
     if known is None or desk.seldom(id, "plain", timedelta(hours=1)):
-        member = known or Member(id, event.sender, desk.now)
-        body = desk.words(member, "odd.plain" if member.room is None else "odd.plain_known")
+        met = known is not None and known.room is not None
+        body = language.plain(desk, event.sender, "odd.plain_known" if met else "odd.plain")
         desk.turn.do(AnswerPlainRoom(event.room, event.sender, body))
-        if member.room is None:
+        if not met:
             desk.turn.do(OpenDirectChat(event.sender, event.room))
 
 
@@ -629,9 +636,7 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
 async def _no_chat(desk: Desk, effect: OpenDirectChat, reason: str) -> None:
     """Who blocks the invitation is told once, in the one fixed sentence, what they can do themselves."""
     if reason == "M_INVITE_BLOCKED" and effect.plain is not None:
-        id = desk.turn.identify(effect.member)
-        member = await desk.member(id) or Member(id, effect.member, desk.now)
-        body = desk.words(member, "odd.plain_blocked")
+        body = language.plain(desk, effect.member, "odd.plain_blocked")
         desk.turn.do(AnswerPlainRoom(effect.plain, effect.member, body))
 
 

@@ -6,7 +6,7 @@ nothing ends, before a yes.
 """
 
 from handlers.desk import Choice, Desk, Question, Reply
-from handlers.words import normal, split
+from handlers.words import normal
 from schema.ids import MatrixId, MemberId, SeparationId
 from schema.records import Meeting, Member, Prompt, Separation
 from service.core.apart import MOST, Unclear, address, apart_from
@@ -72,9 +72,9 @@ async def name(desk: Desk, member: Member, typed: str) -> None:
 def named(desk: Desk, member: Member, body: str) -> str | None:
     """What stands after the words that keep somebody apart, where a message begins with them."""
     parts = body.split()
-    for word in split(desk.words(member, "command.apart")):
+    for word in desk.spoken(member, "command.apart"):
         length = len(word.split())
-        if len(parts) > length and normal(" ".join(parts[:length])) == normal(word):
+        if len(parts) > length and normal(" ".join(parts[:length])) == word:
             return " ".join(parts[length:])
     return None
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from handlers.words import normal, split
 from schema.effects import Effect, SendText, Tell
-from schema.ids import MemberId
+from schema.ids import MatrixId, MemberId
 from schema.records import Consent, Member, Prompt
 from service.core import chats
 from service.core.sizes import parts
@@ -70,7 +70,9 @@ class Reply:
         return self.name.split(" ")[0] == "yes"
 
 
-PASSING = frozenset({"menu", "held", "again", "offered", "renew", "zone", "after", "more", "consents"})
+PASSING = frozenset(
+    {"menu", "held", "again", "offered", "renew", "zone", "language", "after", "more", "consents"}
+)
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
 _NOT_KEPT = PASSING | {
@@ -103,16 +105,27 @@ class Desk:
         self.records = self.turn.records
         self.community = self.turn.community
         self.timings = self.turn.community.timings
+        self.languages = tuple(self.community.languages or self.turn.words.languages)
+        """The languages to choose from; the first is spoken to whoever has not chosen."""
 
     async def member(self, id: MemberId) -> Member | None:
         """The member as this turn left them so far; None where they were never here, or are forgotten."""
         if not id:
             return None
         if id not in self._members:
-            self._members[id] = await self.records.get(Member, id)
+            found = await self.records.get(Member, id)
+            if found is not None and found.language not in self.languages:
+                # It is not offered any more.
+                found = replace(found, language=self.languages[0])
+            self._members[id] = found
         if self._members[id] is not None:
             self._touched[id] = None
         return self._members[id]
+
+    def newcomer(self, matrix_id: MatrixId) -> Member:
+        """Somebody of whom nothing is kept, as they would be; it is not written."""
+        id = self.turn.identify(matrix_id)
+        return Member(id, matrix_id, self.now, language=self.languages[0])
 
     def keep(self, member: Member) -> None:
         """Have the changed member written at the end of the turn."""
@@ -142,6 +155,10 @@ class Desk:
         """Sentence `key` in the member's language: instants, lengths and lists as people say them."""
         said = {name: self._value(member, value) for name, value in values.items()}
         return self.turn.words.text(member.language, key, **said)
+
+    def spoken(self, member: Member, key: str) -> Sequence[str]:
+        """Every word that means sentence `key` where the member types it, as `normal` leaves it."""
+        return self.turn.words.spoken(member.language, key)
 
     def quoted(self, member: Member, text: str) -> str:
         """A person's own words in quotation marks, or that there are none."""
@@ -486,6 +503,9 @@ class Desk:
     def _one(self, member: Member, question: Question, said: str) -> str | None:
         for number, choice in enumerate(question.choices, 1):
             if said == str(number) or said in map(normal, self.labels(member, choice)):
+                return choice.name
+        for choice in question.choices:
+            if choice.key and said in self.spoken(member, choice.key):
                 return choice.name
         return None
 

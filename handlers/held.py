@@ -14,6 +14,7 @@ from functools import partial
 from types import MappingProxyType
 
 from handlers import after, room
+from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.consent import WISHES, how_words
@@ -113,6 +114,10 @@ def _city(desk: Desk, member: Member, value: object) -> str:
     return "" if value is None else desk.turn.words.city(str(value), member.language, country=True)
 
 
+def _language(desk: Desk, member: Member, value: object) -> str:
+    return languages.name(desk, str(value))
+
+
 _STEPS = frozenset(
     {
         *("step", "returns", "why", "found", "question", "said", "sequence", "standing", "keep_how", "of"),
@@ -162,7 +167,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "matrix_id": _shown("held.member"),
             "since": _shown("held.member"),
             "room": _named("held.member"),
-            "language": _named("held.member"),
+            "language": _shown("held.member", _language),
             "zone": _shown("held.zone", _city),
             "prompt": _WAITING,
             "waiting": _WAITING,

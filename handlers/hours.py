@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from handlers import zone
 from handlers.desk import Desk
-from handlers.words import normal, split
+from handlers.words import normal
 from schema.records import Member, Window
 from service.core import availability
 from service.core.availability import Spelling
@@ -31,8 +31,8 @@ _LONGEST_REST = timedelta(weeks=26)
 def spelling(desk: Desk, member: Member) -> Spelling:
     """How the member's language writes days and hours."""
 
-    def words(key: str) -> list[str]:
-        return [normal(word) for word in split(desk.words(member, key))]
+    def words(key: str) -> Sequence[str]:
+        return [_glued(word) for word in desk.spoken(member, key)]
 
     names = desk.turn.words.weekdays(member.language).items()
     days: dict[str, tuple[int, ...]] = {form: (day,) for name, day in names for form in (name, f"{name}s")}
@@ -46,6 +46,25 @@ def spelling(desk: Desk, member: Member) -> Spelling:
         frozenset(words("spell.before_noon")),
         frozenset(words("spell.after_noon")),
     )
+
+
+_SPELLED = (
+    *("spell.weekdays", "spell.weekend", "spell.every_day", "spell.joins", "spell.spans"),
+    *("spell.before_noon", "spell.after_noon"),
+)
+
+
+def typed(desk: Desk, member: Member, text: str) -> str:
+    """`text` less what does not matter, and each phrase of the language as the one word of its spelling."""
+    plain = f" {normal(text)} "
+    phrases = [word for key in _SPELLED for word in desk.spoken(member, key) if " " in word]
+    for phrase in sorted(phrases, key=len, reverse=True):
+        plain = plain.replace(f" {phrase} ", f" {_glued(phrase)} ")
+    return plain.strip()
+
+
+def _glued(phrase: str) -> str:
+    return phrase.replace(" ", "")
 
 
 def windows(desk: Desk, member: Member, found: Sequence[Window]) -> list[str]:
@@ -80,8 +99,8 @@ def _days(desk: Desk, member: Member, days: Sequence[int]) -> str:
 
 def moment(desk: Desk, member: Member, text: str) -> datetime | None:
     """Until when `text` says: "until friday 9:00", "tomorrow", "3 days"; None for anything else."""
-    words = normal(text).split()
-    spans = {normal(word) for word in split(desk.words(member, "spell.until"))}
+    words = typed(desk, member, text).split()
+    spans = desk.spoken(member, "spell.until")
     if words and words[0] in spans:
         words = words[1:]
     if not words:
@@ -96,10 +115,8 @@ def hour(desk: Desk, member: Member, text: str) -> datetime | None:
 
     A bare number, a day alone and its shortest names ("we") are none: among words they can be many things.
     """
-    words = normal(text).split()
-    starts = {normal(word) for word in split(desk.words(member, "spell.starts"))}
-    while words and words[0] in starts:
-        words = words[1:]
+    starts = desk.spoken(member, "spell.starts")
+    words = [word for word in typed(desk, member, text).split() if word not in starts]
     spelled = spelling(desk, member)
     known = spelled.joins | spelled.before_noon | spelled.after_noon
     named = [word for word in words if ":" in word or word.isalpha()]
@@ -112,8 +129,10 @@ def hour(desk: Desk, member: Member, text: str) -> datetime | None:
 def _moment(desk: Desk, member: Member, words: Sequence[str]) -> datetime | None:
     place = zone.of(desk, member)
     spelled = spelling(desk, member)
+    starts = desk.spoken(member, "spell.starts")
+    words = [word for word in words if word not in starts] or words
     for ahead, key in enumerate(("spell.today", "spell.tomorrow")):
-        if words[0] in {normal(word) for word in split(desk.words(member, key))}:
+        if words[0] in desk.spoken(member, key):
             day = desk.now.astimezone(ZoneInfo(place)).date() + timedelta(days=ahead)
             name = next(name for name, days in spelled.days.items() if days == (day.weekday(),))
             found = availability.read_moment(" ".join((name, *words[1:])), desk.now, place, spelled)
@@ -125,13 +144,13 @@ def _moment(desk: Desk, member: Member, words: Sequence[str]) -> datetime | None
 
 def _length(desk: Desk, member: Member, words: Sequence[str]) -> timedelta | None:
     """A length of time such as "3 days" or "a week"."""
-    joins = {normal(word) for word in split(desk.words(member, "spell.joins"))}
+    joins = desk.spoken(member, "spell.joins")
     words = [word for word in words if word not in joins]
     if len(words) != 2:
         return None
-    one = {normal(word) for word in split(desk.words(member, "spell.one"))}
+    one = desk.spoken(member, "spell.one")
     number = int(words[0]) if words[0].isdecimal() and len(words[0]) < 4 else int(words[0] in one)
     for key, unit in _UNITS.items():
-        if number and words[1] in {normal(word) for word in split(desk.words(member, key))}:
+        if number and words[1] in desk.spoken(member, key):
             return number * unit if number * unit <= _LONGEST_REST else None
     return None

@@ -11,7 +11,7 @@ from handlers import draft as drafts
 from handlers import hours, talk
 from handlers.consent import WISHES
 from handlers.desk import Desk, own_words
-from handlers.words import normal, split
+from handlers.words import normal
 from schema.records import Member
 from service.core import asking
 
@@ -51,7 +51,7 @@ def read(desk: Desk, member: Member, body: str) -> asking.Line | None:
 
 def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
     def words(key: str) -> list[str]:
-        return [asking.phrase(word, normal) for word in split(desk.words(member, key))]
+        return [asking.phrase(word, normal) for word in desk.spoken(member, key)]
 
     def meaning(keys: Mapping[str, timedelta]) -> dict[str, timedelta]:
         return {word: length for key, length in keys.items() for word in words(key)}

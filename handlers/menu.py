@@ -6,7 +6,7 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, plan, room, which
+from handlers import consent, language, plan, room, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -32,17 +32,22 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         return _show_stop(desk, member, prompt)
     match prompt.subject:
         case "hello":
-            return Question(hello(desk, member), MENU)
+            return Question(hello(desk, member), _menu(desk, member))
         case "fallback":
             return Question(desk.words(member, "menu.fallback"), FALLBACK)
         case "nothing_open":
-            return Question(desk.words(member, "menu.nothing_open"), MENU)
-    return Question(desk.words(member, "menu.menu"), MENU)
+            return Question(desk.words(member, "menu.nothing_open"), _menu(desk, member))
+    return Question(desk.words(member, "menu.menu"), _menu(desk, member))
+
+
+def _menu(desk: Desk, member: Member) -> tuple[Choice, ...]:
+    return (*MENU, *language.choice(desk, member))
 
 
 def hello(desk: Desk, member: Member) -> str:
-    """What this is and what it is not, in the community's words."""
-    return desk.words(member, "menu.hello", community=desk.community.name, limits=desk.community.limits)
+    """What this is and what it is not, in the community's words; then how to choose another language."""
+    said = desk.words(member, "menu.hello", community=desk.community.name, limits=desk.community.limits)
+    return "\n".join((said, *language.hints(desk, member)))
 
 
 def greet(desk: Desk, member: Member) -> None:

@@ -253,13 +253,13 @@ def _take_hours(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
     spelling = hours.spelling(desk, member)
     if step == "windows":
         chosen = (offers.USUAL[int(reply.name)],) if reply.name else None
-        windows = chosen or availability.read_windows(reply.text, spelling)
+        windows = chosen or availability.read_windows(hours.typed(desk, member, reply.text), spelling)
         if windows is not None:
             draft["windows"] = [offers.kept_window(window) for window in windows]
             return True
     else:
         named = {"usual": QUIET, "none": (0, 0)}.get(reply.name)
-        quiet = named or availability.read_hours(reply.text, spelling)
+        quiet = named or availability.read_hours(hours.typed(desk, member, reply.text), spelling)
         if quiet is not None:
             draft["quiet"] = [str(minute) for minute in quiet]
             return True

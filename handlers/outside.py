@@ -4,6 +4,8 @@ Guards: nothing is kept of them; nothing that is open ends because somebody left
 still be told, forgotten and helped: only nothing new begins.
 """
 
+from dataclasses import replace
+
 from handlers import menu
 from handlers.desk import Desk, Question
 from schema.effects import SendText
@@ -17,20 +19,24 @@ BEGINNINGS = frozenset({"talk", "offer", "again", "backup", "company"})
 
 
 def answer(desk: Desk, room: RoomId, matrix_id: MatrixId, belongs: Belongs) -> None:
-    """Tell somebody of whom nothing is kept, where they were not told within the hour."""
+    """Tell somebody of whom nothing is kept, in every language, where they were not told within the hour."""
     if belongs is Belongs.OUTSIDE:
-        nobody = Member(desk.turn.identify(matrix_id), matrix_id, desk.now)
+        nobody = desk.newcomer(matrix_id)
         quiet = False
-        for body in parts(words(desk, nobody)):
+        said = [_why(desk, replace(nobody, language=language)) for language in desk.languages]
+        for body in parts("\n\n".join((*said, *menu.entries(desk, nobody)))):
             desk.turn.do(SendText(room, matrix_id, body, quiet))
             quiet = True
 
 
 def words(desk: Desk, member: Member) -> str:
     """Why nothing begins for them here, what they can do, and the places."""
+    return "\n\n".join((_why(desk, member), *menu.entries(desk, member)))
+
+
+def _why(desk: Desk, member: Member) -> str:
     key = "outside.room" if desk.community.members == "room" else "outside.server"
-    said = desk.words(member, key, community=desk.community.name, server=desk.community.server)
-    return "\n\n".join((said, *menu.entries(desk, member)))
+    return desk.words(member, key, community=desk.community.name, server=desk.community.server)
 
 
 def begins(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from handlers import hours, zone
 from handlers.desk import Desk
-from handlers.words import normal, split
+from handlers.words import normal
 from schema.records import Member, Offer, PeerRoom
 from schema.states import OfferState
 from service.core.availability import NOW, RESTS
@@ -28,8 +28,7 @@ async def until_tomorrow(desk: Desk, member: Member) -> None:
 
 async def typed(desk: Desk, member: Member, text: str) -> bool:
     """Rest as what stands after the word says ("until friday 9:00"); False where it says no time."""
-    open_end = {normal(word) for word in split(desk.words(member, "spell.until_i_say"))}
-    said = normal(text) in open_end
+    said = normal(text) in desk.spoken(member, "spell.until_i_say")
     until = None if said else hours.moment(desk, member, text)
     if not said and until is None:
         return False

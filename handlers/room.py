@@ -78,6 +78,9 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
     """Move the room on where that is legal now, and let its request follow; `by` is whose doing it was."""
     if not rooms.allows(room, move):
         return
+    if rooms.ends_a_meeting(room, move):
+        await advance(desk, room, rooms.Writable())
+        room = await desk.records.get(PeerRoom, room.id) or room
     after, effects = rooms.advance(room, move, desk.now, desk.timings)
     await desk.apply(effects)
     if isinstance(move, rooms.Opened) and after.state is RoomState.OPEN:

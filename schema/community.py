@@ -67,6 +67,8 @@ class Community:
     member names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
     account that invites to peer rooms. `guide` is the community's own short guide for peers; where
     it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
+    `languages` are those in which members can be spoken to, by code: the first until they choose another;
+    where it names none, all that there are.
     """
 
     name: str
@@ -85,3 +87,4 @@ class Community:
     purges: bool = False
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
+    languages: tuple[str, ...] = ()

@@ -35,7 +35,14 @@ class WorldError(AlongsideError):
 
 
 class Unreachable(WorldError):
-    """No usable answer: connection refused, timed out, 5xx, or a body that is not JSON."""
+    """No usable answer: connection refused, timed out, 5xx, or a body that is not JSON.
+
+    `status` is HTTP's where there was an answer, else 0.
+    """
+
+    def __init__(self, what: str, status: int = 0) -> None:
+        super().__init__(what)
+        self.status = status
 
 
 class Throttled(WorldError):

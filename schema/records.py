@@ -67,7 +67,8 @@ class Member:
     """Somebody who wrote to the front desk. Kept until `forget me`.
 
     `room` is the encrypted direct chat that they last wrote from. `waiting` holds the prompts that came by
-    themselves while another was open, oldest first. `zone` is an IANA name, once they gave one. `lines` holds
+    themselves while another was open, oldest first. `language` is the one they chose, until then the
+    community's own. `zone` is an IANA name, once they gave one. `lines` holds
     when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `how` is how
     they talk, where they wanted that kept for their next request. `due_at` is when the first draft among the
     prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is taken back next. `said`

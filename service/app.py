@@ -21,13 +21,21 @@ import aiohttp
 
 from handlers import dispatch
 from handlers.words import Catalogue
-from schema.errors import AlongsideError, HomeserverRefused, SealBroken, Throttled, WorldError
+from schema.errors import (
+    AlongsideError,
+    ConfigurationError,
+    HomeserverRefused,
+    SealBroken,
+    Throttled,
+    WorldError,
+)
 from schema.events import Verified
 from schema.ids import DeviceId, EventId
 from schema.records import Offer, PeerRoom
 from service import logs
 from service.clock import Clock, SystemClock
 from service.config import Settings
+from service.config.sections import BY_NAME
 from service.delivery import Delivery
 from service.engine import Engine
 from service.generation import mark_restored, raise_generation
@@ -281,9 +289,24 @@ async def restored(settings: Settings) -> None:
         await mark_restored(store, desk, settings.desk_user)
 
 
+def words_of(settings: Settings) -> Catalogue:
+    """The sentences of every language. Raises ConfigurationError where one of those to offer is not there."""
+    words = Catalogue()
+    key = BY_NAME["community.languages"]
+    if missing := [one for one in settings.community().languages if one not in words.languages]:
+        raise ConfigurationError(
+            f"{key.dotted} names {', '.join(missing)}, and there are no words in that language",
+            fix=f"Write some of these: {', '.join(words.languages)}.",
+            key=key.dotted,
+            variable=key.variable,
+        )
+    return words
+
+
 @asynccontextmanager
 async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
     """Build every part and check what must hold before the first turn; close it all at the end."""
+    words = words_of(settings)
     async with _opened(settings) as (store, lease, session):
         desk_transport, device = await sign_in(settings, store, session, clock)
         generation = await raise_generation(store, desk_transport, settings.desk_user)
@@ -315,7 +338,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             store=store,
             dispatch=dispatch,
             community=settings.community(),
-            words=Catalogue(),
+            words=words,
             clock=clock,
             outbox=outbox,
             standing=desk.standing,

@@ -179,6 +179,10 @@ def run(place: Path | None) -> None:
 def check_config(place: Path | None, quiet: bool) -> None:
     """Check the configuration, without any network."""
     settings = config.load(place)
+    # The catalogues of languages lie with the handlers, which the service's own application alone knows.
+    from service import app
+
+    app.words_of(settings)
     if not quiet:
         for key, value, source in settings.listing():
             shown = value if len(value) <= 60 else value[:57] + "..."
@@ -380,7 +384,7 @@ class _Answers:
         click.echo("  1. With its password")
         click.echo("  2. With an access token made for this program, and its device id")
         click.echo("  3. Registered now, with Synapse's registration secret")
-        self._way = _prompt("1, 2 or 3", default=self._way, formed=_one_of_three)
+        self._way = _prompt("1, 2 or 3", default=self._way, formed=_one_of(3))
         match self._way:
             case "1":
                 typed = Access(password=_hidden(f"Password of the {name}"))
@@ -393,16 +397,29 @@ class _Answers:
         self._typed[role] = typed
         return typed
 
-    def password(self, role: str, user: str) -> str | None:
-        """Return the account's password where an option says it."""
+    def password(self, role: str, user: str) -> str:
+        """Return the password that the homeserver wants to see again: as given, as typed, or asked for."""
         from service.installation import Access
 
         if (password := self._secret(f"{role}-password")) is not None:
             return password
-        if (secret := self._secret("registration-secret")) is not None:
-            return Access(registration_secret=secret).password_for(user)
-        typed = self._typed.get(role)
-        return None if typed is None else typed.password_for(user)
+        secret = self._secret("registration-secret")
+        known = self._typed.get(role) if secret is None else Access(registration_secret=secret)
+        if known is not None and (password := known.password_for(user)) is not None:
+            return password
+        name = "front desk" if role == "desk" else "keeper"
+        if not self._ask:
+            raise OperatorError(
+                f"The homeserver wants the {name}'s password for this, and nobody can be asked here",
+                fix=f"Give --{role}-password-file, or --registration-secret-file if this program registered"
+                " the account: its password follows from that secret.",
+            )
+        click.echo(f"\nThe homeserver wants the {name}'s password for this.")
+        click.echo("  1. Type its password")
+        click.echo("  2. Type Synapse's registration secret, if this program registered it")
+        if _prompt("1 or 2", default="1", formed=_one_of(2)) == "1":
+            return _hidden(f"Password of the {name}")
+        return Access(registration_secret=_hidden("Registration secret")).password_for(user) or ""
 
 
 def _prompt(
@@ -435,10 +452,15 @@ def _hidden(question: str) -> str:
     return _prompt(question, hide=True)
 
 
-def _one_of_three(text: str) -> str:
-    if text.strip() not in ("1", "2", "3"):
-        raise click.UsageError("Write 1, 2 or 3.")
-    return text.strip()
+def _one_of(last: int) -> Callable[[str], str]:
+    numbers = [str(number) for number in range(1, last + 1)]
+
+    def formed(text: str) -> str:
+        if text.strip() not in numbers:
+            raise click.UsageError(f"Write {', '.join(numbers[:-1])} or {numbers[-1]}.")
+        return text.strip()
+
+    return formed
 
 
 def _formed(key: str, text: str, server: str) -> str:

@@ -156,8 +156,10 @@ async def _chain(settings: Settings, transport: Transport) -> tuple[State, str, 
     master = _public(published.keys["master_key"])
     self_signing = _public(published.keys["self_signing_key"])
     init = "Run `alongside init`."
-    if not master or not self_signing:
+    if not master:
         return "fail", "the front desk has published no identity", init
+    if not self_signing:
+        return "fail", "the front desk's published identity is not whole", init
     if not signed_by(published.keys["self_signing_key"], user, master):
         return "fail", "the published self-signing key is not signed by the identity", init
     device = settings.desk_device

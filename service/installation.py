@@ -90,8 +90,8 @@ class Asking(Protocol):
         """Return how the account `user` is signed in."""
         ...
 
-    def password(self, role: Role, user: str) -> str | None:
-        """Return the account's password where it is known without asking."""
+    def password(self, role: Role, user: str) -> str:
+        """Return the account's password, which the homeserver wants to see again."""
         ...
 
     def tell(self, line: str) -> None:
@@ -297,8 +297,8 @@ async def _account(
 
 async def _token(
     place: Path, settings: Settings, opened: aiohttp.ClientSession, asking: Asking, role: Role
-) -> tuple[str, str | None]:
-    """Sign an account in whose token's file is not there yet; returns the token and the password used."""
+) -> str:
+    """Sign an account in whose token's file is not there yet; returns the token."""
     user, device = (
         (settings.desk_user, settings.desk.device_id)
         if role == "desk"
@@ -310,16 +310,15 @@ async def _token(
         change_device(place, role, access.device)
     write_secretly(settings.pending[f"{role}.token"], account.token + "\n")
     asking.tell(f"Signed the {_NAMES[role]} in")
-    return account.token, access.password_for(user)
+    return account.token
 
 
 async def _make_keeper(
     place: Path, settings: Settings, opened: aiohttp.ClientSession, asking: Asking
 ) -> None:
-    user = settings.keeper_user
-    token, password = settings.keeper.token.reveal(), asking.password("keeper", user)
+    user, token = settings.keeper_user, settings.keeper.token.reveal()
     if "keeper.token" in settings.pending:
-        token, password = await _token(place, settings, opened, asking, "keeper")
+        token = await _token(place, settings, opened, asking, "keeper")
     transport = Transport(opened, settings.homeserver.url, token)
     if section(await query_keys(transport, user), "device_keys", user):
         raise KeeperNotDeaf(
@@ -328,7 +327,7 @@ async def _make_keeper(
             key="keeper.user",
             variable="ALONGSIDE_KEEPER__USER",
         )
-    if await publish_keeper_master(transport, user, password):
+    if await publish_keeper_master(transport, user, lambda: asking.password("keeper", user)):
         asking.tell("Published the keeper's master key; its private half is gone")
 
 
@@ -341,9 +340,6 @@ async def _cross_sign(
     user, clock = settings.desk_user, SystemClock()
     if not new_identity and (standing := await _standing(settings, opened)) is not None:
         return standing.fingerprint()
-    password = asking.password("desk", user)
-    if password is None and new_identity:
-        password = asking.access("desk", user).password_for(user)
     async with Lease.take(settings.database_url()) as lease:
         store = await Store.open(settings.database_url(), settings.sealing_key(), lease)
         try:
@@ -352,7 +348,12 @@ async def _cross_sign(
             client = Client(transport, store, user, device, clock)
             await client.start()
             identity = await establish(
-                transport, store, user, client.device_keys(), password=password, new=new_identity
+                transport,
+                store,
+                user,
+                client.device_keys(),
+                password=lambda: asking.password("desk", user),
+                new=new_identity,
             )
             if new_identity:
                 asking.tell("Made a new identity")
@@ -362,10 +363,11 @@ async def _cross_sign(
 
 
 async def _standing(settings: Settings, opened: aiohttp.ClientSession) -> Identity | None:
-    """The desk's identity where it is whole and published and its device signed; nothing is written."""
-    user, device = settings.desk_user, settings.desk_device
-    if settings.desk.token is None or device is None:
-        return None
+    """The desk's identity where it is whole and published and its device signed; nothing is written.
+
+    Where the desk signs in by its password the keeper looks: a log-in would end that of a running service.
+    """
+    user, token = settings.desk_user, settings.desk.token
     try:
         store = await Store.look(settings.database_url(), settings.sealing_key())
     except OperatorError:
@@ -377,14 +379,18 @@ async def _standing(settings: Settings, opened: aiohttp.ClientSession) -> Identi
             kept = await transaction.read_instance("desk_device")
     finally:
         await store.close()
-    if identity is None or kept != device.encode() or device_of(rows) != device:
+    device = settings.desk_device if token is not None else kept and DeviceId(kept.decode())
+    if identity is None or not device or kept != device.encode() or device_of(rows) != device:
         return None
-    transport = Transport(opened, settings.homeserver.url, settings.desk.token.reveal())
-    await check_token(transport, device)
+    transport = Transport(opened, settings.homeserver.url, (token or settings.keeper.token).reveal())
+    if token is not None:
+        await check_token(transport, device)
     chats = Chats(user, [])
     machine = Machine.load(user, device, CryptoRows(store.seal.lookup), rows, SystemClock().now(), chats)
     published = await Published.read(transport, user)
-    faulty = identity.fault(published) or identity.device_fault(published, machine.device_keys())
+    faulty = identity.fault(published, to_another=token is None) or identity.device_fault(
+        published, machine.device_keys()
+    )
     return None if faulty else identity
 
 

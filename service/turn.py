@@ -39,17 +39,22 @@ class Records(Protocol):
 class Words(Protocol):
     """The catalogue: `text` gives sentence `key` in `language` with `values` put in.
 
-    Raises KeyError for a sentence or a value that is not there: our bug, never the member's. `version` names
-    the catalogue of a language as it is now: it changes with every sentence in it. `commands` gives every
-    word that is a command, and its sentence's key. `when` says an instant in an IANA zone with its distance
-    from now, `duration` a length of time, `listing` joins items. `weekday` names a day (0 is Monday),
-    `weekdays` has every name of one; `clock` says an hour of the day, in minutes since midnight; `city` says
-    what people call a zone, and `zones` has the plain names of every zone that is a place.
+    Raises KeyError for a sentence or a value that is not there: our bug, never the member's. `languages` are
+    all that there are. `version` names the catalogue of a language as it is now: it changes with every
+    sentence in it. `commands` gives every word that is a command to whoever speaks a language, and its
+    sentence's key; `spoken` every word that means one sentence, as people type it, in a language and in
+    English. `when` says an instant in an IANA zone with its distance from now, `duration` a length of time,
+    `listing` joins items. `weekday` names a day (0 is Monday), `weekdays` has every name of one; `clock` says
+    an hour of the day, in minutes since midnight; `city` says what people call a zone, and `zones` has the
+    plain names of every zone that is a place.
     """
 
+    @property
+    def languages(self) -> Sequence[str]: ...
     def version(self, language: str) -> str: ...
     def text(self, language: str, key: str, /, **values: object) -> str: ...
     def commands(self, language: str) -> Mapping[str, str]: ...
+    def spoken(self, language: str, key: str) -> Sequence[str]: ...
     def when(self, instant: datetime, zone: str, now: datetime, language: str) -> str: ...
     def duration(self, length: timedelta, language: str) -> str: ...
     def listing(self, items: Sequence[str], language: str) -> str: ...

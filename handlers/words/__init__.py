@@ -1,14 +1,17 @@
 """Every sentence that the service says, one gettext catalogue a language, with dates and numbers by CLDR.
 
-Guards: a sentence or a value that is missing raises, so that nobody is ever sent a key or a hole; what a
-person typed is put in as it is and never read as a template; a time is said as weekday, date, local time and
-zone, with its distance from now.
+Guards: a language is a file here, and no line of code names one but English, whose words are understood in
+every language; a sentence or a value that is missing raises, so that nobody is ever sent a key or a hole;
+what a person typed is put in as it is and never read as a template; a time is said as weekday, date, local
+time and zone, with its distance from now.
 """
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from gettext import c2py
 from io import BytesIO
 from pathlib import Path
@@ -16,15 +19,25 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale
 from babel.core import get_global
-from babel.dates import format_skeleton, format_time, format_timedelta, get_timezone_location
+from babel.dates import (
+    format_datetime,
+    format_time,
+    format_timedelta,
+    get_timezone_location,
+    match_skeleton,
+)
 from babel.lists import format_list
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 from babel.units import format_unit
 
 from service.core.cities import plain
 
 _PLACE = Path(__file__).parent
+
+ALWAYS = "en"
+"""What people type is understood in this language too, whichever one is theirs."""
 
 
 class Catalogue:
@@ -42,13 +55,14 @@ class Catalogue:
             raw = file.read_bytes()
             self._catalogs[language] = read_po(BytesIO(raw), locale=language, abort_invalid=True)
             self._versions[language] = f"{language}-{hashlib.sha256(raw).hexdigest()[:8]}"
+        self._spoken: dict[tuple[str, str], tuple[str, ...]] = {}
         self._commands = {language: self._read_commands(language) for language in found}
         self._zones: dict[str, Mapping[str, Sequence[str]]] = {}
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages there are, by code."""
-        return tuple(self._catalogs)
+        """The languages there are, by code, English first."""
+        return tuple(sorted(self._catalogs, key=lambda language: (language != ALWAYS, language)))
 
     def keys(self, language: str) -> frozenset[str]:
         """Every sentence's key in `language`."""
@@ -75,21 +89,54 @@ class Catalogue:
             template = template[c2py(catalog.plural_expr)(number)]
         if not template:
             raise KeyError(key)
-        return template.format_map(values)
+        return template.format_map({name: self._number(language, value) for name, value in values.items()})
+
+    def _number(self, language: str, value: object) -> object:
+        if not isinstance(value, int) or isinstance(value, bool):
+            return value
+        return format_decimal(value, locale=self._locale(language))
+
+    def spoken(self, language: str, key: str) -> Sequence[str]:
+        """Every word that means sentence `key`, in `language` and then in English, as `normal` leaves it."""
+        if (language, key) not in self._spoken:
+            texts = [self._template(one, key) for one in dict.fromkeys((language, *self._always()))]
+            words = (normal(word) for text in texts for word in split(text))
+            self._spoken[language, key] = tuple(dict.fromkeys(word for word in words if word))
+        return self._spoken[language, key]
+
+    def _template(self, language: str, key: str) -> str:
+        message = self._catalogs[language].get(key)
+        if message is None or not isinstance(message.string, str):
+            raise KeyError(key)
+        return message.string
+
+    def _always(self) -> Sequence[str]:
+        return (ALWAYS,) if ALWAYS in self._catalogs else ()
 
     def commands(self, language: str) -> Mapping[str, str]:
-        """Every word that is a command in `language`, as `normal` leaves it, and its sentence's key."""
+        """Every word that is a command, as `normal` leaves it, and its sentence's key.
+
+        It is one in `language`, else in English; the word for choosing a language is one in all of them.
+        """
         return self._commands[language]
 
     def _read_commands(self, language: str) -> Mapping[str, str]:
-        keys = [key for key in self.keys(language) if key.startswith("command.")]
-        return {normal(word): key for key in keys for word in split(self.text(language, key))}
+        keys = sorted(key for key in self.keys(language) if key.startswith("command."))
+        found: dict[str, str] = {}
+        for one in dict.fromkeys((language, *self._always())):
+            for key in keys:
+                for word in split(self._template(one, key)):
+                    found.setdefault(normal(word), key)
+        for one in self._catalogs:
+            for word in split(self._template(one, _CHOOSING)):
+                found.setdefault(normal(word), _CHOOSING)
+        return found
 
     def when(self, instant: datetime, zone: str, now: datetime, language: str) -> str:
         """Say `instant` (aware) as it is in IANA `zone`: "Friday 27 November, 17:00 Berlin (in 3 hours)"."""
         locale = self._locale(language)
         local = instant.astimezone(ZoneInfo(zone))
-        day = format_skeleton("MMMMEEEEd", local, locale=locale)
+        day = format_datetime(local, _day_pattern(locale), locale=locale)
         hour = format_time(local, "short", locale=locale)
         return self.text(
             language,
@@ -102,19 +149,7 @@ class Catalogue:
 
     def duration(self, length: timedelta, language: str) -> str:
         """Say a length of time in days, hours and minutes, or in seconds where it is under a minute."""
-        locale = self._locale(language)
-        seconds = max(0, round(length.total_seconds()))
-        days, rest = divmod(seconds, 86400)
-        hours, rest = divmod(rest, 3600)
-        minutes, rest = divmod(rest, 60)
-        parts = [
-            format_unit(amount, f"duration-{unit}", "long", locale=locale)
-            for amount, unit in ((days, "day"), (hours, "hour"), (minutes, "minute"))
-            if amount
-        ]
-        if not parts or (seconds < 300 and rest):
-            parts.append(format_unit(rest, "duration-second", "long", locale=locale))
-        return format_list(parts, locale=locale)
+        return _duration(max(0, round(length.total_seconds())), self._locale(language))
 
     def listing(self, items: Sequence[str], language: str) -> str:
         """Join `items` as a sentence of the language does."""
@@ -126,13 +161,14 @@ class Catalogue:
         return name
 
     def weekdays(self, language: str) -> Mapping[str, int]:
-        """Every name of a weekday, long or short, as `normal` leaves it."""
-        names = self._locale(language).days["format"]
-        return {
-            normal(name): day
-            for width in ("short", "abbreviated", "wide")
-            for day, name in names[width].items()
-        }
+        """Every name of a weekday, long or short, in `language` and in English, as `normal` leaves it."""
+        found: dict[str, int] = {}
+        for one in dict.fromkeys((language, *self._always())):
+            names = self._locale(one).days["format"]
+            for width in ("short", "abbreviated", "wide"):
+                for day, name in names[width].items():
+                    found.setdefault(normal(name), day)
+        return found
 
     def clock(self, minute: int, language: str) -> str:
         """Say an hour of the day, given in minutes since midnight: "18:30"."""
@@ -146,9 +182,15 @@ class Catalogue:
         return f"{name} ({land})" if country and land and land != name else name
 
     def zones(self, language: str) -> Mapping[str, Sequence[str]]:
-        """The plain names of every IANA zone that is a place: city, older names, country, in their order."""
+        """The plain names of every IANA zone that is a place: city, older names, country, in their order.
+
+        They are those of `language` and those of English.
+        """
         if language not in self._zones:
-            self._zones[language] = _zones(self._locale(language))
+            every = [_zones(self._locale(one)) for one in dict.fromkeys((language, *self._always()))]
+            self._zones[language] = {
+                zone: tuple(sorted({name for names in every for name in names[zone]})) for zone in every[0]
+            }
         return self._zones[language]
 
     def _locale(self, language: str) -> Locale:
@@ -162,16 +204,51 @@ def split(text: str) -> list[str]:
 
 
 def normal(text: str) -> str:
-    """What was typed, less what does not matter: case, width, spaces, quotes, and punctuation around it."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
+    """What was typed, less what does not matter: case, width, spaces, accents, and punctuation around it."""
+    parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    # Of what combines only the accents of our own kind of letters go: other scripts spell with such marks.
+    letters = "".join(char for char in parts if not "\u0300" <= char <= "\u036f")
+    plain = unicodedata.normalize("NFKC", letters)
     plain = " ".join(plain.replace("’", "'").split())
-    return plain.strip(" .,;:!?()[]{}\"'“”‘’«»*_`…")
+    return plain.strip(" .,;:!?¡¿()[]{}\"'“”‘’«»*_`…")
+
+
+_CHOOSING = "command.language"
 
 
 def _key(id: str | Sequence[str]) -> str:
     return id if isinstance(id, str) else id[0]
 
 
+def _day_pattern(locale: Locale) -> str:
+    """The language's pattern for a weekday with its date, with the whole name of the weekday.
+
+    Where CLDR has none of that width, its next one is widened, as its rules say (UTS 35, "Missing Skeleton
+    Fields").
+    """
+    known = locale.datetime_skeletons
+    pattern = str(known[match_skeleton("MMMMEEEEd", known, allow_different_fields=True) or "MMMMEd"].pattern)
+    # What stands in quotes is a word of the language and no field.
+    parts = pattern.split("'")
+    return "'".join(re.sub("E+|c+", "EEEE", part) if n % 2 == 0 else part for n, part in enumerate(parts))
+
+
+@lru_cache(maxsize=1024)
+def _duration(seconds: int, locale: Locale) -> str:
+    days, rest = divmod(seconds, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = [
+        format_unit(amount, f"duration-{unit}", "long", locale=locale)
+        for amount, unit in ((days, "day"), (hours, "hour"), (minutes, "minute"))
+        if amount
+    ]
+    if not parts or (seconds < 300 and rest):
+        parts.append(format_unit(rest, "duration-second", "long", locale=locale))
+    return format_list(parts, locale=locale)
+
+
+@lru_cache(maxsize=1024)
 def _place(zone: str, locale: Locale) -> str:
     """What people call a zone: its city, or its own name where it has none (UTC)."""
     city = get_timezone_location(zone, locale=locale, return_city=True) if "/" in zone else zone

@@ -33,7 +33,10 @@ def check_together(reading: Reading) -> None:
             device, "is missing: a token belongs to a device", "Set it to the device of desk.token."
         )
     elif given == {"password"}:
-        reading.warnings.append("The front desk's password is kept; `alongside init` makes a token of it.")
+        reading.warnings.append(
+            "The front desk's password is kept, and whoever reads it can sign in with it. A token is better:"
+            " remove desk.password, set desk.token_file and desk.device_id, and run `alongside init`."
+        )
     server = values["homeserver"].get("server_name")
     for section, account in (("desk", desk), ("keeper", keeper)):
         user = account.get("user")

@@ -228,6 +228,15 @@ def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
     return places
 
 
+def languages(codes: tuple[str, ...]) -> tuple[str, ...]:
+    """Codes of languages, as their catalogues are named, none twice."""
+    if len(set(codes)) != len(codes) or not all(
+        re.fullmatch(r"[a-z]{2,3}(_[A-Za-z]{2,4})?", one) for one in codes
+    ):
+        raise Wrong("has something else in it than codes of languages, or one twice")
+    return codes
+
+
 def as_tuple(value: object) -> object:
     """What TOML reads as a list, so that nothing changes it later."""
     return tuple(value) if isinstance(value, list) else value

@@ -260,6 +260,17 @@ class CommunitySection(Section):
             'a name such as "Europe/Berlin"',
         ),
     ] = "UTC"
+    languages: Annotated[
+        tuple[str, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.languages),
+        Says(
+            "The languages in which members can be spoken to: the first until they choose another. Without"
+            " it: every one that there is, English first.",
+            'codes of languages, such as ["en", "es"], none twice',
+            ["en", "es"],
+        ),
+    ] = ()
     room: Annotated[
         str | None,
         AfterValidator(lambda value: value if value is None else forms.room_id(value)),

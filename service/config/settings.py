@@ -123,6 +123,7 @@ class Settings(Section):
             limits=here.limits,
             who_runs=here.who_runs,
             zone=here.zone,
+            languages=here.languages,
             guide=here.guide or "",
             topics=tuple(topic.name for topic in here.topics),
             topic_lines={topic.name: topic.line for topic in here.topics if topic.line},

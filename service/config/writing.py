@@ -86,7 +86,7 @@ def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
     elif (direct := values.get(key.dotted)) is not None:
         yield f"{key.name} = {to_toml(direct)}"
     else:
-        default = None if key.required or key.info.default is None else plain(key.info.default)
+        default = None if key.required or key.info.default in (None, ()) else plain(key.info.default)
         shown = default if default is not None else key.says.example
         yield f"# {name} = {to_toml(shown if shown is not None else '')}"
 

@@ -232,6 +232,16 @@ def allows(record: PeerRoom, move: Move) -> bool:
     return True
 
 
+def ends_a_meeting(record: PeerRoom, move: Move) -> bool:
+    """Whether one of two who were both in the room ends it, or leaves, while that they may write is ordered.
+
+    They saw each other, and the order cannot be called back: they have met, although nobody has reported yet
+    that they could write.
+    """
+    ends = isinstance(move, Close | Left | Forget)
+    return ends and record.state is RoomState.OPEN and all_came(record) and not record.met
+
+
 REACHED: Mapping[str, str] = {
     "not_muted": "receipt.not_muted",
     "never_used": "receipt.never_used",

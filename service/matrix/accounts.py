@@ -28,6 +28,10 @@ UNDER_MAS = (
 )
 
 
+Password = str | Callable[[], str] | None
+"""An account's password: known, or asked for at the moment that it is wanted, or not to be had."""
+
+
 @dataclass(frozen=True)
 class Account:
     """Who we are signed in as. `token` is secret: it never leaves the configuration or a sealed row."""
@@ -230,7 +234,7 @@ def registration_mac(secret: str, nonce: str, localpart: str, password: str, adm
 
 
 async def with_password(
-    ask: Callable[[JSON | None], Awaitable[JSON]], user_id: MatrixId, password: str | None
+    ask: Callable[[JSON | None], Awaitable[JSON]], user_id: MatrixId, password: Password
 ) -> JSON:
     """Make a request that may want the account's password, and give the password only if it is asked for.
 
@@ -264,7 +268,7 @@ async def with_password(
     auth = {
         "type": "m.login.password",
         "identifier": {"type": "m.id.user", "user": user_id},
-        "password": password,
+        "password": password() if callable(password) else password,
         "session": wanted.get("session"),
     }
     try:

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from schema.errors import IdentityLost, OperatorError
+from schema.errors import IdentityLost, OperatorError, Unreachable
 from schema.ids import MatrixId
 from service.matrix import border
-from service.matrix.accounts import query_keys, section, with_password
+from service.matrix.accounts import Password, query_keys, section, with_password
 from service.matrix.transport import JSON, Transport, client_path
 
 ROW = "identity"
@@ -135,13 +135,18 @@ class Identity:
         """`device_keys` with the self-signing key's signature as its only one."""
         return self._self_signing.sign(self.user_id, device_keys)
 
-    def fault(self, published: Published) -> str:
-        """What is wrong with the published keys, in words; empty where every link holds."""
+    def fault(self, published: Published, *, to_another: bool = False) -> str:
+        """What is wrong with the published keys, in words; empty where every link holds.
+
+        `to_another`: another account looked, and is not shown the user-signing key (spec, `/keys/query`).
+        """
         if not published.keys["master_key"]:
             return "The front desk's identity is not published any more"
         if not self._holds(published, "master_key"):
             return "The front desk's account has another identity than the one kept here"
         for name in self.missing(published):
+            if to_another and name == "user_signing_key":
+                continue
             return (
                 f"The front desk's published {_USAGES[name].replace('_', '-')} key is missing or not its own"
             )
@@ -234,16 +239,17 @@ async def establish(
     user_id: MatrixId,
     device_keys: Mapping[str, Any],
     *,
-    password: str | None = None,
+    password: Password = None,
     new: bool = False,
 ) -> Identity:
     """Make, or make whole, the front desk's identity, and sign its device: `alongside init`.
 
     `device_keys` is the device's own key object as our client uploaded it. `new` replaces whatever is
     published by fresh keys: an operator's decision. Called again, it goes on where a crash left it.
-    `password` is used once, if asked for. (An identity that was replaced cannot be put back: Synapse answers
-    500 to a key that was published before.) Raises IdentityLost where something else is published and nobody
-    decided, OperatorError for a wrong or missing password, WorldError.
+    `password` is used once, if asked for. An identity that was replaced or lost cannot be put back: Synapse
+    keeps a trace of each key that was ever published, and answers 500 to it for ever. Raises IdentityLost
+    where something else is published and nobody decided, or where our own is not taken again; OperatorError
+    for a wrong or missing password, WorldError.
     """
     identity, following = await _load(store, user_id)
     published = await Published.read(transport, user_id)
@@ -263,7 +269,16 @@ async def establish(
     else:
         chosen = identity
     if missing := chosen.missing(published):
-        await _publish(transport, user_id, missing, password)
+        try:
+            await _publish(transport, user_id, missing, password)
+        except Unreachable as error:
+            if chosen is not identity or error.status != 500:
+                raise
+            raise IdentityLost(
+                f"{chosen.fault(published)}, and the homeserver fails when it is given the same key again",
+                fix="Run `alongside init` once more. If it stays so, the homeserver cannot take this identity"
+                " back: put the backup back that has it, or decide. " + _DECIDE,
+            ) from None
         published = await Published.read(transport, user_id)
     await _keep_signed(transport, chosen, device_keys, published)
     if chosen is not identity:
@@ -289,7 +304,11 @@ async def verify_published(
         )
     if fault := chosen.fault(published):
         ours = not published.keys["master_key"] or _shows(published, chosen)
-        again = "Run `alongside init`, which publishes the same identity again. " if ours else ""
+        again = (
+            "Run `alongside init`, which publishes the same identity again where the homeserver takes it. "
+            if ours
+            else ""
+        )
         raise IdentityLost(fault, fix=again + _DECIDE)
     await _keep_signed(transport, chosen, device_keys, published)
     if chosen is not identity:
@@ -301,7 +320,7 @@ def _shows(published: Published, identity: Identity) -> bool:
     return _is(published.keys["master_key"], identity.user_id, "master", identity.master)
 
 
-async def _publish(transport: Transport, user_id: MatrixId, keys: JSON, password: str | None) -> None:
+async def _publish(transport: Transport, user_id: MatrixId, keys: JSON, password: Password) -> None:
     async def upload(auth: JSON | None) -> JSON:
         body = keys if auth is None else keys | {"auth": auth}
         return await transport.request(
@@ -336,7 +355,7 @@ async def _keep_signed(
         )
 
 
-async def publish_keeper_master(transport: Transport, user_id: MatrixId, password: str | None = None) -> bool:
+async def publish_keeper_master(transport: Transport, user_id: MatrixId, password: Password = None) -> bool:
     """Publish cross-signing keys for the keeper and let their private half go; True if that was done now.
 
     Where a master key is published already nothing is done. From then on a stolen token alone can publish no

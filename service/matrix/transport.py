@@ -196,7 +196,7 @@ def _answer(call: str, status: int, retry_after: str, raw: bytes) -> JSON:
     if status == 429:
         raise Throttled(_seconds(retry_after, answer))
     if status >= 500 or not isinstance(answer, dict) or 300 <= status < 400:
-        raise Unreachable(f"{call}: status {status}")
+        raise Unreachable(f"{call}: status {status}", status)
     if status >= 400:
         code = answer.get("errcode")
         code = code if isinstance(code, str) and _CODE.fullmatch(code) else "UNKNOWN"

@@ -5,17 +5,19 @@ with its time, so that two stories can be compared as one person saw them.
 """
 
 import hashlib
+import json
 import textwrap
 from collections import deque
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
 from handlers import dispatch
-from handlers.words import Catalogue
+from handlers.words import ALWAYS, Catalogue, normal, split
 from schema.community import Community, Place, Timings
 from schema.effects import (
     AcceptIdentity,
@@ -59,6 +61,48 @@ COMMUNITY = Community(
     keeper=MatrixId("@keeper:example.org"),
 )
 
+_SPANISH = replace(
+    COMMUNITY,
+    name="la Casa del Olmo",
+    limits="Somos gente del barrio, no una clínica. Nadie está aquí de guardia.",
+    who_runs="Casa del Olmo, una asociación pequeña",
+    topics=("agotamiento", "duelo", "ideas de suicidio"),
+    places=(
+        Place(
+            "Línea nocturna", "0800 000 000", "de 20 a 6", "alemán, inglés", "no", "1 de noviembre de 2026"
+        ),
+        Place("Clínica", "030 000 000", "siempre", "alemán", "yes", "12 de octubre de 2026"),
+    ),
+)
+_OWN = {"es": _SPANISH}
+TRANSCRIPTS = Path(__file__).parent / "transcripts"
+
+
+def community(language: str) -> Community:
+    """A community that speaks `language`: its own words are in it where they were written so."""
+    if language == ALWAYS:
+        return COMMUNITY
+    return replace(_OWN.get(language, COMMUNITY), languages=(language, ALWAYS))
+
+
+class Speaker:
+    """Says in a language what members write in English: commands by its catalogue, the rest by a file.
+
+    What the file (`typed.json` beside the language's transcripts) does not have is written in English.
+    """
+
+    def __init__(self, language: str) -> None:
+        file = TRANSCRIPTS / language / "typed.json"
+        self._language = language
+        self._typed: dict[str, str] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        self._commands = WORDS.commands(ALWAYS)
+
+    def __call__(self, body: str) -> str:
+        key = self._commands.get(normal(body))
+        if body in self._typed or key is None:
+            return self._typed.get(body, body)
+        return body if self._language == ALWAYS else split(WORDS.text(self._language, key))[0]
+
 
 def identify(matrix_id: MatrixId) -> MemberId:
     """A stand-in for the keyed hash."""
@@ -96,10 +140,12 @@ class Story:
     rooms: dict[RoomId, set[str]] = field(default_factory=dict)
     files: list[tuple[str, str]] = field(default_factory=list)
     pending: deque[Event] = field(default_factory=deque)
+    language: str = ALWAYS
     _count: int = 0
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
+        self._typed = Speaker(self.language)
 
     # Who takes part
 
@@ -216,6 +262,7 @@ class Story:
     ) -> str:
         """The member writes `body`, `after` seconds later; what the service answers them, or nothing."""
         await self.wait(timedelta(seconds=after))
+        body = self._typed(body)
         self.log.append(Line(self.now, name, body, False))
         seen = len(self.log)
         message = Message(

@@ -23,14 +23,14 @@ from tests.handlers.story import Story
 ROOM = RoomId("!peers-0")
 
 
-async def together(story: Story) -> None:
-    """Ana and Ben are in their room."""
+async def together(story: Story, *, pump: bool = True) -> None:
+    """Ana and Ben are in their room; without `pump` the keeper has not reported yet."""
     await story.comes("ben")
     await story.offers("ben", hours="4")
     await story.comes("ana")
     await story.asks("ana")
     await story.says("ben", "yes", "go on")
-    await story.says("ana", "yes")
+    await story.say("ana", "yes", pump=pump)
 
 
 def orders(story: Story) -> list[type[Effect]]:
@@ -320,6 +320,38 @@ async def test_whoever_comes_in_before_the_keeper_reports_is_in(story: Story) ->
     assert story.the_room().early == ()
     assert LetWrite in [type(one) for _, one in story.effects]
     assert not story.records.all(Request)
+
+
+async def _ends(story: Story, how: str) -> None:
+    """One of the two ends the room, or leaves it."""
+    if how == "pass on":
+        await story.say("ben", "pass on", after=0, pump=False)
+        await story.say("ben", "2", after=0)
+    elif how == "forget me":
+        await story.say("ana", "forget me", after=0, pump=False)
+        await story.say("ana", "yes", after=0)
+    elif how == "ben leaves":
+        await story.leaves("ben", ROOM)
+    else:
+        await story.say(how, "close", after=0)
+
+
+@pytest.mark.parametrize("how", ["ana", "ben", "pass on", "ben leaves", "forget me"])
+async def test_two_who_saw_each_other_in_their_room_have_met(how: str) -> None:
+    """Whoever ends it before the keeper reports that both can write hears what they would a moment later."""
+    heard = []
+    for early in (True, False):
+        story = Story()
+        await together(story, pump=not early)
+        if early:
+            while LetWrite not in [type(effect) for _, effect in story.effects]:
+                await story.event(story.pending.popleft())
+            assert not story.the_room().met
+        await _ends(story, how)
+        await story.wait(timedelta(days=2))
+        assert not story.records.all(Pairing)
+        heard.append([(line.name, line.body) for line in story.log])
+    assert heard[0] == heard[1]
 
 
 async def test_whoever_declines_before_the_keeper_reports_has_declined(story: Story) -> None:

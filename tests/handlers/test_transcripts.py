@@ -4,6 +4,7 @@ Write them anew with ALONGSIDE_WRITE_TRANSCRIPTS=1, and read what changed before
 """
 
 import os
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,9 +19,7 @@ from schema.records import Record
 from service.store import Store
 from service.turn import Turn
 from tests.handlers.records import TABLES
-from tests.handlers.story import WORDS, Story
-
-_PLACE = Path(__file__).parent / "transcripts"
+from tests.handlers.story import TRANSCRIPTS, WORDS, Story, community
 
 
 async def one_pairing(story: Story) -> None:
@@ -325,16 +324,42 @@ async def test_a_whole_conversation_reads_the_same_over_a_real_database(
         await tell(story)
     finally:
         await story.store.close()
-    assert story.transcript() == (_PLACE / f"{tell.__name__}.txt").read_text("utf-8")
+    assert story.transcript() == (TRANSCRIPTS / "en" / f"{tell.__name__}.txt").read_text("utf-8")
 
 
 @pytest.mark.parametrize("tell", _STORIES)
+@pytest.mark.parametrize("language", WORDS.languages)
 async def test_a_whole_conversation_reads_as_it_did(
-    story: Story, tell: Callable[[Story], Awaitable[None]]
+    language: str, tell: Callable[[Story], Awaitable[None]]
 ) -> None:
-    """The words of a whole story, message by message."""
+    """The words of a whole story, message by message, in every language."""
+    story = Story(community=community(language), language=language)
     await tell(story)
-    file = _PLACE / f"{tell.__name__}.txt"
+    file = TRANSCRIPTS / language / f"{tell.__name__}.txt"
     if os.environ.get("ALONGSIDE_WRITE_TRANSCRIPTS"):
+        file.parent.mkdir(exist_ok=True)
         file.write_text(story.transcript(), "utf-8")
     assert story.transcript() == file.read_text("utf-8")
+
+
+_CHOICE = re.compile(r"^(\d+)\. ", re.MULTILINE)
+
+
+@pytest.mark.parametrize("tell", _STORIES)
+@pytest.mark.parametrize("language", [language for language in WORDS.languages if language != "en"])
+async def test_a_conversation_goes_the_same_way_in_every_language(
+    language: str, tell: Callable[[Story], Awaitable[None]]
+) -> None:
+    """Whoever hears what, and when, with the same numbers to choose from in the same order."""
+    told: list[list[tuple[object, ...]]] = []
+    for one in ("en", language):
+        story = Story(community=community(one), language=one)
+        await tell(story)
+        told.append(
+            [
+                (line.at, line.name, line.from_desk, line.notice)
+                + (tuple(_CHOICE.findall(line.body)) if line.from_desk else ())
+                for line in story.log
+            ]
+        )
+    assert told[0] == told[1]

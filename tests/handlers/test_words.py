@@ -83,6 +83,24 @@ def test_an_instant_is_said_with_weekday_date_zone_and_distance(length: timedelt
 @pytest.mark.parametrize(
     ("length", "said"),
     [
+        (timedelta(hours=3), "viernes, 27 de noviembre, 17:00, hora de Berlín (dentro de 3 horas)"),
+        (-timedelta(minutes=5), "viernes, 27 de noviembre, 13:55, hora de Berlín (hace 5 minutos)"),
+    ],
+)
+def test_an_instant_is_said_as_the_language_says_it(length: timedelta, said: str) -> None:
+    """The weekday whole, the city by its name there, the distance in its words: all by CLDR."""
+    assert WORDS.when(NOW + length, "Europe/Berlin", NOW, "es") == said
+
+
+def test_numbers_are_written_as_the_language_writes_them() -> None:
+    """By CLDR: a thousand has a comma in English, ten thousand a point in Spanish."""
+    assert "That is 1,200 characters" in WORDS.text("en", "talk.too_long", n=1200, longest=500)
+    assert "Son 12.000 caracteres" in WORDS.text("es", "talk.too_long", n=12000, longest=500)
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
         (timedelta(minutes=30), "30 minutes"),
         (timedelta(hours=1), "1 hour"),
         (timedelta(hours=1, minutes=30), "1 hour and 30 minutes"),

@@ -15,12 +15,25 @@ from pathlib import Path
 
 import pytest
 
+from schema.ids import DeviceId
 from service import config
+from service.installation import Access
+from service.matrix.accounts import log_in
+from service.matrix.identity import establish
+from service.matrix.transport import Transport
+from tests.live.accounts import Signed, session, upload_device
 from tests.live.homeserver import Homeserver, JsonObject
+from tests.live.test_identity import Rows
+from tests.service.terminal import Terminal
 
 pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
+
+
+def unwrapped(text: str) -> str:
+    """What the program said, without the ends of its lines."""
+    return " ".join(text.split())
 
 
 class Instance:
@@ -61,6 +74,15 @@ class Instance:
         registration = ("--registration-secret-file", "registration")
         return self.call("init", *self.answers(), *registration, *more, **environ)
 
+    def user(self, role: str) -> str:
+        """The Matrix ID of one of its accounts."""
+        return f"@{role}-{self.name}:{self.homeserver.name}"
+
+    def password(self, role: str) -> str:
+        """The password of an account that it registered."""
+        access = Access(registration_secret=self.homeserver.shared_secret)
+        return access.password_for(self.user(role)) or ""
+
     def fingerprint(self) -> str:
         """The identity as the database has it."""
         return self.call("fingerprint").stdout.strip()
@@ -79,9 +101,10 @@ class Instance:
 
     async def devices(self, role: str) -> list[str]:
         """The account's devices, as the homeserver's administrator sees them."""
-        user = f"@{role}-{self.name}:{self.homeserver.name}"
         answer = await self.homeserver.call(
-            "GET", f"/_synapse/admin/v2/users/{user}/devices", token=await self.homeserver.admin_token()
+            "GET",
+            f"/_synapse/admin/v2/users/{self.user(role)}/devices",
+            token=await self.homeserver.admin_token(),
         )
         devices = answer["devices"]
         assert isinstance(devices, list)
@@ -89,7 +112,7 @@ class Instance:
 
     async def published(self) -> JsonObject:
         """Every key of both accounts that the homeserver shows, but how many one-time keys are left."""
-        users = [f"@{role}-{self.name}:{self.homeserver.name}" for role in ("desk", "keeper")]
+        users = [self.user(role) for role in ("desk", "keeper")]
         token = (self.folder / "secrets/desk.token").read_text().strip()
         body: JsonObject = {"device_keys": {user: [] for user in users}}
         return await self.homeserver.call("POST", "/_matrix/client/v3/keys/query", body=body, token=token)
@@ -151,6 +174,39 @@ async def test_with_passwords(homeserver: Homeserver, tmp_path: Path) -> None:
     for content in (*instance.files().values(), (instance.folder / "alongside.db").read_bytes()):
         assert b"canary" not in content
     instance.healthy()
+
+
+async def test_with_a_password_that_is_kept(homeserver: Homeserver, tmp_path: Path) -> None:
+    """Where the front desk signs in by its password at each start, a second `init` changes nothing either.
+
+    It does not even sign in, which would end the log-in of a service that runs.
+    """
+    instance = Instance(tmp_path / "a", homeserver, "kept")
+    await homeserver.register("desk-kept", "canary of the desk")
+    assert instance.init("--desk-password-file", "/dev/null").returncode == 2
+    place = instance.folder / "alongside.toml"
+    by_token = re.compile(r'^token_file = "secrets/desk.token"\n#.*\ndevice_id = .*$', re.MULTILINE)
+    written, changed = by_token.subn('password_file = "secrets/desk.password"', place.read_text())
+    assert changed == 1
+    place.write_text(written)
+    (instance.folder / "secrets" / "desk.password").write_text("canary of the desk\n")
+    (instance.folder / "secrets" / "desk.password").chmod(0o600)
+    first = instance.init()
+    assert (first.returncode, first.stderr) == (0, "")
+    with Running(instance) as service:
+        running = instance.rows()
+        second = instance.init()
+        assert (second.returncode, second.stderr) == (0, "")
+        assert "nothing was changed" in second.stdout
+        assert instance.healthy()["front desk"]["state"] == "skip"
+        assert instance.rows()["lease"] == running["lease"]
+        service.stop()
+    rows, database = instance.rows(), (instance.folder / "alongside.db").read_bytes()
+    assert "nothing was changed" in instance.init().stdout
+    assert instance.rows() == rows
+    assert (instance.folder / "alongside.db").read_bytes() == database
+    assert instance.fingerprint() in first.stdout
+    assert len(await instance.devices("desk")) == 1
 
 
 async def test_with_tokens(homeserver: Homeserver, tmp_path: Path) -> None:
@@ -217,22 +273,81 @@ async def test_a_new_identity_is_a_decision(homeserver: Homeserver, tmp_path: Pa
 
 
 async def test_a_foreign_identity_stops_the_service(homeserver: Homeserver, tmp_path: Path) -> None:
-    """`run` says that another identity is published, and what decides; it ends with 2 and changes nothing."""
+    """Another client reset the identity: `run` and `init` change nothing and name the command that decides.
+
+    That command wants the account's password, and says how it is given.
+    """
     instance = Instance(tmp_path / "a", homeserver, "foreign")
     assert instance.init().returncode == 0
-    database = instance.folder / "alongside.db"
-    ours = database.read_bytes()
-    assert instance.init("--new-identity").returncode == 0
-    for beside in instance.folder.glob("alongside.db*"):
-        beside.unlink()
-    database.write_bytes(ours)
-    database.chmod(0o600)
+    async with session() as opened:
+        transport = Transport(opened, homeserver.url)
+        password = instance.password("desk")
+        account = await log_in(transport, "desk-foreign", password, DeviceId("OTHER"), "another client")
+        transport.token = account.token
+        keys = await upload_device(Signed(transport, account.user_id, account.device_id))
+        foreign = await establish(transport, Rows(), account.user_id, keys, password=password, new=True)
     published = await instance.published()
-    ended = instance.call("run")
-    assert ended.returncode == 2
-    assert "another identity than the one kept here" in ended.stderr
-    assert "--new-identity" in ended.stderr
+    for command in (("run",), ("init",)):
+        ended = instance.call(*command)
+        assert ended.returncode == 2
+        assert "another identity than the one kept here" in unwrapped(ended.stderr)
+        assert "`alongside init --new-identity`" in unwrapped(ended.stderr)
+    unanswered = instance.call("init", "--new-identity")
+    assert unanswered.returncode == 2
+    assert "--desk-password-file" in unwrapped(unanswered.stderr)
+    assert "--registration-secret-file" in unwrapped(unanswered.stderr)
     assert await instance.published() == published
+    (instance.folder / "password").write_text(password)
+    done = instance.call("init", "--new-identity", "--desk-password-file", "password")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert foreign.fingerprint() != instance.fingerprint()
+    assert instance.fingerprint() in done.stdout
+    instance.healthy()
+    with Running(instance) as service:
+        service.stop()
+
+
+@pytest.mark.parametrize("lost", [("master", "self_signing", "user_signing"), ("self_signing",)])
+async def test_an_identity_that_the_homeserver_lost(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at_terminal: Callable[..., Terminal],
+    lost: tuple[str, ...],
+) -> None:
+    """Synapse takes no key back that it lost: each command names the next, and the last one works."""
+    async with Homeserver(directory=tmp_path / "homeserver") as homeserver:
+        instance = Instance(tmp_path / "a", homeserver, "gone")
+        assert instance.init().returncode == 0
+        before = instance.fingerprint()
+        await homeserver.stop()
+        with contextlib.closing(sqlite3.connect(homeserver.database)) as database, database:
+            for kind in lost:
+                database.execute(
+                    "DELETE FROM e2e_cross_signing_keys WHERE user_id = ? AND keytype = ?",
+                    (instance.user("desk"), kind),
+                )
+        await homeserver.start()
+        ended = instance.call("run")
+        assert ended.returncode == 2
+        assert "Run `alongside init`" in unwrapped(ended.stderr)
+        refused = instance.init()
+        assert refused.returncode == 2
+        assert "fails when it is given the same key again" in unwrapped(refused.stderr)
+        assert "`alongside init --new-identity`" in unwrapped(refused.stderr)
+        assert instance.fingerprint() == before
+        monkeypatch.chdir(instance.folder)
+        terminal = at_terminal("init", "--new-identity")
+        terminal.answer("Make a new identity", "y")
+        if "master" not in lost:
+            # Where a master key is published, the homeserver wants to see the password.
+            terminal.answer("1 or 2 [1]: ", "1")
+            terminal.answer("Password of the front desk: ", instance.password("desk"))
+        terminal.until("Made a new identity")
+        assert terminal.end() == 0
+        assert instance.fingerprint() != before
+        instance.healthy()
+        with Running(instance) as service:
+            service.stop()
 
 
 async def test_the_key_is_rotated(homeserver: Homeserver, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class Keys:
         for name, key in body.items():
             public = next(iter(key["keys"].values()))
             if public in self.ever:
-                raise Unreachable("500")
+                raise Unreachable("500", 500)
             self.ever.add(public)
             self.keys[name] = key
         return {}

@@ -181,6 +181,23 @@ async def test_half_an_identity_is_completed_and_not_sent_twice() -> None:
     await identity.verify_published(server, rows, OURS, device())
 
 
+@pytest.mark.parametrize(
+    "lost", [("master_key", "self_signing_key", "user_signing_key"), ("self_signing_key",)]
+)
+async def test_an_identity_that_is_not_taken_back(lost: tuple[str, ...]) -> None:
+    """Where the homeserver lost keys and fails at taking them again, a new one is the operator's to make."""
+    server, rows = homeserver(), Rows()
+    first = await identity.establish(server, rows, OURS, device())
+    for name in lost:
+        del server.keys[name]
+    with pytest.raises(IdentityLost, match="fails when it is given the same key again") as told:
+        await identity.establish(server, rows, OURS, device(), password=PASSWORD)
+    assert "--new-identity" in told.value.fix
+    second = await identity.establish(server, rows, OURS, device(), password=lambda: PASSWORD, new=True)
+    assert second.master != first.master
+    await identity.verify_published(server, rows, OURS, device())
+
+
 @pytest.mark.parametrize("row", [b"", b"[]", b"{}", b'{"user_id":1,"seeds":["x"],"next":null}'])
 async def test_a_broken_row_is_an_operators_matter(row: bytes) -> None:
     """What is kept and cannot be read stops the service with an explanation, and is not overwritten."""

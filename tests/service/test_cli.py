@@ -3,14 +3,10 @@
 import asyncio
 import json
 import os
-import pty
-import select
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +16,7 @@ from schema.errors import ConfigurationError
 from service import cli, config, installation
 from service.lease import Lease
 from service.store import Store
+from tests.service.terminal import Terminal
 from tests.service.test_config import KEY, WHOLE, toml, write
 
 ROOT = Path(__file__).parents[2]
@@ -141,84 +138,6 @@ def test_init_says_what_nobody_answers() -> None:
     assert result.exit_code == 2
     assert "keeper.user" in result.stderr
     assert list(Path.cwd().iterdir()) == []
-
-
-class Terminal:
-    """The program at a terminal, and somebody who types."""
-
-    def __init__(self, *arguments: str) -> None:
-        ours, theirs = pty.openpty()
-        self._terminal = ours
-        self._shown = ""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("ALONGSIDE_")}
-        # With a session of its own the terminal is the process's, and what is typed there can be Ctrl-C.
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _AT_A_TERMINAL, *arguments],
-            stdin=theirs, stdout=theirs, stderr=theirs, env={**kept, "PYTHONPATH": str(ROOT)},
-            start_new_session=True,
-        )  # fmt: skip
-        os.close(theirs)
-
-    def until(self, text: str) -> None:
-        """Wait for `text` on the screen, after what was waited for before."""
-        deadline = time.monotonic() + 30
-        while text not in self._shown:
-            assert select.select([self._terminal], [], [], deadline - time.monotonic())[0], self._shown
-            try:
-                self._shown += os.read(self._terminal, 65536).decode().replace("\r\n", "\n")
-            except OSError:
-                raise AssertionError(f"it ended with: {self._shown}") from None
-        self._shown = self._shown.partition(text)[2]
-
-    def answer(self, question: str, text: str) -> None:
-        """Wait for the question and type an answer."""
-        self.until(question)
-        os.write(self._terminal, text.encode() + b"\n")
-
-    def interrupt(self) -> None:
-        """Type Ctrl-C once the program waits for what is typed.
-
-        A signal in the instant between a question's last letter and the wait for its answer is seen by Python
-        only at the next key, whatever the program does; a person types later than that.
-        """
-        deadline, asleep = time.monotonic() + 30, 0
-        while asleep < 5:
-            assert time.monotonic() < deadline, "it never waited"
-            state = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-            asleep = asleep + 1 if state == "S" else 0
-            time.sleep(0.02)
-        os.write(self._terminal, b"\x03")
-
-    def end(self) -> int:
-        """Wait for the program's end; returns its exit."""
-        return self.process.wait(30)
-
-    def close(self) -> None:
-        """Close the terminal, and end the program if it still runs."""
-        os.close(self._terminal)
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture
-def at_terminal() -> Iterator[Callable[..., Terminal]]:
-    """Start programs at terminals that are closed at the test's end."""
-    with ExitStack() as closing:
-
-        def start(*arguments: str) -> Terminal:
-            terminal = Terminal(*arguments)
-            closing.callback(terminal.close)
-            return terminal
-
-        yield start
-
-
-_AT_A_TERMINAL = """
-import fcntl, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from service.cli import main
-main()
-"""
 
 
 def test_init_asks_again_what_it_cannot_take(tmp_path: Path, at_terminal: Callable[..., Terminal]) -> None:

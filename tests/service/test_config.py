@@ -19,7 +19,7 @@ from pydantic_core import PydanticSerializationError
 
 from schema.community import Place, Timings
 from schema.errors import ConfigurationError, ConfigurationErrors
-from service import config
+from service import app, config
 from service.config import Secret, Settings
 from service.config.forms import length_of_time
 
@@ -457,6 +457,28 @@ def test_more_places_than_one_message_holds(place: Path) -> None:
     assert problem.variable == "ALONGSIDE_COMMUNITY__PLACES"
     assert "9000 fit" in problem.problem
     assert "short enough for one message" in problem.fix
+
+
+def test_the_languages_to_choose_from(place: Path) -> None:
+    """The first is spoken to whoever has not chosen; all there are with none named; a variable does too."""
+    assert config.load(write(place), {}).community().languages == ()
+    some = config.load(write(place, {"community.languages": ["es", "en"]}), {})
+    assert some.community().languages == ("es", "en")
+    spoken = config.load(write(place), {"ALONGSIDE_COMMUNITY__LANGUAGES": "es, en"})
+    assert spoken.community().languages == ("es", "en")
+    assert app.words_of(some).languages == ("en", "es")
+    for wrong in (["en", "en"], ["English"], "en", ["../en"]):
+        assert only(write(place, {"community.languages": wrong})).key == "community.languages"
+
+
+def test_a_language_without_words_is_refused(place: Path) -> None:
+    """Whoever chose it could not be spoken to; what there is stands in the fix."""
+    settings = config.load(write(place, {"community.languages": ["en", "tlh"]}), {})
+    with pytest.raises(ConfigurationError) as refused:
+        app.words_of(settings)
+    assert refused.value.key == "community.languages"
+    assert "tlh" in refused.value.problem
+    assert "en, es" in refused.value.fix
 
 
 def test_a_file_that_is_not_toml(place: Path) -> None:

@@ -1,0 +1,101 @@
+"""Each language's catalogue beside the English one; and that what checks it finds what it looks for."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import handlers.words
+from handlers.words import ALWAYS, Catalogue
+from tests.handlers.catalogues import faults, load
+
+_PLACE = Path(handlers.words.__file__).parent
+_FILES = {file.stem: file for file in sorted(_PLACE.glob("*.po"))}
+_OTHERS = sorted(_FILES.keys() - {ALWAYS})
+
+
+@pytest.mark.parametrize("language", _OTHERS)
+def test_a_language_has_every_sentence_number_value_and_word_to_type(language: str) -> None:
+    """What is missing, extra or different beside English is named."""
+    assert faults(load(_FILES[ALWAYS], ALWAYS), load(_FILES[language], language)) == []
+
+
+_BREAKS = {
+    "missing": ("talk.change: missing", r'msgid "talk\.change"\nmsgstr "[^"]*"\n', ""),
+    "extra": (
+        "menu.menu2: extra",
+        r'msgid "menu\.menu"\n',
+        'msgid "menu.menu2"\nmsgstr "x"\n\nmsgid "menu.menu"\n',
+    ),
+    "empty": ("talk.change: empty", r'(msgid "talk\.change"\nmsgstr )"[^"]*"', r'\1""'),
+    "a value lost": ("ask.topics: values", r'(msgid "ask\.topics"\nmsgstr ")[^"]*"', r'\1…"'),
+    "a value misspelt": ("ask.rest: values", r'(msgid "ask\.rest"\nmsgstr "[^"]*)\{until\}', r"\1{untill}"),
+    "a value too many": ("talk.change: values", r'(msgid "talk\.change"\nmsgstr ")', r"\1{n} "),
+    "a number lost": (
+        "talk.topics: numbers",
+        r"(msgid \"talk\.topics\"\nmsgstr \"\"\n(?:\".*\"\n)*?\".*?)1 3",
+        r"\g<1>1",
+    ),
+    "numbers turned round": (
+        "talk.topics: numbers",
+        r"(msgid \"talk\.topics\"\nmsgstr \"\"\n(?:\".*\"\n)*?\".*?)1 3",
+        r"\g<1>3 1",
+    ),
+    "a choice's word lost": (
+        "choice.talk: choice",
+        r'(msgid "choice\.talk"\nmsgstr "[^"|]*) \| [^"]*',
+        r"\1",
+    ),
+    "a choice's word empty": (
+        "choice.talk: empty",
+        r'(msgid "choice\.talk"\nmsgstr "[^"|]*) \| [^"]*',
+        r"\1 | ",
+    ),
+    "a plural form lost": ("apart.list: empty", r'(msgid "apart\.list"\n.*\n.*\n)msgstr\[1\] ".*"\n', r"\1"),
+    "a word to type lost": (
+        "menu.waiting: commands",
+        r'(msgid "menu\.waiting"\nmsgstr "[^“]*)“[^”]*”',
+        r"\1“xyz”",
+    ),
+    "another word to type": (
+        "menu.waiting: commands",
+        r'(msgid "menu\.waiting"\nmsgstr "[^“]*)“[^”]*”',
+        r"\1“status”",
+    ),
+    "two commands with one word": (
+        "command.back: twice",
+        r'(msgid "command\.back"\nmsgstr ")',
+        r"\1status | ",
+    ),
+    "a command that is another in English": (
+        "command.rest: means something else in English",
+        r'(msgid "command\.rest"\nmsgstr ")',
+        r"\1export | ",
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", _BREAKS)
+def test_what_checks_a_catalogue_finds_a_broken_one(broken: str) -> None:
+    """The English catalogue beside itself is whole; with one thing broken it is not, whatever that is."""
+    fault, pattern, instead = _BREAKS[broken]
+    whole = _FILES[ALWAYS].read_text("utf-8")
+    english = load(_FILES[ALWAYS], ALWAYS)
+    assert faults(english, load(whole.encode(), ALWAYS)) == []
+    text, count = re.subn(pattern, instead, whole, count=1)
+    assert count == 1
+    assert fault in faults(english, load(text.encode(), ALWAYS))
+
+
+def test_a_language_is_a_file_and_no_code(tmp_path: Path) -> None:
+    """A catalogue that lies beside the others is a language: it is spoken, and its words are understood."""
+    text = _FILES[ALWAYS].read_text("utf-8").replace("Language: en_GB", "Language: nl")
+    text = text.replace('msgstr "English | ', 'msgstr "Nederlands | ').replace(
+        'msgstr "stop | ', 'msgstr "ophouden | '
+    )
+    (tmp_path / "nl.po").write_text(text, "utf-8")
+    words = Catalogue({**_FILES, "nl": tmp_path / "nl.po"})
+    assert "nl" in words.languages
+    assert words.commands("nl")["ophouden"] == words.commands("nl")["stop"] == "command.stop"
+    assert words.weekday(0, "nl") == "maandag"
+    assert {"maandag", "monday"} <= words.weekdays("nl").keys()

@@ -1,0 +1,191 @@
+"""The language a member is spoken to in: chosen by name, kept, shown, and theirs whoever's turn it is."""
+
+from dataclasses import replace
+
+import pytest
+
+from schema.effects import AnswerPlainRoom, SendText
+from schema.events import PlainMessage
+from schema.ids import EventId, RoomId
+from schema.records import Member, Offer
+from schema.states import Belongs
+from tests.handlers.story import COMMUNITY, Story, community
+
+ONE = replace(COMMUNITY, languages=("en",))
+SPANISH_FIRST = community("es")
+
+
+async def test_the_menu_names_the_other_languages_in_their_own_words(story: Story) -> None:
+    """Chosen by number, the language is confirmed in itself, and the menu comes again in it."""
+    await story.comes("ana")
+    assert "5. Another language: Español" in story.last("ana")
+    asked = await story.say("ana", "5")
+    assert "Now it is English." in asked
+    assert asked.endswith("1. English\n2. Español")
+    said = await story.say("ana", "2")
+    assert said.startswith("A partir de ahora te escribo en Español.")
+    assert "1. Hablar con alguien" in said
+    assert "5. Otro idioma: English" in said
+    assert story.member("ana").language == "es"
+
+
+@pytest.mark.parametrize("name", ["español", "Espanol", "ESPAÑOL.", "in Spanish", "en castellano"])
+async def test_a_language_is_chosen_by_its_name_from_the_first_message_on(story: Story, name: str) -> None:
+    """Whoever reads no English has a line of their own in the greeting; case and accents do not matter."""
+    await story.comes("ana")
+    assert "Español: escribe “español”." in story.last("ana")
+    assert (await story.say("ana", name)).startswith("A partir de ahora te escribo en Español.")
+    said = await story.say("eva", name)
+    assert said.startswith("A partir de ahora te escribo en Español.")
+    assert "Hola. Soy un programa de the Elm House." in said
+    assert "English: write “english”." in said
+    assert story.member("eva").language == "es"
+
+
+async def test_the_open_question_comes_again_in_the_chosen_language(story: Story) -> None:
+    """Also where own words are asked for: a language's name is no note."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "more", "2", "1", "2")
+    assert "Would you like to add a few words?" in story.last("ana")
+    said = await story.say("ana", "español")
+    assert "¿Quieres añadir unas palabras?" in said
+    assert "Esto es lo que pediría" in await story.say("ana", "Ha sido una semana larga.")
+    assert "What would help: someone who has been through it too." in await story.say("ana", "english")
+
+
+async def test_a_language_is_never_inferred(story: Story) -> None:
+    """Spanish words are no choice of Spanish."""
+    await story.comes("ana")
+    assert "I am a program." in await story.say("ana", "Hola, quiero hablar con alguien")
+    assert "I am a program." in await story.say("ana", "hablar")
+    assert story.member("ana").language == "en"
+
+
+async def test_two_hear_their_own_language_whoever_writes(story: Story) -> None:
+    """A question, a note, a consent and the room: each reads them in their language in the other's turn."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.say("ana", "español")
+    await story.says("ana", "hablar", "más", "1", "1", "2", "No puedo dormir.", "sí")
+    assert "Someone asks for company. What would help them: listening." in story.last("ben")
+    await story.says("ben", "yes", "go on")
+    assert "Alguien ha dicho que sí, hasta 1 hora." in story.last("ana")
+    assert "dentro de 2 horas" in story.last("ana")
+    await story.say("ana", "sí")
+    assert "You both said yes." in story.last("ben")
+    assert "Las dos personas han dicho que sí." in story.last("ana")
+    await story.say("ben", "close")
+    assert "La sala está cerrada." in story.last("ana")
+
+
+@pytest.mark.parametrize(
+    ("typed", "heard"),
+    [
+        (("menú",), "¿Qué te gustaría hacer?"),
+        (("menu",), "¿Qué te gustaría hacer?"),
+        (("ayuda ahora",), "Línea nocturna"),
+        (("help now",), "Línea nocturna"),
+        (("hablar", "atras"), "Lo he terminado. No se guarda nada de eso."),
+        (("hablar", "parar"), "Lo he terminado."),
+        (("talk", "stop"), "Lo he terminado."),
+        (("hablar", "si"), "Ahora mismo no hay nadie a quien preguntar."),
+        (("hablar", "YES"), "Ahora mismo no hay nadie a quien preguntar."),
+        (("¿Qué guardas de mí?",), "Esto es lo que guardo sobre ti ahora"),
+        (("what do you hold",), "Esto es lo que guardo sobre ti ahora"),
+        (("hablar escuchar agotamiento 2 horas",), "Sobre: agotamiento.\nPor escrito, hasta 2 horas."),
+        (("talk listening agotamiento 2h",), "Sobre: agotamiento.\nPor escrito, hasta 2 horas."),
+        (("hablar media hora por voz",), "o por voz si las dos personas quieren, hasta 30 minutos."),
+        (("evitar @ben:example.org",), "Evitaría que tú y @ben:example.org coincidan."),
+    ],
+)
+async def test_what_is_typed_is_understood_in_the_members_language_and_in_english(
+    typed: tuple[str, ...], heard: str
+) -> None:
+    """Commands, choices and the one line, with accents and without."""
+    story = Story(community=SPANISH_FIRST)
+    await story.comes("ana")
+    assert heard in await story.says("ana", *typed)
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (
+            "laborables 18-21, sábado domingo 10:00-16:00",
+            ("lunes a viernes, 18:00 a 21:00", "sábado y domingo"),
+        ),
+        ("de lunes a viernes de 18 a 21", ("lunes a viernes, 18:00 a 21:00",)),
+        ("entre semana de 6 a 9 de la tarde", ("lunes a viernes, 18:00 a 21:00",)),
+        ("fin de semana 10-16", ("sábado y domingo, 10:00 a 16:00",)),
+        ("miercoles 20-22", ("miércoles, 20:00 a 22:00",)),
+        ("weekdays 18-21", ("lunes a viernes, 18:00 a 21:00",)),
+    ],
+)
+async def test_hours_are_read_and_said_in_the_members_language(hours: str, said: tuple[str, ...]) -> None:
+    """Weekdays by CLDR, other words by the catalogue; English does too."""
+    story = Story(community=SPANISH_FIRST)
+    await story.comes("ben")
+    recap = await story.says("ben", "ofrecer", "5", "1", "Nueva York", hours, "saltar", "saltar", "saltar")
+    for part in said:
+        assert part in recap
+    await story.say("ben", "sí")
+    (offer,) = story.records.all(Offer)
+    assert offer.zone == "America/New_York"
+    assert "No te pregunto nada hasta: lunes, 30 de noviembre" in await story.say(
+        "ben", "descansar hasta el lunes"
+    )
+    assert "2 semanas" in await story.say("ben", "descansar 2 semanas")
+
+
+async def test_the_language_is_shown_and_goes_with_everything_else(story: Story) -> None:
+    """`what do you hold` names it; after `forget me` the community's own is spoken again."""
+    await story.comes("ana")
+    await story.say("ana", "español")
+    assert "el idioma que uso contigo (Español)" in await story.say("ana", "qué guardas de mí")
+    assert "Hecho." in await story.says("ana", "olvídame", "sí")
+    assert not story.records.all(Member)
+    assert (await story.say("ana", "hello")).startswith("Hello. I am a program")
+
+
+async def test_a_language_that_is_not_offered_any_more_gives_way_to_the_communitys(story: Story) -> None:
+    """A member who chose it is spoken to in the first that is."""
+    await story.comes("ana")
+    await story.say("ana", "español")
+    story.community = ONE
+    assert (await story.say("ana", "atrás")).startswith("I am a program.")
+    assert "What would you like?" in await story.say("ana", "menu")
+
+
+async def test_where_one_language_is_offered_nothing_is_said_of_others() -> None:
+    """No entry, no hint; another's name means nothing."""
+    story = Story(community=ONE)
+    await story.comes("ana")
+    assert "anguage" not in story.last("ana")
+    assert "spañol" not in story.last("ana")
+    assert "I am a program." in await story.say("ana", "español")
+
+
+async def test_an_unencrypted_chat_gets_the_same_words_in_every_language(story: Story) -> None:
+    """Nothing of what a member chose is said where the server can read it."""
+    event = PlainMessage(EventId("$1"), RoomId("!plain"), story.address("ana"))
+    answers: list[AnswerPlainRoom] = []
+    await story.comes("ana")
+    for name in ("english", "español"):
+        await story.say("ana", name, after=3600)
+        answers += [effect for effect in await story.event(event) if isinstance(effect, AnswerPlainRoom)]
+    assert answers[0].body == answers[1].body
+    assert answers[0].body.split("\n") == [
+        "I only answer in encrypted chats. Please write to me in the encrypted chat that we two have.",
+        "Solo respondo en chats cifrados. Escríbeme en el chat cifrado que ya tenemos, por favor.",
+    ]
+
+
+async def test_whoever_may_not_write_is_told_so_in_every_language() -> None:
+    """Nothing is kept of them, so that they cannot choose."""
+    story = Story(community=replace(COMMUNITY, members="room"))
+    await story.say("eva", "hola", belongs=Belongs.OUTSIDE)
+    (said,) = [effect.body for _, effect in story.effects if isinstance(effect, SendText)]
+    assert "I am a program for people of the Elm House" in said
+    assert "Soy un programa para la gente de the Elm House" in said
+    assert said.count("Night line") == 1
+    assert not story.records.all(Member)
