@@ -33,6 +33,7 @@ def usual(desk: Desk, member: Member) -> Draft:
         "note": "",
         "reporters": False,
         "again": False,
+        "again_only": False,
         "each_try": False,
         "too": False,
         "fear": "",
@@ -52,6 +53,7 @@ def of(request: Request) -> Draft:
         "note": request.note,
         "reporters": request.reporters,
         "again": request.again,
+        "again_only": request.again_only,
         "each_try": request.each_try,
         "too": request.too,
         "fear": request.fear if request.too else "",
@@ -107,6 +109,7 @@ def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) ->
         note=str(draft.get("note") or ""),
         reporters=bool(draft.get("reporters")),
         again=bool(draft.get("again")),
+        again_only=bool(draft.get("again_only")),
         each_try=bool(draft.get("each_try")),
         consent=consent,
     )

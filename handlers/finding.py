@@ -34,9 +34,11 @@ async def ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
         one.id: one for one in standing if matching.may_meet(request, one, desk.community.hard, desk.now)
     }
     offers = await _offers(desk, request, asks, standing, list(too.values()))
+    first = await after.agreed(desk, request.member) if request.again else frozenset()
+    if request.again_only:
+        offers = [offer for offer in offers if offer.member in first]
     free: list[Offer] = []
     busy: list[Offer] = []
-    first = await after.agreed(desk, request.member) if request.again else frozenset()
     for offer in matching.in_order(request, offers, desk.turn.random.random, first):
         if len(free) == desk.community.asks_at_once:
             break
@@ -79,7 +81,11 @@ async def _offers(
     occupied = await _occupied(desk)
     askers = {one.member for one in standing}
     kept_apart = await apart.of(desk, request.member)
-    found = [(matching.as_offer(one), occupied) for one in too]
+    found = [
+        (matching.as_offer(one), occupied)
+        for one in too
+        if not one.again_only or request.member in await after.agreed(desk, one.member)
+    ]
     if request.wish != matching.MUTUAL:
         peers = await desk.records.find(Offer, state=OfferState.OPEN)
         found += [(offer, occupied | askers) for offer in peers]
@@ -98,6 +104,11 @@ async def _offers(
             hard=desk.community.hard,
         )
     ]
+
+
+async def has_nobody(desk: Desk, request: Request) -> bool:
+    """Whether only those are to be asked who agreed to talk again, and the asker knows of none."""
+    return request.again_only and not await after.has_agreed(desk, request.member)
 
 
 def as_asked(desk: Desk, ask: Ask, request: Request) -> Ask:

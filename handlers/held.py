@@ -137,6 +137,7 @@ _ANSWERS: Mapping[str, Say] = {
     "voice": _sentence("held.voice"),
     "only": _sentence("talk.recap_only"),
     "again": _sentence("talk.recap_again"),
+    "again_only": _sentence("talk.recap_again_only"),
     "too": _sentence("talk.recap_too"),
     "start": lambda desk, member, value: desk.words(
         member, "talk.recap_start", start=datetime.fromisoformat(str(value))
@@ -224,6 +225,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "asked_at": _shown("held.asked_too"),
             "free_at": _named("held.asked_too"),
             "start": _shown("talk.recap_start"),
+            "again_only": _said("talk.recap_again_only"),
         },
         Offer: {
             "id": _NUMBERS,

@@ -104,6 +104,11 @@ async def look(desk: Desk, request: Request) -> None:
         if asker is not None:
             _offer_again(desk, request, "again.nobody")
         return
+    if looking and await finding.has_nobody(desk, request):
+        await end(desk, request, RequestMove.LAPSE)
+        if asker is not None:
+            _offer_again(desk, request, "again.no_one")
+        return
     next_at = desk.now + desk.timings.ask_again
     if looking:
         next_at = min(next_at, request.until) if desk.now < request.until else next_at
@@ -139,7 +144,9 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
         if request.each_try:
             desk.say(request.member, "request.try", next=next_at)
         return request
-    key = "request.looking_too" if told == "looking" and request.too else _TOLD[told]
+    key = _TOLD[told]
+    if told == "looking" and (request.again_only or request.too):
+        key = "request.looking_again" if request.again_only else "request.looking_too"
     every = desk.timings.ask_again
     desk.say(request.member, key, next=next_at, every=every, until=request.until)
     return replace(request, told=told)

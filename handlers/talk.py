@@ -233,7 +233,8 @@ def recap(desk: Desk, member: Member, draft: Draft) -> str:
 
 def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -> str:
     """Who is asked, until when, what is kept, and how it is taken back."""
-    lines = [desk.words(member, "talk.recap_again")] if draft.get("again") else []
+    again = "talk.recap_again_only" if draft.get("again_only") else "talk.recap_again"
+    lines = [desk.words(member, again)] if draft.get("again") else []
     lines.append(desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"))
     if draft.get("only") and drafts.texts(draft, "topics"):
         lines.append(desk.words(member, "talk.recap_only"))
@@ -337,7 +338,8 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
         case "reporters":
             draft["reporters"] = reply.name == "any"
         case "again":
-            draft["again"] = reply.name == "first"
+            draft["again"] = reply.name != "anyone"
+            draft["again_only"] = reply.name == "only"
         case "how":
             draft["how"] = [name for name in reply.names if name != "none"]
         case "keep_how":

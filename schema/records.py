@@ -103,7 +103,7 @@ class Request:
     by voice is welcome too; `how`: how the asker talks, for whoever reads the note. `told` is what the asker
     was last told about the search, `each_try` that they wish to hear of each. Before `note_until` the note is
     with one peer, whatever that one answers. `again`: whoever agreed to talk with the asker again is asked
-    first.
+    first; `again_only`: nobody else is.
 
     `too`: they may be asked about others who allow the same, and others about them. For that the request
     holds what an offer holds: `fear` is what its member would do if they feared for a life, `asked` and
@@ -138,6 +138,7 @@ class Request:
     asked_at: datetime | None = None
     free_at: datetime | None = None
     start: datetime | None = None
+    again_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -129,9 +129,11 @@ def suits(request: Request, offer: Offer, hard: Collection[str]) -> bool:
 def only_some(request: Request, hard: Collection[str]) -> bool:
     """Whether those are asked of whom something would show by there being any.
 
-    Those alone who named a topic of the request; or others who ask for company now.
+    Those alone who named a topic of the request, or agreed to talk again; or others who ask for company now.
     """
-    return request.too or request.topics_only or not set(hard).isdisjoint(request.topics)
+    return (
+        request.too or request.again_only or request.topics_only or not set(hard).isdisjoint(request.topics)
+    )
 
 
 def may_read(request: Request, ask: Ask) -> bool:
