@@ -21,6 +21,8 @@ from service.core.pairing import (
     PairingMove,
     advance_ask,
     advance_pairing,
+    next_card,
+    recent,
 )
 
 _SKIP = frozenset({"skip"})
@@ -266,7 +268,9 @@ async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> No
     until = desk.now + desk.timings.consent_open
     request = await desk.records.get(Request, ask.request)
     together = request is not None and member.id not in await apart.of(desk, request.member)
-    if request is not None and together and request.state is RequestState.LOOKING:
+    asker = await desk.member(request.member) if request is not None else None
+    more = asker is None or next_card(asker.cards, desk.now) is None
+    if request is not None and together and more and request.state is RequestState.LOOKING:
         await requests.propose(desk, request, ask, until)
     else:
         kept, effects = advance_ask(ask, AskMove.KEEP, desk.now, until)
@@ -295,6 +299,8 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
         lines.append(desk.words(member, "consent.again"))
     else:
         await desk.records.put(replace(pairing, seen=True))
+        cards = (*recent(member.cards, desk.now), desk.now)
+        desk.keep(replace(desk.now_is(member.id), cards=cards))
         if pairing.own:
             lines += [desk.words(member, "consent.own"), *own_lines(desk, member, pairing)]
         elif pairing.card:
@@ -302,6 +308,8 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
         else:
             lines.append(desk.words(member, "consent.no_card"))
         lines.append(desk.words(member, "consent.fear", fear=desk.words(member, FEARS[pairing.fear])))
+    if (later := next_card(desk.now_is(member.id).cards, desk.now)) is not None:
+        lines.append(desk.words(member, "consent.last", next=later))
     terms = desk.words(
         member,
         "consent.terms",
@@ -337,6 +345,8 @@ async def _answer_consent(desk: Desk, member: Member, prompt: Prompt, pairing: P
 
 
 async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, pairing: Pairing) -> None:
+    # A yes is no leafing through, whatever comes of it.
+    desk.keep(replace(desk.now_is(member.id), cards=desk.now_is(member.id).cards[:-1]))
     if pairing.peer in await apart.of(desk, member.id):
         # Both hear what they would hear of any other reason, each at their own hour.
         await requests.decline(desk, pairing)

@@ -179,6 +179,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "said": _named("held.said"),
             "swept_to": _named("held.said"),
             "sweep_at": _named("held.said"),
+            "cards": _said("held.cards"),
         },
         Prompt: {
             "kind": _NUMBERS,

@@ -23,6 +23,7 @@ from service.core.pairing import (
     advance_ask,
     advance_pairing,
     advance_request,
+    next_card,
 )
 
 PROMISED = (AskState.WILLING, AskState.READY, AskState.CHOSEN)
@@ -108,6 +109,12 @@ async def look(desk: Desk, request: Request) -> None:
         await end(desk, request, RequestMove.LAPSE)
         if asker is not None:
             _offer_again(desk, request, "again.no_one")
+        return
+    if looking and asker is not None and (later := next_card(asker.cards, desk.now)) is not None:
+        desk.say(asker.id, "request.tomorrow", next=min(later, request.until), until=request.until)
+        waits, effects = advance_request(request, RequestMove.ROUND, desk.now)
+        await desk.apply(effects)
+        await desk.records.put(replace(waits, due_at=min(later, request.until)))
         return
     next_at = desk.now + desk.timings.ask_again
     if looking:
@@ -253,14 +260,15 @@ async def resume(desk: Desk, id: RequestId, key: str) -> None:
         for ask in await desk.records.find(Ask, request=id, state=AskState.READY)
         if ask.due_at is not None and ask.due_at - desk.now >= soonest and ask.member not in kept_apart
     ]
-    if ready and desk.now < request.until:
+    more = asker is None or next_card(asker.cards, desk.now) is None
+    if ready and more and desk.now < request.until:
         ask = min(ready, key=lambda one: (one.said_at or one.made_at, one.id))
         await propose(desk, request, ask, ask.due_at or desk.now)
         return
     if desk.now >= request.until:
         await look(desk, request)
         return
-    if not key:
+    if not key or (asker is not None and next_card(asker.cards, desk.now) is not None):
         await look(desk, request)
         return
     if asker is not None:

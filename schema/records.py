@@ -73,7 +73,9 @@ class Member:
     they talk, where they wanted that kept for their next request. `due_at` is when the first draft among the
     prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is taken back next. `said`
     holds in which chats something was said that is not taken back yet, and when that was last, to within a
-    day; a chat goes from it with its last message. What is older than `swept_to` was taken back.
+    day; a chat goes from it with its last message. What is older than `swept_to` was taken back. `cards`
+    holds when, in the last day, they were shown what somebody wrote about themselves, and did not say yes to
+    them; it goes within two days.
     """
 
     id: MemberId
@@ -91,6 +93,7 @@ class Member:
     said: dict[RoomId, datetime] = field(default_factory=dict)
     swept_to: datetime | None = None
     sweep_at: datetime | None = None
+    cards: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True)

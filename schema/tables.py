@@ -116,7 +116,10 @@ members = Table(
     _id(),
     _due(),
     _sealed(),
-    info={"kept": "until the member says forget me; what they drafted and did not send, until its hour"},
+    info={
+        "kept": "until the member says forget me; what they drafted and did not send, until its hour; when "
+        "they were shown somebody's words, two days at most"
+    },
 )
 requests = Table(
     "requests",

@@ -4,9 +4,9 @@ Guards: the asker learns of a yes alone; a no, a silence, a step back and a laps
 the same hour and in the same words; a request is with one pairing at a time; what is over stays over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from schema.effects import Effect, Tell
@@ -136,6 +136,23 @@ PAIRING: Mapping[PairingState, Mapping[PairingMove, PairingState]] = {
     },
     PairingState.OVER: {},
 }
+
+SOMEONE_ELSE = 3
+"""How often in a day an asker is shown somebody else instead, so that nobody leafs through people's words."""
+
+_DAY = timedelta(days=1)
+
+
+def recent(cards: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
+    """Of the times at which somebody's words were shown to an asker those that still count."""
+    return tuple(shown for shown in cards if now - shown < _DAY)
+
+
+def next_card(cards: Sequence[datetime], now: datetime) -> datetime | None:
+    """From when an asker can be shown somebody's words again; None where that is now."""
+    counted = recent(cards, now)
+    return None if len(counted) <= SOMEONE_ELSE else counted[-SOMEONE_ELSE - 1] + _DAY
+
 
 ENGAGED = (AskState.WILLING, AskState.READING, AskState.READY, AskState.CHOSEN)
 """An ask in these states has its member's yes: nothing else is asked of them meanwhile."""

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from schema.effects import MutePeerRoom, OpenPeerRoom, SendText
 from schema.ids import AskId, EventId, OfferId, RequestId
-from schema.records import Ask, Offer, Pairing, PeerRoom, Request
+from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Request
 from schema.states import PairingState, RequestState, RoomState
 from service.core import rooms
+from service.core.pairing import next_card
 from tests.handlers.story import COMMUNITY, Story
 
 NAMES = ("ana", "ben", "cleo")
@@ -69,6 +70,12 @@ async def begin(story: Story, *peers: str) -> None:
     await story.comes("ana")
 
 
+def _cards(story: Story, request: Request) -> tuple[datetime, ...]:
+    """When the request's asker was shown somebody's words."""
+    (asker,) = [one for one in story.records.all(Member) if one.id == request.member]
+    return asker.cards
+
+
 def _is_for(story: Story, pairing: Pairing, request: Request) -> bool:
     """Whether the pairing is what the request's asker waits for."""
     asks = [ask for ask in story.records.all(Ask) if ask.id == pairing.ask and str(ask.offer) == request.id]
@@ -81,7 +88,9 @@ def assert_no_dead_air(story: Story) -> None:
         match request.state:
             case RequestState.LOOKING:
                 assert request.due_at is not None
-                assert story.now < request.due_at <= story.now + story.community.timings.ask_again
+                waits = next_card(_cards(story, request), story.now) or story.now
+                latest = max(waits, story.now + story.community.timings.ask_again)
+                assert story.now < request.due_at <= latest
             case RequestState.PROPOSED:
                 (pairing,) = [
                     one
