@@ -123,7 +123,11 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
         if offer is None:
             # It is not asked after all; its hour comes, and others have been asked.
             return None
-        ask, effects = advance_ask(ask, AskMove.SHOW, desk.now, desk.now + desk.timings.ask_open)
+        until = desk.now + desk.timings.ask_open
+        if ask.start is not None:
+            # For a later hour, which the question tells, it stays good until the time asked for is over.
+            until = max(until, ask.start + ask.length)
+        ask, effects = advance_ask(ask, AskMove.SHOW, desk.now, until)
         await desk.records.put(ask)
         await desk.apply(effects)
         asked = (*(then for then in offer.asked if desk.now - then < timedelta(days=1)), desk.now)

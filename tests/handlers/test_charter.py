@@ -268,7 +268,7 @@ async def test_promise_2_saying_no_is_counted_nowhere() -> None:
         await story.asks("ana")
         start = story.now
         await story.says("ben", *words)
-        await story.wait(start + timedelta(hours=13) - story.now)
+        await story.wait(start + timedelta(hours=25) - story.now)
         offers = [(one.asked, one.rest_until) for one in story.records.all(Offer)]
         kept.append((offers, [replace(ask, id=AskId("")) for ask in story.records.all(Ask)]))
     plain = [[replace(ask, request=RequestId(""), offer=OfferId("")) for ask in asks] for _, asks in kept]
