@@ -243,6 +243,8 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         who_runs=desk.community.who_runs,
         until=ask.due_at,
     )
+    if ask.answer is not None:
+        terms = f"{desk.words(member, 'note.waits', answer=ask.answer)}\n{terms}"
     if _is_later(desk, ask):
         terms = f"{desk.words(member, 'plan.terms', start=ask.start)}\n{terms}"
     return Question(f"{said}\n{terms}", _NOTE, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
@@ -269,7 +271,8 @@ async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> No
     if reply.name != "yes":
         await take_back(desk, member, ask)
         return
-    until = desk.now + desk.timings.consent_open
+    # For whoever is chosen and whoever is not the same hour, which their own ask has from the start.
+    until = desk.now + (ask.answer or desk.timings.consent_open)
     request = await desk.records.get(Request, ask.request)
     together = request is not None and member.id not in await apart.of(desk, request.member)
     asker = await desk.member(request.member) if request is not None else None

@@ -38,6 +38,7 @@ def usual(desk: Desk, member: Member) -> Draft:
         "too": False,
         "fear": "",
         "start": "",
+        "answer": "",
     }
 
 
@@ -58,12 +59,19 @@ def of(request: Request) -> Draft:
         "too": request.too,
         "fear": request.fear if request.too else "",
         "start": request.start.isoformat() if request.start is not None else "",
+        "answer": str(request.answer.total_seconds() / 60) if request.answer is not None else "",
     }
 
 
 def length(draft: Draft) -> timedelta:
     """How long the two would be together."""
     return timedelta(minutes=float(str(draft["minutes"])))
+
+
+def answer(draft: Draft) -> timedelta | None:
+    """How long somebody's yes waits for the asker's, where they set it."""
+    said = str(draft.get("answer") or "")
+    return timedelta(minutes=float(said)) if said else None
 
 
 def start(draft: Draft, now: datetime) -> datetime | None:
@@ -98,6 +106,7 @@ def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) ->
         request,
         until=until(desk, draft, request),
         start=start(draft, desk.now),
+        answer=answer(draft),
         wish=wish,
         too=too,
         fear=str(draft.get("fear") or "unsaid") if too else "unsaid",

@@ -117,7 +117,15 @@ def as_asked(desk: Desk, ask: Ask, request: Request) -> Ask:
     if ask.own:
         length, voice = min(length, drafts.length(ask.own)), voice and bool(ask.own["voice"])
     start = matching.later(request, desk.now)
-    return replace(ask, wish=request.wish, topics=request.topics, length=length, voice=voice, start=start)
+    return replace(
+        ask,
+        wish=request.wish,
+        topics=request.topics,
+        length=length,
+        voice=voice,
+        start=start,
+        answer=request.answer,
+    )
 
 
 async def may_be_shown(desk: Desk, ask: Ask) -> Offer | Request | None:

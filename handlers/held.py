@@ -139,6 +139,9 @@ _ANSWERS: Mapping[str, Say] = {
     "again": _sentence("talk.recap_again"),
     "again_only": _sentence("talk.recap_again_only"),
     "too": _sentence("talk.recap_too"),
+    "answer": lambda desk, member, value: desk.words(
+        member, "talk.recap_answer", answer=timedelta(minutes=float(str(value)))
+    ),
     "start": lambda desk, member, value: desk.words(
         member, "talk.recap_start", start=datetime.fromisoformat(str(value))
     ),
@@ -227,6 +230,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "free_at": _named("held.asked_too"),
             "start": _shown("talk.recap_start"),
             "again_only": _said("talk.recap_again_only"),
+            "answer": _shown("talk.recap_answer"),
         },
         Offer: {
             "id": _NUMBERS,
@@ -269,6 +273,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "voice": _THEIRS,
             "own": _named("held.ask"),
             "start": _THEIRS,
+            "answer": _THEIRS,
         },
         Pairing: {
             "id": _NUMBERS,

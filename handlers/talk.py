@@ -24,12 +24,27 @@ LONGEST_NOTE = 500
 """Characters."""
 
 _STEPS = ("wish", "topics", "length", "note", "recap")
-_FROM_RECAP = ("again", "reporters", "each_try", "voice", "only", "how", "keep_how", "too", "zone", "start")
+_FROM_RECAP = (
+    "again",
+    "reporters",
+    "each_try",
+    "voice",
+    "only",
+    "how",
+    "keep_how",
+    "too",
+    "zone",
+    "start",
+    "answer",
+)
 """What is asked from the recap alone."""
 
 _ALSO = frozenset({"skip", "back"})
 _LENGTHS = (30, 60, 120, 1440)
 """Minutes."""
+
+_ANSWERS = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8))
+"""How long somebody's yes can wait for an answer."""
 
 _AHEAD = timedelta(days=7)
 """How far ahead company can be asked for."""
@@ -137,6 +152,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             city = desk.turn.words.city(zone.of(desk, member), member.language)
             text = desk.words(member, "talk.start", city=city, longest=_AHEAD)
             return Question(text, (Choice("now", "choice.start_now"),), free=True, also=_ALSO)
+        case "answer":
+            return Question(desk.words(member, "talk.answer"), _waits(desk, member), also=_ALSO)
         case "fear":
             return Question(desk.words(member, "talk.fear"), offers.FEARS, also=_ALSO)
         case "only":
@@ -195,6 +212,13 @@ def length_choices(desk: Desk, member: Member) -> tuple[Choice, ...]:
     return tuple(Choice(str(length.total_seconds() / 60), text=text(length)) for length in lengths(desk))
 
 
+def _waits(desk: Desk, member: Member) -> tuple[Choice, ...]:
+    """How long a yes can wait; a name holds minutes, and the community's usual is in it."""
+    found = sorted({*_ANSWERS, desk.timings.consent_open})
+    said = desk.turn.words.duration
+    return tuple(Choice(str(one.total_seconds() / 60), text=said(one, member.language)) for one in found)
+
+
 def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
     topics = (Choice("topics", "choice.change_topics"),) if desk.community.topics else ()
     return (
@@ -210,6 +234,7 @@ def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
         Choice("start", "choice.change_start"),
         *((Choice("too", "choice.change_too"),) if draft.get("wish") != MUTUAL else ()),
         *((Choice("fear", "choice.change_fear"),) if _meets_others(draft) else ()),
+        Choice("answer", "choice.change_answer"),
     )
 
 
@@ -244,6 +269,8 @@ def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -
         lines += [desk.words(member, key), desk.words(member, "talk.recap_fear", fear=fear)]
     if draft.get("each_try"):
         lines.append(desk.words(member, "talk.recap_each_try"))
+    if (answer := drafts.answer(draft)) is not None:
+        lines.append(desk.words(member, "talk.recap_answer", answer=answer))
     if (start := drafts.start(draft, desk.now)) is not None:
         lines.append(desk.words(member, "talk.recap_plan", start=start))
     if standing is not None:
@@ -333,6 +360,9 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft["minutes"] = reply.name
         case "fear":
             draft["fear"] = reply.name
+        case "answer":
+            usual = str(desk.timings.consent_open.total_seconds() / 60)
+            draft["answer"] = "" if reply.name == usual else reply.name
         case "start":
             return _take_start(desk, member, draft, reply)
         case "reporters":

@@ -112,7 +112,8 @@ class Request:
     holds what an offer holds: `fear` is what its member would do if they feared for a life, `asked` and
     `asked_at` are when they were asked, and before `free_at` nothing is.
 
-    `start` is from when they would like company, where that is not at once; `until` follows it.
+    `start` is from when they would like company, where that is not at once; `until` follows it. `answer` is
+    how long somebody's yes waits for theirs, where they set it.
     """
 
     id: RequestId
@@ -142,6 +143,7 @@ class Request:
     free_at: datetime | None = None
     start: datetime | None = None
     again_only: bool = False
+    answer: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,8 @@ class Ask:
     smaller yes sets `length` and `wish` to what its member said yes to.
     `consents` are their yes to the question and their yes to the note. `own` is set where the member was
     asked as somebody who looks for company too: what their request, whose id then stands in `offer`, asks.
-    `start` is when the room would open, where that is later.
+    `start` is when the room would open, where that is later, `answer` how long the member's last word would
+    wait for the asker's.
     """
 
     id: AskId
@@ -228,6 +231,7 @@ class Ask:
     voice: bool = False
     own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
     start: datetime | None = None
+    answer: timedelta | None = None
 
 
 @dataclass(frozen=True)
