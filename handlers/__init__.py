@@ -10,9 +10,12 @@ from datetime import timedelta
 
 from handlers import (
     after,
+    ages,
     apart,
     backup,
+    calm,
     clear,
+    concern,
     consent,
     consents,
     extension,
@@ -24,13 +27,18 @@ from handlers import (
     offering,
     outside,
     parting,
+    paused,
+    places,
     plan,
     practice,
     privacy,
+    reader,
+    readers,
     request,
     rest,
     room,
     smaller,
+    steward,
     talk,
     which,
     zone,
@@ -42,10 +50,12 @@ from schema.effects import (
     AnswerPlainRoom,
     JoinRoom,
     LeaveRoom,
+    LookAround,
     OpenDirectChat,
     RedactChat,
     SendFile,
     SendText,
+    TellStewards,
 )
 from schema.events import (
     Delivered,
@@ -57,12 +67,27 @@ from schema.events import (
     NotDelivered,
     PeerMembership,
     PlainMessage,
+    StewardMessage,
+    StewardRoom,
     Unreadable,
     Verified,
 )
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Prompt, Request
-from schema.states import Belongs, PairingState
+from schema.records import (
+    Ask,
+    Concern,
+    Meeting,
+    Member,
+    Offer,
+    Outlook,
+    Pairing,
+    PairingPause,
+    PeerRoom,
+    Prompt,
+    Request,
+    Stewardship,
+)
+from schema.states import Belongs, Flood, PairingState
 from service.core import chats
 from service.turn import Turn
 
@@ -96,6 +121,8 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
 async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "company":
         await talk.start(desk, member)
+    elif reply.name == "wrong":
+        await concern.start_after(desk, member, prompt.subject)
     else:
         await after.answer(desk, member, prompt, reply)
 
@@ -124,6 +151,13 @@ async def _listed(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
         await consents.answer(desk, member, prompt, reply)
 
 
+async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "answer":
+        paused.start_answer(desk, member, prompt)
+    else:
+        await _choose(desk, member, prompt, reply)
+
+
 CONVERSATIONS: Mapping[str, Conversation] = {
     "menu": Conversation(menu.show, _choose),
     "stop": Conversation(menu.show, menu.answer),
@@ -133,6 +167,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "renew": Conversation(offer.show, offer.answer),
     "practice": Conversation(practice.show, practice.answer),
     "zone": Conversation(zone.show, zone.answer),
+    "ages": Conversation(ages.show, ages.answer),
     "language": Conversation(language.show, language.answer),
     "ask": Conversation(consent.show, consent.answer),
     "smaller": Conversation(smaller.show, smaller.answer),
@@ -143,6 +178,18 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "kept": Conversation(apart.show, apart.answer),
     "after": Conversation(after.show, _after),
     "afterwards": Conversation(after.show, _afterwards),
+    "concern": Conversation(concern.show, concern.answer),
+    "concerns": Conversation(concern.show_own, concern.answer_own),
+    "own_concern": Conversation(concern.show_own, concern.answer_own),
+    "answered": Conversation(concern.show_answer, concern.answer_own),
+    "to_read": Conversation(reader.show_list, reader.answer_list),
+    "reads": Conversation(reader.show, reader.answer),
+    "answers": Conversation(reader.show_answer, reader.take_answer),
+    "pauses": Conversation(reader.show_pause, reader.take_pause),
+    "weighs": Conversation(reader.show_proposal, reader.weigh),
+    "paused": Conversation(paused.show, _paused),
+    "objects": Conversation(paused.show_answer, paused.take_answer),
+    "lift": Conversation(paused.show_lift, paused.lift),
     "clear": Conversation(clear.show, clear.answer),
     "extend": Conversation(extension.show, extension.answer),
     "more": Conversation(extension.show, extension.answer),
@@ -174,6 +221,16 @@ async def _withdraw(desk: Desk, member: Member) -> None:
         await offer.withdraw(desk, member)
 
 
+async def _offer(desk: Desk, member: Member) -> None:
+    if await offer.of(desk, member) is not None or not await paused.hinders(desk, member):
+        await offer.start(desk, member)
+
+
+async def _concerns(desk: Desk, member: Member) -> None:
+    """Whoever reads concerns sees those; anybody else their own."""
+    await (reader.mine if readers.of(desk, (member.id,)) else concern.mine)(desk, member)
+
+
 @dataclass(frozen=True)
 class _Command:
     """A word that works on its own: `words` is its sentence of the catalogue, every word that means it.
@@ -189,17 +246,18 @@ class _Command:
 COMMANDS: Mapping[str, _Command] = {
     "menu": _Command("command.menu", menu.start, everywhere=True),
     "hello": _Command("command.hello", menu.greet_again),
-    "places": _Command("command.places", menu.places, everywhere=True),
+    "places": _Command("command.places", places.start, everywhere=True),
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),
     "stop": _Command("command.stop", menu.stop, everywhere=True),
     "status": _Command("command.status", menu.status),
     "talk": _Command("command.talk", talk.start),
     "change": _Command("command.change", talk.change),
-    "offer": _Command("command.offer", offer.start),
+    "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
     "zone": _Command("command.zone", zone.start),
+    "ages": _Command("command.ages", ages.start),
     "language": _Command("command.language", language.start, everywhere=True),
     "rest": _Command("command.rest", _rest),
     "withdraw": _Command("command.withdraw", _withdraw),
@@ -214,6 +272,9 @@ COMMANDS: Mapping[str, _Command] = {
     "never_again": _Command("command.never_again", after.say_never),
     "not_again": _Command("command.not_again", after.end_again),
     "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
+    "concern": _Command("command.concern", concern.start, everywhere=True),
+    "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
+    "concerns": _Command("command.concerns", _concerns, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "consents": _Command("command.consents", consents.start, everywhere=True),
@@ -249,8 +310,14 @@ async def dispatch(turn: Turn) -> None:
             await _verified(desk, event)
         case PeerMembership() as event:
             await room.membership(desk, event)
+        case StewardRoom() as event:
+            await steward.here(desk, event)
+        case StewardMessage() as event:
+            await steward.heard(desk, event)
         case Due() as event:
             await _due(desk, event)
+        case Delivered(effect=LookAround(), detail=unwell):
+            await steward.looked(desk, unwell)
         case Delivered(effect=AcceptIdentity(member=matrix_id)):
             await identity.accepted(desk, matrix_id)
         case Delivered(effect=OpenDirectChat(member=matrix_id), room=str() as found, detail="there"):
@@ -291,9 +358,14 @@ async def _message(desk: Desk, event: Message) -> None:
         return
     known = await desk.member(desk.turn.identify(event.sender))
     if known is None and event.belongs is not Belongs.MEMBER:
-        outside.answer(desk, event.room, event.sender, event.belongs)
+        await outside.answer(desk, event.room, event.sender, event.belongs)
         return
     member = await _member(desk, event.sender)
+    if event.flood is not Flood.NONE and not calm.passes(
+        desk, member, _command(desk, member, _own_part(event))
+    ):
+        calm.answer(desk, member, event)
+        return
     if member.room != event.room:
         member = _in_chat(member, event.room)
         desk.keep(member)
@@ -338,7 +410,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         language.choose(desk, member, chosen)
         return True
     if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
-        desk.say_text(member.id, outside.words(desk, member), notice=False)
+        desk.say_text(member.id, await outside.words(desk, member), notice=False)
         return True
     if prompt is not None and question is not None:
         if prompt.aside and command == "back":
@@ -360,7 +432,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     in_between = prompt is not None and question is not None and prompt.kind not in PASSING
     said = line.read(desk, member, body)
     if said is not None and event.belongs is not Belongs.MEMBER:
-        desk.say_text(member.id, outside.words(desk, member), notice=False)
+        desk.say_text(member.id, await outside.words(desk, member), notice=False)
         return True
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
@@ -496,7 +568,7 @@ async def _unreadable(desk: Desk, event: Unreadable) -> None:
     if not event.private:
         return
     if event.belongs is not Belongs.MEMBER and await desk.member(desk.turn.identify(event.sender)) is None:
-        outside.answer(desk, event.room, event.sender, event.belongs)
+        await outside.answer(desk, event.room, event.sender, event.belongs)
         return
     member = await _member(desk, event.sender)
     if member.room != event.room:
@@ -540,7 +612,7 @@ async def _direct_chat(desk: Desk, event: DirectChat) -> None:
         return
     known = await desk.member(desk.turn.identify(event.member))
     if known is None and event.belongs is not Belongs.MEMBER:
-        outside.answer(desk, event.room, event.member, event.belongs)
+        await outside.answer(desk, event.room, event.member, event.belongs)
         return
     member = await _member(desk, event.member)
     if member.room == event.room and member.told_limits:
@@ -587,9 +659,36 @@ async def _due(desk: Desk, event: Due) -> None:
         case "meetings":
             if (meeting := await desk.records.get(Meeting, event.id)) and _is_due(desk, meeting):
                 await after.due(desk, meeting)
+        case "concerns":
+            if (wrong := await desk.records.get(Concern, event.id)) and _is_due(desk, wrong):
+                await concern.due(desk, wrong)
+        case "pairing_pauses":
+            if (stopped := await desk.records.get(PairingPause, event.id)) and _is_due(desk, stopped):
+                await paused.due(desk, stopped)
+        case "stewardships":
+            if (kept := await desk.records.get(Stewardship, event.id)) and _is_due(desk, kept):
+                await steward.due(desk)
+        case "outlooks":
+            if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
+                await desk.records.delete(Outlook, look.id)
 
 
-def _is_due(desk: Desk, record: Member | Request | Offer | Ask | Pairing | PeerRoom | Meeting) -> bool:
+_Due = (
+    Member
+    | Request
+    | Offer
+    | Ask
+    | Pairing
+    | PeerRoom
+    | Meeting
+    | Concern
+    | PairingPause
+    | Stewardship
+    | Outlook
+)
+
+
+def _is_due(desk: Desk, record: _Due) -> bool:
     return record.due_at is not None and record.due_at <= desk.now
 
 
@@ -598,6 +697,9 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     if isinstance(effect, OpenDirectChat):
         await _no_chat(desk, effect, event.reason)
         return
+    if isinstance(effect, TellStewards):
+        await steward.unsaid(desk)
+        return
     if isinstance(effect, RedactChat) and effect.asked:
         await clear.cleared(desk, effect, "partly")
         return
@@ -605,6 +707,8 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         chatting = await desk.member(desk.turn.identify(effect.member))
         if chatting is not None:
             desk.keep(chats.fail(chatting, effect, desk.now))
+        return
+    if isinstance(effect, LookAround):
         return
     if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)

@@ -22,6 +22,8 @@ _OFFERED = (
     Choice("company", "choice.after_company"),
     Choice("nothing", "choice.after_nothing"),
 )
+_WRONG = Choice("wrong", "choice.after_wrong")
+"""Where the community named somebody who reads concerns."""
 _AGAIN = (Choice("yes", "choice.again_yes"), Choice("no", "choice.again_no"))
 FIRST = (
     Choice("anyone", "choice.again_anyone"),
@@ -118,7 +120,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         text = desk.words(member, "after.offered", until=meeting.due_at)
         if (until := await rest.rests_until(desk, member)) is not None:
             text += "\n" + desk.words(member, "offer.resting", until=until)
-        return Question(text, _OFFERED, until=meeting.due_at)
+        offered = (*_OFFERED[:2], _WRONG, *_OFFERED[2:]) if desk.community.readers else _OFFERED
+        return Question(text, offered, until=meeting.due_at)
     what, own = prompt.draft["what"], {str(one.id): one for one in await of(desk, member.id)}
     if not prompt.subject:
         # The list stays as it was first shown: a number never comes to mean something else.

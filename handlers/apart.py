@@ -5,6 +5,7 @@ address exists or not; no name is kept, so that a list has numbers and dates alo
 nothing ends, before a yes.
 """
 
+from handlers import pairing_pauses
 from handlers.desk import Choice, Desk, Question, Reply
 from handlers.words import normal
 from schema.ids import MatrixId, MemberId, SeparationId
@@ -28,9 +29,10 @@ _UNCLEAR = {
 
 
 async def of(desk: Desk, member: MemberId) -> frozenset[MemberId]:
-    """Everybody who is kept apart from the member, whichever of the two asked for it."""
+    """Everybody who is kept apart from the member, by either of the two, or since they are paused."""
     own = await desk.records.find(Separation, member=member)
-    return apart_from(member, [*own, *(await desk.records.about(Separation, member))])
+    apart = apart_from(member, [*own, *(await desk.records.about(Separation, member))])
+    return apart | await pairing_pauses.people(desk)
 
 
 async def _own(desk: Desk, member: MemberId) -> list[Separation]:

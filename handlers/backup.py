@@ -7,6 +7,7 @@ other, and the one exception to one room at once; whoever shares the room is nev
 from datetime import timedelta
 
 from handlers import draft as drafts
+from handlers import paused
 from handlers import request as requests
 from handlers import room as peer_rooms
 from handlers.desk import Choice, Desk, Question, Reply
@@ -25,6 +26,8 @@ async def start(desk: Desk, member: Member) -> None:
 
 
 async def _may(desk: Desk, member: Member) -> bool:
+    if await paused.hinders(desk, member):
+        return False
     live = await peer_rooms.of(desk, member.id, *rooms.LIVE)
     if not any(room.peer == member.id and room.met for room in live):
         desk.say(member.id, "backup.no_room", notice=False)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import apart, finding, plan, rest
+from handlers import apart, finding, plan, rest, talking
 from handlers import draft as drafts
 from handlers import offer as offers
 from handlers import request as requests
@@ -66,13 +66,13 @@ FEARS = {
 
 
 def agreed(desk: Desk, member: Member, ask: Ask | Pairing, asked: str = "") -> str:
-    """What a peer said yes to: for how long, and what for where that is not what is `asked` now."""
+    """What a peer said yes to: how, for how long, and what for where that is not what is `asked` now."""
+    said: dict[str, object] = {"how": talking.how(desk, member, ask.talking), "length": ask.length}
     if ask.wish == "listening" != asked:
-        return desk.words(member, "agreed.listening", length=ask.length)
+        return desk.words(member, "agreed.listening", **said)
     if asked and ask.wish not in ("", asked):
-        wish = desk.words(member, WISHES[ask.wish])
-        return desk.words(member, "agreed.wish", length=ask.length, wish=wish)
-    return desk.words(member, "agreed.length", length=ask.length)
+        return desk.words(member, "agreed.wish", wish=desk.words(member, WISHES[ask.wish]), **said)
+    return desk.words(member, "agreed.length", **said)
 
 
 def how_words(desk: Desk, member: Member, how: Sequence[str]) -> list[str]:
@@ -128,6 +128,7 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
             # For a later hour, which the question tells, it stays good until the time asked for is over.
             until = max(until, ask.start + ask.length)
         ask, effects = advance_ask(ask, AskMove.SHOW, desk.now, until)
+        ask = replace(ask, talking=await finding.common(desk, ask) or ask.talking)
         await desk.records.put(ask)
         await desk.apply(effects)
         asked = (*(then for then in offer.asked if desk.now - then < timedelta(days=1)), desk.now)
@@ -138,7 +139,7 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
         lines.append(desk.words(member, "own.wish", wish=wish))
     if ask.topics:
         lines.append(desk.words(member, "ask.topics", topics=ask.topics))
-    lines.append(desk.words(member, "ask.voice" if ask.voice else "ask.length", length=ask.length))
+    lines.append(talking.line(desk, member, ask.talking, ask.length))
     if _is_later(desk, ask):
         lines.append(desk.words(member, "ask.start", start=ask.start))
     terms = desk.words(member, "ask.terms_too" if ask.own else "ask.terms", until=ask.due_at)

@@ -7,11 +7,11 @@ withdraw, step back, close; nobody learns of it more than of those.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from handlers import consent, plan, room
+from handlers import concern, consent, plan, room
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
-from schema.records import Ask, Consent, Member, Prompt
+from schema.records import Ask, Concern, Consent, Member, Prompt
 from schema.states import AskState, RoomState
 from service.core import rooms
 
@@ -25,6 +25,7 @@ _CHOICES = {
     "plan": "choice.stop_plan",
     "room": "choice.stop_room",
     "closed": "choice.consents_closed",
+    "concern": "choice.consents_concern",
 }
 _EFFECTS = {
     "request": "consents.request",
@@ -33,6 +34,7 @@ _EFFECTS = {
     "plan": "consents.plan",
     "room": "consents.room",
     "closed": "consents.closed",
+    "concern": "consents.concern",
 }
 """What taking it back does, said before."""
 
@@ -72,6 +74,9 @@ async def _standing(desk: Desk, member: Member) -> list[_Standing]:
     offer = await offers.of(desk, member)
     if offer is not None and offer.consent is not None:
         found.append(_Standing("offer", offer.id, (offer.consent,)))
+    for wrong in await concern.of(desk, member.id):
+        if wrong.consent is not None:
+            found.append(_Standing("concern", wrong.id, (wrong.consent,)))
     return [one for one in found if one.given]
 
 
@@ -149,5 +154,9 @@ async def _take_back(desk: Desk, member: Member, one: _Standing) -> None:
             found = [live for live in await room.of(desk, member.id, *rooms.LIVE) if live.id == one.id]
             for live in found:
                 await room.close(desk, member, live)
+        case "concern":
+            wrong = await desk.records.get(Concern, one.id)
+            if wrong is not None:
+                await concern.take_back(desk, member, wrong)
         case _:
             await room.erase_now(desk, member)

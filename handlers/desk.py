@@ -72,7 +72,10 @@ class Reply:
 
 
 PASSING = frozenset(
-    {"menu", "held", "again", "offered", "renew", "zone", "language", "after", "more", "consents"}
+    {
+        *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
+        *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
+    }
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
@@ -237,7 +240,7 @@ class Desk:
         short while.
         """
         member = self.now_is(id)
-        if kind in ("talk", "offer"):
+        if kind in ("talk", "offer", "concern", "answers", "pauses", "objects"):
             until = self.now + self.timings.request_open
         elif kind in ("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear"):
             until = self.now + self.timings.idle

@@ -6,6 +6,7 @@ Guards: what nobody said is as usual; a length is never more than the community'
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from handlers import talking
 from handlers.desk import Desk
 from schema.records import Consent, Member, Request
 from service.core import matching
@@ -28,6 +29,7 @@ def usual(desk: Desk, member: Member) -> Draft:
         "only": False,
         "minutes": str(min(60.0, desk.timings.longest.total_seconds() / 60)),
         "voice": False,
+        "languages": talking.usual(desk, member),
         "how": list(member.how),
         "keep_how": bool(member.how),
         "note": "",
@@ -50,6 +52,7 @@ def of(request: Request) -> Draft:
         "only": request.topics_only,
         "minutes": str(request.length.total_seconds() / 60),
         "voice": request.voice,
+        "languages": list(request.languages),
         "how": list(request.how),
         "note": request.note,
         "reporters": request.reporters,
@@ -114,6 +117,7 @@ def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) ->
         topics_only=bool(topics) and bool(draft.get("only")),
         length=min(length(draft), desk.timings.longest),
         voice=bool(draft.get("voice")),
+        languages=texts(draft, "languages"),
         how=texts(draft, "how"),
         note=str(draft.get("note") or ""),
         reporters=bool(draft.get("reporters")),

@@ -12,9 +12,9 @@ from handlers import after, apart
 from handlers import draft as drafts
 from handlers.desk import Desk
 from schema.ids import AskId, MemberId
-from schema.records import Ask, Offer, PeerRoom, Request
+from schema.records import Ask, Offer, PeerRoom, Request, Talking
 from schema.states import AskState, OfferState, RequestState
-from service.core import matching, rooms
+from service.core import matching, rooms, talking
 from service.core.pairing import ENGAGED
 
 STANDING = (RequestState.LOOKING, RequestState.PROPOSED, RequestState.TOGETHER)
@@ -113,19 +113,22 @@ async def has_nobody(desk: Desk, request: Request) -> bool:
 
 def as_asked(desk: Desk, ask: Ask, request: Request) -> Ask:
     """The ask, as it says what the request asks now; where both ask, what there is of it for both."""
-    length, voice = request.length, request.voice
-    if ask.own:
-        length, voice = min(length, drafts.length(ask.own)), voice and bool(ask.own["voice"])
+    length = min(request.length, drafts.length(ask.own)) if ask.own else request.length
     start = matching.later(request, desk.now)
-    return replace(
-        ask,
-        wish=request.wish,
-        topics=request.topics,
-        length=length,
-        voice=voice,
-        start=start,
-        answer=request.answer,
-    )
+    ask = replace(ask, wish=request.wish, topics=request.topics, length=length)
+    return replace(ask, start=start, answer=request.answer)
+
+
+async def common(desk: Desk, ask: Ask) -> Talking | None:
+    """How the asker and the ask's member can talk; None where that cannot be said any more."""
+    request = await desk.records.get(Request, ask.request)
+    offer: Offer | None
+    if ask.own:
+        theirs = await desk.records.get(Request, ask.offer)
+        offer = matching.as_offer(theirs) if theirs is not None else None
+    else:
+        offer = await desk.records.get(Offer, ask.offer)
+    return talking.common(request, offer) if request is not None and offer is not None else None
 
 
 async def may_be_shown(desk: Desk, ask: Ask) -> Offer | Request | None:
@@ -141,7 +144,7 @@ async def may_be_shown(desk: Desk, ask: Ask) -> Offer | Request | None:
         found = await desk.records.get(Offer, ask.offer)
     if request is None or found is None:
         return None
-    engaged = {ask.member} if await _is_occupied(desk, ask.member) else set()
+    engaged = {ask.member} if await is_occupied(desk, ask.member) else set()
     if isinstance(found, Request):
         if not matching.may_meet(request, found, desk.community.hard, desk.now):
             return None
@@ -180,7 +183,8 @@ async def _occupied(desk: Desk) -> set[MemberId]:
     return {ask.member for ask in asks}.union(*(rooms.people(room) for room in live))
 
 
-async def _is_occupied(desk: Desk, member: MemberId) -> bool:
+async def is_occupied(desk: Desk, member: MemberId) -> bool:
+    """Whether the member is in a peer room or near it, or awaits an answer to their yes."""
     return bool(
         await desk.records.find(Ask, member=member, state=ENGAGED)
         or await desk.records.find(PeerRoom, asker=member, state=rooms.LIVE)

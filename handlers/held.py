@@ -13,23 +13,29 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, room
+from handlers import after, ages, concern, paused, room, talking
 from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
+from handlers.steward_room import stewardship
 from schema.records import (
     Ask,
+    Concern,
     Consent,
     Meeting,
     Member,
     Offer,
+    Outlook,
     Pairing,
+    PairingPause,
     PeerRoom,
     Prompt,
     Request,
     Separation,
+    Stewardship,
+    Talking,
 )
 from schema.states import AskState, PairingState, RoomState
 
@@ -68,8 +74,11 @@ _AGREED = Told(How.WITHIN, "held.agreed")
 _WAITING = Told(How.WITHIN, "held.waiting")
 _OFFER = _named("held.offer")
 _MEETING = _named("held.meeting")
+_CONCERN = _named("held.concern")
+_PAUSED = _named("held.paused")
 _THEIRS = Told(How.BESIDE, "held.theirs")
 _NUMBERS = Told(How.BESIDE, "held.numbers")
+_FOR_ALL = Told(How.BESIDE, "held.own")
 
 
 def _quoted(desk: Desk, member: Member, value: object) -> str:
@@ -110,6 +119,15 @@ def _how(desk: Desk, member: Member, value: object) -> list[str]:
     return how_words(desk, member, value if isinstance(value, tuple | list) else ())
 
 
+def _age_group(desk: Desk, member: Member, value: object) -> str:
+    key = ages.GROUPS.get(str(value))
+    return desk.words(member, key, age=desk.community.adult_from) if key is not None else ""
+
+
+def _languages(desk: Desk, member: Member, value: object) -> str:
+    return talking.named(desk, member, value) if isinstance(value, tuple | list) else ""
+
+
 def _city(desk: Desk, member: Member, value: object) -> str:
     return "" if value is None else desk.turn.words.city(str(value), member.language, country=True)
 
@@ -121,18 +139,22 @@ def _language(desk: Desk, member: Member, value: object) -> str:
 _STEPS = frozenset(
     {
         *("step", "returns", "why", "found", "question", "said", "sequence", "standing", "keep_how", "of"),
-        *("cities", "what", "ids", "chosen"),
+        *("cities", "what", "ids", "chosen", "days", "asks_age"),
     }
 )
 """What a draft holds of our own: where the questions stand, and numbers."""
 
 _ANSWERS: Mapping[str, Say] = {
     "wish": _wish,
+    "about": lambda desk, member, value: desk.words(member, concern.ABOUT[str(value)]),
+    "readers": lambda desk, member, value: value,
+    "named": _sentence("held.named"),
     "topics": lambda desk, member, value: value,
     "minutes": _minutes,
     "hours": _hours,
     "fear": _fear,
     "reporters": _reporters,
+    "languages": _languages,
     "how": _how,
     "voice": _sentence("held.voice"),
     "only": _sentence("talk.recap_only"),
@@ -182,6 +204,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "said": _named("held.said"),
             "swept_to": _named("held.said"),
             "sweep_at": _named("held.said"),
+            "age_group": _shown("held.age_group", _age_group),
             "cards": _said("held.cards"),
         },
         Prompt: {
@@ -223,6 +246,8 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "note_until": _THEIRS,
             "consent": _AGREED,
             "again": _said("talk.recap_again"),
+            "languages": _shown("held.languages", _languages),
+            "age_group": _named("held.request"),
             "too": _said("held.too"),
             "fear": _named("held.too"),
             "asked": _named("held.asked_too"),
@@ -253,6 +278,10 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "asks_a_day": _OFFER,
             "no_topics": _OFFER,
             "who": _OFFER,
+            "languages": _OFFER,
+            "writing": _OFFER,
+            "voice": _OFFER,
+            "age_group": _OFFER,
         },
         Ask: {
             "id": _NUMBERS,
@@ -270,7 +299,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "card": _named("held.ask"),
             "fear": _named("held.ask"),
             "consents": _AGREED,
-            "voice": _THEIRS,
+            "talking": _THEIRS,
             "own": _named("held.ask"),
             "start": _THEIRS,
             "answer": _THEIRS,
@@ -291,6 +320,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "seen": _named("held.pairing"),
             "consent": _AGREED,
             "wish": _THEIRS,
+            "talking": _THEIRS,
             "own": _THEIRS,
             "start": _THEIRS,
         },
@@ -323,6 +353,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "changes": _NUMBERS,
             "choosing": _THEIRS,
             "sought": _THEIRS,
+            "talking": _named("held.room"),
             "peer_request": _NUMBERS,
             "peer_sought": _THEIRS,
         },
@@ -341,6 +372,44 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "again": _MEETING,
             "agreed": _MEETING,
         },
+        Concern: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "state": _NUMBERS,
+            "made_at": _CONCERN,
+            "until": _CONCERN,
+            "due_at": _NUMBERS,
+            "about": _CONCERN,
+            "words": _CONCERN,
+            "readers": _THEIRS,
+            "other": _THEIRS,
+            "named": _CONCERN,
+            "opened": _THEIRS,
+            "proposal": _THEIRS,
+            "reminded": _NUMBERS,
+            "answers": _THEIRS,
+            "consent": _AGREED,
+        },
+        PairingPause: {
+            "id": _NUMBERS,
+            "other": _NUMBERS,
+            "made_at": _PAUSED,
+            "due_at": _PAUSED,
+            "reason": _PAUSED,
+            "readers": _THEIRS,
+            "answered": _PAUSED,
+            "answer": _PAUSED,
+        },
+        Stewardship: {
+            "id": _NUMBERS,
+            "due_at": _NUMBERS,
+            "here": _FOR_ALL,
+            "questions": _FOR_ALL,
+            "paused": _FOR_ALL,
+            "checked": _FOR_ALL,
+            "flagged": _FOR_ALL,
+        },
+        Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), Told(How.BESIDE, "held.own")),
     }
 )
 """How each field of each record is told, and of what lies in one.
@@ -349,7 +418,7 @@ Of an ask and a pairing only what its member did or was shown is told: whether t
 else changed their mind, is not to be read here sooner than it is said.
 """
 
-WHOLE = frozenset({"held.offer", "held.meeting"})
+WHOLE = frozenset({"held.offer", "held.meeting", "held.concern", "held.paused"})
 """What is told as a whole, in the words in which it is told elsewhere too."""
 
 
@@ -359,6 +428,12 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [desk.words(member, "held.offer", offer=offers.describe(desk, member, record))]
         case Meeting():
             return [after.told(desk, member, record)]
+        case Concern():
+            return [concern.told(desk, member, record), desk.words(member, "held.concern_ways")]
+        case PairingPause():
+            return [paused.told(desk, member, record)]
+        case Stewardship():
+            return [desk.words(member, "held.steward")]
         case PeerRoom(asker=member.id) if record.sought:
             # They are their asker's own words, and the peer has read them long since.
             note = desk.quoted(member, str(record.sought.get("note") or ""))
@@ -436,6 +511,10 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     apart.sort(key=lambda one: (one.since, one.id))
     records += apart
     records += await after.of(desk, member.id)
+    records += await concern.of(desk, member.id)
+    records += [one for one in await desk.records.about(PairingPause, member.id) if one.due_at > desk.now]
+    if member.matrix_id in desk.community.stewards:
+        records.append(await stewardship(desk))
     return [entry for one in records for entry in _entries(desk, member, one)]
 
 
@@ -483,6 +562,8 @@ def as_json(value: object) -> object:
             return value.isoformat()
         case timedelta():
             return value.total_seconds()
+        case Talking():
+            return {name: as_json(one) for name, one in vars(value).items()}
         case tuple() | list():
             return [as_json(one) for one in value]
         case Mapping():

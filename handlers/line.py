@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from handlers import draft as drafts
-from handlers import hours, talk
+from handlers import hours, talk, talking
 from handlers.consent import WISHES
 from handlers.desk import Desk, own_words
 from handlers.words import normal
@@ -68,6 +68,13 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
         lengths=meaning(_LENGTHS),
         units=meaning(_UNITS),
         voices={word: key == "line.voice" for key in ("line.voice", "line.writing") for word in words(key)},
+        languages={
+            asking.phrase(name, normal): code
+            for code in desk.community.talk_in
+            for name in talking.names(desk, member, code)
+        }
+        if talking.asks(desk)
+        else {},
         silent=frozenset(words("line.silent")),
         denials=frozenset(words("line.denial")),
         moment=lambda said: hours.hour(desk, member, said),
@@ -85,9 +92,12 @@ async def begin(desk: Desk, member: Member, line: asking.Line) -> None:
         draft["minutes"] = str(line.length.total_seconds() / 60)
     if line.voice is not None:
         draft["voice"] = line.voice
+    if line.languages:
+        draft["languages"] = list(line.languages)
     if line.start is not None:
         draft["start"] = line.start.isoformat()
-    draft["said"] = bool(line.wish or line.topics or line.length or line.start or line.voice is not None)
+    said = (line.wish, line.topics, line.length, line.languages, line.start)
+    draft["said"] = any(said) or line.voice is not None
     if not await talk.start_with(desk, member, draft):
         return
     if line.sentence:

@@ -6,7 +6,7 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, language, plan, room, which
+from handlers import consent, language, pairing_pauses, pause, plan, room, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -23,6 +23,8 @@ MENU = (
     Choice("offer", "choice.offer"),
     Choice("held", "choice.held"),
 )
+_WITH_READERS = (*MENU, Choice("concern", "choice.concern"))
+"""Where the community named somebody who reads concerns."""
 FALLBACK = (Choice("talk", "choice.talk"), Choice("places", "choice.places"), Choice("menu", "choice.menu"))
 
 
@@ -41,7 +43,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 
 def _menu(desk: Desk, member: Member) -> tuple[Choice, ...]:
-    return (*MENU, *language.choice(desk, member))
+    choices = _WITH_READERS if desk.community.readers else MENU
+    return (*choices, *language.choice(desk, member))
 
 
 def hello(desk: Desk, member: Member) -> str:
@@ -100,38 +103,11 @@ async def skip(desk: Desk, member: Member) -> None:
     desk.say(member.id, "menu.skipped")
 
 
-def entries(desk: Desk, member: Member) -> list[str]:
-    """The community's own places of help, each with what a person needs to know before they call."""
-    found = [
-        desk.words(
-            member,
-            "places.entry",
-            name=place.name,
-            contact=place.contact,
-            hours=place.hours,
-            languages=place.languages,
-            police=desk.words(member, _POLICE[place.may_send_police]),
-            checked=place.checked_on,
-        )
-        for place in desk.community.places
-    ]
-    return [desk.words(member, "places.intro" if found else "places.none"), *found]
-
-
-async def places(desk: Desk, member: Member) -> None:
-    """Say the community's places of help; the question that is open stays so."""
-    desk.say_text(member.id, "\n\n".join(entries(desk, member)), notice=False)
-    if desk.now_is(member.id).prompt is not None:
-        desk.look_away(member.id)
-        desk.say(member.id, "places.back")
-
-
-_POLICE = {"yes": "places.police_yes", "no": "places.police_no", "not known": "places.police_unknown"}
-
-
 async def status(desk: Desk, member: Member) -> None:
     """What stands for the member, and what happens next and when."""
     lines = await standing(desk, member)
+    if (paused := await pause.of(desk)) is not None:
+        lines.insert(0, pause.line(desk, member, paused))
     if desk.now_is(member.id).waiting or desk.busy(desk.now_is(member.id)):
         desk.look_away(member.id)
         lines.append(desk.words(member, "status.question"))
@@ -146,7 +122,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
         next_at = min(request.due_at or request.until, request.until)
         wish = desk.words(member, consent.WISHES[request.wish])
         asked = {"wish": wish, "length": request.length}
-        lines.append(desk.words(member, "status.looking", next=next_at, until=request.until, **asked))
+        key = "status.waits" if await pause.of(desk) else "status.looking"
+        lines.append(desk.words(member, key, next=next_at, until=request.until, **asked))
         if (start := matching.later(request, desk.now)) is not None:
             lines.append(desk.words(member, "status.start", start=start))
     elif request is not None and request.state is RequestState.PROPOSED:
@@ -169,6 +146,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(offers.describe(desk, member, offer))
+    if (stopped := await pairing_pauses.of(desk, member.id)) is not None:
+        lines.append(desk.words(member, "paused.status", until=stopped.due_at))
     return [line for line in lines if line]
 
 
@@ -196,6 +175,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 _STOPPABLE = (
     *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
     *("extend", "more", "pass", "backup", "which"),
+    *("concern", "answers", "pauses", "objects"),
 )
 """Questions that `stop` ends."""
 

@@ -7,11 +7,11 @@ told to nobody else; whoever does not say that it goes on is asked nothing, and 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from handlers import hours, rest, topics, zone
+from handlers import ages, hours, rest, talking, topics, zone
 from handlers.desk import Choice, Desk, Question, Reply
 from handlers.request import Draft, drop_ask
 from schema.ids import OfferId
-from schema.records import Ask, Member, Offer, Prompt, Window
+from schema.records import Ask, Member, Offer, Prompt, Talking, Window
 from schema.states import AskState, OfferState
 from service.core import availability, matching
 from service.core.availability import NOW, QUIET, RENEWED, RESTS, WEEKLY
@@ -49,16 +49,17 @@ async def start(desk: Desk, member: Member) -> None:
     if await of(desk, member) is not None:
         desk.ask(member.id, "offered")
         return
-    desk.ask(member.id, "offer", draft=defaults(member))
+    desk.ask(member.id, "offer", draft=defaults(desk, member))
 
 
 # What it holds, as answers
 
 
-def defaults(member: Member) -> Draft:
+def defaults(desk: Desk, member: Member) -> Draft:
     """What an offer holds where every question is skipped."""
     return {
-        "step": "length",
+        "step": "ages" if ages.unsaid(desk, member) else "length",
+        "asks_age": ages.unsaid(desk, member),
         "when": NOW,
         "hours": 2,
         "windows": [kept_window(USUAL[0])],
@@ -70,13 +71,15 @@ def defaults(member: Member) -> Draft:
         "fear": "unsaid",
         "asks": USUAL_ASKS,
         "who": matching.ANYONE,
+        "languages": talking.usual(desk, member),
+        "way": "either",
     }
 
 
-def draft_of(member: Member, offer: Offer) -> Draft:
+def draft_of(desk: Desk, member: Member, offer: Offer) -> Draft:
     """What the offer holds, as answers that can be changed one by one."""
     return {
-        **defaults(member),
+        **defaults(desk, member),
         "step": "change",
         "of": offer.id,
         "when": offer.when,
@@ -89,6 +92,8 @@ def draft_of(member: Member, offer: Offer) -> Draft:
         "fear": offer.fear,
         "asks": offer.asks_a_day,
         "who": offer.who,
+        "languages": list(offer.languages),
+        "way": talking.way(offer.writing, offer.voice),
     }
 
 
@@ -98,6 +103,7 @@ def made(desk: Desk, member: Member, draft: Draft) -> Offer:
     until = desk.now + timedelta(hours=int(str(draft["hours"])))
     if kept := str(draft.get("until") or ""):
         until = datetime.fromisoformat(kept)
+    writing, voice = talking.WAYS[str(draft.get("way") or "either")]
     quiet = [int(minute) for minute in zone.listed(draft["quiet"])]
     offer = Offer(
         id=OfferId(""),
@@ -116,6 +122,10 @@ def made(desk: Desk, member: Member, draft: Draft) -> Offer:
         asks_a_day=int(str(draft["asks"])),
         no_topics=tuple(zone.listed(draft["no_topics"])),
         who=str(draft["who"]),
+        languages=tuple(zone.listed(draft.get("languages"))),
+        writing=writing,
+        voice=voice,
+        age_group=ages.of(desk, member),
     )
     return offer if when == NOW or kept else availability.renewed(offer, desk.now)
 
@@ -143,6 +153,8 @@ def describe(desk: Desk, member: Member, offer: Offer) -> str:
         lines.append(desk.words(member, "offer.resting", until=free_at))
     elif following is not None and following > desk.now:
         lines.append(desk.words(member, "offer.next", next=following))
+    if ages.unsaid(desk, member):
+        lines.append(desk.words(member, "ages.unsaid"))
     lines.append(desk.words(member, "offer.asks_a_day", n=min(offer.asks_a_day, desk.community.asks_a_day)))
     if offer.when != NOW and offer.until > desk.now:
         lines.append(desk.words(member, "offer.asks_on", at=offer.until))
@@ -159,8 +171,10 @@ def lines_of(desk: Desk, member: Member, offer: Offer) -> list[str]:
         lines.append(desk.words(member, "offer.not_for_topics", topics=offer.no_topics))
     if offer.who == matching.SHARES:
         lines.append(desk.words(member, "offer.who_shares"))
+    how = talking.how(desk, member, Talking(offer.languages, offer.writing, offer.voice))
     return [
         *lines,
+        desk.words(member, "offer.how", how=how),
         desk.words(member, "offer.own_card", card=desk.quoted(member, offer.card)),
         desk.words(member, "offer.own_fear", fear=desk.words(member, OWN_FEARS[offer.fear])),
     ]
@@ -221,7 +235,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         case "yes" | "on":
             await _go_on(desk, member, offer)
         case "change":
-            desk.ask(member.id, "offer", draft=draft_of(member, offer))
+            desk.ask(member.id, "offer", draft=draft_of(desk, member, offer))
         case "rest" if prompt.kind == "offered" and offer.until > desk.now:
             await rest.until_tomorrow(desk, member)
         case "rest" | "skip" if offer.until <= desk.now:

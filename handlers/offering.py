@@ -7,7 +7,7 @@ one is changed, before the yes to the recap.
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import hours, practice, topics, zone
+from handlers import ages, hours, practice, talking, topics, zone
 from handlers import offer as offers
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.request import Draft
@@ -36,9 +36,11 @@ _OF_HOURS = ("length", "when", "zone", "windows", "quiet")
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question of the draft's step."""
     # A draft of an older release has fewer answers.
-    draft: Draft = {**offers.defaults(member), **prompt.draft}
+    draft: Draft = {**offers.defaults(desk, member), **prompt.draft}
     choices: tuple[Choice, ...]
     match draft.get("step"):
+        case "ages":
+            return ages.question(desk, member)
         case "length":
             text = desk.words(member, "offer.length", keep=desk.timings.request_open)
             return Question(text, _lengths(desk, member), also=_ALSO)
@@ -75,6 +77,11 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(text, choices, also=_ALSO)
         case "who":
             return Question(desk.words(member, "offer.who"), _WHO, also=_ALSO)
+        case "languages":
+            text = desk.words(member, "offer.languages")
+            return Question(text, talking.choices(desk, member), many=True, also=_ALSO)
+        case "way":
+            return Question(desk.words(member, "offer.way"), talking.WAY_CHOICES, also=_ALSO)
         case "change":
             return Question(desk.words(member, "offer.change"), _changes(desk), also=_ALSO)
     return _recap(desk, member, draft)
@@ -82,7 +89,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 def _steps(desk: Desk, draft: Draft) -> list[str]:
     """The questions on the way to the recap, as the answers so far make it."""
-    steps = ["length"]
+    steps = ["ages", "length"] if draft.get("asks_age") else ["length"]
     if draft["when"] != NOW:
         steps.append("when")
         if draft["asks_zone"]:
@@ -110,6 +117,7 @@ def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
         *offers.lines_of(desk, member, offers.made(desk, member, draft)),
     ]
     terms = desk.words(member, "offer.recap_next", n=min(int(str(draft["asks"])), desk.community.asks_a_day))
+    terms = f"{ages.line(desk, member)}\n{terms}"
     if draft["when"] != NOW:
         terms = f"{desk.words(member, 'offer.goes_on', weeks=RENEWED)}\n{terms}"
     choices: tuple[Choice, ...] = (
@@ -141,6 +149,9 @@ def _changes(desk: Desk) -> tuple[Choice, ...]:
     names += ["card", "fear"]
     if _most_asks(desk) > 1:
         names.append("asks")
+    names.append("way")
+    if talking.asks(desk):
+        names.append("languages")
     return tuple(Choice(name, _CHANGES[name]) for name in names)
 
 
@@ -152,6 +163,8 @@ _CHANGES = {
     "card": "choice.change_card",
     "fear": "choice.change_fear",
     "asks": "choice.change_asks",
+    "way": "choice.change_way",
+    "languages": "choice.change_languages",
 }
 
 
@@ -160,7 +173,7 @@ _CHANGES = {
 
 async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     """Take the step's answer and put the next question."""
-    draft: Draft = {**offers.defaults(member), **prompt.draft}
+    draft: Draft = {**offers.defaults(desk, member), **prompt.draft}
     step = str(draft["step"])
     if reply.name == "back":
         _go_back(desk, member, draft, step)
@@ -205,9 +218,11 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
     To skip is to take what the question says that it means.
     """
     if reply.name == "skip":
-        _skip(member, draft, step)
+        _skip(desk, member, draft, step)
         return True
     match step:
+        case "ages":
+            ages.take(desk, member, reply)
         case "length":
             draft["until"] = ""
             draft["when"] = WEEKLY if reply.name == "other" else NOW
@@ -226,7 +241,9 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
             draft[step] = list(reply.names)
             other = "topics" if step == "no_topics" else "no_topics"
             draft[other] = [one for one in zone.listed(draft[other]) if one not in reply.names]
-        case "asks" | "who":
+        case "languages":
+            draft["languages"] = list(reply.names)
+        case "asks" | "who" | "way":
             draft[step] = reply.name
         case "card":
             card = own_words(reply.text, LONGEST_CARD)
@@ -240,13 +257,13 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
     return True
 
 
-def _skip(member: Member, draft: Draft, step: str) -> None:
+def _skip(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     if step == "length":
-        draft.update({"when": NOW, "hours": offers.defaults(member)["hours"], "until": ""})
+        draft.update({"when": NOW, "hours": offers.defaults(desk, member)["hours"], "until": ""})
     elif step == "when":
         draft["when"] = WEEKLY
     elif step != "zone":
-        draft[step] = offers.defaults(member)[step]
+        draft[step] = offers.defaults(desk, member)[step]
 
 
 def _take_hours(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> bool:
@@ -283,7 +300,7 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     if step == "change" or (step == "recap" and draft.get("of")):
         _go(desk, member, draft, "recap" if step == "change" else "change")
         return
-    if step == "length":
+    if step == steps[0]:
         desk.say(member.id, "talk.dropped")
         desk.ask(member.id, "menu")
         return

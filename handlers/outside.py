@@ -6,7 +6,7 @@ still be told, forgotten and helped: only nothing new begins.
 
 from dataclasses import replace
 
-from handlers import menu
+from handlers import places
 from handlers.desk import Desk, Question
 from schema.effects import SendText
 from schema.ids import MatrixId, RoomId
@@ -18,20 +18,20 @@ BEGINNINGS = frozenset({"talk", "offer", "again", "backup", "company"})
 """What begins something: commands, and questions whose answers go on with it."""
 
 
-def answer(desk: Desk, room: RoomId, matrix_id: MatrixId, belongs: Belongs) -> None:
+async def answer(desk: Desk, room: RoomId, matrix_id: MatrixId, belongs: Belongs) -> None:
     """Tell somebody of whom nothing is kept, in every language, where they were not told within the hour."""
     if belongs is Belongs.OUTSIDE:
         nobody = desk.newcomer(matrix_id)
         quiet = False
         said = [_why(desk, replace(nobody, language=language)) for language in desk.languages]
-        for body in parts("\n\n".join((*said, *menu.entries(desk, nobody)))):
+        for body in parts("\n\n".join((*said, *await places.entries(desk, nobody)))):
             desk.turn.do(SendText(room, matrix_id, body, quiet))
             quiet = True
 
 
-def words(desk: Desk, member: Member) -> str:
+async def words(desk: Desk, member: Member) -> str:
     """Why nothing begins for them here, what they can do, and the places."""
-    return "\n\n".join((_why(desk, member), *menu.entries(desk, member)))
+    return "\n\n".join((_why(desk, member), *await places.entries(desk, member)))
 
 
 def _why(desk: Desk, member: Member) -> str:

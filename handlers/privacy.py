@@ -4,7 +4,7 @@ Guards: what is held is said from the definitions of what is kept (`handlers.hel
 open without telling anybody why; what cannot be reached is said before the yes.
 """
 
-from handlers import after, apart, consents, held, plan, room
+from handlers import after, apart, concern, consents, held, pairing_pauses, plan, room
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -105,10 +105,13 @@ async def _forget(desk: Desk, member: Member) -> None:
         await _forget_peer(desk, pairing)
     await after.forget(desk, member.id)
     await apart.forget(desk, member.id)
+    await concern.forget(desk, member.id)
     desk.say(member.id, "forget.done_rooms" if erased_rooms else "forget.done", notice=False)
+    if (pause := await pairing_pauses.of(desk, member.id)) is not None:
+        desk.say(member.id, "forget.paused", until=pause.due_at)
     await desk.forget(member.id)
     if member.room is not None:
-        desk.turn.do(LeaveRoom(member.room, all_with=member.matrix_id))
+        desk.turn.do(LeaveRoom(member.room, also=desk.turn.shared(member.matrix_id)))
 
 
 async def _forget_room(desk: Desk, member: Member, peer_room: PeerRoom) -> None:

@@ -8,13 +8,14 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import apart, finding
+from handlers import apart, finding, pairing_pauses, pause
 from handlers import draft as drafts
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Consent, Member, Pairing, Prompt, Request
 from schema.states import AskState, PairingState, RequestState
 from service.core import matching
+from service.core.ages import group
 from service.core.pairing import (
     ENGAGED,
     AskMove,
@@ -53,6 +54,7 @@ async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | Non
         topics=(),
         length=desk.timings.longest,
         note="",
+        age_group=group(desk.community.ages, member.age_group),
     )
     await look(desk, drafts.onto(desk, request, draft, consent))
 
@@ -73,6 +75,11 @@ async def engaged_as_peer(desk: Desk, member: MemberId) -> Ask | None:
     """An ask to which the member said yes and whose answer they await."""
     asks = await desk.records.find(Ask, member=member, state=PROMISED)
     return asks[0] if asks else None
+
+
+async def engaged(desk: Desk, member: MemberId) -> bool:
+    """Whether they ask for company themselves, are in a room or near it, or await an answer to their yes."""
+    return await of(desk, member) is not None or await finding.is_occupied(desk, member)
 
 
 async def promised_until(desk: Desk, ask: Ask) -> datetime | None:
@@ -103,7 +110,7 @@ async def look(desk: Desk, request: Request) -> None:
     if looking and desk.now >= request.until and not await _awaits(desk, request):
         await end(desk, request, RequestMove.LAPSE)
         if asker is not None:
-            _offer_again(desk, request, "again.nobody")
+            _offer_again(desk, request, "again.paused" if await pause.of(desk) else "again.nobody")
         return
     if looking and await finding.has_nobody(desk, request):
         await end(desk, request, RequestMove.LAPSE)
@@ -119,7 +126,12 @@ async def look(desk: Desk, request: Request) -> None:
     next_at = desk.now + desk.timings.ask_again
     if looking:
         next_at = min(next_at, request.until) if desk.now < request.until else next_at
-        if asker is not None and asker.room is not None:
+        paused = await pause.of(desk)
+        if asker is not None and asker.room is not None and paused is not None:
+            request = await pause.tell(desk, request, paused, next_at)
+        elif asker is not None and asker.room is not None:
+            if request.told == "paused":
+                request = replace(request, told="")
             request = await _pass_note(desk, request, next_at)
             asked = await finding.ask_others(desk, request, next_at)
             request = _tell(desk, request, asked, next_at)
@@ -138,7 +150,7 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
 
     What is said of each try is the same whatever came of it.
     """
-    if request.told in ("", "nobody") and matching.only_some(request, desk.community.hard):
+    if request.told in ("", "nobody") and _only_some(desk, request):
         # Whether anybody named such a topic, or asks too, is nobody's to learn by trying.
         told = "looking"
     elif asked and request.told in ("", "nobody"):
@@ -157,6 +169,11 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
     every = desk.timings.ask_again
     desk.say(request.member, key, next=next_at, every=every, until=request.until)
     return replace(request, told=told)
+
+
+def _only_some(desk: Desk, request: Request) -> bool:
+    """Whether to say that somebody is asked would show who is here."""
+    return matching.only_some(request, desk.community.hard, desk.community.talk_in[:1])
 
 
 _TOLD = {
@@ -233,6 +250,7 @@ async def propose(desk: Desk, request: Request, ask: Ask, until: datetime) -> No
         card=ask.card,
         fear=ask.fear,
         wish=ask.wish,
+        talking=ask.talking,
         own=ask.own,
         start=ask.start,
     )
@@ -253,6 +271,12 @@ async def resume(desk: Desk, id: RequestId, key: str) -> None:
     await desk.apply(effects)
     await desk.records.put(request)
     asker = await desk.member(request.member)
+    if (pause := await pairing_pauses.of(desk, request.member)) is not None:
+        # It was on its way to a room when the pause began; nobody else is asked.
+        await end(desk, request, RequestMove.LAPSE)
+        if asker is not None:
+            desk.say(asker.id, "paused.looks_no_more", until=pause.due_at)
+        return
     kept_apart = await apart.of(desk, request.member)
     soonest = min(desk.timings.ask_again, desk.timings.join)
     ready = [

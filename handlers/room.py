@@ -10,7 +10,7 @@ from dataclasses import replace
 from handlers import after as afterwards
 from handlers import draft as drafts
 from handlers import request as requests
-from handlers import rest
+from handlers import rest, talking
 from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
 from schema.effects import (
@@ -47,6 +47,7 @@ def agreed(desk: Desk, member: Member, room: PeerRoom) -> str:
     lines = [desk.words(member, "room.agreed", wish=desk.words(member, wish))] if wish is not None else []
     if room.peer_request:
         lines = [desk.words(member, "room.agreed_too")]
+    lines.append(desk.words(member, "room.agreed_how", how=talking.how(desk, member, room.talking)))
     lines.append(desk.words(member, "room.ways", reading=desk.timings.reading))
     if not rooms.asked_for_it(room, member.id):
         lines.append(desk.words(member, "room.peer_ways"))

@@ -7,13 +7,13 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import after, hours, plan, room, topics, zone
+from handlers import after, ages, hours, outlook, pause, paused, plan, room, talking, topics, zone
 from handlers import draft as drafts
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.consent import HOW, WISHES, how_words
 from handlers.desk import Choice, Desk, Question, Reply, own_words
-from schema.records import Member, Prompt, Request
+from schema.records import Member, Prompt, Request, Talking
 from schema.states import RequestState
 from service.core import rooms
 from service.core.matching import MUTUAL
@@ -25,17 +25,8 @@ LONGEST_NOTE = 500
 
 _STEPS = ("wish", "topics", "length", "note", "recap")
 _FROM_RECAP = (
-    "again",
-    "reporters",
-    "each_try",
-    "voice",
-    "only",
-    "how",
-    "keep_how",
-    "too",
-    "zone",
-    "start",
-    "answer",
+    *("again", "reporters", "each_try", "voice", "languages", "only", "how", "keep_how", "too", "zone"),
+    *("start", "answer"),
 )
 """What is asked from the recap alone."""
 
@@ -59,11 +50,17 @@ async def start(desk: Desk, member: Member) -> None:
 
 
 async def start_with(desk: Desk, member: Member, draft: Draft) -> bool:
-    """Show what `draft` would ask, where nothing stands in the way; the member is told what does."""
+    """Say how it looks, unless all is paused, and what `draft` would ask; or what stands in the way."""
     if await _hindered(desk, member):
         return False
+    if closed := await outlook.closed(desk, member):
+        desk.say_text(member.id, closed, notice=False)
+        return False
+    if await pause.of(desk) is None:
+        await outlook.say(desk, member)
     desk.put_behind(member.id)
-    desk.ask(member.id, "talk", draft=draft)
+    step = "ages" if ages.unsaid(desk, member) else draft["step"]
+    desk.ask(member.id, "talk", draft={**draft, "step": step})
     return True
 
 
@@ -86,6 +83,8 @@ async def change(desk: Desk, member: Member) -> None:
 
 async def _hindered(desk: Desk, member: Member) -> bool:
     """Say what stands in the way of a request, if anything does: one request, and one room, at once."""
+    if await paused.hinders(desk, member):
+        return True
     if await requests.of(desk, member.id) is not None:
         desk.say(member.id, "talk.already", notice=False)
         return True
@@ -111,6 +110,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question of the draft's step."""
     draft = prompt.draft
     match draft.get("step"):
+        case "ages":
+            return ages.question(desk, member)
         case "wish":
             choices = tuple(Choice(name, key) for name, key in WISHES.items() if name != "backup")
             text = desk.words(member, "talk.wish", keep=desk.timings.request_open)
@@ -134,6 +135,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "voice":
             choices = (Choice("no", "choice.voice_no"), Choice("yes", "choice.voice_yes"))
             return Question(desk.words(member, "talk.voice"), choices, also=_ALSO)
+        case "languages":
+            text = desk.words(member, "talk.languages")
+            return Question(text, talking.choices(desk, member), many=True, also=_ALSO)
         case "how":
             choices = (
                 *(Choice(name, key) for name, key in HOW.items()),
@@ -171,6 +175,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(desk.words(member, "talk.again"), after.FIRST, also=_ALSO)
     standing = await requests.of(desk, member.id) if draft.get("standing") else None
     terms = _terms(desk, member, draft, standing)
+    if (paused := await pause.of(desk)) is not None:
+        terms = "\n".join((pause.line(desk, member, paused), desk.words(member, "pause.recap"), terms))
     if standing is not None:
         return Question(
             f"{recap(desk, member, draft)}\n{terms}",
@@ -229,6 +235,7 @@ def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
         Choice("reporters", "choice.change_reporters"),
         Choice("each_try", "choice.change_each_try"),
         Choice("voice", "choice.change_voice"),
+        *((Choice("languages", "choice.change_languages"),) if talking.asks(desk) else ()),
         Choice("how", "choice.change_how"),
         *((Choice("only", "choice.change_only"),) if drafts.texts(draft, "topics") else ()),
         Choice("start", "choice.change_start"),
@@ -245,8 +252,8 @@ def recap(desk: Desk, member: Member, draft: Draft) -> str:
     lines = [desk.words(member, "talk.recap", wish=desk.words(member, WISHES[str(draft["wish"])]))]
     if named:
         lines.append(desk.words(member, "talk.recap_topics", topics=named))
-    key = "talk.recap_voice" if draft.get("voice") else "talk.recap_length"
-    lines.append(desk.words(member, key, length=drafts.length(draft)))
+    how_they_talk = Talking(drafts.texts(draft, "languages"), voice=bool(draft.get("voice")))
+    lines.append(talking.line(desk, member, how_they_talk, drafts.length(draft)))
     if (start := drafts.start(draft, desk.now)) is not None:
         lines.append(desk.words(member, "talk.recap_start", start=start))
     if how := how_words(desk, member, drafts.texts(draft, "how")):
@@ -260,6 +267,7 @@ def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -
     """Who is asked, until when, what is kept, and how it is taken back."""
     again = "talk.recap_again_only" if draft.get("again_only") else "talk.recap_again"
     lines = [desk.words(member, again)] if draft.get("again") else []
+    lines.append(ages.line(desk, member))
     lines.append(desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"))
     if draft.get("only") and drafts.texts(draft, "topics"):
         lines.append(desk.words(member, "talk.recap_only"))
@@ -293,6 +301,10 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     """Take the step's answer and put the next question."""
     draft: Draft = dict(prompt.draft)
     step = str(draft.get("step"))
+    if step == "ages" and reply.name != "back":
+        ages.take(desk, member, reply)
+        _go(desk, desk.now_is(member.id), draft, "recap")
+        return
     if reply.name == "back":
         _go_back(desk, member, draft, step)
         return
@@ -354,8 +366,8 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
     match step:
         case "wish":
             draft["wish"] = reply.name
-        case "topics":
-            draft["topics"] = list(reply.names)
+        case "topics" | "languages":
+            draft[step] = list(reply.names)
         case "length":
             draft["minutes"] = reply.name
         case "fear":
@@ -417,6 +429,18 @@ async def _asks(desk: Desk, member: Member, prompt: Prompt) -> bool:
         return True
     if await _hindered(desk, member):
         return False
+    if closed := await outlook.closed(desk, member):
+        desk.set_aside(member.id, prompt)
+        desk.say(member.id, "outlook.kept", until=prompt.until)
+        desk.say_text(member.id, closed, notice=False)
+        return False
+    if wait := desk.turn.too_soon(member.id):
+        desk.set_aside(member.id, prompt)
+        desk.say(member.id, "calm.request", soon=desk.now + wait, until=prompt.until)
+        return False
+    if ages.unsaid(desk, member):
+        _go(desk, member, {**drafts.usual(desk, member), **prompt.draft}, "ages")
+        return False
     await requests.begin(desk, member, prompt.draft, desk.given(prompt))
     return True
 
@@ -435,7 +459,7 @@ def _go(desk: Desk, member: Member, draft: Draft, step: str, *, returns: bool = 
 def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     if draft.get("returns") or step in ("change", "wish", *_FROM_RECAP):
         _go(desk, member, draft, "recap")
-    elif step == "recap" and not draft.get("said"):
+    elif step == "ages" or (step == "recap" and not draft.get("said")):
         desk.say(member.id, "talk.dropped")
         desk.ask(member.id, "menu")
     elif step == "recap" and not draft.get("sequence"):

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from schema.ids import MatrixId
+from schema.records import Window
 
 
 @dataclass(frozen=True)
 class Place:
     """One entry of the community's own list of help: `may_send_police` is "yes", "no" or "not known".
 
-    `checked_on` is the date, as the community wrote it, on which somebody last made sure of it.
+    `checked_on` is the date, as the community wrote it, on which somebody last made sure of it. `ages` says
+    whom it is for: "all", "adults" or "young".
     """
 
     name: str
@@ -20,6 +22,19 @@ class Place:
     languages: str
     may_send_police: str
     checked_on: str
+    ages: str = "all"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody whom members may choose to read a concern of theirs, by the name that members know.
+
+    `must_report`: a law, or their work, obliges them to report some things.
+    """
+
+    user: MatrixId
+    name: str
+    must_report: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,8 @@ class Timings:
     room that ended can still say something about one another, at most 14 days. again: how long it holds that
     both would talk again. warning: how long before a room's end both are told, but never more than half of
     its time. longest_in_all: the longest that a peer room may become when both ask for more; None: as
-    `longest`. chat: what was said in a direct chat is taken back after this long.
+    `longest`. chat: what was said in a direct chat is taken back after this long. concern: how long what a
+    member said was wrong is kept.
     """
 
     ask_again: timedelta = timedelta(minutes=10)
@@ -56,6 +72,7 @@ class Timings:
     warning: timedelta = timedelta(minutes=10)
     longest_in_all: timedelta | None = None
     chat: timedelta = timedelta(days=7)
+    concern: timedelta = timedelta(days=28)
 
 
 @dataclass(frozen=True)
@@ -64,12 +81,19 @@ class Community:
 
     `limits` is the community's own statement of what this is not and cannot do, required. `topics` are
     offered as choices, in this order; `topic_lines` says in a line what one is, and `hard` are those about
-    which only peers who chose them are asked. `zone` is the IANA zone in which hours are said until a
-    member names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
-    account that invites to peer rooms. `guide` is the community's own short guide for peers; where
-    it is empty the catalogue's is read out. `members` says who may write: "room", "server" or "anyone".
-    `languages` are those in which members can be spoken to, by code: the first until they choose another;
-    where it names none, all that there are.
+    which only peers who chose them are asked. `zone` is the IANA zone in which hours are said until a member
+    names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
+    account that invites to peer rooms. `guide` is the community's own short guide for peers; where it is
+    empty the catalogue's is read out. `talk_in` are the codes of the languages in which members talk with one
+    another, from which they choose. `members` says who may write: "room", "server" or "anyone". `languages`
+    are those in which members can be spoken to, by code: the first until they choose another; where it names
+    none, all that there are. `ages` says who it is for: "adults" (from `adult_from` years on), "young" (below
+    that) or "both", kept apart. `opens` says when requests are taken: "always", "enough" (while `enough`
+    people have offered) or "hours" (in `hours`, weekly in the community's `zone`). Of fewer than `enough`
+    people nothing is told to anybody. `messages_at_once` is how many messages of one member are answered one
+    after another; then one each five seconds. `readers` are those who read concerns; where there are none, no
+    concern is taken. `stewards` look after the instance, from their room; where there are none, nothing that
+    needs one is to be had.
     """
 
     name: str
@@ -79,6 +103,7 @@ class Community:
     zone: str = "UTC"
     guide: str = ""
     topics: tuple[str, ...] = ()
+    talk_in: tuple[str, ...] = ()
     topic_lines: Mapping[str, str] = field(default_factory=dict)
     hard: frozenset[str] = frozenset()
     places: tuple[Place, ...] = ()
@@ -88,4 +113,12 @@ class Community:
     purges: bool = False
     keeper: MatrixId = MatrixId("")
     members: str = "anyone"
+    messages_at_once: int = 60
+    ages: str = "adults"
+    adult_from: int = 18
+    opens: str = "always"
+    enough: int = 3
+    hours: tuple[Window, ...] = ()
     languages: tuple[str, ...] = ()
+    readers: tuple[Reader, ...] = ()
+    stewards: tuple[MatrixId, ...] = ()

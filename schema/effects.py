@@ -80,11 +80,12 @@ class JoinRoom:
 class LeaveRoom:
     """The front desk declines an invitation, or leaves and forgets a room.
 
-    `all_with`: and every other room that it shares with this member, who is forgotten.
+    `also`: and these, which it shared with a member when they asked to be forgotten. One that they open
+    before this is delivered is a new beginning.
     """
 
     room: RoomId
-    all_with: MatrixId | None = None
+    also: tuple[RoomId, ...] = ()
     type: Literal["leave_room"] = "leave_room"
 
 
@@ -187,6 +188,22 @@ class RedactChat:
     type: Literal["redact_chat"] = "redact_chat"
 
 
+@dataclass(frozen=True)
+class TellStewards:
+    """Say `body` in the steward room, to those who are in it and are stewards by the configuration."""
+
+    body: str
+    notice: bool = False
+    type: Literal["tell_stewards"] = "tell_stewards"
+
+
+@dataclass(frozen=True)
+class LookAround:
+    """See how the service's own parts are, for the stewards; `Delivered.detail` names those not well."""
+
+    type: Literal["look_around"] = "look_around"
+
+
 Effect = (
     SendText
     | SendFile
@@ -203,6 +220,8 @@ Effect = (
     | PurgePeerRoom
     | InviteAgain
     | RedactChat
+    | TellStewards
+    | LookAround
 )
 
 

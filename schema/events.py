@@ -9,7 +9,7 @@ from typing import Literal
 
 from schema.effects import Effect
 from schema.ids import EventId, MatrixId, RoomId
-from schema.states import Belongs
+from schema.states import Belongs, Flood
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Message:
     `edits` marks an edit (`m.replace`), which never counts. `quotes` is the event replied to or threaded on.
     `sent_at` is the homeserver's time. `private`: only the desk and the sender are joined or invited;
     `changed`: the same, but the sender's identity is another than the one pinned; `belongs`: whether they may
-    write. The engine fills these in at the moment of handling.
+    write; `flood`: whether it is one too many. The engine fills these in at the moment of handling.
     """
 
     event_id: EventId
@@ -34,6 +34,7 @@ class Message:
     private: bool = False
     changed: bool = False
     belongs: Belongs = Belongs.MEMBER
+    flood: Flood = Flood.NONE
     type: Literal["message"] = "message"
 
 
@@ -118,6 +119,36 @@ class PeerMembership:
 
 
 @dataclass(frozen=True)
+class StewardRoom:
+    """The stewards who are in their room now: at each start, and whenever one came or went."""
+
+    event_id: EventId
+    room: RoomId
+    here: tuple[MatrixId, ...]
+    type: Literal["steward_room"] = "steward_room"
+
+
+@dataclass(frozen=True)
+class StewardMessage:
+    """A decrypted message in the steward room, new to us; see `Message`.
+
+    `counts`: its sender is a steward by the configuration, is in the room, and has not changed identity; the
+    engine fills this in at the moment of handling.
+    """
+
+    event_id: EventId
+    room: RoomId
+    sender: MatrixId
+    body: str
+    sent_at: datetime
+    kind: str = "text"
+    edits: bool = False
+    quotes: EventId | None = None
+    counts: bool = False
+    type: Literal["steward_message"] = "steward_message"
+
+
+@dataclass(frozen=True)
 class Due:
     """A record's `due_at` has come; `kind` is the record's table."""
 
@@ -149,5 +180,16 @@ class NotDelivered:
     type: Literal["not_delivered"] = "not_delivered"
 
 
-FromMatrix = Message | PlainMessage | Unreadable | Invited | DirectChat | NoChat | Verified | PeerMembership
+FromMatrix = (
+    Message
+    | PlainMessage
+    | Unreadable
+    | Invited
+    | DirectChat
+    | NoChat
+    | Verified
+    | PeerMembership
+    | StewardRoom
+    | StewardMessage
+)
 Event = FromMatrix | Due | Delivered | NotDelivered

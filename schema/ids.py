@@ -23,5 +23,10 @@ PairingId = NewType("PairingId", str)
 """Names a pairing and its peer room; its keyed hash is the tag in the room's creation content."""
 SeparationId = NewType("SeparationId", str)
 MeetingId = NewType("MeetingId", str)
+ConcernId = NewType("ConcernId", str)
+PairingPauseId = NewType("PairingPauseId", str)
+StewardshipId = NewType("StewardshipId", str)
+"""Of the one record that the stewards share."""
+OutlookId = NewType("OutlookId", str)
 OutboxId = NewType("OutboxId", str)
 """Random; also the Matrix transaction id of what the outbox row sends."""

@@ -8,20 +8,32 @@ other field is sealed together in that row's `sealed` column. A new field comes 
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from schema.ids import (
     AskId,
+    ConcernId,
     MatrixId,
     MeetingId,
     MemberId,
     OfferId,
+    OutlookId,
     PairingId,
+    PairingPauseId,
     RequestId,
     RoomId,
     SeparationId,
+    StewardshipId,
 )
-from schema.states import AskState, Ending, OfferState, PairingState, RequestState, RoomState
+from schema.states import (
+    AskState,
+    ConcernState,
+    Ending,
+    OfferState,
+    PairingState,
+    RequestState,
+    RoomState,
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,8 @@ class Member:
     themselves while another was open, oldest first. `language` is the one they chose, until then the
     community's own. `zone` is an IANA name, once they gave one. `lines` holds
     when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `how` is how
-    they talk, where they wanted that kept for their next request. `due_at` is when the first draft among the
+    they talk, where they wanted that kept for their next request. `age_group` is "adults" or "young", as they
+    said it themselves, where the community keeps the two apart. `due_at` is when the first draft among the
     prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is taken back next. `said`
     holds in which chats something was said that is not taken back yet, and when that was last, to within a
     day; a chat goes from it with its last message. What is older than `swept_to` was taken back. `cards`
@@ -93,7 +106,20 @@ class Member:
     said: dict[RoomId, datetime] = field(default_factory=dict)
     swept_to: datetime | None = None
     sweep_at: datetime | None = None
+    age_group: str = ""
     cards: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True)
+class Talking:
+    """How two talk: in one of `languages` (codes; none where the community names none), in writing, by voice.
+
+    Kept with what it is in.
+    """
+
+    languages: tuple[str, ...] = ()
+    writing: bool = True
+    voice: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,10 +129,11 @@ class Request:
     `length` is how long they would like to be together, `until` when the request itself lapses. `round`
     counts the times that peers were asked. `due_at` is the next try. `reporters` says that people who must
     report may be asked; `topics_only`: nobody is asked who did not name one of its topics; `voice`: talking
-    by voice is welcome too; `how`: how the asker talks, for whoever reads the note. `told` is what the asker
-    was last told about the search, `each_try` that they wish to hear of each. Before `note_until` the note is
-    with one peer, whatever that one answers. `again`: whoever agreed to talk with the asker again is asked
-    first; `again_only`: nobody else is.
+    by voice is welcome too; `languages`: the codes of those that the asker talks in; `how`: how the asker
+    talks, for whoever reads the note. `told` is what the asker was last told about the search, `each_try`
+    that they wish to hear of each. Before `note_until` the note is with one peer, whatever that one answers.
+    `again`: whoever agreed to talk with the asker again is asked first; `again_only`: nobody else is.
+    `age_group`: nobody of another one is asked.
 
     `too`: they may be asked about others who allow the same, and others about them. For that the request
     holds what an offer holds: `fear` is what its member would do if they feared for a life, `asked` and
@@ -136,6 +163,8 @@ class Request:
     note_until: datetime | None = None
     consent: Consent | None = None
     again: bool = False
+    languages: tuple[str, ...] = ()
+    age_group: str = "adults"
     too: bool = False
     fear: str = "unsaid"
     asked: tuple[datetime, ...] = ()
@@ -168,7 +197,8 @@ class Offer:
     before `free_at` either: a yes of theirs, taken back, was good until then. `asks_a_day` is how often in a
     day they may be asked, where the community allows that much. `topics` are those they are there for,
     `no_topics` those about which nothing is asked; `who` is "anyone", or "shares": nothing is asked of them
-    but about one of their topics.
+    but about one of their topics. `languages` are the codes of those that they talk in; `writing` and
+    `voice`: in which ways. Nobody of another `age_group` is asked about.
 
     `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
     outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
@@ -196,6 +226,10 @@ class Offer:
     asks_a_day: int = 2
     no_topics: tuple[str, ...] = ()
     who: str = "anyone"
+    languages: tuple[str, ...] = ()
+    writing: bool = True
+    voice: bool = True
+    age_group: str = "adults"
 
 
 @dataclass(frozen=True)
@@ -203,14 +237,13 @@ class Ask:
     """One private question about one request to one member with an offer.
 
     Deleted with its request, or at its own hour where its member still awaits an answer. `due_at` is that
-    hour; `said_at` is when they said yes. `wish`, `topics` and `voice` are what the question says, so that it
-    reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and `fear`
-    are the member's own as their offer had them, so that a yes stands for the same when the offer is gone. A
-    smaller yes sets `length` and `wish` to what its member said yes to.
-    `consents` are their yes to the question and their yes to the note. `own` is set where the member was
-    asked as somebody who looks for company too: what their request, whose id then stands in `offer`, asks.
-    `start` is when the room would open, where that is later, `answer` how long the member's last word would
-    wait for the asker's.
+    hour; `said_at` is when they said yes. `wish`, `topics` and `talking` are what the question says, so that
+    it reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and
+    `fear` are the member's own as their offer had them, so that a yes stands for the same when the offer is
+    gone. A smaller yes sets `length` and `wish` to what its member said yes to. `consents` are their yes to
+    the question and their yes to the note. `own` is set where the member was asked as somebody who looks for
+    company too: what their request, whose id then stands in `offer`, asks. `start` is when the room would
+    open, where that is later, `answer` how long the member's last word would wait for the asker's.
     """
 
     id: AskId
@@ -228,7 +261,7 @@ class Ask:
     card: str = ""
     fear: str = ""
     consents: tuple[Consent, ...] = ()
-    voice: bool = False
+    talking: Talking = Talking()
     own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
     start: datetime | None = None
     answer: timedelta | None = None
@@ -242,10 +275,10 @@ class Pairing:
 
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
-    another. `length` and `wish` are what the peer said yes to. `card` and `fear` are the peer's words as the
-    asker sees them, until the pairing is over, and so is `own`, what the peer's request asks where they look
-    for company too; `seen`: they were shown to the asker. `consent` is the asker's. `start` is when the room
-    is to open, where that is later: once planned, the pairing waits for it.
+    another. `length`, `wish` and `talking` are what the peer said yes to. `card` and `fear` are the peer's
+    words as the asker sees them, until the pairing is over, and so is `own`, what the peer's request asks
+    where they look for company too; `seen`: they were shown to the asker. `consent` is the asker's. `start`
+    is when the room is to open, where that is later: once planned, the pairing waits for it.
     """
 
     id: PairingId
@@ -263,6 +296,7 @@ class Pairing:
     seen: bool = False
     consent: Consent | None = None
     wish: str = ""
+    talking: Talking = Talking()
     own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
     start: datetime | None = None
 
@@ -285,17 +319,17 @@ class PeerRoom:
 
     `due_at` is when its state moves on by itself: the end of its time, of the reading time, of the wait
     before the purge; while it opens, when the asker is told that it takes longer. `wish` is what the two
-    agreed would help, kept as long as the room. `warn_at` is when both are told that it ends soon, until
-    they were. `more` is the wish for more time that is open now, and `asked_more` holds who has asked for
-    it before this end. `sought` holds the words of the asker's request from when the two met until the
-    room is closed, so that the asker can be offered somebody else; where the peer looked for company too,
-    `peer_request` is their request and `peer_sought` its words. `joined` holds those of the two who
-    are in it now; `changes` counts how often the keeper was told who may write; `erase_now` those who
-    asked to erase at once. `done` lists what the erasure has reached so far, for the receipt. `reminded`:
-    whoever had not come was invited again; `choosing`: the other was then asked whether to wait. `met`:
-    both were in it and could write. `early` holds who went in or out of which room before we knew that it
-    is this one. `consents` holds every yes that led to it, with whose it is, until the room is gone.
-    Whoever is forgotten stands here as an empty id, and their consents go.
+    agreed would help, `talking` how they agreed to talk, kept as long as the room. `warn_at` is when both are
+    told that it ends soon, until they were. `more` is the wish for more time that is open now, and
+    `asked_more` holds who has asked for it before this end. `sought` holds the words of the asker's request
+    from when the two met until the room is closed, so that the asker can be offered somebody else; where the
+    peer looked for company too, `peer_request` is their request and `peer_sought` its words. `joined`
+    holds those of the two who are in it now; `changes` counts how often the keeper was told who may write;
+    `erase_now` those who asked to erase at once. `done` lists what the erasure has reached so far, for the
+    receipt. `reminded`: whoever had not come was invited again; `choosing`: the other was then asked whether
+    to wait. `met`: both were in it and could write. `early` holds who went in or out of which room before we
+    knew that it is this one. `consents` holds every yes that led to it, with whose it is, until the room is
+    gone. Whoever is forgotten stands here as an empty id, and their consents go.
     """
 
     id: PairingId
@@ -326,6 +360,7 @@ class PeerRoom:
     changes: int = 0
     choosing: bool = False
     sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
+    talking: Talking = Talking()
     peer_request: RequestId = RequestId("")
     peer_sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
 
@@ -363,4 +398,125 @@ class Meeting:
     agreed: bool = False
 
 
-Record = Member | Request | Offer | Ask | Pairing | PeerRoom | Separation | Meeting
+@dataclass(frozen=True)
+class Proposal:
+    """That one of two readers of a concern would pause the other person's pairing, for `length`.
+
+    `reason` is what that person would read. Kept with the concern until the second reader has answered.
+    """
+
+    reader: MemberId
+    length: timedelta
+    reason: str
+
+
+@dataclass(frozen=True)
+class Concern:
+    """What was wrong, in the member's own words, for the readers whom they chose.
+
+    Deleted at `until`, or when the member takes it back or is forgotten. `due_at` is that hour, or sooner the
+    one at which the member hears that nobody has opened it; `reminded`: they heard so. `about` is "pairing",
+    "ask" or "service". `other` is the keyed hash of whom they were in a room with, where it is about that; it
+    stays when that person is forgotten. `readers` are the one or two who may read it, `opened` those who did;
+    a reader who gives it back, or is forgotten, goes from both. `named`: the readers see the member's
+    address. `answers` are what readers answered, with whose each is; a reader who is forgotten stands there
+    as an empty id. `consent` is the yes to its recap.
+    """
+
+    id: ConcernId
+    member: MemberId
+    state: ConcernState
+    made_at: datetime
+    until: datetime
+    due_at: datetime | None
+    about: str
+    words: str
+    readers: tuple[MemberId, ...]
+    other: MemberId = MemberId("")
+    named: bool = False
+    opened: tuple[MemberId, ...] = ()
+    proposal: Proposal | None = None
+    reminded: bool = False
+    answers: tuple[tuple[MemberId, str], ...] = ()
+    consent: Consent | None = None
+
+
+@dataclass(frozen=True)
+class PairingPause:
+    """That `other`, a keyed hash, is paired with nobody until `due_at`. Deleted then, or when a reader ends
+    it.
+
+    It stays when the one it is about is forgotten, and holds when they come back; it names neither who had a
+    concern nor which. `reason` is what they read, `readers` are those who decided it, less whoever is
+    forgotten, and read the one `answer` that its person may give; `answered`: they gave it. The answer goes
+    when that person is forgotten.
+    """
+
+    id: PairingPauseId
+    other: MemberId
+    made_at: datetime
+    due_at: datetime
+    reason: str
+    readers: tuple[MemberId, ...]
+    answered: bool = False
+    answer: str = ""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """That nobody is asked: `words` are what members are told, `since` when it began. Kept until it ends."""
+
+    words: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Stewardship:
+    """What the stewards decided for all, in one record; kept as long as the instance.
+
+    `here` holds the stewards who are in their room, until they leave it or are named no more. `questions` are
+    those that await one steward's answer, by whose they are; each goes when it is answered or lapses.
+    `checked` holds the day on which a steward last made sure of a place of help, by its name and contact, as
+    long as the configuration has that place. `flagged` are the places of which the stewards were told that
+    nobody has checked them lately. `due_at` is when the next one becomes so.
+    """
+
+    id: StewardshipId
+    due_at: datetime | None = None
+    here: tuple[MemberId, ...] = ()
+    questions: dict[MemberId, Prompt] = field(default_factory=dict)
+    paused: Pause | None = None
+    checked: dict[str, date] = field(default_factory=dict)
+    flagged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How it looks for whoever asks now. One row, about nobody; it holds until `due_at` and is then deleted.
+
+    `someone`: enough people to say so may be there in this part of the day. `later` is when the first part
+    begins in which they may be, where this one is not such and one within a day is. `enough`: as many have
+    offered as the community wants before it takes requests.
+    """
+
+    id: OutlookId
+    due_at: datetime
+    someone: bool
+    later: datetime | None
+    enough: bool
+
+
+Record = (
+    Member
+    | Request
+    | Offer
+    | Ask
+    | Pairing
+    | PeerRoom
+    | Separation
+    | Meeting
+    | Concern
+    | PairingPause
+    | Stewardship
+    | Outlook
+)

@@ -28,6 +28,14 @@ class Belongs(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Flood(StrEnum):
+    """Whether a message is one of more than a person writes. FIRST: they are told so with it."""
+
+    NONE = "none"
+    FIRST = "first"
+    MORE = "more"
+
+
 class RequestState(StrEnum):
     """A request: looked for, matched with one peer who said yes, together with them, or over."""
 
@@ -74,6 +82,19 @@ class PairingState(StrEnum):
     AGREED = "agreed"
     DECLINED = "declined"
     STEPPED_BACK = "stepped_back"
+    OVER = "over"
+
+
+class ConcernState(StrEnum):
+    """A concern. WAITING: none of its readers has opened it. READ: one has.
+
+    WEIGHED: one of two readers would pause the pairing of the other person, and the other reader decides.
+    OVER: its time is over, or its writer took it back.
+    """
+
+    WAITING = "waiting"
+    READ = "read"
+    WEIGHED = "weighed"
     OVER = "over"
 
 

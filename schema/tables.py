@@ -200,6 +200,45 @@ meetings = Table(
     info={"kept": "14 days from a room's end, longer where both agreed to talk again, or until forget me"},
 )
 
+concerns = Table(
+    "concerns",
+    metadata,
+    _id(),
+    _ref("member"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={"kept": "the community's time, 28 days unless set; sooner when taken back, or by forget me"},
+)
+
+pairing_pauses = Table(
+    "pairing_pauses",
+    metadata,
+    _id(),
+    _ref("other_hash"),
+    _due(),
+    _sealed(),
+    info={"kept": "until its date, whoever is forgotten meanwhile, or until a reader ends it"},
+)
+
+stewardships = Table(
+    "stewardships",
+    metadata,
+    _id(),
+    _due(),
+    _sealed(),
+    info={"kept": "one row, as long as the instance: a pause, checked places, a steward's open questions"},
+)
+
+outlooks = Table(
+    "outlooks",
+    metadata,
+    _id(),
+    _due(),
+    _sealed(),
+    info={"kept": "one row, about nobody, until a part of the day ends"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -291,6 +330,10 @@ RECORDS = {
     "peer_rooms": peer_rooms,
     "separations": separations,
     "meetings": meetings,
+    "concerns": concerns,
+    "pairing_pauses": pairing_pauses,
+    "stewardships": stewardships,
+    "outlooks": outlooks,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,8 +29,8 @@ from schema.errors import (
     Throttled,
     WorldError,
 )
-from schema.events import Verified
-from schema.ids import DeviceId, EventId
+from schema.events import StewardRoom, Verified
+from schema.ids import DeviceId, EventId, MatrixId
 from schema.records import Offer, PeerRoom
 from service import logs
 from service.clock import Clock, SystemClock
@@ -45,13 +45,14 @@ from service.matrix.belonging import Belonging
 from service.matrix.client import Client
 from service.matrix.identity import Identity, verify_published
 from service.matrix.keeper import Keeper, Known
+from service.matrix.stewards import tend
 from service.matrix.sync import Sync
 from service.matrix.transport import Transport
 from service.matrix.verification import Ended, Own, Verification
 from service.outbox import Outbox
 from service.scheduler import Scheduler
 from service.store import Store
-from service.web import Metrics, Probe, Web
+from service.web import Metrics, Probe, Web, unwell
 
 _CONNECTIONS = 64
 """At once to the homeserver: two syncs, and what the outbox and the front desk send."""
@@ -313,6 +314,8 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         desk = Client(desk_transport, store, settings.desk_user, device, clock)
         await desk.start()
         identity = await verify_published(desk_transport, store, settings.desk_user, desk.device_keys())
+        community = settings.community()
+        await _tend_stewards(desk, store, community.stewards, clock)
 
         keeper = Keeper(
             Transport(session, settings.homeserver.url, settings.keeper.token.reveal()),
@@ -326,9 +329,10 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         belonging = Belonging(desk_transport, clock, members.room, members.server)
         await belonging.start()
         metrics, random = Metrics(), SystemRandom()
+        delivery = Delivery(desk, keeper)
         outbox = Outbox(
             store=store,
-            deliver=Delivery(desk, keeper),
+            deliver=delivery,
             clock=clock,
             random=random,
             metrics=metrics,
@@ -337,14 +341,16 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         engine = Engine(
             store=store,
             dispatch=dispatch,
-            community=settings.community(),
+            community=community,
             words=words,
             clock=clock,
             outbox=outbox,
             standing=desk.standing,
+            shared=desk.shared_with,
             random=random,
             metrics=metrics,
             belongs=belonging.of,
+            stewards=desk.steward_standing,
         )
         belonging.wake = engine.wake
         outbox.result = engine.result
@@ -357,7 +363,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         )
         sync = Sync(desk_transport, desk, store, clock, engine.wake, verification, leave_out=members.room)
         metrics.last_sync.set_function(lambda: sync.last_sync.timestamp() if sync.last_sync else 0.0)
-        yield Service(
+        service = Service(
             store=store,
             lease=lease,
             engine=engine,
@@ -374,6 +380,19 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             generation=generation,
             verified_at=clock.now(),
         )
+        health = Health(service)
+        delivery.look = lambda: unwell(health)
+        yield service
+
+
+async def _tend_stewards(desk: Client, store: Store, named: Sequence[MatrixId], clock: Clock) -> None:
+    """Have the steward room as the configuration says, and tell the handlers who is in it."""
+    tended = await tend(desk, store, named)
+    if tended is None:
+        return
+    event = StewardRoom(EventId(f"start {secrets.token_hex(16)}"), tended.room, tended.here)
+    async with store.transaction("steward room") as transaction:
+        await transaction.take_in([event], clock.now())
 
 
 async def _tell_verified(end: Ended, desk: Client, store: Store, engine: Engine) -> None:

@@ -331,6 +331,13 @@ class _Answers:
             "Who runs the homeserver",
             why="Members are told who can see that two people shared a room.",
         )
+        ages = self._value(
+            "ages",
+            "community.ages",
+            "Ages: adults, young, or both",
+            why="Who it is for: adults, young people, or both, kept apart. Members are told that nobody can"
+            " check it.",
+        )
         zone = self._given.get("zone") or (
             self._value("zone", "community.zone", "Time zone, such as Europe/Berlin", "UTC")
             if self._ask
@@ -344,6 +351,7 @@ class _Answers:
             "community.name": community,
             "community.limits": limits,
             "community.who_runs": who_runs,
+            "community.ages": ages,
             "community.zone": zone,
         }
         for role in ("desk", "keeper"):
@@ -484,6 +492,7 @@ def _formed(key: str, text: str, server: str) -> str:
 @click.option("--limits", metavar="TEXT", help="Your statement of what this is not and cannot do.")
 @click.option("--limits-file", type=_SECRET_FILE, help="The same, from a file of one line.")
 @click.option("--who-runs", metavar="TEXT", help="Who runs the homeserver.")
+@click.option("--ages", metavar="AGES", help="Who it is for: adults, young, or both (kept apart).")
 @click.option("--zone", metavar="ZONE", help="The community's time zone.")
 @click.option("--desk-password-file", type=_SECRET_FILE, help="Sign the front desk in with this password.")
 @click.option("--desk-token-file", type=_SECRET_FILE, help="Use this access token, with --desk-device.")

@@ -4,6 +4,8 @@ Guards: peer rooms are the keeper's alone; what a member reads goes out encrypte
 sentence in a chat that never was.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
+
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
@@ -13,6 +15,7 @@ from schema.effects import (
     JoinRoom,
     LeaveRoom,
     LetWrite,
+    LookAround,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -21,6 +24,7 @@ from schema.effects import (
     RedactPeerRoom,
     SendFile,
     SendText,
+    TellStewards,
 )
 from schema.events import Delivered
 from schema.ids import MatrixId, OutboxId
@@ -36,6 +40,8 @@ class Delivery:
         self._desk = desk
         self._keeper = keeper
         self._redaction = Redaction(desk.transport, desk.user_id)
+        self.look: Callable[[], Awaitable[Sequence[str]]] = _nothing_to_see
+        """Gives the names of those parts of the service that are not well."""
 
     async def __call__(self, effect: Effect, id: OutboxId, *, again: bool) -> Delivered:
         """Carry out `effect`, whose outbox row is `id`; `again` says that an earlier try may have arrived.
@@ -70,9 +76,10 @@ class Delivery:
                 await self._desk.join(effect.room)
             case LeaveRoom():
                 await self._desk.leave(effect.room)
-                for other in self._desk.chats.all():
-                    if effect.all_with in other.members and other.room != effect.room:
-                        await self._desk.leave(other.room)
+                for other in effect.also:
+                    # The steward room is no chat of theirs.
+                    if other not in (effect.room, self._desk.chats.stewards):
+                        await self._desk.leave(other)
             case OpenPeerRoom():
                 made = await self._keeper.open(effect.pairing, effect.members, again=again)
                 room, blocked = made.room, made.blocked
@@ -92,7 +99,15 @@ class Delivery:
                 detail = await self._redaction.redact(
                     effect.room, effect.member, effect.before, effect.since, theirs=effect.theirs
                 )
+            case TellStewards():
+                await self._desk.tell_stewards(effect.body, effect.notice, id, again=again)
+            case LookAround():
+                detail = " ".join(await self.look())
         return Delivered(effect, room, detail, blocked)
+
+
+async def _nothing_to_see() -> Sequence[str]:
+    return ()
 
 
 def _reached(outcome: Outcome) -> str:

@@ -24,11 +24,13 @@ from schema.events import (
     Message,
     NotDelivered,
     PlainMessage,
+    StewardMessage,
     Unreadable,
 )
 from schema.ids import EventId, MatrixId, OutboxId, RoomId
 from schema.states import Belongs, Standing
 from service import logs
+from service.calm import Calm
 from service.clock import Clock
 from service.outbox import Outbox, lane
 from service.store import InboxRow, OutboxRow, Store, Transaction
@@ -38,6 +40,7 @@ from service.web import Metrics
 Dispatch = Callable[[Turn], Awaitable[None]]
 StandingOf = Callable[[RoomId, MatrixId], Standing]
 BelongsOf = Callable[[MatrixId, EventId], Belongs]
+SharedWith = Callable[[MatrixId], tuple[RoomId, ...]]
 
 _TRIES = 3
 """How often an event from Matrix may fail before it is set aside."""
@@ -51,6 +54,10 @@ _LONGEST_PAUSE = 30.0
 _log = logs.get("engine")
 
 
+def _no_steward(room: RoomId, user: MatrixId) -> Standing:
+    return Standing.NOT_PRIVATE
+
+
 def _anyone(user: MatrixId, event: EventId) -> Belongs:
     return Belongs.MEMBER
 
@@ -59,7 +66,8 @@ class Engine:
     """Runs turns.
 
     `dispatch` is the handlers' one entry; `standing` tells how a chat stands with a member, now; `belongs`
-    whether somebody may write;
+    whether somebody may write; `shared` which rooms the front desk shares with them, now; `stewards` whether
+    what somebody writes in a room counts as a steward's;
     `wake_scheduler` is called after each commit that may have changed a due time.
     """
 
@@ -73,20 +81,25 @@ class Engine:
         clock: Clock,
         outbox: Outbox,
         standing: StandingOf,
+        shared: SharedWith = lambda member: (),
         random: Random,
         metrics: Metrics,
         belongs: BelongsOf = _anyone,
+        stewards: StandingOf = _no_steward,
     ) -> None:
         self._store = store
         self._belongs = belongs
+        self._stewards = stewards
         self._dispatch = dispatch
         self._community = community
         self._words = words
         self._clock = clock
         self._outbox = outbox
         self._standing = standing
+        self._shared = shared
         self._random = random
         self._metrics = metrics
+        self._calm = Calm(clock.monotonic, community.messages_at_once)
         self._inbox = asyncio.Event()
         self._inbox.set()
         self._waiting: set[RoomId] = set()
@@ -182,6 +195,12 @@ class Engine:
                 return None
             private, changed = standing is Standing.PRIVATE, standing is Standing.CHANGED
             event = replace(event, private=private, changed=changed)
+        if isinstance(event, StewardMessage):
+            standing = self._stewards(event.room, event.sender)
+            if standing is Standing.UNKNOWN or event.room in self._waiting:
+                self._waiting.add(event.room)
+                return None
+            event = replace(event, counts=standing is Standing.PRIVATE)
         if isinstance(event, Message | Unreadable | DirectChat):
             who = event.member if isinstance(event, DirectChat) else event.sender
             belongs = self._belongs(who, event.event_id)
@@ -189,6 +208,8 @@ class Engine:
                 self._waiting.add(event.room)
                 return None
             event = replace(event, belongs=belongs)
+        if isinstance(event, Message):
+            event = replace(event, flood=self._calm.message(event.sender, event.event_id))
         return event
 
     async def _handle_row(self, row: InboxRow) -> bool | None:
@@ -278,6 +299,8 @@ class Engine:
             words=self._words,
             identify=self._store.member_id,
             random=self._random,
+            too_soon=self._calm.request,
+            shared=self._shared,
         )
         await self._dispatch(turn)
         return await transaction.add_effects([(lane(effect), effect) for effect in turn.effects], now)

@@ -24,6 +24,7 @@ from schema.effects import (
     InviteAgain,
     JoinRoom,
     LeaveRoom,
+    LookAround,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -32,6 +33,7 @@ from schema.effects import (
     RedactPeerRoom,
     SendFile,
     SendText,
+    TellStewards,
 )
 from schema.errors import (
     HomeserverRefused,
@@ -58,7 +60,7 @@ _LOOK_EVERY = 60.0
 """Seconds between two looks for committed rows that nobody handed over (a commit whose answer was lost)."""
 _TOGETHER = 0.2
 """Seconds that what was sent waits to be forgotten together, while there is more to send."""
-_SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom)
+_SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellStewards)
 """Effects whose success nobody waits for, and which may be repeated after others of their lane."""
 
 _log = logs.get("outbox")
@@ -77,7 +79,7 @@ def deadline(effect: Effect) -> timedelta:
     weeks.
     """
     match effect:
-        case OpenPeerRoom() | SendFile():
+        case OpenPeerRoom() | SendFile() | LookAround():
             return timedelta(minutes=10)
         case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom() | RedactChat():
             return timedelta(days=14)
@@ -103,6 +105,10 @@ def lane(effect: Effect) -> str:
         case RedactChat():
             # What was said before must not hold up what is said now.
             return f"redact {effect.room}"
+        case TellStewards():
+            return "stewards"
+        case LookAround():
+            return "look around"
         case _:
             return effect.pairing
 
@@ -199,6 +205,8 @@ class Outbox:
                 | OpenDirectChat(member=member)
             ):
                 return self._near if member.partition(":")[2] == self._server else self._far
+            case TellStewards() | LookAround():
+                return self._near
             case JoinRoom() | LeaveRoom():
                 return self._far
             case RedactChat():

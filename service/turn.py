@@ -13,11 +13,11 @@ from typing import Protocol, TypeVar
 from schema.community import Community
 from schema.effects import Effect
 from schema.events import Event
-from schema.ids import MatrixId, MemberId
-from schema.records import Meeting, PeerRoom, Record, Separation
+from schema.ids import MatrixId, MemberId, RoomId
+from schema.records import Meeting, PairingPause, PeerRoom, Record, Separation
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Separation | Meeting)
+S = TypeVar("S", bound=Separation | Meeting | PairingPause)
 
 
 class Records(Protocol):
@@ -46,7 +46,8 @@ class Words(Protocol):
     English. `when` says an instant in an IANA zone with its distance from now, `duration` a length of time,
     `listing` joins items. `weekday` names a day (0 is Monday), `weekdays` has every name of one; `clock` says
     an hour of the day, in minutes since midnight; `city` says what people call a zone, and `zones` has the
-    plain names of every zone that is a place.
+    plain names of every zone that is a place. `tongue` names the language of a code, `either` joins items of
+    which one is meant.
     """
 
     @property
@@ -62,15 +63,23 @@ class Words(Protocol):
     def weekdays(self, language: str) -> Mapping[str, int]: ...
     def clock(self, minute: int, language: str) -> str: ...
     def city(self, zone: str, language: str, *, country: bool = False) -> str: ...
+    def tongue(self, code: str, language: str) -> str: ...
+    def either(self, items: Sequence[str], language: str) -> str: ...
     def zones(self, language: str) -> Mapping[str, Sequence[str]]: ...
+
+
+def _never(member: MemberId) -> timedelta:
+    return timedelta(0)
 
 
 @dataclass
 class Turn:
     """One event's turn.
 
-    `identify` is the keyed hash that makes a MemberId of a Matrix ID. `random` is the system's own in the
-    service, so that ids cannot be guessed; a test seeds one, so that a story can be told again.
+    `identify` is the keyed hash that makes a MemberId of a Matrix ID. `shared` gives the rooms that the front
+    desk shares with somebody now. `random` is the system's own in the service, so that ids cannot be guessed;
+    a test seeds one, so that a story can be told again. `too_soon` counts one more request of a member's, and
+    gives how long they wait where that is more than a person makes.
     """
 
     event: Event
@@ -80,6 +89,8 @@ class Turn:
     words: Words
     identify: Callable[[MatrixId], MemberId]
     random: Random
+    shared: Callable[[MatrixId], tuple[RoomId, ...]] = lambda member: ()
+    too_soon: Callable[[MemberId], timedelta] = _never
     effects: list[Effect] = field(default_factory=list)
 
     def do(self, effect: Effect) -> None:

@@ -5,7 +5,7 @@ even as a label; no name or version of what serves. A check that hangs or fails 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -133,6 +133,25 @@ async def _ask(probe: Callable[[], Awaitable[Probe]]) -> Probe:
     return answer
 
 
+def _ready(probes: Probes) -> Mapping[str, Callable[[], Awaitable[Probe]]]:
+    """What must be well for the service to work, by its name in /readyz."""
+    return {
+        "sync": probes.sync,
+        "database": probes.database,
+        "identity": probes.identity,
+        "keeper": probes.keeper,
+        "lease": probes.lease,
+        "timer": probes.timer,
+    }
+
+
+async def unwell(probes: Probes) -> Sequence[str]:
+    """Return the names of the parts that are not well, in the words of /readyz."""
+    checks = _ready(probes)
+    answers = await asyncio.gather(*map(_ask, checks.values()))
+    return [name for name, answer in zip(checks, answers, strict=True) if not answer.ok]
+
+
 async def _ask_all(probes: Mapping[str, Callable[[], Awaitable[Probe]]]) -> web.Response:
     answers = dict(zip(probes, await asyncio.gather(*map(_ask, probes.values())), strict=True))
     ready = all(answer.ok for answer in answers.values())
@@ -206,16 +225,7 @@ class Web:
             case "/healthz":
                 return await _ask_all({"alive": probes.alive})
             case "/readyz":
-                return await _ask_all(
-                    {
-                        "sync": probes.sync,
-                        "database": probes.database,
-                        "identity": probes.identity,
-                        "keeper": probes.keeper,
-                        "lease": probes.lease,
-                        "timer": probes.timer,
-                    }
-                )
+                return await _ask_all(_ready(probes))
             case "/metrics":
                 return web.Response(
                     body=self._metrics.render(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST}

@@ -34,7 +34,8 @@ from babel.units import format_unit
 
 from service.core.cities import plain
 
-_PLACE = Path(__file__).parent
+PLACE = Path(__file__).parent
+"""Where the catalogues lie."""
 
 ALWAYS = "en"
 """What people type is understood in this language too, whichever one is theirs."""
@@ -48,7 +49,7 @@ class Catalogue:
     """
 
     def __init__(self, places: Mapping[str, Path] | None = None) -> None:
-        found = places or {file.stem: file for file in sorted(_PLACE.glob("*.po"))}
+        found = places or {file.stem: file for file in sorted(PLACE.glob("*.po"))}
         self._catalogs: dict[str, Catalog] = {}
         self._versions: dict[str, str] = {}
         for language, file in found.items():
@@ -154,6 +155,15 @@ class Catalogue:
     def listing(self, items: Sequence[str], language: str) -> str:
         """Join `items` as a sentence of the language does."""
         return format_list(list(items), locale=self._locale(language)) if items else ""
+
+    def either(self, items: Sequence[str], language: str) -> str:
+        """Join `items` of which one is meant: "English or Spanish"."""
+        return format_list(list(items), "or", self._locale(language)) if items else ""
+
+    def tongue(self, code: str, language: str) -> str:
+        """Name the language of `code` in `language`, which may be any that CLDR knows."""
+        locale = self._locale(language) if language in self._catalogs else Locale.parse(language)
+        return locale.languages.get(code) or Locale.parse(code).get_display_name(locale) or code
 
     def weekday(self, day: int, language: str) -> str:
         """Name a day of the week, of which Monday is 0."""

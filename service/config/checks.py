@@ -75,6 +75,20 @@ def check_together(reading: Reading) -> None:
             'is missing, and community.members is "room"',
             "Name your space or room, or choose who else may write.",
         )
+    named = community.get("stewards")
+    own = (desk.get("user"), keeper.get("user"))
+    if isinstance(named, list | tuple) and any(isinstance(one, str) and one in own for one in named):
+        reading.wrong(
+            BY_NAME["community.stewards"],
+            "names the front desk or the keeper",
+            "Name people, by their own accounts.",
+        )
+    if community.get("opens") == "hours" and not community.get("hours"):
+        reading.wrong(
+            BY_NAME["community.hours"],
+            'is missing, and community.opens is "hours"',
+            'Write the weekly hours, such as ["mon-fri 18:00-22:00"], or choose another community.opens.',
+        )
     ca_file = values["homeserver"].get("ca_file")
     if isinstance(ca_file, str):
         try:
@@ -97,3 +111,12 @@ def unwise(settings: Settings) -> Iterator[str]:
         yield "admin.token rules the whole homeserver: whoever takes this machine takes that too."
     if not settings.community_section.places:
         yield "community.places is empty: `help now` has nothing of yours to show."
+    others = {"adults": "young", "young": "adults"}.get(settings.community_section.ages, "")
+    places = settings.community_section.places
+    if others and places and not any(place.ages in (others, "all") for place in places):
+        yield (
+            "community.places are all for those whom community.ages takes in: whoever is outside is told no"
+            " place that is for them."
+        )
+    if settings.community_section.hours and settings.community_section.opens != "hours":
+        yield 'community.hours are not kept to: community.opens is not "hours".'

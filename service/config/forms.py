@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from babel import Locale, UnknownLocaleError
 from pydantic import AfterValidator
 
+from schema.records import Window
+from service.core.availability import Spelling, read_windows
 from service.core.sizes import weight
 
 if TYPE_CHECKING:
-    from service.config.sections import PlaceTable, TopicTable
+    from service.config.sections import PlaceTable, ReaderTable, TopicTable
 
 KEY_LENGTH = 32
 LARGEST_PLACES = 9_000
@@ -212,11 +215,100 @@ def few(number: int) -> int:
     return number
 
 
+def years(number: int) -> int:
+    """An age from 12 to 30."""
+    if not 12 <= number <= 30:
+        raise Wrong("is not between 12 and 30")
+    return number
+
+
+def patience(number: int) -> int:
+    """A number of messages that a person may well write: 20 to 100,000."""
+    if not 20 <= number <= 100_000:
+        raise Wrong("is not between 20 and 100000")
+    return number
+
+
+def threshold(number: int) -> int:
+    """A number of people that shows none of them: 3 to 50."""
+    if not 3 <= number <= 50:
+        raise Wrong("is not between 3 and 50")
+    return number
+
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_HOURS = Spelling(
+    days={
+        **{form: (number,) for number, name in enumerate(_DAYS) for form in (name, name[:3])},
+        "weekdays": (0, 1, 2, 3, 4),
+        "weekend": (5, 6),
+        "daily": tuple(range(7)),
+    },
+    joins=frozenset(("and", "from")),
+    spans=frozenset(("to", "until")),
+)
+"""The configuration is written in English, whatever its community speaks."""
+
+
+def weekly(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Weekly hours, one or several in a text."""
+    windows(texts)
+    return texts
+
+
+def windows(texts: tuple[str, ...]) -> tuple[Window, ...]:
+    """The weekly hours that the texts write, such as "mon-fri 18:00-22:00"."""
+    found: list[Window] = []
+    for text in texts:
+        read = read_windows(text, _HOURS)
+        if read is None:
+            raise Wrong("has hours that cannot be read")
+        found += read
+    return tuple(found)
+
+
+def language(code: str) -> str:
+    """The code of a language that has a name in CLDR: "en", "pt_BR"."""
+    try:
+        found = Locale.parse(code)
+    except (ValueError, UnknownLocaleError):
+        raise Wrong("is not the code of a language") from None
+    if str(found) != code or code not in _ENGLISH.languages:
+        raise Wrong("is not the code of a language")
+    return code
+
+
+def tongues(codes: tuple[str, ...]) -> tuple[str, ...]:
+    """At most 12 languages, none twice."""
+    if len(codes) > 12 or len(set(codes)) != len(codes):
+        raise Wrong("has more than 12 entries, or one twice")
+    return codes
+
+
+_ENGLISH = Locale("en")
+
+
 def different(items: tuple["TopicTable", ...]) -> tuple["TopicTable", ...]:
     """At most 12 topics, none twice, whatever their case."""
     if len(items) > 12 or len({item.name.casefold() for item in items}) != len(items):
         raise Wrong("has more than 12 entries, or one twice")
     return items
+
+
+def different_readers(items: tuple["ReaderTable", ...]) -> tuple["ReaderTable", ...]:
+    """At most 8 readers, none twice, whatever the case of their names and addresses."""
+    users = {item.user.lower() for item in items}
+    names = {item.name.casefold() for item in items}
+    if len(items) > 8 or len(users) != len(items) or len(names) != len(items):
+        raise Wrong("has more than 8 entries, or somebody twice")
+    return items
+
+
+def no_bar(text: str) -> str:
+    """A text without "|", at which the sentence of a choice is cut."""
+    if "|" in text:
+        raise Wrong('has a "|" in it')
+    return text
 
 
 def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
@@ -228,7 +320,7 @@ def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
     return places
 
 
-def languages(codes: tuple[str, ...]) -> tuple[str, ...]:
+def catalogues(codes: tuple[str, ...]) -> tuple[str, ...]:
     """Codes of languages, as their catalogues are named, none twice."""
     if len(set(codes)) != len(codes) or not all(
         re.fullmatch(r"[a-z]{2,3}(_[A-Za-z]{2,4})?", one) for one in codes
@@ -240,6 +332,13 @@ def languages(codes: tuple[str, ...]) -> tuple[str, ...]:
 def as_tuple(value: object) -> object:
     """What TOML reads as a list, so that nothing changes it later."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def stewards(found: tuple[str, ...]) -> tuple[str, ...]:
+    """At most 12 whole Matrix IDs, none twice."""
+    if len(found) > 12 or len(set(found)) != len(found):
+        raise Wrong("has more than 12 entries, or one twice")
+    return tuple(map(matrix_id, found))
 
 
 def as_topics(value: object) -> object:

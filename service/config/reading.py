@@ -273,9 +273,9 @@ def _from_text(key: Key, text: str) -> object:
     match key.info.annotation:
         case kind if kind is int:
             return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text
-        case _ if key.name in ("topics", "languages") and not text.lstrip().startswith("["):
+        case _ if key.name in ("topics", "languages", "talk_in") and not text.lstrip().startswith("["):
             return [item.strip() for item in text.split(",")]
-        case _ if key.name in ("topics", "places", "languages"):
+        case _ if key.name in ("topics", "places", "languages", "talk_in", "hours", "readers"):
             try:
                 parsed: object = json.loads(text)
             except (ValueError, RecursionError):

@@ -187,6 +187,29 @@ class PlaceTable(Section):
         forms.at_most(40),
         Says("When somebody last made sure of it.", 'a date in quotes, such as "2026-11-01"', "2026-11-01"),
     ]
+    ages: Annotated[
+        Literal["all", "adults", "young"],
+        Says("Whom it is for: all, adults, or young people.", '"all", "adults" or "young"', "all"),
+    ] = "all"
+
+
+class ReaderTable(Section):
+    """Somebody whom members may choose to read a concern."""
+
+    user: Annotated[
+        str,
+        AfterValidator(forms.matrix_id),
+        Says("Their Matrix ID.", 'the whole Matrix ID, such as "@kim:example.org"', "@kim:example.org"),
+    ]
+    name: Annotated[
+        Line,
+        AfterValidator(forms.no_bar),
+        forms.at_most(40),
+        Says("The name by which members know them.", 'a short text in quotes, without "|"', "Kim"),
+    ]
+    must_report: Annotated[
+        bool, Says("Whether a law, or their work, obliges them to report some things.", "true or false")
+    ] = False
 
 
 class TopicTable(Section):
@@ -252,6 +275,20 @@ class CommunitySection(Section):
             "Two people of our collective run the server",
         ),
     ]
+    ages: Annotated[
+        Literal["adults", "young", "both"],
+        Says(
+            "Who it is for: adults, young people, or both, kept apart (each says once which they are, and the"
+            " two are never paired). Members are told that nobody can check it.",
+            '"adults", "young" or "both"',
+            "adults",
+        ),
+    ]
+    adult_from: Annotated[
+        int,
+        AfterValidator(forms.years),
+        Says("From which age on somebody counts as an adult.", "a number from 12 to 30"),
+    ] = 18
     zone: Annotated[
         str,
         AfterValidator(forms.zone),
@@ -263,7 +300,7 @@ class CommunitySection(Section):
     languages: Annotated[
         tuple[str, ...],
         BeforeValidator(forms.as_tuple),
-        AfterValidator(forms.languages),
+        AfterValidator(forms.catalogues),
         Says(
             "The languages in which members can be spoken to: the first until they choose another. Without"
             " it: every one that there is, English first.",
@@ -290,6 +327,17 @@ class CommunitySection(Section):
             "room",
         ),
     ] = None
+    stewards: Annotated[
+        tuple[str, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.stewards),
+        Says(
+            "Who looks after this instance, by Matrix ID: the front desk invites them to a room of theirs,"
+            " and removes whoever is named here no more, at its next start. Without any, nobody can pause"
+            " the service or read a concern.",
+            'at most 12 whole Matrix IDs, none twice, such as ["@ana:example.org", "@ben:example.org"]',
+        ),
+    ] = ()
     guide: Annotated[
         str | None,
         AfterValidator(lambda value: value if value is None else forms.paragraphs(value)),
@@ -300,6 +348,34 @@ class CommunitySection(Section):
             "Listen more than you speak. You can say no, and end it, at any time.",
         ),
     ] = None
+    opens: Annotated[
+        Literal["always", "enough", "hours"],
+        Says(
+            "When members can ask for company: always, while community.enough of them have offered to be"
+            " there, or at community.hours. To offer works at any time. Whether enough have offered is looked"
+            " at four times a day, so that nobody's own offer can be seen in it.",
+            '"always", "enough" or "hours"',
+        ),
+    ] = "always"
+    enough: Annotated[
+        int,
+        AfterValidator(forms.threshold),
+        Says(
+            "How many must have offered before anything is said of how it looks for whoever asks; of fewer,"
+            " nobody learns anything.",
+            "a number from 3 to 50",
+        ),
+    ] = 3
+    hours: Annotated[
+        tuple[Line, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.weekly),
+        Says(
+            'With opens = "hours": when members can ask, by the clock of community.zone.',
+            'texts with English days and hours, such as ["mon-fri 18:00-22:00", "weekend 10:00-16:00"]',
+            ["mon-fri 18:00-22:00", "weekend 10:00-16:00"],
+        ),
+    ] = ()
     asks_at_once: Annotated[
         int,
         AfterValidator(forms.few),
@@ -310,6 +386,37 @@ class CommunitySection(Section):
         AfterValidator(forms.few),
         Says("How often one member is asked in a day, at most.", "a number from 1 to 50"),
     ] = 2
+    readers: Annotated[
+        tuple[ReaderTable, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.different_readers),
+        Says(
+            "Those whom members may choose to read a concern: stewards, and people from outside whom you"
+            " trust with it. Name three or more, so that anybody can be left out. Without them no concern is"
+            " taken, and members are told so.",
+            "tables with user, name and must_report, at most eight, nobody twice",
+        ),
+    ] = ()
+    talk_in: Annotated[
+        tuple[Annotated[str, AfterValidator(forms.language)], ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.tongues),
+        Says(
+            "The languages in which members talk with one another, the usual one first. With two or more they"
+            " choose by name, and only those are asked who have one in common.",
+            'codes of languages, such as ["en", "es"], none twice',
+            ["en", "es"],
+        ),
+    ] = ()
+    messages_at_once: Annotated[
+        int,
+        AfterValidator(forms.patience),
+        Says(
+            "How many messages of one member are answered one after another. Whoever writes more is told so"
+            " once, and answered again when it is calm; `stop`, `help now` and `forget me` always work.",
+            "a number from 20 to 100000",
+        ),
+    ] = 60
     topics: Annotated[
         tuple[TopicTable, ...],
         BeforeValidator(forms.as_topics),
@@ -389,6 +496,9 @@ class TimingsSection(Section):
     again: Annotated[Longer, _timing("How long it holds that both would talk with one another again.")] = (
         Timings.again
     )
+    concern: Annotated[
+        Longer, _timing("How long a concern is kept; then it is erased, whatever came of it.")
+    ] = Timings.concern
     chat: Annotated[
         Longer,
         _timing("How long what was said in a member's direct chat stays there before it is taken back."),
@@ -489,3 +599,4 @@ SECTIONS: Mapping[str, type[Section]] = {
 KEYS: tuple[Key, ...] = tuple(key for section, model in SECTIONS.items() for key in keys_of(section, model))
 BY_NAME = {key.dotted: key for key in KEYS}
 PLACE_KEYS = {key.name: key for key in keys_of("community.places", PlaceTable)}
+READER_KEYS = {key.name: key for key in keys_of("community.readers", ReaderTable)}

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import PrivateAttr
 
-from schema.community import Community, Place, Timings
+from schema.community import Community, Place, Reader, Timings
 from schema.ids import DeviceId, MatrixId, RoomId
-from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url
+from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url, windows
 from service.config.sections import (
     KEYS,
     Admin,
@@ -125,6 +125,7 @@ class Settings(Section):
             zone=here.zone,
             languages=here.languages,
             guide=here.guide or "",
+            talk_in=here.talk_in,
             topics=tuple(topic.name for topic in here.topics),
             topic_lines={topic.name: topic.line for topic in here.topics if topic.line},
             hard=frozenset(topic.name for topic in here.topics if topic.hard),
@@ -136,6 +137,7 @@ class Settings(Section):
                     languages=place.languages,
                     may_send_police=place.may_send_police,
                     checked_on=place.checked_on,
+                    ages=place.ages,
                 )
                 for place in here.places
             ),
@@ -156,12 +158,23 @@ class Settings(Section):
                 afterwards=self.timings.afterwards,
                 again=self.timings.again,
                 chat=self.timings.chat,
+                concern=self.timings.concern,
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,
             purges=self.admin.token is not None,
             keeper=self.keeper_user,
             members=here.members or ("room" if here.room else "server"),
+            messages_at_once=here.messages_at_once,
+            ages=here.ages,
+            adult_from=here.adult_from,
+            readers=tuple(
+                Reader(MatrixId(reader.user), reader.name, reader.must_report) for reader in here.readers
+            ),
+            stewards=tuple(map(MatrixId, here.stewards)),
+            opens=here.opens,
+            enough=here.enough,
+            hours=windows(here.hours),
         )
 
     def members(self) -> Members:
@@ -184,8 +197,8 @@ class Settings(Section):
                 shown = "REDACTED"
             elif value is None:
                 shown = "not set"
-            elif key.name == "places":
-                shown = f"{len(value)} places"
+            elif key.name in ("places", "readers", "stewards"):
+                shown = f"{len(value)} {key.name}"
             elif key.name == "topics":
                 shown = to_toml([topic.name for topic in value])
             else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from service.config.forms import Toml, say_length
-from service.config.sections import KEYS, PLACE_KEYS, SECTIONS, TOPICS, Key, keys_of
+from service.config.sections import KEYS, PLACE_KEYS, READER_KEYS, SECTIONS, TOPICS, Key, keys_of
 
 
 def to_toml(value: Toml) -> str:
@@ -76,6 +76,9 @@ def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
     if key.name == "places":
         yield from _places(values.get(key.dotted))
         return
+    if key.name == "readers":
+        yield from _readers(values.get(key.dotted))
+        return
     if key.name == "topics" and not _is_names(values.get(key.dotted)):
         yield from _topics(values.get(key.dotted))
         return
@@ -86,8 +89,8 @@ def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
     elif (direct := values.get(key.dotted)) is not None:
         yield f"{key.name} = {to_toml(direct)}"
     else:
-        default = None if key.required or key.info.default in (None, ()) else plain(key.info.default)
-        shown = default if default is not None else key.says.example
+        default = None if key.required or key.info.default is None else plain(key.info.default)
+        shown = key.says.example if default in (None, []) and key.says.example is not None else default
         yield f"# {name} = {to_toml(shown if shown is not None else '')}"
 
 
@@ -97,8 +100,20 @@ def _places(given: Toml | None) -> Iterator[str]:
     for table in tables or [{name: str(key.says.example) for name, key in PLACE_KEYS.items()}]:
         yield f"{mark}[[community.places]]"
         for name, key in PLACE_KEYS.items():
-            note = f"  # {key.says.form}" if name == "may_send_police" else ""
-            yield f"{mark}{name} = {to_toml(table[name])}{note}"
+            note = f"  # {key.says.form}" if name in ("may_send_police", "ages") else ""
+            if name in table:
+                yield f"{mark}{name} = {to_toml(table[name])}{note}"
+
+
+def _readers(given: Toml | None) -> Iterator[str]:
+    """The readers as tables in one line, which stands before the tables below; an example as a comment."""
+    tables = [table for table in given if isinstance(table, dict)] if isinstance(given, list) else []
+    example = {name: str(key.says.example) for name, key in READER_KEYS.items() if key.required}
+    shown = [
+        f"{{ {', '.join(f'{name} = {to_toml(table.get(name, False))}' for name in READER_KEYS)} }}"
+        for table in tables or [example]
+    ]
+    yield f"{'' if tables else '# '}readers = [{', '.join(shown)}]"
 
 
 def _is_names(given: Toml | None) -> bool:

@@ -25,8 +25,9 @@ class Vocabulary:
     """The words that mean something in a line, each as `phrase` makes it; one may be several words long.
 
     `wishes` and `topics` say what each means, `lengths` are whole ones ("an hour"), `units` what stands after
-    a number; `voices` say whether voice is welcome; `silent` words say nothing, `denials` turn what stands
-    beside them round. `moment` reads words that name an hour or a day to come ("tomorrow 18:00"), else None.
+    a number; `voices` say whether voice is welcome, `languages` in which it is; `silent` words say nothing,
+    `denials` turn what stands beside them round. `moment` reads words that name an hour or a day to come
+    ("tomorrow 18:00"), else None.
     """
 
     wishes: Mapping[str, str]
@@ -34,6 +35,7 @@ class Vocabulary:
     lengths: Mapping[str, timedelta]
     units: Mapping[str, timedelta]
     voices: Mapping[str, bool]
+    languages: Mapping[str, str]
     silent: Collection[str]
     denials: Collection[str]
     moment: Callable[[str], datetime | None] = lambda words: None
@@ -52,6 +54,7 @@ class Line:
     topics: tuple[str, ...] = ()
     length: timedelta | None = None
     voice: bool | None = None
+    languages: tuple[str, ...] = ()
     start: datetime | None = None
     unknown: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -85,6 +88,7 @@ def read(
     topics: dict[str, None] = {}
     lengths: dict[timedelta, str] = {}
     voices: dict[bool, str] = {}
+    languages: dict[str, None] = {}
     starts: dict[datetime, str] = {}
     unknown: list[str] = []
     at = 0
@@ -103,6 +107,8 @@ def read(
             lengths[vocabulary.lengths[found]] = found
         elif found in vocabulary.voices:
             voices[vocabulary.voices[found]] = found
+        elif found in vocabulary.languages:
+            languages[vocabulary.languages[found]] = None
         elif found in vocabulary.denials:
             return SENTENCE
         elif found not in vocabulary.silent:
@@ -112,7 +118,7 @@ def read(
             else:
                 lengths[length] = " ".join(words[at : at + size])
         at += size
-    known = len(wishes) + len(topics) + len(lengths) + len(voices) + len(starts)
+    known = len(wishes) + len(topics) + len(lengths) + len(voices) + len(languages) + len(starts)
     if len(unknown) > max(known, 1):
         return SENTENCE
     wish = next(iter(wishes)) if len(wishes) == 1 else None
@@ -123,6 +129,7 @@ def read(
         topics=tuple(topics),
         length=length if within else None,
         voice=next(iter(voices)) if len(voices) == 1 else None,
+        languages=tuple(languages),
         start=next(iter(starts)) if len(starts) == 1 else None,
         unknown=tuple(dict.fromkeys(unknown)),
         left_out=tuple(one for said in (wishes, lengths, voices, starts) for one in _several(said.values())),
@@ -149,6 +156,7 @@ def _longest(words: list[str], vocabulary: Vocabulary) -> tuple[int, str]:
         vocabulary.wishes,
         vocabulary.lengths,
         vocabulary.voices,
+        vocabulary.languages,
         vocabulary.denials,
         vocabulary.silent,
     )

@@ -34,7 +34,12 @@ _FAR = 15
 def may_be_asked_at(offer: Offer, instant: datetime) -> bool:
     """Whether the offer's hours take in `instant` (aware); its rests and its end are looked at too."""
     held = free_at(offer)
-    if instant >= offer.until or (held is not None and instant < held):
+    return (held is None or instant >= held) and takes_in(offer, instant)
+
+
+def takes_in(offer: Offer, instant: datetime) -> bool:
+    """Whether the hours that the offer's member named take in `instant` (aware), whether they rest or not."""
+    if instant >= offer.until:
         return False
     return offer.when == NOW or _shows(offer, instant.astimezone(_zone(offer.zone)))
 

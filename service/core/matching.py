@@ -2,11 +2,12 @@
 
 Guards: nobody is asked about their own request, twice about one, while they ask for company themselves, while
 they are with somebody or on the way to it, while they rest, outside the hours that they gave, or more often
-in a day than they and the community allow; about what they said no to, or something hard that they did not
-choose; nobody who must report is asked unless the asker allowed it, nor who did not name the topic where the
-asker wants somebody who shares it; two who are kept apart are never asked about one another; two who both ask
-are asked about one another only where both allow it, and each would suit the other. Fit comes first,
-then who was asked longest ago, then chance, so that the same few are not always asked.
+in a day than they and the community allow; where the two have no language, or no way to talk, in common;
+about what they said no to, or something hard that they did not choose; nobody who must report is asked unless
+the asker allowed it, nor who did not name the topic where the asker wants somebody who shares it; two who are
+kept apart, or of two age groups, are never asked about one another; two who both ask are asked about one
+another only where both allow it, and each would suit the other. Fit comes first, then who was asked longest
+ago, then chance, so that the same few are not always asked.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -15,7 +16,7 @@ from datetime import datetime, timedelta
 from schema.ids import MemberId, OfferId
 from schema.records import Ask, Offer, Request
 from schema.states import OfferState, RequestState
-from service.core import availability
+from service.core import availability, talking
 
 MUST_REPORT = "report"
 """What an offer's `fear` says of somebody whom a law obliges to report some things."""
@@ -76,6 +77,8 @@ def would_do(request: Request, offer: Offer, hard: Collection[str]) -> bool:
     """Whether what the offer says is what the request asks for, whoever they are and whenever that is."""
     return (
         (request.reporters or offer.fear != MUST_REPORT)
+        and offer.age_group == request.age_group
+        and talking.can(request, offer)
         and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))
         and suits(request, offer, hard)
     )
@@ -95,6 +98,9 @@ def as_offer(request: Request) -> Offer:
         fear=request.fear,
         asked=request.asked,
         free_at=request.free_at,
+        languages=request.languages,
+        voice=request.voice,
+        age_group=request.age_group,
     )
 
 
@@ -126,14 +132,15 @@ def suits(request: Request, offer: Offer, hard: Collection[str]) -> bool:
     return offer.who == ANYONE or any(topic in offer.topics for topic in request.topics)
 
 
-def only_some(request: Request, hard: Collection[str]) -> bool:
+def only_some(request: Request, hard: Collection[str], usual: Collection[str] = ()) -> bool:
     """Whether those are asked of whom something would show by there being any.
 
-    Those alone who named a topic of the request, or agreed to talk again; or others who ask for company now.
+    Those alone who named a topic of the request or a language besides the `usual` ones, or agreed to talk
+    again; or others who ask for company now.
     """
-    return (
-        request.too or request.again_only or request.topics_only or not set(hard).isdisjoint(request.topics)
-    )
+    rare = bool(request.languages) and set(request.languages).isdisjoint(usual)
+    narrow = request.topics_only or request.again_only or rare or not set(hard).isdisjoint(request.topics)
+    return narrow or request.too
 
 
 def may_read(request: Request, ask: Ask) -> bool:

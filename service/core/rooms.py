@@ -312,6 +312,7 @@ def begin(
         peer_matrix_id=peer,
         wish=wish,
         peer_request=peer_request,
+        talking=pairing.talking,
     )
     return room, (OpenPeerRoom(pairing.id, (asker, peer)),)
 

@@ -5,8 +5,9 @@ Guards:
 - Nobody speaks for another: a decrypted message counts only from a device of its sender that counts; until
   then it waits. A plain message in an encrypted room is never taken, a decrypted state event neither.
 - One index of a session is one event, within a batch too.
-- A stranger's invitations are bounded. Words count only in a room of two, and a room that is nobody's chat is
-  left, so that nobody can make the desk speak to a crowd.
+- Strangers' invitations cost a bounded amount of work in a time, and a member's own come first. Words count
+  only in a room of two, and a room that is nobody's chat is left, so that nobody can make the desk speak to a
+  crowd.
 """
 
 from collections.abc import Callable
@@ -15,9 +16,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schema.errors import Malformed
-from schema.events import DirectChat, FromMatrix, Invited, Message, NoChat, PlainMessage, Unreadable
+from schema.events import (
+    DirectChat,
+    FromMatrix,
+    Invited,
+    Message,
+    NoChat,
+    PlainMessage,
+    StewardMessage,
+    StewardRoom,
+    Unreadable,
+)
 from schema.ids import EventId, MatrixId, RoomId
 from service import logs
+from service.calm import Levels
+from service.core.pace import Pace
 from service.matrix import border, messages
 from service.matrix.chats import Chat
 from service.matrix.client import Client
@@ -30,6 +43,11 @@ _log = logs.get("service.matrix")
 
 _MOST_INVITES = 200
 _MOST_INVITES_OF_ONE = 3
+"""Of one person in one sync."""
+_MOST_HELD = 500
+_INVITES_OF_OWN, _INVITES_OF_OTHERS = Pace(200, 0.2), Pace(30, 10)
+"""Rooms that the desk comes into, or declines, for people of its own server and of all others."""
+_INVITES_OF_ONE = Pace(10, 360)
 _MOST_CHATS_OF_ONE = 10
 """Rooms that the desk shares with one person before it takes no more invitations of theirs."""
 _BEFORE_US = timedelta(minutes=1)
@@ -75,9 +93,15 @@ class Batch:
 class Reader:
     """Reads syncs for `client`; `waiting` has what could not be read yet."""
 
-    def __init__(self, client: Client, waiting: Waiting) -> None:
+    def __init__(self, client: Client, waiting: Waiting, monotonic: Callable[[], float]) -> None:
         self._client = client
         self._waiting = waiting
+        self._own = Levels(_INVITES_OF_OWN, monotonic)
+        self._foreign = Levels(_INVITES_OF_OTHERS, monotonic)
+        self._of_one = Levels(_INVITES_OF_ONE, monotonic)
+        self._held: dict[RoomId, Invited] = {}
+        self._going: dict[RoomId, Invited] = {}
+        self._since: str | None = None
         self._asked: set[tuple[str, str]] = set()
         self._plain: dict[RoomId, tuple[datetime, EventId]] = {}
 
@@ -113,6 +137,8 @@ class Reader:
         except Malformed as error:
             set_aside(error)
             return
+        self._held.pop(room, None)
+        self._going.pop(room, None)
         chat = self._client.chats.drop(room)
         self._client.machine.room_keys.forget_room(room)
         self._client.sharing.drop(room)
@@ -120,7 +146,11 @@ class Reader:
         if chat is not None:
             for gone in chat.members.keys() - self._client.chats.people():
                 self._client.machine.store.forget(gone)
-        if chat is not None and chat.told is not None:
+        if room == self._client.chats.stewards:
+            # Whoever administers the homeserver did that; the next start makes another.
+            _log.error("the front desk is not in the steward room any more")
+            batch.events.append(StewardRoom(EventId(f"left {room} {batch.token}"), room, ()))
+        elif chat is not None and chat.told is not None:
             cause = EventId(f"left {room} {batch.token}")
             batch.events.append(DirectChat(cause, room, chat.told, False))
 
@@ -151,6 +181,8 @@ class Reader:
             chat.gap = (earlier, chat.gap[1] if chat.gap else since)
         if chat.members != before:
             self._client.sharing.drop(room)
+            if room == self._client.chats.stewards:
+                self._client.came(room)
             if set(before) - {self._client.user_id} and not chat.others(self._client.user_id):
                 batch.emptied.add(room)
         if chat.to_row() != row:
@@ -163,26 +195,53 @@ class Reader:
         except Malformed as error:
             set_aside(error)
 
-    def invites(self, batch: Batch, sections: dict[str, Any]) -> None:
-        """Make events of invitations: of bounded number, people of our own server first."""
+    def invites(self, batch: Batch, sections: dict[str, Any], since: str | None) -> None:
+        """Make events of invitations: of bounded number in a time, people of our own server first.
+
+        What is too much at once is held, in memory, and comes with a later sync; a person's own beyond few
+        is not. `since` is the token that the sync began at: the same again where it was not committed.
+        """
+        if since is None or since != self._since:
+            self._going.clear()
+        self._since = since
         found: list[Invited] = []
         for name, section in sections.items():
             try:
                 found.append(border.attempt(self._invited, batch, name, section))
             except Malformed as error:
                 set_aside(error)
-        server = self._client.user_id.partition(":")[2]
-        found.sort(key=lambda invited: invited.sender.partition(":")[2] != server)
         of_one: dict[MatrixId, int] = {}
         shared: dict[MatrixId, int] = {}
         for chat in self._client.chats.all() if found else ():
             for member in chat.members:
                 shared[member] = shared.get(member, 0) + 1
-        for invited in found[:_MOST_INVITES]:
+        for invited in sorted(found, key=self._is_foreign)[:_MOST_INVITES]:
             of_one[invited.sender] = of_one.get(invited.sender, 0) + 1
             few = of_one[invited.sender] <= _MOST_INVITES_OF_ONE
-            if few and shared.get(invited.sender, 0) < _MOST_CHATS_OF_ONE:
+            if few and shared.get(invited.sender, 0) < _MOST_CHATS_OF_ONE and invited.room not in self._going:
+                self._hold(invited)
+        batch.events += self._going.values()
+        for invited in sorted(self._held.values(), key=self._is_foreign):
+            levels = self._foreign if self._is_foreign(invited) else self._own
+            if not levels.has_room():
+                continue
+            levels.count("")
+            del self._held[invited.room]
+            if not self._of_one.count(invited.sender).over:
+                self._going[invited.room] = invited
                 batch.events.append(invited)
+
+    def _is_foreign(self, invited: Invited) -> bool:
+        return invited.sender.partition(":")[2] != self._client.user_id.partition(":")[2]
+
+    def _hold(self, invited: Invited) -> None:
+        """Have an invitation wait for its turn; where too many wait, a stranger's of another server goes."""
+        if len(self._held) >= _MOST_HELD:
+            if self._is_foreign(invited):
+                return
+            foreign = [room for room, one in self._held.items() if self._is_foreign(one)]
+            del self._held[foreign[-1] if foreign else next(reversed(self._held))]
+        self._held[invited.room] = invited
 
     def _invited(self, batch: Batch, name: str, section: object) -> Invited:
         room = border.room_id(name)
@@ -203,11 +262,14 @@ class Reader:
         chat = self._client.chats.get(room)
         if chat is None:
             return
+        if room == self._client.chats.stewards:
+            self._stewards(batch, chat)
+            return
         if chat.told is not None and not chat.members.get(chat.told, False) and chat.sure:
             self._tell(batch, chat, chat.told, False)
             chat.told = None
             self._client.chats.changed.add(room)
-        alone = chat.alone_with(self._client.user_id)
+        alone = self._client.chats.alone_with(room)
         if alone is not None and chat.told != alone and chat.encrypted and chat.algorithm_known:
             self._tell(batch, chat, alone, True)
             self._client.met(room)
@@ -216,6 +278,13 @@ class Reader:
         others = chat.others(self._client.user_id)
         if chat.told is None and (others > 1 or (others == 0 and chat.sure and room in batch.emptied)):
             batch.events.append(NoChat(EventId(f"no chat {room} {chat.last}"), room))
+
+    def _stewards(self, batch: Batch, chat: Chat) -> None:
+        """Say who is in the steward room, where that is known; said twice it is taken in once."""
+        if chat.sure:
+            here = self._client.stewards_here()
+            cause = EventId(f"stewards {chat.room} {chat.last} {' '.join(here)}")
+            batch.events.append(StewardRoom(cause, chat.room, tuple(here)))
 
     @staticmethod
     def _tell(batch: Batch, chat: Chat, member: MatrixId, present: bool) -> None:
@@ -324,8 +393,13 @@ class Reader:
             return True
         if isinstance(found, Message):
             chat = self._client.chats.get(room)
-            if chat is not None and (chat.told == sender or chat.others(self._client.user_id) <= 1):
+            if room == self._client.chats.stewards:
+                batch.events.append(_to_steward(found))
+            elif chat is not None and (chat.told == sender or chat.others(self._client.user_id) <= 1):
                 batch.events.append(found)
+        elif room == self._client.chats.stewards:
+            # A verification is of two: a steward starts it in their own chat with the desk.
+            return True
         elif isinstance(found, Step) and self._client.clock.now() - at < _STEP_AGE:
             batch.steps.append(found)
         return True
@@ -358,6 +432,19 @@ class Reader:
             batch.fresh.remove(each)
         for last in rooms.values():
             batch.events.append(Unreadable(last.event_id, last.room, last.sender))
+
+
+def _to_steward(found: Message) -> StewardMessage:
+    return StewardMessage(
+        event_id=found.event_id,
+        room=found.room,
+        sender=found.sender,
+        body=found.body,
+        sent_at=found.sent_at,
+        kind=found.kind,
+        edits=found.edits,
+        quotes=found.quotes,
+    )
 
 
 def _bounded(content: dict[str, Any]) -> dict[str, Any]:

@@ -159,6 +159,8 @@ class Chats:
         self.desk = desk
         self._chats = {chat.room: chat for chat in kept}
         self.changed: set[RoomId] = set()
+        self.stewards: RoomId | None = None
+        """The steward room, which is nobody's chat, whoever is in it."""
 
     def get(self, room: RoomId) -> Chat | None:
         """The record of `room`, if we are in it."""
@@ -177,14 +179,27 @@ class Chats:
         self.changed.add(room)
         return self._chats.pop(room, None)
 
+    def alone_with(self, room: RoomId) -> MatrixId | None:
+        """Whose chat `room` is: the one member who is joined beside us, with nobody else in it or invited."""
+        chat = self._chats.get(room)
+        return None if chat is None or room == self.stewards else chat.alone_with(self.desk)
+
     def direct_with(self, member: MatrixId) -> list[RoomId]:
         """Encrypted rooms of ours in which `member`, and nobody else, is joined or invited."""
         pair = {self.desk, member}
         return [
             room
             for room, chat in self._chats.items()
-            if chat.encrypted and chat.algorithm_known and chat.sure and chat.members.keys() == pair
+            if room != self.stewards
+            and chat.encrypted
+            and chat.algorithm_known
+            and chat.sure
+            and chat.members.keys() == pair
         ]
+
+    def shared_with(self, member: MatrixId) -> tuple[RoomId, ...]:
+        """Every room of ours in which `member` is joined or invited, as far as is known."""
+        return tuple(room for room, chat in self._chats.items() if member in chat.members)
 
     def all(self) -> list[Chat]:
         """Every room that we are in."""

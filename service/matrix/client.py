@@ -4,6 +4,8 @@ Guards:
 - Never plain: a message leaves only encrypted, only into a room where the desk and one member are joined and
   nobody else is joined or invited, and only to an identity that the member stands by. The one exception is
   the fixed answer in a room that was never encrypted.
+- In the steward room nothing is said while anybody is joined or invited who is no steward by the
+  configuration, and only to those whose identity has not changed.
 - What is too large for an event of 16 KiB is refused here, for good.
 - A send has a deadline and waits for no other room. In the steady state it is one encryption and one request,
   without the database.
@@ -11,7 +13,7 @@ Guards:
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -31,7 +33,7 @@ from service.matrix.devices import MEGOLM
 from service.matrix.directory import Directory
 from service.matrix.machine import Machine
 from service.matrix.messages import ALONGSIDE_ID, text_content
-from service.matrix.sharing import Sharing
+from service.matrix.sharing import RoomSession, Sharing
 from service.matrix.transport import NO_TOKEN, Transport, client_path
 
 _log = logs.get("service.matrix")
@@ -85,6 +87,9 @@ class Client:
         self._uploaded: dict[OutboxId, dict[str, Any]] = {}
         self._made: set[RoomId] = set()
         """Chats that we made in this run and whose member has not come in yet."""
+        self.stewards: frozenset[MatrixId] = frozenset()
+        """Who is a steward by the configuration."""
+        self._steward_room: RoomId | None = None
 
     @property
     def machine(self) -> Machine:
@@ -128,6 +133,7 @@ class Client:
             kept = await transaction.read_crypto()
             chats = await transaction.read_chats()
         self.chats = Chats(self.user_id, [Chat.from_row(row) for _, row in chats])
+        self.chats.stewards = self._steward_room
         self._machine = Machine.load(self.user_id, self.device_id, rows, kept, self.clock.now(), self.chats)
         self.sharing.drop_all()
         await self.save()
@@ -215,6 +221,10 @@ class Client:
         """Whether a message in `room` reaches `member` alone, and comes from them alone, encrypted."""
         return self.standing(room, member) is Standing.PRIVATE
 
+    def shared_with(self, member: MatrixId) -> tuple[RoomId, ...]:
+        """Every room of ours in which `member` is joined or invited, as far as is known."""
+        return self.chats.shared_with(member)
+
     def standing(self, room: RoomId, member: MatrixId) -> Standing:
         """How `room` stands with `member`; where that is not known now, the sync finds out and wakes."""
         chat = self.chats.get(room)
@@ -224,9 +234,36 @@ class Client:
         if not chat.sure and chat.others(self.user_id) <= 1 and room not in self.hidden:
             self.doubt(room)
             return Standing.UNKNOWN
-        if chat.alone_with(self.user_id) != member:
+        if self.chats.alone_with(room) != member:
             return Standing.NOT_PRIVATE
         return Standing.CHANGED if changed else Standing.PRIVATE
+
+    def tend(self, room: RoomId | None, stewards: Collection[MatrixId]) -> None:
+        """Take `room` as the steward room, and `stewards` as those who count in it."""
+        self._steward_room = self.chats.stewards = room
+        self.stewards = frozenset(stewards)
+
+    def stewards_here(self) -> list[MatrixId]:
+        """The stewards who are in their room, in order; nobody while that is not known."""
+        room = self._steward_room
+        chat = None if room is None else self.chats.get(room)
+        if chat is None or not chat.sure:
+            return []
+        return sorted(one for one, joined in chat.members.items() if joined and one in self.stewards)
+
+    def steward_standing(self, room: RoomId, sender: MatrixId) -> Standing:
+        """Whether what `sender` writes in `room` counts as a steward's; PRIVATE where it does."""
+        chat = self.chats.get(room)
+        if chat is None or room != self._steward_room or not (chat.encrypted and chat.algorithm_known):
+            return Standing.NOT_PRIVATE
+        if sender not in self.stewards or room in self.hidden:
+            return Standing.NOT_PRIVATE
+        if not chat.sure:
+            self.doubt(room)
+            return Standing.UNKNOWN
+        if sender not in self.stewards_here() or chat.members.keys() - self.stewards - {self.user_id}:
+            return Standing.NOT_PRIVATE
+        return Standing.CHANGED if self.identity_changed(sender) else Standing.PRIVATE
 
     async def join(self, room: RoomId) -> None:
         """Accept an invitation. Raises WorldError or HomeserverRefused.
@@ -242,6 +279,10 @@ class Client:
                 if refused.status not in (403, 404) or pause is None:
                     raise
                 await self.clock.sleep_until(self.clock.now() + timedelta(seconds=pause))
+
+    def came(self, room: RoomId) -> None:
+        """Note that somebody came into `room` just now."""
+        self._came_in[room] = self.clock.now()
 
     def met(self, room: RoomId) -> None:
         """Note that the member is in the chat `room` now."""
@@ -446,15 +487,60 @@ class Client:
                 session = await self.sharing.session(room, person)
                 # Whatever was awaited above, the room must be private at the moment of encryption.
                 self._only_member(self._chat(room), person.user)
-                encrypted = self.sharing.encrypt(room, session, type_, content)
-                relation = content.get("m.relates_to")
-                if relation is not None:
-                    encrypted["m.relates_to"] = relation
-                encrypted[ALONGSIDE_ID] = transaction
-                asked = Api.room_send(NO_TOKEN, room, "m.room.encrypted", encrypted, transaction)
-                return self._sent(await self.transport.ask("send", asked))
+                return await self._send(room, session, type_, content, transaction)
         except TimeoutError:
             raise Unreachable("send: the deadline passed") from None
+
+    async def _send(
+        self, room: RoomId, session: RoomSession, type_: str, content: dict[str, Any], transaction: str
+    ) -> EventId:
+        """Encrypt at once, and send; that the room is right is for the caller to have seen just now."""
+        encrypted = self.sharing.encrypt(room, session, type_, content)
+        relation = content.get("m.relates_to")
+        if relation is not None:
+            encrypted["m.relates_to"] = relation
+        encrypted[ALONGSIDE_ID] = transaction
+        asked = Api.room_send(NO_TOKEN, room, "m.room.encrypted", encrypted, transaction)
+        return self._sent(await self.transport.ask("send", asked))
+
+    async def tell_stewards(
+        self, body: str, notice: bool, transaction: OutboxId, *, again: bool = False
+    ) -> EventId:
+        """Say `body` in the steward room; see `send_text`. Raises NotPrivate where no steward is in it."""
+        room = self._steward_room
+        if room is None:
+            raise NotPrivate("there is no steward room")
+        if (came_in := self._came_in.pop(room, None)) is not None:
+            await self.clock.sleep_until(came_in + _ACQUAINTANCE)
+        content = text_content(body, notice)
+        self._bound(content, "send")
+        try:
+            async with asyncio.timeout(self._patience), self._lock(room):
+                if again and (found := await self.find_sent(room, transaction)) is not None:
+                    return found
+                people = [self.directory.person(one) for one in self._only_stewards(await self._sure(room))]
+                if stale := [person for person in people if person.stale]:
+                    unknown = not all(person.known for person in stale)
+                    await self.directory.refresh(
+                        [person.user for person in stale], _ASK_SECONDS, urgent=unknown
+                    )
+                people = [person for person in people if not person.changed]
+                if not people:
+                    raise IdentityChanged("the identity of each steward changed")
+                session = await self.sharing.session(room, *people)
+                # Whatever was awaited above, only stewards may be there at the moment of encryption.
+                if not session.members <= set(self._only_stewards(self._chat(room))):
+                    raise Unreachable("send: a steward went meanwhile")
+                return await self._send(room, session, "m.room.message", content, transaction)
+        except TimeoutError:
+            raise Unreachable("send: the deadline passed") from None
+
+    def _only_stewards(self, chat: Chat) -> list[MatrixId]:
+        """The stewards in their room, where nobody else is in it or invited."""
+        here = self.stewards_here()
+        if not here or chat.members.keys() - self.stewards - {self.user_id}:
+            raise NotPrivate("somebody who is no steward is in their room, or nobody is")
+        return here
 
     @staticmethod
     def _sent(answer: dict[str, Any]) -> EventId:
@@ -504,7 +590,7 @@ class Client:
         return chat
 
     def _only_member(self, chat: Chat, member: MatrixId | None) -> MatrixId:
-        found = chat.alone_with(self.user_id)
+        found = self.chats.alone_with(chat.room)
         if found is None or member not in (None, found):
             raise NotPrivate("somebody else is in the room, or nobody")
         return found

@@ -40,22 +40,22 @@ Holder = tuple[MatrixId, DeviceId, str]
 
 @dataclass(slots=True)
 class RoomSession:
-    """One outbound Megolm session; `person_devices` is the device list that it was last compared with."""
+    """One outbound Megolm session; `compared` are the device lists that it was last compared with."""
 
     session: OutboundGroupSession
-    member: MatrixId
+    members: frozenset[MatrixId]
     made_at: float
     holders: set[Holder] = field(default_factory=set)
-    person_devices: tuple[Device, ...] | None = None
+    compared: dict[MatrixId, tuple[Device, ...]] = field(default_factory=dict)
     again_at: float | None = None
 
     @classmethod
-    def new(cls, member: MatrixId, now: float) -> "RoomSession":
+    def new(cls, members: frozenset[MatrixId], now: float) -> "RoomSession":
         """A fresh one, which nobody has yet."""
         session = OutboundGroupSession()
         # nio asks the wall clock, which may jump, and then refuses to encrypt: its age is judged here alone.
         session.max_age = timedelta.max
-        return cls(session, member, now)
+        return cls(session, members, now)
 
     def worn(self, now: float) -> bool:
         """Whether it was used enough."""
@@ -87,37 +87,47 @@ class Sharing:
         """Every next message gets a new session: the machine was loaded anew."""
         self._sessions.clear()
 
-    async def session(self, room: RoomId, person: Person) -> RoomSession:
-        """A session for `room` that the one other member's devices hold.
+    async def session(self, room: RoomId, *people: Person) -> RoomSession:
+        """A session for `room` that the devices of `people`, who are in it, hold.
 
         Raises WorldError where none of them can be reached now.
         """
         now = self._clock.monotonic()
         found = self._sessions.get(room)
+        members = frozenset(person.user for person in people)
         if (
             found is not None
-            and found.member == person.user
+            and found.members == members
             and not found.worn(now)
-            and found.person_devices is person.devices
+            and all(found.compared.get(person.user) is person.devices for person in people)
             and (found.again_at is None or now < found.again_at)
         ):
             return found
-        devices = {(person.user, device.device_id, device.curve25519): device for device in person.counting()}
+        devices = {
+            (person.user, device.device_id, device.curve25519): device
+            for person in people
+            for device in person.counting()
+        }
         if not devices:
             raise Unreachable("share: no device of the member counts")
-        gone = found is None or bool(found.holders - devices.keys()) or found.member != person.user
+        gone = found is None or bool(found.holders - devices.keys()) or found.members != members
         if found is None or gone or found.worn(now):
-            found = self._sessions[room] = RoomSession.new(person.user, now)
-        lacking = [device for holder, device in devices.items() if holder not in found.holders]
-        compared = person.devices
-        await self._share(room, found, person.user, lacking)
+            found = self._sessions[room] = RoomSession.new(members, now)
+        compared = {person.user: person.devices for person in people}
+        for user in members:
+            lacking = [
+                device
+                for holder, device in devices.items()
+                if holder[0] == user and holder not in found.holders
+            ]
+            await self._share(room, found, user, lacking)
         if not found.holders:
             raise Unreachable("share: no device of the member took the key")
         if self._sessions.get(room) is not found:
             raise Unreachable("share: overtaken")
         missed = len(found.holders) < len(devices)
         found.again_at = now + _TRY_DEVICE_AGAIN if missed else None
-        found.person_devices = compared
+        found.compared = compared
         return found
 
     def encrypt(

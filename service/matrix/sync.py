@@ -140,7 +140,7 @@ class Sync:
         self._wake = wake
         self._verification = verification
         self._waiting = Waiting(patience, lambda event: store.seal.lookup("unread", event))
-        self._reader = Reader(client, self._waiting)
+        self._reader = Reader(client, self._waiting, clock.monotonic)
         self._token: str | None = None
         self._kept_at = 0.0
         self._restored = False
@@ -267,7 +267,7 @@ class Sync:
             self._reader.joined(batch, room, section, self._token)
         batch.touched.update((room, None) for room in self._settled)
         self._settled.clear()
-        self._reader.invites(batch, border.part(rooms, "invite"))
+        self._reader.invites(batch, border.part(rooms, "invite"), self._token)
         await self._fill_gaps(batch)
         await self._ask_members(batch)
         await self._client.directory.refresh(self._stale(batch), _KEYS_SECONDS)
@@ -326,8 +326,10 @@ class Sync:
         found |= {user for user, person in self._client.machine.people.items() if person.stale}
         for room in batch.touched:
             chat = self._client.chats.get(room)
-            if chat is not None and (member := chat.alone_with(self._client.user_id)) is not None:
+            if chat is not None and (member := self._client.chats.alone_with(room)) is not None:
                 found.add(member)
+            elif room == self._client.chats.stewards:
+                found.update(self._client.stewards_here())
         return found
 
     async def _within(self, seconds: float, jobs: Iterable[Coroutine[object, object, None]]) -> None:
@@ -415,7 +417,9 @@ class Sync:
         unsure = []
         for room in batch.touched:
             chat = self._client.chats.get(room)
-            if chat is not None and not chat.sure and chat.others(self._client.user_id) <= 1:
+            if chat is None or chat.sure:
+                continue
+            if room == self._client.chats.stewards or chat.others(self._client.user_id) <= 1:
                 unsure.append(chat)
         await self._within(
             _MEMBERS_SECONDS, [self._client.load_members(chat) for chat in unsure[:_ROOMS_AT_ONCE]]

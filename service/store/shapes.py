@@ -20,7 +20,21 @@ from schema import tables
 from schema.effects import Effect
 from schema.events import FromMatrix
 from schema.ids import OutboxId
-from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Record, Request, Separation
+from schema.records import (
+    Ask,
+    Concern,
+    Meeting,
+    Member,
+    Offer,
+    Outlook,
+    Pairing,
+    PairingPause,
+    PeerRoom,
+    Record,
+    Request,
+    Separation,
+    Stewardship,
+)
 from schema.tables import AnyTable
 from service.store.driver import Row
 
@@ -105,6 +119,10 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (PeerRoom, tables.peer_rooms),
             (Separation, tables.separations),
             (Meeting, tables.meetings),
+            (Concern, tables.concerns),
+            (PairingPause, tables.pairing_pauses),
+            (Stewardship, tables.stewardships),
+            (Outlook, tables.outlooks),
         )
     }
 )

@@ -15,7 +15,7 @@ from schema.effects import Effect
 from schema.errors import LeaseHeld, SealBroken
 from schema.events import Due, FromMatrix
 from schema.ids import EventId, MemberId, OutboxId
-from schema.records import Meeting, Member, PeerRoom, Record, Separation
+from schema.records import Meeting, Member, PairingPause, PeerRoom, Record, Separation, Stewardship
 from schema.tables import AnyTable
 from service import logs
 from service.seal import Seal
@@ -24,14 +24,14 @@ from service.store.shapes import EFFECT, EVENT, SHAPES, InboxRow, OutboxRow, Unr
 from service.store.statements import Statement, Statements
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Separation | Meeting)
+S = TypeVar("S", bound=Separation | Meeting | PairingPause)
 _log = logs.get("store")
 
 _KEEP_SEEN = timedelta(days=14)
 REMEMBERED = 4096
 """Opened records kept in memory: enough to match 2,000 offers without opening each again."""
-_NOT_REMEMBERED = frozenset((Member,))
-"""A member's prompt holds a draft, which is a dict: somebody could change it in place."""
+_NOT_REMEMBERED = frozenset((Member, Stewardship))
+"""A prompt holds a draft, which is a dict: somebody could change it in place."""
 
 
 class Guard(Protocol):
@@ -177,7 +177,7 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
-        if isinstance(record, Separation | Meeting):
+        if isinstance(record, Separation | Meeting | PairingPause):
             row["other_hash"] = self._other_hash(shape.table, record.other)
         text = to_json(shape.adapter, {name: getattr(record, name) for name in shape.sealed})
         due = getattr(record, "due_at", None)

@@ -98,7 +98,9 @@ class Service:
         """What it is started with."""
         given = {f"ALONGSIDE_{name}": value for name, value in self._variables.items()}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ALONGSIDE_")}
-        return {**kept, "ALONGSIDE_WEB__PORT": "0", **given, "PYTHONPATH": str(CHECKOUT)}
+        # Members here write faster than people do.
+        fast = {"ALONGSIDE_COMMUNITY__MESSAGES_AT_ONCE": "100000"}
+        return {**kept, **fast, "ALONGSIDE_WEB__PORT": "0", **given, "PYTHONPATH": str(CHECKOUT)}
 
     async def initialise(self) -> None:
         """Make the accounts, the keys and the configuration with `init`."""
@@ -113,6 +115,7 @@ class Service:
             "--name": "The Garden",
             "--limits": "No emergency service.",
             "--who-runs": "Two of us run the server.",
+            "--ages": "adults",
             "--registration-secret-file": str(secret),
         }
         process = await asyncio.create_subprocess_exec(

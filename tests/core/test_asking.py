@@ -16,6 +16,7 @@ WORDS = Vocabulary(
     lengths={"half an hour": HOUR / 2, "an hour": HOUR},
     units={"h": HOUR, "hours": HOUR, "hour": HOUR, "min": HOUR / 60, "m": HOUR / 60, "day": 24 * HOUR},
     voices={"voice": True, "in writing": False},
+    languages={"spanish": "es", "español": "es", "english": "en"},
     silent={"about", "for", "please", "to", "me"},
     denials={"no", "not", "without"},
 )
@@ -47,6 +48,7 @@ def _read(said: str) -> Line:
         ("1 min", Line(out_of_bounds=HOUR / 60)),
         ("voice 2h", Line(length=2 * HOUR, voice=True)),
         ("in writing", Line(voice=False)),
+        ("spanish english 2h español", Line(length=2 * HOUR, languages=("es", "en"))),
         ("voice in writing grief", Line(topics=("grief",), left_out=("voice", "in writing"))),
         ("2", Line(unknown=("2",))),
         ("to me please", Line()),

@@ -4,7 +4,21 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from schema.ids import MemberId, RoomId
-from schema.records import Ask, Meeting, Member, Offer, Pairing, PeerRoom, Record, Request, Separation
+from schema.records import (
+    Ask,
+    Concern,
+    Meeting,
+    Member,
+    Offer,
+    Outlook,
+    Pairing,
+    PairingPause,
+    PeerRoom,
+    Record,
+    Request,
+    Separation,
+    Stewardship,
+)
 from schema.tables import RECORDS
 from service.turn import R, S
 
@@ -17,6 +31,10 @@ TABLES: dict[type, str] = {
     PeerRoom: "peer_rooms",
     Separation: "separations",
     Meeting: "meetings",
+    Concern: "concerns",
+    PairingPause: "pairing_pauses",
+    Stewardship: "stewardships",
+    Outlook: "outlooks",
 }
 
 

@@ -27,6 +27,7 @@ from schema.effects import (
     InviteAgain,
     LeaveRoom,
     LetWrite,
+    LookAround,
     MutePeerRoom,
     OpenDirectChat,
     OpenPeerRoom,
@@ -35,8 +36,19 @@ from schema.effects import (
     RedactPeerRoom,
     SendFile,
     SendText,
+    TellStewards,
 )
-from schema.events import Delivered, DirectChat, Due, Event, Message, NotDelivered, PeerMembership
+from schema.events import (
+    Delivered,
+    DirectChat,
+    Due,
+    Event,
+    Message,
+    NotDelivered,
+    PeerMembership,
+    StewardMessage,
+    StewardRoom,
+)
 from schema.ids import EventId, MatrixId, MemberId, RoomId
 from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Request
 from schema.states import Belongs
@@ -104,6 +116,11 @@ class Speaker:
         return body if self._language == ALWAYS else split(WORDS.text(self._language, key))[0]
 
 
+STEWARDS = "stewards"
+"""Whom the log names where something is said in the steward room."""
+STEWARD_ROOM = RoomId("!stewards")
+
+
 def identify(matrix_id: MatrixId) -> MemberId:
     """A stand-in for the keyed hash."""
     return MemberId(hashlib.sha256(matrix_id.encode()).hexdigest()[:32])
@@ -130,17 +147,20 @@ class Story:
     now: datetime = START
     keeper_reason: str = ""
     redaction: str = ""
+    unwell: str = ""
     blocking: set[str] = field(default_factory=set)
     hold_keeper: bool = False
     slow: bool = False
     lose: Callable[[Effect], bool] = lambda effect: False
     arrive: bool = True
+    shared: tuple[RoomId, ...] = ()
     log: list[Line] = field(default_factory=list)
     effects: list[tuple[datetime, Effect]] = field(default_factory=list)
     rooms: dict[RoomId, set[str]] = field(default_factory=dict)
     files: list[tuple[str, str]] = field(default_factory=list)
     pending: deque[Event] = field(default_factory=deque)
     language: str = ALWAYS
+    too_soon: Callable[[MemberId], timedelta] = lambda member: timedelta(0)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -173,7 +193,17 @@ class Story:
         """One turn, as the engine makes it: a turn that raises changes nothing."""
         trial = copy(self.records)
         trial.rows = dict(self.records.rows)
-        turn = Turn(event, self.now, trial, self.community, WORDS, identify, self.random)
+        turn = Turn(
+            event,
+            self.now,
+            trial,
+            self.community,
+            WORDS,
+            identify,
+            self.random,
+            lambda member: self.shared,
+            self.too_soon,
+        )
         await dispatch(turn)
         self.records.rows = trial.rows
         self.carry_out(turn.effects)
@@ -206,6 +236,9 @@ class Story:
         if isinstance(effect, InviteAgain | OpenDirectChat) and self.name_of(effect.member) in self.blocking:
             self.pending.append(NotDelivered(effect, "M_INVITE_BLOCKED"))
             return
+        if isinstance(effect, TellStewards) and not self.lose(effect):
+            self.log.append(Line(self.now, STEWARDS, effect.body, True, effect.notice))
+            return
         if self.lose(effect):
             self.pending.append(NotDelivered(effect, "refused"))
             return
@@ -224,6 +257,8 @@ class Story:
                 self.pending.append(Delivered(effect))
             case RedactChat():
                 self.pending.append(Delivered(effect, detail=self.redaction))
+            case LookAround():
+                self.pending.append(Delivered(effect, detail=self.unwell))
             case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom() | AcceptIdentity():
                 self.pending.append(Delivered(effect))
 
@@ -284,6 +319,41 @@ class Story:
         if pump:
             await self.pump()
         return "\n".join(answer)
+
+    async def stewards(self, *names: str) -> None:
+        """These stewards are in their room now."""
+        here = tuple(self.address(name) for name in names)
+        await self.event(StewardRoom(self._event_id(), STEWARD_ROOM, here))
+        await self.pump()
+
+    async def steward(
+        self,
+        name: str,
+        *bodies: str,
+        counts: bool = True,
+        edits: bool = False,
+        early: timedelta = timedelta(0),
+        quotes: EventId | None = None,
+    ) -> str:
+        """A steward writes one thing after another in their room; what is said there after the last."""
+        seen = len(self.log)
+        for body in map(self._typed, bodies):
+            await self.wait(timedelta(minutes=1))
+            self.log.append(Line(self.now, f"{name}, steward", body, False))
+            seen = len(self.log)
+            message = StewardMessage(
+                event_id=self._event_id(),
+                room=STEWARD_ROOM,
+                sender=self.address(name),
+                body=body,
+                sent_at=self.now - early,
+                edits=edits,
+                quotes=quotes,
+                counts=counts,
+            )
+            await self.event(message)
+            await self.pump()
+        return "\n".join(line.body for line in self.log[seen:] if line.from_desk and line.name == STEWARDS)
 
     async def says(self, name: str, *bodies: str) -> str:
         """The member writes one thing after another; the last answer."""

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-import handlers.words
-from handlers.words import ALWAYS, Catalogue
+from handlers.words import ALWAYS, PLACE, Catalogue
 from tests.handlers.catalogues import faults, load
 
-_PLACE = Path(handlers.words.__file__).parent
-_FILES = {file.stem: file for file in sorted(_PLACE.glob("*.po"))}
+_FILES = {file.stem: file for file in sorted(PLACE.glob("*.po"))}
 _OTHERS = sorted(_FILES.keys() - {ALWAYS})
 
 

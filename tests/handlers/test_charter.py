@@ -351,7 +351,7 @@ async def test_promise_6_read_only_at_once_and_then_gone_with_a_receipt(story: S
     await story.wait(timedelta(days=4))
     for kind in (PeerRoom, Pairing, Ask):
         assert not story.records.all(kind)
-    assert "Cannot be reached: copies on your devices" in story.last("ana")
+    assert "Cannot be reached:\nCopies on your devices" in story.last("ana")
     assert not story.rooms[room]
 
 

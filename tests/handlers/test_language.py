@@ -69,7 +69,7 @@ async def test_two_hear_their_own_language_whoever_writes(story: Story) -> None:
     await story.says("ana", "hablar", "más", "1", "1", "2", "No puedo dormir.", "sí")
     assert "Someone asks for company. What would help them: listening." in story.last("ben")
     await story.says("ben", "yes", "go on")
-    assert "Alguien ha dicho que sí, hasta 1 hora." in story.last("ana")
+    assert "Alguien ha dicho que sí, hasta 1 hora, por escrito." in story.last("ana")
     assert "dentro de 2 horas" in story.last("ana")
     await story.say("ana", "sí")
     assert "You both said yes." in story.last("ben")

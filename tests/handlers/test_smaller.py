@@ -24,12 +24,12 @@ async def test_a_shorter_yes_to_listen_is_what_both_agree_on(story: Story) -> No
     )
     assert story.ask_of("ben").state is AskState.SHOWN
     note = await story.say("ben", "1 4")
-    assert "Would you go on, for up to 1 hour, only to listen?" in note
+    assert "Would you go on, for up to 1 hour, only to listen, in writing?" in note
     await story.say("ben", "1")
     asked = story.last("ana")
-    assert asked.startswith("Someone said yes, for up to 1 hour, only to listen.")
+    assert asked.startswith("Someone said yes, for up to 1 hour, only to listen, in writing.")
     assert "You had asked for up to 2 hours. What would help, you said: practical ideas." in asked
-    assert "I open a private room for you two, for up to 1 hour, only to listen." in asked
+    assert "I open a private room for you two, for up to 1 hour, only to listen, in writing." in asked
     await story.say("ana", "1")
     assert story.the_room().length == timedelta(hours=1)
     for name in ("ana", "ben"):
@@ -41,7 +41,7 @@ async def test_a_whole_yes_says_nothing_of_less(story: Story) -> None:
     """The words of a plain yes stay plain."""
     await _asked(story)
     await story.says("ben", "1", "1")
-    assert story.last("ana").startswith("Someone said yes, for up to 2 hours.")
+    assert story.last("ana").startswith("Someone said yes, for up to 2 hours, in writing.")
     assert "You had asked" not in story.last("ana")
 
 
@@ -94,9 +94,9 @@ async def test_a_smaller_yes_survives_a_restart_and_a_note_that_is_busy() -> Non
     again = Story(records=story.records, now=story.now)
     await again.says("cleo", "no")
     await again.wait(timedelta(minutes=20))
-    assert "for up to 30 minutes?" in again.last("ben")
+    assert "for up to 30 minutes, in writing?" in again.last("ben")
     await again.says("ben", "1")
-    assert again.last("ana").startswith("Someone said yes, for up to 30 minutes.")
+    assert again.last("ana").startswith("Someone said yes, for up to 30 minutes, in writing.")
     await again.say("ana", "1")
     (room,) = again.records.all(PeerRoom)
     assert (room.length, room.wish) == (timedelta(minutes=30), "ideas")

@@ -267,7 +267,7 @@ async def test_only_people_who_share_it_are_asked_where_that_is_wished() -> None
         await story.wait(timedelta(minutes=11))
         said.append(story.last("ana"))
     assert said[:2] == said[2:]
-    assert "I am looking for people who named one of these" in said[0]
+    assert "I am looking for people whom this fits" in said[0]
     assert "No answer yet" in said[1]
 
 

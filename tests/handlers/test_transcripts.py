@@ -6,6 +6,7 @@ Write them anew with ALONGSIDE_WRITE_TRANSCRIPTS=1, and read what changed before
 import os
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -13,9 +14,11 @@ from typing import get_args
 import pytest
 
 from handlers import dispatch
+from schema.community import Reader
 from schema.effects import Effect
 from schema.events import Event
-from schema.records import Record
+from schema.ids import MatrixId
+from schema.records import Record, Window
 from service.store import Store
 from service.turn import Turn
 from tests.handlers.records import TABLES
@@ -215,6 +218,39 @@ async def afterwards(story: Story) -> None:
     await story.says("ben", "what do you hold", "never again", "1", "kept apart", "skip")
 
 
+async def a_concern(story: Story) -> None:
+    """Something was wrong: two read it, one of them answers, both decide a pause, and it is answered."""
+    names = (("rosa", False), ("sam", False), ("tove", True))
+    readers = tuple(Reader(story.address(name), name.capitalize(), must) for name, must in names)
+    story.community = replace(story.community, readers=readers)
+    for name in ("ben", "ana", "rosa", "sam"):
+        await story.comes(name)
+    await story.offers("ben")
+    await story.asks("ana", note="")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "1")
+    await story.says("ana", "close", "3", "1 2", "They shouted at me after I said no.", "1")
+    await story.says("rosa", "1", "1", "Thank you for telling us. What would help you now?", "1")
+    await story.says("ana", "2", "Please make sure that it does not happen to others.", "1")
+    await story.says("rosa", "1", "2", "2", "Words were said here that we do not want.", "1")
+    await story.says("sam", "1", "1", "1")
+    await story.says("ben", "1", "I was tired, and I am sorry.", "1", "talk", "forget me", "2")
+    await story.says("sam", "concerns", "2", "1")
+    await story.says("ana", "my concerns", "4")
+    await story.comes("ben")
+    await story.says("ben", "talk")
+    await story.wait(timedelta(days=29))
+
+
+async def not_taken(story: Story) -> None:
+    """A concern about the service, by somebody who trusts none of the readers; and one that nobody opens."""
+    readers = (Reader(story.address("rosa"), "Rosa"), Reader(story.address("tove"), "Tove", True))
+    story.community = replace(story.community, readers=readers)
+    await story.comes("ana")
+    await story.says("ana", "5", "3", "3", "concern", "2", "2", "I was asked my real name.", "2", "1")
+    await story.wait(timedelta(days=28))
+
+
 async def cleared(story: Story) -> None:
     """A chat is cleared, for a phone that others read."""
     await story.comes("ana")
@@ -271,6 +307,37 @@ async def practising(story: Story) -> None:
     await story.says("ben", "practice", "1", "1", "1", "1")
 
 
+async def not_open_yet(story: Story) -> None:
+    """A community with published hours: a line too early, then in time, how it looks, a yes too late."""
+    evenings = Window(tuple(range(7)), 18 * 60, 22 * 60)
+    story.community = replace(story.community, opens="hours", hours=(evenings,))
+    for name in ("ben", "cleo", "dora"):
+        await story.says(name, "offer", "5", "1", "Berlin", "3", "skip", "skip", "skip", "yes")
+    story.log.clear()
+    await story.comes("ana")
+    await story.says("ana", "1")
+    await story.wait(timedelta(hours=4, minutes=25))
+    await story.says("ana", "talk grief")
+    await story.wait(timedelta(minutes=10))
+    await story.says("ana", "yes")
+    await story.wait(timedelta(hours=20))
+    await story.says("ana", "back", "yes")
+
+
+async def kept_to_their_ages(story: Story) -> None:
+    """A community for adults and young people, in two languages: each says it once."""
+    story.community = replace(story.community, ages="both", talk_in=("en", "es"))
+    await story.comes("ben")
+    await story.says("ben", "offer", "2", "1", "skip", "I am at school too.", "4", "2", "8", "1")
+    await story.says("ben", "2", "9", "1 2", "yes", "my offer")
+    await story.comes("cleo")
+    await story.says("cleo", "offer", "1", "1", "skip", "skip", "4", "yes")
+    await story.comes("ana")
+    await story.says("ana", "1", "2", "2", "back", "change", "8", "2", "yes")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "my age group", "1", "what do you hold")
+
+
 class StoredStory(Story):
     """The same story over a real database; the rows in memory are what lies there after each turn."""
 
@@ -290,6 +357,25 @@ class StoredStory(Story):
 
 
 _KINDS: tuple[type[Record], ...] = get_args(Record)
+
+
+async def the_stewards(story: Story) -> None:
+    """A place that nobody checked, a pause that a member hears of, and how it stands."""
+    story.community = replace(
+        story.community, stewards=tuple(MatrixId(f"@{name}:example.org") for name in ("sam", "tess"))
+    )
+    await story.stewards("sam")
+    await story.stewards("sam", "tess")
+    await story.steward("sam", "menu", "3", "checked 1", "yes", "Thank you, I do the other one tomorrow.")
+    await story.comes("ana")
+    await story.steward("tess", "pause", "Both of us are ill. We are back on Monday.", "1")
+    await story.asks("ana")
+    await story.steward("tess", "status")
+    await story.says("ana", "status")
+    await story.steward("sam", "resume", "1")
+    await story.wait(timedelta(minutes=1))
+
+
 _STORIES = [
     one_pairing,
     more_time,
@@ -309,7 +395,12 @@ _STORIES = [
     practising,
     kept_apart,
     afterwards,
+    a_concern,
+    not_taken,
     cleared,
+    the_stewards,
+    not_open_yet,
+    kept_to_their_ages,
 ]
 
 

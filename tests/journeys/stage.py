@@ -220,6 +220,7 @@ async def onlooker(person: Person) -> AsyncIterator[Callable[[], Awaitable[str]]
 RECORDS = (
     *("members", "requests", "offers", "asks", "pairings", "peer_rooms"),
     *("separations", "meetings"),
+    *("concerns", "pairing_pauses"),
 )
 PASSING = ("inbox", "outbox", "unread")
 

@@ -39,6 +39,8 @@ async def test_forget_me(calm: Instance, people: People) -> None:
     """Forgetting ends the room, leaves no record of the member, and tells the other no reason."""
     asker, peer = await people(calm, 2)
     await peer.offers()
+    other = await asker.member.write_to(calm.desk_user)
+    await asker.member.sees_membership(other, calm.desk_user, "join")
     room = await meet(asker, peer)
     mine = {row["id"] for row in rows(calm, ("members",))["members"]}
     await asker.writes("forget me")
@@ -48,7 +50,8 @@ async def test_forget_me(calm: Instance, people: People) -> None:
     assert {row["id"] for row in rows(calm, ("members",))["members"]} == mine
     await asker.asks_to_be_forgotten()
     (gone,) = mine - {row["id"] for row in rows(calm, ("members",))["members"]}
-    await asker.member.sees_membership(asker.chat, calm.desk_user, "leave")
+    for chat in (asker.chat, other):
+        await asker.member.sees_membership(chat, calm.desk_user, "leave")
     await asker.member.sees_membership(room, asker.id, "leave")
     # The peer's room is closed, without a word about why, and their offer stands.
     closed = await peer.hears("room.closed")

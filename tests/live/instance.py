@@ -119,6 +119,7 @@ class Instance:
                 *("--server-name", self.homeserver.name),
                 *("--desk", self.desk_user, "--keeper", self.keeper_user),
                 *("--name", community, "--limits", limits, "--who-runs", who_runs, "--zone", zone),
+                *("--ages", "adults"),
                 *("--registration-secret-file", secret),
                 within=_INIT_WITHIN,
             )

@@ -66,7 +66,16 @@ class Instance:
         return (
             *("--homeserver", self.homeserver.url, "--server-name", self.homeserver.name),
             *("--desk", f"desk-{self.name}", "--keeper", f"keeper-{self.name}"),
-            *("--name", "Example", "--limits", "No emergency service.", "--who-runs", "two of us"),
+            *(
+                "--name",
+                "Example",
+                "--limits",
+                "No emergency service.",
+                "--who-runs",
+                "two of us",
+                "--ages",
+                "adults",
+            ),
         )
 
     def init(self, *more: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -262,6 +262,12 @@ class FakeTransport(Transport):
             case ["rooms", room, "leave"]:
                 server.member(RoomId(room), self._user, "leave")
                 return {}
+            case ["rooms", room, "invite"]:
+                server.member(RoomId(room), body["user_id"], "invite", self._user)
+                return {}
+            case ["rooms", room, "kick"]:
+                server.member(RoomId(room), body["user_id"], "leave", self._user)
+                return {}
             case ["rooms", _, "forget"]:
                 return {}
             case ["createRoom"]:

@@ -16,6 +16,7 @@ from schema.events import DirectChat, Invited, Message, NoChat, PlainMessage, Un
 from schema.ids import EventId, MatrixId, OutboxId, RoomId
 from schema.states import Standing
 from service.delivery import Delivery
+from service.matrix.batch import Batch
 from service.matrix.sync import FILTER
 from service.matrix.verification import Ended, Own, Verification
 from service.matrix.waiting import Unread, Waiting
@@ -570,6 +571,79 @@ async def test_invitations_are_bounded(desk: Desk, server: Homeserver) -> None:
     assert len(found) <= 7
 
 
+def _invite(server: Homeserver, sender: str, name: str) -> RoomId:
+    """Somebody makes a room and invites the desk to it, as to a direct chat."""
+    room = server.create_room(name)
+    server.member(room, sender, "join")
+    server.member(room, DESK, "invite", sender, is_direct=True)
+    return room
+
+
+async def _invited(desk: Desk) -> list[Invited]:
+    return [event for event in await desk.inbox() if isinstance(event, Invited)]
+
+
+async def test_a_flood_of_strangers_invitations_costs_bounded_work(desk: Desk, server: Homeserver) -> None:
+    """However many strangers come, each from an account of their own: so many in a time, and none is lost.
+
+    People of our own server are taken at once beside them, and an invitation that was withdrawn is not.
+    """
+    withdrawn = None
+    for step in range(10):
+        for number in range(20):
+            withdrawn = _invite(server, f"@s{step}x{number}:evil.test", f"!s{step}x{number}")
+        own = _invite(server, f"@member{step}:home.test", f"!own{step}")
+        await desk.sync.step()
+        assert own in [event.room for event in await _invited(desk)]
+        await desk.clock.advance(timedelta(seconds=10))
+    taken = [event for event in await _invited(desk) if event.sender.endswith(":evil.test")]
+    assert 30 <= len(taken) <= 41
+    assert withdrawn is not None
+    server.member(withdrawn, DESK, "leave")
+    for _ in range(20):
+        await desk.clock.advance(timedelta(minutes=2))
+        await desk.sync.step()
+    rooms = [event.room for event in await _invited(desk)]
+    assert len(rooms) == len(set(rooms)) == 209
+    assert withdrawn not in rooms
+
+
+async def test_one_stranger_who_goes_on_inviting_is_taken_seldom(desk: Desk, server: Homeserver) -> None:
+    """A few at once, a few more in an hour, whatever kind of room; another person beside them at once."""
+    for number in range(30):
+        room = server.create_room(f"!crowd{number}")
+        server.member(room, "@mallory:home.test", "join")
+        server.member(room, DESK, "invite", "@mallory:home.test")
+        await desk.sync.step()
+        await desk.clock.advance(timedelta(seconds=30))
+    assert len(await _invited(desk)) <= 13
+    wanted = _invite(server, ALICE, "!wanted")
+    await desk.sync.step()
+    assert (await _invited(desk))[-1].room == wanted
+
+
+async def test_an_invitation_in_a_batch_that_is_not_committed_comes_with_the_next(
+    desk: Desk, server: Homeserver
+) -> None:
+    """What was held and let through is not lost with the commit that failed."""
+    for number in range(31):
+        _invite(server, f"@s{number}:evil.test", f"!s{number}")
+    await desk.sync.step()
+    assert len(await _invited(desk)) == 30
+    await desk.clock.advance(timedelta(minutes=2))
+    reader = desk.sync._reader
+    lost = Batch("t")
+    since = desk.sync._token
+    reader.invites(lost, {}, since)
+    assert len(lost.events) == 1
+    again = Batch("t")
+    reader.invites(again, {}, since)
+    assert again.events == lost.events
+    later = Batch("t")
+    reader.invites(later, {}, "another token")
+    assert not later.events
+
+
 async def test_one_person_has_few_sessions(desk: Desk, server: Homeserver) -> None:
     """Somebody who shares a room with the desk can't fill it with devices; those used last stay."""
     alice, room = await _chat(desk, server)
@@ -621,16 +695,24 @@ async def test_a_chat_that_is_there_is_said_to_be(desk: Desk, server: Homeserver
 
 
 async def test_all_rooms_with_whoever_is_forgotten_are_left(desk: Desk, server: Homeserver) -> None:
-    """After forget me no row names them; and when they come back they can be read at once."""
+    """After forget me no row names them; and when they come back they can be read at once.
+
+    Those that there were when it was said: a chat that they open before it is delivered is a new beginning.
+    """
     alice, room = await _chat(desk, server)
     alice.say(room, "forget me")
     await desk.sync.step()
     await desk.say(room, "done")
     alice.read(room)
     other = await desk.chat_with(alice, "!other")
+    assert set(desk.client.shared_with(alice.user)) == {room, other}
+    leave = LeaveRoom(room, also=desk.client.shared_with(alice.user))
+    meanwhile = await desk.chat_with(alice, "!meanwhile")
     delivery = Delivery(desk.client, None)  # type: ignore[arg-type]  # No peer room is touched.
-    await delivery(LeaveRoom(room, all_with=alice.user), OutboxId("1"), again=False)
-    assert DESK not in server.rooms[other].members("join")
+    await delivery(leave, OutboxId("1"), again=False)
+    assert not any(DESK in server.rooms[left].members("join") for left in (room, other))
+    assert DESK in server.rooms[meanwhile].members("join")
+    await delivery(LeaveRoom(meanwhile), OutboxId("2"), again=False)
     await desk.sync.step()
     async with desk.store.transaction("test") as transaction:
         rows = [row for _, _, row in await transaction.read_crypto()]

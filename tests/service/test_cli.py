@@ -133,7 +133,7 @@ def test_init_says_what_nobody_answers() -> None:
     assert result.exit_code == 2
     assert "--homeserver" in result.stderr
     full = ("--homeserver", "http://127.0.0.1:1", "--server-name", "x.org", "--desk", "d", "--keeper", "d")
-    more = ("--name", "N", "--limits", "none", "--who-runs", "us")
+    more = ("--name", "N", "--limits", "none", "--who-runs", "us", "--ages", "adults")
     result = call("init", *full, *more)
     assert result.exit_code == 2
     assert "keeper.user" in result.stderr
@@ -157,6 +157,9 @@ def test_init_asks_again_what_it_cannot_take(tmp_path: Path, at_terminal: Callab
     terminal.answer("Name of your community: ", "Nachbarschaft Süd")
     terminal.answer("Your words: ", "No emergency service.")
     terminal.answer("Who runs the homeserver: ", "two of us")
+    terminal.answer("Ages: adults, young, or both: ", "everybody")
+    terminal.until('Write "adults", "young"')
+    terminal.answer("Ages: adults, young, or both: ", "both")
     terminal.answer("[UTC]: ", "Berlin")
     terminal.until("not a time zone")
     terminal.answer("[UTC]: ", "Europe/Berlin")
@@ -166,6 +169,7 @@ def test_init_asks_again_what_it_cannot_take(tmp_path: Path, at_terminal: Callab
     assert settings.homeserver.url == "http://127.0.0.1:1"
     assert settings.desk.user == "@alongside:example.org"
     assert settings.community_section.name == "Nachbarschaft Süd"
+    assert settings.community_section.ages == "both"
     assert settings.community_section.zone == "Europe/Berlin"
 
 
@@ -202,7 +206,7 @@ def test_init_waits_for_a_homeserver(tmp_path: Path) -> None:
             "--keeper",
             "k",
         ),
-        *("--name", "N", "--limits", "none", "--who-runs", "us"),
+        *("--name", "N", "--limits", "none", "--who-runs", "us", "--ages", "adults"),
     )
     assert result.exit_code == 2
     assert "does not answer" in result.stderr

@@ -19,6 +19,7 @@ from pydantic_core import PydanticSerializationError
 
 from schema.community import Place, Timings
 from schema.errors import ConfigurationError, ConfigurationErrors
+from schema.records import Window
 from service import app, config
 from service.config import Secret, Settings
 from service.config.forms import length_of_time
@@ -36,6 +37,7 @@ WHOLE = {
     "community.name": "Example Collective",
     "community.limits": "No therapy, no emergency service.",
     "community.who_runs": "Two of us",
+    "community.ages": "adults",
 }
 
 
@@ -122,6 +124,7 @@ settle = "0 s"
         Place("Night line", "+49 30 000000", "every night", "German", "not known", "2026-11-01"),
     )
     assert community.timings == Timings(reading=timedelta(minutes=90), settle=timedelta(0))
+    assert (community.opens, community.enough, community.hours) == ("always", 3, ())
     assert not community.purges
     assert settings.sealing_key() == bytes(range(32))
     assert settings.desk.token == Secret("syt_desk_canary")
@@ -305,7 +308,7 @@ def test_everything_at_once(place: Path) -> None:
             "keeper.token",
         ),
         *("web.port", "keys.sealing_key", "logging.level"),
-        *("community.name", "community.limits", "community.who_runs"),
+        *("community.name", "community.limits", "community.who_runs", "community.ages"),
     }
     assert problems["logging.level"].variable == "ALONGSIDE_LOGGING__LEVEL"
     assert problems["community.limits"].variable == "ALONGSIDE_COMMUNITY__LIMITS"
@@ -318,6 +321,26 @@ def test_no_statement_of_limits(place: Path) -> None:
     assert problem.key == "community.limits"
     assert "what this is not" in problem.fix
     assert only(write(place, {"community.limits": " \n "})).key == "community.limits"
+
+
+def test_no_statement_of_ages(place: Path) -> None:
+    """A community that does not say whom it is for cannot start; key, variable and fix are named."""
+    problem = only(write(place, {"community.ages": None}))
+    assert (problem.key, problem.variable) == ("community.ages", "ALONGSIDE_COMMUNITY__AGES")
+    assert '"adults", "young" or "both"' in problem.fix
+    assert only(write(place, {"community.ages": "everybody"})).key == "community.ages"
+    assert only(write(place, {"community.adult_from": 8})).key == "community.adult_from"
+
+
+def test_places_say_whom_they_are_for(place: Path) -> None:
+    """Where nothing is said they are for all; where none is for whoever is outside, that is warned of."""
+    one = "[[community.places]]\nname='N'\ncontact='c'\nhours='h'\nlanguages='l'\nmay_send_police='no'\n"
+    settings = config.load(write(place, extra=f"{one}checked_on='x'\n"), {})
+    assert settings.community().places[0].ages == "all"
+    assert not settings.warnings
+    settings = config.load(write(place, extra=f"{one}checked_on='x'\nages='adults'\n"), {})
+    assert settings.community().places[0].ages == "adults"
+    assert "whoever is outside" in settings.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -369,6 +392,17 @@ def test_no_statement_of_limits(place: Path) -> None:
         ({"community.topics": [str(number) for number in range(13)]}, "community.topics"),
         ({"community.asks_at_once": 0}, "community.asks_at_once"),
         ({"community.asks_at_once": True}, "community.asks_at_once"),
+        ({"community.talk_in": ["en", "xx_YY"]}, "community.talk_in"),
+        ({"community.talk_in": ["English"]}, "community.talk_in"),
+        ({"community.talk_in": ["en", "en"]}, "community.talk_in"),
+        ({"community.talk_in": "en"}, "community.talk_in"),
+        ({"community.messages_at_once": 19}, "community.messages_at_once"),
+        ({"community.opens": "never"}, "community.opens"),
+        ({"community.enough": 2}, "community.enough"),
+        ({"community.enough": 51}, "community.enough"),
+        ({"community.opens": "hours"}, "community.hours"),
+        ({"community.opens": "hours", "community.hours": ["soon"]}, "community.hours"),
+        ({"community.opens": "hours", "community.hours": "mon 18-22"}, "community.hours"),
         ({"timings.reading": "0 s"}, "timings.reading"),
         ({"timings.afterwards": "15 days"}, "timings.afterwards"),
         ({"timings.reading": 20}, "timings.reading"),
@@ -389,8 +423,21 @@ def test_no_statement_of_limits(place: Path) -> None:
 def test_one_thing_wrong(place: Path, changes: dict[str, object], key: str) -> None:
     """Each is refused alone, by its key, with its variable and a fix, and no other noise."""
     problem = only(write(place, changes))
-    assert problem.key in (key, f"{key}_file")
+    assert problem.key.partition("[")[0] in (key, f"{key}_file")
     assert problem.variable == f"ALONGSIDE_{key.upper().replace('.', '__')}"
+
+
+def test_published_hours(place: Path) -> None:
+    """The hours at which members can ask are read as they are written, several in a text or in several."""
+    hours = ["mon-fri 18:00-22:00, sat 10-16", "daily 7 to 8"]
+    changes = {"community.opens": "hours", "community.hours": hours, "community.enough": 5}
+    community = config.load(write(place, changes), {}).community()
+    assert (community.opens, community.enough) == ("hours", 5)
+    assert community.hours == (
+        Window((0, 1, 2, 3, 4), 18 * 60, 22 * 60),
+        Window((5,), 10 * 60, 16 * 60),
+        Window(tuple(range(7)), 7 * 60, 8 * 60),
+    )
 
 
 @pytest.mark.parametrize(
@@ -542,6 +589,7 @@ def test_secrets_that_cannot_be_read(place: Path) -> None:
         ({"homeserver.url": "http://10.0.0.1:8008"}, "https"),
         ({"web.host": "0.0.0.0"}, "loopback"),  # noqa: S104  This is what is warned of.
         ({"admin.token": "canary"}, "admin.token"),
+        ({"community.hours": ["mon 18-22"]}, "community.hours"),
         ({"desk.token": None, "desk.device_id": None, "desk.password": "canary"}, "password"),
     ],
 )
@@ -672,6 +720,34 @@ def test_the_example_names_every_key_and_only_keys(tmp_path: Path) -> None:
     assert problems == {"desk.token", "homeserver.ca_file"}
 
 
+def test_readers_of_concerns_are_read_and_written(tmp_path: Path) -> None:
+    """Each with an address, a name, and whether they must report; nobody twice, and no name cut in two."""
+    table = '{ user = "@%s:example.org", name = "%s", must_report = %s }'
+    place = prepare(tmp_path)
+    example = place.read_text()
+    line = next(one for one in example.splitlines() if one.startswith("# readers = "))
+
+    def written(*tables: str) -> Path:
+        place.write_text(example.replace(line, f"readers = [{', '.join(tables)}]"))
+        return place
+
+    place = written(table % ("kim", "Kim", "false"), table % ("lou", "Lou", "true"))
+    community = config.load(place, {}).community()
+    assert [(one.user, one.name, one.must_report) for one in community.readers] == [
+        ("@kim:example.org", "Kim", False),
+        ("@lou:example.org", "Lou", True),
+    ]
+    for wrong in (
+        (table % ("kim", "Kim", "false"), table % ("Kim", "Lou", "false")),
+        (table % ("kim", "Kim", "false"), table % ("lou", "KIM", "false")),
+        tuple(table % (f"a{at}", f"A{at}", "false") for at in range(9)),
+        (table % ("kim", "Kim | 1", "false"),),
+        ('{ user = "kim", name = "Kim" }',),
+    ):
+        (problem,) = refused(written(*wrong))
+        assert problem.key.startswith("community.readers")
+
+
 def test_the_example_in_the_repository_has_not_drifted() -> None:
     """deploy/alongside.example.toml is what `alongside example-config` prints."""
     written = Path(__file__).parents[2] / "deploy" / "alongside.example.toml"
@@ -710,6 +786,7 @@ def test_a_rendered_configuration_holds_what_was_given(tmp_path: Path) -> None:
             "community.name": "N",
             "community.limits": limits,
             "community.who_runs": "w",
+            "community.ages": "both",
             "community.topics": ["a", "b"],
             "web.port": 0,
         }

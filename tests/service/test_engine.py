@@ -12,7 +12,7 @@ from schema.errors import Unreachable
 from schema.events import Message, Unreadable
 from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Member
-from schema.states import Standing
+from schema.states import Flood, Standing
 from service.store import Store
 from service.store.driver import Driver, Row, Step
 from service.turn import Turn
@@ -85,6 +85,25 @@ async def test_a_turn_that_fails_changes_nothing_and_is_set_aside_with_an_apolog
         }
         async with store.transaction("test") as transaction:
             assert await transaction.get(Member, store.member_id(MatrixId("@ana:example.org"))) is None
+
+
+async def test_more_messages_than_a_person_writes_are_marked(store: Store) -> None:
+    """The first too many of one member, and those after it; another's beside them are heard as always."""
+    seen: list[tuple[str, Flood]] = []
+
+    async def dispatch(turn: Turn) -> None:
+        assert isinstance(turn.event, Message)
+        seen.append((turn.event.sender, turn.event.flood))
+
+    async with Running(store, dispatch) as running:
+        async with store.transaction("test") as transaction:
+            events = [message("flood", number) for number in range(70)]
+            await transaction.take_in([*events, message("hello", who="ben")], running.clock.now())
+        running.engine.wake()
+        await running.until(lambda: len(seen) == 71)
+    floods = [flood for sender, flood in seen if sender == "@ana:example.org"]
+    assert floods == [Flood.NONE] * 60 + [Flood.FIRST] + [Flood.MORE] * 9
+    assert seen[-1] == ("@ben:example.org", Flood.NONE)
 
 
 async def test_messages_that_wait_together_share_a_commit(store: Store) -> None:

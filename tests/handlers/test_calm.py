@@ -1,0 +1,71 @@
+"""More messages, or more requests, than a person makes: told once, and nothing is lost."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from schema.events import Message
+from schema.records import Member, Request
+from schema.states import Flood
+from service.calm import Calm
+from tests.handlers.story import Story
+
+
+async def flooded(story: Story, name: str, body: str, flood: Flood = Flood.MORE) -> str:
+    """The member writes `body` as one message too many; what they hear."""
+    seen = len(story.log)
+    message = Message(story._event_id(), story.chat(name), story.address(name), body, story.now, private=True)
+    await story.event(replace(message, flood=flood))
+    await story.pump()
+    return "\n".join(line.body for line in story.log[seen:] if line.from_desk and line.name == name)
+
+
+async def test_one_kind_answer_and_then_silence(story: Story) -> None:
+    """It says what is not read and what still works; nothing that is open changes."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "more", "1")
+    before = dict(story.records.rows)
+    said = await flooded(story, "ana", "1", Flood.FIRST)
+    assert "Please wait 3 minutes" in said
+    assert [await flooded(story, "ana", body) for body in ("1", "skip", "hello", "yes")] == [""] * 4
+    assert story.records.rows == before
+    await story.says("ana", "1", "2", "skip", "yes")
+    assert story.the_request().topics == ("burnout",)
+
+
+@pytest.mark.parametrize("flood", [Flood.FIRST, Flood.MORE])
+async def test_what_ends_something_and_help_are_always_heard(story: Story, flood: Flood) -> None:
+    """`stop`, `help now` and `forget me`, each to its end, however many messages there were."""
+    await story.comes("ana")
+    await story.asks("ana")
+    assert "Night line" in await flooded(story, "ana", "help now", flood)
+    assert "stopped looking" in await flooded(story, "ana", "stop", flood)
+    assert not story.records.all(Request)
+    await flooded(story, "ana", "forget me", flood)
+    await flooded(story, "ana", "yes", flood)
+    assert not story.records.all(Member)
+
+
+async def test_whoever_asks_again_and_again_waits(story: Story) -> None:
+    """Five requests in a short while, then an hour is said and what was written is kept; others ask."""
+    started = story.now
+
+    def seconds() -> float:
+        return (story.now - started).total_seconds()
+
+    story.too_soon = Calm(seconds, 60).request
+    await story.comes("ana")
+    for _ in range(5):
+        for words in ("talk", "yes", "stop"):
+            await story.say("ana", words, after=5)
+    await story.say("ana", "talk grief", after=5)
+    said = await story.say("ana", "yes", after=5)
+    assert "You can ask again Friday 27 November," in said
+    assert not story.records.all(Request)
+    await story.says("ben", "talk", "yes")
+    assert [one.member for one in story.records.all(Request)] == [story.id("ben")]
+    await story.wait(timedelta(minutes=35))
+    assert "About: grief." in await story.say("ana", "back")
+    await story.say("ana", "yes")
+    assert len(story.records.all(Request)) == 2

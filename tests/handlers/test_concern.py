@@ -1,0 +1,402 @@
+"""Something was wrong: who reads it, what can follow, and what nobody learns."""
+
+from dataclasses import asdict, replace
+from datetime import timedelta
+
+import pytest
+
+from schema.community import Reader
+from schema.effects import OpenDirectChat, SendText
+from schema.records import Ask, Concern, Member, PairingPause, Request
+from tests.handlers.story import COMMUNITY, Story
+
+READERS = tuple(
+    Reader(Story.address(name), name.capitalize(), must_report)
+    for name, must_report in (("rosa", False), ("sam", False), ("tove", True))
+)
+WORDS = "They shouted at me after I said no."
+REASON = "Words were said here that we do not want."
+
+
+@pytest.fixture
+def story() -> Story:
+    """Ana and Ben, and three who read concerns."""
+    return Story(community=replace(COMMUNITY, readers=READERS))
+
+
+async def met(story: Story, *readers: str) -> None:
+    """Ana and Ben were in a room, which is closed; these readers have a chat with the front desk."""
+    for name in ("ben", "ana", *readers):
+        await story.comes(name)
+    await story.offers("ben", hours="4")
+    await story.asks("ana")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "1")
+    await story.says("ana", "close")
+
+
+async def raised(story: Story, readers: str = "1 2", *then: str) -> None:
+    """Ana says what was wrong in that room, to Rosa and Sam unless told otherwise."""
+    await met(story, "rosa", "sam", "tove")
+    await story.says("ana", "something was wrong", readers, WORDS, *then, "yes")
+
+
+async def paused(story: Story) -> None:
+    """Rosa and Sam have paused Ben's pairing for four weeks."""
+    await raised(story)
+    await story.says("rosa", "read", "pause", "2", REASON, "yes")
+    await story.says("sam", "read", "read", "concerns", "1", "yes")
+
+
+def the_concern(story: Story) -> Concern:
+    """The one that there is."""
+    (concern,) = story.records.all(Concern)
+    return concern
+
+
+def heard_of(story: Story, words: str) -> set[str]:
+    """Whoever was told these words."""
+    return {line.name for line in story.log if line.from_desk and words in line.body}
+
+
+async def test_two_of_those_chosen_read_it_each_in_their_own_chat(story: Story) -> None:
+    """The words go to them alone, after each has asked for them, and each knows of the other."""
+    await raised(story)
+    invited = story.last("rosa")
+    assert "A member has a concern about someone they shared a room with, and chose you" in invited
+    assert "It was given to you and to Sam, to read it together." in invited
+    assert WORDS not in invited
+    assert "Rosa" in story.last("sam")
+    assert "concern" not in story.last("tove")
+    said = await story.say("rosa", "1")
+    assert f"“{WORDS}”" in said
+    assert "I do not tell you who wrote it." in said
+    assert heard_of(story, WORDS) == {"ana", "rosa"}
+    assert "has been opened" in story.last("ana")
+    for name in ("rosa", "sam"):
+        heard = "\n".join(body for _, body, _ in story.heard(name))
+        assert story.address("ana") not in heard
+        assert story.address("ben") not in heard
+
+
+async def test_of_more_than_two_two_read_it_and_are_named_before_the_words(story: Story) -> None:
+    """Who reads it stands before the words are asked for, and does not change at the yes."""
+    await met(story)
+    await story.says("ana", "something was wrong")
+    asked = await story.says("ana", "1 2 3")
+    (named,) = [line for line in asked.split("\n") if line.startswith("Who would read this: ")]
+    recap = await story.say("ana", WORDS)
+    assert named.removeprefix("Who would read this: ") in recap
+    await story.say("ana", "yes")
+    assert len(the_concern(story).readers) == 2
+
+
+async def test_whoever_must_report_is_marked_and_said_again_before_the_yes(story: Story) -> None:
+    """In the list, and in the recap where one of them was chosen."""
+    await met(story)
+    listed = await story.says("ana", "something was wrong")
+    assert "3. Tove, @tove:example.org: must report some things by law" in listed
+    assert listed.count("must report") == 1
+    assert "Must report" not in await story.says("ana", "1", WORDS)
+    assert "Must report some things by law: Tove." in await story.says("ana", "4", "3")
+
+
+async def test_without_a_reader_it_is_not_taken_and_that_is_said(story: Story) -> None:
+    """Nothing of it is kept: where nobody is chosen, nobody is left, or nobody was named."""
+    await met(story)
+    assert "I do not take it" in await story.says("ana", "concern", "3", "4")
+    story.community = replace(COMMUNITY, readers=(Reader(story.address("ana"), "Ana"),))
+    assert "nobody else here who could read it" in await story.says("ana", "concern", "3")
+    story.community = COMMUNITY
+    assert "named nobody who reads concerns" in await story.say("ana", "concern")
+    assert "wrong" not in await story.say("ana", "menu")
+    assert not story.records.all(Concern)
+    assert story.member("ana").prompt is not None
+
+
+async def test_a_reader_who_was_in_the_room_is_left_out_and_that_is_said(story: Story) -> None:
+    """About the room itself; about a question nobody is left out, since a gap would name who it was."""
+    story.community = replace(COMMUNITY, readers=(*READERS, Reader(story.address("ben"), "Ben")))
+    await met(story)
+    listed = await story.says("ana", "something was wrong")
+    assert "Ben, @ben" not in listed
+    assert "Not in this list, since it is the same address as the other person's in that room: Ben." in listed
+    listed = await story.says("ana", "stop", "concern", "2")
+    assert "4. Ben, @ben:example.org" in listed
+    assert "It may be one of these." in listed
+    listed = await story.says("ana", "stop", "concern", "1", "2")
+    assert "4. Ben, @ben:example.org" in listed
+
+
+async def test_a_reader_without_a_chat_is_invited_to_one(story: Story) -> None:
+    """Everybody named can be chosen: the list does not show who has written to the front desk."""
+    await met(story)
+    await story.says("ana", "something was wrong", "1", WORDS, "yes")
+    invited = [effect.member for _, effect in story.effects if isinstance(effect, OpenDirectChat)]
+    assert invited == [story.address("rosa")]
+    await story.comes("rosa")
+    assert "has a concern" in await story.say("rosa", "back")
+
+
+async def test_nothing_is_kept_before_the_yes(story: Story) -> None:
+    """A draft lapses; a no ends it at once."""
+    await met(story)
+    await story.says("ana", "something was wrong", "1", WORDS, "no")
+    assert not story.records.all(Concern)
+    assert WORDS not in repr([asdict(row) for row in story.records.rows.values()])
+    await story.says("ana", "concern", "3", "1", WORDS)
+    await story.wait(timedelta(days=2))
+    assert WORDS not in repr([asdict(row) for row in story.records.rows.values()])
+
+
+async def test_the_writer_is_named_only_at_their_own_word(story: Story) -> None:
+    """One choice in the recap, which can be taken back before the yes."""
+    await raised(story, "1 2", "2")
+    said = await story.say("rosa", "read")
+    assert f"They want you to see their address: {story.address('ana')}." in said
+
+
+async def test_an_answer_reaches_the_writer_and_the_other_reader(story: Story) -> None:
+    """By name, after a recap; the writer can add to the concern, and both are asked to read it anew."""
+    await raised(story)
+    recap = await story.says("rosa", "read", "answer", "Thank you. Would you like a talk?")
+    assert "I would tell them: “Thank you. Would you like a talk?”" in recap
+    assert heard_of(story, "Would you like a talk?") == {"rosa"}
+    await story.say("rosa", "yes")
+    assert "Rosa answered: “Thank you. Would you like a talk?”" in story.last("ana")
+    assert "Rosa answered the concern" in story.last("sam")
+    await story.says("ana", "add", "It was in May too.", "yes")
+    assert the_concern(story).words == f"{WORDS}\n\nIt was in May too."
+    assert not the_concern(story).opened
+    assert "It was in May too." in await story.say("rosa", "read")
+
+
+async def test_a_pause_needs_both_who_read(story: Story) -> None:
+    """One alone reaches nobody; with both, Ben reads the reason, and neither who wrote nor who was wrong."""
+    await raised(story)
+    await story.says("rosa", "read", "pause", "2", REASON, "yes")
+    assert not story.records.all(PairingPause)
+    assert "Please read the concern first" in story.last("sam")
+    assert not heard_of(story, REASON) & {"ben", "ana"}
+    await story.says("sam", "read")
+    said = await story.says("sam", "concerns", "1")
+    assert f"“{REASON}”" in said
+    heard = len(story.heard("ben"))
+    await story.say("sam", "yes")
+    (pause,) = story.records.all(PairingPause)
+    assert pause.other == story.id("ben")
+    assert story.id("ana") not in repr(pause)
+    told = "\n".join(body for _, body, _ in story.heard("ben")[heard:])
+    assert f"They wrote: “{REASON}”" in told
+    assert WORDS not in told
+    assert "@" not in told
+    assert "Sam agreed" in story.last("rosa")
+    assert "paired with nobody until" in story.last("ana")
+
+
+async def test_without_the_second_yes_nothing_happens(story: Story) -> None:
+    """A no is told to whoever proposed it, and to nobody else."""
+    await raised(story)
+    await story.says("sam", "read")
+    await story.says("rosa", "read", "pause", "1", REASON, "yes")
+    heard = len(story.heard("ben")), len(story.heard("ana"))
+    await story.say("sam", "no")
+    assert "Sam does not agree" in story.last("rosa")
+    assert (len(story.heard("ben")), len(story.heard("ana"))) == heard
+    assert not story.records.all(PairingPause)
+
+
+async def test_where_one_reads_alone_a_pause_begins_with_their_yes(story: Story) -> None:
+    """It says so before."""
+    await raised(story, "1")
+    recap = await story.says("rosa", "read", "pause", "1", REASON)
+    assert "You read this alone, so it begins with your yes." in recap
+    await story.say("rosa", "yes")
+    assert len(story.records.all(PairingPause)) == 1
+
+
+async def test_whoever_is_paused_is_paired_with_nobody_and_told_why(story: Story) -> None:
+    """No ask and no request until the date; then it ends by itself."""
+    await paused(story)
+    await story.wait(timedelta(days=1))
+    await story.comes("cleo")
+    await story.asks("cleo")
+    assert not [ask for ask in story.records.all(Ask) if ask.member == story.id("ben")]
+    await story.say("ben", "withdraw")
+    for word in ("talk", "offer", "talk listening 1h"):
+        assert f"They wrote: “{REASON}”" in await story.say("ben", word)
+    assert not [one for one in story.records.all(Request) if one.member == story.id("ben")]
+    assert "I pair you with nobody" in await story.say("ben", "status")
+    await story.wait(timedelta(days=28))
+    assert story.last("ben").startswith("The pause is over.")
+    assert not story.records.all(PairingPause)
+    await story.offers("ben")
+    assert story.offer_of("ben").member == story.id("ben")
+
+
+async def test_a_pause_ends_what_was_open_in_the_words_of_any_other_reason() -> None:
+    """Whoever waited on Ben hears what they would hear of a step back, at the same hour."""
+    heard = []
+    for words in (["yes"], []):
+        story = Story(community=replace(COMMUNITY, readers=READERS))
+        await raised(story)
+        await story.says("rosa", "read", "pause", "2", REASON, "yes")
+        await story.wait(timedelta(hours=13))
+        await story.offers("ben", hours="4")
+        await story.comes("cleo")
+        await story.asks("cleo")
+        await story.says("ben", "yes", "go on")
+        start = story.now
+        if words:
+            await story.says("sam", "read", "read", "concerns", "1", *words)
+        else:
+            await story.says("ben", "stop", "1")
+        await story.wait(start + timedelta(minutes=20) - story.now)
+        await story.says("cleo", "1")
+        heard.append([(at - start, body) for at, body, _ in story.heard("cleo", start)])
+    assert heard[0] == heard[1]
+
+
+async def test_it_outlives_forget_me_and_holds_when_they_come_back(story: Story) -> None:
+    """As a keyed hash and the reason alone; said before the yes, and after it."""
+    await paused(story)
+    question = await story.say("ben", "forget me")
+    assert "a pause that was decided" in question
+    done = await story.say("ben", "yes")
+    assert "The pause of your pairing stays until" in done
+    left = [row for row in story.records.rows.values() if story.id("ben") in repr(asdict(row))]
+    assert {type(row) for row in left} == {PairingPause, Concern}
+    assert story.address("ben") not in repr([asdict(row) for row in story.records.rows.values()])
+    await story.comes("ben")
+    assert f"They wrote: “{REASON}”" in await story.say("ben", "talk")
+    assert REASON in await story.say("ben", "what do you hold")
+
+
+async def test_whoever_is_paused_answers_once_and_the_readers_can_end_it(story: Story) -> None:
+    """Without their address; either of the two ends it, and both and Ben hear so."""
+    await paused(story)
+    await story.says("ben", "answer", "I am sorry for it.")
+    await story.say("ben", "yes")
+    for name in ("rosa", "sam"):
+        assert "The person whom it is about answered: “I am sorry for it.”" in story.last(name)
+        assert story.address("ben") not in story.last(name)
+    assert "1. Answer" not in await story.say("ben", "talk")
+    await story.say("rosa", "yes")
+    assert not story.records.all(PairingPause)
+    assert "has ended" in story.last("sam")
+    assert story.last("ben").startswith("The pause is over.")
+
+
+async def test_a_reader_gives_it_back_without_a_reason(story: Story) -> None:
+    """Before it was read; the writer and the other reader hear that, and not why."""
+    await raised(story)
+    await story.say("rosa", "give back")
+    assert the_concern(story).readers == (story.id("sam"),)
+    assert "does not read it any more. That can have any reason." in story.last("ana")
+    assert "alone now" in story.last("sam")
+    await story.say("sam", "2")
+    assert "Nobody reads your concern" in story.last("ana")
+    assert "Nobody reads it now." in await story.say("ana", "my concerns")
+    await story.says("ana", "3", "3", "yes")
+    assert the_concern(story).readers == (story.id("tove"),)
+    assert "Nobody else reads it." in story.last("tove")
+
+
+async def test_whoever_reads_no_concerns_any_more_reads_nothing(story: Story) -> None:
+    """The configuration names them no longer: what they were given is gone from their chat."""
+    await raised(story)
+    story.community = replace(COMMUNITY, readers=READERS[1:])
+    assert WORDS not in await story.say("rosa", "1")
+    assert "I hold no concern of yours" in await story.say("rosa", "concerns")
+    assert WORDS in await story.say("sam", "1")
+    assert the_concern(story).readers == (story.id("sam"),)
+
+
+async def test_the_writer_takes_it_back(story: Story) -> None:
+    """By its number, or among what they agreed to; the readers' question is gone."""
+    await raised(story)
+    assert WORDS in await story.say("ana", "my concerns")
+    await story.say("ana", "4")
+    assert not story.records.all(Concern)
+    assert WORDS not in await story.say("rosa", "1")
+    await story.says("ana", "concern", "3", "1", WORDS, "yes")
+    await story.says("ana", "my consents", "2", "yes")
+    assert not story.records.all(Concern)
+
+
+async def test_what_nobody_opens_is_told_and_then_erased(story: Story) -> None:
+    """No dead air: once after two days, and at the end."""
+    await raised(story)
+    await story.wait(timedelta(days=2))
+    assert "Nobody has opened your concern" in story.last("ana")
+    await story.wait(timedelta(days=27))
+    assert "nobody has opened it. I am sorry." in story.last("ana")
+    assert not story.records.all(Concern)
+    assert WORDS not in await story.say("rosa", "concerns")
+
+
+@pytest.mark.parametrize("name", ["ana", "rosa", "sam"])
+async def test_forget_me_leaves_no_id_of_writer_or_reader(story: Story, name: str) -> None:
+    """Promise 9, with a concern that was read, answered and followed by a pause."""
+    await paused(story)
+    await story.says("rosa", "concerns", "1", "answer", "We have read it.", "yes")
+    await story.says(name, "forget me", "yes")
+    rows = repr([asdict(row) for row in story.records.rows.values()])
+    assert story.id(name) not in rows
+    assert story.address(name) not in rows
+    assert len(story.records.all(PairingPause)) == 1
+    if name == "ana":
+        assert WORDS not in rows
+        assert not story.records.all(Concern)
+    elif name == "rosa":
+        assert "It was answered: “We have read it.”" in await story.say("ana", "my concerns")
+
+
+async def test_what_is_held_about_writer_and_paused_is_told_to_each_alone(story: Story) -> None:
+    """The one it is about reads of the pause, and of a concern nothing."""
+    await raised(story)
+    assert WORDS in await story.say("ana", "what do you hold")
+    before = await story.say("ben", "what do you hold")
+    assert "concern of" not in before
+    assert WORDS not in before
+    await story.says("rosa", "read", "pause", "2", REASON, "yes")
+    await story.says("sam", "read", "read", "concerns", "1", "yes")
+    assert REASON in await story.say("ben", "what do you hold")
+    assert WORDS not in await story.say("ben", "what do you hold")
+    for name in ("ana", "ben"):
+        await story.say(name, "export")
+        assert story.id("ana") not in story.files[-1][1]
+        assert story.id("rosa") not in story.files[-1][1]
+
+
+async def test_a_concern_during_a_room_is_about_whoever_is_in_it(story: Story) -> None:
+    """Any time: the room goes on, and nothing shows in it."""
+    for name in ("ben", "ana"):
+        await story.comes(name)
+    await story.offers("ben")
+    await story.asks("ana")
+    await story.says("ben", "1", "1")
+    await story.say("ana", "1")
+    before = len(story.heard("ben"))
+    await story.says("ana", "concern", "1", "1", "1", WORDS, "yes")
+    assert the_concern(story).other == story.id("ben")
+    assert len(story.heard("ben")) == before
+
+
+async def test_no_more_than_a_few_stand_at_once(story: Story) -> None:
+    """A flood of concerns reaches nobody."""
+    await story.comes("ana")
+    for _ in range(3):
+        await story.says("ana", "concern", "3", "1", WORDS, "yes")
+    assert "cannot take more" in await story.say("ana", "concern")
+    assert len(story.records.all(Concern)) == 3
+
+
+async def test_words_go_to_no_chat_that_is_not_the_readers_own(story: Story) -> None:
+    """Every message that holds them went to a chat of one of the three."""
+    await paused(story)
+    rooms = {
+        effect.room for _, effect in story.effects if isinstance(effect, SendText) and WORDS in effect.body
+    }
+    assert rooms == {story.chat("ana"), story.chat("rosa"), story.chat("sam")}
+    assert story.records.all(Member)
