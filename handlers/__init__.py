@@ -30,6 +30,7 @@ from handlers import (
     parting,
     paused,
     places,
+    plan,
     practice,
     privacy,
     reader,
@@ -89,7 +90,7 @@ from schema.records import (
     Stewardship,
     Voucher,
 )
-from schema.states import Belongs, Flood
+from schema.states import Belongs, Flood, PairingState
 from service.core import chats
 from service.turn import Turn
 
@@ -127,6 +128,16 @@ async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         await concern.start_after(desk, member, prompt.subject)
     else:
         await after.answer(desk, member, prompt, reply)
+
+
+async def _apart(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await apart.answer(desk, member, prompt, reply)
+    await plan.part(desk, member.id)
+
+
+async def _afterwards(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await after.answer(desk, member, prompt, reply)
+    await plan.part(desk, member.id)
 
 
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
@@ -168,10 +179,10 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "note": Conversation(consent.show, consent.answer),
     "consent": Conversation(consent.show, consent.answer),
     "again": Conversation(request.show, _take_up),
-    "apart": Conversation(apart.show, apart.answer),
+    "apart": Conversation(apart.show, _apart),
     "kept": Conversation(apart.show, apart.answer),
     "after": Conversation(after.show, _after),
-    "afterwards": Conversation(after.show, after.answer),
+    "afterwards": Conversation(after.show, _afterwards),
     "concern": Conversation(concern.show, concern.answer),
     "concerns": Conversation(concern.show_own, concern.answer_own),
     "own_concern": Conversation(concern.show_own, concern.answer_own),
@@ -646,7 +657,8 @@ async def _due(desk: Desk, event: Due) -> None:
                 await request.ask_due(desk, ask)
         case "pairings":
             if (pairing := await desk.records.get(Pairing, event.id)) and _is_due(desk, pairing):
-                await request.pairing_due(desk, pairing)
+                planned = pairing.state is PairingState.PLANNED
+                await (plan.due if planned else request.pairing_due)(desk, pairing)
         case "members":
             if (member := await desk.member(MemberId(event.id))) and _is_due(desk, member):
                 desk.let_lapse(member)

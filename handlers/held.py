@@ -172,6 +172,14 @@ _ANSWERS: Mapping[str, Say] = {
     "voice": _sentence("held.voice"),
     "only": _sentence("talk.recap_only"),
     "again": _sentence("talk.recap_again"),
+    "again_only": _sentence("talk.recap_again_only"),
+    "too": _sentence("talk.recap_too"),
+    "answer": lambda desk, member, value: desk.words(
+        member, "talk.recap_answer", answer=timedelta(minutes=float(str(value)))
+    ),
+    "start": lambda desk, member, value: desk.words(
+        member, "talk.recap_start", start=datetime.fromisoformat(str(value))
+    ),
     "each_try": _sentence("talk.recap_each_try"),
 }
 """How the answers in a draft are said; any other is the member's own words."""
@@ -210,6 +218,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "swept_to": _named("held.said"),
             "sweep_at": _named("held.said"),
             "age_group": _shown("held.age_group", _age_group),
+            "cards": _said("held.cards"),
         },
         Prompt: {
             "kind": _NUMBERS,
@@ -252,6 +261,14 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "again": _said("talk.recap_again"),
             "languages": _shown("held.languages", _languages),
             "age_group": _named("held.request"),
+            "too": _said("held.too"),
+            "fear": _named("held.too"),
+            "asked": _named("held.asked_too"),
+            "asked_at": _shown("held.asked_too"),
+            "free_at": _named("held.asked_too"),
+            "start": _shown("talk.recap_start"),
+            "again_only": _said("talk.recap_again_only"),
+            "answer": _shown("talk.recap_answer"),
         },
         Offer: {
             "id": _NUMBERS,
@@ -296,6 +313,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "fear": _named("held.ask"),
             "consents": _AGREED,
             "talking": _THEIRS,
+            "own": _named("held.ask"),
+            "start": _THEIRS,
+            "answer": _THEIRS,
         },
         Pairing: {
             "id": _NUMBERS,
@@ -314,6 +334,8 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "consent": _AGREED,
             "wish": _THEIRS,
             "talking": _THEIRS,
+            "own": _THEIRS,
+            "start": _THEIRS,
         },
         PeerRoom: {
             "id": _NUMBERS,
@@ -345,6 +367,8 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "choosing": _THEIRS,
             "sought": _THEIRS,
             "talking": _named("held.room"),
+            "peer_request": _NUMBERS,
+            "peer_sought": _THEIRS,
         },
         Separation: {
             "id": _NUMBERS,
@@ -440,6 +464,9 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             # They are their asker's own words, and the peer has read them long since.
             note = desk.quoted(member, str(record.sought.get("note") or ""))
             return [desk.words(member, "held.sought", note=note)]
+        case PeerRoom(peer=member.id) if record.peer_sought:
+            note = desk.quoted(member, str(record.peer_sought.get("note") or ""))
+            return [desk.words(member, "held.sought", note=note)]
     return []
 
 
@@ -479,7 +506,12 @@ _KEPT_ROOMS = tuple(state for state in RoomState if state not in (RoomState.GONE
 _ASKED = (AskState.SHOWN, AskState.READING, *requests.PROMISED)
 """Asks that their member knows of. One that waits is not asked yet; that one is over is told to everybody, or
 whoever said no could read here when the request ended."""
-_ANSWERABLE = (PairingState.PROPOSED, PairingState.STEPPED_BACK, PairingState.AGREED)
+_ANSWERABLE = (
+    PairingState.PROPOSED,
+    PairingState.STEPPED_BACK,
+    PairingState.PLANNED,
+    PairingState.AGREED,
+)
 """Pairings that their asker knows of; the first two are the same to them."""
 
 

@@ -6,13 +6,13 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, language, pairing_pauses, pause, room, talking, voucher, which
+from handlers import consent, language, pairing_pauses, pause, plan, room, talking, voucher, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Ask, Member, PeerRoom, Prompt
 from schema.states import RequestState, RoomState
-from service.core import rooms
+from service.core import matching, rooms
 
 _CROSSED = timedelta(seconds=5)
 """How long after the greeting a hello counts as written before it."""
@@ -125,9 +125,14 @@ async def standing(desk: Desk, member: Member) -> list[str]:
         asked = {"wish": wish, "length": request.length}
         key = "status.waits" if await pause.of(desk) else "status.looking"
         lines.append(desk.words(member, key, next=next_at, until=request.until, **asked))
+        if (start := matching.later(request, desk.now)) is not None:
+            lines.append(desk.words(member, "status.start", start=start))
     elif request is not None and request.state is RequestState.PROPOSED:
         lines.append(desk.words(member, "status.proposed"))
-    for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
+    planned = await plan.of(desk, member.id)
+    lines += [desk.words(member, "status.planned", start=one.start, length=one.length) for one in planned]
+    promised = await desk.records.find(Ask, member=member.id, state=requests.PROMISED)
+    for ask in promised if not planned else ():
         until = await requests.promised_until(desk, ask)
         lines.append(desk.words(member, "status.promised", until=until) if until else "")
     of_member = await room.of(desk, member.id, *RoomState)
@@ -155,7 +160,9 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
             return desk.words(member, "status.opening")
         case RoomState.OPEN:
             lines = [desk.words(member, "status.room", ends=peer_room.ends_at)]
-            if peer_room.wish in consent.WISHES and peer_room.wish != "unsure":
+            if peer_room.peer_request:
+                lines.append(desk.words(member, "room.agreed_too"))
+            elif peer_room.wish in consent.WISHES and peer_room.wish != "unsure":
                 wish = desk.words(member, consent.WISHES[peer_room.wish])
                 lines.append(desk.words(member, "room.agreed", wish=wish))
             how = talking.how(desk, member, peer_room.talking)
@@ -180,6 +187,7 @@ _STOPS = {
     "question": "choice.stop_question",
     "room": "choice.stop_room",
     "request": "choice.stop_request",
+    "plan": "choice.stop_plan",
     "yes": "choice.stop_yes",
     "offer": "choice.stop_offer",
 }
@@ -203,9 +211,16 @@ async def _stoppable(desk: Desk, member: Member) -> list[str]:
     if in_room:
         found.append("room")
     request = await requests.of(desk, member.id)
+    planned = await plan.of(desk, member.id)
+    if planned:
+        found.append("plan")
     if request is not None and not (in_room and request.state is RequestState.TOGETHER):
         found.append("request")
-    if not in_room and await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
+    if (
+        not in_room
+        and not planned
+        and await desk.records.find(Ask, member=member.id, state=requests.PROMISED)
+    ):
         found.append("yes")
     if await offers.of(desk, member) is not None:
         found.append("offer")
@@ -245,8 +260,11 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
         case "request":
             request = await requests.of(desk, member.id)
             if request is not None:
-                await requests.withdraw(desk, request)
+                await plan.withdraw(desk, request)
                 desk.say(member.id, "request.withdrawn")
+        case "plan":
+            for pairing in await plan.of(desk, member.id):
+                await plan.let_go(desk, member, pairing)
         case "yes":
             for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
                 await consent.take_back(desk, member, ask)

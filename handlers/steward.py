@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from handlers import finding, places, voucher
 from handlers import pause as pauses
-from handlers import places, voucher
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.steward_room import StewardRoom
@@ -69,7 +69,7 @@ async def looked(desk: Desk, unwell: str) -> None:
         room.words("steward.unwell", parts=parts) if parts else room.words("steward.well"),
         room.words(
             "steward.counts",
-            requests=_number(room, len(await desk.records.find(Request, state=requests.STANDING))),
+            requests=_number(room, len(await desk.records.find(Request, state=finding.STANDING))),
             offers=_number(room, len(await desk.records.find(Offer, state=OfferState.OPEN))),
             rooms=_number(room, len(await desk.records.find(PeerRoom, state=rooms.LIVE))),
         ),

@@ -87,7 +87,9 @@ class Member:
     said it themselves, where the community keeps the two apart. `due_at` is when the first draft among the
     prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is taken back next. `said`
     holds in which chats something was said that is not taken back yet, and when that was last, to within a
-    day; a chat goes from it with its last message. What is older than `swept_to` was taken back.
+    day; a chat goes from it with its last message. What is older than `swept_to` was taken back. `cards`
+    holds when, in the last day, they were shown what somebody wrote about themselves, and did not say yes to
+    them; it goes within two days.
     """
 
     id: MemberId
@@ -106,6 +108,7 @@ class Member:
     swept_to: datetime | None = None
     sweep_at: datetime | None = None
     age_group: str = ""
+    cards: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,8 +133,15 @@ class Request:
     by voice is welcome too; `languages`: the codes of those that the asker talks in; `how`: how the asker
     talks, for whoever reads the note. `told` is what the asker was last told about the search, `each_try`
     that they wish to hear of each. Before `note_until` the note is with one peer, whatever that one answers.
-    `again`: whoever agreed to talk with the asker again is asked first. `age_group`: nobody of
-    another one is asked.
+    `again`: whoever agreed to talk with the asker again is asked first; `again_only`: nobody else is.
+    `age_group`: nobody of another one is asked.
+
+    `too`: they may be asked about others who allow the same, and others about them. For that the request
+    holds what an offer holds: `fear` is what its member would do if they feared for a life, `asked` and
+    `asked_at` are when they were asked, and before `free_at` nothing is.
+
+    `start` is from when they would like company, where that is not at once; `until` follows it. `answer` is
+    how long somebody's yes waits for theirs, where they set it.
     """
 
     id: RequestId
@@ -156,6 +166,14 @@ class Request:
     again: bool = False
     languages: tuple[str, ...] = ()
     age_group: str = "adults"
+    too: bool = False
+    fear: str = "unsaid"
+    asked: tuple[datetime, ...] = ()
+    asked_at: datetime | None = None
+    free_at: datetime | None = None
+    start: datetime | None = None
+    again_only: bool = False
+    answer: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -224,7 +242,9 @@ class Ask:
     it reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and
     `fear` are the member's own as their offer had them, so that a yes stands for the same when the offer is
     gone. A smaller yes sets `length` and `wish` to what its member said yes to. `consents` are their yes to
-    the question and their yes to the note.
+    the question and their yes to the note. `own` is set where the member was asked as somebody who looks for
+    company too: what their request, whose id then stands in `offer`, asks. `start` is when the room would
+    open, where that is later, `answer` how long the member's last word would wait for the asker's.
     """
 
     id: AskId
@@ -243,6 +263,9 @@ class Ask:
     fear: str = ""
     consents: tuple[Consent, ...] = ()
     talking: Talking = Talking()
+    own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
+    start: datetime | None = None
+    answer: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -254,8 +277,9 @@ class Pairing:
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
     another. `length`, `wish` and `talking` are what the peer said yes to. `card` and `fear` are the peer's
-    words as the asker sees them, until the pairing is over; `seen`: they were shown to the asker. `consent`
-    is the asker's.
+    words as the asker sees them, until the pairing is over, and so is `own`, what the peer's request asks
+    where they look for company too; `seen`: they were shown to the asker. `consent` is the asker's. `start`
+    is when the room is to open, where that is later: once planned, the pairing waits for it.
     """
 
     id: PairingId
@@ -274,6 +298,8 @@ class Pairing:
     consent: Consent | None = None
     wish: str = ""
     talking: Talking = Talking()
+    own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
+    start: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -297,7 +323,8 @@ class PeerRoom:
     agreed would help, `talking` how they agreed to talk, kept as long as the room. `warn_at` is when both are
     told that it ends soon, until they were. `more` is the wish for more time that is open now, and
     `asked_more` holds who has asked for it before this end. `sought` holds the words of the asker's request
-    from when the two met until the room is closed, so that the asker can be offered somebody else. `joined`
+    from when the two met until the room is closed, so that the asker can be offered somebody else; where the
+    peer looked for company too, `peer_request` is their request and `peer_sought` its words. `joined`
     holds those of the two who are in it now; `changes` counts how often the keeper was told who may write;
     `erase_now` those who asked to erase at once. `done` lists what the erasure has reached so far, for the
     receipt. `reminded`: whoever had not come was invited again; `choosing`: the other was then asked whether
@@ -335,6 +362,8 @@ class PeerRoom:
     choosing: bool = False
     sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
     talking: Talking = Talking()
+    peer_request: RequestId = RequestId("")
+    peer_sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

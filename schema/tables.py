@@ -116,7 +116,10 @@ members = Table(
     _id(),
     _due(),
     _sealed(),
-    info={"kept": "until the member says forget me; what they drafted and did not send, until its hour"},
+    info={
+        "kept": "until the member says forget me; what they drafted and did not send, until its hour; when "
+        "they were shown somebody's words, two days at most"
+    },
 )
 requests = Table(
     "requests",
@@ -161,7 +164,7 @@ pairings = Table(
     _state(),
     _due(),
     _sealed(),
-    info={"kept": "until it lapses, or its room is gone"},
+    info={"kept": "until it lapses, is let go, or its room is gone"},
 )
 peer_rooms = Table(
     "peer_rooms",

@@ -46,7 +46,7 @@ from schema.records import (
     Separation,
     Stewardship,
 )
-from schema.states import AskState, RequestState
+from schema.states import AskState, PairingState, RequestState
 from service.core import rooms
 from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
@@ -82,6 +82,7 @@ class Seen:
 
     question: tuple[str, ...] = ()
     goes_on: bool = False
+    planned: bool = False
     wants_more: bool = False
     rooms: int = 0
     named: str = ""
@@ -106,6 +107,10 @@ class Reference:
             seen.question = choices
         if "This time no room opens for you two" in body or "You have stepped back" in body:
             seen.goes_on = False
+        if body.startswith("You have both agreed. I open your private room on"):
+            seen.planned = True
+        if "No room opens for you two on" in body or body.startswith("That is fine. No room opens."):
+            seen.planned = seen.goes_on = False
         if "I would keep you and @" in body:
             seen.named = body.split("I would keep you and @")[1].split(":")[0]
         if body.startswith("I keep you two apart from now on"):
@@ -117,7 +122,7 @@ class Reference:
         if body.startswith(("You both said yes to", "Nothing has changed. Your room")):
             seen.wants_more = False
         if "Your private room is open now" in body:
-            seen.goes_on = False
+            seen.goes_on = seen.planned = False
             seen.wants_more = False
             seen.rooms += 1
 
@@ -157,6 +162,7 @@ class CharterModel(RuleBasedStateMachine):
         self.delivered: list[Event] = []
         self.matched: dict[str, str] = {}
         self.asked: set[str] = set()
+        self.opened: set[str] = set()
         self.consents = 0
         self.stale = False
 
@@ -236,6 +242,45 @@ class CharterModel(RuleBasedStateMachine):
     def asks_the_short_way(self, name: str) -> None:
         """A member asks for company with one number and one more."""
         for words in ("menu", "1", "1"):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES), other=st.sampled_from(NAMES))
+    def two_ask_for_one_another(self, name: str, other: str) -> None:
+        """Two members ask for somebody who is looking for company too."""
+        for one in (name, other):
+            for words in ("menu", "talk one another", "yes"):
+                self._writes(one, words, after=10)
+            event(f"asks too: {sum(request.too for request in self.story.records.all(Request))}")
+
+    @rule(name=st.sampled_from(NAMES), when=st.sampled_from(["today 23:00", "tomorrow 18:00"]))
+    def asks_for_later(self, name: str, when: str) -> None:
+        """A member asks for company from a later hour."""
+        for words in ("menu", f"talk listening {when}", "yes"):
+            self._writes(name, words, after=10)
+
+    @rule(
+        name=st.sampled_from(("ana", "ben")),
+        other=st.sampled_from(("cleo", "dan")),
+        lets_go=st.sampled_from(["", "", "stop"]),
+    )
+    def a_plan_is_made(self, name: str, other: str, lets_go: str) -> None:
+        """Somebody offers for good, another asks for tomorrow; whoever is asked says yes, as it goes."""
+        self._writes(other, "withdraw", after=10)
+        self.offers_at_any_time(other, "status")
+        self.asks_for_later(name, "tomorrow 18:00")
+        for _ in range(4):
+            for one in self._asked()[:1]:
+                self._writes(one, "1")
+        planned = [one for one in self.story.records.all(Pairing) if one.state is PairingState.PLANNED]
+        event(f"planned: {len(planned)}")
+        if planned and lets_go:
+            self._writes(name, lets_go)
+            self._writes(name, "1")
+
+    @rule(name=st.sampled_from(NAMES))
+    def allows_others_who_ask(self, name: str) -> None:
+        """A member who asks, or is about to, allows others who ask too."""
+        for words in ("talk", "change", "people who are looking for company too", "yes", "2", "yes"):
             self._writes(name, words, after=10)
 
     @rule(name=st.sampled_from(NAMES))
@@ -386,7 +431,7 @@ class CharterModel(RuleBasedStateMachine):
         ]
         opened = [effect for _, effect in effects if isinstance(effect, OpenPeerRoom)]
         # Promise 2: a no, a rest, putting off and stepping back make no sound with anybody else.
-        means = ("Yes", "Go on", "Look again", "Change", *_LENGTHS)
+        means = ("Yes", "Go on", "Look again", "Change", "The room that we", "My request", *_LENGTHS)
         if words in _STOPPING and not chosen.startswith(means):
             assert not others, (words, chosen, others)
         if chosen.startswith(("I am 18 or older", "I am younger")):
@@ -396,6 +441,7 @@ class CharterModel(RuleBasedStateMachine):
         # Promise 1: a room is ordered by the asker's yes alone, and for a peer who goes on.
         for effect in opened:
             asker, peer = map(self.story.name_of, effect.members)
+            self.opened.add(effect.pairing)
             assert asker == name
             assert chosen == "Yes, open the room", (words, chosen)
             assert self.reference.members[peer].goes_on
@@ -540,7 +586,21 @@ class CharterModel(RuleBasedStateMachine):
         if self.asked_before_the_pause is not None:
             assert {ask.id for ask in self.story.records.all(Ask)} <= self.asked_before_the_pause
 
+    def _check_opened(self) -> None:
+        """A room that no word of this moment opened is one that both agreed on for this hour."""
+        for _, effect in self.story.effects:
+            if isinstance(effect, OpenPeerRoom) and effect.pairing not in self.opened:
+                self.opened.add(effect.pairing)
+                asker, peer = map(self.story.name_of, effect.members)
+                assert self.reference.members[asker].planned
+                assert self.reference.members[peer].planned
+                assert not self.reference.apart(asker, peer)
+                self.reference.members[asker].met.add(peer)
+                self.reference.members[peer].met.add(asker)
+                event("a planned room opened")
+
     def _look(self) -> None:
+        self._check_opened()
         for line in self.story.log[self.read :]:
             if line.from_desk and line.name in NAMES:
                 self.reference.hears(line.name, line.body)
@@ -613,6 +673,10 @@ class CharterModel(RuleBasedStateMachine):
             if room.asker and room.asker in [one.peer for one in live]:
                 assert room.wish == "backup"
             assert room.wish != "backup" or room.asker != room.peer
+            if room.peer_request:
+                event("a room of two who asked")
+        of_rooms = [one for room in live for one in (room.request, room.peer_request) if one]
+        assert len(of_rooms) == len(set(of_rooms))
         for room in self.story.records.all(PeerRoom):
             assert self.matched.setdefault(room.id, room.request) == room.request
 
@@ -633,9 +697,12 @@ class CharterModel(RuleBasedStateMachine):
         """Asks and pairings that outlive their request hold nothing of the asker."""
         standing = {request.id for request in self.story.records.all(Request)}
         for pairing in self.story.records.all(Pairing):
-            assert pairing.request in standing or not pairing.card, pairing
+            assert pairing.request in standing or not (pairing.card or pairing.own), pairing
+        for ask in self.story.records.all(Ask):
+            assert not ask.own or str(ask.offer) in {str(one) for one in standing}, ask
         for room in self.story.records.all(PeerRoom):
-            assert not room.sought or room.state.value in ("open", "apart", "closing"), room
+            kept = room.sought or room.peer_sought
+            assert not kept or room.state.value in ("open", "apart", "closing"), room
 
     def teardown(self) -> None:
         """Promises 3 and 6: left alone, everything ends; each room was muted, emptied and purged."""
