@@ -23,7 +23,10 @@ settings.register_profile("long", _patient, max_examples=5000)
 settings.load_profile("check")
 
 
-_LONGEST_FIRST = ("tests/faults/test_crashes.py", "tests/journeys/", "tests/live/", "tests/")
+_LONGEST_FIRST = (
+    *("tests/faults/test_crashes.py", "tests/interop/test_stories.py"),
+    *("tests/journeys/", "tests/live/", "tests/"),
+)
 """Where the tests that take longest lie: whatever is not named before comes last, in its own order."""
 
 

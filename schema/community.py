@@ -55,7 +55,8 @@ class Reader:
 class Timings:
     """How long things take here. All are lengths of time; the demo and tests make them short.
 
-    ask_again: between two rounds of asks (others are asked then). ask_open: how long one ask stays good.
+    ask_again: between two rounds of asks (others are asked then). ask_open: how long one ask stays good:
+    as long as a request, or longer, so that it does until the request ends.
     consent_open: how long the second consent stays open. request_open: when a request that found nobody
     lapses. longest: of a peer room. reading: how long a closed room can be read. settle: between removing
     people and the purge. prompt_pause: a bare number this soon after a prompt that came by itself gets
@@ -70,7 +71,7 @@ class Timings:
     """
 
     ask_again: timedelta = timedelta(minutes=10)
-    ask_open: timedelta = timedelta(hours=12)
+    ask_open: timedelta = timedelta(hours=24)
     consent_open: timedelta = timedelta(hours=2)
     request_open: timedelta = timedelta(hours=24)
     longest: timedelta = timedelta(days=3)
@@ -107,7 +108,8 @@ class Community:
     to anybody. `messages_at_once` is how many messages of one member are answered one after another; then one
     each five seconds. `readers` are those who read concerns; where there are none, no concern is taken.
     `stewards` look after the instance, from their room; where there are none, nothing that needs one is to be
-    had.
+    had. `vouchers`: whoever offers company needs one yes of a steward, or two of members. `agreement` is
+    what the community agreed, which members can read.
     """
 
     name: str
@@ -137,3 +139,5 @@ class Community:
     own_words: Mapping[str, OwnWords] = field(default_factory=dict)
     readers: tuple[Reader, ...] = ()
     stewards: tuple[MatrixId, ...] = ()
+    vouchers: bool = False
+    agreement: str = ""

@@ -55,7 +55,8 @@ class Reading:
 
     def wrong(self, key: Key, problem: str, fix: str = "", dotted: str = "") -> None:
         name = dotted or key.dotted
-        self.problem(f"{name} {problem}", fix or f"Write {key.says.form}.", name, key.variable)
+        variable = f"{key.variable}_FILE" if name == f"{key.dotted}_file" else key.variable
+        self.problem(f"{name} {problem}", fix or f"Write {key.says.form}.", name, variable)
 
     def give(self, section: str, name: str, value: object, source: str) -> None:
         """Take a value that is stronger than those given after it."""
@@ -141,18 +142,20 @@ class Reading:
             )
             return
         except OSError as error:
-            self.problem(
-                f"The configuration {path} cannot be read ({_why(error)})", "Let the service's user read it."
-            )
+            fix = "Let the service's user read it." if path.is_file() else "Name the file itself."
+            self.problem(f"The configuration {path} cannot be read ({_why(error)})", fix)
             return
         try:
             tables = tomllib.loads(raw.decode())
+        except UnicodeDecodeError:
+            self.problem(f"The configuration {path} is not written in UTF-8", "Save it as UTF-8.")
+            return
         except (ValueError, RecursionError) as error:
             # Python's message may quote the line, and with it a secret.
             place = re.search(r"\(at [a-z0-9, ]+\)$", str(error))
             self.problem(
                 f"The configuration {path} is not TOML {place[0] if place else ''}".rstrip(),
-                "Mend that line.",
+                "Mend it there; `alongside example-config` shows the form.",
             )
             return
         for section, table in tables.items():

@@ -14,10 +14,15 @@ def to_toml(value: Toml) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return f"[{', '.join(to_toml(item) for item in value if isinstance(item, str))}]"
+        return f"[{', '.join(to_toml(item) if isinstance(item, str) else _inline(item) for item in value)}]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value)
+
+
+def _inline(table: Mapping[str, str | bool]) -> str:
+    """A table on one line."""
+    return f"{{ {', '.join(f'{name} = {to_toml(value)}' for name, value in table.items())} }}"
 
 
 def plain(value: object) -> Toml:
@@ -136,11 +141,10 @@ def _readers(given: Toml | None) -> Iterator[str]:
     """The readers as tables in one line, which stands before the tables below; an example as a comment."""
     tables = [table for table in given if isinstance(table, dict)] if isinstance(given, list) else []
     example = {name: str(key.says.example) for name, key in READER_KEYS.items() if key.required}
-    shown = [
-        f"{{ {', '.join(f'{name} = {to_toml(table.get(name, False))}' for name in READER_KEYS)} }}"
-        for table in tables or [example]
-    ]
-    yield f"{'' if tables else '# '}readers = [{', '.join(shown)}]"
+    shown = ", ".join(
+        _inline({**table, "must_report": table.get("must_report", False)}) for table in tables or [example]
+    )
+    yield f"{'' if tables else '# '}readers = [{shown}]"
 
 
 def _is_names(given: Toml | None) -> bool:

@@ -36,12 +36,12 @@ async def _run(keep: bool) -> int:
 
     screen = Screen()
     began = time.monotonic()
-    screen.title("Alongside: one pairing, played from an offer to an erased room")
+    screen.title("Alongside: one pairing, from an offer of time to an erased room")
     screen.paragraph(
         "Two members of a community meet through the service. All of it is real, and runs on this machine"
         " alone: a Synapse homeserver, the service, and two Matrix apps with end-to-end encryption. The"
         " members' words are a script; the service's are its own, and what the homeserver sees is read from"
-        " its database. Two waits of a day are seconds here. Ctrl-C ends it all at any time."
+        " its database. One wait of a day is a second here. Ctrl-C ends it all at any time."
     )
     screen.blank()
     async with stage(screen) as everything:

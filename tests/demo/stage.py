@@ -6,6 +6,7 @@ Rules guarded here:
 """
 
 import asyncio
+import re
 import secrets
 import shutil
 import tempfile
@@ -21,7 +22,7 @@ from tests.live.homeserver import Homeserver, synapse_python
 from tests.live.instance import Instance
 from tests.live.member import Kind, Member, Message, javascript_ready
 
-TIMINGS = {"reading": "5 seconds", "settle": "1 second", "prompt_pause": "0 seconds"}
+TIMINGS = {"settle": "1 second", "prompt_pause": "0 seconds"}
 """What is shorter than a community would have it; all else is as the service has it."""
 
 _PLACE = {
@@ -35,6 +36,9 @@ _PLACE = {
 _PATIENCE = 120.0
 _IN_A_PEER_ROOM = 3
 """The two, and the keeper."""
+_LONG = 100
+"""Characters from which on something that was said before is not printed again."""
+_TIME = re.compile(r"\w+day \d{1,2} \w+(?: \d{4})?, \d{1,2}:\d\d \S+ \([^)]*\)")
 
 
 class Player(Member):
@@ -90,7 +94,7 @@ class Player(Member):
 
 
 class Page:
-    """Prints who says what, with what the homeserver has of it; notes sealed rows while they are there."""
+    """Prints who says what, with what the homeserver has of it; what is said again is printed once."""
 
     def __init__(self, screen: Screen, witness: Witness, instance: Instance) -> None:
         self.screen = screen
@@ -98,7 +102,7 @@ class Page:
         self._instance = instance
         self._shown: set[str] = set()
         self._asked: dict[str, str] = {}
-        self._said = ("", "")
+        self._said: list[tuple[str, str, str]] = []
         self.rooms: dict[str, str] = {}
         """How a room that is no chat with the front desk is called, by its id."""
         self.at_each: Callable[[], None] = lambda: None
@@ -112,18 +116,30 @@ class Page:
         self.screen.says(player.speaker, text, sights, to=self.rooms.get(room, ""), aside=aside)
 
     def heard(self, player: Player, message: Message) -> None:
-        """Print what the front desk said, once; what it says to both in the same words is not repeated."""
+        """Print what the front desk said, once."""
         if message.sender != self._instance.desk_user or message.event_id in self._shown:
             return
         self._shown.add(message.event_id)
         self.at_each()
         self._show_peer_rooms()
         self._asked[message.room] = message.body
-        said, self._said = self._said, (message.room, message.body)
-        again = said[0] != message.room and said[1] == message.body
-        text = "The same words." if again else message.body
-        to = f"the {self.screen.names[player.speaker].lower()}"
-        self.screen.says("desk", text, self.witness.message(message.event_id), to=to)
+        name = self.screen.names[player.speaker].lower()
+        text = self._as_before(message)
+        self._said.append((name, message.room, message.body))
+        self.screen.says("desk", text, self.witness.message(message.event_id), to=f"the {name}")
+
+    def _as_before(self, message: Message) -> str:
+        """What was said; where it was said before, no more than what is added to it."""
+        lines = message.body.splitlines()
+        for name, room, body in reversed(self._said):
+            earlier = {_timeless(line) for line in body.splitlines()}
+            if len(body) < _LONG or not earlier <= set(map(_timeless, lines)):
+                continue
+            again = "The same words again" if room == message.room else f"The same words as to the {name}"
+            if _timeless(body) == _timeless(message.body):
+                return f"({again}.)" if body == message.body else f"({again}, but for the time.)"
+            return "\n".join([f"({again}, and:)", *(one for one in lines if _timeless(one) not in earlier)])
+        return message.body
 
     def _show_peer_rooms(self) -> None:
         for room in self.witness.made_by(self._instance.keeper_user):
@@ -141,6 +157,10 @@ class Page:
         lines = (line.partition(". ") for line in asked.splitlines())
         choices = {number: words for number, dot, words in lines if dot and number.isdigit()}
         return ", ".join(choices[number] for number in answer.split() if number in choices)
+
+
+def _timeless(text: str) -> str:
+    return _TIME.sub("", text)
 
 
 @dataclass

@@ -64,7 +64,7 @@ async def test_the_homeserver_is_killed(calm: Instance, people: People) -> None:
     await story.chooses(peer.member, peer.chat, asked, "choice.ask_yes")
     await calm.homeserver.kill()
     await calm.homeserver.start()
-    note = await peer.hears("note.words")
+    note = await peer.hears("note.terms")
     await story.goes_on(peer.member, peer.chat, note)
     await _to_the_end(asker, peer)
 
@@ -102,8 +102,8 @@ async def test_the_database_is_locked(calm: Instance, people: People) -> None:
         assert status == 503
         assert "database" in told
         other.execute("ROLLBACK")
-    note = await peer.hears("note.words")
-    assert _times(peer, "note.words") == 1
+    note = await peer.hears("note.terms")
+    assert _times(peer, "note.terms") == 1
     await story.goes_on(peer.member, peer.chat, note)
     await _to_the_end(asker, peer)
 
@@ -133,7 +133,7 @@ async def test_the_disk_takes_no_more(small: Instance, people: People) -> None:
     assert counts(small) == before
     await small.start()
     await small.ready()
-    note = await peer.hears("note.words")
-    assert _times(peer, "note.words") == 1
+    note = await peer.hears("note.terms")
+    assert _times(peer, "note.terms") == 1
     await story.goes_on(peer.member, peer.chat, note)
     await _to_the_end(asker, peer)

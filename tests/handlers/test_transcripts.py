@@ -122,6 +122,40 @@ async def backup(story: Story) -> None:
     await story.says("ben", "yes", "status", "close", "2")
 
 
+async def two_who_ask(story: Story) -> None:
+    """At three in the morning two who ask for company are asked about one another."""
+    await story.wait(timedelta(hours=10))
+    await story.comes("ana")
+    await story.says(
+        "ana", "talk listening", "change", "10", "2", "2", "change", "4", "I can't sleep.", "yes"
+    )
+    await story.comes("ben")
+    await story.says("ben", "talk one another 30 minutes", "yes", "status")
+    await story.says("ana", "yes", "go on", "status", "my consents", "4")
+    await story.says("ben", "yes", "status", "what do you hold")
+    await story.says("ana", "close")
+    await story.says("ben", "1")
+
+
+async def for_later(story: Story) -> None:
+    """Company from a later hour: found today, let go once, agreed again, and opened at its hour."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "5", "2", "Berlin", "skip", "skip", "skip", "2", "yes")
+    await story.comes("ana")
+    await story.says(
+        "ana", "talk listening 1h tomorrow 18:00", "change", "9", "Berlin", "tomorrow 19:00", "yes"
+    )
+    await story.says("ana", "status")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "1", "status")
+    await story.comes("cleo")
+    await story.says("cleo", "offer", "5", "2", "Berlin", "skip", "skip", "skip", "2", "yes")
+    await story.says("ben", "status", "stop", "1")
+    await story.says("cleo", "1", "1")
+    await story.says("ana", "1")
+    await story.wait(timedelta(days=1, hours=2))
+
+
 async def nobody_there(story: Story) -> None:
     """A request that finds nobody, and is told so with hours."""
     await story.says("ana", "I need help", "1", "1")
@@ -344,6 +378,24 @@ async def the_stewards(story: Story) -> None:
     await story.wait(timedelta(minutes=1))
 
 
+async def vouched(story: Story) -> None:
+    """An offer needs a voucher: two are asked, and a steward for somebody else."""
+    story.community = replace(
+        story.community, vouchers=True, stewards=tuple(MatrixId(f"@{name}:example.org") for name in ("sam",))
+    )
+    for name in ("ana", "ben", "cleo"):
+        await story.comes(name)
+    await story.says("ana", "offer", "1", "@ben:example.org", "@cleo:example.org", "yes")
+    await story.says("ben", "yes")
+    await story.says("cleo", "yes")
+    await story.says("ana", "offer", "stop")
+    await story.stewards("sam")
+    await story.says("ben", "offer", "1", "yes")
+    await story.steward("sam", "vouch", "1", "yes")
+    await story.says("cleo", "offer", "2", "@ana:example.org", "@ben:example.org", "yes")
+    await story.wait(timedelta(days=8))
+
+
 _STORIES = [
     one_pairing,
     more_time,
@@ -351,6 +403,8 @@ _STORIES = [
     one_leaves,
     never_comes,
     backup,
+    two_who_ask,
+    for_later,
     nobody_there,
     not_this_time,
     taken_back,
@@ -365,6 +419,7 @@ _STORIES = [
     not_taken,
     cleared,
     the_stewards,
+    vouched,
     not_open_yet,
     kept_to_their_ages,
 ]

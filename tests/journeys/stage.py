@@ -60,14 +60,20 @@ class Person:
         """Offer time, for any topic."""
         await story.offer_time(self.member, self.chat, card=card, fear=fear)
 
-    async def asks(self, *, note: str = "It has been a long week.", hears_of: str = "request.asking") -> None:
-        """Ask for company."""
-        await story.ask_for_company(self.member, self.chat, note=note, hears_of=hears_of)
+    async def asks(
+        self, line: str = "talk listening", *, note: str = "", hears_of: str = "request.asking"
+    ) -> None:
+        """Ask for company, by one line and what else is said from its recap."""
+        recap = await story.asks_in_one_line(self.member, self.chat, line)
+        if note:
+            recap = await story.adds_words(self.member, self.chat, recap, note)
+        await story.chooses(self.member, self.chat, recap, "choice.recap_yes")
+        await self.hears(hears_of)
 
-    async def goes_on(self, *, note: bool = True, timeout: float = 120.0) -> None:
+    async def goes_on(self, *, timeout: float = 120.0) -> None:
         """Be asked, say yes, read the note, and go on."""
         asked = await story.is_asked(self.member, self.chat, timeout=timeout)
-        shown = await story.says_yes(self.member, self.chat, asked, note=note)
+        shown = await story.says_yes(self.member, self.chat, asked)
         await story.goes_on(self.member, self.chat, shown)
 
     async def agrees(self) -> None:
@@ -96,10 +102,10 @@ async def comes(member: Member, instance: Instance) -> Person:
     return Person(member, await story.comes(member, instance.desk_user))
 
 
-async def meet(asker: Person, peer: Person, *, note: str = "It has been a long week.") -> str:
+async def meet(asker: Person, peer: Person, *, note: str = "") -> str:
     """The peer has offered; the asker asks, and both agree, come in and can write. Returns their room."""
     await asker.asks(note=note)
-    await peer.goes_on(note=bool(note))
+    await peer.goes_on()
     await asker.agrees()
     room = await asker.joins()
     assert await peer.joins() == room

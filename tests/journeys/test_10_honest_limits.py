@@ -17,7 +17,7 @@ async def test_said_before_the_yes(calm: Instance, people: People) -> None:
         assert words in hello
     assert "Nobody watches over it." in hello, "the community's own words are missing"
     await peer.offers(fear="choice.fear_report")
-    await asker.asks(hears_of="request.nobody")
+    await asker.asks(note="It has been a long week.", hears_of="request.nobody")
     note = next(one.body for one in asker.heard() if story.sentence("talk.note").search(one.body))
     for words in ("One person at a time can read them", "This program can read them too", "whoever runs it"):
         assert words in note

@@ -30,13 +30,13 @@ async def test_nobody_there(brief: Instance, people: People) -> None:
         await peer.hears(key)
         await peer.writes("skip")
     await peer.hears("offer.recap")
-    await asker.asks(note="", hears_of="request.nobody")
+    await asker.asks(hears_of="request.nobody")
     _has_a_time(asker.heard()[-1])
     # The offer counts from this yes on.
     await peer.writes("yes")
     await peer.hears("offer.begun")
     asked = await story.is_asked(peer.member, peer.chat)
-    shown = await story.says_yes(peer.member, peer.chat, asked, note=False)
+    shown = await story.says_yes(peer.member, peer.chat, asked)
     await story.goes_on(peer.member, peer.chat, shown)
     await asker.agrees()
     assert await asker.joins() == await peer.joins()
@@ -46,7 +46,7 @@ async def test_nobody_came(hasty: Instance, people: People) -> None:
     """A request whose time is over says so, and can be taken up again with the same words."""
     (asker,) = await people(hasty, 1)
     began = time.monotonic()
-    await asker.asks(note="", hears_of="request.nobody")
+    await asker.asks(hears_of="request.nobody")
     again = await asker.hears("again.nobody")
     assert time.monotonic() - began > 23
     assert "requests" not in counts(hasty)
@@ -78,7 +78,7 @@ async def test_the_service_is_killed(calm: Instance, people: People) -> None:
     await asker.writes("yes")
     await asker.hears("request.asking")
     assert counts(calm)["requests"] == 1
-    await peer.goes_on(note=False)
+    await peer.goes_on()
     await asker.hears("consent.intro")
     os.kill(calm.pid, signal.SIGKILL)
     await calm.wait_dead()

@@ -207,7 +207,7 @@ async def _a_pairing(calm: Instance, people: People, witness: _Witness) -> tuple
     asker, peer = await people(calm, 2)
     await peer.offers()
     witness.look()
-    await asker.asks()
+    await asker.asks(note="It has been a long week.")
     witness.look()
     await peer.goes_on()
     witness.look()

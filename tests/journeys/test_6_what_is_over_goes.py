@@ -12,9 +12,7 @@ from tests.journeys.stage import (
     MemberFailed,
     Person,
     is_gone,
-    is_muted,
     joined,
-    leaves_and_is_back,
     meet,
     members_of,
     rows,
@@ -108,44 +106,6 @@ async def test_a_receipt_without_the_means_to_purge(brief: Instance, people: Peo
     await asker.member.sees_membership(room, asker.id, "leave")
     assert await joined(brief.homeserver, room) == []
     assert not await is_gone(brief.homeserver, room)
-
-
-async def test_while_one_is_out_nobody_writes_and_who_comes_back_reads_on(
-    calm: Instance, people: People
-) -> None:
-    """The peer leaves by mistake and comes back: each word that is written is read. Then they leave for good.
-
-    While one is out the homeserver takes no word; the keeper lets them write when both are in again.
-    """
-    asker, peer = await people(calm, 2)
-    await peer.offers()
-    room = await meet(asker, peer)
-    await leaves_and_is_back(peer, asker, room)
-    await story.talk_to_each_other(room, asker.member, peer.member, [("You are back.", "By mistake.")])
-    await peer.member.leave(room)
-    chosen = await asker.hears("apart.question")
-    await is_muted(asker, room)
-    await _cannot_write(asker, room)
-    await story.chooses(asker.member, asker.chat, chosen, "choice.part_close")
-    await asker.hears("room.closed")
-    await _cannot_write(asker, room)
-    await asker.hears("receipt.intro")
-    assert await is_gone(calm.homeserver, room)
-
-
-async def test_both_together_end_the_reading_sooner(calm: Instance, people: People) -> None:
-    """One word to erase waits for the other's; with both the room goes at once."""
-    asker, peer = await people(calm, 2)
-    await peer.offers()
-    room = await meet(asker, peer)
-    await story.closes(peer.member, peer.chat)
-    await asker.hears("room.closed")
-    await story.asks_to_erase(asker.member, asker.chat)
-    await asker.hears("room.erase_asked")
-    await story.asks_to_erase(peer.member, peer.chat)
-    await peer.hears("room.erasing")
-    await peer.hears("receipt.intro")
-    assert await is_gone(calm.homeserver, room)
 
 
 async def test_a_crash_ends_no_room_late(brief: Instance, people: People) -> None:

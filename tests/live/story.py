@@ -181,6 +181,22 @@ async def ask_for_company(
     return await hears(member, chat, hears_of) if hears_of else recap
 
 
+async def asks_in_one_line(member: Member, chat: str, line: str) -> Message:
+    """The member says in one line what they would like; returns the recap of it."""
+    await member.say(chat, line)
+    return await hears(member, chat, "talk.recap")
+
+
+async def adds_words(member: Member, chat: str, recap: Message, note: str) -> Message:
+    """The member changes their draft from its recap: they write a note. Returns the new recap."""
+    await chooses(member, chat, recap, "choice.recap_change")
+    said = await hears(member, chat, "talk.change")
+    await chooses(member, chat, said, "choice.change_note")
+    await hears(member, chat, "talk.note")
+    await member.say(chat, note)
+    return await hears(member, chat, "talk.recap")
+
+
 # ---- the two consents
 
 
@@ -189,10 +205,18 @@ async def is_asked(peer: Member, chat: str, *, timeout: float = _PATIENCE) -> Me
     return await hears(peer, chat, "ask.intro", timeout=timeout)
 
 
-async def says_yes(peer: Member, chat: str, ask: Message, *, note: bool = True) -> Message:
-    """The peer says yes to the ask; returns the asker's note as it is shown (`note`: there are words)."""
+async def says_yes(peer: Member, chat: str, ask: Message) -> Message:
+    """The peer says yes to the ask; returns what they are shown then, with the asker's note."""
     await chooses(peer, chat, ask, "choice.ask_yes")
-    return await hears(peer, chat, "note.words" if note else "note.none")
+    return await hears(peer, chat, "note.terms")
+
+
+async def says_yes_to_less(peer: Member, chat: str, ask: Message, *texts: str) -> Message:
+    """The peer says yes to less than they were asked, by choices as they are shown; returns the note."""
+    await chooses(peer, chat, ask, "choice.ask_smaller")
+    said = await hears(peer, chat, "smaller.question")
+    await peer.say(chat, " ".join(number_of(said.body, text) for text in texts))
+    return await hears(peer, chat, "note.terms")
 
 
 async def goes_on(peer: Member, chat: str, note: Message) -> Message:
@@ -255,6 +279,17 @@ async def talk_to_each_other(
         await asker.expect(room, contains=answer, sender=peer.user_id)
 
 
+async def get_more_time(asks: tuple[Member, str], other: tuple[Member, str], length: str) -> None:
+    """One asks for more time, a choice as it is shown, and the other says yes; both hear the new end."""
+    await asks[0].say(asks[1], words_of("command.extend"))
+    said = await hears(*asks, "extend.how_much")
+    await asks[0].say(asks[1], number_of(said.body, length))
+    await hears(*asks, "extend.waits")
+    await chooses(*other, await hears(*other, "extend.question"), "choice.extend_yes")
+    await hears(*other, "room.extended")
+    await hears(*asks, "room.extended")
+
+
 async def closes(member: Member, chat: str) -> Message:
     """The member ends the room; returns what they are told once it is read-only."""
     await member.say(chat, words_of("command.close"))
@@ -269,6 +304,22 @@ async def asks_to_erase(member: Member, chat: str) -> None:
 async def gets_receipt(member: Member, chat: str, *, timeout: float = _PATIENCE) -> Message:
     """Wait for the receipt of the erased room."""
     return await hears(member, chat, "receipt.intro", timeout=timeout)
+
+
+# ---- afterwards
+
+
+async def would_talk_again(member: Member, chat: str, closed: Message) -> None:
+    """The member, who was told `closed`, says that they would talk with this person again, and yes to it."""
+    await chooses(member, chat, closed, "choice.after_again")
+    await chooses(member, chat, await hears(member, chat, "again.recap"), "choice.again_yes")
+
+
+async def takes_back(member: Member, chat: str, choice: str, effect: str) -> None:
+    """The member takes back what they agreed to, from the list; the sentence `effect` says what ends."""
+    await member.say(chat, words_of("command.consents"))
+    await chooses(member, chat, await hears(member, chat, "consents.intro"), choice)
+    await chooses(member, chat, await hears(member, chat, effect), "choice.take_back_yes")
 
 
 # ---- one whole pairing
@@ -291,7 +342,7 @@ async def pairing(
     await offer_time(peer, peer_chat, card=card, asks_topics=topics)
     chat = await comes(asker, desk_user)
     await ask_for_company(asker, chat, note=note, asks_topics=topics)
-    shown = await says_yes(peer, peer_chat, await is_asked(peer, peer_chat), note=bool(note))
+    shown = await says_yes(peer, peer_chat, await is_asked(peer, peer_chat))
     await goes_on(peer, peer_chat, shown)
     await agrees(asker, chat, await is_offered(asker, chat))
     room = await joins_peer_room(asker, chat)

@@ -109,8 +109,8 @@ def directory() -> Iterator[Path]:
         yield Path(name)
 
 
-async def test_it_plays_a_pairing_through(directory: Path) -> None:
-    """It ends well within its time, with the room gone, nothing in the database, and nothing running."""
+async def test_it_plays_it_through(directory: Path) -> None:
+    """It ends well within its time: more time, both again, a receipt, one forgotten, and nothing running."""
     began = time.monotonic()
     async with demo(directory) as played:
         code = await played.ends()
@@ -123,10 +123,15 @@ async def test_it_plays_a_pairing_through(directory: Path) -> None:
             "The keeper is deaf",
             "Of what they said, the homeserver has not one word, only ciphertext.",
             "Nobody can write in it any more: the homeserver refuses.",
+            "You had asked for up to 2 hours. What would help, you said: practical ideas.",
+            "You both said yes to 30 minutes more.",
+            "Whoever would talk again heard nothing of the other's wish before both had said it.",
             "Both got the same receipt.",
+            "Your offer has ended. Nobody is told.",
+            "The front desk leaves the member's chat.",
             "The homeserver's administrator doesn't find the room.",
             "gone from the homeserver's database",
-            "has no request, no ask, no pairing and no room left",
+            "has no request, no offer, no ask, no pairing and no room left, and of the two people only the",
             "No byte of it names them",
             "What was sealed is gone too",
             "it found 3 of 3",

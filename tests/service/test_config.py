@@ -23,6 +23,7 @@ from schema.records import Window
 from service import app, config
 from service.config import Secret, Settings
 from service.config.forms import length_of_time
+from tests.live import agreement
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 WHOLE = {
@@ -69,6 +70,7 @@ def write(
     """Write a whole configuration with `changes` (None takes a key out)."""
     values = {**WHOLE, **(changes or {})}
     place.write_text(toml({key: value for key, value in values.items() if value is not None}, extra))
+    agreement.finish(place.parent)
     place.chmod(mode)
     return place
 
@@ -548,7 +550,12 @@ def test_a_file_that_is_not_toml(place: Path) -> None:
     problem = only(place)
     assert "line 3" in problem.problem
     place.write_bytes(b"\xff\xfe")
-    assert "TOML" in only(place).problem
+    problem = only(place)
+    assert "not written in UTF-8" in problem.problem
+    assert "Save it as UTF-8" in problem.fix
+    place.write_bytes(b"a = [")
+    assert "end of document" in only(place).problem
+    assert "example-config" in only(place).fix
 
 
 def test_no_configuration_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -560,6 +567,7 @@ def test_no_configuration_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "alongside init" in problem.fix
     assert "no configuration" in only(tmp_path / "named.toml").problem
     assert "not a file" in only(tmp_path).problem
+    assert only(tmp_path).fix == "Name the file itself."
 
 
 def test_secrets_that_others_can_read(place: Path) -> None:
@@ -571,6 +579,7 @@ def test_secrets_that_others_can_read(place: Path) -> None:
         secret.chmod(mode)
         problem = only(place)
         assert problem.key == "desk.token_file"
+        assert problem.variable == "ALONGSIDE_DESK__TOKEN_FILE"
         assert f"chmod 600 {secret}" in problem.fix
     secret.chmod(0o640)
     assert "group" in config.load(place, {}).warnings[0]
@@ -746,7 +755,9 @@ def test_readers_of_concerns_are_read_and_written(tmp_path: Path) -> None:
         return place
 
     place = written(table % ("kim", "Kim", "false"), table % ("lou", "Lou", "true"))
-    community = config.load(place, {}).community()
+    settings = config.load(place, {})
+    assert [warning for warning in settings.warnings if "fewer than three" in warning]
+    community = settings.community()
     assert [(one.user, one.name, one.must_report) for one in community.readers] == [
         ("@kim:example.org", "Kim", False),
         ("@lou:example.org", "Lou", True),

@@ -1,14 +1,11 @@
-"""A whole pairing with a client of another make, which trusts signed devices alone."""
-
-import json
+"""A client of another make, which trusts signed devices alone: the first words, and verifying the desk."""
 
 import pytest
 
 from tests.journeys.fixtures import People
-from tests.journeys.stage import Person, leaves_and_is_back, meet, state_of
+from tests.journeys.stage import Person, state_of
 from tests.live import story
 from tests.live.instance import Instance
-from tests.live.member import Kind
 
 pytestmark = [pytest.mark.live, pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
@@ -19,27 +16,6 @@ def _clean(person: Person) -> None:
         assert one.failure is None, person.member.told()
         assert one.shield is None, person.member.told()
         assert one.encrypted, person.member.told()
-
-
-@pytest.mark.parametrize(("asks", "comes"), [("js", "nio"), ("nio", "js")], ids=["asker", "peer"])
-async def test_the_javascript_sdk(calm: Instance, people: People, asks: Kind, comes: Kind) -> None:
-    """As the one who asks and as the one who comes: everything is read on both sides, without a shield."""
-    (asker,) = await people(calm, 1, kind=asks)
-    (peer,) = await people(calm, 1, kind=comes)
-    await peer.offers()
-    room = await meet(asker, peer)
-    await story.talk_to_each_other(room, asker.member, peer.member)
-    await asker.writes(story.words_of("command.extend"))
-    await story.chooses(asker.member, asker.chat, await asker.hears("extend.how_much"), "choice.extend_none")
-    await asker.hears("extend.no")
-    # Whoever goes out and comes back reads what is written then, and the other reads them.
-    await leaves_and_is_back(peer, asker, room)
-    await story.talk_to_each_other(room, asker.member, peer.member, [("You are back.", "By mistake.")])
-    await story.closes(peer.member, peer.chat)
-    await asker.hears("room.closed")
-    for person in (asker, peer):
-        await person.hears("receipt.intro")
-        _clean(person)
 
 
 async def test_the_first_words_can_be_read(calm: Instance, people: People) -> None:
@@ -56,22 +32,6 @@ async def test_the_first_words_can_be_read(calm: Instance, people: People) -> No
     assert story.sentence("menu.hello").search(greeting.body)
     assert greeting.timestamp - joined > 1000
     _clean(newcomer)
-
-
-async def test_an_export_is_a_file_that_the_member_alone_reads(calm: Instance, people: People) -> None:
-    """Promise 9: the file is fetched from the media store and opened with the key in the message."""
-    (person,) = await people(calm, 1, kind="js")
-    await person.offers(card="I grow tomatoes.")
-    await person.writes("export")
-    await person.hears("export.sending")
-    sent = await person.member.expect(person.chat, contains="what-i-hold.json")
-    assert sent.msgtype == "m.file"
-    name, text = await person.member.read_file(person.chat, sent.event_id)
-    assert name == "what-i-hold.json"
-    held = json.loads(text)["held"]
-    assert held[0]["matrix_id"] == person.id
-    assert "I grow tomatoes." in text
-    _clean(person)
 
 
 async def test_the_desk_is_verified(calm: Instance, people: People) -> None:
