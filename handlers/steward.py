@@ -269,7 +269,6 @@ def _watch(room: StewardRoom) -> None:
     elif fresh:
         room.say("steward.unchecked", places=fresh, notice=False)
     room.check({name: day for name, day in room.kept.checked.items() if name in known}, tuple(flagged))
-    room.wake(steward.next_unchecked(community.places, room.kept.checked, room.desk.now, community.zone))
 
 
 # What comes in
@@ -312,8 +311,9 @@ async def here(desk: Desk, event: events.StewardRoom) -> None:
 
 
 async def due(desk: Desk) -> None:
-    """A place of help has come to count as not checked."""
+    """A question has lapsed, or a place of help has come to count as not checked."""
     room = await StewardRoom.of(desk)
+    room.lapse()
     _watch(room)
     await room.close()
 
