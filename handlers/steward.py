@@ -327,10 +327,15 @@ async def unsaid(desk: Desk) -> None:
 
 async def heard(desk: Desk, event: events.StewardMessage) -> None:
     """Take a steward's message as an answer to their open question, or as a command; else it is talk."""
-    if not event.counts or event.edits or event.kind != "text":
+    if not event.counts or event.kind not in ("text", "unreadable"):
         return
     room = await StewardRoom.of(desk, event.sender)
-    await _take(room, event)
+    if event.kind == "unreadable":
+        room.answer("odd.unreadable", notice=False)
+    elif not event.edits:
+        await _take(room, event)
+    elif room.open is not None:
+        room.answer("odd.edit")
     if (prompt := room.asked) is not None:
         question = await QUESTIONS[prompt.kind].show(room, prompt)
         if question is None:

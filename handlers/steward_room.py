@@ -96,6 +96,10 @@ class StewardRoom:
         """Say a sentence in the room; it notifies only with `notice=False`."""
         self.say_text(self.words(key, **values), notice=notice)
 
+    def answer(self, key: str, /, *, notice: bool = True) -> None:
+        """Say a sentence to the steward whose turn it is, since everybody in the room reads it."""
+        self.say_text(f"{self.words('steward.to', who=self.address)}\n{self.words(key)}", notice=notice)
+
     def say_text(self, text: str, *, notice: bool = True) -> None:
         """Say what was put together already."""
         self._said.append((text, notice))
