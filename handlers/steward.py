@@ -269,7 +269,6 @@ def _watch(room: StewardRoom) -> None:
     elif fresh:
         room.say("steward.unchecked", places=fresh, notice=False)
     room.check({name: day for name, day in room.kept.checked.items() if name in known}, tuple(flagged))
-    room.wake(steward.next_unchecked(community.places, room.kept.checked, room.desk.now, community.zone))
 
 
 # What comes in
@@ -312,8 +311,9 @@ async def here(desk: Desk, event: events.StewardRoom) -> None:
 
 
 async def due(desk: Desk) -> None:
-    """A place of help has come to count as not checked."""
+    """A question has lapsed, or a place of help has come to count as not checked."""
     room = await StewardRoom.of(desk)
+    room.lapse()
     _watch(room)
     await room.close()
 
@@ -327,10 +327,15 @@ async def unsaid(desk: Desk) -> None:
 
 async def heard(desk: Desk, event: events.StewardMessage) -> None:
     """Take a steward's message as an answer to their open question, or as a command; else it is talk."""
-    if not event.counts or event.edits or event.kind != "text":
+    if not event.counts or event.kind not in ("text", "unreadable"):
         return
     room = await StewardRoom.of(desk, event.sender)
-    await _take(room, event)
+    if event.kind == "unreadable":
+        room.answer("odd.unreadable", notice=False)
+    elif not event.edits:
+        await _take(room, event)
+    elif room.open is not None:
+        room.answer("odd.edit")
     if (prompt := room.asked) is not None:
         question = await QUESTIONS[prompt.kind].show(room, prompt)
         if question is None:
