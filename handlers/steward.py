@@ -1,4 +1,4 @@
-"""What a steward writes in the steward room: how the service stands, a pause, the places of help.
+"""What a steward writes in the steward room: how the service stands, a pause, the places, where concerns go.
 
 Guards: only a steward by the configuration who is in the room, whose message was decrypted and is new, is
 heard; whatever changes something is said again whole first, and done after one yes by the same steward; no
@@ -11,7 +11,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from handlers import pause as pauses
-from handlers import places
+from handlers import places, readers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.steward_room import StewardRoom
@@ -242,6 +242,18 @@ async def _answer_checked(room: StewardRoom, prompt: Prompt, reply: Reply) -> No
     room.say("steward.checked", name=place.name, today=_today(room))
 
 
+# Concerns
+
+
+async def _concerns(room: StewardRoom, _: str) -> None:
+    """Say where concerns go: one may be about a steward, so not even whether there is one is said here."""
+    named = readers.names(room.desk, room.desk.community.readers)
+    if named:
+        room.say("steward.concerns", names=named, notice=False)
+    else:
+        room.say("steward.no_readers", notice=False)
+
+
 def _now(room: StewardRoom) -> datetime:
     return room.desk.now.astimezone(ZoneInfo(room.desk.community.zone))
 
@@ -280,6 +292,7 @@ COMMANDS: Mapping[str, Command] = {
     "resume": Command("steward.command_resume", _resume),
     "places": Command("steward.command_places", _places),
     "checked": Command("steward.command_checked", _checked, rest=True),
+    "concerns": Command("steward.command_concerns", _concerns),
 }
 """Every command of the steward room, by our name for it."""
 
