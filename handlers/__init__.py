@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from handlers import (
+    about,
     after,
     ages,
     apart,
@@ -39,6 +40,7 @@ from handlers import (
     smaller,
     steward,
     talk,
+    voucher,
     which,
     zone,
 )
@@ -85,6 +87,7 @@ from schema.records import (
     Prompt,
     Request,
     Stewardship,
+    Voucher,
 )
 from schema.states import Belongs, Flood
 from service.core import chats
@@ -156,6 +159,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "renew": Conversation(offer.show, offer.answer),
     "practice": Conversation(practice.show, practice.answer),
     "zone": Conversation(zone.show, zone.answer),
+    "voucher": Conversation(voucher.show, voucher.answer),
+    "vouch": Conversation(voucher.show, voucher.answer),
     "ages": Conversation(ages.show, ages.answer),
     "language": Conversation(language.show, language.answer),
     "ask": Conversation(consent.show, consent.answer),
@@ -238,6 +243,7 @@ class _Command:
 COMMANDS: Mapping[str, _Command] = {
     "menu": _Command("command.menu", menu.start, everywhere=True),
     "hello": _Command("command.hello", menu.greet_again),
+    "about": _Command("command.about", about.start),
     "places": _Command("command.places", places.start, everywhere=True),
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),
@@ -650,6 +656,9 @@ async def _due(desk: Desk, event: Due) -> None:
         case "meetings":
             if (meeting := await desk.records.get(Meeting, event.id)) and _is_due(desk, meeting):
                 await after.due(desk, meeting)
+        case "vouchers":
+            if (found_voucher := await desk.records.get(Voucher, event.id)) and _is_due(desk, found_voucher):
+                await voucher.due(desk, found_voucher)
         case "concerns":
             if (wrong := await desk.records.get(Concern, event.id)) and _is_due(desk, wrong):
                 await concern.due(desk, wrong)
@@ -676,6 +685,7 @@ _Due = (
     | PairingPause
     | Stewardship
     | Outlook
+    | Voucher
 )
 
 

@@ -78,10 +78,12 @@ PASSING = frozenset(
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
-_NOT_KEPT = PASSING | {
-    *("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear"),
-    *("extend", "pass", "backup", "which"),
-}
+_SHORT = frozenset(
+    {"stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear", "voucher"}
+)
+"""Questions that lapse after a short while."""
+
+_NOT_KEPT = PASSING | _SHORT | {"extend", "pass", "backup", "which"}
 """Questions that are not come back to: one word brings them anew."""
 
 _TOGETHER = 5
@@ -241,7 +243,7 @@ class Desk:
         member = self.now_is(id)
         if kind in ("talk", "offer", "concern", "answers", "pauses", "objects"):
             until = self.now + self.timings.request_open
-        elif kind in ("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear"):
+        elif kind in _SHORT:
             until = self.now + self.timings.idle
         prompt = Prompt(kind, self.now, subject, draft or {}, until=until, brought=self._brought(id))
         self.keep(replace(member, prompt=prompt))
@@ -359,7 +361,7 @@ class Desk:
             return False
         # An ask that is not answered lets another go first, as a draft does: silence keeps nobody waiting,
         # and whoever withdraws and asks again cannot tell it from a no.
-        lasts = prompt.by_itself and prompt.kind != "ask"
+        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch")
         return lasts or self.now - prompt.asked_at < self.timings.idle
 
     def waits(self, id: MemberId) -> bool:

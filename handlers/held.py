@@ -36,6 +36,7 @@ from schema.records import (
     Separation,
     Stewardship,
     Talking,
+    Voucher,
 )
 from schema.states import AskState, PairingState, RoomState
 
@@ -78,6 +79,7 @@ _CONCERN = _named("held.concern")
 _PAUSED = _named("held.paused")
 _THEIRS = Told(How.BESIDE, "held.theirs")
 _NUMBERS = Told(How.BESIDE, "held.numbers")
+_VOUCHER = _named("held.voucher")
 _FOR_ALL = Told(How.BESIDE, "held.own")
 
 
@@ -145,6 +147,7 @@ _STEPS = frozenset(
 """What a draft holds of our own: where the questions stand, and numbers."""
 
 _ANSWERS: Mapping[str, Say] = {
+    "names": lambda desk, member, value: value,
     "wish": _wish,
     "about": lambda desk, member, value: desk.words(member, concern.ABOUT[str(value)]),
     "readers": lambda desk, member, value: value,
@@ -387,6 +390,15 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "checked": _FOR_ALL,
             "flagged": _FOR_ALL,
         },
+        Voucher: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "due_at": _VOUCHER,
+            "stewards": _VOUCHER,
+            "named": _THEIRS,
+            "yes": _THEIRS,
+            "since": _VOUCHER,
+        },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), Told(How.BESIDE, "held.own")),
     }
 )
@@ -396,7 +408,7 @@ Of an ask and a pairing only what its member did or was shown is told: whether t
 else changed their mind, is not to be read here sooner than it is said.
 """
 
-WHOLE = frozenset({"held.offer", "held.meeting", "held.concern", "held.paused"})
+WHOLE = frozenset({"held.offer", "held.meeting", "held.concern", "held.paused", "held.voucher"})
 """What is told as a whole, in the words in which it is told elsewhere too."""
 
 
@@ -406,6 +418,9 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [desk.words(member, "held.offer", offer=offers.describe(desk, member, record))]
         case Meeting():
             return [after.told(desk, member, record)]
+        case Voucher():
+            key = "held.voucher_asked" if record.since is None else "held.voucher"
+            return [desk.words(member, key, until=record.due_at)]
         case Concern():
             return [concern.told(desk, member, record), desk.words(member, "held.concern_ways")]
         case PairingPause():
@@ -481,6 +496,7 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     apart.sort(key=lambda one: (one.since, one.id))
     records += apart
     records += await after.of(desk, member.id)
+    records += await desk.records.find(Voucher, member=member.id)
     records += await concern.of(desk, member.id)
     records += [one for one in await desk.records.about(PairingPause, member.id) if one.due_at > desk.now]
     if member.matrix_id in desk.community.stewards:

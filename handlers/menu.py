@@ -6,7 +6,7 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, language, pairing_pauses, pause, room, which
+from handlers import consent, language, pairing_pauses, pause, room, voucher, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -83,7 +83,7 @@ def _say_waiting(desk: Desk, member: Member) -> None:
         desk.say(member.id, "menu.waiting")
 
 
-_COME_BY_THEMSELVES = ("ask", "note", "consent", "stays", "left", "absent")
+_COME_BY_THEMSELVES = ("ask", "vouch", "note", "consent", "stays", "left", "absent")
 """Questions that no word of the member's brings anew."""
 
 
@@ -141,6 +141,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(offers.describe(desk, member, offer))
+        if await voucher.lacks(desk, member.id):
+            lines.append(desk.words(member, "voucher.needed"))
     if (stopped := await pairing_pauses.of(desk, member.id)) is not None:
         lines.append(desk.words(member, "paused.status", until=stopped.due_at))
     return [line for line in lines if line]
@@ -167,7 +169,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 _STOPPABLE = (
     *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
-    *("extend", "more", "pass", "backup", "which"),
+    *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
     *("concern", "answers", "pauses", "objects"),
 )
 """Questions that `stop` ends."""
@@ -255,8 +257,8 @@ async def _stop_question(desk: Desk, member: Member, question: Prompt) -> None:
         await desk.records.get(Ask, question.subject) if question.kind in ("ask", "smaller", "note") else None
     )
     desk.end_question(member.id, question)
-    if question.kind == "more":
-        desk.say(member.id, "ask.no")
+    if question.kind in ("more", "vouch"):
+        desk.say(member.id, "ask.no" if question.kind == "more" else "vouch.noted")
     elif ask is None:
         desk.say(member.id, "talk.dropped")
     elif question.kind == "note":

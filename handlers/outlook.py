@@ -4,7 +4,7 @@ Guards: the words show nobody, and do not depend on who reads them; where no req
 has the next hour and the places of help, and to offer always works.
 """
 
-from handlers import hours, places
+from handlers import hours, places, voucher
 from handlers.desk import Desk
 from schema.records import Member, Offer, Outlook
 from schema.states import OfferState
@@ -15,7 +15,7 @@ async def of(desk: Desk) -> Outlook:
     """How it looks in this part of the day; worked out once, and kept until the next one."""
     found = await desk.records.get(Outlook, outlook.ONLY)
     if found is None or found.due_at <= desk.now:
-        offers = await desk.records.find(Offer, state=OfferState.OPEN)
+        offers = await voucher.counting(desk, await desk.records.find(Offer, state=OfferState.OPEN))
         found = outlook.look(offers, desk.now, desk.community.zone, desk.community.enough)
         await desk.records.put(found)
     return found

@@ -4,7 +4,7 @@ Guards: what is held is said from the definitions of what is kept (`handlers.hel
 open without telling anybody why; what cannot be reached is said before the yes.
 """
 
-from handlers import after, apart, concern, consent, consents, held, pairing_pauses, room
+from handlers import after, apart, concern, consent, consents, held, pairing_pauses, room, voucher
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -104,6 +104,7 @@ async def _forget(desk: Desk, member: Member) -> None:
         await _forget_peer(desk, pairing)
     await after.forget(desk, member.id)
     await apart.forget(desk, member.id)
+    await voucher.forget(desk, member.id)
     await concern.forget(desk, member.id)
     desk.say(member.id, "forget.done_rooms" if erased_rooms else "forget.done", notice=False)
     if (pause := await pairing_pauses.of(desk, member.id)) is not None:

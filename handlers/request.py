@@ -8,7 +8,7 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import after, apart, pairing_pauses, pause
+from handlers import after, apart, pairing_pauses, pause, voucher
 from handlers import draft as drafts
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
@@ -188,7 +188,7 @@ async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
     kept_apart = await apart.of(desk, request.member)
     offers = [
         offer
-        for offer in await desk.records.find(Offer, state=OfferState.OPEN)
+        for offer in await voucher.counting(desk, await desk.records.find(Offer, state=OfferState.OPEN))
         if matching.may_be_asked(
             request,
             offer,

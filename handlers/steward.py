@@ -11,7 +11,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from handlers import pause as pauses
-from handlers import places, readers
+from handlers import places, readers, voucher
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.steward_room import StewardRoom
@@ -107,7 +107,8 @@ async def _menu(room: StewardRoom, _: str) -> None:
 
 async def _show_menu(room: StewardRoom, prompt: Prompt) -> Question | None:
     change = "resume" if await pauses.of(room.desk) else "pause"
-    names = ("status", change, "places")
+    vouch = ("vouch",) if room.desk.community.vouchers else ()
+    names = ("status", change, "places", *vouch)
     return Question(room.words("steward.menu"), tuple(Choice(name, _MENU[name]) for name in names))
 
 
@@ -120,6 +121,7 @@ _MENU = {
     "pause": "steward.choice_pause",
     "resume": "steward.choice_resume",
     "places": "steward.choice_places",
+    "vouch": "steward.choice_vouch",
 }
 
 
@@ -279,7 +281,6 @@ def _watch(room: StewardRoom) -> None:
     elif fresh:
         room.say("steward.unchecked", places=fresh, notice=False)
     room.check({name: day for name, day in room.kept.checked.items() if name in known}, tuple(flagged))
-    room.wake(steward.next_unchecked(community.places, room.kept.checked, room.desk.now, community.zone))
 
 
 # What comes in
@@ -291,6 +292,7 @@ COMMANDS: Mapping[str, Command] = {
     "pause": Command("steward.command_pause", _pause),
     "resume": Command("steward.command_resume", _resume),
     "places": Command("steward.command_places", _places),
+    "vouch": Command("steward.command_vouch", voucher.list_asked),
     "checked": Command("steward.command_checked", _checked, rest=True),
     "concerns": Command("steward.command_concerns", _concerns),
 }
@@ -300,6 +302,7 @@ QUESTIONS: Mapping[str, Conversation] = {
     "menu": Conversation(_show_menu, _choose),
     "pause": Conversation(_show_pause, _answer_pause),
     "resume": Conversation(_show_resume, _answer_resume),
+    "vouch": Conversation(voucher.show_asked, voucher.answer_asked),
     "checked": Conversation(_show_checked, _answer_checked),
 }
 """Every kind of question there, by the name that its prompt bears."""
@@ -321,8 +324,9 @@ async def here(desk: Desk, event: events.StewardRoom) -> None:
 
 
 async def due(desk: Desk) -> None:
-    """A place of help has come to count as not checked."""
+    """A question has lapsed, or a place of help has come to count as not checked."""
     room = await StewardRoom.of(desk)
+    room.lapse()
     _watch(room)
     await room.close()
 

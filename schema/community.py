@@ -92,7 +92,8 @@ class Community:
     people nothing is told to anybody. `messages_at_once` is how many messages of one member are answered one
     after another; then one each five seconds. `readers` are those who read concerns; where there are none, no
     concern is taken. `stewards` look after the instance, from their room; where there are none, nothing that
-    needs one is to be had.
+    needs one is to be had. `vouchers`: whoever offers company needs one yes of a steward, or two of members.
+    `agreement` is what the community agreed, which members can read.
     """
 
     name: str
@@ -121,3 +122,5 @@ class Community:
     languages: tuple[str, ...] = ()
     readers: tuple[Reader, ...] = ()
     stewards: tuple[MatrixId, ...] = ()
+    vouchers: bool = False
+    agreement: str = ""

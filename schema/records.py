@@ -24,6 +24,7 @@ from schema.ids import (
     RoomId,
     SeparationId,
     StewardshipId,
+    VoucherId,
 )
 from schema.states import (
     AskState,
@@ -451,7 +452,8 @@ class Stewardship:
     those that await one steward's answer, by whose they are; each goes when it is answered or lapses.
     `checked` holds the day on which a steward last made sure of a place of help, by its name and contact, as
     long as the configuration has that place. `flagged` are the places of which the stewards were told that
-    nobody has checked them lately. `due_at` is when the next one becomes so.
+    nobody has checked them lately. `due_at` is when the next one becomes so,
+    or a question lapses.
     """
 
     id: StewardshipId
@@ -461,6 +463,24 @@ class Stewardship:
     paused: Pause | None = None
     checked: dict[str, date] = field(default_factory=dict)
     flagged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Voucher:
+    """That somebody knows `member`, who would offer company; asked for, or given.
+
+    Deleted at `due_at`: a week after it was asked for, a year after it was given; or where its member is
+    forgotten. `since` is when it was given. Until then `named` are those who may say yes, and `yes` those who
+    did, each a keyed hash; `stewards`: one of them may. Of those who gave it nothing is kept afterwards.
+    """
+
+    id: VoucherId
+    member: MemberId
+    due_at: datetime
+    stewards: bool = False
+    named: tuple[MemberId, ...] = ()
+    yes: tuple[MemberId, ...] = ()
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -492,4 +512,5 @@ Record = (
     | PairingPause
     | Stewardship
     | Outlook
+    | Voucher
 )

@@ -227,6 +227,15 @@ stewardships = Table(
     info={"kept": "one row, as long as the instance: a pause, checked places, a steward's open questions"},
 )
 
+vouchers = Table(
+    "vouchers",
+    metadata,
+    _id(),
+    _ref("member"),
+    _due(),
+    _sealed(),
+    info={"kept": "a week after it was asked for, a year after it was given, or until forget me"},
+)
 outlooks = Table(
     "outlooks",
     metadata,
@@ -330,6 +339,7 @@ RECORDS = {
     "concerns": concerns,
     "pairing_pauses": pairing_pauses,
     "stewardships": stewardships,
+    "vouchers": vouchers,
     "outlooks": outlooks,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""

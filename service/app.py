@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import SystemRandom
 from typing import Literal
@@ -34,7 +34,7 @@ from schema.ids import DeviceId, EventId, MatrixId
 from schema.records import Offer, PeerRoom
 from service import logs
 from service.clock import Clock, SystemClock
-from service.config import Settings
+from service.config import Settings, agreement
 from service.config.sections import BY_NAME
 from service.delivery import Delivery
 from service.engine import Engine
@@ -314,7 +314,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         desk = Client(desk_transport, store, settings.desk_user, device, clock)
         await desk.start()
         identity = await verify_published(desk_transport, store, settings.desk_user, desk.device_keys())
-        community = settings.community()
+        community = replace(settings.community(), agreement=agreement.read(settings))
         await _tend_stewards(desk, store, community.stewards, clock)
 
         keeper = Keeper(

@@ -159,6 +159,7 @@ def _with_configuration(command: Callable[Concatenate[Path | None, P], None]) ->
 def run(place: Path | None) -> None:
     """Run the service until it is told to stop (SIGTERM or Ctrl-C)."""
     settings = config.load(place)
+    config.agreement.read(settings)
     logs.install(settings.logging.format, settings.logging.level)
     if settings.warnings:
         logs.get("cli").warning(
@@ -179,6 +180,7 @@ def run(place: Path | None) -> None:
 def check_config(place: Path | None, quiet: bool) -> None:
     """Check the configuration, without any network."""
     settings = config.load(place)
+    config.agreement.read(settings)
     # The catalogues of languages lie with the handlers, which the service's own application alone knows.
     from service import app
 
@@ -354,6 +356,10 @@ class _Answers:
             "community.ages": ages,
             "community.zone": zone,
         }
+        if stewards := self._given.get("stewards"):
+            values["community.stewards"] = [
+                _formed("desk.user", one.strip(), name) for one in stewards.split(",")
+            ]
         for role in ("desk", "keeper"):
             if device := self._given.get(f"{role}-device"):
                 values[f"{role}.device_id"] = device
@@ -494,6 +500,7 @@ def _formed(key: str, text: str, server: str) -> str:
 @click.option("--who-runs", metavar="TEXT", help="Who runs the homeserver.")
 @click.option("--ages", metavar="AGES", help="Who it is for: adults, young, or both (kept apart).")
 @click.option("--zone", metavar="ZONE", help="The community's time zone.")
+@click.option("--stewards", metavar="USERS", help="Who looks after it: accounts, with commas between.")
 @click.option("--desk-password-file", type=_SECRET_FILE, help="Sign the front desk in with this password.")
 @click.option("--desk-token-file", type=_SECRET_FILE, help="Use this access token, with --desk-device.")
 @click.option("--desk-device", metavar="ID", help="The device of --desk-token-file.")
@@ -562,7 +569,7 @@ def init(
     click.echo(f"  {fingerprint}")
     click.echo()
     if asking.made:
-        click.echo(_wrap(f"All is made. Read {place} once, then: alongside run"))
+        click.echo(_wrap(f"All is made. Read {place} once, finish the agreement, then: alongside run"))
     else:
         click.echo("Everything was there already; nothing was changed.")
 

@@ -25,7 +25,7 @@ from schema.errors import AlongsideError, ConfigurationError, KeeperNotDeaf, Ope
 from schema.ids import DeviceId, MatrixId
 from service import config
 from service.clock import SystemClock
-from service.config import Settings, Toml
+from service.config import Settings, Toml, agreement
 from service.lease import Lease
 from service.matrix.accounts import (
     Account,
@@ -204,6 +204,7 @@ async def install(
     async with session(settings) as opened:
         await versions(Transport(opened, settings.homeserver.url))
         _make_key(settings, asking)
+        _draft_agreement(settings, asking)
         if anew:
             await _sign_out(place, settings, opened, asking, anew)
             settings = config.load(place, unfinished=True)
@@ -212,6 +213,20 @@ async def install(
             await _token(place, settings, opened, asking, "desk")
         settings = config.load(place)
         return await _cross_sign(settings, opened, asking, new_identity)
+
+
+def _draft_agreement(settings: Settings, asking: Asking) -> None:
+    """Write the draft of an agreement, where there is no file yet."""
+    file = settings.agreement_file
+    if file.exists():
+        return
+    text = agreement.draft(settings)
+    write_secretly(file, text)
+    count = sum(1 for _ in agreement.open_points(text))
+    asking.tell(
+        f"Wrote {file}, the draft of an agreement: finish it with your community. It has {count} open points,"
+        " and nothing starts before they are filled in"
+    )
 
 
 def _new_key() -> str:

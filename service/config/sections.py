@@ -327,6 +327,22 @@ class CommunitySection(Section):
             "room",
         ),
     ] = None
+    agreement: Annotated[
+        Line,
+        Says(
+            "The file with what your community agreed, in Markdown, which members can read. `alongside init`"
+            " writes a draft; nothing starts before its open points are filled in.",
+            'the path of a readable file, such as "agreement.md"',
+        ),
+    ] = "agreement.md"
+    vouchers: Annotated[
+        bool,
+        Says(
+            "Whether an offer needs a voucher: one yes from a steward, or from two members whom the one who"
+            " offers names. Asking for company never does.",
+            "true or false",
+        ),
+    ] = False
     stewards: Annotated[
         tuple[str, ...],
         BeforeValidator(forms.as_tuple),
@@ -335,7 +351,8 @@ class CommunitySection(Section):
             "Who looks after this instance, by Matrix ID: the front desk invites them to a room of theirs,"
             " and removes whoever is named here no more, at its next start. Without any, nobody can pause"
             " the service or read a concern.",
-            'at most 12 whole Matrix IDs, none twice, such as ["@ana:example.org", "@ben:example.org"]',
+            'at most 12 whole Matrix IDs, none twice, such as ["@one:example.org", "@two:example.org"]',
+            ["@one:example.org", "@two:example.org"],
         ),
     ] = ()
     guide: Annotated[

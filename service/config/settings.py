@@ -103,6 +103,11 @@ class Settings(Section):
         url = self.database_url()
         return Path(url.removeprefix(f"{SQLITE}:///")) if url.startswith(SQLITE) else None
 
+    @property
+    def agreement_file(self) -> Path:
+        """The file with what the community agreed."""
+        return self._folder / self.community_section.agreement
+
     def secret_file(self, dotted: str) -> Path | None:
         """Return the file that a secret is from, if it is from one that may be rewritten."""
         source = self._sources.get(dotted, "")
@@ -172,6 +177,7 @@ class Settings(Section):
                 Reader(MatrixId(reader.user), reader.name, reader.must_report) for reader in here.readers
             ),
             stewards=tuple(map(MatrixId, here.stewards)),
+            vouchers=here.vouchers,
             opens=here.opens,
             enough=here.enough,
             hours=windows(here.hours),

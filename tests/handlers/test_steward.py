@@ -101,6 +101,7 @@ async def test_a_question_lapses_and_one_that_was_not_read_is_gone(story: Story)
     """A yes long after, or to a recap that never arrived, does nothing."""
     await story.steward("sam", "pause", "We rest until Monday.")
     await story.wait(story.community.timings.idle)
+    assert not kept(story).questions, "what was typed goes with it"
     assert not await story.steward("sam", "yes")
     story.lose = lambda effect: isinstance(effect, TellStewards)
     await story.steward("sam", "pause", "We rest until Monday.")

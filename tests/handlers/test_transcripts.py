@@ -342,6 +342,24 @@ async def the_stewards(story: Story) -> None:
     await story.wait(timedelta(minutes=1))
 
 
+async def vouched(story: Story) -> None:
+    """An offer needs a voucher: two are asked, and a steward for somebody else."""
+    story.community = replace(
+        story.community, vouchers=True, stewards=tuple(MatrixId(f"@{name}:example.org") for name in ("sam",))
+    )
+    for name in ("ana", "ben", "cleo"):
+        await story.comes(name)
+    await story.says("ana", "offer", "1", "@ben:example.org", "@cleo:example.org", "yes")
+    await story.says("ben", "yes")
+    await story.says("cleo", "yes")
+    await story.says("ana", "offer", "stop")
+    await story.stewards("sam")
+    await story.says("ben", "offer", "1", "yes")
+    await story.steward("sam", "vouch", "1", "yes")
+    await story.says("cleo", "offer", "2", "@ana:example.org", "@ben:example.org", "yes")
+    await story.wait(timedelta(days=8))
+
+
 _STORIES = [
     one_pairing,
     more_time,
@@ -363,6 +381,7 @@ _STORIES = [
     not_taken,
     cleared,
     the_stewards,
+    vouched,
     not_open_yet,
     kept_to_their_ages,
 ]

@@ -34,7 +34,7 @@ from schema.effects import (
     SendText,
 )
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
-from schema.ids import EventId
+from schema.ids import AskId, EventId, MatrixId
 from schema.records import (
     Ask,
     Meeting,
@@ -44,12 +44,13 @@ from schema.records import (
     PeerRoom,
     Request,
     Separation,
+    Stewardship,
 )
 from schema.states import AskState, RequestState
 from service.core import rooms
 from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
-from tests.handlers.story import COMMUNITY, Line, Story
+from tests.handlers.story import COMMUNITY, STEWARDS, Line, Story
 from tests.handlers.test_charter import assert_no_dead_air
 
 NAMES = ("ana", "ben", "cleo", "dan")
@@ -142,8 +143,10 @@ class CharterModel(RuleBasedStateMachine):
                 asks_a_day=4,
                 timings=Timings(again=timedelta(days=14)),
                 readers=tuple(Reader(Story.address(name), name.capitalize()) for name in READERS),
+                stewards=(MatrixId("@sam:example.org"),),
             )
         )
+        self.asked_before_the_pause: set[AskId] | None = None
         self.reference = Reference()
         self.read = 0
         self.delivered: list[Event] = []
@@ -159,6 +162,7 @@ class CharterModel(RuleBasedStateMachine):
             run(self.story.comes(name))
         for name in ("ben", "cleo"):
             run(self.story.offers(name, hours="4"))
+        run(self.story.stewards("sam"))
         self.story.slow = True
         if met:
             self.a_room_comes_and_goes("ana")
@@ -282,6 +286,7 @@ class CharterModel(RuleBasedStateMachine):
         self.says_what_was_wrong(data.draw(st.sampled_from(self._met())), "1")
         self._reads("rosa", "concerns", "newest", "read", "pause", "7 days", REASON, "yes")
         self._reads("sam", "concerns", "newest", "read", second, "yes")
+        event("a pairing is paused" if self._paused() else "no pairing is paused")
 
     def _met(self) -> list[str]:
         members = {one.member for one in self.story.records.all(Meeting) if one.other}
@@ -483,6 +488,23 @@ class CharterModel(RuleBasedStateMachine):
 
     # What must hold
 
+    @rule(pauses=st.booleans())
+    def a_steward_pauses_or_resumes(self, pauses: bool) -> None:
+        """Nobody new is asked from then on, or people are again."""
+        words = ("pause", "We rest until Monday.", "yes") if pauses else ("resume", "yes")
+        run(self.story.steward("sam", *words, pump=False))
+        run(self.story.wait(timedelta(seconds=1)))
+        asked = {ask.id for ask in self.story.records.all(Ask)}
+        self.asked_before_the_pause = asked if pauses else None
+        event("paused" if pauses else "resumed")
+        self._look()
+
+    @invariant()
+    def nobody_new_is_asked_in_a_pause(self) -> None:
+        """What was asked before can still be answered, and nothing comes to it."""
+        if self.asked_before_the_pause is not None:
+            assert {ask.id for ask in self.story.records.all(Ask)} <= self.asked_before_the_pause
+
     def _look(self) -> None:
         for line in self.story.log[self.read :]:
             if line.from_desk and line.name in NAMES:
@@ -507,9 +529,10 @@ class CharterModel(RuleBasedStateMachine):
 
     def _check_lines(self, lines: list[Line]) -> None:
         for line in lines:
-            if line.from_desk and line.name in READERS:
-                # No reader learns here who wrote, or whom it is about.
+            if line.from_desk and line.name in (*READERS, STEWARDS):
+                # No reader learns here who wrote, or whom it is about; the stewards' room nothing at all.
                 assert all(self.story.address(name) not in line.body for name in NAMES)
+                assert line.name in READERS or not (WRONG in line.body or REASON in line.body)
             elif line.from_desk:
                 self._check_wrong(line)
                 # Whom a member named themselves is named back to them.
@@ -586,10 +609,10 @@ class CharterModel(RuleBasedStateMachine):
         run(story.wait(timedelta(days=9) + RENEWED + RESTS))
         self._look()
         left = {type(row) for row in story.records.rows.values()}
-        assert left <= {Member, Separation, Meeting}, story.records.rows
+        assert left <= {Member, Separation, Meeting, Stewardship}, story.records.rows
         run(story.wait(timedelta(days=15)))
         left = {type(row) for row in story.records.rows.values()}
-        assert left <= {Member, Separation}, story.records.rows
+        assert left <= {Member, Separation, Stewardship}, story.records.rows
         for room in story.rooms:
             ordered = [effect for _, effect in story.effects if getattr(effect, "room", None) == room]
             kinds = [type(effect) for effect in ordered]

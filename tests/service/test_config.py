@@ -23,6 +23,7 @@ from schema.records import Window
 from service import app, config
 from service.config import Secret, Settings
 from service.config.forms import length_of_time
+from tests.live import agreement
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 WHOLE = {
@@ -69,6 +70,7 @@ def write(
     """Write a whole configuration with `changes` (None takes a key out)."""
     values = {**WHOLE, **(changes or {})}
     place.write_text(toml({key: value for key, value in values.items() if value is not None}, extra))
+    agreement.finish(place.parent)
     place.chmod(mode)
     return place
 
