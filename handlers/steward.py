@@ -1,4 +1,4 @@
-"""What a steward writes in the steward room: how the service stands, a pause, the places of help.
+"""What a steward writes in the steward room: how the service stands, a pause, the places, where concerns go.
 
 Guards: only a steward by the configuration who is in the room, whose message was decrypted and is new, is
 heard; whatever changes something is said again whole first, and done after one yes by the same steward; no
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from handlers import finding, places, voucher
+from handlers import finding, places, readers, voucher
 from handlers import pause as pauses
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply, own_words
@@ -244,6 +244,18 @@ async def _answer_checked(room: StewardRoom, prompt: Prompt, reply: Reply) -> No
     room.say("steward.checked", name=place.name, today=_today(room))
 
 
+# Concerns
+
+
+async def _concerns(room: StewardRoom, _: str) -> None:
+    """Say where concerns go: one may be about a steward, so not even whether there is one is said here."""
+    named = readers.names(room.desk, room.desk.community.readers)
+    if named:
+        room.say("steward.concerns", names=named, notice=False)
+    else:
+        room.say("steward.no_readers", notice=False)
+
+
 def _now(room: StewardRoom) -> datetime:
     return room.desk.now.astimezone(ZoneInfo(room.desk.community.zone))
 
@@ -282,6 +294,7 @@ COMMANDS: Mapping[str, Command] = {
     "places": Command("steward.command_places", _places),
     "vouch": Command("steward.command_vouch", voucher.list_asked),
     "checked": Command("steward.command_checked", _checked, rest=True),
+    "concerns": Command("steward.command_concerns", _concerns),
 }
 """Every command of the steward room, by our name for it."""
 
