@@ -182,10 +182,14 @@ class Keeper:
         self._unsure &= being_opened
         return len(strays)
 
-    async def invite_again(self, room: RoomId, member: MatrixId) -> None:
-        """Invite `member` anew: a pending invitation is withdrawn first; who is joined is left alone."""
+    async def invite_again(self, room: RoomId, member: MatrixId, *, again: bool = False) -> None:
+        """Invite `member` anew: a pending invitation is withdrawn first; who is joined is left alone.
+
+        `again`: an earlier try may have arrived, and the pending invitation be its own. It stays then, since
+        whoever comes in by it just now would be put out again.
+        """
         membership = (await self._members(room)).get(member)
-        if membership == "join":
+        if membership == "join" or (again and membership == "invite"):
             return
         if membership == "invite":
             await self._remove(room, member)

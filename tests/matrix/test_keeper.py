@@ -231,6 +231,21 @@ async def test_our_own_sync_waits_while_a_room_is_made() -> None:
     assert rooms.calls == ["keeper sync"]
 
 
+async def test_an_invitation_is_not_withdrawn_by_a_retry() -> None:
+    """After a crash the one that is pending is our own: whoever just comes in by it is not put out again."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms)
+    room = (await keeper.open(PAIRING, MEMBERS)).room
+    before = rooms.count
+    await keeper_of(rooms).invite_again(room, MEMBERS[0], again=True)
+    assert rooms.calls[before:] == ["room members"]
+    await keeper.invite_again(room, MEMBERS[0])
+    assert rooms.calls[-2:] == ["remove", "invite"]
+    rooms.rooms[room].members[MEMBERS[0]] = "leave"
+    await keeper.invite_again(room, MEMBERS[0], again=True)
+    assert rooms.rooms[room].members[MEMBERS[0]] == "invite"
+
+
 async def test_whoever_declined_is_not_asked_again_by_a_retry() -> None:
     """An opening that is done again leaves a declined invitation declined; only `invite_again` asks anew."""
     rooms = Rooms()
