@@ -109,6 +109,9 @@ class Conversation:
 
 async def _choose(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     """An answer to the menu, or beside a conversation's own answers, is a command."""
+    if reply.name == "places" and prompt.kind == "menu" and not member.waiting:
+        # Its other numbers stand in the chat still, and one may be what is sent next.
+        desk.keep(replace(desk.now_is(member.id), prompt=prompt))
     await COMMANDS[reply.name].run(desk, member)
 
 
@@ -438,7 +441,10 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     if (rests := _behind(desk, member, "command.rest", body)) and await rest.typed(desk, member, rests):
         return True
-    in_between = prompt is not None and question is not None and prompt.kind not in PASSING
+    # Whether they would like more time too is asked by itself, and once: an odd word does not put it away.
+    in_between = (
+        prompt is not None and question is not None and (prompt.kind not in PASSING or prompt.kind == "more")
+    )
     said = line.read(desk, member, body)
     if said is not None and event.belongs is not Belongs.MEMBER:
         desk.say_text(member.id, await outside.words(desk, member), notice=False)

@@ -509,9 +509,17 @@ class Desk:
         return split(choice.text or self.words(member, choice.key))
 
     def read(self, member: Member, question: Question, body: str) -> Reply | None:
-        """The choice that `body` makes, or None where it makes none: the number or the word, sent alone."""
-        if (name := self._one(member, question, normal(body))) is not None:
+        """The choice that `body` makes, or None where it makes none: the number or the word, sent alone.
+
+        Alone, but for a word of politeness: "no thanks" is a no. To a binding question a yes is exact.
+        """
+        said = normal(body)
+        if (name := self._one(member, question, said)) is not None:
             return Reply((name,))
+        for polite in map(normal, split(self.words(member, "spell.polite"))):
+            name = self._one(member, question, normal(said.removesuffix(f" {polite}")))
+            if name is not None and not (question.binding and Reply((name,)).consents):
+                return Reply((name,))
         if not question.many:
             return None
         parts = [part for part in re.split(r"[\s,;+&]+", normal(body)) if part]

@@ -47,6 +47,14 @@ async def test_both_say_yes_and_both_hear_the_new_end(story: Story) -> None:
     assert "The time of your room is over." in story.last("ana")
 
 
+async def test_an_odd_word_leaves_the_question_of_more_time_open(story: Story) -> None:
+    """Whoever answers it with other words is asked again, and no other question takes its place."""
+    await late(story)
+    await story.says("ana", "extend", "2")
+    assert "1. Yes, I have more time too" in await story.say("ben", "ok")
+    assert "You both said yes to 30 minutes more." in await story.say("ben", "1")
+
+
 async def _asker_hears(words: list[str], reachable: bool = True) -> list[tuple[datetime, str, bool]]:
     """What Ana hears from her wish on, with its times, when Ben does this."""
     story = Story()

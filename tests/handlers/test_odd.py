@@ -283,3 +283,36 @@ async def test_any_words_at_any_question_get_one_answer(steps: list[tuple[str, s
         answer = await story.say(name, odd)
         assert answer.strip()
         assert len(answer.encode()) <= LARGEST_BODY
+
+
+async def test_the_numbers_beside_the_places_go_on_working(story: Story) -> None:
+    """Whoever looks at the places of help first, and then sends another number of the same list, is heard."""
+    await story.comes("ana")
+    await story.say("ana", "I feel terrible")
+    assert "Night line" in await story.say("ana", "2")
+    assert "This is what I would ask" in await story.say("ana", "1")
+
+
+async def test_a_word_of_politeness_is_no_other_answer(story: Story) -> None:
+    """ "No thanks" is a no, and "2, please" a number; a yes that binds is exact all the same."""
+    await story.comes("ana")
+    await story.say("ana", "talk")
+    for words in ("yes please", "yes please don't", "please"):
+        assert "did not take it as an answer" in await story.say("ana", words)
+    assert await story.say("ana", "No, thanks!") == "I have ended that. Nothing of it is kept."
+    await story.say("ana", "menu")
+    assert "Night line" in await story.say("ana", "2, please")
+
+
+async def test_the_menu_says_how_to_see_and_end_what_stands(story: Story) -> None:
+    """It lists what can begin; what goes on already is reached by two words, which stand in it."""
+    await story.comes("ana")
+    assert "“status”" in await story.say("ana", "menu")
+    assert "“stop”" in story.last("ana")
+
+
+@pytest.mark.parametrize("words", ["delete my data", "Delete me.", "erase my data"])
+async def test_forgetting_is_found_by_other_words_too(story: Story, words: str) -> None:
+    """Whoever never heard our words for it is asked the same question."""
+    await story.comes("ana")
+    assert "If you say yes, I erase all I hold about you" in await story.say("ana", words)
