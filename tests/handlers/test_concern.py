@@ -475,7 +475,7 @@ async def test_the_stewards_room_reads_nothing_of_a_concern(story: Story) -> Non
     assert WORDS not in said
     assert REASON not in said
     story.community = replace(story.community, readers=())
-    assert "Nobody is named who reads concerns" in await story.steward("sam", "concerns")
+    assert "Nobody is named to read concerns" in await story.steward("sam", "concerns")
 
 
 async def test_words_go_to_no_chat_that_is_not_the_readers_own(story: Story) -> None:
