@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from handlers import (
+    about,
     after,
     ages,
     apart,
@@ -29,6 +30,7 @@ from handlers import (
     parting,
     paused,
     places,
+    plan,
     practice,
     privacy,
     reader,
@@ -39,6 +41,7 @@ from handlers import (
     smaller,
     steward,
     talk,
+    voucher,
     which,
     zone,
 )
@@ -85,8 +88,9 @@ from schema.records import (
     Prompt,
     Request,
     Stewardship,
+    Voucher,
 )
-from schema.states import Belongs, Flood
+from schema.states import Belongs, Flood, PairingState
 from service.core import chats
 from service.turn import Turn
 
@@ -129,6 +133,16 @@ async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         await after.answer(desk, member, prompt, reply)
 
 
+async def _apart(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await apart.answer(desk, member, prompt, reply)
+    await plan.part(desk, member.id)
+
+
+async def _afterwards(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await after.answer(desk, member, prompt, reply)
+    await plan.part(desk, member.id)
+
+
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "menu":
         await menu.start(desk, member)
@@ -159,6 +173,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "renew": Conversation(offer.show, offer.answer),
     "practice": Conversation(practice.show, practice.answer),
     "zone": Conversation(zone.show, zone.answer),
+    "voucher": Conversation(voucher.show, voucher.answer),
+    "vouch": Conversation(voucher.show, voucher.answer),
     "ages": Conversation(ages.show, ages.answer),
     "language": Conversation(language.show, language.answer),
     "ask": Conversation(consent.show, consent.answer),
@@ -166,10 +182,10 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "note": Conversation(consent.show, consent.answer),
     "consent": Conversation(consent.show, consent.answer),
     "again": Conversation(request.show, _take_up),
-    "apart": Conversation(apart.show, apart.answer),
+    "apart": Conversation(apart.show, _apart),
     "kept": Conversation(apart.show, apart.answer),
     "after": Conversation(after.show, _after),
-    "afterwards": Conversation(after.show, after.answer),
+    "afterwards": Conversation(after.show, _afterwards),
     "concern": Conversation(concern.show, concern.answer),
     "concerns": Conversation(concern.show_own, concern.answer_own),
     "own_concern": Conversation(concern.show_own, concern.answer_own),
@@ -214,8 +230,11 @@ async def _withdraw(desk: Desk, member: Member) -> None:
 
 
 async def _offer(desk: Desk, member: Member) -> None:
-    if await offer.of(desk, member) is not None or not await paused.hinders(desk, member):
+    stands = await offer.of(desk, member) is not None
+    if stands or not await paused.hinders(desk, member):
         await offer.start(desk, member)
+    if stands:
+        await paused.remind(desk, member)
 
 
 async def _concerns(desk: Desk, member: Member) -> None:
@@ -238,6 +257,7 @@ class _Command:
 COMMANDS: Mapping[str, _Command] = {
     "menu": _Command("command.menu", menu.start, everywhere=True),
     "hello": _Command("command.hello", menu.greet_again),
+    "about": _Command("command.about", about.start),
     "places": _Command("command.places", places.start, everywhere=True),
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),
@@ -264,7 +284,7 @@ COMMANDS: Mapping[str, _Command] = {
     "never_again": _Command("command.never_again", after.say_never),
     "not_again": _Command("command.not_again", after.end_again),
     "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
-    "concern": _Command("command.concern", concern.start, everywhere=True),
+    "concern": _Command("command.concern", concern.start),
     "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
     "concerns": _Command("command.concerns", _concerns, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),
@@ -578,7 +598,8 @@ async def _verified(desk: Desk, event: Verified) -> None:
     if member is not None and desk.seldom(member.id, f"verified {event.outcome}", timedelta(minutes=1)):
         mismatch = event.outcome == "mismatch"
         key = _VERIFIED[event.outcome]
-        desk.say(member.id, key, notice=not mismatch, community=desk.community.name)
+        name = desk.community_of(member).name
+        desk.say(member.id, key, notice=not mismatch, community=name)
 
 
 _VERIFIED = {"done": "verified.done", "mismatch": "verified.mismatch", "stopped": "verified.stopped"}
@@ -642,7 +663,8 @@ async def _due(desk: Desk, event: Due) -> None:
                 await request.ask_due(desk, ask)
         case "pairings":
             if (pairing := await desk.records.get(Pairing, event.id)) and _is_due(desk, pairing):
-                await request.pairing_due(desk, pairing)
+                planned = pairing.state is PairingState.PLANNED
+                await (plan.due if planned else request.pairing_due)(desk, pairing)
         case "members":
             if (member := await desk.member(MemberId(event.id))) and _is_due(desk, member):
                 desk.let_lapse(member)
@@ -653,6 +675,9 @@ async def _due(desk: Desk, event: Due) -> None:
         case "meetings":
             if (meeting := await desk.records.get(Meeting, event.id)) and _is_due(desk, meeting):
                 await after.due(desk, meeting)
+        case "vouchers":
+            if (found_voucher := await desk.records.get(Voucher, event.id)) and _is_due(desk, found_voucher):
+                await voucher.due(desk, found_voucher)
         case "concerns":
             if (wrong := await desk.records.get(Concern, event.id)) and _is_due(desk, wrong):
                 await concern.due(desk, wrong)
@@ -679,6 +704,7 @@ _Due = (
     | PairingPause
     | Stewardship
     | Outlook
+    | Voucher
 )
 
 

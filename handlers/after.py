@@ -25,8 +25,12 @@ _OFFERED = (
 _WRONG = Choice("wrong", "choice.after_wrong")
 """Where the community named somebody who reads concerns."""
 _AGAIN = (Choice("yes", "choice.again_yes"), Choice("no", "choice.again_no"))
-FIRST = (Choice("anyone", "choice.again_anyone"), Choice("first", "choice.again_first"))
-"""Whom a request asks first."""
+FIRST = (
+    Choice("anyone", "choice.again_anyone"),
+    Choice("first", "choice.again_first"),
+    Choice("only", "choice.again_only"),
+)
+"""Whom a request asks first, or asks at all."""
 _NEVER = (Choice("yes", "choice.apart_yes"), Choice("no", "choice.apart_no"))
 
 
@@ -53,8 +57,12 @@ async def first_choice(desk: Desk, member: Member) -> tuple[Choice, ...]:
 
     From their own marks alone: that the other has ended it is not to be seen by what is offered.
     """
-    offered = any(one.agreed for one in await of(desk, member.id))
-    return (Choice("again", "choice.change_again"),) if offered else ()
+    return (Choice("again", "choice.change_again"),) if await has_agreed(desk, member.id) else ()
+
+
+async def has_agreed(desk: Desk, member: MemberId) -> bool:
+    """Whether the member has agreed with anybody to talk again, as they know it themselves."""
+    return any(one.agreed for one in await of(desk, member))
 
 
 async def agreed(desk: Desk, member: MemberId) -> frozenset[MemberId]:

@@ -14,6 +14,9 @@ from service.core import ages
 
 _ALSO = frozenset({"back"})
 
+_MOST_NAMED = 3
+"""Places named in a recap, which is long enough; `help now` has them all."""
+
 GROUPS = {ages.ADULTS: "ages.group_adults", ages.YOUNG: "ages.group_young"}
 """What each group is called to its member."""
 
@@ -52,7 +55,7 @@ def line(desk: Desk, member: Member) -> str:
         return desk.words(member, "ages.only_adults" if adult else "ages.only_young", age=age)
     said = desk.words(member, "ages.adults" if community.ages == ages.ADULTS else "ages.young", age=age)
     others = ages.YOUNG if community.ages == ages.ADULTS else ages.ADULTS
-    places = [place.name for place in community.places if place.ages == others]
+    places = [place.name for place in community.places if place.ages == others][:_MOST_NAMED]
     if places:
         return f"{said} {desk.words(member, 'ages.elsewhere', places=places)}"
     return f"{said} {desk.words(member, 'ages.help_now')}"

@@ -18,7 +18,7 @@ _RECAP = (Choice("yes", "choice.apart_yes"), Choice("no", "choice.apart_no"))
 _END = (Choice("no", "choice.apart_keep"), Choice("yes", "choice.apart_end"))
 """What makes a meeting possible again does not stand first."""
 
-_UNCLEAR = {
+UNCLEAR = {
     Unclear.NAME: "apart.unclear_name",
     Unclear.SERVER: "apart.unclear_server",
     Unclear.EMAIL: "apart.unclear_email",
@@ -26,6 +26,7 @@ _UNCLEAR = {
     Unclear.SEVERAL: "apart.unclear_several",
     Unclear.ODD: "apart.unclear_odd",
 }
+"""Why an address that was typed cannot be taken."""
 
 
 async def of(desk: Desk, member: MemberId) -> frozenset[MemberId]:
@@ -52,7 +53,7 @@ async def name(desk: Desk, member: Member, typed: str) -> None:
         desk.put_behind(member.id)
     found = address(typed)
     if isinstance(found, Unclear):
-        desk.say(member.id, _UNCLEAR[found], server=desk.community.server)
+        desk.say(member.id, UNCLEAR[found], server=desk.community.server)
         desk.ask(member.id, "apart")
         return
     if found.lower() == member.matrix_id.lower():

@@ -28,7 +28,7 @@ async def start(desk: Desk, member: Member) -> None:
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question whether to clear the chat."""
-    text = desk.words(member, "clear.question", who_runs=desk.community.who_runs)
+    text = desk.words(member, "clear.question", who_runs=desk.community_of(member).who_runs)
     return Question(text, _CHOICES, binding=True, also=frozenset({"skip"}))
 
 

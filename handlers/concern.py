@@ -18,7 +18,8 @@ wrote, unless the writer says so, or whom it is about, unless the writer's own w
 it, give it to others, or take it back at any time, and it goes with their `forget me`.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from handlers import after, reader, readers, room
 from handlers.desk import Choice, Desk, Question, Reply, own_words
@@ -31,6 +32,9 @@ from service.core import concerns, rooms
 
 LONGEST = 1500
 """Characters of a concern, with what was added to it."""
+
+MOST_A_DAY = 6
+"""How often in a day one member can have readers asked: whoever writes without a name could flood them."""
 
 ABOUT = {"pairing": "concern.about_pairing", "ask": "concern.about_ask", "service": "concern.about_service"}
 """What a concern is about, as it is called."""
@@ -124,9 +128,9 @@ async def _to_readers(desk: Desk, member: Member, draft: Draft) -> None:
         desk.say(member.id, "concern.no_other_reader", notice=False)
 
 
-def _chosen(desk: Desk, draft: Draft) -> tuple[Reader, ...]:
-    """Who is to read it by the draft, where they are still readers."""
-    users = texts(draft, "readers")
+def _chosen(desk: Desk, draft: Draft, which: str = "readers") -> tuple[Reader, ...]:
+    """Who is to read it by the draft, or instead of one who does ("spare"), where they are still readers."""
+    users = texts(draft, which)
     return tuple(one for one in desk.community.readers if one.user in users)
 
 
@@ -188,8 +192,9 @@ async def _show_recap(desk: Desk, member: Member, draft: Draft) -> Question | No
         return None
     about = desk.words(member, ABOUT[str(draft["about"])])
     lines = [desk.words(member, "concern.recap", about=about, words=_whole(draft))]
-    terms = [_read_by(desk, member, chosen)]
-    if must := [one for one in chosen if one.must_report]:
+    spare = _chosen(desk, draft, "spare")
+    terms = [_read_by(desk, member, chosen, spare)]
+    if must := [one for one in (*chosen, *spare) if one.must_report]:
         terms.append(desk.words(member, "concern.must_report", names=readers.names(desk, must)))
     if draft.get("named"):
         terms.append(desk.words(member, "concern.named", address=member.matrix_id))
@@ -212,9 +217,12 @@ async def _show_recap(desk: Desk, member: Member, draft: Draft) -> Question | No
     return Question("\n".join((*lines, text)), choices, binding=True, also=_ALSO, terms=text)
 
 
-def _read_by(desk: Desk, member: Member, chosen: tuple[Reader, ...]) -> str:
+def _read_by(desk: Desk, member: Member, chosen: Sequence[Reader], spare: Sequence[Reader]) -> str:
     key = "concern.read_together" if len(chosen) > 1 else "concern.read_alone"
-    return desk.words(member, key, names=readers.names(desk, chosen))
+    lines = [desk.words(member, key, names=readers.names(desk, chosen))]
+    if spare:
+        lines.append(desk.words(member, "concern.read_instead", names=readers.names(desk, spare)))
+    return "\n".join(lines)
 
 
 async def _old(desk: Desk, draft: Draft) -> Concern | None:
@@ -261,7 +269,9 @@ async def _take_readers(desk: Desk, member: Member, draft: Draft, reply: Reply) 
         desk.say(member.id, "concern.nobody_chosen", notice=False)
         return
     # Who reads it stands from here on, so that whoever is named before the words is who reads them.
-    draft["readers"] = [str(one) for one in concerns.together(chosen, desk.turn.random.random)]
+    first = concerns.together(chosen, desk.turn.random.random)
+    draft["readers"] = [str(one) for one in first]
+    draft["spare"] = [str(one) for one in chosen if one not in first]
     _go(desk, member, draft, "recap" if _whole(draft) else "words")
 
 
@@ -312,9 +322,14 @@ async def _give(desk: Desk, member: Member, prompt: Prompt) -> None:
     draft = prompt.draft
     chosen = _chosen(desk, draft)
     ids = tuple(readers.id_of(desk, one) for one in chosen)
+    spare = tuple(readers.id_of(desk, one) for one in _chosen(desk, draft, "spare"))
     other = await _other(desk, member, draft)
-    if not chosen or other in ids:
+    if not chosen or other in (*ids, *spare):
         desk.say(member.id, "concern.nobody_chosen", notice=False)
+        return
+    if not any(desk.seldom(member.id, f"concern {at}", timedelta(days=1)) for at in range(MOST_A_DAY)):
+        desk.say(member.id, "concern.too_often", n=MOST_A_DAY)
+        _go(desk, member, dict(draft), "recap")
         return
     given = desk.given(prompt)
     named = bool(draft.get("named"))
@@ -324,7 +339,7 @@ async def _give(desk: Desk, member: Member, prompt: Prompt) -> None:
             desk.say(member.id, "stop.over", notice=False)
             return
         await reader.take_from(desk, old)
-        changed = concerns.Change(_whole(draft), ids, named, given)
+        changed = concerns.Change(_whole(draft), ids, named, given, spare)
         concern, effects = concerns.advance(old, changed, desk.now)
         await desk.apply(effects)
     else:
@@ -341,6 +356,7 @@ async def _give(desk: Desk, member: Member, prompt: Prompt) -> None:
             consent=given,
             now=desk.now,
             kept=desk.timings.concern,
+            spare=spare,
         )
     await desk.records.put(concern)
     await reader.give(desk, concern)
@@ -372,7 +388,10 @@ def _standing(desk: Desk, member: Member, concern: Concern) -> str:
     found = readers.of(desk, concern.readers)
     if not found:
         return desk.words(member, "concern.with_nobody")
-    lines = [_read_by(desk, member, found), *reader.answers(desk, member, concern)]
+    lines = [
+        _read_by(desk, member, found, readers.of(desk, concern.spare)),
+        *reader.answers(desk, member, concern),
+    ]
     if concern.named:
         lines.append(desk.words(member, "concern.named", address=member.matrix_id))
     opened = readers.of(desk, concern.opened)
@@ -437,6 +456,7 @@ async def answer_own(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -
         "about": concern.about,
         "of": f"concern {concern.id}",
         "readers": [one.user for one in readers.of(desk, concern.readers)],
+        "spare": [one.user for one in readers.of(desk, concern.spare)],
         "before": concern.words,
         "named": concern.named,
     }

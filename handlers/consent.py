@@ -8,21 +8,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import apart, rest, talking
+from handlers import apart, finding, plan, rest, talking, topics
+from handlers import draft as drafts
+from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
-from schema.records import Ask, Member, Offer, Pairing, Prompt, Request
+from schema.records import Ask, Member, Pairing, Prompt, Request
 from schema.states import AskState, PairingState, RequestState
-from service.core import matching, rooms
+from service.core import matching
 from service.core.pairing import (
     AskMove,
     PairingMove,
-    RequestMove,
     advance_ask,
     advance_pairing,
-    advance_request,
+    next_card,
+    recent,
 )
-from service.core.talking import common
 
 _SKIP = frozenset({"skip"})
 
@@ -40,6 +41,7 @@ WISHES = {
     "task": "wish.task",
     "company": "wish.company",
     "conversation": "wish.conversation",
+    "mutual": "wish.mutual",
     "unsure": "wish.unsure",
     "backup": "wish.backup",
 }
@@ -117,51 +119,52 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     if ask is None or ask.state not in (AskState.WAITING, AskState.SHOWN):
         return None
     if ask.state is AskState.WAITING:
-        offer = await desk.records.get(Offer, ask.offer)
-        request = await desk.records.get(Request, ask.request)
-        engaged = {member.id} if await requests.engaged(desk, member.id) else set()
-        if (
-            offer is None
-            or request is None
-            or not matching.may_be_asked(
-                request,
-                offer,
-                asked=(),
-                engaged=engaged,
-                apart=await apart.of(desk, request.member),
-                asks_a_day=desk.community.asks_a_day,
-                pause=desk.timings.idle,
-                now=desk.now,
-                hard=desk.community.hard,
-            )
-        ):
+        offer = await finding.may_be_shown(desk, ask)
+        if offer is None:
             # It is not asked after all; its hour comes, and others have been asked.
             return None
-        ask, effects = advance_ask(ask, AskMove.SHOW, desk.now, desk.now + desk.timings.ask_open)
-        ask = replace(ask, talking=common(request, offer) or ask.talking)
+        until = desk.now + desk.timings.ask_open
+        if ask.start is not None:
+            # For a later hour, which the question tells, it stays good until the time asked for is over.
+            until = max(until, ask.start + ask.length)
+        ask, effects = advance_ask(ask, AskMove.SHOW, desk.now, until)
+        ask = replace(ask, talking=await finding.common(desk, ask) or ask.talking)
         await desk.records.put(ask)
         await desk.apply(effects)
         asked = (*(then for then in offer.asked if desk.now - then < timedelta(days=1)), desk.now)
         await desk.records.put(replace(offer, asked=asked, asked_at=desk.now))
-    lines = [desk.words(member, "ask.intro", wish=desk.words(member, WISHES[ask.wish]))]
+    wish = desk.words(member, WISHES[ask.wish])
+    lines = [desk.words(member, "ask.intro_too" if ask.own else "ask.intro", wish=wish)]
+    if ask.own and ask.wish != matching.MUTUAL:
+        lines.append(desk.words(member, "own.wish", wish=wish))
     if ask.topics:
-        lines.append(desk.words(member, "ask.topics", topics=ask.topics))
+        lines.append(desk.words(member, "ask.topics", topics=topics.names(desk, member, ask.topics)))
     lines.append(talking.line(desk, member, ask.talking, ask.length))
-    terms = desk.words(member, "ask.terms", until=ask.due_at)
+    if _is_later(desk, ask):
+        lines.append(desk.words(member, "ask.start", start=ask.start))
+    terms = desk.words(member, "ask.terms_too" if ask.own else "ask.terms", until=ask.due_at)
     text = "\n".join((*lines, terms))
-    smaller = (Choice("smaller", "choice.ask_smaller"),) if may_be_smaller(desk, ask) else ()
+    # Whoever asks for company has no hours to rest from: they can say so of their own request.
+    last = () if ask.own else (Choice("rest", "choice.ask_rest"),)
+    less = Choice("smaller", "choice.ask_shorter" if ask.own else "choice.ask_smaller")
+    smaller = (less,) if may_be_smaller(desk, ask) else ()
     choices = (
         Choice("yes", "choice.ask_yes"),
         *smaller,
         Choice("no", "choice.ask_no"),
-        Choice("rest", "choice.ask_rest"),
+        *last,
     )
     return Question(text, choices, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
 
 
+def _is_later(desk: Desk, one: Ask | Pairing) -> bool:
+    """Whether the room would open at an hour that is still to come."""
+    return one.start is not None and one.start > desk.now
+
+
 def may_be_smaller(desk: Desk, ask: Ask) -> bool:
     """Whether there is less to say yes to than what is asked."""
-    return ask.wish != "listening" or bool(matching.shorter(ask.length))
+    return (ask.wish != "listening" and not ask.own) or bool(matching.shorter(ask.length))
 
 
 async def _answer_ask(desk: Desk, member: Member, ask: Ask, reply: Reply) -> None:
@@ -208,11 +211,15 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
     if ask.note_seen:
         said = desk.words(member, "note.again")
     else:
+        if ask.own and (own := await desk.records.get(Request, ask.offer)) is not None:
+            # What the other would read stands below: as it is now, and from here on.
+            ask = replace(ask, own=drafts.of(own), fear=own.fear)
         request = await desk.records.get(Request, ask.request)
         if request is None or not matching.may_read(request, ask):
             # It was taken back before the note was read; they hear at the hour they were told.
             return None
-        await desk.records.put(replace(ask, note_seen=True))
+        ask = replace(ask, note_seen=True)
+        await desk.records.put(ask)
         said = (
             desk.words(member, "note.words", note=request.note)
             if request.note
@@ -220,16 +227,43 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         )
         if how := how_words(desk, member, request.how):
             said += "\n" + desk.words(member, "note.how", how=how)
+        if ask.own:
+            fear = desk.words(member, FEARS[request.fear])
+            said += "\n" + desk.words(member, "consent.fear", fear=fear)
+    if ask.own:
+        fear = desk.words(member, offers.OWN_FEARS[ask.fear])
+        own_fear = desk.words(member, "offer.own_fear", fear=fear)
+        lines = (desk.words(member, "note.own"), *own_lines(desk, member, ask), own_fear)
+        said += "\n" + "\n".join(lines)
     terms = desk.words(
         member,
-        "note.terms",
+        "note.terms_too" if ask.own else "note.terms",
         agreed=agreed(desk, member, ask),
         reading=desk.timings.reading,
         address=member.matrix_id,
-        who_runs=desk.community.who_runs,
+        who_runs=desk.community_of(member).who_runs,
         until=ask.due_at,
     )
+    if ask.answer is not None:
+        terms = f"{desk.words(member, 'note.waits', answer=ask.answer)}\n{terms}"
+    if _is_later(desk, ask):
+        terms = f"{desk.words(member, 'plan.terms', start=ask.start)}\n{terms}"
     return Question(f"{said}\n{terms}", _NOTE, binding=True, also=_SKIP, until=ask.due_at, terms=terms)
+
+
+def own_lines(desk: Desk, member: Member, of_peer: Ask | Pairing) -> list[str]:
+    """What a peer who looks for company too asks for, as the asker reads it, in the words for `member`."""
+    own = of_peer.own
+    lines = []
+    if own["wish"] != matching.MUTUAL:
+        lines.append(desk.words(member, "own.wish", wish=desk.words(member, WISHES[str(own["wish"])])))
+    if named := drafts.texts(own, "topics"):
+        lines.append(desk.words(member, "ask.topics", topics=named))
+    if how := how_words(desk, member, drafts.texts(own, "how")):
+        lines.append(desk.words(member, "own.how", how=how))
+    note = str(own.get("note") or "")
+    lines.append(desk.words(member, "own.words", note=note) if note else desk.words(member, "own.none"))
+    return lines
 
 
 async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> None:
@@ -238,10 +272,13 @@ async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> No
     if reply.name != "yes":
         await take_back(desk, member, ask)
         return
-    until = desk.now + desk.timings.consent_open
+    # For whoever is chosen and whoever is not the same hour, which their own ask has from the start.
+    until = desk.now + (ask.answer or desk.timings.consent_open)
     request = await desk.records.get(Request, ask.request)
     together = request is not None and member.id not in await apart.of(desk, request.member)
-    if request is not None and together and request.state is RequestState.LOOKING:
+    asker = await desk.member(request.member) if request is not None else None
+    more = asker is None or next_card(asker.cards, desk.now) is None
+    if request is not None and together and more and request.state is RequestState.LOOKING:
         await requests.propose(desk, request, ask, until)
     else:
         kept, effects = advance_ask(ask, AskMove.KEEP, desk.now, until)
@@ -261,7 +298,7 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
     request = await desk.records.get(Request, pairing.request)
     asked = request.wish if request is not None else ""
     how = agreed(desk, member, pairing, asked)
-    lines = [desk.words(member, "consent.intro", agreed=how)]
+    lines = [desk.words(member, "consent.intro_too" if pairing.own else "consent.intro", agreed=how)]
     if request is not None and (pairing.length != request.length or pairing.wish not in ("", asked)):
         wish = desk.words(member, WISHES[asked])
         lines.append(desk.words(member, "consent.smaller", wish=wish, length=request.length))
@@ -270,20 +307,28 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
         lines.append(desk.words(member, "consent.again"))
     else:
         await desk.records.put(replace(pairing, seen=True))
-        if pairing.card:
+        cards = (*recent(member.cards, desk.now), desk.now)
+        desk.keep(replace(desk.now_is(member.id), cards=cards))
+        if pairing.own:
+            lines += [desk.words(member, "consent.own"), *own_lines(desk, member, pairing)]
+        elif pairing.card:
             lines.append(desk.words(member, "consent.card", card=pairing.card))
         else:
             lines.append(desk.words(member, "consent.no_card"))
         lines.append(desk.words(member, "consent.fear", fear=desk.words(member, FEARS[pairing.fear])))
+    if (later := next_card(desk.now_is(member.id).cards, desk.now)) is not None:
+        lines.append(desk.words(member, "consent.last", next=later))
     terms = desk.words(
         member,
         "consent.terms",
         address=member.matrix_id,
         agreed=how,
         reading=desk.timings.reading,
-        who_runs=desk.community.who_runs,
+        who_runs=desk.community_of(member).who_runs,
         until=pairing.until,
     )
+    if _is_later(desk, pairing):
+        terms = f"{desk.words(member, 'plan.terms', start=pairing.start)}\n{terms}"
     text = "\n".join((*lines, terms))
     return Question(text, _CONSENT, binding=True, also=_SKIP, until=pairing.until, terms=terms)
 
@@ -308,28 +353,23 @@ async def _answer_consent(desk: Desk, member: Member, prompt: Prompt, pairing: P
 
 
 async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, pairing: Pairing) -> None:
+    # A yes is no leafing through, whatever comes of it.
+    desk.keep(replace(desk.now_is(member.id), cards=desk.now_is(member.id).cards[:-1]))
     if pairing.peer in await apart.of(desk, member.id):
         # Both hear what they would hear of any other reason, each at their own hour.
         await requests.decline(desk, pairing)
         await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
         return
     peer = await desk.member(pairing.peer)
-    agreed, effects = advance_pairing(pairing, PairingMove.AGREE, desk.now)
+    move = PairingMove.PLAN if _is_later(desk, pairing) else PairingMove.AGREE
+    agreed, effects = advance_pairing(pairing, move, desk.now)
     await desk.apply(effects)
-    await requests.keep_pairing(desk, replace(agreed, consent=desk.given(prompt)))
-    if agreed.state is not PairingState.AGREED or peer is None:
+    agreed = replace(agreed, consent=desk.given(prompt))
+    await requests.keep_pairing(desk, agreed)
+    if agreed.state is PairingState.OVER or peer is None:
         await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
         return
-    moved, effects = advance_request(request, RequestMove.AGREE, desk.now)
-    await desk.apply(effects)
-    await desk.records.put(moved)
-    ask = await desk.records.get(Ask, pairing.ask)
-    wish = ask.wish if ask is not None else request.wish
-    yes = [(member.id, desk.given(prompt)), *((peer.id, one) for one in (ask.consents if ask else ()))]
-    given = tuple((who, one) for who, one in yes if one is not None)
-    room, effects = rooms.begin(agreed, member.matrix_id, peer.matrix_id, desk.now, wish)
-    await desk.records.put(replace(room, consents=given))
-    await desk.apply(effects)
+    await plan.agree(desk, agreed, request, member, peer)
 
 
 async def take_back(desk: Desk, member: Member, ask: Ask) -> None:
@@ -337,21 +377,14 @@ async def take_back(desk: Desk, member: Member, ask: Ask) -> None:
 
     If they could be asked sooner, somebody who withdraws and asks again would learn that they stepped back.
     """
+    if (planned := await plan.of_ask(desk, ask)) is not None:
+        await plan.let_go(desk, member, planned)
+        return
     until = await requests.promised_until(desk, ask)
-    await step_back(desk, member, ask)
+    await requests.step_back(desk, ask)
     desk.say(member.id, "note.no")
+    own = await requests.of(desk, member.id)
+    if until is not None and own is not None:
+        await desk.records.put(replace(own, free_at=max(until, own.free_at or until)))
     if until is not None and await rest.held_back(desk, member, until):
         desk.say(member.id, "offer.resting", until=until)
-
-
-async def step_back(desk: Desk, member: Member, ask: Ask) -> None:
-    """A peer takes their yes back before a room opened; nobody is told of it."""
-    for pairing in await desk.records.find(
-        Pairing, ask=ask.id, state=(PairingState.PROPOSED, PairingState.DECLINED)
-    ):
-        moved, effects = advance_pairing(pairing, PairingMove.STEP_BACK, desk.now)
-        await desk.apply(effects)
-        await requests.keep_pairing(desk, moved)
-    still = await desk.records.get(Ask, ask.id)
-    if still is not None:
-        await requests.drop_ask(desk, still)

@@ -7,7 +7,7 @@ withdraw, step back, close; nobody learns of it more than of those.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from handlers import concern, consent, room
+from handlers import concern, consent, plan, room
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -22,6 +22,7 @@ _CHOICES = {
     "request": "choice.stop_request",
     "offer": "choice.stop_offer",
     "yes": "choice.stop_yes",
+    "plan": "choice.stop_plan",
     "room": "choice.stop_room",
     "closed": "choice.consents_closed",
     "concern": "choice.consents_concern",
@@ -30,6 +31,7 @@ _EFFECTS = {
     "request": "consents.request",
     "offer": "consents.offer",
     "yes": "consents.yes",
+    "plan": "consents.plan",
     "room": "consents.room",
     "closed": "consents.closed",
     "concern": "consents.concern",
@@ -61,7 +63,12 @@ async def _standing(desk: Desk, member: Member) -> list[_Standing]:
     for one in in_rooms:
         kind = "closed" if one.state is RoomState.READABLE else "room"
         found.append(_Standing(kind, one.id, tuple(yes for who, yes in one.consents if who == member.id)))
-    if not any(one.state in rooms.LIVE for one in in_rooms):
+    planned = await plan.of(desk, member.id)
+    for pairing in planned:
+        ask = await desk.records.get(Ask, pairing.ask)
+        yes = ask.consents if ask is not None and ask.member == member.id else (pairing.consent,)
+        found.append(_Standing("plan", pairing.id, tuple(one for one in yes if one is not None)))
+    if not planned and not any(one.state in rooms.LIVE for one in in_rooms):
         asks = await desk.records.find(Ask, member=member.id, state=_READING)
         found += [_Standing("yes", ask.id, ask.consents) for ask in asks]
     offer = await offers.of(desk, member)
@@ -132,7 +139,7 @@ async def _take_back(desk: Desk, member: Member, one: _Standing) -> None:
         case "request":
             request = await requests.of(desk, member.id)
             if request is not None:
-                await requests.withdraw(desk, request)
+                await plan.withdraw(desk, request)
                 desk.say(member.id, "request.withdrawn")
         case "offer":
             await offers.withdraw(desk, member)
@@ -140,6 +147,9 @@ async def _take_back(desk: Desk, member: Member, one: _Standing) -> None:
             ask = await desk.records.get(Ask, one.id)
             if ask is not None:
                 await consent.take_back(desk, member, ask)
+        case "plan":
+            for pairing in await plan.of(desk, member.id):
+                await plan.let_go(desk, member, pairing)
         case "room":
             found = [live for live in await room.of(desk, member.id, *rooms.LIVE) if live.id == one.id]
             for live in found:

@@ -8,13 +8,15 @@ import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from handlers.words import normal, split
+from schema.community import Community, OwnWords
 from schema.effects import Effect, SendText, Tell
 from schema.ids import MatrixId, MemberId
 from schema.records import Consent, Member, Prompt
 from service.core import chats
+from service.core.pairing import recent
 from service.core.sizes import parts
 from service.turn import Turn
 
@@ -78,10 +80,12 @@ PASSING = frozenset(
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
-_NOT_KEPT = PASSING | {
-    *("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear"),
-    *("extend", "pass", "backup", "which"),
-}
+_SHORT = frozenset(
+    {"stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear", "voucher"}
+)
+"""Questions that lapse after a short while."""
+
+_NOT_KEPT = PASSING | _SHORT | {"extend", "pass", "backup", "which"}
 """Questions that are not come back to: one word brings them anew."""
 
 _TOGETHER = 5
@@ -163,6 +167,17 @@ class Desk:
         """Every word that means sentence `key` where the member types it, as `normal` leaves it."""
         return self.turn.words.spoken(member.language, key)
 
+    def community_of(self, member: Member) -> Community:
+        """The community in its own words, as it wrote them in the member's language."""
+        there = self.community.own_words.get(member.language, OwnWords())
+        return replace(
+            self.community,
+            name=there.name or self.community.name,
+            limits=there.limits or self.community.limits,
+            who_runs=there.who_runs or self.community.who_runs,
+            guide=there.guide or self.community.guide,
+        )
+
     def quoted(self, member: Member, text: str) -> str:
         """A person's own words in quotation marks, or that there are none."""
         return self.words(member, "words.quoted", text=text) if text else self.words(member, "words.none")
@@ -171,6 +186,8 @@ class Desk:
         words = self.turn.words
         if isinstance(value, datetime):
             return words.when(value, member.zone or self.community.zone, self.now, member.language)
+        if isinstance(value, date):
+            return words.day(value, member.language)
         if isinstance(value, timedelta):
             return words.duration(value, member.language)
         if isinstance(value, tuple | list):
@@ -241,7 +258,7 @@ class Desk:
         member = self.now_is(id)
         if kind in ("talk", "offer", "concern", "answers", "pauses", "objects"):
             until = self.now + self.timings.request_open
-        elif kind in ("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear"):
+        elif kind in _SHORT:
             until = self.now + self.timings.idle
         prompt = Prompt(kind, self.now, subject, draft or {}, until=until, brought=self._brought(id))
         self.keep(replace(member, prompt=prompt))
@@ -359,7 +376,7 @@ class Desk:
             return False
         # An ask that is not answered lets another go first, as a draft does: silence keeps nobody waiting,
         # and whoever withdraws and asks again cannot tell it from a no.
-        lasts = prompt.by_itself and prompt.kind != "ask"
+        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch")
         return lasts or self.now - prompt.asked_at < self.timings.idle
 
     def waits(self, id: MemberId) -> bool:
@@ -386,7 +403,7 @@ class Desk:
         """Erase the questions whose time is past, with what was answered so far."""
         prompt = member.prompt if member.prompt is None or not self.over(member.prompt) else None
         waiting = tuple(one for one in member.waiting if not self.over(one))
-        self.keep(replace(member, prompt=prompt, waiting=waiting))
+        self.keep(replace(member, prompt=prompt, waiting=waiting, cards=recent(member.cards, self.now)))
 
     async def sweep(self, member: Member) -> None:
         """Have what is old in the member's chats taken back, where the hour for that has come."""
@@ -403,6 +420,7 @@ class Desk:
         prompts = member.waiting if member.prompt is None else (member.prompt, *member.waiting)
         hours = [one.until for one in prompts if one.draft and one.until is not None]
         hours += [] if member.sweep_at is None else [member.sweep_at]
+        hours += [chats.own_hour(member.id, shown + chats.EVERY) for shown in member.cards[:1]]
         return replace(member, due_at=min(hours, default=None))
 
     async def _settle(

@@ -4,11 +4,12 @@ Guards: what nobody said is as usual; a length is never more than the community'
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from handlers import talking
 from handlers.desk import Desk
 from schema.records import Consent, Member, Request
+from service.core import matching
 
 Draft = dict[str, str | int | bool | list[str] | None]
 
@@ -34,7 +35,12 @@ def usual(desk: Desk, member: Member) -> Draft:
         "note": "",
         "reporters": False,
         "again": False,
+        "again_only": False,
         "each_try": False,
+        "too": False,
+        "fear": "",
+        "start": "",
+        "answer": "",
     }
 
 
@@ -51,13 +57,41 @@ def of(request: Request) -> Draft:
         "note": request.note,
         "reporters": request.reporters,
         "again": request.again,
+        "again_only": request.again_only,
         "each_try": request.each_try,
+        "too": request.too,
+        "fear": request.fear if request.too else "",
+        "start": request.start.isoformat() if request.start is not None else "",
+        "answer": str(request.answer.total_seconds() / 60) if request.answer is not None else "",
     }
 
 
 def length(draft: Draft) -> timedelta:
     """How long the two would be together."""
     return timedelta(minutes=float(str(draft["minutes"])))
+
+
+def answer(draft: Draft) -> timedelta | None:
+    """How long somebody's yes waits for the asker's, where they set it."""
+    said = str(draft.get("answer") or "")
+    return timedelta(minutes=float(said)) if said else None
+
+
+def start(draft: Draft, now: datetime) -> datetime | None:
+    """From when they would be together, where that is still to come."""
+    said = str(draft.get("start") or "")
+    found = datetime.fromisoformat(said) if said else None
+    return found if found is not None and found > now else None
+
+
+def until(desk: Desk, draft: Draft, request: Request | None = None) -> datetime:
+    """How long is looked for somebody: of a request for later, until the time that it asks for is over."""
+    begins = start(draft, desk.now)
+    if begins is not None:
+        return begins + length(draft)
+    if request is None or matching.later(request, desk.now) is not None:
+        return desk.now + desk.timings.request_open
+    return request.until
 
 
 def texts(draft: Draft, name: str) -> tuple[str, ...]:
@@ -69,9 +103,16 @@ def texts(draft: Draft, name: str) -> tuple[str, ...]:
 def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) -> Request:
     """The request as `draft` describes it, with the yes to it."""
     topics = texts(draft, "topics")
+    wish = str(draft.get("wish") or "unsure")
+    too = wish == matching.MUTUAL or bool(draft.get("too"))
     return replace(
         request,
-        wish=str(draft.get("wish") or "unsure"),
+        until=until(desk, draft, request),
+        start=start(draft, desk.now),
+        answer=answer(draft),
+        wish=wish,
+        too=too,
+        fear=str(draft.get("fear") or "unsaid") if too else "unsaid",
         topics=topics,
         topics_only=bool(topics) and bool(draft.get("only")),
         length=min(length(draft), desk.timings.longest),
@@ -81,6 +122,7 @@ def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) ->
         note=str(draft.get("note") or ""),
         reporters=bool(draft.get("reporters")),
         again=bool(draft.get("again")),
+        again_only=bool(draft.get("again_only")),
         each_try=bool(draft.get("each_try")),
         consent=consent,
     )

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, ages, concern, paused, room, talking
+from handlers import after, ages, concern, paused, room, talking, topics
 from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests
@@ -36,6 +36,7 @@ from schema.records import (
     Separation,
     Stewardship,
     Talking,
+    Voucher,
 )
 from schema.states import AskState, PairingState, RoomState
 
@@ -78,6 +79,7 @@ _CONCERN = _named("held.concern")
 _PAUSED = _named("held.paused")
 _THEIRS = Told(How.BESIDE, "held.theirs")
 _NUMBERS = Told(How.BESIDE, "held.numbers")
+_VOUCHER = _named("held.voucher")
 _FOR_ALL = Told(How.BESIDE, "held.own")
 
 
@@ -91,6 +93,15 @@ def _wish(desk: Desk, member: Member, value: object) -> str:
 
 def _fear(desk: Desk, member: Member, value: object) -> str:
     return desk.words(member, offers.OWN_FEARS[str(value or "unsaid")])
+
+
+def _topics(desk: Desk, member: Member, value: object) -> list[str]:
+    named = value if isinstance(value, tuple | list) else ()
+    return list(topics.names(desk, member, [str(topic) for topic in named]))
+
+
+def _topics_or_none(desk: Desk, member: Member, value: object) -> object:
+    return _topics(desk, member, value) or desk.words(member, "talk.no_topics")
 
 
 def _reporters(desk: Desk, member: Member, value: object) -> str:
@@ -145,11 +156,13 @@ _STEPS = frozenset(
 """What a draft holds of our own: where the questions stand, and numbers."""
 
 _ANSWERS: Mapping[str, Say] = {
+    "names": lambda desk, member, value: value,
     "wish": _wish,
     "about": lambda desk, member, value: desk.words(member, concern.ABOUT[str(value)]),
     "readers": lambda desk, member, value: value,
+    "spare": lambda desk, member, value: value,
     "named": _sentence("held.named"),
-    "topics": lambda desk, member, value: value,
+    "topics": _topics,
     "minutes": _minutes,
     "hours": _hours,
     "fear": _fear,
@@ -159,6 +172,14 @@ _ANSWERS: Mapping[str, Say] = {
     "voice": _sentence("held.voice"),
     "only": _sentence("talk.recap_only"),
     "again": _sentence("talk.recap_again"),
+    "again_only": _sentence("talk.recap_again_only"),
+    "too": _sentence("talk.recap_too"),
+    "answer": lambda desk, member, value: desk.words(
+        member, "talk.recap_answer", answer=timedelta(minutes=float(str(value)))
+    ),
+    "start": lambda desk, member, value: desk.words(
+        member, "talk.recap_start", start=datetime.fromisoformat(str(value))
+    ),
     "each_try": _sentence("talk.recap_each_try"),
 }
 """How the answers in a draft are said; any other is the member's own words."""
@@ -197,6 +218,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "swept_to": _named("held.said"),
             "sweep_at": _named("held.said"),
             "age_group": _shown("held.age_group", _age_group),
+            "cards": _said("held.cards"),
         },
         Prompt: {
             "kind": _NUMBERS,
@@ -225,7 +247,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "due_at": _NUMBERS,
             "round": _NUMBERS,
             "wish": _shown("held.request", _wish),
-            "topics": _shown("held.request", _or("talk.no_topics")),
+            "topics": _shown("held.request", _topics_or_none),
             "length": _shown("held.request"),
             "note": _shown("held.request", _quoted),
             "reporters": _shown("held.request", _reporters),
@@ -239,6 +261,14 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "again": _said("talk.recap_again"),
             "languages": _shown("held.languages", _languages),
             "age_group": _named("held.request"),
+            "too": _said("held.too"),
+            "fear": _named("held.too"),
+            "asked": _named("held.asked_too"),
+            "asked_at": _shown("held.asked_too"),
+            "free_at": _named("held.asked_too"),
+            "start": _shown("talk.recap_start"),
+            "again_only": _said("talk.recap_again_only"),
+            "answer": _shown("talk.recap_answer"),
         },
         Offer: {
             "id": _NUMBERS,
@@ -283,6 +313,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "fear": _named("held.ask"),
             "consents": _AGREED,
             "talking": _THEIRS,
+            "own": _named("held.ask"),
+            "start": _THEIRS,
+            "answer": _THEIRS,
         },
         Pairing: {
             "id": _NUMBERS,
@@ -301,6 +334,8 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "consent": _AGREED,
             "wish": _THEIRS,
             "talking": _THEIRS,
+            "own": _THEIRS,
+            "start": _THEIRS,
         },
         PeerRoom: {
             "id": _NUMBERS,
@@ -332,6 +367,8 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "choosing": _THEIRS,
             "sought": _THEIRS,
             "talking": _named("held.room"),
+            "peer_request": _NUMBERS,
+            "peer_sought": _THEIRS,
         },
         Separation: {
             "id": _NUMBERS,
@@ -364,6 +401,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "proposal": _THEIRS,
             "reminded": _NUMBERS,
             "answers": _THEIRS,
+            "spare": _THEIRS,
             "consent": _AGREED,
         },
         PairingPause: {
@@ -385,6 +423,15 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "checked": _FOR_ALL,
             "flagged": _FOR_ALL,
         },
+        Voucher: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "due_at": _VOUCHER,
+            "stewards": _VOUCHER,
+            "named": _THEIRS,
+            "yes": _THEIRS,
+            "since": _VOUCHER,
+        },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), Told(How.BESIDE, "held.own")),
     }
 )
@@ -394,7 +441,7 @@ Of an ask and a pairing only what its member did or was shown is told: whether t
 else changed their mind, is not to be read here sooner than it is said.
 """
 
-WHOLE = frozenset({"held.offer", "held.meeting", "held.concern", "held.paused"})
+WHOLE = frozenset({"held.offer", "held.meeting", "held.concern", "held.paused", "held.voucher"})
 """What is told as a whole, in the words in which it is told elsewhere too."""
 
 
@@ -404,6 +451,9 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [desk.words(member, "held.offer", offer=offers.describe(desk, member, record))]
         case Meeting():
             return [after.told(desk, member, record)]
+        case Voucher():
+            key = "held.voucher_asked" if record.since is None else "held.voucher"
+            return [desk.words(member, key, until=record.due_at)]
         case Concern():
             return [concern.told(desk, member, record), desk.words(member, "held.concern_ways")]
         case PairingPause():
@@ -413,6 +463,9 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
         case PeerRoom(asker=member.id) if record.sought:
             # They are their asker's own words, and the peer has read them long since.
             note = desk.quoted(member, str(record.sought.get("note") or ""))
+            return [desk.words(member, "held.sought", note=note)]
+        case PeerRoom(peer=member.id) if record.peer_sought:
+            note = desk.quoted(member, str(record.peer_sought.get("note") or ""))
             return [desk.words(member, "held.sought", note=note)]
     return []
 
@@ -453,7 +506,12 @@ _KEPT_ROOMS = tuple(state for state in RoomState if state not in (RoomState.GONE
 _ASKED = (AskState.SHOWN, AskState.READING, *requests.PROMISED)
 """Asks that their member knows of. One that waits is not asked yet; that one is over is told to everybody, or
 whoever said no could read here when the request ended."""
-_ANSWERABLE = (PairingState.PROPOSED, PairingState.STEPPED_BACK, PairingState.AGREED)
+_ANSWERABLE = (
+    PairingState.PROPOSED,
+    PairingState.STEPPED_BACK,
+    PairingState.PLANNED,
+    PairingState.AGREED,
+)
 """Pairings that their asker knows of; the first two are the same to them."""
 
 
@@ -479,6 +537,7 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     apart.sort(key=lambda one: (one.since, one.id))
     records += apart
     records += await after.of(desk, member.id)
+    records += await desk.records.find(Voucher, member=member.id)
     records += await concern.of(desk, member.id)
     records += [one for one in await desk.records.about(PairingPause, member.id) if one.due_at > desk.now]
     if member.matrix_id in desk.community.stewards:
@@ -546,7 +605,7 @@ async def export(desk: Desk, member: Member) -> str:
         for entry in await about(desk, member)
     ]
     whole = {
-        "community": desk.community.name,
+        "community": desk.community_of(member).name,
         "made_at": desk.now.isoformat(),
         "in_words": desk.words(member, "held.intro"),
         "held": held,
@@ -567,7 +626,7 @@ async def text(desk: Desk, member: Member) -> str:
 
 def everybody(desk: Desk, member: Member) -> list[str]:
     """What is also about somebody else, and who sees what beside us: the same to everybody."""
-    return [desk.words(member, key, who_runs=desk.community.who_runs) for key in EVERYBODY]
+    return [desk.words(member, key, who_runs=desk.community_of(member).who_runs) for key in EVERYBODY]
 
 
 def details(desk: Desk, member: Member) -> list[str]:

@@ -107,13 +107,38 @@ def moment(desk: Desk, member: Member, text: str) -> datetime | None:
         return None
     if (length := _length(desk, member, words)) is not None:
         return desk.now + length
-    place = zone.of(desk, member)
-    tomorrow = desk.spoken(member, "spell.tomorrow")
+    return _moment(desk, member, words)
+
+
+def hour(desk: Desk, member: Member, text: str) -> datetime | None:
+    """The hour to come that `text` names: "tomorrow 18:00", "friday 20:00", "6 pm"; None for anything else.
+
+    A bare number, a day alone and its shortest names ("we") are none: among words they can be many things.
+    """
+    starts = desk.spoken(member, "spell.starts")
+    words = [word for word in typed(desk, member, text).split() if word not in starts]
     spelled = spelling(desk, member)
-    if words[0] in tomorrow:
-        day = (desk.now.astimezone(ZoneInfo(place)) + timedelta(days=1)).weekday()
-        name = next(name for name, days in spelled.days.items() if days == (day,))
-        words = [name, *words[1:]]
+    known = spelled.joins | spelled.before_noon | spelled.after_noon
+    named = [word for word in words if ":" in word or word.isalpha()]
+    short = any(word.isalpha() and len(word) < 3 and word not in known for word in words)
+    if short or not named or not any(letter.isdigit() for letter in text):
+        return None
+    return _moment(desk, member, words)
+
+
+def _moment(desk: Desk, member: Member, words: Sequence[str]) -> datetime | None:
+    place = zone.of(desk, member)
+    spelled = spelling(desk, member)
+    starts = desk.spoken(member, "spell.starts")
+    words = [word for word in words if word not in starts] or words
+    for ahead, key in enumerate(("spell.today", "spell.tomorrow")):
+        if words[0] in desk.spoken(member, key):
+            day = desk.now.astimezone(ZoneInfo(place)).date() + timedelta(days=ahead)
+            name = next(name for name, days in spelled.days.items() if days == (day.weekday(),))
+            found = availability.read_moment(" ".join((name, *words[1:])), desk.now, place, spelled)
+            # A day whose hour is past is not the same day of next week.
+            same = found is not None and found.astimezone(ZoneInfo(place)).date() - day < timedelta(days=2)
+            return found if same else None
     return availability.read_moment(" ".join(words), desk.now, place, spelled)
 
 

@@ -1,4 +1,4 @@
-"""Asking for company in one line: "talk listening burnout 2h", in the words of the member's language.
+"""Asking for company in one line, "talk listening burnout 2h tomorrow 18:00", in the member's language.
 
 Guards: the line leads to the recap and no further; what was not understood is named, to its writer alone, and
 goes nowhere; whoever writes a sentence that begins with the word gets the recap with what is usual.
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from handlers import draft as drafts
-from handlers import talk, talking
+from handlers import hours, talk, talking, topics
 from handlers.consent import WISHES
 from handlers.desk import Desk, own_words
 from handlers.words import normal
@@ -24,6 +24,7 @@ _WISHES = {
     "task": "line.task",
     "company": "line.company",
     "conversation": "line.conversation",
+    "mutual": "line.mutual",
     "unsure": "line.unsure",
 }
 _UNITS = {
@@ -63,7 +64,11 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
             if name != "backup"
             for word in words(key)
         },
-        topics={asking.phrase(topic, normal): topic for topic in desk.community.topics},
+        topics={
+            asking.phrase(name, normal): topic
+            for topic in desk.community.topics
+            for name in (topic, *topics.names(desk, member, (topic,)))
+        },
         lengths=meaning(_LENGTHS),
         units=meaning(_UNITS),
         voices={word: key == "line.voice" for key in ("line.voice", "line.writing") for word in words(key)},
@@ -76,6 +81,7 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
         else {},
         silent=frozenset(words("line.silent")),
         denials=frozenset(words("line.denial")),
+        moment=lambda said: hours.hour(desk, member, said),
     )
 
 
@@ -92,7 +98,10 @@ async def begin(desk: Desk, member: Member, line: asking.Line) -> None:
         draft["voice"] = line.voice
     if line.languages:
         draft["languages"] = list(line.languages)
-    draft["said"] = bool(line.wish or line.topics or line.length or line.languages or line.voice is not None)
+    if line.start is not None:
+        draft["start"] = line.start.isoformat()
+    said = (line.wish, line.topics, line.length, line.languages, line.start)
+    draft["said"] = any(said) or line.voice is not None
     if not await talk.start_with(desk, member, draft):
         return
     if line.sentence:

@@ -6,13 +6,13 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, language, pairing_pauses, pause, room, which
+from handlers import consent, language, pairing_pauses, pause, plan, room, talking, voucher, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Ask, Member, PeerRoom, Prompt
 from schema.states import RequestState, RoomState
-from service.core import rooms
+from service.core import matching, rooms
 
 _CROSSED = timedelta(seconds=5)
 """How long after the greeting a hello counts as written before it."""
@@ -49,7 +49,8 @@ def _menu(desk: Desk, member: Member) -> tuple[Choice, ...]:
 
 def hello(desk: Desk, member: Member) -> str:
     """What this is and what it is not, in the community's words; then how to choose another language."""
-    said = desk.words(member, "menu.hello", community=desk.community.name, limits=desk.community.limits)
+    here = desk.community_of(member)
+    said = desk.words(member, "menu.hello", community=here.name, limits=here.limits)
     return "\n".join((said, *language.hints(desk, member)))
 
 
@@ -83,7 +84,7 @@ def _say_waiting(desk: Desk, member: Member) -> None:
         desk.say(member.id, "menu.waiting")
 
 
-_COME_BY_THEMSELVES = ("ask", "note", "consent", "stays", "left", "absent")
+_COME_BY_THEMSELVES = ("ask", "vouch", "note", "consent", "stays", "left", "absent")
 """Questions that no word of the member's brings anew."""
 
 
@@ -124,9 +125,14 @@ async def standing(desk: Desk, member: Member) -> list[str]:
         asked = {"wish": wish, "length": request.length}
         key = "status.waits" if await pause.of(desk) else "status.looking"
         lines.append(desk.words(member, key, next=next_at, until=request.until, **asked))
+        if (start := matching.later(request, desk.now)) is not None:
+            lines.append(desk.words(member, "status.start", start=start))
     elif request is not None and request.state is RequestState.PROPOSED:
         lines.append(desk.words(member, "status.proposed"))
-    for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
+    planned = await plan.of(desk, member.id)
+    lines += [desk.words(member, "status.planned", start=one.start, length=one.length) for one in planned]
+    promised = await desk.records.find(Ask, member=member.id, state=requests.PROMISED)
+    for ask in promised if not planned else ():
         until = await requests.promised_until(desk, ask)
         lines.append(desk.words(member, "status.promised", until=until) if until else "")
     of_member = await room.of(desk, member.id, *RoomState)
@@ -141,6 +147,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(offers.describe(desk, member, offer))
+        if await voucher.lacks(desk, member.id):
+            lines.append(desk.words(member, "voucher.needed"))
     if (stopped := await pairing_pauses.of(desk, member.id)) is not None:
         lines.append(desk.words(member, "paused.status", until=stopped.due_at))
     return [line for line in lines if line]
@@ -152,10 +160,13 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
             return desk.words(member, "status.opening")
         case RoomState.OPEN:
             lines = [desk.words(member, "status.room", ends=peer_room.ends_at)]
-            if peer_room.wish in consent.WISHES and peer_room.wish != "unsure":
+            if peer_room.peer_request:
+                lines.append(desk.words(member, "room.agreed_too"))
+            elif peer_room.wish in consent.WISHES and peer_room.wish != "unsure":
                 wish = desk.words(member, consent.WISHES[peer_room.wish])
                 lines.append(desk.words(member, "room.agreed", wish=wish))
-            return "\n".join(lines)
+            how = talking.how(desk, member, peer_room.talking)
+            return "\n".join((*lines, desk.words(member, "room.agreed_how", how=how)))
         case RoomState.APART:
             return desk.words(member, "status.apart", ends=peer_room.ends_at)
         case RoomState.READABLE:
@@ -167,7 +178,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 _STOPPABLE = (
     *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
-    *("extend", "more", "pass", "backup", "which"),
+    *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
     *("concern", "answers", "pauses", "objects"),
 )
 """Questions that `stop` ends."""
@@ -176,6 +187,7 @@ _STOPS = {
     "question": "choice.stop_question",
     "room": "choice.stop_room",
     "request": "choice.stop_request",
+    "plan": "choice.stop_plan",
     "yes": "choice.stop_yes",
     "offer": "choice.stop_offer",
 }
@@ -199,9 +211,16 @@ async def _stoppable(desk: Desk, member: Member) -> list[str]:
     if in_room:
         found.append("room")
     request = await requests.of(desk, member.id)
+    planned = await plan.of(desk, member.id)
+    if planned:
+        found.append("plan")
     if request is not None and not (in_room and request.state is RequestState.TOGETHER):
         found.append("request")
-    if not in_room and await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
+    if (
+        not in_room
+        and not planned
+        and await desk.records.find(Ask, member=member.id, state=requests.PROMISED)
+    ):
         found.append("yes")
     if await offers.of(desk, member) is not None:
         found.append("offer")
@@ -241,8 +260,11 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
         case "request":
             request = await requests.of(desk, member.id)
             if request is not None:
-                await requests.withdraw(desk, request)
+                await plan.withdraw(desk, request)
                 desk.say(member.id, "request.withdrawn")
+        case "plan":
+            for pairing in await plan.of(desk, member.id):
+                await plan.let_go(desk, member, pairing)
         case "yes":
             for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
                 await consent.take_back(desk, member, ask)
@@ -255,8 +277,8 @@ async def _stop_question(desk: Desk, member: Member, question: Prompt) -> None:
         await desk.records.get(Ask, question.subject) if question.kind in ("ask", "smaller", "note") else None
     )
     desk.end_question(member.id, question)
-    if question.kind == "more":
-        desk.say(member.id, "ask.no")
+    if question.kind in ("more", "vouch"):
+        desk.say(member.id, "ask.no" if question.kind == "more" else "vouch.noted")
     elif ask is None:
         desk.say(member.id, "talk.dropped")
     elif question.kind == "note":

@@ -7,7 +7,7 @@ told to nobody else; whoever does not say that it goes on is asked nothing, and 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from handlers import ages, hours, rest, talking, topics, zone
+from handlers import ages, hours, rest, talking, topics, voucher, zone
 from handlers.desk import Choice, Desk, Question, Reply
 from handlers.request import Draft, drop_ask
 from schema.ids import OfferId
@@ -48,8 +48,10 @@ async def start(desk: Desk, member: Member) -> None:
     desk.put_behind(member.id)
     if await of(desk, member) is not None:
         desk.ask(member.id, "offered")
-        return
-    desk.ask(member.id, "offer", draft=defaults(desk, member))
+    elif await voucher.lacks(desk, member.id):
+        await voucher.start(desk, member)
+    else:
+        desk.ask(member.id, "offer", draft=defaults(desk, member))
 
 
 # What it holds, as answers
@@ -168,7 +170,9 @@ def lines_of(desk: Desk, member: Member, offer: Offer) -> list[str]:
         desk.words(member, "offer.for_topics", topics=topics.chosen(desk, member, offer.topics)),
     ]
     if offer.no_topics:
-        lines.append(desk.words(member, "offer.not_for_topics", topics=offer.no_topics))
+        lines.append(
+            desk.words(member, "offer.not_for_topics", topics=topics.names(desk, member, offer.no_topics))
+        )
     if offer.who == matching.SHARES:
         lines.append(desk.words(member, "offer.who_shares"))
     how = talking.how(desk, member, Talking(offer.languages, offer.writing, offer.voice))

@@ -7,7 +7,7 @@ one is changed, before the yes to the recap.
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import ages, hours, practice, talking, topics, zone
+from handlers import ages, hours, practice, talking, topics, voucher, zone
 from handlers import offer as offers
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.request import Draft
@@ -310,6 +310,9 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
 async def _begin(desk: Desk, member: Member, draft: Draft, consent: Consent | None) -> None:
     if await offers.of(desk, member) is not None:
         desk.ask(member.id, "offered")
+        return
+    if await voucher.lacks(desk, member.id):
+        await voucher.start(desk, member)
         return
     offer = replace(offers.made(desk, member, draft), id=OfferId(desk.turn.new_id()), consent=consent)
     await desk.records.put(offer)

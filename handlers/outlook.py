@@ -4,7 +4,7 @@ Guards: the words show nobody, and do not depend on who reads them; where no req
 has the next hour and the places of help, and to offer always works.
 """
 
-from handlers import hours, places
+from handlers import hours, places, voucher
 from handlers.desk import Desk
 from schema.records import Member, Offer, Outlook
 from schema.states import OfferState
@@ -15,7 +15,7 @@ async def of(desk: Desk) -> Outlook:
     """How it looks in this part of the day; worked out once, and kept until the next one."""
     found = await desk.records.get(Outlook, outlook.ONLY)
     if found is None or found.due_at <= desk.now:
-        offers = await desk.records.find(Offer, state=OfferState.OPEN)
+        offers = await voucher.counting(desk, await desk.records.find(Offer, state=OfferState.OPEN))
         found = outlook.look(offers, desk.now, desk.community.zone, desk.community.enough)
         await desk.records.put(found)
     return found
@@ -41,12 +41,12 @@ async def closed(desk: Desk, member: Member) -> str:
             return ""
         open_hours = hours.windows(desk, member, community.hours)
         city = desk.turn.words.city(community.zone, member.language)
-        text = desk.words(member, "outlook.closed_hours", community=community.name, city=city)
+        text = desk.words(member, "outlook.closed_hours", community=desk.community_of(member).name, city=city)
         lines = [text, *open_hours]
         if opens is not None:
             lines.append(desk.words(member, "outlook.opens", opens=opens))
     elif community.opens == outlook.ENOUGH and not (found := await of(desk)).enough:
-        name = community.name
+        name = desk.community_of(member).name
         text = desk.words(member, "outlook.closed_enough", community=name, n=community.enough)
         lines = [text, desk.words(member, "outlook.looks_again", again=found.due_at)]
     else:

@@ -14,7 +14,7 @@ from schema.records import Member, Prompt
 from schema.states import Belongs
 from service.core.sizes import parts
 
-BEGINNINGS = frozenset({"talk", "offer", "again", "backup", "company"})
+BEGINNINGS = frozenset({"talk", "offer", "again", "backup", "company", "voucher"})
 """What begins something: commands, and questions whose answers go on with it."""
 
 
@@ -36,7 +36,7 @@ async def words(desk: Desk, member: Member) -> str:
 
 def _why(desk: Desk, member: Member) -> str:
     key = "outside.room" if desk.community.members == "room" else "outside.server"
-    return desk.words(member, key, community=desk.community.name, server=desk.community.server)
+    return desk.words(member, key, community=desk.community_of(member).name, server=desk.community.server)
 
 
 def begins(

@@ -60,7 +60,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if prompt.kind == "pass":
         return Question(desk.words(member, "pass.question"), _PASS, binding=True, also=_SKIP)
     here = member.id in room.joined
-    asker = member.id == room.asker
+    asker = rooms.asked_for_it(room, member.id)
     match prompt.kind:
         case "stays" if room.state is RoomState.APART and here:
             text, first = desk.words(member, "apart.question", ends=room.ends_at), _WAIT
@@ -120,5 +120,6 @@ async def _someone_else(desk: Desk, member: Member, prompt: Prompt, room: PeerRo
         await peer_rooms.advance(desk, room, rooms.Close(Ending.NOT_JOINED))
         return
     await peer_rooms.advance(desk, room, rooms.Close(Ending.ASKED), by=member.id)
-    if room.sought and await requests.of(desk, member.id) is None:
-        await requests.begin(desk, member, room.sought, desk.given(prompt))
+    sought = room.sought if member.id == room.asker else room.peer_sought
+    if sought and await requests.of(desk, member.id) is None:
+        await requests.begin(desk, member, sought, desk.given(prompt))

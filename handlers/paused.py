@@ -8,7 +8,7 @@ anybody's doing, or sooner by one of those who decided it.
 
 from dataclasses import replace
 
-from handlers import consent, pairing_pauses, readers, room
+from handlers import pairing_pauses, plan, readers, room
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.draft import Draft
@@ -36,12 +36,15 @@ async def begin(desk: Desk, pause: PairingPause) -> None:
     if member is None:
         return
     request = await requests.of(desk, member.id)
-    if request is not None and request.state in (RequestState.LOOKING, RequestState.PROPOSED):
+    planned = await plan.of(desk, member.id)
+    await plan.forget(desk, member.id)
+    looking = request is not None and request.state in (RequestState.LOOKING, RequestState.PROPOSED)
+    if request is not None and (looking or planned):
         await requests.withdraw(desk, request)
     await requests.clear_asks(desk, member.id)
     if not await room.of(desk, member.id, *rooms.LIVE):
         for ask in await desk.records.find(Ask, member=member.id, state=requests.PROMISED):
-            await consent.step_back(desk, member, ask)
+            await requests.step_back(desk, ask)
     desk.queue(member.id, "paused", subject=pause.id, until=pause.due_at)
 
 
@@ -53,6 +56,12 @@ async def hinders(desk: Desk, member: Member) -> bool:
     desk.put_behind(member.id)
     desk.ask(member.id, "paused", subject=pause.id)
     return True
+
+
+async def remind(desk: Desk, member: Member) -> None:
+    """Say that nothing is asked because of an offer that stands, where its member's pairing is paused."""
+    if (pause := await pairing_pauses.of(desk, member.id)) is not None:
+        desk.say(member.id, "paused.status", until=pause.due_at)
 
 
 def told(desk: Desk, member: Member, pause: PairingPause) -> str:

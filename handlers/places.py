@@ -4,6 +4,8 @@ Guards: they are shown on request alone, never for what somebody wrote; a stewar
 configuration's, and the later of the two is said.
 """
 
+from datetime import date
+
 from handlers.desk import Desk
 from handlers.steward_room import stewardship
 from schema.community import Place
@@ -14,10 +16,10 @@ _FOR = {"adults": "places.for_adults", "young": "places.for_young"}
 _POLICE = {"yes": "places.police_yes", "no": "places.police_no", "not known": "places.police_unknown"}
 
 
-def checked(place: Place, kept: Stewardship) -> str:
+def checked(place: Place, kept: Stewardship) -> date | str:
     """The day on which the place was last checked; where none can be read, as the community wrote it."""
     day = steward.checked_on(place, kept.checked)
-    return place.checked_on if day is None else day.isoformat()
+    return place.checked_on if day is None else day
 
 
 async def entries(desk: Desk, member: Member) -> list[str]:
@@ -27,7 +29,7 @@ async def entries(desk: Desk, member: Member) -> list[str]:
     return [desk.words(member, "places.intro" if found else "places.none"), *found]
 
 
-def _entry(desk: Desk, member: Member, place: Place, day: str) -> str:
+def _entry(desk: Desk, member: Member, place: Place, day: date | str) -> str:
     said = desk.words(
         member,
         "places.entry",

@@ -7,6 +7,7 @@ goes with it; each of its messages says that it is one.
 from datetime import timedelta
 
 from handlers import offer as offers
+from handlers import topics
 from handlers.consent import FEARS, WISHES
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Member, Prompt
@@ -47,7 +48,7 @@ async def guide(desk: Desk, member: Member) -> None:
 
 def guide_text(desk: Desk, member: Member) -> str:
     """The guide's words."""
-    return desk.community.guide or desk.words(member, "guide.text")
+    return desk.community_of(member).guide or desk.words(member, "guide.text")
 
 
 async def start(desk: Desk, member: Member) -> None:
@@ -83,14 +84,14 @@ def _said(desk: Desk, member: Member, key: str) -> str:
         member,
         key,
         wish=desk.words(member, WISHES["listening"]),
-        topics=desk.community.topics[:1] or desk.words(member, "practice.topic"),
+        topics=topics.names(desk, member, desk.community.topics[:1]) or desk.words(member, "practice.topic"),
         length=_LENGTH,
         how=desk.words(member, "way.writing").capitalize(),
         agreed=desk.words(member, "agreed.length", how=desk.words(member, "way.writing"), length=_LENGTH),
         note=desk.words(member, "practice.words"),
         reading=desk.timings.reading,
         address=member.matrix_id,
-        who_runs=desk.community.who_runs,
+        who_runs=desk.community_of(member).who_runs,
         until=desk.now + desk.timings.consent_open,
         ends=desk.now + _LENGTH,
     )

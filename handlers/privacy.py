@@ -4,7 +4,7 @@ Guards: what is held is said from the definitions of what is kept (`handlers.hel
 open without telling anybody why; what cannot be reached is said before the yes.
 """
 
-from handlers import after, apart, concern, consent, consents, held, pairing_pauses, room
+from handlers import after, apart, concern, consents, held, pairing_pauses, plan, room, voucher
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -92,18 +92,20 @@ async def _forget(desk: Desk, member: Member) -> None:
     erased_rooms = await room.of(desk, member.id, *_KEPT_ROOMS)
     for peer_room in erased_rooms:
         await _forget_room(desk, member, peer_room)
+    await plan.forget(desk, member.id)
     for pairing in await desk.records.find(Pairing, asker=member.id):
         await _forget_asker(desk, pairing)
     if (request := await requests.of(desk, member.id)) is not None:
         await requests.end(desk, request, RequestMove.WITHDRAW)
     await offers.end(desk, member)
     for ask in await desk.records.find(Ask, member=member.id):
-        await consent.step_back(desk, member, ask)
+        await requests.step_back(desk, ask)
         await desk.records.delete(Ask, ask.id)
     for pairing in await desk.records.find(Pairing, peer=member.id):
         await _forget_peer(desk, pairing)
     await after.forget(desk, member.id)
     await apart.forget(desk, member.id)
+    await voucher.forget(desk, member.id)
     await concern.forget(desk, member.id)
     desk.say(member.id, "forget.done_rooms" if erased_rooms else "forget.done", notice=False)
     if (pause := await pairing_pauses.of(desk, member.id)) is not None:

@@ -6,6 +6,7 @@ what the other does; nothing that reaches somebody else goes out before its reca
 decided by both of two, and no reader learns here whom it is about, or who wrote unless the writer says so.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from handlers import paused, readers
@@ -37,13 +38,16 @@ _PAUSE = (Choice("yes", "choice.weighs_yes"), *_RECAP[1:])
 # Giving it, and taking it from them
 
 
-async def give(desk: Desk, concern: Concern) -> None:
-    """Ask each of its readers, in their own chat, whether they read it now; who has no chat is invited."""
-    for one in readers.of(desk, concern.readers):
+async def give(desk: Desk, concern: Concern, but: Collection[MemberId] = ()) -> None:
+    """Ask each of its readers, in their own chat, whether they read it now; who has no chat is invited.
+
+    Those in `but` have it already.
+    """
+    for one in readers.of(desk, set(concern.readers) - set(but)):
         id = readers.id_of(desk, one)
         member = await desk.member(id)
         if member is None:
-            member = Member(id, one.user, desk.now)
+            member = desk.newcomer(one.user)
             desk.keep(member)
         if member.room is None:
             desk.turn.do(OpenDirectChat(member.matrix_id))
@@ -60,7 +64,8 @@ async def take_from(desk: Desk, concern: Concern) -> None:
 async def forget(desk: Desk, member: MemberId) -> None:
     """Whoever is forgotten reads nothing any more, and stands in nothing that they read or decided."""
     for concern in await desk.records.find(Concern):
-        left = await _lose(desk, concern, member) if member in concern.readers else concern
+        reads = member in (*concern.readers, *concern.spare)
+        left = await _lose(desk, concern, member) if reads else concern
         if member in (by for by, _ in left.answers):
             await desk.records.put(concerns.without(left, member))
     await paused.forget(desk, member)
@@ -70,9 +75,14 @@ async def _lose(desk: Desk, concern: Concern, member: MemberId) -> Concern:
     left, effects = concerns.advance(concern, concerns.Lose(member), desk.now)
     await desk.apply(effects)
     await desk.records.put(left)
+    await give(desk, left, concern.readers)
+    names = readers.names(desk, readers.of(desk, set(left.readers) - set(concern.readers)))
     for id in left.readers:
-        if await desk.member(id) is not None:
-            desk.say(id, "reads.alone", made=left.made_at)
+        if left.readers != concern.readers and id in concern.readers and await desk.member(id) is not None:
+            if names:
+                desk.say(id, "reads.with", made=left.made_at, names=names)
+            else:
+                desk.say(id, "reads.alone", made=left.made_at)
     return left
 
 
@@ -81,8 +91,10 @@ async def _of(desk: Desk, member: Member, id: str) -> Concern | None:
     concern = await desk.records.get(Concern, id)
     if concern is None or member.id not in concern.readers or not readers.of(desk, (member.id,)):
         return None
-    for gone in set(concern.readers) - {readers.id_of(desk, one) for one in desk.community.readers}:
-        concern = await _lose(desk, concern, gone)
+    still = {readers.id_of(desk, one) for one in desk.community.readers}
+    for gone in (*concern.spare, *concern.readers):
+        if gone not in still:
+            concern = await _lose(desk, concern, gone)
     return concern
 
 

@@ -28,6 +28,15 @@ def names(desk: Desk, readers: Iterable[Reader]) -> tuple[str, ...]:
 
 
 def label(desk: Desk, member: Member, reader: Reader) -> str:
-    """How one is offered to choose: by name and address, and whether they must report."""
-    key = "concern.reader_must_report" if reader.must_report else "concern.reader"
-    return desk.words(member, key, name=reader.name, address=reader.user)
+    """How one is offered to choose: by name and address, whether they must report, or are no steward."""
+    stewards = desk.community.stewards
+    outside = bool(stewards) and reader.user not in stewards
+    return desk.words(member, _LABELS[reader.must_report, outside], name=reader.name, address=reader.user)
+
+
+_LABELS = {
+    (False, False): "concern.reader",
+    (False, True): "concern.reader_outside",
+    (True, False): "concern.reader_must_report",
+    (True, True): "concern.reader_outside_must_report",
+}

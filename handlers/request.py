@@ -8,13 +8,13 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import after, apart, pairing_pauses, pause
+from handlers import apart, finding, pairing_pauses, pause
 from handlers import draft as drafts
 from handlers.desk import Choice, Desk, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
-from schema.records import Ask, Consent, Member, Offer, Pairing, PeerRoom, Prompt, Request
-from schema.states import AskState, OfferState, PairingState, RequestState
-from service.core import matching, rooms
+from schema.records import Ask, Consent, Member, Pairing, Prompt, Request
+from schema.states import AskState, PairingState, RequestState
+from service.core import matching
 from service.core.ages import group
 from service.core.pairing import (
     ENGAGED,
@@ -24,9 +24,8 @@ from service.core.pairing import (
     advance_ask,
     advance_pairing,
     advance_request,
+    next_card,
 )
-
-STANDING = (RequestState.LOOKING, RequestState.PROPOSED, RequestState.TOGETHER)
 
 PROMISED = (AskState.WILLING, AskState.READY, AskState.CHOSEN)
 """An ask in these states has its member's last word: they were told by when they hear."""
@@ -36,8 +35,7 @@ Draft = drafts.Draft
 
 async def of(desk: Desk, member: MemberId) -> Request | None:
     """The member's request, where one stands."""
-    found = await desk.records.find(Request, member=member, state=STANDING)
-    return found[0] if found else None
+    return await finding.of(desk, member)
 
 
 async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | None) -> None:
@@ -66,22 +64,22 @@ async def change(desk: Desk, request: Request, draft: Draft, consent: Consent | 
     changed = drafts.onto(desk, request, draft, consent)
     await desk.records.put(changed)
     for ask in await desk.records.find(Ask, request=request.id, state=AskState.WAITING):
-        await desk.records.put(_asked(ask, changed))
+        await desk.records.put(finding.as_asked(desk, ask, changed))
     desk.say(request.member, "request.changed")
     if changed.due_at is not None:
         next_at = min(changed.due_at, changed.until)
         desk.say(request.member, "request.next", next=next_at, until=changed.until)
 
 
-def _asked(ask: Ask, request: Request) -> Ask:
-    """The ask, as it says what the request asks now."""
-    return replace(ask, wish=request.wish, topics=request.topics, length=request.length)
-
-
 async def engaged_as_peer(desk: Desk, member: MemberId) -> Ask | None:
     """An ask to which the member said yes and whose answer they await."""
     asks = await desk.records.find(Ask, member=member, state=PROMISED)
     return asks[0] if asks else None
+
+
+async def engaged(desk: Desk, member: MemberId) -> bool:
+    """Whether they ask for company themselves, are in a room or near it, or await an answer to their yes."""
+    return await of(desk, member) is not None or await finding.is_occupied(desk, member)
 
 
 async def promised_until(desk: Desk, ask: Ask) -> datetime | None:
@@ -91,17 +89,6 @@ async def promised_until(desk: Desk, ask: Ask) -> datetime | None:
     for pairing in await desk.records.find(Pairing, ask=ask.id):
         return None if pairing.state is PairingState.AGREED else pairing.until
     return None
-
-
-async def engaged(desk: Desk, member: MemberId) -> bool:
-    """Whether they ask for company themselves, are in a room or near it, or await an answer to their yes."""
-    if await of(desk, member) or await desk.records.find(Ask, member=member, state=ENGAGED):
-        return True
-    live = [
-        *(await desk.records.find(PeerRoom, asker=member, state=rooms.LIVE)),
-        *(await desk.records.find(PeerRoom, peer=member, state=rooms.LIVE)),
-    ]
-    return bool(live)
 
 
 async def clear_asks(desk: Desk, member: MemberId, but: AskId | None = None) -> None:
@@ -119,14 +106,26 @@ async def clear_asks(desk: Desk, member: MemberId, but: AskId | None = None) -> 
 async def look(desk: Desk, request: Request) -> None:
     """One round: the note passes on to whoever waits for it, others are asked, the asker is told the hour."""
     asker = await desk.member(request.member)
-    if request.state is RequestState.LOOKING and desk.now >= request.until:
+    looking = request.state is RequestState.LOOKING
+    if looking and desk.now >= request.until and not await _awaits(desk, request):
         await end(desk, request, RequestMove.LAPSE)
         if asker is not None:
             _offer_again(desk, request, "again.paused" if await pause.of(desk) else "again.nobody")
         return
+    if looking and await finding.has_nobody(desk, request):
+        await end(desk, request, RequestMove.LAPSE)
+        if asker is not None:
+            _offer_again(desk, request, "again.no_one")
+        return
+    if looking and asker is not None and (later := next_card(asker.cards, desk.now)) is not None:
+        desk.say(asker.id, "request.tomorrow", next=min(later, request.until), until=request.until)
+        waits, effects = advance_request(request, RequestMove.ROUND, desk.now)
+        await desk.apply(effects)
+        await desk.records.put(replace(waits, due_at=min(later, request.until)))
+        return
     next_at = desk.now + desk.timings.ask_again
-    if request.state is RequestState.LOOKING:
-        next_at = min(next_at, request.until)
+    if looking:
+        next_at = min(next_at, request.until) if desk.now < request.until else next_at
         paused = await pause.of(desk)
         if asker is not None and asker.room is not None and paused is not None:
             request = await pause.tell(desk, request, paused, next_at)
@@ -134,11 +133,16 @@ async def look(desk: Desk, request: Request) -> None:
             if request.told == "paused":
                 request = replace(request, told="")
             request = await _pass_note(desk, request, next_at)
-            asked = await _ask_others(desk, request, next_at)
+            asked = await finding.ask_others(desk, request, next_at)
             request = _tell(desk, request, asked, next_at)
     request, effects = advance_request(request, RequestMove.ROUND, desk.now)
     await desk.apply(effects)
     await desk.records.put(replace(request, due_at=next_at))
+
+
+async def _awaits(desk: Desk, request: Request) -> bool:
+    """Whether its asker said yes to another who asks too: what comes of that is waited for."""
+    return bool(await desk.records.find(Ask, offer=request.id, state=ENGAGED))
 
 
 def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Request:
@@ -147,7 +151,7 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
     What is said of each try is the same whatever came of it.
     """
     if request.told in ("", "nobody") and _only_some(desk, request):
-        # Whether anybody named such a topic is nobody's to learn by trying.
+        # Whether anybody named such a topic, or asks too, is nobody's to learn by trying.
         told = "looking"
     elif asked and request.told in ("", "nobody"):
         told = "asking"
@@ -160,6 +164,8 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
             desk.say(request.member, "request.try", next=next_at)
         return request
     key = _TOLD[told]
+    if told == "looking" and (request.again_only or request.too):
+        key = "request.looking_again" if request.again_only else "request.looking_too"
     every = desk.timings.ask_again
     desk.say(request.member, key, next=next_at, every=every, until=request.until)
     return replace(request, told=told)
@@ -176,78 +182,6 @@ _TOLD = {
     "nobody": "request.nobody",
     "no_answer": "request.no_answer",
 }
-
-
-async def _ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
-    """Ask as many others as the community asks at once; how many were shown the question by now."""
-    asks = await desk.records.find(Ask, request=request.id)
-    asked = {ask.member for ask in asks}
-    if request.wish == "backup":
-        asked |= await _met(desk, request.member)
-    engaged = await _engaged(desk)
-    kept_apart = await apart.of(desk, request.member)
-    offers = [
-        offer
-        for offer in await desk.records.find(Offer, state=OfferState.OPEN)
-        if matching.may_be_asked(
-            request,
-            offer,
-            asked=asked,
-            engaged=engaged,
-            apart=kept_apart,
-            asks_a_day=desk.community.asks_a_day,
-            pause=desk.timings.idle,
-            now=desk.now,
-            hard=desk.community.hard,
-        )
-    ]
-    free: list[Offer] = []
-    busy: list[Offer] = []
-    first = await after.agreed(desk, request.member) if request.again else frozenset()
-    for offer in matching.in_order(request, offers, desk.turn.random.random, first):
-        if len(free) == desk.community.asks_at_once:
-            break
-        peer = await desk.member(offer.member)
-        if peer is not None and peer.room is not None:
-            (busy if desk.busy(peer) else free).append(offer)
-    # A question that has to wait counts as not asked: it stands in for one only where too few are free.
-    for offer in (*free, *busy[: desk.community.asks_at_once - len(free)]):
-        ask = Ask(
-            id=AskId(desk.turn.new_id()),
-            request=request.id,
-            member=offer.member,
-            offer=offer.id,
-            state=AskState.WAITING,
-            made_at=desk.now,
-            due_at=next_at,
-            length=request.length,
-            wish=request.wish,
-            topics=request.topics,
-            card=offer.card,
-            fear=offer.fear,
-        )
-        await desk.records.put(ask)
-        desk.queue(offer.member, "ask", subject=ask.id)
-    # Whoever was shown a question that had waited counts from this round on: at its hour that shows nothing.
-    return len(free) + sum(ask.state is not AskState.WAITING for ask in asks)
-
-
-async def _met(desk: Desk, member: MemberId) -> set[MemberId]:
-    """Whoever shares a room with the member, until it is gone: what is said of them is not for their ears."""
-    found = [
-        *(await desk.records.find(PeerRoom, asker=member)),
-        *(await desk.records.find(PeerRoom, peer=member)),
-    ]
-    return {one for room in found for one in rooms.people(room)}
-
-
-async def _engaged(desk: Desk) -> set[MemberId]:
-    """Everybody who asks for company, is in a peer room or near it, or awaits an answer to their yes."""
-    requests = await desk.records.find(Request, state=STANDING)
-    asks = await desk.records.find(Ask, state=ENGAGED)
-    live = await desk.records.find(PeerRoom, state=rooms.LIVE)
-    people = {request.member for request in requests} | {ask.member for ask in asks}
-    return people.union(*(rooms.people(room) for room in live))
 
 
 async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request:
@@ -317,6 +251,8 @@ async def propose(desk: Desk, request: Request, ask: Ask, until: datetime) -> No
         fear=ask.fear,
         wish=ask.wish,
         talking=ask.talking,
+        own=ask.own,
+        start=ask.start,
     )
     await desk.records.put(pairing)
     if asker is not None:
@@ -324,7 +260,10 @@ async def propose(desk: Desk, request: Request, ask: Ask, until: datetime) -> No
 
 
 async def resume(desk: Desk, id: RequestId, key: str) -> None:
-    """It did not come together: say so with sentence `key`, and go on with the next who is ready."""
+    """It did not come together: say so with sentence `key`, and go on with the next who is ready.
+
+    Where `key` is empty nothing is said of it.
+    """
     request = await desk.records.get(Request, id)
     if request is None:
         return
@@ -345,11 +284,15 @@ async def resume(desk: Desk, id: RequestId, key: str) -> None:
         for ask in await desk.records.find(Ask, request=id, state=AskState.READY)
         if ask.due_at is not None and ask.due_at - desk.now >= soonest and ask.member not in kept_apart
     ]
-    if ready and desk.now < request.until:
+    more = asker is None or next_card(asker.cards, desk.now) is None
+    if ready and more and desk.now < request.until:
         ask = min(ready, key=lambda one: (one.said_at or one.made_at, one.id))
         await propose(desk, request, ask, ask.due_at or desk.now)
         return
     if desk.now >= request.until:
+        await look(desk, request)
+        return
+    if not key or (asker is not None and next_card(asker.cards, desk.now) is not None):
         await look(desk, request)
         return
     if asker is not None:
@@ -373,6 +316,10 @@ async def end(desk: Desk, request: Request, move: RequestMove) -> None:
     await desk.records.delete(Request, request.id)
     for ask in await desk.records.find(Ask, request=request.id, state=(AskState.WAITING, AskState.OVER)):
         await drop_ask(desk, ask)
+    # Who was asked since they ask too, and does not any more, has taken back their yes; but not from a room.
+    if request.state is not RequestState.TOGETHER:
+        for ask in await desk.records.find(Ask, offer=request.id):
+            await step_back(desk, ask)
 
 
 async def withdraw(desk: Desk, request: Request) -> None:
@@ -405,6 +352,37 @@ async def keep_pairing(desk: Desk, pairing: Pairing) -> None:
         await drop_ask(desk, ask)
 
 
+async def step_back(desk: Desk, ask: Ask) -> None:
+    """A peer takes their yes back before a room opened; nobody is told of it."""
+    for pairing in await desk.records.find(
+        Pairing, ask=ask.id, state=(PairingState.PROPOSED, PairingState.DECLINED)
+    ):
+        moved, effects = advance_pairing(pairing, PairingMove.STEP_BACK, desk.now)
+        await desk.apply(effects)
+        await keep_pairing(desk, moved)
+    still = await desk.records.get(Ask, ask.id)
+    if still is not None:
+        await drop_ask(desk, still)
+
+
+async def one_room(desk: Desk, member: MemberId, but: AskId) -> None:
+    """The member agreed to a room: whatever else they were asked, or said yes to, ends without a word."""
+    for ask in await desk.records.find(Ask, member=member):
+        if ask.id != but and ask.state is not AskState.OVER:
+            await step_back(desk, ask)
+
+
+async def join(desk: Desk, request: Request) -> None:
+    """Somebody agreed to the request's asker, who looks for company too: the search waits for their room."""
+    for pairing in await desk.records.find(
+        Pairing, request=request.id, state=(PairingState.PROPOSED, PairingState.STEPPED_BACK)
+    ):
+        await decline(desk, pairing)
+    joined, effects = advance_request(request, RequestMove.JOIN, desk.now)
+    await desk.apply(effects)
+    await desk.records.put(joined)
+
+
 def without_asker(pairing: Pairing) -> Pairing:
     """The pairing as it stays for the peer's hour when the asker is forgotten."""
     return replace(pairing, asker=MemberId(""), request=RequestId(""), consent=None)
@@ -412,7 +390,9 @@ def without_asker(pairing: Pairing) -> Pairing:
 
 def without_peer(pairing: Pairing) -> Pairing:
     """The pairing as it stays for the asker's answer when the peer is forgotten."""
-    return replace(pairing, peer=MemberId(""), ask=AskId(""), card="", fear="unsaid")
+    # That the other looked for company too was said, and stays said.
+    own: Draft = {"wish": matching.MUTUAL} if pairing.own else {}
+    return replace(pairing, peer=MemberId(""), ask=AskId(""), card="", fear="unsaid", own=own)
 
 
 async def drop_ask(desk: Desk, ask: Ask) -> None:
@@ -427,7 +407,7 @@ async def drop_ask(desk: Desk, ask: Ask) -> None:
     if waited or await desk.records.get(Request, ask.request) is None:
         await desk.records.delete(Ask, ask.id)
     else:
-        await desk.records.put(replace(ask, card="", fear="", consents=()))
+        await desk.records.put(replace(ask, card="", fear="", own={}, consents=()))
 
 
 def _offer_again(desk: Desk, request: Request, why: str) -> None:

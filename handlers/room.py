@@ -45,9 +45,11 @@ def agreed(desk: Desk, member: Member, room: PeerRoom) -> str:
     """What the two agreed on, and by which words it ends: in each one's own chat, never in the room."""
     wish = WISHES.get(room.wish) if room.wish != "unsure" else None
     lines = [desk.words(member, "room.agreed", wish=desk.words(member, wish))] if wish is not None else []
+    if room.peer_request:
+        lines = [desk.words(member, "room.agreed_too")]
     lines.append(desk.words(member, "room.agreed_how", how=talking.how(desk, member, room.talking)))
     lines.append(desk.words(member, "room.ways", reading=desk.timings.reading))
-    if member.id == room.peer:
+    if not rooms.asked_for_it(room, member.id):
         lines.append(desk.words(member, "room.peer_ways"))
     return "\n".join(lines)
 
@@ -97,7 +99,7 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
     if room.state in rooms.LIVE and (after.state not in rooms.LIVE or after.met):
         await _leave_pairing(desk, room, after, by)
     await _ask_whoever_stays(desk, room, after)
-    if room.sought:
+    if room.sought or room.peer_sought:
         await _look_on(desk, room, after, by)
     if after.met and room.state is RoomState.CLOSING and isinstance(move, rooms.Muted):
         await afterwards.begin(desk, after)
@@ -126,68 +128,92 @@ async def _ask_whoever_stays(desk: Desk, before: PeerRoom, after: PeerRoom) -> N
 
 
 async def _look_on(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId | None) -> None:
-    """The two had met. Where the peer ended it, the asker is asked, once it is closed, whether to look on."""
+    """The two had met. Whoever asked, and did not end it, is asked once it is closed whether to look on."""
     if before.state in rooms.LIVE and after.state is RoomState.CLOSING:
-        had_it = after.ending is Ending.TIME and not (
-            before.state is RoomState.APART and before.asker in before.joined
-        )
-        if by == before.asker or had_it:
-            await desk.records.put(replace(after, sought={}))
+        sought = {} if _had_it(before, after, by, before.asker) else after.sought
+        peer_sought = {} if _had_it(before, after, by, before.peer) else after.peer_sought
+        await desk.records.put(replace(after, sought=sought, peer_sought=peer_sought))
     elif before.state is RoomState.CLOSING and after.state is not RoomState.CLOSING:
-        await desk.records.put(replace(after, sought={}))
-        if await desk.member(after.asker) is not None:
-            why = "again.passed" if after.ending is Ending.PASSED else "again.they_ended"
-            requests.offer_again(desk, after.asker, before.sought, why)
+        await desk.records.put(replace(after, sought={}, peer_sought={}))
+        for one, words in ((after.asker, before.sought), (after.peer, before.peer_sought)):
+            if words and await desk.member(one) is not None:
+                why = "again.passed" if after.ending is Ending.PASSED else "again.they_ended"
+                requests.offer_again(desk, one, words, why)
+
+
+def _had_it(before: PeerRoom, after: PeerRoom, by: MemberId | None, member: MemberId) -> bool:
+    """Whether the member had what they asked for: they ended it, or its time ended with the other there."""
+    alone = before.state is RoomState.APART and member in before.joined
+    return by == member or (after.ending is Ending.TIME and not alone)
 
 
 async def _say_how(desk: Desk, member: Member, room: PeerRoom) -> None:
-    """Say to both how the one who asked talks, where they said so; it is kept with their request alone."""
-    request = await desk.records.get(Request, room.request)
-    if request is not None and (how := how_words(desk, member, request.how)):
-        key = "room.how_you" if member.id == room.asker else "room.how_they"
-        desk.say(member.id, key, notice=False, how=how)
+    """Say to both how whoever asked talks, where they said so; it is kept with their request alone."""
+    for asker, id in ((room.asker, room.request), (room.peer, room.peer_request)):
+        request = await desk.records.get(Request, id) if id else None
+        if request is not None and (how := how_words(desk, member, request.how)):
+            key = "room.how_you" if member.id == asker else "room.how_they"
+            desk.say(member.id, key, notice=False, how=how)
 
 
 async def _leave_pairing(desk: Desk, before: PeerRoom, after: PeerRoom, by: MemberId | None) -> None:
     """The two met, or it ended before: the pairing is over, and the request ends or goes on."""
     pairing = await desk.records.get(Pairing, after.id)
+    hears_later = False
     if pairing is not None and pairing.state is PairingState.AGREED:
         # Nothing was said to the peer yet, who was promised an answer at an hour.
         owes = by == before.asker and after.room is None
-        if owes and desk.now < pairing.until:
+        hears_later = owes and desk.now < pairing.until
+        if hears_later:
             await requests.decline(desk, pairing)
         else:
-            if owes:
+            if owes and not after.peer_request:
                 await _tell_peer(desk, after, "pairing.not_this_time")
             over, effects = advance_pairing(pairing, PairingMove.END, desk.now)
             await desk.apply(effects)
             await requests.keep_pairing(desk, over)
     request = await desk.records.get(Request, after.request)
-    if request is None:
-        return
+    theirs = await desk.records.get(Request, after.peer_request) if after.peer_request else None
     if after.met:
-        await desk.records.put(replace(after, sought=drafts.of(request)))
-        await requests.end(desk, request, RequestMove.MET)
+        sought = drafts.of(request) if request is not None else after.sought
+        peer_sought = drafts.of(theirs) if theirs is not None else after.peer_sought
+        await desk.records.put(replace(after, sought=sought, peer_sought=peer_sought))
+        for one in (request, theirs):
+            if one is not None:
+                await requests.end(desk, one, RequestMove.MET)
         return
-    if not after.asker:
+    if request is not None:
+        await _go_on(desk, after, request, after.asker, by)
+    if theirs is not None and hears_later:
+        # They hear at the hour that they were told; their search goes on meanwhile, without a word of why.
+        await requests.resume(desk, theirs.id, "")
+    elif theirs is not None:
+        await _go_on(desk, after, theirs, after.peer, by)
+    elif request is not None and after.asker and by != before.asker and after.ending in _FAULTS:
+        await _tell_peer(desk, after, "room.failed_peer")
+
+
+_FAULTS = (Ending.KEEPER_NOT_DEAF, Ending.REFUSED)
+"""Endings that are nobody's doing."""
+
+
+async def _go_on(desk: Desk, room: PeerRoom, request: Request, member: MemberId, by: MemberId | None) -> None:
+    """The room came to nothing: the request of one of its two goes on, or ends with a word of why."""
+    came = member in room.ever_joined
+    if not member:
         await requests.end(desk, request, RequestMove.WITHDRAW)
-        return
-    if by == before.asker:
+    elif by == member:
         await requests.give_up(desk, request.id, "again.closed")
-        return
-    match after.ending:
-        case Ending.KEEPER_NOT_DEAF:
-            await _tell_peer(desk, after, "room.failed_peer")
-            await requests.give_up(desk, request.id, "again.not_deaf")
-        case Ending.REFUSED:
-            await _tell_peer(desk, after, "room.failed_peer")
-            await requests.resume(desk, request.id, "room.failed_go_on")
-        case Ending.NOT_JOINED if request.member in after.ever_joined:
-            await requests.resume(desk, request.id, "absent.go_on")
-        case Ending.NOT_JOINED | Ending.TIME if request.member not in after.ever_joined:
-            await requests.give_up(desk, request.id, "again.not_joined")
-        case _:
-            await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
+    elif room.ending is Ending.KEEPER_NOT_DEAF:
+        await requests.give_up(desk, request.id, "again.not_deaf")
+    elif room.ending is Ending.REFUSED:
+        await requests.resume(desk, request.id, "room.failed_go_on")
+    elif room.ending is Ending.NOT_JOINED and came:
+        await requests.resume(desk, request.id, "absent.go_on")
+    elif room.ending in (Ending.NOT_JOINED, Ending.TIME) and not came:
+        await requests.give_up(desk, request.id, "again.not_joined")
+    else:
+        await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
 
 
 async def _tell_peer(desk: Desk, room: PeerRoom, key: str) -> None:

@@ -25,7 +25,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     for length in matching.shorter(ask.length):
         text = desk.words(member, "choice.smaller_length", length=length)
         choices.append(Choice(f"yes {length.total_seconds()}", text=text))
-    if ask.wish != "listening":
+    if ask.wish != "listening" and not ask.own:
         choices.append(Choice(_LISTENING, "choice.smaller_listening"))
     text = desk.words(member, "smaller.question", until=ask.due_at)
     return Question(

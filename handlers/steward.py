@@ -7,11 +7,11 @@ number and no sentence there tells of one person.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from handlers import finding, places, voucher
 from handlers import pause as pauses
-from handlers import places
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.steward_room import StewardRoom
@@ -69,7 +69,7 @@ async def looked(desk: Desk, unwell: str) -> None:
         room.words("steward.unwell", parts=parts) if parts else room.words("steward.well"),
         room.words(
             "steward.counts",
-            requests=_number(room, len(await desk.records.find(Request, state=requests.STANDING))),
+            requests=_number(room, len(await desk.records.find(Request, state=finding.STANDING))),
             offers=_number(room, len(await desk.records.find(Offer, state=OfferState.OPEN))),
             rooms=_number(room, len(await desk.records.find(PeerRoom, state=rooms.LIVE))),
         ),
@@ -107,7 +107,8 @@ async def _menu(room: StewardRoom, _: str) -> None:
 
 async def _show_menu(room: StewardRoom, prompt: Prompt) -> Question | None:
     change = "resume" if await pauses.of(room.desk) else "pause"
-    names = ("status", change, "places")
+    vouch = ("vouch",) if room.desk.community.vouchers else ()
+    names = ("status", change, "places", *vouch)
     return Question(room.words("steward.menu"), tuple(Choice(name, _MENU[name]) for name in names))
 
 
@@ -120,6 +121,7 @@ _MENU = {
     "pause": "steward.choice_pause",
     "resume": "steward.choice_resume",
     "places": "steward.choice_places",
+    "vouch": "steward.choice_vouch",
 }
 
 
@@ -235,7 +237,7 @@ async def _answer_checked(room: StewardRoom, prompt: Prompt, reply: Reply) -> No
     if reply.name != "yes" or place is None:
         room.say("steward.kept")
         return
-    today = _now(room).date()
+    today = _today(room)
     checked = {**room.kept.checked, steward.name_of(place): today}
     room.check(checked, tuple(one for one in room.kept.flagged if one != steward.name_of(place)))
     _watch(room)
@@ -246,8 +248,8 @@ def _now(room: StewardRoom) -> datetime:
     return room.desk.now.astimezone(ZoneInfo(room.desk.community.zone))
 
 
-def _today(room: StewardRoom) -> str:
-    return _now(room).date().isoformat()
+def _today(room: StewardRoom) -> date:
+    return _now(room).date()
 
 
 def _unchecked(room: StewardRoom) -> list[Place]:
@@ -279,6 +281,7 @@ COMMANDS: Mapping[str, Command] = {
     "pause": Command("steward.command_pause", _pause),
     "resume": Command("steward.command_resume", _resume),
     "places": Command("steward.command_places", _places),
+    "vouch": Command("steward.command_vouch", voucher.list_asked),
     "checked": Command("steward.command_checked", _checked, rest=True),
 }
 """Every command of the steward room, by our name for it."""
@@ -287,6 +290,7 @@ QUESTIONS: Mapping[str, Conversation] = {
     "menu": Conversation(_show_menu, _choose),
     "pause": Conversation(_show_pause, _answer_pause),
     "resume": Conversation(_show_resume, _answer_resume),
+    "vouch": Conversation(voucher.show_asked, voucher.answer_asked),
     "checked": Conversation(_show_checked, _answer_checked),
 }
 """Every kind of question there, by the name that its prompt bears."""

@@ -7,14 +7,16 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import after, ages, outlook, pause, paused, room, talking, topics
+from handlers import after, ages, hours, outlook, pause, paused, plan, room, talking, topics, zone
 from handlers import draft as drafts
+from handlers import offer as offers
 from handlers import request as requests
 from handlers.consent import HOW, WISHES, how_words
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from schema.records import Member, Prompt, Request, Talking
 from schema.states import RequestState
 from service.core import rooms
+from service.core.matching import MUTUAL
 
 Draft = requests.Draft
 
@@ -22,12 +24,21 @@ LONGEST_NOTE = 500
 """Characters."""
 
 _STEPS = ("wish", "topics", "length", "note", "recap")
-_FROM_RECAP = ("again", "reporters", "each_try", "voice", "languages", "only", "how", "keep_how")
+_FROM_RECAP = (
+    *("again", "reporters", "each_try", "voice", "languages", "only", "how", "keep_how", "too", "zone"),
+    *("start", "answer"),
+)
 """What is asked from the recap alone."""
 
 _ALSO = frozenset({"skip", "back"})
 _LENGTHS = (30, 60, 120, 1440)
 """Minutes."""
+
+_ANSWERS = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8))
+"""How long somebody's yes can wait for an answer."""
+
+_AHEAD = timedelta(days=7)
+"""How far ahead company can be asked for."""
 
 _LETTERS = timedelta(days=1)
 """From this length on people write letters more than they talk."""
@@ -82,7 +93,8 @@ async def _hindered(desk: Desk, member: Member) -> bool:
         return True
     if (ask := await requests.engaged_as_peer(desk, member.id)) is not None:
         until = await requests.promised_until(desk, ask) or desk.now
-        desk.say(member.id, "talk.promised", notice=False, until=until)
+        key = "talk.planned" if await plan.of_ask(desk, ask) is not None else "talk.promised"
+        desk.say(member.id, key, notice=False, until=until)
         return True
     return False
 
@@ -135,9 +147,22 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "keep_how":
             choices = (Choice("no", "choice.keep_how_no"), Choice("yes", "choice.keep_how_yes"))
             return Question(desk.words(member, "talk.keep_how"), choices, also=_ALSO)
+        case "too":
+            choices = (Choice("no", "choice.too_no"), Choice("yes", "choice.too_yes"))
+            return Question(desk.words(member, "talk.too"), choices, also=_ALSO)
+        case "zone":
+            return zone.question(desk, member, zone.listed(draft.get("cities")))
+        case "start":
+            city = desk.turn.words.city(zone.of(desk, member), member.language)
+            text = desk.words(member, "talk.start", city=city, longest=_AHEAD)
+            return Question(text, (Choice("now", "choice.start_now"),), free=True, also=_ALSO)
+        case "answer":
+            return Question(desk.words(member, "talk.answer"), _waits(desk, member), also=_ALSO)
+        case "fear":
+            return Question(desk.words(member, "talk.fear"), offers.FEARS, also=_ALSO)
         case "only":
             choices = (Choice("no", "choice.only_no"), Choice("yes", "choice.only_yes"))
-            named = drafts.texts(draft, "topics")
+            named = topics.names(desk, member, drafts.texts(draft, "topics"))
             return Question(desk.words(member, "talk.only", topics=named), choices, also=_ALSO)
         case "each_try":
             choices = (Choice("no", "choice.each_try_no"), Choice("yes", "choice.each_try_yes"))
@@ -193,6 +218,13 @@ def length_choices(desk: Desk, member: Member) -> tuple[Choice, ...]:
     return tuple(Choice(str(length.total_seconds() / 60), text=text(length)) for length in lengths(desk))
 
 
+def _waits(desk: Desk, member: Member) -> tuple[Choice, ...]:
+    """How long a yes can wait; a name holds minutes, and the community's usual is in it."""
+    found = sorted({*_ANSWERS, desk.timings.consent_open})
+    said = desk.turn.words.duration
+    return tuple(Choice(str(one.total_seconds() / 60), text=said(one, member.language)) for one in found)
+
+
 def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
     topics = (Choice("topics", "choice.change_topics"),) if desk.community.topics else ()
     return (
@@ -206,18 +238,24 @@ def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
         *((Choice("languages", "choice.change_languages"),) if talking.asks(desk) else ()),
         Choice("how", "choice.change_how"),
         *((Choice("only", "choice.change_only"),) if drafts.texts(draft, "topics") else ()),
+        Choice("start", "choice.change_start"),
+        *((Choice("too", "choice.change_too"),) if draft.get("wish") != MUTUAL else ()),
+        *((Choice("fear", "choice.change_fear"),) if _meets_others(draft) else ()),
+        Choice("answer", "choice.change_answer"),
     )
 
 
 def recap(desk: Desk, member: Member, draft: Draft) -> str:
     """What will be asked, in the member's own words and choices; of what they did not say, nothing."""
-    named = drafts.texts(draft, "topics")
+    named = topics.names(desk, member, drafts.texts(draft, "topics"))
     note = str(draft.get("note") or "")
     lines = [desk.words(member, "talk.recap", wish=desk.words(member, WISHES[str(draft["wish"])]))]
     if named:
         lines.append(desk.words(member, "talk.recap_topics", topics=named))
     how_they_talk = Talking(drafts.texts(draft, "languages"), voice=bool(draft.get("voice")))
     lines.append(talking.line(desk, member, how_they_talk, drafts.length(draft)))
+    if (start := drafts.start(draft, desk.now)) is not None:
+        lines.append(desk.words(member, "talk.recap_start", start=start))
     if how := how_words(desk, member, drafts.texts(draft, "how")):
         lines.append(desk.words(member, "talk.recap_how", how=how))
     if note:
@@ -227,15 +265,25 @@ def recap(desk: Desk, member: Member, draft: Draft) -> str:
 
 def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -> str:
     """Who is asked, until when, what is kept, and how it is taken back."""
-    lines = [desk.words(member, "talk.recap_again")] if draft.get("again") else []
+    again = "talk.recap_again_only" if draft.get("again_only") else "talk.recap_again"
+    lines = [desk.words(member, again)] if draft.get("again") else []
     lines.append(ages.line(desk, member))
     lines.append(desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"))
     if draft.get("only") and drafts.texts(draft, "topics"):
         lines.append(desk.words(member, "talk.recap_only"))
+    if _meets_others(draft):
+        key = "talk.recap_mutual" if draft.get("wish") == MUTUAL else "talk.recap_too"
+        fear = desk.words(member, offers.OWN_FEARS[str(draft.get("fear") or "unsaid")])
+        lines += [desk.words(member, key), desk.words(member, "talk.recap_fear", fear=fear)]
     if draft.get("each_try"):
         lines.append(desk.words(member, "talk.recap_each_try"))
+    if (answer := drafts.answer(draft)) is not None:
+        lines.append(desk.words(member, "talk.recap_answer", answer=answer))
+    if (start := drafts.start(draft, desk.now)) is not None:
+        lines.append(desk.words(member, "talk.recap_plan", start=start))
     if standing is not None:
-        lines.append(desk.words(member, "talk.recap_standing", until=standing.until))
+        until = drafts.until(desk, draft, standing)
+        lines.append(desk.words(member, "talk.recap_standing", until=until))
         return "\n".join(lines)
     lines += [
         desk.words(
@@ -243,7 +291,7 @@ def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -
             "talk.recap_next",
             n=desk.community.asks_at_once,
             every=desk.timings.ask_again,
-            until=desk.now + desk.timings.request_open,
+            until=drafts.until(desk, draft),
         ),
     ]
     return "\n".join(lines)
@@ -264,7 +312,12 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         await _answer_recap(desk, member, prompt, reply)
         return
     if step == "change":
-        _go(desk, member, draft, "recap" if reply.name == "skip" else reply.name, returns=True)
+        following = "recap" if reply.name == "skip" else reply.name
+        # An hour is taken by the member's own clock: theirs is asked for before it, once.
+        asks_zone = following == "start" and member.zone is None
+        _go(desk, member, draft, "zone" if asks_zone else following, returns=True)
+        return
+    if step == "zone" and reply.name != "skip" and not await _take_zone(desk, member, draft, reply):
         return
     if reply.name != "skip" and not _take(desk, member, draft, step, reply):
         return
@@ -275,7 +328,37 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     following = "recap" if returns else _next(desk, step)
     if step == "how" and reply.name != "skip" and (draft["how"] or member.how):
         following = "keep_how"
+    if step in ("wish", "too") and _meets_others(draft) and reply.name != "skip":
+        following = "fear"
+    if step == "zone":
+        following = "start"
     _go(desk, member, draft, following, returns=returns)
+
+
+async def _take_zone(desk: Desk, member: Member, draft: Draft, reply: Reply) -> bool:
+    found, draft["cities"] = zone.taken(desk, member, reply)
+    if found:
+        await zone.keep(desk, member, found)
+    else:
+        _go(desk, member, draft, "zone", returns=True)
+    return bool(found)
+
+
+def _take_start(desk: Desk, member: Member, draft: Draft, reply: Reply) -> bool:
+    """An hour as it is typed, or now; False where it was not understood, or is too far away."""
+    found = None if reply.name == "now" else hours.moment(desk, member, reply.text)
+    if reply.name != "now" and (found is None or found - desk.now > _AHEAD):
+        key = "talk.not_start" if found is None else "talk.start_far"
+        desk.say(member.id, key, longest=_AHEAD)
+        _go(desk, member, draft, "start", returns=True)
+        return False
+    draft["start"] = found.isoformat() if found is not None else ""
+    return True
+
+
+def _meets_others(draft: Draft) -> bool:
+    """Whether the draft allows others who look for company too, who are told what its member would do."""
+    return draft.get("wish") == MUTUAL or bool(draft.get("too"))
 
 
 def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> bool:
@@ -287,15 +370,23 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft[step] = list(reply.names)
         case "length":
             draft["minutes"] = reply.name
+        case "fear":
+            draft["fear"] = reply.name
+        case "answer":
+            usual = str(desk.timings.consent_open.total_seconds() / 60)
+            draft["answer"] = "" if reply.name == usual else reply.name
+        case "start":
+            return _take_start(desk, member, draft, reply)
         case "reporters":
             draft["reporters"] = reply.name == "any"
         case "again":
-            draft["again"] = reply.name == "first"
+            draft["again"] = reply.name != "anyone"
+            draft["again_only"] = reply.name == "only"
         case "how":
             draft["how"] = [name for name in reply.names if name != "none"]
         case "keep_how":
             draft["keep_how"] = reply.name == "yes"
-        case "each_try" | "voice" | "only":
+        case "each_try" | "voice" | "only" | "too":
             draft[step] = reply.name == "yes"
         case "note":
             note = own_words(reply.text, LONGEST_NOTE)
@@ -355,7 +446,7 @@ async def _asks(desk: Desk, member: Member, prompt: Prompt) -> bool:
 
 
 def _next(desk: Desk, step: str) -> str:
-    following = _STEPS[_STEPS.index(step) + 1]
+    following = _STEPS[_STEPS.index("wish" if step == "fear" else step) + 1]
     return "length" if following == "topics" and not desk.community.topics else following
 
 
@@ -373,6 +464,8 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
         desk.ask(member.id, "menu")
     elif step == "recap" and not draft.get("sequence"):
         _go(desk, member, draft, "change")
+    elif step == "fear":
+        _go(desk, member, draft, "wish")
     else:
         before = _STEPS[_STEPS.index(step) - 1]
         _go(desk, member, draft, "wish" if before == "topics" and not desk.community.topics else before)

@@ -1,4 +1,7 @@
-"""The community's topics as they are chosen from, each with its line."""
+"""The community's topics as they are chosen from, each with its line, in the words of whoever reads them.
+
+Guards: what is kept and compared is a topic's own name in the configuration, whatever it is called elsewhere.
+"""
 
 from collections.abc import Sequence
 
@@ -12,15 +15,27 @@ def choices(desk: Desk, member: Member, *, marked: bool = False) -> tuple[Choice
 
 
 def _text(desk: Desk, member: Member, topic: str, marked: bool) -> str:
-    line = desk.community.topic_lines.get(topic, "")
-    said = f"{topic}: {line}" if line else topic
+    name, line = _words(desk, member, topic)
+    said = f"{name}: {line}" if line else name
     if marked and topic in desk.community.hard:
         said = desk.words(member, "topics.hard", topic=said)
-    return said if said == topic else f"{said} | {topic}"
+    return " | ".join(dict.fromkeys((said, name, topic)))
+
+
+def _words(desk: Desk, member: Member, topic: str) -> tuple[str, str]:
+    """A topic's name and line, as the community wrote them in the member's language."""
+    there = desk.community.own_words.get(member.language)
+    own = there.topics.get(topic) if there is not None else None
+    return own or (topic, desk.community.topic_lines.get(topic, ""))
+
+
+def names(desk: Desk, member: Member, topics: Sequence[str]) -> tuple[str, ...]:
+    """What topics are called to the member."""
+    return tuple(_words(desk, member, topic)[0] for topic in topics)
 
 
 def chosen(desk: Desk, member: Member, topics: Sequence[str]) -> object:
     """What an offer is for, as it is said: its topics, or anything, but for what is hard."""
     if topics:
-        return tuple(topics)
+        return names(desk, member, topics)
     return desk.words(member, "offer.any_but_hard" if desk.community.hard else "offer.any_topic")

@@ -26,6 +26,20 @@ class Place:
 
 
 @dataclass(frozen=True)
+class OwnWords:
+    """A community's own words in another language than its first; empty where it wrote none there.
+
+    `topics` has the name and the line of each topic that has them there.
+    """
+
+    name: str = ""
+    limits: str = ""
+    who_runs: str = ""
+    guide: str = ""
+    topics: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Reader:
     """Somebody whom members may choose to read a concern of theirs, by the name that members know.
 
@@ -41,7 +55,8 @@ class Reader:
 class Timings:
     """How long things take here. All are lengths of time; the demo and tests make them short.
 
-    ask_again: between two rounds of asks (others are asked then). ask_open: how long one ask stays good.
+    ask_again: between two rounds of asks (others are asked then). ask_open: how long one ask stays good:
+    as long as a request, or longer, so that it does until the request ends.
     consent_open: how long the second consent stays open. request_open: when a request that found nobody
     lapses. longest: of a peer room. reading: how long a closed room can be read. settle: between removing
     people and the purge. prompt_pause: a bare number this soon after a prompt that came by itself gets
@@ -56,7 +71,7 @@ class Timings:
     """
 
     ask_again: timedelta = timedelta(minutes=10)
-    ask_open: timedelta = timedelta(hours=12)
+    ask_open: timedelta = timedelta(hours=24)
     consent_open: timedelta = timedelta(hours=2)
     request_open: timedelta = timedelta(hours=24)
     longest: timedelta = timedelta(days=3)
@@ -86,13 +101,15 @@ class Community:
     empty the catalogue's is read out. `talk_in` are the codes of the languages in which members talk with one
     another, from which they choose. `members` says who may write: "room", "server" or "anyone". `languages`
     are those in which members can be spoken to, by code: the first until they choose another; where it names
-    none, all that there are. `ages` says who it is for: "adults" (from `adult_from` years on), "young" (below
-    that) or "both", kept apart. `opens` says when requests are taken: "always", "enough" (while `enough`
-    people have offered) or "hours" (in `hours`, weekly in the community's `zone`). Of fewer than `enough`
-    people nothing is told to anybody. `messages_at_once` is how many messages of one member are answered one
-    after another; then one each five seconds. `readers` are those who read concerns; where there are none, no
-    concern is taken. `stewards` look after the instance, from their room; where there are none, nothing that
-    needs one is to be had.
+    none, all that there are. `own_words` are by language what members read instead of the community's words
+    here. `ages` says who it is for: "adults" (from `adult_from` years on), "young" (below that) or "both",
+    kept apart. `opens` says when requests are taken: "always", "enough" (while `enough` people have offered)
+    or "hours" (in `hours`, weekly in the community's `zone`). Of fewer than `enough` people nothing is told
+    to anybody. `messages_at_once` is how many messages of one member are answered one after another; then one
+    each five seconds. `readers` are those who read concerns; where there are none, no concern is taken.
+    `stewards` look after the instance, from their room; where there are none, nothing that needs one is to be
+    had. `vouchers`: whoever offers company needs one yes of a steward, or two of members. `agreement` is
+    what the community agreed, which members can read.
     """
 
     name: str
@@ -119,5 +136,8 @@ class Community:
     enough: int = 3
     hours: tuple[Window, ...] = ()
     languages: tuple[str, ...] = ()
+    own_words: Mapping[str, OwnWords] = field(default_factory=dict)
     readers: tuple[Reader, ...] = ()
     stewards: tuple[MatrixId, ...] = ()
+    vouchers: bool = False
+    agreement: str = ""

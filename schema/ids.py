@@ -23,6 +23,7 @@ PairingId = NewType("PairingId", str)
 """Names a pairing and its peer room; its keyed hash is the tag in the room's creation content."""
 SeparationId = NewType("SeparationId", str)
 MeetingId = NewType("MeetingId", str)
+VoucherId = NewType("VoucherId", str)
 ConcernId = NewType("ConcernId", str)
 PairingPauseId = NewType("PairingPauseId", str)
 StewardshipId = NewType("StewardshipId", str)

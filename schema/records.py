@@ -24,6 +24,7 @@ from schema.ids import (
     RoomId,
     SeparationId,
     StewardshipId,
+    VoucherId,
 )
 from schema.states import (
     AskState,
@@ -86,7 +87,9 @@ class Member:
     said it themselves, where the community keeps the two apart. `due_at` is when the first draft among the
     prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is taken back next. `said`
     holds in which chats something was said that is not taken back yet, and when that was last, to within a
-    day; a chat goes from it with its last message. What is older than `swept_to` was taken back.
+    day; a chat goes from it with its last message. What is older than `swept_to` was taken back. `cards`
+    holds when, in the last day, they were shown what somebody wrote about themselves, and did not say yes to
+    them; it goes within two days.
     """
 
     id: MemberId
@@ -105,6 +108,7 @@ class Member:
     swept_to: datetime | None = None
     sweep_at: datetime | None = None
     age_group: str = ""
+    cards: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,8 +133,15 @@ class Request:
     by voice is welcome too; `languages`: the codes of those that the asker talks in; `how`: how the asker
     talks, for whoever reads the note. `told` is what the asker was last told about the search, `each_try`
     that they wish to hear of each. Before `note_until` the note is with one peer, whatever that one answers.
-    `again`: whoever agreed to talk with the asker again is asked first. `age_group`: nobody of
-    another one is asked.
+    `again`: whoever agreed to talk with the asker again is asked first; `again_only`: nobody else is.
+    `age_group`: nobody of another one is asked.
+
+    `too`: they may be asked about others who allow the same, and others about them. For that the request
+    holds what an offer holds: `fear` is what its member would do if they feared for a life, `asked` and
+    `asked_at` are when they were asked, and before `free_at` nothing is.
+
+    `start` is from when they would like company, where that is not at once; `until` follows it. `answer` is
+    how long somebody's yes waits for theirs, where they set it.
     """
 
     id: RequestId
@@ -155,6 +166,14 @@ class Request:
     again: bool = False
     languages: tuple[str, ...] = ()
     age_group: str = "adults"
+    too: bool = False
+    fear: str = "unsaid"
+    asked: tuple[datetime, ...] = ()
+    asked_at: datetime | None = None
+    free_at: datetime | None = None
+    start: datetime | None = None
+    again_only: bool = False
+    answer: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -223,7 +242,9 @@ class Ask:
     it reads the same when the request is gone; `note_seen`: the asker's own words were shown. `card` and
     `fear` are the member's own as their offer had them, so that a yes stands for the same when the offer is
     gone. A smaller yes sets `length` and `wish` to what its member said yes to. `consents` are their yes to
-    the question and their yes to the note.
+    the question and their yes to the note. `own` is set where the member was asked as somebody who looks for
+    company too: what their request, whose id then stands in `offer`, asks. `start` is when the room would
+    open, where that is later, `answer` how long the member's last word would wait for the asker's.
     """
 
     id: AskId
@@ -242,6 +263,9 @@ class Ask:
     fear: str = ""
     consents: tuple[Consent, ...] = ()
     talking: Talking = Talking()
+    own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
+    start: datetime | None = None
+    answer: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -253,8 +277,9 @@ class Pairing:
     `until` is the hour until which the second consent is open; a no, a silence and a withdrawal are all told
     to the peer at that hour and not before. `due_at` is that hour, or sooner while the question waits behind
     another. `length`, `wish` and `talking` are what the peer said yes to. `card` and `fear` are the peer's
-    words as the asker sees them, until the pairing is over; `seen`: they were shown to the asker. `consent`
-    is the asker's.
+    words as the asker sees them, until the pairing is over, and so is `own`, what the peer's request asks
+    where they look for company too; `seen`: they were shown to the asker. `consent` is the asker's. `start`
+    is when the room is to open, where that is later: once planned, the pairing waits for it.
     """
 
     id: PairingId
@@ -273,6 +298,8 @@ class Pairing:
     consent: Consent | None = None
     wish: str = ""
     talking: Talking = Talking()
+    own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
+    start: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -296,7 +323,8 @@ class PeerRoom:
     agreed would help, `talking` how they agreed to talk, kept as long as the room. `warn_at` is when both are
     told that it ends soon, until they were. `more` is the wish for more time that is open now, and
     `asked_more` holds who has asked for it before this end. `sought` holds the words of the asker's request
-    from when the two met until the room is closed, so that the asker can be offered somebody else. `joined`
+    from when the two met until the room is closed, so that the asker can be offered somebody else; where the
+    peer looked for company too, `peer_request` is their request and `peer_sought` its words. `joined`
     holds those of the two who are in it now; `changes` counts how often the keeper was told who may write;
     `erase_now` those who asked to erase at once. `done` lists what the erasure has reached so far, for the
     receipt. `reminded`: whoever had not come was invited again; `choosing`: the other was then asked whether
@@ -334,6 +362,8 @@ class PeerRoom:
     choosing: bool = False
     sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
     talking: Talking = Talking()
+    peer_request: RequestId = RequestId("")
+    peer_sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -388,10 +418,11 @@ class Concern:
     Deleted at `until`, or when the member takes it back or is forgotten. `due_at` is that hour, or sooner the
     one at which the member hears that nobody has opened it; `reminded`: they heard so. `about` is "pairing",
     "ask" or "service". `other` is the keyed hash of whom they were in a room with, where it is about that; it
-    stays when that person is forgotten. `readers` are the one or two who may read it, `opened` those who did;
-    a reader who gives it back, or is forgotten, goes from both. `named`: the readers see the member's
-    address. `answers` are what readers answered, with whose each is; a reader who is forgotten stands there
-    as an empty id. `consent` is the yes to its recap.
+    stays when that person is forgotten. `readers` are the one or two who may read it, `opened` those who did,
+    `spare` those who were chosen too: the first of them reads it where a reader gives it back, is forgotten,
+    or is no reader any more, and goes from all three. `named`: the readers see the member's address.
+    `answers` are what readers answered, with whose each is; a reader who is forgotten stands there as an
+    empty id. `consent` is the yes to its recap.
     """
 
     id: ConcernId
@@ -409,6 +440,7 @@ class Concern:
     proposal: Proposal | None = None
     reminded: bool = False
     answers: tuple[tuple[MemberId, str], ...] = ()
+    spare: tuple[MemberId, ...] = ()
     consent: Consent | None = None
 
 
@@ -462,6 +494,24 @@ class Stewardship:
 
 
 @dataclass(frozen=True)
+class Voucher:
+    """That somebody knows `member`, who would offer company; asked for, or given.
+
+    Deleted at `due_at`: a week after it was asked for, a year after it was given; or where its member is
+    forgotten. `since` is when it was given. Until then `named` are those who may say yes, and `yes` those who
+    did, each a keyed hash; `stewards`: one of them may. Of those who gave it nothing is kept afterwards.
+    """
+
+    id: VoucherId
+    member: MemberId
+    due_at: datetime
+    stewards: bool = False
+    named: tuple[MemberId, ...] = ()
+    yes: tuple[MemberId, ...] = ()
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Outlook:
     """How it looks for whoever asks now. One row, about nobody; it holds until `due_at` and is then deleted.
 
@@ -490,4 +540,5 @@ Record = (
     | PairingPause
     | Stewardship
     | Outlook
+    | Voucher
 )

@@ -71,13 +71,14 @@ class AskState(StrEnum):
 
 
 class PairingState(StrEnum):
-    """PROPOSED: the second consent is open. AGREED: both said yes.
+    """PROPOSED: the second consent is open. AGREED: both said yes. PLANNED: both did, for a later hour.
 
     DECLINED: it did not come together, and the peer hears so at its hour. STEPPED_BACK: the peer changed
     their mind, and the asker hears so when they answer. OVER: nobody is left to be told.
     """
 
     PROPOSED = "proposed"
+    PLANNED = "planned"
     AGREED = "agreed"
     DECLINED = "declined"
     STEPPED_BACK = "stepped_back"

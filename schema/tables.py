@@ -116,7 +116,10 @@ members = Table(
     _id(),
     _due(),
     _sealed(),
-    info={"kept": "until the member says forget me; what they drafted and did not send, until its hour"},
+    info={
+        "kept": "until the member says forget me; what they drafted and did not send, until its hour; when "
+        "they were shown somebody's words, two days at most"
+    },
 )
 requests = Table(
     "requests",
@@ -161,7 +164,7 @@ pairings = Table(
     _state(),
     _due(),
     _sealed(),
-    info={"kept": "until it lapses, or its room is gone"},
+    info={"kept": "until it lapses, is let go, or its room is gone"},
 )
 peer_rooms = Table(
     "peer_rooms",
@@ -227,6 +230,15 @@ stewardships = Table(
     info={"kept": "one row, as long as the instance: a pause, checked places, a steward's open questions"},
 )
 
+vouchers = Table(
+    "vouchers",
+    metadata,
+    _id(),
+    _ref("member"),
+    _due(),
+    _sealed(),
+    info={"kept": "a week after it was asked for, a year after it was given, or until forget me"},
+)
 outlooks = Table(
     "outlooks",
     metadata,
@@ -330,6 +342,7 @@ RECORDS = {
     "concerns": concerns,
     "pairing_pauses": pairing_pauses,
     "stewardships": stewardships,
+    "vouchers": vouchers,
     "outlooks": outlooks,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import SystemRandom
 from typing import Literal
@@ -34,7 +34,7 @@ from schema.ids import DeviceId, EventId, MatrixId
 from schema.records import Offer, PeerRoom
 from service import logs
 from service.clock import Clock, SystemClock
-from service.config import Settings
+from service.config import Settings, agreement
 from service.config.sections import BY_NAME
 from service.delivery import Delivery
 from service.engine import Engine
@@ -285,7 +285,7 @@ async def _serve(settings: Settings, stop: asyncio.Event, running: asyncio.Event
 
 async def restored(settings: Settings) -> None:
     """Take the database as the one in force although it is an older copy: `alongside restored`."""
-    async with _opened(settings) as (store, _, session):
+    async with _opened(settings, existing=True) as (store, _, session):
         desk, _ = await sign_in(settings, store, session, SystemClock())
         await mark_restored(store, desk, settings.desk_user)
 
@@ -314,7 +314,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         desk = Client(desk_transport, store, settings.desk_user, device, clock)
         await desk.start()
         identity = await verify_published(desk_transport, store, settings.desk_user, desk.device_keys())
-        community = settings.community()
+        community = replace(settings.community(), agreement=agreement.read(settings))
         await _tend_stewards(desk, store, community.stewards, clock)
 
         keeper = Keeper(
@@ -409,11 +409,13 @@ async def _tell_verified(end: Ended, desk: Client, store: Store, engine: Engine)
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple[Store, Lease, aiohttp.ClientSession]]:
+async def _opened(
+    settings: Settings, *, existing: bool = False
+) -> AsyncIterator[tuple[Store, Lease, aiohttp.ClientSession]]:
     """The database under its lease, and a session for requests to the homeserver."""
     async with AsyncExitStack() as closing:
         lease = await closing.enter_async_context(Lease.take(settings.database_url()))
-        store = await Store.open(settings.database_url(), settings.sealing_key(), lease)
+        store = await Store.open(settings.database_url(), settings.sealing_key(), lease, existing=existing)
         closing.push_async_callback(store.close)
         connector = aiohttp.TCPConnector(ssl=settings.tls(), limit=_CONNECTIONS)
         session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())

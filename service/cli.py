@@ -27,6 +27,7 @@ from schema.errors import (
     ConfigurationErrors,
     HomeserverRefused,
     OperatorError,
+    SealBroken,
     Throttled,
     WorldError,
 )
@@ -100,6 +101,18 @@ class _Program(click.Group):
         except HomeserverRefused as error:
             click.echo(_wrap(f"The homeserver refused a request ({error})."), err=True)
             ctx.exit(1)
+        except SealBroken:
+            tell(
+                OperatorError(
+                    "Something in the database does not open, although its key fits: it was damaged or"
+                    " changed",
+                    fix="Stop the service, keep the file, and restore the last backup; OPERATING.md says"
+                    " how.",
+                    key="database.url",
+                    variable="ALONGSIDE_DATABASE__URL",
+                )
+            )
+            ctx.exit(2)
         except AlongsideError as error:
             click.echo(_wrap(f"This cannot go on: {type(error).__name__}."), err=True)
             ctx.exit(1)
@@ -159,6 +172,7 @@ def _with_configuration(command: Callable[Concatenate[Path | None, P], None]) ->
 def run(place: Path | None) -> None:
     """Run the service until it is told to stop (SIGTERM or Ctrl-C)."""
     settings = config.load(place)
+    config.agreement.read(settings)
     logs.install(settings.logging.format, settings.logging.level)
     if settings.warnings:
         logs.get("cli").warning(
@@ -179,6 +193,7 @@ def run(place: Path | None) -> None:
 def check_config(place: Path | None, quiet: bool) -> None:
     """Check the configuration, without any network."""
     settings = config.load(place)
+    config.agreement.read(settings)
     # The catalogues of languages lie with the handlers, which the service's own application alone knows.
     from service import app
 
@@ -456,6 +471,13 @@ def _prompt(
         signal.signal(signal.SIGINT, before)
 
 
+def _confirm(question: str) -> None:
+    """Ask for a yes, and end the program where it is a no."""
+    if not click.confirm(question):
+        click.echo("Nothing was changed.", err=True)
+        raise click.exceptions.Exit(1)
+
+
 def _hidden(question: str) -> str:
     return _prompt(question, hide=True)
 
@@ -538,7 +560,7 @@ def init(
                 " cannot write to it until they accept the change."
             )
         )
-        click.confirm("Make a new identity", abort=True)
+        _confirm("Make a new identity")
     given = {name.replace("_", "-"): value for name, value in options.items() if isinstance(value, str)}
     files = {
         name.removesuffix("_file").replace("_", "-"): value
@@ -562,7 +584,7 @@ def init(
     click.echo(f"  {fingerprint}")
     click.echo()
     if asking.made:
-        click.echo(_wrap(f"All is made. Read {place} once, then: alongside run"))
+        click.echo(_wrap(f"All is made. Read {place} once, finish the agreement, then: alongside run"))
     else:
         click.echo("Everything was there already; nothing was changed.")
 
@@ -636,7 +658,13 @@ def restored(place: Path | None, yes: bool) -> None:
     """
     settings = config.load(place)
     if not yes:
-        click.confirm("Is this database the newest there is, and was it restored from a backup", abort=True)
+        if not sys.stdin.isatty():
+            raise OperatorError(
+                "Nobody can be asked here whether this database is the newest there is, and was restored from"
+                " a backup",
+                fix="If it is and was, run it again with --yes.",
+            )
+        _confirm("Is this database the newest there is, and was it restored from a backup")
     from service import app
 
     asyncio.run(app.restored(settings))

@@ -84,7 +84,7 @@ class Delivery:
                 made = await self._keeper.open(effect.pairing, effect.members, again=again)
                 room, blocked = made.room, made.blocked
             case InviteAgain():
-                await self._keeper.invite_again(effect.room, effect.member)
+                await self._keeper.invite_again(effect.room, effect.member, again=again)
             case LetWrite():
                 await self._keeper.let_write(effect.room)
             case MutePeerRoom():

@@ -7,6 +7,7 @@ Secrets lie in files of mode 0600. No password is kept: the keeper's is used for
 """
 
 import base64
+import errno
 import hashlib
 import hmac
 import os
@@ -25,7 +26,7 @@ from schema.errors import AlongsideError, ConfigurationError, KeeperNotDeaf, Ope
 from schema.ids import DeviceId, MatrixId
 from service import config
 from service.clock import SystemClock
-from service.config import Settings, Toml
+from service.config import Settings, Toml, agreement
 from service.lease import Lease
 from service.matrix.accounts import (
     Account,
@@ -117,9 +118,32 @@ def _sync_folder(folder: Path) -> None:
 def write_secretly(path: Path, text: str, *, replace: bool = False) -> None:
     """Write `text` to `path` whole or not at all, durably, with mode 0600.
 
-    Raises FileExistsError where it is there already, unless it is to be replaced.
+    Raises FileExistsError where it is there already, unless it is to be replaced; OperatorError where it
+    cannot be written.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path.parent, error) from None
+    try:
+        _write(path, text, replace)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
+def _cannot_write(path: Path, error: OSError) -> OperatorError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return OperatorError(
+        f"{path} cannot be written ({error.strerror})",
+        fix="Make room on that disk, and run it again."
+        if full
+        else "Let this program's user write there, or name another place.",
+    )
+
+
+def _write(path: Path, text: str, replace: bool) -> None:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -204,6 +228,7 @@ async def install(
     async with session(settings) as opened:
         await versions(Transport(opened, settings.homeserver.url))
         _make_key(settings, asking)
+        _draft_agreement(settings, asking)
         if anew:
             await _sign_out(place, settings, opened, asking, anew)
             settings = config.load(place, unfinished=True)
@@ -212,6 +237,20 @@ async def install(
             await _token(place, settings, opened, asking, "desk")
         settings = config.load(place)
         return await _cross_sign(settings, opened, asking, new_identity)
+
+
+def _draft_agreement(settings: Settings, asking: Asking) -> None:
+    """Write the draft of an agreement, where there is no file yet."""
+    file = settings.agreement_file
+    if file.exists():
+        return
+    text = agreement.draft(settings)
+    write_secretly(file, text)
+    count = sum(1 for _ in agreement.open_points(text))
+    asking.tell(
+        f"Wrote {file}, the draft of an agreement: finish it with your community. It has {count} open points,"
+        " and nothing starts before they are filled in"
+    )
 
 
 def _new_key() -> str:
@@ -427,7 +466,7 @@ async def rotate_key(settings: Settings, kept: str) -> Path:
         _sync_folder(path.parent)
 
     async with Lease.take(settings.database_url()) as lease:
-        store = await Store.open(settings.database_url(), settings.sealing_key(), lease)
+        store = await Store.open(settings.database_url(), settings.sealing_key(), lease, existing=True)
         try:
             if not following.exists():
                 write_secretly(following, _new_key())

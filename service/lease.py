@@ -98,7 +98,9 @@ class Lease:
             self.check()
 
 
-def _held_by(holder: str) -> LeaseHeld:
+def _held_by(said: str) -> LeaseHeld:
+    # Whatever stands there is shown at a terminal, where a control character could do more than be read.
+    holder = "".join(one for one in said if one.isprintable())
     return LeaseHeld(
         f"Another process serves this database: {holder or 'it did not say who it is'}",
         fix="Stop that process first; one database is never served twice.",

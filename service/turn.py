@@ -6,7 +6,7 @@ records, and delivered afterwards; nothing leaves from here.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Protocol, TypeVar
 
@@ -43,11 +43,11 @@ class Words(Protocol):
     all that there are. `version` names the catalogue of a language as it is now: it changes with every
     sentence in it. `commands` gives every word that is a command to whoever speaks a language, and its
     sentence's key; `spoken` every word that means one sentence, as people type it, in a language and in
-    English. `when` says an instant in an IANA zone with its distance from now, `duration` a length of time,
-    `listing` joins items. `weekday` names a day (0 is Monday), `weekdays` has every name of one; `clock` says
-    an hour of the day, in minutes since midnight; `city` says what people call a zone, and `zones` has the
-    plain names of every zone that is a place. `tongue` names the language of a code, `either` joins items of
-    which one is meant.
+    English. `when` says an instant in an IANA zone with its distance from now, `day` a date, `duration` a
+    length of time, `listing` joins items. `weekday` names a day (0 is Monday), `weekdays` has every name of
+    one; `clock` says an hour of the day, in minutes since midnight; `city` says what people call a zone, and
+    `zones` has the plain names of every zone that is a place. `tongue` names the language of a code, `either`
+    joins items of which one is meant.
     """
 
     @property
@@ -57,6 +57,7 @@ class Words(Protocol):
     def commands(self, language: str) -> Mapping[str, str]: ...
     def spoken(self, language: str, key: str) -> Sequence[str]: ...
     def when(self, instant: datetime, zone: str, now: datetime, language: str) -> str: ...
+    def day(self, day: date, language: str) -> str: ...
     def duration(self, length: timedelta, language: str) -> str: ...
     def listing(self, items: Sequence[str], language: str) -> str: ...
     def weekday(self, day: int, language: str) -> str: ...

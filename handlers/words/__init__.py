@@ -10,7 +10,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from gettext import c2py
 from io import BytesIO
@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from babel import Locale
 from babel.core import get_global
 from babel.dates import (
+    format_date,
     format_datetime,
     format_time,
     format_timedelta,
@@ -147,6 +148,10 @@ class Catalogue:
             place=_place(zone, locale),
             distance=_distance(instant - now, locale),
         )
+
+    def day(self, day: date, language: str) -> str:
+        """Say a date with its year: "1 November 2026"."""
+        return format_date(day, "long", locale=self._locale(language))
 
     def duration(self, length: timedelta, language: str) -> str:
         """Say a length of time in days, hours and minutes, or in seconds where it is under a minute."""

@@ -5,6 +5,7 @@ A key `desk.user` is also the variable ALONGSIDE_DESK__USER. A secret `desk.toke
 before credentials, credentials before the file; a relative path starts at the configuration file's folder.
 """
 
+from service.config import agreement
 from service.config.forms import Secret, Toml, read_key, say_length, sqlite_url
 from service.config.loading import DEFAULT_FILE, fault_of, load
 from service.config.reading import OTHER_VARIABLES
@@ -22,6 +23,7 @@ __all__ = [
     "Settings",
     "Toml",
     "WebSection",
+    "agreement",
     "example",
     "fault_of",
     "load",

@@ -109,6 +109,11 @@ def unwise(settings: Settings) -> Iterator[str]:
         yield "web.host is not loopback, and the web server has no log-in: let only your monitoring reach it."
     if settings.admin.token is not None:
         yield "admin.token rules the whole homeserver: whoever takes this machine takes that too."
+    if 0 < len(settings.community_section.readers) < 3:
+        yield (
+            "community.readers has fewer than three: whoever leaves one of them out has no two left who read"
+            " a concern together, or nobody."
+        )
     if not settings.community_section.places:
         yield "community.places is empty: `help now` has nothing of yours to show."
     others = {"adults": "young", "young": "adults"}.get(settings.community_section.ages, "")

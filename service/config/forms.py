@@ -10,7 +10,7 @@ import re
 import zoneinfo
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from babel import Locale, UnknownLocaleError
@@ -289,9 +289,12 @@ _ENGLISH = Locale("en")
 
 
 def different(items: tuple["TopicTable", ...]) -> tuple["TopicTable", ...]:
-    """At most 12 topics, none twice, whatever their case."""
-    if len(items) > 12 or len({item.name.casefold() for item in items}) != len(items):
-        raise Wrong("has more than 12 entries, or one twice")
+    """At most 12 topics, none twice in any language, whatever their case."""
+    if len(items) > 12:
+        raise Wrong("has more than 12 entries")
+    for language in {"", *(language for item in items for language in item.names)}:
+        if len({item.names.get(language, item.name).casefold() for item in items}) != len(items):
+            raise Wrong(f"has one twice{' in language ' + language if language else ''}")
     return items
 
 
@@ -327,6 +330,16 @@ def catalogues(codes: tuple[str, ...]) -> tuple[str, ...]:
     ):
         raise Wrong("has something else in it than codes of languages, or one twice")
     return codes
+
+
+T = TypeVar("T")
+
+
+def by_language(texts: dict[str, T]) -> dict[str, T]:
+    """What stands under codes of languages."""
+    for code in texts:
+        language(code)
+    return texts
 
 
 def as_tuple(value: object) -> object:

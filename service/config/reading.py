@@ -55,7 +55,8 @@ class Reading:
 
     def wrong(self, key: Key, problem: str, fix: str = "", dotted: str = "") -> None:
         name = dotted or key.dotted
-        self.problem(f"{name} {problem}", fix or f"Write {key.says.form}.", name, key.variable)
+        variable = f"{key.variable}_FILE" if name == f"{key.dotted}_file" else key.variable
+        self.problem(f"{name} {problem}", fix or f"Write {key.says.form}.", name, variable)
 
     def give(self, section: str, name: str, value: object, source: str) -> None:
         """Take a value that is stronger than those given after it."""
@@ -141,18 +142,20 @@ class Reading:
             )
             return
         except OSError as error:
-            self.problem(
-                f"The configuration {path} cannot be read ({_why(error)})", "Let the service's user read it."
-            )
+            fix = "Let the service's user read it." if path.is_file() else "Name the file itself."
+            self.problem(f"The configuration {path} cannot be read ({_why(error)})", fix)
             return
         try:
             tables = tomllib.loads(raw.decode())
+        except UnicodeDecodeError:
+            self.problem(f"The configuration {path} is not written in UTF-8", "Save it as UTF-8.")
+            return
         except (ValueError, RecursionError) as error:
             # Python's message may quote the line, and with it a secret.
             place = re.search(r"\(at [a-z0-9, ]+\)$", str(error))
             self.problem(
                 f"The configuration {path} is not TOML {place[0] if place else ''}".rstrip(),
-                "Mend that line.",
+                "Mend it there; `alongside example-config` shows the form.",
             )
             return
         for section, table in tables.items():
@@ -275,7 +278,7 @@ def _from_text(key: Key, text: str) -> object:
             return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text
         case _ if key.name in ("topics", "languages", "talk_in") and not text.lstrip().startswith("["):
             return [item.strip() for item in text.split(",")]
-        case _ if key.name in ("topics", "places", "languages", "talk_in", "hours", "readers"):
+        case _ if key.name in ("topics", "places", "languages", "words", "talk_in", "hours", "readers"):
             try:
                 parsed: object = json.loads(text)
             except (ValueError, RecursionError):

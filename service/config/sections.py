@@ -225,26 +225,93 @@ class TopicTable(Section):
     hard: Annotated[bool, Says("Whether only those are asked about it who chose it.", "true or false")] = (
         False
     )
+    names: Annotated[
+        dict[str, Annotated[Line, forms.at_most(40)]],
+        AfterValidator(forms.by_language),
+        Says("Its name in other languages.", 'short texts by language, such as names.es = "duelo"'),
+    ] = {}
+    lines: Annotated[
+        dict[str, Annotated[Line, forms.at_most(80)]],
+        AfterValidator(forms.by_language),
+        Says("What it is, in other languages.", "short texts by language"),
+    ] = {}
 
 
 TOPICS = tuple(
-    TopicTable(name=name, line=line, hard=hard)
-    for name, line, hard in (
-        ("loneliness", "nobody near, or nobody who understands", False),
-        ("burnout", "work, study or care took too much", False),
-        ("grief", "somebody or something is gone", False),
-        ("rage", "anger that is large, or has nowhere to go", False),
-        ("joy", "something good, and nobody to tell", False),
-        ("thoughts of suicide", "thinking about ending one's life, now or before", True),
-        ("self-injury", "hurting oneself, or wanting to", True),
-        ("psychosis", "voices, visions, or beliefs that others don't share", True),
-        ("drug use", "using, stopping, or not wanting to stop", True),
-        ("medication", "taking it, changing it, coming off it", False),
-        ("institutions", "hospital, a home, prison, offices, the police", False),
-        ("violence", "at home, outside, or by those in charge", True),
+    TopicTable(name=name, line=line, hard=hard, names={"es": spanish}, lines={"es": in_spanish})
+    for name, line, hard, spanish, in_spanish in (
+        (
+            *("loneliness", "nobody near, or nobody who understands", False),
+            *("soledad", "nadie cerca, o nadie que entienda"),
+        ),
+        (
+            *("burnout", "work, study or care took too much", False),
+            *("agotamiento", "el trabajo, los estudios o los cuidados fueron demasiado"),
+        ),
+        ("grief", "somebody or something is gone", False, "duelo", "alguien o algo ya no está"),
+        (
+            *("rage", "anger that is large, or has nowhere to go", False),
+            *("rabia", "un enojo grande, o que no tiene adónde ir"),
+        ),
+        (
+            "joy",
+            "something good, and nobody to tell",
+            False,
+            "alegría",
+            "algo bueno, y nadie a quien contarlo",
+        ),
+        (
+            *("thoughts of suicide", "thinking about ending one's life, now or before", True),
+            *("pensar en el suicidio", "pensar en quitarse la vida, ahora o antes"),
+        ),
+        (
+            *("self-injury", "hurting oneself, or wanting to", True),
+            *("autolesiones", "hacerse daño, o querer hacérselo"),
+        ),
+        (
+            *("psychosis", "voices, visions, or beliefs that others don't share", True),
+            *("psicosis", "voces, visiones o creencias que otras personas no comparten"),
+        ),
+        (
+            *("drug use", "using, stopping, or not wanting to stop", True),
+            *("drogas", "tomarlas, dejarlas, o no querer dejarlas"),
+        ),
+        (
+            *("medication", "taking it, changing it, coming off it", False),
+            *("medicación", "tomarla, cambiarla, dejarla"),
+        ),
+        (
+            *("institutions", "hospital, a home, prison, offices, the police", False),
+            *("instituciones", "hospital, residencia, cárcel, oficinas, policía"),
+        ),
+        (
+            *("violence", "at home, outside, or by those in charge", True),
+            *("violencia", "en casa, fuera, o de quienes mandan"),
+        ),
     )
 )
 """What the example configuration begins with: it names hard things plainly, and good ones too."""
+
+
+class WordsTable(Section):
+    """The community's own words in one more language; what is left out is read as it is in the first."""
+
+    name: Annotated[Line, forms.at_most(80), Says("The community's name.", "a short text in quotes")] = ""
+    limits: Annotated[
+        str,
+        AfterValidator(forms.paragraphs),
+        forms.at_most(2000),
+        Says("What this is not and cannot do.", "one or a few plain sentences in quotes"),
+    ] = ""
+    who_runs: Annotated[
+        Line, forms.at_most(200), Says("Who runs the homeserver.", "a short text in quotes")
+    ] = ""
+    guide: Annotated[
+        str,
+        AfterValidator(forms.paragraphs),
+        forms.at_most(2000),
+        Says("The guide for those who offer to be there.", "a few plain sentences in quotes"),
+    ] = ""
 
 
 class CommunitySection(Section):
@@ -327,6 +394,22 @@ class CommunitySection(Section):
             "room",
         ),
     ] = None
+    agreement: Annotated[
+        Line,
+        Says(
+            "The file with what your community agreed, in Markdown, which members can read. `alongside init`"
+            " writes a draft; nothing starts before its open points are filled in.",
+            'the path of a readable file, such as "agreement.md"',
+        ),
+    ] = "agreement.md"
+    vouchers: Annotated[
+        bool,
+        Says(
+            "Whether an offer needs a voucher: one yes from a steward, or from two members whom the one who"
+            " offers names. Asking for company never does.",
+            "true or false",
+        ),
+    ] = False
     stewards: Annotated[
         tuple[str, ...],
         BeforeValidator(forms.as_tuple),
@@ -335,7 +418,8 @@ class CommunitySection(Section):
             "Who looks after this instance, by Matrix ID: the front desk invites them to a room of theirs,"
             " and removes whoever is named here no more, at its next start. Without any, nobody can pause"
             " the service or read a concern.",
-            'at most 12 whole Matrix IDs, none twice, such as ["@ana:example.org", "@ben:example.org"]',
+            'at most 12 whole Matrix IDs, none twice, such as ["@one:example.org", "@two:example.org"]',
+            ["@one:example.org", "@two:example.org"],
         ),
     ] = ()
     guide: Annotated[
@@ -348,6 +432,15 @@ class CommunitySection(Section):
             "Listen more than you speak. You can say no, and end it, at any time.",
         ),
     ] = None
+    words: Annotated[
+        dict[str, WordsTable],
+        AfterValidator(forms.by_language),
+        Says(
+            "The name, the limits, who_runs and the guide in other languages, for members who chose one; what"
+            " is left out they read as it stands above.",
+            "texts by language and key, such as words.es.limits",
+        ),
+    ] = {}
     opens: Annotated[
         Literal["always", "enough", "hours"],
         Says(
@@ -424,7 +517,8 @@ class CommunitySection(Section):
         Says(
             "Topics that members can choose from, in this order: none to twelve, read out five at a time. A"
             " list of names does too; in a table each can have a line that says what it is, and can be hard:"
-            " then only those are asked about it who chose it in their offer.",
+            " then only those are asked about it who chose it in their offer. names and lines say it in other"
+            " languages.",
             'short texts, such as ["burnout", "grief"], or [[community.topics]] tables, none twice',
         ),
     ] = ()

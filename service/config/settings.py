@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import PrivateAttr
 
-from schema.community import Community, Place, Reader, Timings
+from schema.community import Community, OwnWords, Place, Reader, Timings
 from schema.ids import DeviceId, MatrixId, RoomId
 from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url, windows
 from service.config.sections import (
@@ -26,6 +26,7 @@ from service.config.sections import (
     Section,
     TimingsSection,
     WebSection,
+    WordsTable,
 )
 from service.config.writing import plain, to_toml
 
@@ -103,6 +104,11 @@ class Settings(Section):
         url = self.database_url()
         return Path(url.removeprefix(f"{SQLITE}:///")) if url.startswith(SQLITE) else None
 
+    @property
+    def agreement_file(self) -> Path:
+        """The file with what the community agreed."""
+        return self._folder / self.community_section.agreement
+
     def secret_file(self, dotted: str) -> Path | None:
         """Return the file that a secret is from, if it is from one that may be rewritten."""
         source = self._sources.get(dotted, "")
@@ -124,6 +130,7 @@ class Settings(Section):
             who_runs=here.who_runs,
             zone=here.zone,
             languages=here.languages,
+            own_words=self._own_words(),
             guide=here.guide or "",
             talk_in=here.talk_in,
             topics=tuple(topic.name for topic in here.topics),
@@ -172,6 +179,7 @@ class Settings(Section):
                 Reader(MatrixId(reader.user), reader.name, reader.must_report) for reader in here.readers
             ),
             stewards=tuple(map(MatrixId, here.stewards)),
+            vouchers=here.vouchers,
             opens=here.opens,
             enough=here.enough,
             hours=windows(here.hours),
@@ -189,6 +197,26 @@ class Settings(Section):
             server=self.homeserver.server_name if rule == "server" else None,
         )
 
+    def _own_words(self) -> Mapping[str, OwnWords]:
+        """The community's words in each other language in which it wrote some."""
+        here = self.community_section
+        named = {language for topic in here.topics for language in (*topic.names, *topic.lines)}
+        found: dict[str, OwnWords] = {}
+        for language in sorted({*here.words, *named}):
+            words = here.words.get(language) or WordsTable()
+            found[language] = OwnWords(
+                name=words.name,
+                limits=words.limits,
+                who_runs=words.who_runs,
+                guide=words.guide,
+                topics={
+                    topic.name: (topic.names.get(language, topic.name), topic.lines.get(language, topic.line))
+                    for topic in here.topics
+                    if language in topic.names or language in topic.lines
+                },
+            )
+        return found
+
     def listing(self) -> Iterator[tuple[str, str, str]]:
         """Yield each key, its value as the file would write it (or REDACTED), and where it is from."""
         for key in KEYS:
@@ -199,6 +227,8 @@ class Settings(Section):
                 shown = "not set"
             elif key.name in ("places", "readers", "stewards"):
                 shown = f"{len(value)} {key.name}"
+            elif key.name == "words":
+                shown = to_toml(sorted(value))
             elif key.name == "topics":
                 shown = to_toml([topic.name for topic in value])
             else:

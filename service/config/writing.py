@@ -14,10 +14,15 @@ def to_toml(value: Toml) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return f"[{', '.join(to_toml(item) for item in value if isinstance(item, str))}]"
+        return f"[{', '.join(to_toml(item) if isinstance(item, str) else _inline(item) for item in value)}]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value)
+
+
+def _inline(table: Mapping[str, str | bool]) -> str:
+    """A table on one line."""
+    return f"{{ {', '.join(f'{name} = {to_toml(value)}' for name, value in table.items())} }}"
 
 
 def plain(value: object) -> Toml:
@@ -67,8 +72,24 @@ def example() -> str:
 
 
 _TOPICS: list[dict[str, str | bool]] = [
-    {"name": topic.name, "line": topic.line, "hard": topic.hard} for topic in TOPICS
+    {
+        "name": topic.name,
+        "line": topic.line,
+        "hard": topic.hard,
+        **{f"names.{language}": name for language, name in topic.names.items()},
+        **{f"lines.{language}": line for language, line in topic.lines.items()},
+    }
+    for topic in TOPICS
 ]
+
+_WORDS = {
+    "words.es.name": "Colectivo de Ejemplo",
+    "words.es.limits": (
+        "Somos personas de nuestra comunidad que se hacen compañía. No es terapia ni un servicio de"
+        " emergencias, y nadie lo vigila."
+    ),
+    "words.es.who_runs": "Dos personas de nuestro colectivo administran el servidor",
+}
 
 
 def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
@@ -82,6 +103,9 @@ def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
     if key.name == "topics" and not _is_names(values.get(key.dotted)):
         yield from _topics(values.get(key.dotted))
         return
+    if key.name == "words":
+        yield from (f"# {name} = {to_toml(text)}" for name, text in _WORDS.items())
+        return
     name = f"{key.name}_file" if key.secret else key.name
     given = values.get(f"{key.section}.{name}")
     if given is not None:
@@ -92,6 +116,14 @@ def _entry(key: Key, values: Mapping[str, Toml]) -> Iterator[str]:
         default = None if key.required or key.info.default is None else plain(key.info.default)
         shown = key.says.example if default in (None, []) and key.says.example is not None else default
         yield f"# {name} = {to_toml(shown if shown is not None else '')}"
+
+
+def _default(key: Key) -> Toml | None:
+    """What holds if nothing is said, where that shows more than an example would."""
+    default = key.info.default
+    if key.required or default is None or (default == () and key.says.example is not None):
+        return None
+    return plain(default)
 
 
 def _places(given: Toml | None) -> Iterator[str]:
@@ -109,11 +141,10 @@ def _readers(given: Toml | None) -> Iterator[str]:
     """The readers as tables in one line, which stands before the tables below; an example as a comment."""
     tables = [table for table in given if isinstance(table, dict)] if isinstance(given, list) else []
     example = {name: str(key.says.example) for name, key in READER_KEYS.items() if key.required}
-    shown = [
-        f"{{ {', '.join(f'{name} = {to_toml(table.get(name, False))}' for name in READER_KEYS)} }}"
-        for table in tables or [example]
-    ]
-    yield f"{'' if tables else '# '}readers = [{', '.join(shown)}]"
+    shown = ", ".join(
+        _inline({**table, "must_report": table.get("must_report", False)}) for table in tables or [example]
+    )
+    yield f"{'' if tables else '# '}readers = [{shown}]"
 
 
 def _is_names(given: Toml | None) -> bool:

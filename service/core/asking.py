@@ -1,4 +1,4 @@
-"""What a member said in one line that asks for company: "talk listening burnout 2h".
+"""What a member said in one line that asks for company: "talk listening burnout 2h tomorrow 18:00".
 
 Guards: nothing is taken that was not said, and nothing is guessed: what is said in two ways, or is out of
 bounds, is left out and named; a line that has a denial in it, or more of other words than of known ones, is a
@@ -8,7 +8,10 @@ sentence, of which nothing is taken.
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+_MOMENT = 5
+"""Words that an hour may take: "from tomorrow at 6 pm"."""
 
 _LONGEST_LINE = 300
 """Characters; whatever is longer is a sentence."""
@@ -23,7 +26,8 @@ class Vocabulary:
 
     `wishes` and `topics` say what each means, `lengths` are whole ones ("an hour"), `units` what stands after
     a number; `voices` say whether voice is welcome, `languages` in which it is; `silent` words say nothing,
-    `denials` turn what stands beside them round.
+    `denials` turn what stands beside them round. `moment` reads words that name an hour or a day to come
+    ("tomorrow 18:00"), else None.
     """
 
     wishes: Mapping[str, str]
@@ -34,6 +38,7 @@ class Vocabulary:
     languages: Mapping[str, str]
     silent: Collection[str]
     denials: Collection[str]
+    moment: Callable[[str], datetime | None] = lambda words: None
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Line:
     length: timedelta | None = None
     voice: bool | None = None
     languages: tuple[str, ...] = ()
+    start: datetime | None = None
     unknown: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     out_of_bounds: timedelta | None = None
@@ -83,9 +89,15 @@ def read(
     lengths: dict[timedelta, str] = {}
     voices: dict[bool, str] = {}
     languages: dict[str, None] = {}
+    starts: dict[datetime, str] = {}
     unknown: list[str] = []
     at = 0
     while at < len(words):
+        size, start = _moment(words[at:], vocabulary)
+        if start is not None:
+            starts[start] = " ".join(words[at : at + size])
+            at += size
+            continue
         size, found = _longest(words[at:], vocabulary)
         if found in vocabulary.topics:
             topics[vocabulary.topics[found]] = None
@@ -106,7 +118,7 @@ def read(
             else:
                 lengths[length] = " ".join(words[at : at + size])
         at += size
-    known = len(wishes) + len(topics) + len(lengths) + len(voices) + len(languages)
+    known = len(wishes) + len(topics) + len(lengths) + len(voices) + len(languages) + len(starts)
     if len(unknown) > max(known, 1):
         return SENTENCE
     wish = next(iter(wishes)) if len(wishes) == 1 else None
@@ -118,14 +130,23 @@ def read(
         length=length if within else None,
         voice=next(iter(voices)) if len(voices) == 1 else None,
         languages=tuple(languages),
+        start=next(iter(starts)) if len(starts) == 1 else None,
         unknown=tuple(dict.fromkeys(unknown)),
-        left_out=(*_several(wishes.values()), *_several(lengths.values()), *_several(voices.values())),
+        left_out=tuple(one for said in (wishes, lengths, voices, starts) for one in _several(said.values())),
         out_of_bounds=None if within else length,
     )
 
 
 def _several(phrases: Collection[str]) -> Iterable[str]:
     return phrases if len(phrases) > 1 else ()
+
+
+def _moment(words: list[str], vocabulary: Vocabulary) -> tuple[int, datetime | None]:
+    """The longest run of words at the beginning that names an hour to come, and its size."""
+    for size in range(min(_MOMENT, len(words)), 0, -1):
+        if (found := vocabulary.moment(" ".join(words[:size]))) is not None:
+            return size, found
+    return 0, None
 
 
 def _longest(words: list[str], vocabulary: Vocabulary) -> tuple[int, str]:

@@ -24,7 +24,7 @@ def speak(member: Member, now: datetime, keep: timedelta) -> Member:
     if member.room is None or (last is not None and now - last < EVERY):
         return member
     said = {**member.said, member.room: now}
-    return replace(member, said=said, sweep_at=member.sweep_at or _hour(member.id, now + keep))
+    return replace(member, said=said, sweep_at=member.sweep_at or own_hour(member.id, now + keep))
 
 
 def sweep(member: Member, now: datetime, keep: timedelta) -> tuple[Member, Sequence[RedactChat]]:
@@ -38,16 +38,16 @@ def sweep(member: Member, now: datetime, keep: timedelta) -> tuple[Member, Seque
     left = {room: last for room, last in member.said.items() if last + _LATE > before}
     if not left:
         return replace(member, said={}, swept_to=None, sweep_at=None), orders
-    return replace(member, said=left, swept_to=before, sweep_at=_hour(member.id, now)), orders
+    return replace(member, said=left, swept_to=before, sweep_at=own_hour(member.id, now)), orders
 
 
 def fail(member: Member, order: RedactChat, now: datetime) -> Member:
     """The member, whose chat could not be reached for two weeks: all of it is looked through again."""
     said = {**member.said, order.room: max(order.before, member.said.get(order.room, order.before))}
-    return replace(member, said=said, swept_to=None, sweep_at=_hour(member.id, now))
+    return replace(member, said=said, swept_to=None, sweep_at=own_hour(member.id, now))
 
 
-def _hour(id: MemberId, after: datetime) -> datetime:
+def own_hour(id: MemberId, after: datetime) -> datetime:
     """The next time of day that is this member's own: it lies in clear, and must not show when they wrote.
 
     Each has another, so that not all chats fall due together.

@@ -80,7 +80,10 @@ class Decline:
 
 @dataclass(frozen=True)
 class Lose:
-    """Somebody reads it no more: they gave it back, are forgotten, or are no reader by the configuration."""
+    """Somebody reads it no more: they gave it back, are forgotten, or are no reader by the configuration.
+
+    The next whom its writer chose reads it in their place, where there is one.
+    """
 
     reader: MemberId
 
@@ -93,6 +96,7 @@ class Change:
     readers: tuple[MemberId, ...]
     named: bool
     consent: Consent | None = None
+    spare: tuple[MemberId, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,7 @@ def begin(
     consent: Consent | None,
     now: datetime,
     kept: timedelta,
+    spare: tuple[MemberId, ...] = (),
 ) -> Concern:
     """A concern from now on, which is kept for `kept`."""
     return Concern(
@@ -168,14 +173,20 @@ def begin(
         state=ConcernState.WAITING,
         made_at=now,
         until=now + kept,
-        due_at=now + min(UNOPENED, kept / 2),
+        due_at=_reminder(now, now + kept),
         about=about,
         words=words,
         readers=readers,
         other=other,
         named=named,
         consent=consent,
+        spare=spare,
     )
+
+
+def _reminder(now: datetime, until: datetime) -> datetime:
+    """When its writer hears that nobody has opened it, if so."""
+    return now + min(UNOPENED, (until - now) / 2)
 
 
 def together(chosen: Sequence[T], chance: Callable[[], float]) -> tuple[T, ...]:
@@ -199,8 +210,10 @@ def allows(record: Concern, move: Move) -> bool:
     if type(move) not in MOVES[record.state]:
         return False
     match move:
-        case Open(reader) | Lose(reader):
+        case Open(reader):
             return reader in record.readers
+        case Lose(reader):
+            return reader in record.readers or reader in record.spare
         case Answer(reader, words):
             return reader in record.opened and bool(words) and len(record.answers) < MOST_ANSWERS
         case Propose(reader, length):
@@ -208,8 +221,9 @@ def allows(record: Concern, move: Move) -> bool:
         case Agree(reader) | Decline(reader):
             by = record.proposal.reader if record.proposal is not None else reader
             return reader in record.opened and reader != by
-        case Change(words, readers):
-            return bool(words) and 0 < len(set(readers)) == len(readers) <= TOGETHER
+        case Change(words, readers, spare=spare):
+            several = len({*readers, *spare}) == len(readers) + len(spare)
+            return bool(words) and 0 < len(readers) <= TOGETHER and several
     return True
 
 
@@ -236,17 +250,11 @@ def advance(record: Concern, move: Move, now: datetime) -> tuple[Concern, tuple[
         case Decline():
             return replace(record, state=state, proposal=None), ()
         case Lose(reader):
-            left = tuple(one for one in record.readers if one != reader)
-            opened = tuple(one for one in record.opened if one != reader)
-            state = ConcernState.READ if opened else ConcernState.WAITING
-            after = replace(record, state=state, readers=left, opened=opened, proposal=None)
-            if not left:
-                after = replace(after, due_at=record.until)
-            return after, (_tell(record, "concern.one_left" if left else "concern.nobody_left"),)
-        case Change(words, readers, named, consent):
-            hour = now + min(UNOPENED, (record.until - now) / 2)
+            return _lose(record, reader, now)
+        case Change(words, readers, named, consent, spare):
+            hour = _reminder(now, record.until)
             after = replace(record, state=state, words=words, readers=readers, named=named, consent=consent)
-            return replace(after, opened=(), proposal=None, reminded=False, due_at=hour), ()
+            return replace(after, spare=spare, opened=(), proposal=None, reminded=False, due_at=hour), ()
         case Remind():
             after = replace(record, reminded=True, due_at=record.until)
             return after, (_tell(record, "concern.unopened", until=record.until),)
@@ -254,6 +262,22 @@ def advance(record: Concern, move: Move, now: datetime) -> tuple[Concern, tuple[
             key = "concern.lapsed" if record.opened else "concern.lapsed_unopened"
             return replace(record, state=state, due_at=None), (_tell(record, key),)
     return replace(record, state=state, due_at=None if state is ConcernState.OVER else record.due_at), ()
+
+
+def _lose(record: Concern, reader: MemberId, now: datetime) -> tuple[Concern, tuple[Tell, ...]]:
+    if reader not in record.readers:
+        return replace(record, spare=tuple(one for one in record.spare if one != reader)), ()
+    left = tuple(one for one in record.readers if one != reader)
+    following, spare = record.spare[:1], record.spare[1:]
+    opened = tuple(one for one in record.opened if one != reader)
+    state = ConcernState.READ if opened else ConcernState.WAITING
+    after = replace(record, state=state, readers=left + following, spare=spare, opened=opened, proposal=None)
+    if following and not opened:
+        after = replace(after, reminded=False, due_at=_reminder(now, record.until))
+    elif not left:
+        after = replace(after, due_at=record.until)
+    key = "concern.replaced" if following else "concern.one_left" if left else "concern.nobody_left"
+    return after, (_tell(record, key),)
 
 
 def pause_of(record: Concern, move: Move, id: PairingPauseId, now: datetime) -> PairingPause | None:

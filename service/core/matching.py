@@ -5,22 +5,26 @@ they are with somebody or on the way to it, while they rest, outside the hours t
 in a day than they and the community allow; where the two have no language, or no way to talk, in common;
 about what they said no to, or something hard that they did not choose; nobody who must report is asked unless
 the asker allowed it, nor who did not name the topic where the asker wants somebody who shares it; two who are
-kept apart, or of two age groups, are never asked about one another. Fit comes first, then who was asked
-longest ago, then chance, so that the same few are not always asked.
+kept apart, or of two age groups, are never asked about one another; two who both ask are asked about one
+another only where both allow it, and each would suit the other. Fit comes first, then who was asked longest
+ago, then chance, so that the same few are not always asked.
 """
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
-from schema.ids import MemberId
+from schema.ids import MemberId, OfferId
 from schema.records import Ask, Offer, Request
-from schema.states import OfferState
+from schema.states import OfferState, RequestState
 from service.core import availability, talking
 
 MUST_REPORT = "report"
 """What an offer's `fear` says of somebody whom a law obliges to report some things."""
 
 _SHORTER = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 120, 360, 1440))
+
+MUTUAL = "mutual"
+"""The wish for somebody who is looking for company too: nobody else is asked."""
 
 ANYONE, SHARES = "anyone", "shares"
 """What `Offer.who` can be."""
@@ -47,7 +51,8 @@ def may_be_asked(
     themselves, are in a peer room, or said yes to another ask; `apart` those who are kept apart from the
     asker, by whichever of the two. For `pause` after a question nothing else is asked, whatever was answered:
     a no that freed somebody sooner than a silence could be told from one. `hard` are topics about which
-    nobody is asked who did not choose them.
+    nobody is asked who did not choose them. A request for later suits whose hours take in both: now, since
+    they are asked, and then.
     """
     return (
         offer.state is OfferState.OPEN
@@ -55,14 +60,62 @@ def may_be_asked(
         and offer.member not in asked
         and offer.member not in engaged
         and offer.member not in apart
-        and offer.age_group == request.age_group
         and (offer.asked_at is None or now - offer.asked_at >= pause)
-        and (request.reporters or offer.fear != MUST_REPORT)
-        and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))
         and _times(offer, now) < min(asks_a_day, offer.asks_a_day)
-        and talking.can(request, offer)
-        and suits(request, offer, hard)
+        and would_do(request, offer, hard)
         and availability.may_be_asked_at(offer, now)
+        and ((start := later(request, now)) is None or availability.may_be_asked_at(offer, start))
+    )
+
+
+def later(request: Request, now: datetime) -> datetime | None:
+    """From when the asker would like company, where that is still to come."""
+    return request.start if request.start is not None and request.start > now else None
+
+
+def would_do(request: Request, offer: Offer, hard: Collection[str]) -> bool:
+    """Whether what the offer says is what the request asks for, whoever they are and whenever that is."""
+    return (
+        (request.reporters or offer.fear != MUST_REPORT)
+        and offer.age_group == request.age_group
+        and talking.can(request, offer)
+        and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))
+        and suits(request, offer, hard)
+    )
+
+
+def as_offer(request: Request) -> Offer:
+    """What a request that stands, and allows it, is to another one: an offer for now, with its id."""
+    return Offer(
+        id=OfferId(request.id),
+        member=request.member,
+        state=OfferState.OPEN,
+        until=request.until,
+        due_at=None,
+        asked_at=request.asked_at,
+        topics=request.topics,
+        card="",
+        fear=request.fear,
+        asked=request.asked,
+        free_at=request.free_at,
+        languages=request.languages,
+        voice=request.voice,
+        age_group=request.age_group,
+    )
+
+
+def may_meet(request: Request, other: Request, hard: Collection[str], now: datetime) -> bool:
+    """Whether the two, who both ask, may be asked about one another.
+
+    Both allow it, each would suit the other, and they ask for the same hour.
+    """
+    return (
+        request.too
+        and other.too
+        and later(request, now) == later(other, now)
+        and other.state is RequestState.LOOKING
+        and would_do(other, as_offer(request), hard)
+        and would_do(request, as_offer(other), hard)
     )
 
 
@@ -80,12 +133,14 @@ def suits(request: Request, offer: Offer, hard: Collection[str]) -> bool:
 
 
 def only_some(request: Request, hard: Collection[str], usual: Collection[str] = ()) -> bool:
-    """Whether only those are asked who named a topic of the request, or a language besides the `usual` ones.
+    """Whether those are asked of whom something would show by there being any.
 
-    That there are any shows who is here.
+    Those alone who named a topic of the request or a language besides the `usual` ones, or agreed to talk
+    again; or others who ask for company now.
     """
     rare = bool(request.languages) and set(request.languages).isdisjoint(usual)
-    return request.topics_only or rare or not set(hard).isdisjoint(request.topics)
+    narrow = request.topics_only or request.again_only or rare or not set(hard).isdisjoint(request.topics)
+    return narrow or request.too
 
 
 def may_read(request: Request, ask: Ask) -> bool:

@@ -4,9 +4,9 @@ Guards: the asker learns of a yes alone; a no, a silence, a step back and a laps
 the same hour and in the same words; a request is with one pairing at a time; what is over stays over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from schema.effects import Effect, Tell
@@ -19,13 +19,14 @@ class RequestMove(StrEnum):
     """What can happen to a request.
 
     ROUND: peers were asked, or looked for in vain. PROPOSE: a peer would go on. AGREE: the asker said yes.
-    RESUME: it did not come together, and the search goes on. MET: the two are in their room. LAPSE: its time
-    is over. WITHDRAW: the asker's own word.
+    JOIN: somebody who looks for company too said yes to its asker. RESUME: it did not come together, and the
+    search goes on. MET: the two are in their room. LAPSE: its time is over. WITHDRAW: the asker's own word.
     """
 
     ROUND = "round"
     PROPOSE = "propose"
     AGREE = "agree"
+    JOIN = "join"
     RESUME = "resume"
     MET = "met"
     LAPSE = "lapse"
@@ -51,11 +52,13 @@ class AskMove(StrEnum):
 class PairingMove(StrEnum):
     """What can happen to a pairing.
 
-    AGREE and DECLINE are the asker's, who may decline until the room is there; STEP_BACK is the peer's; LAPSE
-    is its hour; END is its room's.
+    AGREE, PLAN (for later) and DECLINE are the asker's, who may decline until the room is there; OPEN is the
+    hour of what was planned. STEP_BACK is the peer's; LAPSE is its hour; END is its room's, or the plan's.
     """
 
     AGREE = "agree"
+    PLAN = "plan"
+    OPEN = "open"
     DECLINE = "decline"
     STEP_BACK = "step_back"
     LAPSE = "lapse"
@@ -66,12 +69,14 @@ REQUEST: Mapping[RequestState, Mapping[RequestMove, RequestState]] = {
     RequestState.LOOKING: {
         RequestMove.ROUND: RequestState.LOOKING,
         RequestMove.PROPOSE: RequestState.PROPOSED,
+        RequestMove.JOIN: RequestState.TOGETHER,
         RequestMove.LAPSE: RequestState.ENDED,
         RequestMove.WITHDRAW: RequestState.ENDED,
     },
     RequestState.PROPOSED: {
         RequestMove.ROUND: RequestState.PROPOSED,
         RequestMove.AGREE: RequestState.TOGETHER,
+        RequestMove.JOIN: RequestState.TOGETHER,
         RequestMove.RESUME: RequestState.LOOKING,
         RequestMove.LAPSE: RequestState.ENDED,
         RequestMove.WITHDRAW: RequestState.ENDED,
@@ -106,6 +111,7 @@ ASK: Mapping[AskState, Mapping[AskMove, AskState]] = {
 PAIRING: Mapping[PairingState, Mapping[PairingMove, PairingState]] = {
     PairingState.PROPOSED: {
         PairingMove.AGREE: PairingState.AGREED,
+        PairingMove.PLAN: PairingState.PLANNED,
         PairingMove.DECLINE: PairingState.DECLINED,
         PairingMove.STEP_BACK: PairingState.STEPPED_BACK,
         PairingMove.LAPSE: PairingState.OVER,
@@ -116,8 +122,13 @@ PAIRING: Mapping[PairingState, Mapping[PairingMove, PairingState]] = {
     },
     PairingState.STEPPED_BACK: {
         PairingMove.AGREE: PairingState.OVER,
+        PairingMove.PLAN: PairingState.OVER,
         PairingMove.DECLINE: PairingState.OVER,
         PairingMove.LAPSE: PairingState.OVER,
+    },
+    PairingState.PLANNED: {
+        PairingMove.OPEN: PairingState.AGREED,
+        PairingMove.END: PairingState.OVER,
     },
     PairingState.AGREED: {
         PairingMove.DECLINE: PairingState.DECLINED,
@@ -125,6 +136,23 @@ PAIRING: Mapping[PairingState, Mapping[PairingMove, PairingState]] = {
     },
     PairingState.OVER: {},
 }
+
+SOMEONE_ELSE = 3
+"""How often in a day an asker is shown somebody else instead, so that nobody leafs through people's words."""
+
+_DAY = timedelta(days=1)
+
+
+def recent(cards: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
+    """Of the times at which somebody's words were shown to an asker those that still count."""
+    return tuple(shown for shown in cards if now - shown < _DAY)
+
+
+def next_card(cards: Sequence[datetime], now: datetime) -> datetime | None:
+    """From when an asker can be shown somebody's words again; None where that is now."""
+    counted = recent(cards, now)
+    return None if len(counted) <= SOMEONE_ELSE else counted[-SOMEONE_ELSE - 1] + _DAY
+
 
 ENGAGED = (AskState.WILLING, AskState.READING, AskState.READY, AskState.CHOSEN)
 """An ask in these states has its member's yes: nothing else is asked of them meanwhile."""
@@ -179,15 +207,19 @@ def advance_pairing(record: Pairing, move: PairingMove, now: datetime) -> tuple[
     Raises IllegalMove, and then nothing changed.
     """
     state = PAIRING[record.state].get(move)
-    if state is None or (move is PairingMove.LAPSE and now < record.until):
+    early = move is PairingMove.LAPSE and now < record.until
+    if state is None or early or (state is PairingState.PLANNED and record.start is None):
         raise IllegalMove("pairing", record.state, move)
+    if state is PairingState.PLANNED and record.start is not None:
+        planned = replace(record, state=state, until=record.start, due_at=record.start)
+        return replace(planned, card="", fear="", own={}), ()
     if state is PairingState.AGREED:
-        return replace(record, state=state, due_at=None, card="", fear=""), ()
+        return replace(record, state=state, due_at=None, card="", fear="", own={}), ()
     if state is PairingState.DECLINED:
         # The peer's words have been seen as far as they will be; the hour stays for the peer.
-        return replace(record, state=state, due_at=record.until, card="", fear="", consent=None), ()
+        return replace(record, state=state, due_at=record.until, card="", fear="", own={}, consent=None), ()
     if state is PairingState.STEPPED_BACK:
         return replace(record, state=state), ()
     told = move is PairingMove.LAPSE and record.state in (PairingState.PROPOSED, PairingState.DECLINED)
     tell = (Tell(record.peer, "pairing.not_this_time", notice=True),) if told else ()
-    return replace(record, state=state, due_at=None, card="", fear="", consent=None), tell
+    return replace(record, state=state, due_at=None, card="", fear="", own={}, consent=None), tell

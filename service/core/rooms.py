@@ -24,7 +24,7 @@ from schema.effects import (
     Tell,
 )
 from schema.errors import IllegalMove
-from schema.ids import MatrixId, MemberId, RoomId
+from schema.ids import MatrixId, MemberId, RequestId, RoomId
 from schema.records import MoreTime, Pairing, PeerRoom
 from schema.states import Ending, RoomState
 
@@ -266,6 +266,11 @@ def people(record: PeerRoom) -> tuple[MemberId, ...]:
     return tuple(one for one in (record.asker, record.peer) if one)
 
 
+def asked_for_it(record: PeerRoom, member: MemberId) -> bool:
+    """Whether the member asked for company: the asker did, and both did where two who asked met."""
+    return member == record.asker or (member == record.peer and bool(record.peer_request))
+
+
 def all_came(record: PeerRoom) -> bool:
     """Whether everybody who is to be in it has been in it."""
     return set(people(record)) <= set(record.ever_joined)
@@ -282,9 +287,17 @@ def more_time(record: PeerRoom, timings: Timings) -> timedelta:
 
 
 def begin(
-    pairing: Pairing, asker: MatrixId, peer: MatrixId, now: datetime, wish: str = ""
+    pairing: Pairing,
+    asker: MatrixId,
+    peer: MatrixId,
+    now: datetime,
+    wish: str = "",
+    peer_request: RequestId = RequestId(""),
 ) -> tuple[PeerRoom, Step]:
-    """The room of a pairing that both agreed to, for `wish`, and the order to open it."""
+    """The room of a pairing that both agreed to, for `wish`, and the order to open it.
+
+    `peer_request` is the peer's own, where both look for company.
+    """
     room = PeerRoom(
         id=pairing.id,
         asker=pairing.asker,
@@ -298,6 +311,7 @@ def begin(
         asker_matrix_id=asker,
         peer_matrix_id=peer,
         wish=wish,
+        peer_request=peer_request,
         talking=pairing.talking,
     )
     return room, (OpenPeerRoom(pairing.id, (asker, peer)),)
@@ -537,7 +551,7 @@ def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
     if member == record.asker:
         record = replace(record, asker=MemberId(""), asker_matrix_id=MatrixId(""), sought={})
     else:
-        record = replace(record, peer=MemberId(""), peer_matrix_id=MatrixId(""))
+        record = replace(record, peer=MemberId(""), peer_matrix_id=MatrixId(""), peer_sought={})
     record = replace(
         record,
         joined=tuple(one for one in record.joined if one != member),

@@ -182,10 +182,14 @@ class Keeper:
         self._unsure &= being_opened
         return len(strays)
 
-    async def invite_again(self, room: RoomId, member: MatrixId) -> None:
-        """Invite `member` anew: a pending invitation is withdrawn first; who is joined is left alone."""
+    async def invite_again(self, room: RoomId, member: MatrixId, *, again: bool = False) -> None:
+        """Invite `member` anew: a pending invitation is withdrawn first; who is joined is left alone.
+
+        With `again` this was begun before, and a pending invitation may be the one that it made: that one
+        stays, or whoever takes it at this moment would be thrown out.
+        """
         membership = (await self._members(room)).get(member)
-        if membership == "join":
+        if membership == "join" or (again and membership == "invite"):
             return
         if membership == "invite":
             await self._remove(room, member)

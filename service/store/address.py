@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from schema.errors import ConfigurationError
+from schema.errors import ConfigurationError, OperatorError
 from service.store.errors import cannot_write
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
@@ -29,8 +29,21 @@ def address_of(url: str) -> URL:
 
 
 def file_of(address: URL) -> Path | None:
-    """The file of an SQLite database, with symbolic links followed; None for PostgreSQL."""
-    return Path(address.database or "").resolve() if address.get_backend_name() == "sqlite" else None
+    """The file of an SQLite database, with symbolic links followed; None for PostgreSQL.
+
+    Raises OperatorError where a folder is in its place.
+    """
+    if address.get_backend_name() != "sqlite":
+        return None
+    path = Path(address.database or "").resolve()
+    if path.is_dir():
+        raise OperatorError(
+            f"The place of the database is a folder: {path}",
+            fix="Name a file, in that folder for example.",
+            key="database.url",
+            variable="ALONGSIDE_DATABASE__URL",
+        )
+    return path
 
 
 def prepare_file(address: URL) -> None:

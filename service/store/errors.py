@@ -96,9 +96,18 @@ def known_error(error: BaseException) -> BaseException:
     return error
 
 
+def damaged(what: str) -> OperatorError:
+    """Our error for what stands in the database and cannot have been written by us."""
+    problem, fix = _BROKEN
+    return OperatorError(
+        f"{problem} ({what})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
+    )
+
+
 def cannot_write(error: OSError) -> OperatorError:
     """Our error for a file beside the database, or the database itself, that cannot be made."""
-    problem, fix = _FULL if error.errno == errno.ENOSPC else _READ_ONLY
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    problem, fix = _FULL if full else _READ_ONLY
     return OperatorError(
         f"{problem} ({error.strerror})", fix=fix, key="database.url", variable="ALONGSIDE_DATABASE__URL"
     )

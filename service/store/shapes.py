@@ -34,6 +34,7 @@ from schema.records import (
     Request,
     Separation,
     Stewardship,
+    Voucher,
 )
 from schema.tables import AnyTable
 from service.store.driver import Row
@@ -122,6 +123,7 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (Concern, tables.concerns),
             (PairingPause, tables.pairing_pauses),
             (Stewardship, tables.stewardships),
+            (Voucher, tables.vouchers),
             (Outlook, tables.outlooks),
         )
     }

@@ -27,6 +27,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from schema import tables
 from schema.tables import AnyTable
 from service.store.driver import Row
+from service.store.errors import damaged
 
 
 class _Clause(Protocol):
@@ -67,19 +68,22 @@ class Statement:
         )
 
     def results(self, rows: Iterable[Row]) -> list[Row]:
-        """Rows in our types."""
+        """Rows in our types; raises OperatorError for a value that nobody here wrote."""
         outputs = self._outputs
         if outputs is None:
             return list(rows)
-        return [
-            tuple(
-                [
-                    value if process is None else process(value)
-                    for value, process in zip(row, outputs, strict=True)
-                ]
-            )
-            for row in rows
-        ]
+        try:
+            return [
+                tuple(
+                    [
+                        value if process is None else process(value)
+                        for value, process in zip(row, outputs, strict=True)
+                    ]
+                )
+                for row in rows
+            ]
+        except (TypeError, ValueError, OverflowError, OSError):
+            raise damaged("a time that cannot be") from None
 
 
 class Statements:

@@ -31,6 +31,7 @@ from service.store.statements import Statements
 from service.store.transaction import REMEMBERED, Guard, Transaction
 
 _RESEAL_BATCH = 500
+_EPOCHS = 1 << 62
 
 
 class Store:
@@ -61,14 +62,17 @@ class Store:
         """Whether a rotation of keys is unfinished: both outer keys still open the database."""
 
     @classmethod
-    async def open(cls, url: str, outer_key: bytes, lease: Guard | None = None) -> "Store":
+    async def open(
+        cls, url: str, outer_key: bytes, lease: Guard | None = None, *, existing: bool = False
+    ) -> "Store":
         """Open the database at `url`, bring its tables up to date, and open its keyring.
 
         With `lease` a new epoch begins, each transaction checks it, and a rotation of keys that was
         interrupted is finished; without one (a look from the command line) nothing is checked.
 
         `url` is SQLAlchemy's: `sqlite:///relative/path`, `sqlite:////absolute/path`, `postgresql://…`. An
-        SQLite file is made if it is not there. Nothing is changed before the key is seen to fit. Raises
+        SQLite file is made if it is not there, unless it must be `existing`: then nothing is made of a place
+        that holds no database of ours. Nothing is changed before the key is seen to fit. Raises
         OperatorError: another key, a newer, damaged or read-only database, or a server that refuses us;
         Unreachable: a server that is not there.
         """
@@ -80,11 +84,14 @@ class Store:
                 variable="ALONGSIDE_KEYS__SEALING_KEY",
             )
         address = address_of(url)
-        if address.get_backend_name() == "sqlite":
+        path = file_of(address)
+        if path is not None:
+            if existing and not path.exists():
+                raise _not_begun()
             prepare_file(address)
         store = cls(address, make_engine(address))
         try:
-            await store._open(outer_key, looking=False)
+            await store._open(outer_key, looking=False, existing=existing)
             if lease is not None:
                 lease.epoch = await store._raise_epoch(lease.holder)
                 store.guard = lease
@@ -209,7 +216,8 @@ class Store:
         """Begin a new epoch, so that transactions of an older one fail; gives the new epoch."""
         async with self.transaction("begin epoch") as transaction:
             row = await transaction.read_lease()
-            epoch = (row[0] if row else 0) + 1
+            # Another one is enough; a number that no column holds would stop every start.
+            epoch = ((row[0] if row else 0) + 1) % _EPOCHS
             await transaction.write_lease(epoch, holder)
         return epoch
 
@@ -267,7 +275,7 @@ class Store:
 
     # Opening.
 
-    async def _open(self, outer_key: bytes, looking: bool) -> None:
+    async def _open(self, outer_key: bytes, looking: bool, existing: bool = False) -> None:
         driver = await self._ready()
         revision = await revision_of(driver)
         if revision is not None and revision not in migrations.REVISIONS:
@@ -278,6 +286,8 @@ class Store:
                 variable="ALONGSIDE_DATABASE__URL",
             )
         unlocked = revision is not None and await self._unlock(outer_key)
+        if existing and not unlocked:
+            raise _not_begun()
         if looking:
             if not unlocked:
                 raise _not_begun()

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from tests.live import agreement
 from tests.live.bound import bound
 from tests.live.homeserver import CHECKOUT, Homeserver
 
@@ -128,6 +129,7 @@ class Service:
         told, _ = await process.communicate()
         if process.returncode:
             raise RuntimeError(f"init failed:\n{told.decode()}")
+        agreement.finish(self.directory)
 
     def _program(self, *arguments: str) -> list[str]:
         start = [sys.executable, *self.command, "-m", "service.cli"]

@@ -132,6 +132,22 @@ def test_whoever_is_left_does_not_agree_to_what_only_they_know_of() -> None:
     assert [one.words for one in told] == ["concern.nobody_left"]
 
 
+def test_the_next_one_chosen_takes_the_place_of_whoever_reads_it_no_more() -> None:
+    """Once; whoever waits for it can go too, and nobody hears of that."""
+    more = replace(BOTH, spare=(TOVE,))
+    after, told = advance(more, Lose(ROSA), NOW)
+    assert (after.readers, after.spare, after.opened) == ((SAM, TOVE), (), (SAM,))
+    assert (after.state, after.proposal, [one.words for one in told]) == (
+        READ.state,
+        None,
+        ["concern.replaced"],
+    )
+    nobody, _ = advance(replace(GIVEN, readers=(ROSA,), spare=(TOVE,), reminded=True), Lose(ROSA), NOW)
+    assert (nobody.readers, nobody.reminded, nobody.due_at) == ((TOVE,), False, GIVEN.due_at)
+    assert advance(more, Lose(TOVE), NOW) == (replace(more, spare=()), ())
+    assert not allows(READ, Change("More.", (TOVE,), False, spare=(TOVE,)))
+
+
 def test_its_writer_hears_once_that_it_was_opened_or_that_nobody_did() -> None:
     """And at its end which of the two it was."""
     _, told = advance(GIVEN, Open(ROSA), NOW)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from schema.ids import MemberId, OfferId, RequestId
 from schema.records import Offer, Request, Window
 from service.core.availability import STANDING, WEEKLY
-from service.core.matching import ANYONE, SHARES, in_order, may_be_asked
+from service.core.matching import ANYONE, SHARES, as_offer, in_order, may_be_asked, may_meet
 from tests.core.shapes import NOW, OFFER, REQUEST
 
 TOPICS = ("grief", "burnout", "joy", "psychosis")
@@ -106,6 +106,52 @@ class Community:
             request = requests[number]
             if now < request.until and not self.round(request, asked[request.id], now):
                 heapq.heappush(due, (now + ROUND, number))
+
+
+@given(st.integers(3, 8), st.integers(1, 6), st.integers(0, 2**32))
+def test_of_those_who_ask_too_none_is_asked_about_others_too_often_or_never(
+    size: int, a_day: int, seed: int
+) -> None:
+    """Of members who ask for weeks, and allow others who ask, each is asked about as often as the rest."""
+    random = Random(seed)
+    until = NOW + timedelta(weeks=WEEKS + 1)
+    waiting = [
+        replace(
+            REQUEST,
+            id=RequestId(f"{number:032x}"),
+            member=MemberId(f"{number:032x}"),
+            topics=("grief",),
+            too=True,
+            until=until,
+        )
+        for number in range(1, size + 1)
+    ]
+    count: dict[MemberId, int] = defaultdict(int)
+    for request in sorted(_requests(random, a_day), key=lambda one: one.made_at):
+        asking = replace(request, too=True, topics=("grief",))
+        now = asking.made_at
+        free = [
+            offer
+            for offer in (as_offer(one) for one in waiting if may_meet(asking, one, HARD, now))
+            if may_be_asked(
+                asking, offer, asked=(), engaged=(), apart=(), asks_a_day=2, pause=PAUSE, now=now, hard=HARD
+            )
+        ]
+        for offer in in_order(asking, free, random.random)[:AT_ONCE]:
+            count[offer.member] += 1
+            waiting = [
+                replace(
+                    one,
+                    asked=(*(at for at in one.asked if now - at < timedelta(days=1)), now),
+                    asked_at=now,
+                )
+                if one.member == offer.member
+                else one
+                for one in waiting
+            ]
+    counts = [count[one.member] for one in waiting]
+    assert max(counts) <= 2 * max(1.0, median(counts)), counts
+    assert min(counts) > 0, counts
 
 
 def _requests(random: Random, a_day: int) -> list[Request]:

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.ids import MemberId, OfferId
+from schema.ids import MemberId, OfferId, RequestId
 from schema.records import Offer, Request
-from schema.states import OfferState
-from service.core.matching import fit, in_order, may_be_asked
+from schema.states import OfferState, RequestState
+from service.core.matching import fit, in_order, may_be_asked, may_meet
 from tests.core import shapes
 from tests.core.shapes import ANA, BEN, NOW, OFFER, REQUEST
 
 HOUR = timedelta(hours=1)
+HARD = frozenset({"psychosis"})
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,42 @@ def test_fit_counts_shared_topics_and_openness_to_any() -> None:
     assert fit(wish, replace(OFFER, topics=("grief",))) == fit(wish, OFFER) == 1
     assert fit(wish, replace(OFFER, topics=("form",))) == 0
     assert fit(REQUEST, OFFER) == 0
+
+
+_TOO = replace(REQUEST, too=True)
+_OTHER = replace(_TOO, id=RequestId("9" * 32), member=BEN)
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other", "may"),
+    [
+        ("both allow it", _TOO, _OTHER, True),
+        ("one does not", _TOO, replace(_OTHER, too=False), False),
+        ("one has somebody near", _TOO, replace(_OTHER, state=RequestState.PROPOSED), False),
+        ("a topic that is not hard", replace(_TOO, topics=("grief",)), _OTHER, True),
+        ("something hard, unshared", replace(_TOO, topics=("psychosis",)), _OTHER, False),
+        (
+            "something hard, shared",
+            replace(_TOO, topics=("psychosis",)),
+            replace(_OTHER, topics=("psychosis", "grief")),
+            True,
+        ),
+        (
+            "only who shares it",
+            replace(_TOO, topics=("grief",), topics_only=True),
+            replace(_OTHER, topics=("joy",)),
+            False,
+        ),
+        ("must report", replace(_TOO, fear="report"), _OTHER, False),
+        ("must report, allowed", replace(_TOO, fear="report"), replace(_OTHER, reporters=True), True),
+    ],
+)
+def test_which_two_who_ask_may_meet(name: str, one: Request, other: Request, may: bool) -> None:
+    """Each reason not to be asked about one another holds in both directions."""
+    looking = replace(one, state=RequestState.LOOKING)
+    assert may_meet(looking, other, HARD, NOW) is may, name
+    if other.state is RequestState.LOOKING:
+        assert may_meet(other, looking, HARD, NOW) is may, name
 
 
 _OFFERS = st.lists(

@@ -60,7 +60,7 @@ def test_an_ask_moves_as_its_table_says(state: AskState, move: AskMove) -> None:
 @pytest.mark.parametrize("move", PairingMove)
 def test_a_pairing_moves_as_its_table_says(state: PairingState, move: PairingMove) -> None:
     """A legal move reaches the table's state; an illegal one raises."""
-    record = replace(shapes.PAIRING, state=state)
+    record = replace(shapes.PAIRING, state=state, start=LATER + timedelta(hours=1))
     if move not in PAIRING[state]:
         with pytest.raises(IllegalMove):
             advance_pairing(record, move, LATER)

@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po
 
 from handlers.words import normal, split
 
-TYPED = ("command.", "spell.", "line.")
+TYPED = ("command.", "spell.", "line.", "steward.command_")
 """Of these every word is typed by people and none is shown, so that languages may have more or fewer."""
 
 

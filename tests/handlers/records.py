@@ -18,6 +18,7 @@ from schema.records import (
     Request,
     Separation,
     Stewardship,
+    Voucher,
 )
 from schema.tables import RECORDS
 from service.turn import R, S
@@ -34,6 +35,7 @@ TABLES: dict[type, str] = {
     Concern: "concerns",
     PairingPause: "pairing_pauses",
     Stewardship: "stewardships",
+    Voucher: "vouchers",
     Outlook: "outlooks",
 }
 

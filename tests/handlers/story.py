@@ -97,6 +97,9 @@ def community(language: str) -> Community:
     return replace(_OWN.get(language, COMMUNITY), languages=(language, ALWAYS))
 
 
+_OF_STEWARDS = ("steward.command_", "steward.choice_yes")
+
+
 class Speaker:
     """Says in a language what members write in English: commands by its catalogue, the rest by a file.
 
@@ -108,6 +111,14 @@ class Speaker:
         self._language = language
         self._typed: dict[str, str] = json.loads(file.read_text("utf-8")) if file.exists() else {}
         self._commands = WORDS.commands(ALWAYS)
+
+    def steward(self, body: str) -> str:
+        """What a steward writes in their room, where the words are others."""
+        first, _, rest = body.partition(" ")
+        for key in (key for key in WORDS.keys(ALWAYS) if key.startswith(_OF_STEWARDS)):
+            if normal(first) in map(normal, split(WORDS.text(ALWAYS, key))):
+                return f"{split(WORDS.text(self._language, key))[-1]} {rest}".strip()
+        return self(body)
 
     def __call__(self, body: str) -> str:
         key = self._commands.get(normal(body))
@@ -334,10 +345,11 @@ class Story:
         edits: bool = False,
         early: timedelta = timedelta(0),
         quotes: EventId | None = None,
+        pump: bool = True,
     ) -> str:
         """A steward writes one thing after another in their room; what is said there after the last."""
         seen = len(self.log)
-        for body in map(self._typed, bodies):
+        for body in map(self._typed.steward, bodies):
             await self.wait(timedelta(minutes=1))
             self.log.append(Line(self.now, f"{name}, steward", body, False))
             seen = len(self.log)
@@ -352,7 +364,8 @@ class Story:
                 counts=counts,
             )
             await self.event(message)
-            await self.pump()
+            if pump:
+                await self.pump()
         return "\n".join(line.body for line in self.log[seen:] if line.from_desk and line.name == STEWARDS)
 
     async def says(self, name: str, *bodies: str) -> str:

@@ -149,7 +149,7 @@ async def test_taking_it_back_and_saying_it_again_is_seen_by_one_alone(story: St
 async def _asks_again(story: Story) -> bool:
     """Ana asks, and has those asked first with whom she agreed to talk again, where that is offered."""
     changes = await story.says("ana", "menu", "talk", "more", "1", "skip", "skip", "skip", "change")
-    offered = re.search(r"^(\d+)\. Whom I ask first$", changes, re.MULTILINE)
+    offered = re.search(r"^(\d+)\. Whom I ask$", changes, re.MULTILINE)
     if offered:
         await story.says("ana", offered[1])
         said = await story.says("ana", "2")
@@ -191,6 +191,49 @@ async def test_whoever_agreed_is_asked_first_while_it_holds(
     (asked,) = [one.member for one in story.records.all(Ask) if one.state is AskState.SHOWN]
     assert asked == story.id("ben" if first else "cleo")
     assert story.records.all(Request)[0].again is offered
+
+
+async def _asks_only_again(story: Story) -> str:
+    """Ana asks only for those with whom she agreed to talk again."""
+    recap = await story.says("ana", "menu", "talk", "change", "whom i ask", "only")
+    assert "I ask only whoever agreed with you to talk again, if they have time." in recap
+    return await story.say("ana", "yes")
+
+
+async def test_only_whoever_agreed_is_asked_and_nobody_learns_why_nobody_is() -> None:
+    """Ben, who agreed, is asked and Cleo is not; Ana hears the same where he has ended it, or has no time."""
+    heard = []
+    for then in ((), ("rest 9 days",), ("not again",), ("withdraw",), ("forget me", "yes")):
+        story = Story()
+        await _agreed(story)
+        await story.wait(timedelta(days=1))
+        for name in ("cleo", "ben"):
+            await story.comes(name)
+            await story.offers(name, hours="4")
+        start = story.now
+        await story.says("ben", *then)
+        await story.wait(start + timedelta(minutes=10) - story.now)
+        start = story.now
+        assert "If they have no time now, or have ended that, it looks the same" in await _asks_only_again(
+            story
+        )
+        asked = {one.member for one in story.records.all(Ask) if one.state is AskState.SHOWN}
+        assert asked == (set() if then else {story.id("ben")})
+        await story.wait(timedelta(hours=2))
+        heard.append(story.heard("ana", start))
+    for one in heard:
+        assert one == heard[0]
+
+
+async def test_who_knows_that_there_is_nobody_such_is_told_so(story: Story) -> None:
+    """Ana has ended it herself: the next round says it, and keeps her words for another way."""
+    await _agreed(story)
+    await _asks_only_again(story)
+    await story.says("ana", "not again")
+    await story.wait(timedelta(minutes=10))
+    assert not story.records.all(Request)
+    assert "has lapsed, or you have ended it" in story.last("ana")
+    assert "1. Look again now" in story.last("ana")
 
 
 async def test_never_again_is_a_keeping_apart(story: Story) -> None:

@@ -1,10 +1,12 @@
 """Each language's catalogue beside the English one; and that what checks it finds what it looks for."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
+import handlers
 from handlers.words import ALWAYS, PLACE, Catalogue
 from tests.handlers.catalogues import faults, load
 
@@ -16,6 +18,33 @@ _OTHERS = sorted(_FILES.keys() - {ALWAYS})
 def test_a_language_has_every_sentence_number_value_and_word_to_type(language: str) -> None:
     """What is missing, extra or different beside English is named."""
     assert faults(load(_FILES[ALWAYS], ALWAYS), load(_FILES[language], language)) == []
+
+
+def _sets_of_choices() -> set[tuple[str, ...]]:
+    """The choices that stand together in the code, each by the key of its words."""
+    found: set[tuple[str, ...]] = set()
+    for file in Path(handlers.__path__[0]).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Tuple):
+                texts = [
+                    part.value
+                    for one in node.elts
+                    for part in ast.walk(one)
+                    if isinstance(part, ast.Constant) and str(part.value).startswith("choice.")
+                ]
+                found.add(tuple(dict.fromkeys(map(str, texts))))
+    return {keys for keys in found if len(keys) > 1}
+
+
+@pytest.mark.parametrize("language", sorted(_FILES))
+def test_no_two_choices_of_one_question_share_a_word(language: str) -> None:
+    """A word that is typed means one of them, in the language and in English."""
+    words = Catalogue()
+    sets = _sets_of_choices()
+    assert len(sets) > 20
+    for keys in sets:
+        said = [word for key in keys for word in words.spoken(language, key)]
+        assert len(said) == len(set(said)), (keys, sorted(said))
 
 
 _BREAKS = {

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from schema.effects import MutePeerRoom, OpenPeerRoom, SendText
 from schema.ids import AskId, EventId, OfferId, RequestId
-from schema.records import Ask, Offer, Pairing, PeerRoom, Request
+from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Request
 from schema.states import PairingState, RequestState, RoomState
 from service.core import rooms
+from service.core.pairing import next_card
 from tests.handlers.story import COMMUNITY, Story
 
 NAMES = ("ana", "ben", "cleo")
@@ -69,13 +70,27 @@ async def begin(story: Story, *peers: str) -> None:
     await story.comes("ana")
 
 
+def _cards(story: Story, request: Request) -> tuple[datetime, ...]:
+    """When the request's asker was shown somebody's words."""
+    (asker,) = [one for one in story.records.all(Member) if one.id == request.member]
+    return asker.cards
+
+
+def _is_for(story: Story, pairing: Pairing, request: Request) -> bool:
+    """Whether the pairing is what the request's asker waits for."""
+    asks = [ask for ask in story.records.all(Ask) if ask.id == pairing.ask and str(ask.offer) == request.id]
+    return pairing.request == request.id or bool(asks)
+
+
 def assert_no_dead_air(story: Story) -> None:
     """Every request that stands has something in store that will move it on, and whose hour is not past."""
     for request in story.records.all(Request):
         match request.state:
             case RequestState.LOOKING:
                 assert request.due_at is not None
-                assert story.now < request.due_at <= story.now + story.community.timings.ask_again
+                waits = next_card(_cards(story, request), story.now) or story.now
+                latest = max(waits, story.now + story.community.timings.ask_again)
+                assert story.now < request.due_at <= latest
             case RequestState.PROPOSED:
                 (pairing,) = [
                     one
@@ -86,8 +101,18 @@ def assert_no_dead_air(story: Story) -> None:
                 assert pairing.due_at is not None
                 assert story.now < pairing.due_at <= pairing.until
             case RequestState.TOGETHER:
-                of_it = [one for one in story.records.all(PeerRoom) if one.request == request.id]
-                assert len([room for room in of_it if room.state in rooms.LIVE]) == 1
+                of_it = [
+                    one
+                    for one in story.records.all(PeerRoom)
+                    if request.id in (one.request, one.peer_request)
+                ]
+                planned = [
+                    one
+                    for one in story.records.all(Pairing)
+                    if one.state is PairingState.PLANNED and _is_for(story, one, request)
+                ]
+                assert len([room for room in of_it if room.state in rooms.LIVE]) + len(planned) == 1
+                assert all(one.due_at == one.start for one in planned)
             case _:
                 raise AssertionError("an ended request is not kept")
     hours = [one.due_at for one in story.records.all(Ask)]
@@ -243,7 +268,7 @@ async def test_promise_2_saying_no_is_counted_nowhere() -> None:
         await story.asks("ana")
         start = story.now
         await story.says("ben", *words)
-        await story.wait(start + timedelta(hours=13) - story.now)
+        await story.wait(start + timedelta(hours=25) - story.now)
         offers = [(one.asked, one.rest_until) for one in story.records.all(Offer)]
         kept.append((offers, [replace(ask, id=AskId("")) for ask in story.records.all(Ask)]))
     plain = [[replace(ask, request=RequestId(""), offer=OfferId("")) for ask in asks] for _, asks in kept]

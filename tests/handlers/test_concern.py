@@ -2,12 +2,15 @@
 
 from dataclasses import asdict, replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from schema.community import Reader
 from schema.effects import OpenDirectChat, SendText
 from schema.records import Ask, Concern, Member, PairingPause, Request
+from schema.states import Belongs
+from service.store import Store
 from tests.handlers.story import COMMUNITY, Story
 
 READERS = tuple(
@@ -87,8 +90,28 @@ async def test_of_more_than_two_two_read_it_and_are_named_before_the_words(story
     (named,) = [line for line in asked.split("\n") if line.startswith("Who would read this: ")]
     recap = await story.say("ana", WORDS)
     assert named.removeprefix("Who would read this: ") in recap
+    assert "Must report some things by law: Tove." in recap
     await story.say("ana", "yes")
     assert len(the_concern(story).readers) == 2
+    assert len(the_concern(story).spare) == 1
+
+
+async def test_where_a_reader_gives_it_back_the_next_one_chosen_reads_it(story: Story) -> None:
+    """Two still read it together; the first who reads it hears with whom, and the writer that it changed."""
+    await raised(story, "1 2 3")
+    first, second = (name for name in ("rosa", "sam", "tove") if "has a concern" in story.last(name))
+    (third,) = {"rosa", "sam", "tove"} - {first, second}
+    assert f"somebody else whom you chose does: {third.capitalize()}." in await story.say(
+        "ana", "my concerns"
+    )
+    await story.say(first, "give back")
+    assert "Another whom you chose reads it instead." in story.last("ana")
+    assert f"read with you by: {third.capitalize()}." in story.last(second)
+    assert f"It was given to you and to {second.capitalize()}" in story.last(third)
+    assert set(the_concern(story).readers) == {story.id(second), story.id(third)}
+    await story.says(third, "forget me", "yes")
+    assert story.id(third) not in repr([asdict(row) for row in story.records.rows.values()])
+    assert "alone now" in story.last(second)
 
 
 async def test_whoever_must_report_is_marked_and_said_again_before_the_yes(story: Story) -> None:
@@ -99,6 +122,20 @@ async def test_whoever_must_report_is_marked_and_said_again_before_the_yes(story
     assert listed.count("must report") == 1
     assert "Must report" not in await story.says("ana", "1", WORDS)
     assert "Must report some things by law: Tove." in await story.says("ana", "4", "3")
+
+
+async def test_whoever_is_no_steward_is_marked(story: Story) -> None:
+    """Where stewards are named: somebody from outside is to be told from those who run the service."""
+    stewards = (story.address("rosa"), story.address("sam"))
+    story.community = replace(story.community, stewards=stewards)
+    await met(story)
+    listed = await story.says("ana", "something was wrong")
+    marks = (
+        "Rosa, @rosa:example.org\n",
+        "Sam, @sam:example.org\n",
+        "Tove, @tove:example.org: does not look after",
+    )
+    assert all(mark in listed for mark in marks)
 
 
 async def test_without_a_reader_it_is_not_taken_and_that_is_said(story: Story) -> None:
@@ -392,6 +429,40 @@ async def test_no_more_than_a_few_stand_at_once(story: Story) -> None:
     assert len(story.records.all(Concern)) == 3
 
 
+async def test_readers_are_not_flooded(story: Story) -> None:
+    """Taking back and giving anew asks them a few times in a day; the words are kept until the next."""
+    await met(story, "rosa")
+    for _ in range(6):
+        await story.says("ana", "menu", "concern", "3", "1", WORDS, "yes", "my concerns", "4")
+    asked = len(story.heard("rosa"))
+    said = await story.says("ana", "concern", "3", "1", WORDS, "yes")
+    assert said.startswith("I have asked your readers 6 times today")
+    assert len(story.heard("rosa")) == asked
+    await story.wait(timedelta(hours=23, minutes=30))
+    assert "I asked this a while ago." in await story.say("ana", "yes")
+    assert "I give it to Rosa now." in await story.say("ana", "yes")
+
+
+async def test_own_words_that_sound_like_the_command_stay_own_words(story: Story) -> None:
+    """A note that says that something is wrong is a note."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "more", "1", "1", "1")
+    assert "“Something is wrong.”" in await story.say("ana", "Something is wrong.")
+
+
+async def test_whoever_left_the_community_can_still_say_what_was_wrong(story: Story) -> None:
+    """Any time; and a reader from outside is heard like any other, though they begin nothing."""
+    await met(story)
+    outside = Belongs.OUTSIDE
+    for words in ("something was wrong", "3", WORDS, "yes"):
+        await story.say("ana", words, belongs=outside)
+    assert the_concern(story).readers == (story.id("tove"),)
+    await story.comes("tove")
+    assert "has a concern" in await story.say("tove", "back", belongs=outside)
+    assert WORDS in await story.say("tove", "read", belongs=outside)
+    assert "1. Talk with someone" not in await story.say("tove", "talk", belongs=outside)
+
+
 async def test_words_go_to_no_chat_that_is_not_the_readers_own(story: Story) -> None:
     """Every message that holds them went to a chat of one of the three."""
     await paused(story)
@@ -400,3 +471,69 @@ async def test_words_go_to_no_chat_that_is_not_the_readers_own(story: Story) -> 
     }
     assert rooms == {story.chat("ana"), story.chat("rosa"), story.chat("sam")}
     assert story.records.all(Member)
+
+
+async def test_a_draft_is_told_and_goes_with_its_end(story: Story) -> None:
+    """What was written and not given is in `what do you hold`, in words; and nowhere after a stop."""
+    await met(story, "rosa")
+    await story.says("ana", "something was wrong", "1", WORDS)
+    held = await story.say("ana", "what do you hold")
+    assert "What you answered and have not sent to anybody" in held
+    assert f"someone you shared a room with, @rosa:example.org and “{WORDS}”" in held
+    await story.says("ana", "back", "stop")
+    assert WORDS not in repr([asdict(row) for row in story.records.rows.values()])
+
+
+async def test_back_goes_back_and_loses_nothing(story: Story) -> None:
+    """From each question to the one before it; from the first it ends."""
+    await met(story)
+    await story.says("ana", "menu", "concern", "1", "1", "2", WORDS)
+    assert "What was wrong?" in await story.say("ana", "back")
+    assert "Who may read it?" in await story.say("ana", "back")
+    assert "Which room was it?" in await story.say("ana", "back")
+    assert "What is it about?" in await story.say("ana", "back")
+    assert "Nothing of it is kept." in await story.say("ana", "back")
+    assert not story.records.all(Concern)
+
+
+async def test_a_paused_member_sees_it_beside_the_offer_that_stands(story: Story) -> None:
+    """The offer stays theirs to change or withdraw; it says that nothing is asked."""
+    await met(story, "rosa")
+    await story.says("ben", "my offer")
+    await story.says("ana", "something was wrong", "1", WORDS, "yes")
+    await story.says("rosa", "read", "pause", "1", REASON, "yes")
+    said = await story.say("ben", "my offer")
+    assert "Your words about yourself: “I like walks.”" in said
+    assert "I pair you with nobody" in said
+
+
+async def test_no_byte_of_a_concern_or_a_pause_is_left_on_disk_after_its_end(
+    story: Story, tmp_path: Path
+) -> None:
+    """Sealed rows as they lay there, and the hashes in them, are gone from the file and its log."""
+    place = tmp_path / "alongside.db"
+    await paused(story)
+    concern = the_concern(story)
+    (pause,) = story.records.all(PairingPause)
+    store = await Store.open(f"sqlite:///{place}", bytes(range(32)))
+    try:
+        async with store.transaction("test") as transaction:
+            await transaction.put(concern)
+            await transaction.put(pause)
+        await store.erase_checkpoint()
+        assert WORDS.encode() not in place.read_bytes()
+        assert REASON.encode() not in place.read_bytes()
+        hashed = store.seal.lookup("pairing_pauses", pause.other)
+        left = [one.encode() for one in (concern.id, pause.id, hashed, concern.member)]
+        assert all(one in place.read_bytes() for one in left)
+        assert pause.other.encode() not in place.read_bytes()
+        async with store.transaction("test") as transaction:
+            assert list(await transaction.about(PairingPause, pause.other)) == [pause]
+            await transaction.delete(Concern, concern.id)
+            await transaction.delete(PairingPause, pause.id)
+        await store.erase_checkpoint()
+        files = [file.read_bytes() for file in place.parent.iterdir()]
+        for one in left:
+            assert not any(one in file for file in files)
+    finally:
+        await store.close()

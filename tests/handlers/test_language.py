@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from schema.community import OwnWords
 from schema.effects import AnswerPlainRoom, SendText
 from schema.events import PlainMessage
 from schema.ids import EventId, RoomId
@@ -163,6 +164,54 @@ async def test_where_one_language_is_offered_nothing_is_said_of_others() -> None
     assert "anguage" not in story.last("ana")
     assert "spañol" not in story.last("ana")
     assert "I am a program." in await story.say("ana", "español")
+
+
+OWN = replace(
+    COMMUNITY,
+    own_words={
+        "es": OwnWords(
+            name="la Casa del Olmo",
+            limits="Somos gente del barrio.",
+            who_runs="Casa del Olmo, una asociación",
+            topics={"burnout": ("agotamiento", "fue demasiado"), "grief": ("duelo", "")},
+        )
+    },
+)
+
+
+async def test_the_communitys_own_words_are_read_in_the_members_language() -> None:
+    """Two who share a topic read it each in their words; what the community did not write there stays."""
+    story = Story(community=OWN)
+    await story.comes("ben")
+    await story.says("ben", "offer", "1", "1", "skip", "4", "yes")
+    await story.say("ana", "español")
+    assert "Soy un programa de la Casa del Olmo." in story.last("ana")
+    assert "Somos gente del barrio." in story.last("ana")
+    choices = await story.says("ana", "hablar", "más", "1")
+    assert choices.endswith("1. agotamiento: fue demasiado\n2. duelo\n3. thoughts of suicide")
+    await story.say("ana", "parar")
+    assert "Sobre: agotamiento." in await story.say("ana", "hablar agotamiento 1h")
+    await story.say("ana", "parar")
+    assert "Sobre: agotamiento." in await story.say("ana", "hablar burnout 1h")
+    await story.say("ana", "sí")
+    assert story.the_request().topics == ("burnout",)
+    assert "About: burnout." in story.last("ben")
+    assert "Sobre: agotamiento." in await story.say("ana", "qué guardas de mí")
+    await story.says("ben", "yes", "go on")
+    assert "(Casa del Olmo, una asociación)" in story.last("ana")
+
+
+async def test_the_day_a_place_was_checked_is_said_as_the_language_says_it() -> None:
+    """What the configuration has as 2026-11-01; what the community put in other words stays."""
+    story = Story(
+        community=replace(COMMUNITY, places=(replace(COMMUNITY.places[0], checked_on="2026-11-01"),))
+    )
+    await story.comes("ana")
+    assert "Last checked: 1 November 2026." in await story.say("ana", "help now")
+    await story.say("ana", "español")
+    assert "Última comprobación: 1 de noviembre de 2026." in await story.say("ana", "ayuda ahora")
+    story.community = COMMUNITY
+    assert "Última comprobación: 1 November 2026." in await story.say("ana", "ayuda ahora")
 
 
 async def test_an_unencrypted_chat_gets_the_same_words_in_every_language(story: Story) -> None:

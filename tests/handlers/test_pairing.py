@@ -31,6 +31,18 @@ async def test_two_are_asked_at_once_then_others(story: Story) -> None:
     assert len({ask.member for ask in story.records.all(Ask)}) == 3
 
 
+async def test_an_ask_stays_good_until_its_request_ends(story: Story) -> None:
+    """Ben, who was asked first, says yes almost a day later."""
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.wait(timedelta(hours=23, minutes=50))
+    await story.says("ben", "back", "yes", "go on")
+    await story.say("ana", "yes")
+    assert story.the_room().state is RoomState.OPEN
+
+
 async def test_nobody_is_asked_about_their_own_request_or_while_asking(story: Story) -> None:
     """Ana offers too: her own request does not reach her, nor does Ben's while hers stands."""
     await story.comes("ana")

@@ -227,7 +227,7 @@ async def test_back_is_never_silent(story: Story) -> None:
     """What waited has come to nothing: the menu."""
     await _asked(story)
     await story.says("ben", "menu")
-    await story.wait(timedelta(hours=13))
+    await story.wait(timedelta(hours=25))
     assert "What would you like?" in await story.say("ben", "back")
 
 

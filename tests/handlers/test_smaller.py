@@ -72,6 +72,8 @@ async def test_where_there_is_no_less_it_is_not_offered() -> None:
 
 async def test_a_smaller_yes_that_lapses_says_nothing(story: Story) -> None:
     """Silence at the small question is silence at the ask."""
+    timings = replace(story.community.timings, ask_open=timedelta(hours=12))
+    story.community = replace(story.community, timings=timings)
     await _asked(story)
     await story.say("ben", "2")
     heard = len(story.heard("ana"))

@@ -80,6 +80,30 @@ async def test_a_new_note_is_what_is_read_from_now_on(story: Story) -> None:
     assert "“new words”" in await story.say("ben", "yes")
 
 
+async def test_a_yes_waits_as_long_as_the_asker_set(story: Story) -> None:
+    """Ben reads it before he decides; Cleo, who is not chosen, is told the same hour and hears then."""
+    for peer in ("ben", "cleo"):
+        await story.comes(peer)
+        await story.offers(peer, hours="4")
+    await story.comes("ana")
+    recap = await story.says("ana", "talk", "change", "how long a yes waits for me", "8 hours")
+    assert "When somebody says yes, it waits 8 hours for your answer." in recap
+    await story.says("ana", "yes")
+    await story.says("cleo", "yes")
+    assert "they have 8 hours to answer" in story.last("cleo")
+    await story.says("ben", "yes")
+    await story.wait(timedelta(minutes=10))
+    await story.says("ben", "go on")
+    await story.says("cleo", "go on")
+    await story.wait(timedelta(hours=7, minutes=50))
+    await story.says("ana", "status")
+    await story.wait(timedelta(hours=1))
+    for peer in ("ben", "cleo"):
+        hours = [at for at, body, _ in story.heard(peer) if body.startswith("This time no room opens")]
+        gone = [line.at for line in story.log if line.name == peer and line.body == "go on"]
+        assert hours == [gone[0] + timedelta(hours=8)]
+
+
 async def test_a_change_can_be_left(story: Story) -> None:
     """No, back and stop leave the request as it was."""
     await _asks(story, "ben")

@@ -267,13 +267,13 @@ async def test_a_place_that_was_not_checked_is_said_once() -> None:
     await story.stewards("sam")
     await story.wait(timedelta(days=30))
     assert len(story.heard(STEWARDS)) == said
-    assert "Clinic: 030 000 000. Open: always. Last checked: 2026-09-15. That" in await story.steward(
+    assert "Clinic: 030 000 000. Open: always. Last checked: 15 September 2026. That" in await story.steward(
         "sam", "places"
     )
     await story.steward("sam", "checked 2", "yes")
-    assert "Last checked: 2027-01-16.\n" not in await story.steward("sam", "places")
+    assert "Last checked: 16 January 2027.\n" not in await story.steward("sam", "places")
     await story.comes("ana")
-    assert "Last checked: 2027-01-16." in await story.say("ana", "help now")
+    assert "Last checked: 16 January 2027." in await story.say("ana", "help now")
     await story.wait(timedelta(days=93))
     assert "checked again: Clinic." in story.last(STEWARDS)
 

@@ -14,6 +14,7 @@ from typing import get_args
 import pytest
 
 from handlers import dispatch
+from handlers.words import PLACE, split
 from schema.community import Reader
 from schema.effects import Effect
 from schema.events import Event
@@ -21,6 +22,7 @@ from schema.ids import MatrixId
 from schema.records import Record, Window
 from service.store import Store
 from service.turn import Turn
+from tests.handlers.catalogues import TYPED, forms, key, load
 from tests.handlers.records import TABLES
 from tests.handlers.story import TRANSCRIPTS, WORDS, Story, community
 
@@ -118,6 +120,40 @@ async def backup(story: Story) -> None:
     await story.says("ben", "backup", "yes")
     await story.says("cleo", "yes", "go on")
     await story.says("ben", "yes", "status", "close", "2")
+
+
+async def two_who_ask(story: Story) -> None:
+    """At three in the morning two who ask for company are asked about one another."""
+    await story.wait(timedelta(hours=10))
+    await story.comes("ana")
+    await story.says(
+        "ana", "talk listening", "change", "10", "2", "2", "change", "4", "I can't sleep.", "yes"
+    )
+    await story.comes("ben")
+    await story.says("ben", "talk one another 30 minutes", "yes", "status")
+    await story.says("ana", "yes", "go on", "status", "my consents", "4")
+    await story.says("ben", "yes", "status", "what do you hold")
+    await story.says("ana", "close")
+    await story.says("ben", "1")
+
+
+async def for_later(story: Story) -> None:
+    """Company from a later hour: found today, let go once, agreed again, and opened at its hour."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "5", "2", "Berlin", "skip", "skip", "skip", "2", "yes")
+    await story.comes("ana")
+    await story.says(
+        "ana", "talk listening 1h tomorrow 18:00", "change", "9", "Berlin", "tomorrow 19:00", "yes"
+    )
+    await story.says("ana", "status")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "1", "status")
+    await story.comes("cleo")
+    await story.says("cleo", "offer", "5", "2", "Berlin", "skip", "skip", "skip", "2", "yes")
+    await story.says("ben", "status", "stop", "1")
+    await story.says("cleo", "1", "1")
+    await story.says("ana", "1")
+    await story.wait(timedelta(days=1, hours=2))
 
 
 async def nobody_there(story: Story) -> None:
@@ -342,6 +378,24 @@ async def the_stewards(story: Story) -> None:
     await story.wait(timedelta(minutes=1))
 
 
+async def vouched(story: Story) -> None:
+    """An offer needs a voucher: two are asked, and a steward for somebody else."""
+    story.community = replace(
+        story.community, vouchers=True, stewards=tuple(MatrixId(f"@{name}:example.org") for name in ("sam",))
+    )
+    for name in ("ana", "ben", "cleo"):
+        await story.comes(name)
+    await story.says("ana", "offer", "1", "@ben:example.org", "@cleo:example.org", "yes")
+    await story.says("ben", "yes")
+    await story.says("cleo", "yes")
+    await story.says("ana", "offer", "stop")
+    await story.stewards("sam")
+    await story.says("ben", "offer", "1", "yes")
+    await story.steward("sam", "vouch", "1", "yes")
+    await story.says("cleo", "offer", "2", "@ana:example.org", "@ben:example.org", "yes")
+    await story.wait(timedelta(days=8))
+
+
 _STORIES = [
     one_pairing,
     more_time,
@@ -349,6 +403,8 @@ _STORIES = [
     one_leaves,
     never_comes,
     backup,
+    two_who_ask,
+    for_later,
     nobody_there,
     not_this_time,
     taken_back,
@@ -363,6 +419,7 @@ _STORIES = [
     not_taken,
     cleared,
     the_stewards,
+    vouched,
     not_open_yet,
     kept_to_their_ages,
 ]
@@ -418,3 +475,28 @@ async def test_a_conversation_goes_the_same_way_in_every_language(
             ]
         )
     assert told[0] == told[1]
+
+
+def _segments(language: str) -> set[str]:
+    """What stands in a language's sentences between their values, where it is long enough to tell apart."""
+    catalog = load(PLACE / f"{language}.po", language)
+    messages = [one for one in catalog if one.id and not key(one).startswith((*TYPED, "language."))]
+    texts = [part for one in messages for form in forms(one) for part in re.split(r"\{\w+\}|\n| \| ", form)]
+    return {text.strip() for text in texts if len(text.strip()) >= 24}
+
+
+@pytest.mark.parametrize("tell", _STORIES)
+@pytest.mark.parametrize("language", [language for language in WORDS.languages if language != "en"])
+async def test_each_hears_their_own_language_alone(
+    story: Story, language: str, tell: Callable[[Story], Awaitable[None]]
+) -> None:
+    """Ana chose another language than the others, and goes on typing English: no sentence goes astray."""
+    await story.say("ana", split(WORDS.text(language, "language.name"))[0])
+    story.log.clear()
+    await tell(story)
+    english, other = _segments("en") - _segments(language), _segments(language) - _segments("en")
+    heard = {name: [body for _, body, _ in story.heard(name)] for name in {line.name for line in story.log}}
+    for name, bodies in heard.items():
+        strange = english if name == "ana" else other
+        assert not [one for body in bodies for one in strange if one in body], name
+    assert "ana" not in heard or any(one in body for body in heard["ana"] for one in other)

@@ -13,6 +13,7 @@ from typing import Protocol
 import pytest
 import pytest_asyncio
 
+from service.config.forms import Toml
 from tests.journeys.stage import FORGOTTEN, Person, comes
 from tests.live.homeserver import Homeserver
 from tests.live.instance import Instance
@@ -44,7 +45,12 @@ class Place:
 
     @asynccontextmanager
     async def service(
-        self, name: str, timings: Mapping[str, str], *, admin: bool = False
+        self,
+        name: str,
+        timings: Mapping[str, str],
+        *,
+        admin: bool = False,
+        settings: Mapping[str, Toml] | None = None,
     ) -> AsyncIterator[Instance]:
         """A service that is ready, until the context ends."""
         async with AsyncExitStack() as stack:
@@ -57,7 +63,7 @@ class Place:
                 topics=TOPICS,
                 admin=admin,
                 timings=timings,
-                settings={"community.asks_a_day": 50},
+                settings={"community.asks_a_day": 50, **(settings or {})},
                 database_url=url,
                 forked=True,
             )

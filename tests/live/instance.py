@@ -22,6 +22,7 @@ from typing import IO, Self
 import aiohttp
 
 from service.config import Toml, to_toml
+from tests.live import agreement
 from tests.live.bound import bound
 from tests.live.homeserver import CHECKOUT, Homeserver, free_port
 from tests.live.preloaded import Forked, preloaded
@@ -125,6 +126,7 @@ class Instance:
             )
         finally:
             (self.directory / secret).unlink()
+        agreement.finish(self.directory)
 
     def _secret(self, name: str, value: str) -> str:
         folder = self.directory / "secrets"

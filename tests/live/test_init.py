@@ -21,6 +21,7 @@ from service.installation import Access
 from service.matrix.accounts import log_in
 from service.matrix.identity import establish
 from service.matrix.transport import Transport
+from tests.live import agreement
 from tests.live.accounts import Signed, session, upload_device
 from tests.live.homeserver import Homeserver, JsonObject
 from tests.live.test_identity import Rows
@@ -81,7 +82,10 @@ class Instance:
     def init(self, *more: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run `init`, registering the accounts."""
         registration = ("--registration-secret-file", "registration")
-        return self.call("init", *self.answers(), *registration, *more, **environ)
+        ended = self.call("init", *self.answers(), *registration, *more, **environ)
+        if (self.folder / "agreement.md").exists():
+            agreement.finish(self.folder)
+        return ended
 
     def user(self, role: str) -> str:
         """The Matrix ID of one of its accounts."""

@@ -414,6 +414,18 @@ async def test_only_memberships_come_through() -> None:
     assert leaf.queries[0]["since"] == "s1"
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_an_invitation_made_anew_is_not_withdrawn_by_its_own_retry(begun: bool) -> None:
+    """However far the first try came there is one invitation, and nobody who takes it is removed."""
+    rooms = Rooms()
+    room = (await keeper_of(rooms).open(PAIRING, MEMBERS)).room
+    rooms.rooms[room].members[MEMBERS[0]] = "invite" if begun else "leave"
+    rooms.calls.clear()
+    await keeper_of(rooms).invite_again(room, MEMBERS[0], again=True)
+    assert "remove" not in rooms.calls
+    assert rooms.rooms[room].members[MEMBERS[0]] == "invite"
+
+
 async def test_an_invitation_that_is_made_anew_is_nobodys_leaving() -> None:
     """The keeper withdraws a pending invitation before the new one: a room must not end by its reminder."""
     withdrawn = member_event(MEMBERS[0], "leave") | {"sender": KEEPER}

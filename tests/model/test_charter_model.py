@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from schema.community import Timings
+from schema.community import Reader, Timings
 from schema.effects import (
     Effect,
     EmptyPeerRoom,
@@ -34,20 +34,35 @@ from schema.effects import (
     SendText,
 )
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
-from schema.ids import EventId
-from schema.records import Ask, Meeting, Member, Pairing, PeerRoom, Request, Separation
-from schema.states import AskState
+from schema.ids import AskId, EventId, MatrixId
+from schema.records import (
+    Ask,
+    Meeting,
+    Member,
+    Pairing,
+    PairingPause,
+    PeerRoom,
+    Request,
+    Separation,
+    Stewardship,
+)
+from schema.states import AskState, PairingState, RequestState
 from service.core import rooms
 from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
-from tests.handlers.story import COMMUNITY, Line, Story
+from tests.handlers.story import COMMUNITY, STEWARDS, Line, Story
 from tests.handlers.test_charter import assert_no_dead_air
 
 NAMES = ("ana", "ben", "cleo", "dan")
+READERS = ("rosa", "sam")
+WRONG, REASON = "they would not let me go", "this is not how we talk here"
 T = TypeVar("T")
 _LENGTHS = ("15 minutes", "30 minutes", "1 hour", "2 hours", "1 day")
 
-_STOPPING = ("2", "3", "no", "rest", "withdraw", "skip", "back", "menu", "status", "what?", "help now")
+_STOPPING = (
+    *("2", "3", "no", "rest", "withdraw", "skip", "back", "menu", "status", "what?", "help now"),
+    *("español", "english"),
+)
 """What may be a no in answer to a question, or put one off: it makes no sound with anybody else."""
 
 
@@ -67,11 +82,13 @@ class Seen:
 
     question: tuple[str, ...] = ()
     goes_on: bool = False
+    planned: bool = False
     wants_more: bool = False
     rooms: int = 0
     named: str = ""
     apart: set[str] = field(default_factory=set)
     met: set[str] = field(default_factory=set)
+    age_group: str = ""
 
 
 @dataclass
@@ -90,6 +107,10 @@ class Reference:
             seen.question = choices
         if "This time no room opens for you two" in body or "You have stepped back" in body:
             seen.goes_on = False
+        if body.startswith("You have both agreed. I open your private room on"):
+            seen.planned = True
+        if "No room opens for you two on" in body or body.startswith("That is fine. No room opens."):
+            seen.planned = seen.goes_on = False
         if "I would keep you and @" in body:
             seen.named = body.split("I would keep you and @")[1].split(":")[0]
         if body.startswith("I keep you two apart from now on"):
@@ -97,10 +118,11 @@ class Reference:
             seen.apart |= seen.met if never_again and len(seen.met) == 1 else {seen.named}
         if body.startswith("Done. What I held about you is erased"):
             seen.apart.clear()
+            seen.age_group = ""
         if body.startswith(("You both said yes to", "Nothing has changed. Your room")):
             seen.wants_more = False
         if "Your private room is open now" in body:
-            seen.goes_on = False
+            seen.goes_on = seen.planned = False
             seen.wants_more = False
             seen.rooms += 1
 
@@ -126,24 +148,40 @@ class CharterModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.story = Story(
-            community=replace(COMMUNITY, asks_a_day=4, timings=Timings(again=timedelta(days=14)))
+            community=replace(
+                COMMUNITY,
+                asks_a_day=4,
+                timings=Timings(again=timedelta(days=14)),
+                stewards=(MatrixId("@olga:example.org"),),
+                readers=tuple(Reader(Story.address(name), name.capitalize()) for name in READERS),
+            )
         )
+        self.asked_before_the_pause: set[AskId] | None = None
         self.reference = Reference()
         self.read = 0
         self.delivered: list[Event] = []
         self.matched: dict[str, str] = {}
         self.asked: set[str] = set()
+        self.opened: set[str] = set()
         self.consents = 0
         self.stale = False
 
-    @initialize()
-    def everybody_comes(self) -> None:
-        """Four members, two of whom offer."""
-        for name in NAMES:
+    @initialize(young=st.none() | st.sets(st.sampled_from(NAMES)), met=st.booleans())
+    def everybody_comes(self, young: set[str] | None, met: bool) -> None:
+        """Four members, two of whom offer; all of an age, or some whom it keeps apart; two may have met."""
+        if young is not None:
+            self.story.community = replace(self.story.community, ages="both", talk_in=("en", "es"))
+        for name in (*NAMES, *READERS):
             run(self.story.comes(name))
+            if young is not None and name in NAMES:
+                for words in ("my age group", "2" if name in young else "1"):
+                    self._writes(name, words, after=10)
         for name in ("ben", "cleo"):
             run(self.story.offers(name, hours="4"))
+        run(self.story.stewards("olga"))
         self.story.slow = True
+        if met:
+            self.a_room_comes_and_goes("ana")
         self.asks("ana")
         self._look()
 
@@ -206,6 +244,45 @@ class CharterModel(RuleBasedStateMachine):
         for words in ("menu", "1", "1"):
             self._writes(name, words, after=10)
 
+    @rule(name=st.sampled_from(NAMES), other=st.sampled_from(NAMES))
+    def two_ask_for_one_another(self, name: str, other: str) -> None:
+        """Two members ask for somebody who is looking for company too."""
+        for one in (name, other):
+            for words in ("menu", "talk one another", "yes"):
+                self._writes(one, words, after=10)
+            event(f"asks too: {sum(request.too for request in self.story.records.all(Request))}")
+
+    @rule(name=st.sampled_from(NAMES), when=st.sampled_from(["today 23:00", "tomorrow 18:00"]))
+    def asks_for_later(self, name: str, when: str) -> None:
+        """A member asks for company from a later hour."""
+        for words in ("menu", f"talk listening {when}", "yes"):
+            self._writes(name, words, after=10)
+
+    @rule(
+        name=st.sampled_from(("ana", "ben")),
+        other=st.sampled_from(("cleo", "dan")),
+        lets_go=st.sampled_from(["", "", "stop"]),
+    )
+    def a_plan_is_made(self, name: str, other: str, lets_go: str) -> None:
+        """Somebody offers for good, another asks for tomorrow; whoever is asked says yes, as it goes."""
+        self._writes(other, "withdraw", after=10)
+        self.offers_at_any_time(other, "status")
+        self.asks_for_later(name, "tomorrow 18:00")
+        for _ in range(4):
+            for one in self._asked()[:1]:
+                self._writes(one, "1")
+        planned = [one for one in self.story.records.all(Pairing) if one.state is PairingState.PLANNED]
+        event(f"planned: {len(planned)}")
+        if planned and lets_go:
+            self._writes(name, lets_go)
+            self._writes(name, "1")
+
+    @rule(name=st.sampled_from(NAMES))
+    def allows_others_who_ask(self, name: str) -> None:
+        """A member who asks, or is about to, allows others who ask too."""
+        for words in ("talk", "change", "people who are looking for company too", "yes", "2", "yes"):
+            self._writes(name, words, after=10)
+
     @rule(name=st.sampled_from(NAMES))
     def offers(self, name: str) -> None:
         """A member offers."""
@@ -226,10 +303,77 @@ class CharterModel(RuleBasedStateMachine):
             self._writes(name, "yes" if sure else "no", after=10)
 
     @rule(name=st.sampled_from(NAMES))
+    def changes_the_language_and_back(self, name: str) -> None:
+        """The open question comes in Spanish, and then in English again: it is the same question."""
+        self._writes(name, "español", after=10)
+        self._writes(name, "english", after=0)
+
+    @rule(name=st.sampled_from(NAMES))
     def takes_something_back(self, name: str) -> None:
         """A member takes back the first thing that they agreed to, whatever it is."""
         for words in ("my consents", "1", "yes"):
             self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES), group=st.sampled_from("12"))
+    def says_another_age(self, name: str, group: str) -> None:
+        """A member says that they are of the other age group, or the same again."""
+        for words in ("menu", "my age group", group):
+            self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES), languages=st.sampled_from(["1", "2", "1 2"]))
+    def changes_the_languages(self, name: str, languages: str) -> None:
+        """A member talks in other languages, in what they ask or in what they are asking."""
+        self._writes(name, "change", after=10)
+        if "Languages" in self.reference.members[name].question:
+            for words in ("Languages", languages, "yes"):
+                self._writes(name, words, after=10)
+
+    @rule(name=st.sampled_from(NAMES), about=st.sampled_from(["1", "2", "3"]))
+    def says_what_was_wrong(self, name: str, about: str) -> None:
+        """A member has a concern, about the last room where there was one, for both readers."""
+        for words in ("menu", "concern", about, "1", "1 2", WRONG, "yes", "menu"):
+            self._writes(name, words, after=5)
+
+    @rule(
+        name=st.sampled_from(READERS),
+        words=st.sampled_from(
+            ["1", "2", "read", "answer", "it is read", "yes", "no", "concerns", "give back"]
+        ),
+    )
+    def a_reader_writes(self, name: str, words: str) -> None:
+        """Whoever reads concerns answers, gives one back, or does something odd."""
+        self._reads(name, words)
+
+    @rule(name=st.sampled_from(NAMES))
+    def a_room_comes_and_goes(self, name: str) -> None:
+        """A member asks, somebody agrees as far as it goes, the keeper is quick, and the room is closed."""
+        self.it_goes_well(name, 3)
+        run(self.story.pump())
+        self._look()
+        self._writes(name, "close", after=5)
+        run(self.story.pump())
+        self._look()
+
+    @precondition(lambda self: self._met())
+    @rule(data=st.data(), second=st.sampled_from(["decide", "decide", "later"]))
+    def the_readers_pause_somebody(self, data: st.DataObject, second: str) -> None:
+        """After a room, one reader would pause the other person, and the second agrees or does not."""
+        self.says_what_was_wrong(data.draw(st.sampled_from(self._met())), "1")
+        self._reads("rosa", "concerns", "newest", "read", "pause", "7 days", REASON, "yes")
+        self._reads("sam", "concerns", "newest", "read", second, "yes")
+
+    def _met(self) -> list[str]:
+        members = {one.member for one in self.story.records.all(Meeting) if one.other}
+        return [name for name in NAMES if self.story.id(name) in members]
+
+    def _reads(self, name: str, *bodies: str) -> None:
+        for body in bodies:
+            run(self.story.wait(timedelta(seconds=5)))
+            listed = self.story.last(name).split("\n")
+            words = body.replace("newest", str(sum(". The concern of " in line for line in listed)))
+            if words != "0":
+                run(self.story.say(name, words, after=0, pump=False))
+        self._look()
 
     @precondition(lambda self: self._asked())
     @rule(data=st.data(), words=st.sampled_from(["1", "1", "yes", "2"]))
@@ -287,16 +431,23 @@ class CharterModel(RuleBasedStateMachine):
         ]
         opened = [effect for _, effect in effects if isinstance(effect, OpenPeerRoom)]
         # Promise 2: a no, a rest, putting off and stepping back make no sound with anybody else.
-        means = ("Yes", "Go on", "Look again", "Change", *_LENGTHS)
+        means = ("Yes", "Go on", "Look again", "Change", "The room that we", "My request", *_LENGTHS)
         if words in _STOPPING and not chosen.startswith(means):
             assert not others, (words, chosen, others)
+        if chosen.startswith(("I am 18 or older", "I am younger")):
+            said = self.story.last(name)
+            if "I cannot change this" not in said:
+                self.reference.members[name].age_group = chosen
         # Promise 1: a room is ordered by the asker's yes alone, and for a peer who goes on.
         for effect in opened:
             asker, peer = map(self.story.name_of, effect.members)
+            self.opened.add(effect.pairing)
             assert asker == name
             assert chosen == "Yes, open the room", (words, chosen)
             assert self.reference.members[peer].goes_on
             assert not self.reference.apart(asker, peer)
+            groups = {self.reference.members[one].age_group for one in (asker, peer)}
+            assert len(groups) == 1, "adults and young people are never paired"
             self.reference.members[asker].met.add(peer)
             self.reference.members[peer].met.add(asker)
             self.consents += 1
@@ -418,32 +569,89 @@ class CharterModel(RuleBasedStateMachine):
 
     # What must hold
 
+    @rule(pauses=st.booleans())
+    def a_steward_pauses_or_resumes(self, pauses: bool) -> None:
+        """Nobody new is asked from then on, or people are again."""
+        words = ("pause", "We rest until Monday.", "yes") if pauses else ("resume", "yes")
+        run(self.story.steward("olga", *words, pump=False))
+        run(self.story.wait(timedelta(seconds=1)))
+        asked = {ask.id for ask in self.story.records.all(Ask)}
+        self.asked_before_the_pause = asked if pauses else None
+        event("paused" if pauses else "resumed")
+        self._look()
+
+    @invariant()
+    def nobody_new_is_asked_in_a_pause(self) -> None:
+        """What was asked before can still be answered, and nothing comes to it."""
+        if self.asked_before_the_pause is not None:
+            assert {ask.id for ask in self.story.records.all(Ask)} <= self.asked_before_the_pause
+
+    def _check_opened(self) -> None:
+        """A room that no word of this moment opened is one that both agreed on for this hour."""
+        for _, effect in self.story.effects:
+            if isinstance(effect, OpenPeerRoom) and effect.pairing not in self.opened:
+                self.opened.add(effect.pairing)
+                asker, peer = map(self.story.name_of, effect.members)
+                assert self.reference.members[asker].planned
+                assert self.reference.members[peer].planned
+                assert not self.reference.apart(asker, peer)
+                self.reference.members[asker].met.add(peer)
+                self.reference.members[peer].met.add(asker)
+                event("a planned room opened")
+
     def _look(self) -> None:
+        self._check_opened()
         for line in self.story.log[self.read :]:
-            if line.from_desk:
+            if line.from_desk and line.name in NAMES:
                 self.reference.hears(line.name, line.body)
         self._check_lines(self.story.log[self.read :])
         self._check_asked()
         self.read = len(self.story.log)
 
     def _check_asked(self) -> None:
-        """Two who are kept apart are never asked about one another."""
+        """Two who are kept apart, or of two age groups, are never asked about one another."""
         names = {self.story.id(name): name for name in NAMES}
         askers = {request.id: names[request.member] for request in self.story.records.all(Request)}
         for ask in self.story.records.all(Ask):
             if ask.state is not AskState.WAITING and ask.id not in self.asked:
                 self.asked.add(ask.id)
                 asker = askers.get(ask.request)
-                assert asker is None or not self.reference.apart(asker, names[ask.member])
+                peer = names[ask.member]
+                assert asker is None or not self.reference.apart(asker, peer)
+                groups = {self.reference.members[one].age_group for one in (asker or peer, peer)}
+                assert len(groups) == 1, "adults and young people are never asked about one another"
+                assert ask.member not in self._paused()
+
+    def _paused(self) -> set[str]:
+        return {pause.other for pause in self.story.records.all(PairingPause)}
 
     def _check_lines(self, lines: list[Line]) -> None:
         for line in lines:
-            if line.from_desk:
+            if line.from_desk and (line.name == STEWARDS or line.name in READERS):
+                # No reader and no steward learns here who wrote, or whom it is about.
+                assert all(self.story.address(name) not in line.body for name in NAMES)
+            elif line.from_desk:
+                self._check_wrong(line)
                 # Whom a member named themselves is named back to them.
                 named = self.reference.members[line.name].named
                 others = [self.story.address(name) for name in NAMES if name not in (line.name, named)]
                 assert all(address not in line.body for address in others)
                 assert "!peers" not in line.body
+
+    def _check_wrong(self, line: Line) -> None:
+        """What was wrong is read by whoever wrote it and its readers; a reason by whoever is paused."""
+        if WRONG in line.body:
+            assert any(one.name == line.name and one.body == WRONG for one in self.story.log)
+        if REASON in line.body:
+            assert self.story.id(line.name) in self._paused()
+            assert WRONG not in line.body or "Your concern of" in line.body
+
+    @invariant()
+    def whoever_is_paused_asks_for_nobody(self) -> None:
+        """No request of theirs is looked for, and none goes on."""
+        paused = self._paused()
+        for request in self.story.records.all(Request):
+            assert request.member not in paused or request.state is RequestState.TOGETHER
 
     @invariant()
     def no_dead_air(self) -> None:
@@ -465,6 +673,10 @@ class CharterModel(RuleBasedStateMachine):
             if room.asker and room.asker in [one.peer for one in live]:
                 assert room.wish == "backup"
             assert room.wish != "backup" or room.asker != room.peer
+            if room.peer_request:
+                event("a room of two who asked")
+        of_rooms = [one for room in live for one in (room.request, room.peer_request) if one]
+        assert len(of_rooms) == len(set(of_rooms))
         for room in self.story.records.all(PeerRoom):
             assert self.matched.setdefault(room.id, room.request) == room.request
 
@@ -485,9 +697,12 @@ class CharterModel(RuleBasedStateMachine):
         """Asks and pairings that outlive their request hold nothing of the asker."""
         standing = {request.id for request in self.story.records.all(Request)}
         for pairing in self.story.records.all(Pairing):
-            assert pairing.request in standing or not pairing.card, pairing
+            assert pairing.request in standing or not (pairing.card or pairing.own), pairing
+        for ask in self.story.records.all(Ask):
+            assert not ask.own or str(ask.offer) in {str(one) for one in standing}, ask
         for room in self.story.records.all(PeerRoom):
-            assert not room.sought or room.state.value in ("open", "apart", "closing"), room
+            kept = room.sought or room.peer_sought
+            assert not kept or room.state.value in ("open", "apart", "closing"), room
 
     def teardown(self) -> None:
         """Promises 3 and 6: left alone, everything ends; each room was muted, emptied and purged."""
@@ -498,10 +713,10 @@ class CharterModel(RuleBasedStateMachine):
         run(story.wait(timedelta(days=9) + RENEWED + RESTS))
         self._look()
         left = {type(row) for row in story.records.rows.values()}
-        assert left <= {Member, Separation, Meeting}, story.records.rows
+        assert left <= {Member, Separation, Meeting, Stewardship}, story.records.rows
         run(story.wait(timedelta(days=15)))
         left = {type(row) for row in story.records.rows.values()}
-        assert left <= {Member, Separation}, story.records.rows
+        assert left <= {Member, Separation, Stewardship}, story.records.rows
         for room in story.rooms:
             ordered = [effect for _, effect in story.effects if getattr(effect, "room", None) == room]
             kinds = [type(effect) for effect in ordered]

@@ -273,6 +273,88 @@ def test_a_key_that_is_gone_is_not_replaced(tmp_path: Path) -> None:
     assert not (tmp_path / "key").exists()
 
 
+def kept(place: Path) -> None:
+    """Write a configuration whose sealing key is in a file."""
+    (place.parent / "key").write_text(KEY + "\n")
+    (place.parent / "key").chmod(0o600)
+    key: dict[str, str | None] = {"keys.sealing_key": None, "keys.sealing_key_file": "key"}
+    write(place, {**key, "homeserver.url": "http://127.0.0.1:1"})
+
+
+def test_what_needs_a_database_makes_none(tmp_path: Path) -> None:
+    """In the wrong folder no new database is taken for the one in force, and no key is replaced."""
+    kept(tmp_path / "alongside.toml")
+    for empty in (False, True):
+        if empty:
+            (tmp_path / "alongside.db").touch(mode=0o600)
+        for command in (("rotate-key",), ("restored", "--yes"), ("fingerprint",)):
+            result = call(*command)
+            assert result.exit_code == 2
+            assert "There is no database yet" in result.stderr
+        assert (tmp_path / "key").read_text() == KEY + "\n"
+        assert (tmp_path / "alongside.db").exists() == empty
+        assert [path.name for path in tmp_path.glob("key*")] == ["key"]
+
+
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    """Named for a database, it is said to be one."""
+    kept(tmp_path / "alongside.toml")
+    (tmp_path / "alongside.db").mkdir()
+    for command in (("rotate-key",), ("restored", "--yes"), ("fingerprint",), ("run",)):
+        result = call(*command)
+        assert result.exit_code == 2
+        assert "is a folder" in result.stderr
+        assert "  key       database.url\n" in result.stderr
+
+
+_INIT = (
+    *("init", "--homeserver", "http://127.0.0.1:1", "--server-name", "x.org", "--desk", "d", "--keeper", "k"),
+    *("--name", "N", "--limits", "none", "--who-runs", "us", "--ages", "adults"),
+)
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    """A place that takes no file is said with its reason, and not taken for a fault of the program's."""
+    (tmp_path / "file").touch()
+    result = call(*_INIT, "--config", "file/alongside.toml")
+    assert result.exit_code == 2
+    assert "cannot be written (file exists)" in " ".join(result.stderr.lower().split())
+    (tmp_path / "folder").mkdir()
+    for arguments, says in (
+        ((*_INIT, "--config", "folder/alongside.toml"), "Make room on that disk"),
+        (("rotate-key",), "The disk that holds the database is full"),
+        (("restored", "--yes"), "The disk that holds the database is full"),
+    ):
+        kept(tmp_path / "alongside.toml")
+        command = 'ulimit -f 0; exec "$0" -m service.cli "$@"'
+        full = subprocess.run(
+            ["sh", "-c", command, sys.executable, *arguments],
+            capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+        assert full.returncode == 2
+        assert says in " ".join(full.stderr.split())
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_a_no_changes_nothing_and_nobody_is_asked_in_vain(
+    tmp_path: Path, at_terminal: Callable[..., Terminal]
+) -> None:
+    """`restored` and `init --new-identity` want a yes: a no ends them, and where nobody sits they say how."""
+    kept(tmp_path / "alongside.toml")
+    asked = call("restored")
+    assert asked.exit_code == 2
+    assert "--yes" in asked.stderr
+    for arguments, question in (
+        (("restored",), "restored from a backup"),
+        (("init", "--new-identity"), "new"),
+    ):
+        terminal = at_terminal(*arguments)
+        terminal.answer(f"{question}", "n")
+        terminal.until("Nothing was changed.")
+        assert terminal.end() == 1
+
+
 def test_as_a_process(tmp_path: Path) -> None:
     """The installed program's exits, streams and version are those of a good citizen."""
     shown = process("--version")

@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticSerializationError
 
-from schema.community import Place, Timings
+from schema.community import OwnWords, Place, Timings
 from schema.errors import ConfigurationError, ConfigurationErrors
 from schema.records import Window
 from service import app, config
 from service.config import Secret, Settings
 from service.config.forms import length_of_time
+from tests.live import agreement
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 WHOLE = {
@@ -69,6 +70,7 @@ def write(
     """Write a whole configuration with `changes` (None takes a key out)."""
     values = {**WHOLE, **(changes or {})}
     place.write_text(toml({key: value for key, value in values.items() if value is not None}, extra))
+    agreement.finish(place.parent)
     place.chmod(mode)
     return place
 
@@ -518,6 +520,20 @@ def test_the_languages_to_choose_from(place: Path) -> None:
         assert only(write(place, {"community.languages": wrong})).key == "community.languages"
 
 
+def test_the_communitys_own_words_in_other_languages(place: Path) -> None:
+    """Its name, its limits and its topics; what is not written there is as it stands in the first."""
+    topics = "[[community.topics]]\nname='grief'\nline='gone'\nnames.es='duelo'\n"
+    topics += "[[community.topics]]\nname='joy'\n"
+    settings = config.load(write(place, {"community.words.es.limits": "No es terapia."}, topics), {})
+    there = settings.community().own_words["es"]
+    assert there == OwnWords(limits="No es terapia.", topics={"grief": ("duelo", "gone")})
+    assert 'community.words = ["es"]' in [f"{k} = {v}" for k, v, _ in settings.listing()]
+    twice = topics + "names.es='Duelo'\n"
+    assert "twice in language es" in only(write(place, extra=twice)).problem
+    for wrong in ({"community.words.es.limit": "x"}, {"community.words.Spanish.limits": "x"}):
+        assert only(write(place, wrong)).key.startswith("community.words")
+
+
 def test_a_language_without_words_is_refused(place: Path) -> None:
     """Whoever chose it could not be spoken to; what there is stands in the fix."""
     settings = config.load(write(place, {"community.languages": ["en", "tlh"]}), {})
@@ -534,7 +550,12 @@ def test_a_file_that_is_not_toml(place: Path) -> None:
     problem = only(place)
     assert "line 3" in problem.problem
     place.write_bytes(b"\xff\xfe")
-    assert "TOML" in only(place).problem
+    problem = only(place)
+    assert "not written in UTF-8" in problem.problem
+    assert "Save it as UTF-8" in problem.fix
+    place.write_bytes(b"a = [")
+    assert "end of document" in only(place).problem
+    assert "example-config" in only(place).fix
 
 
 def test_no_configuration_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -546,6 +567,7 @@ def test_no_configuration_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "alongside init" in problem.fix
     assert "no configuration" in only(tmp_path / "named.toml").problem
     assert "not a file" in only(tmp_path).problem
+    assert only(tmp_path).fix == "Name the file itself."
 
 
 def test_secrets_that_others_can_read(place: Path) -> None:
@@ -557,6 +579,7 @@ def test_secrets_that_others_can_read(place: Path) -> None:
         secret.chmod(mode)
         problem = only(place)
         assert problem.key == "desk.token_file"
+        assert problem.variable == "ALONGSIDE_DESK__TOKEN_FILE"
         assert f"chmod 600 {secret}" in problem.fix
     secret.chmod(0o640)
     assert "group" in config.load(place, {}).warnings[0]
@@ -704,7 +727,7 @@ def test_the_example_names_every_key_and_only_keys(tmp_path: Path) -> None:
     keys = {key.name for key in config.KEYS} | {f"{key.name}_file" for key in config.KEYS if key.secret}
     lines, named = [], set()
     for line in place.read_text().splitlines():
-        found = re.match(r"(?:# )?(\w+) = ", line)
+        found = re.match(r"(?:# )?(\w+)(?:\.[\w.]+)? = ", line)
         if found and found[1] in keys:
             named.add(found[1])
         lines.append(line.removeprefix("# ") if found and found[1] in keys else line)
@@ -732,7 +755,9 @@ def test_readers_of_concerns_are_read_and_written(tmp_path: Path) -> None:
         return place
 
     place = written(table % ("kim", "Kim", "false"), table % ("lou", "Lou", "true"))
-    community = config.load(place, {}).community()
+    settings = config.load(place, {})
+    assert [warning for warning in settings.warnings if "fewer than three" in warning]
+    community = settings.community()
     assert [(one.user, one.name, one.must_report) for one in community.readers] == [
         ("@kim:example.org", "Kim", False),
         ("@lou:example.org", "Lou", True),
