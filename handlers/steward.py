@@ -1,4 +1,4 @@
-"""What a steward writes in the steward room: how the service stands, a pause, the places of help.
+"""What a steward writes in the steward room: how the service stands, a pause, the places, where concerns go.
 
 Guards: only a steward by the configuration who is in the room, whose message was decrypted and is new, is
 heard; whatever changes something is said again whole first, and done after one yes by the same steward; no
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from handlers import finding, places, voucher
+from handlers import finding, places, readers, voucher
 from handlers import pause as pauses
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply, own_words
@@ -244,6 +244,18 @@ async def _answer_checked(room: StewardRoom, prompt: Prompt, reply: Reply) -> No
     room.say("steward.checked", name=place.name, today=_today(room))
 
 
+# Concerns
+
+
+async def _concerns(room: StewardRoom, _: str) -> None:
+    """Say where concerns go: one may be about a steward, so not even whether there is one is said here."""
+    named = readers.names(room.desk, room.desk.community.readers)
+    if named:
+        room.say("steward.concerns", names=named, notice=False)
+    else:
+        room.say("steward.no_readers", notice=False)
+
+
 def _now(room: StewardRoom) -> datetime:
     return room.desk.now.astimezone(ZoneInfo(room.desk.community.zone))
 
@@ -269,7 +281,6 @@ def _watch(room: StewardRoom) -> None:
     elif fresh:
         room.say("steward.unchecked", places=fresh, notice=False)
     room.check({name: day for name, day in room.kept.checked.items() if name in known}, tuple(flagged))
-    room.wake(steward.next_unchecked(community.places, room.kept.checked, room.desk.now, community.zone))
 
 
 # What comes in
@@ -283,6 +294,7 @@ COMMANDS: Mapping[str, Command] = {
     "places": Command("steward.command_places", _places),
     "vouch": Command("steward.command_vouch", voucher.list_asked),
     "checked": Command("steward.command_checked", _checked, rest=True),
+    "concerns": Command("steward.command_concerns", _concerns),
 }
 """Every command of the steward room, by our name for it."""
 
@@ -312,8 +324,9 @@ async def here(desk: Desk, event: events.StewardRoom) -> None:
 
 
 async def due(desk: Desk) -> None:
-    """A place of help has come to count as not checked."""
+    """A question has lapsed, or a place of help has come to count as not checked."""
     room = await StewardRoom.of(desk)
+    room.lapse()
     _watch(room)
     await room.close()
 
@@ -327,10 +340,15 @@ async def unsaid(desk: Desk) -> None:
 
 async def heard(desk: Desk, event: events.StewardMessage) -> None:
     """Take a steward's message as an answer to their open question, or as a command; else it is talk."""
-    if not event.counts or event.edits or event.kind != "text":
+    if not event.counts or event.kind not in ("text", "unreadable"):
         return
     room = await StewardRoom.of(desk, event.sender)
-    await _take(room, event)
+    if event.kind == "unreadable":
+        room.answer("odd.unreadable", notice=False)
+    elif not event.edits:
+        await _take(room, event)
+    elif room.open is not None:
+        room.answer("odd.edit")
     if (prompt := room.asked) is not None:
         question = await QUESTIONS[prompt.kind].show(room, prompt)
         if question is None:

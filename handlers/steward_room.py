@@ -67,18 +67,24 @@ class StewardRoom:
         """When places were checked, and of which the stewards know that they were not."""
         self.kept = replace(self.kept, checked=dict(checked), flagged=flagged)
 
-    def wake(self, at: datetime | None) -> None:
-        """When the stewards are to hear of something next."""
-        self.kept = replace(self.kept, due_at=at)
+    def lapse(self) -> None:
+        """Erase the questions whose time is past, with what was answered so far."""
+        left = {id: prompt for id, prompt in self.kept.questions.items() if not self.desk.over(prompt)}
+        self.kept = replace(self.kept, questions=left)
 
     def put_away(self) -> None:
         """Nothing is open for this steward any more."""
-        questions = {
-            id: prompt
-            for id, prompt in self.kept.questions.items()
-            if id != self.steward and not self.desk.over(prompt)
-        }
-        self.kept = replace(self.kept, questions=questions)
+        self.lapse()
+        left = {id: prompt for id, prompt in self.kept.questions.items() if id != self.steward}
+        self.kept = replace(self.kept, questions=left)
+
+    def _due_at(self) -> datetime | None:
+        """When a question lapses next, or a place of help comes to count as not checked."""
+        desk = self.desk
+        hours = [prompt.until for prompt in self.kept.questions.values() if prompt.until is not None]
+        places = desk.community.places
+        at = steward.next_unchecked(places, self.kept.checked, desk.now, desk.community.zone)
+        return min([*hours, *([] if at is None else [at])], default=None)
 
     # What is said
 
@@ -89,6 +95,10 @@ class StewardRoom:
     def say(self, key: str, /, *, notice: bool = True, **values: object) -> None:
         """Say a sentence in the room; it notifies only with `notice=False`."""
         self.say_text(self.words(key, **values), notice=notice)
+
+    def answer(self, key: str, /, *, notice: bool = True) -> None:
+        """Say a sentence to the steward whose turn it is, since everybody in the room reads it."""
+        self.say_text(f"{self.words('steward.to', who=self.address)}\n{self.words(key)}", notice=notice)
 
     def say_text(self, text: str, *, notice: bool = True) -> None:
         """Say what was put together already."""
@@ -121,7 +131,9 @@ class StewardRoom:
 
     async def close(self) -> None:
         """Write what changed; send what was said as one message, which notifies if any part of it does."""
-        if self.kept != await stewardship(self.desk):
+        kept = await self.desk.records.get(Stewardship, steward.ID)
+        self.kept = replace(self.kept, due_at=self._due_at())
+        if self.kept != kept:
             await self.desk.records.put(self.kept)
         if self._said:
             quiet = all(notice for _, notice in self._said)

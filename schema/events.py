@@ -133,7 +133,7 @@ class StewardMessage:
     """A decrypted message in the steward room, new to us; see `Message`.
 
     `counts`: its sender is a steward by the configuration, is in the room, and has not changed identity; the
-    engine fills this in at the moment of handling.
+    engine fills this in at the moment of handling. `kind` "unreadable": its key did not come in time.
     """
 
     event_id: EventId

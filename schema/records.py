@@ -481,7 +481,8 @@ class Stewardship:
     those that await one steward's answer, by whose they are; each goes when it is answered or lapses.
     `checked` holds the day on which a steward last made sure of a place of help, by its name and contact, as
     long as the configuration has that place. `flagged` are the places of which the stewards were told that
-    nobody has checked them lately. `due_at` is when the next one becomes so.
+    nobody has checked them lately. `due_at` is when the next one becomes so,
+    or a question lapses.
     """
 
     id: StewardshipId

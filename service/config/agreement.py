@@ -19,6 +19,12 @@ _OPEN = re.compile(rf"^[\s>*+\-#\d.)]*(?:\[ \]\s*|.*?{re.escape(MARK)}\s*)(.*)$"
 _LARGEST = 20_000
 """Characters; members read it in their chat."""
 
+_AGES = {
+    "adults": "adults, from {years} years on",
+    "young": "young people, below {years} years",
+    "both": "young people and adults (from {years} years on), kept apart",
+}
+
 _DRAFT = Path(__file__).with_name("agreement.md")
 
 
@@ -26,7 +32,10 @@ def draft(settings: Settings) -> str:
     """The draft, with what the configuration says already."""
     here = settings.community_section
     return _DRAFT.read_text("utf-8").format(
-        name=here.name, limits=here.limits, who_runs=here.who_runs.rstrip(".")
+        name=here.name,
+        limits=here.limits,
+        who_runs=here.who_runs.rstrip("."),
+        ages=_AGES[here.ages].format(years=here.adult_from),
     )
 
 

@@ -36,7 +36,7 @@ PAUSES = (timedelta(days=7), timedelta(days=28), timedelta(days=91))
 UNOPENED = timedelta(days=2)
 """After this its writer hears, once, that nobody has opened it; after half of its time where that is less."""
 
-_SAME_HOUR = timedelta(minutes=1)
+_SAME_HOUR = timedelta(seconds=1)
 """A column keeps milliseconds, so that two hours that are one may differ by less than one."""
 
 

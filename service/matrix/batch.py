@@ -431,7 +431,12 @@ class Reader:
             rooms[each.room] = each
             batch.fresh.remove(each)
         for last in rooms.values():
-            batch.events.append(Unreadable(last.event_id, last.room, last.sender))
+            if last.room == self._client.chats.stewards:
+                batch.events.append(
+                    StewardMessage(last.event_id, last.room, last.sender, "", now, kind="unreadable")
+                )
+            else:
+                batch.events.append(Unreadable(last.event_id, last.room, last.sender))
 
 
 def _to_steward(found: Message) -> StewardMessage:

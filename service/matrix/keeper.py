@@ -31,6 +31,8 @@ Outcome = Literal["done", "partly", "outside"]
 """What a step came to: "partly" where the homeserver refused some of it, "outside" where the keeper is no
 longer in the room and nothing can be done or known."""
 
+_PATIENCE = (0.2, 0.4, 0.8, 1.6)
+"""Seconds between two looks for a room that the homeserver may still be making."""
 _CREATE_DEADLINE = 60.0
 _COURTESY = 2.0
 """Seconds that a sync waits, at most, for rooms that are being made: each event of theirs would wake it."""
@@ -106,6 +108,7 @@ class Keeper:
         admin: Transport | None = None,
         room_version: str | None = None,
         name: str = "Room",
+        patience: Sequence[float] = _PATIENCE,
     ) -> None:
         self._transport = transport
         self._user_id = user_id
@@ -114,6 +117,7 @@ class Keeper:
         self._admin = admin
         self._room_version = room_version
         self._name = name
+        self._patience = patience
         self._tags: dict[RoomId, str] = {}
         self._unsure: set[str] = set()
         self._making: set[asyncio.Event] = set()
@@ -133,22 +137,18 @@ class Keeper:
         invitation is refused for good in another way; the room is gone again then.
         """
         tag = self._tag(pairing)
-        if again:
-            deaf, found = await asyncio.gather(self.deaf(), self._tagged())
-        else:
-            # Of a first try nothing can be there, and each request takes the homeserver's time.
-            deaf, found = await self.deaf(), {}
-        if not deaf:
+        # Of a first try nothing can be there, and each request takes the homeserver's time.
+        if not await self.deaf():
             raise KeeperNotDeaf(
                 "The keeper has a device with encryption keys, so no peer room is opened",
                 fix="Sign the keeper out of every client, delete its devices, sign it in again with "
                 "`alongside init --sign-in`, and find out who signed it in.",
             )
-        if tag in found.values() and (room := await self._find(tag)) is not None:
+        if again and (room := await self._earlier(tag)) is not None:
             return await self._invite_rest(room, members)
         with self._makes():
             made = await self._create(tag, members)
-        if tag in self._unsure and (room := await self._find(tag)) not in (None, made.room):
+        if (again or tag in self._unsure) and (room := await self._find(tag)) not in (None, made.room):
             # An earlier attempt timed out and came to something meanwhile: the earlier room stays.
             return await self._invite_rest(room, members)
         return made
@@ -185,8 +185,8 @@ class Keeper:
     async def invite_again(self, room: RoomId, member: MatrixId, *, again: bool = False) -> None:
         """Invite `member` anew: a pending invitation is withdrawn first; who is joined is left alone.
 
-        With `again` this was begun before, and a pending invitation may be the one that it made: that one
-        stays, or whoever takes it at this moment would be thrown out.
+        `again`: an earlier try may have arrived, and the pending invitation be its own. It stays then, since
+        whoever comes in by it just now would be put out again.
         """
         membership = (await self._members(room)).get(member)
         if membership == "join" or (again and membership == "invite"):
@@ -425,6 +425,19 @@ class Keeper:
         content, made_at = event.get("content", event), event.get("origin_server_ts")
         tag = content.get(TAG) if isinstance(content, dict) else None
         return tag if isinstance(tag, str) else "", made_at if isinstance(made_at, int) else 0
+
+    async def _earlier(self, tag: str) -> RoomId | None:
+        """The room that an earlier try made.
+
+        Whoever asked for it may have died or given up just now, and the homeserver still be at work. So it is
+        looked for again before it counts as not there, or as never finished.
+        """
+        for pause in self._patience:
+            rooms = [room for room, its in (await self._tagged()).items() if its == tag]
+            if rooms and all([await self._whole(room) for room in rooms]):
+                break
+            await asyncio.sleep(pause)
+        return await self._find(tag)
 
     async def _find(self, tag: str) -> RoomId | None:
         """The earliest room with this tag that was made to its end; the others are closed."""

@@ -16,7 +16,7 @@ WORDS = Vocabulary(
     lengths={"half an hour": HOUR / 2, "an hour": HOUR},
     units={"h": HOUR, "hours": HOUR, "hour": HOUR, "min": HOUR / 60, "m": HOUR / 60, "day": 24 * HOUR},
     voices={"voice": True, "in writing": False},
-    languages={"spanish": "es", normal("español"): "es", "english": "en"},
+    languages={"spanish": "es", "espanol": "es", "english": "en"},
     silent={"about", "for", "please", "to", "me"},
     denials={"no", "not", "without"},
 )

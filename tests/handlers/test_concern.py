@@ -11,7 +11,7 @@ from schema.effects import OpenDirectChat, SendText
 from schema.records import Ask, Concern, Member, PairingPause, Request
 from schema.states import Belongs
 from service.store import Store
-from tests.handlers.story import COMMUNITY, Story
+from tests.handlers.story import COMMUNITY, STEWARDS, Story
 
 READERS = tuple(
     Reader(Story.address(name), name.capitalize(), must_report)
@@ -461,6 +461,21 @@ async def test_whoever_left_the_community_can_still_say_what_was_wrong(story: St
     assert "has a concern" in await story.say("tove", "back", belongs=outside)
     assert WORDS in await story.say("tove", "read", belongs=outside)
     assert "1. Talk with someone" not in await story.say("tove", "talk", belongs=outside)
+
+
+async def test_the_stewards_room_reads_nothing_of_a_concern(story: Story) -> None:
+    """A steward may be the one it is about: there it is the same whether there is one or not."""
+    story.community = replace(story.community, stewards=(story.address("rosa"), story.address("sam")))
+    await story.stewards("rosa", "sam")
+    before = await story.steward("rosa", "concerns")
+    assert "Who can be chosen: Rosa, Sam and Tove." in before
+    await paused(story)
+    assert await story.steward("sam", "concerns") == before
+    said = "\n".join(body for _, body, _ in story.heard(STEWARDS))
+    assert WORDS not in said
+    assert REASON not in said
+    story.community = replace(story.community, readers=())
+    assert "Nobody is named who reads concerns" in await story.steward("sam", "concerns")
 
 
 async def test_words_go_to_no_chat_that_is_not_the_readers_own(story: Story) -> None:

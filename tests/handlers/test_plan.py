@@ -8,7 +8,8 @@ import pytest
 from schema.effects import OpenPeerRoom
 from schema.records import Ask, Pairing, PeerRoom, Request
 from schema.states import PairingState, RequestState, RoomState
-from tests.handlers.story import START, Story
+from tests.handlers.story import COMMUNITY, START, Story
+from tests.handlers.test_concern import READERS, REASON, raised
 
 AT_SIX = datetime(2026, 11, 28, 17, 0, tzinfo=UTC)
 """Six in the evening in Berlin, the day after the story begins."""
@@ -117,6 +118,32 @@ async def test_what_was_agreed_can_be_let_go_and_the_other_hears_the_same_for_ev
         heard.append(story.heard(other, start))
     for one in heard:
         assert one == heard[0]
+
+
+@pytest.mark.parametrize("who", ["ana", "cleo"])
+async def test_a_pause_of_one_of_the_two_is_heard_as_a_letting_go(who: str) -> None:
+    """Whether Ben had offered or had asked himself: nothing stays planned, and the other is not told why."""
+    story = Story(community=replace(COMMUNITY, readers=READERS))
+    await raised(story)
+    await story.says("rosa", "read", "pause", "2", REASON, "yes")
+    await story.wait(timedelta(hours=17))
+    await story.comes("cleo")
+    if who == "cleo":
+        await _offers(story, "cleo")
+        await story.says("ben", "withdraw", "talk listening 1h tomorrow 19:00", "yes")
+        await story.says("cleo", "yes", "go on")
+        await story.says("ben", "yes")
+    else:
+        await story.says("ben", "withdraw", "offer", "5", "2", "skip", "none", "skip", "skip", "2", "yes")
+        await story.says("cleo", "talk listening 1h tomorrow 19:00", "yes")
+        await story.says("ben", "yes", "go on")
+        await story.says("cleo", "yes")
+    assert story.the_pairing().state is PairingState.PLANNED
+    await story.says("sam", "read", "read", "concerns", "1", "yes")
+    assert not story.records.all(Pairing)
+    assert any("No room opens for you two on" in body for _, body, _ in story.heard("cleo"))
+    left = [one.state for one in story.records.all(Request)]
+    assert left == ([] if who == "cleo" else [RequestState.LOOKING])
 
 
 async def test_the_request_goes_on_after_a_letting_go(story: Story) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from schema.community import Community, Place
 from schema.effects import SendText, TellStewards
+from schema.events import StewardMessage
 from schema.ids import EventId, MatrixId
 from schema.records import Ask, PeerRoom, Request, Stewardship
 from schema.states import RequestState, RoomState
-from tests.handlers.story import COMMUNITY, STEWARDS, Story
+from tests.handlers.story import COMMUNITY, STEWARD_ROOM, STEWARDS, Story
 
 LOOKED_AFTER = replace(
     COMMUNITY,
@@ -72,6 +73,21 @@ async def test_what_does_not_count_is_not_heard(story: Story) -> None:
     assert len(story.heard(STEWARDS)) == said
 
 
+async def test_an_edit_never_counts_and_what_could_not_be_read_is_asked_for_again(story: Story) -> None:
+    """Where a question is open an edit is told so; nothing is done by either."""
+    await story.steward("sam", "pause", "We rest until Monday.")
+    assert "edit" in await story.steward("sam", "yes", edits=True)
+    message = StewardMessage(
+        EventId("$lost"), STEWARD_ROOM, story.address("sam"), "", story.now, kind="unreadable", counts=True
+    )
+    await story.event(message)
+    assert "could not read" in story.last(STEWARDS)
+    assert kept(story).paused is None
+    heard = len(story.heard(STEWARDS))
+    await story.event(replace(message, counts=False))
+    assert len(story.heard(STEWARDS)) == heard
+
+
 async def test_stewards_talk_with_one_another_undisturbed(story: Story) -> None:
     """Only the room's own words are answered, and an open question is left alone by talk."""
     assert not await story.steward("sam", "Did you sleep?")
@@ -101,6 +117,7 @@ async def test_a_question_lapses_and_one_that_was_not_read_is_gone(story: Story)
     """A yes long after, or to a recap that never arrived, does nothing."""
     await story.steward("sam", "pause", "We rest until Monday.")
     await story.wait(story.community.timings.idle)
+    assert not kept(story).questions, "what was typed goes with it"
     assert not await story.steward("sam", "yes")
     story.lose = lambda effect: isinstance(effect, TellStewards)
     await story.steward("sam", "pause", "We rest until Monday.")

@@ -7,7 +7,7 @@ import pytest
 
 from schema.effects import LeaveRoom
 from schema.errors import HomeserverRefused, IdentityChanged, NotPrivate, Unreachable
-from schema.events import DirectChat, NoChat, StewardMessage, StewardRoom
+from schema.events import DirectChat, NoChat, StewardMessage, StewardRoom, Unreadable
 from schema.ids import MatrixId, OutboxId, RoomId
 from schema.states import Standing
 from service.delivery import Delivery
@@ -185,6 +185,21 @@ async def test_what_is_not_encrypted_is_not_taken_in(desk: Desk, server: Homeser
     server.send(room, SAM, "m.room.message", {"msgtype": "m.text", "body": "pause"})
     await desk.sync.step()
     assert not [event for event in await desk.inbox() if isinstance(event, StewardMessage)]
+
+
+async def test_a_stewards_message_whose_key_never_comes_is_asked_for_again(
+    desk: Desk, server: Homeserver
+) -> None:
+    """In their room, and not as a chat of theirs."""
+    sam = Peer(server, SAM)
+    room = await joined(desk, server, sam)
+    sam.say(room, "status")
+    await desk.sync.step()
+    await desk.clock.advance(desk.patience * 2)
+    server.news(SAM)
+    await desk.sync.step()
+    assert [event.kind for event in await desk.inbox() if isinstance(event, StewardMessage)] == ["unreadable"]
+    assert not [event for event in await desk.inbox() if isinstance(event, Unreadable)]
 
 
 async def test_a_steward_with_another_identity_is_neither_heard_nor_told(

@@ -361,6 +361,7 @@ class CharterModel(RuleBasedStateMachine):
         self.says_what_was_wrong(data.draw(st.sampled_from(self._met())), "1")
         self._reads("rosa", "concerns", "newest", "read", "pause", "7 days", REASON, "yes")
         self._reads("sam", "concerns", "newest", "read", second, "yes")
+        event("a pairing is paused" if self._paused() else "no pairing is paused")
 
     def _met(self) -> list[str]:
         members = {one.member for one in self.story.records.all(Meeting) if one.other}
@@ -627,9 +628,10 @@ class CharterModel(RuleBasedStateMachine):
 
     def _check_lines(self, lines: list[Line]) -> None:
         for line in lines:
-            if line.from_desk and (line.name == STEWARDS or line.name in READERS):
-                # No reader and no steward learns here who wrote, or whom it is about.
+            if line.from_desk and line.name in (*READERS, STEWARDS):
+                # No reader learns here who wrote, or whom it is about; the stewards' room nothing at all.
                 assert all(self.story.address(name) not in line.body for name in NAMES)
+                assert line.name in READERS or not (WRONG in line.body or REASON in line.body)
             elif line.from_desk:
                 self._check_wrong(line)
                 # Whom a member named themselves is named back to them.

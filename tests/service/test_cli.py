@@ -207,6 +207,7 @@ def test_init_waits_for_a_homeserver(tmp_path: Path) -> None:
             "k",
         ),
         *("--name", "N", "--limits", "none", "--who-runs", "us", "--ages", "adults"),
+        *("--stewards", "sam, @tess:y.org"),
     )
     assert result.exit_code == 2
     assert "does not answer" in result.stderr
@@ -214,6 +215,7 @@ def test_init_waits_for_a_homeserver(tmp_path: Path) -> None:
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
     settings = config.load(written, {}, unfinished=True)
     assert settings.desk.user == "@d:x.org"
+    assert settings.community_section.stewards == ("@sam:x.org", "@tess:y.org")
     assert set(settings.pending) == {"desk.token", "keeper.token", "keys.sealing_key"}
     assert [path.name for path in tmp_path.iterdir()] == ["alongside.toml"]
     before = written.read_bytes()
