@@ -70,6 +70,14 @@ async def _offers_anew(person: Person) -> None:
     await person.offers(card="I grow tomatoes.")
 
 
+async def _in_spanish_and_back(person: Person) -> None:
+    for chosen, language in (("español", "es"), ("english", "en")):
+        await person.writes(chosen)
+        await story.hears(person.member, person.chat, "language.chosen", language=language)
+        await person.writes(story.words_of("command.menu", language))
+        await story.hears(person.member, person.chat, "menu.menu", language=language)
+
+
 async def _practises(person: Person) -> None:
     await person.writes(story.words_of("command.practice"))
     await _chooses(person, "practice.ask", "choice.ask_yes")
@@ -232,6 +240,8 @@ async def test_one_who_cannot_go_on(calm: Instance, people: People) -> None:
     await peer.offers()
     room = await meet(asker, peer)
     await story.talk_to_each_other(room, asker.member, peer.member)
+    # Who looks in from another language is spoken to in it, and back in the first by its name.
+    await _in_spanish_and_back(third)
     # The peer has company about it, of which the one who asked learns nothing.
     told = len(asker.heard())
     await third.offers()

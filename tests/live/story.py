@@ -43,9 +43,11 @@ def number_of(said: str, words: str) -> str:
     return found[1]
 
 
-async def hears(member: Member, chat: str, key: str, *, timeout: float = _PATIENCE) -> Message:
+async def hears(
+    member: Member, chat: str, key: str, *, language: str = "en", timeout: float = _PATIENCE
+) -> Message:
     """Wait until the front desk says sentence `key` in the member's chat."""
-    pattern = sentence(key)
+    pattern = sentence(key, language)
     try:
         return await member.expect(
             chat, where=lambda message: pattern.search(message.body) is not None, timeout=timeout
