@@ -1,5 +1,6 @@
 """Where the database is: its address and, for SQLite, its file."""
 
+import os
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -36,7 +37,8 @@ def file_of(address: URL) -> Path | None:
     if address.get_backend_name() != "sqlite":
         return None
     path = Path(address.database or "").resolve()
-    if path.is_dir():
+    # Unlike pathlib's, this says no of what may not be looked at; to open it then says why.
+    if os.path.isdir(path):  # noqa: PTH112
         raise OperatorError(
             f"The place of the database is a folder: {path}",
             fix="Name a file, in that folder for example.",

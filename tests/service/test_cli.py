@@ -1,19 +1,20 @@
 """The command line without a homeserver: what it says, where, and with which exit."""
 
 import asyncio
+import io
 import json
 import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from schema.errors import ConfigurationError
-from service import cli, config, installation
+from service import cli, config, installation, logs
 from service.lease import Lease
 from service.store import Store
 from tests.service.terminal import Terminal
@@ -23,11 +24,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test in a folder of its own, without any of our variables."""
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run each test in a folder of its own, without any of our variables; the logs are left as they were."""
     monkeypatch.chdir(tmp_path)
     for variable in [name for name in os.environ if name.startswith("ALONGSIDE_")]:
         monkeypatch.delenv(variable)
+    installed = logs.install(stream=io.StringIO())
+    yield
+    installed.remove()
 
 
 def call(*arguments: str) -> Result:

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import io
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from schema.effects import LeaveRoom
 from schema.errors import AlongsideError, LeaseHeld
 from schema.ids import MatrixId, RoomId
 from schema.records import Member, Record
-from service import cli, config
+from service import cli, config, logs
 from service.lease import Lease
 from service.matrix.identity import ROW
 from service.store import Store
@@ -29,11 +30,14 @@ NOW = datetime(2026, 11, 27, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test in a folder of its own, without any of our variables."""
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run each test in a folder of its own, without any of our variables; the logs are left as they were."""
     monkeypatch.chdir(tmp_path)
     for variable in [name for name in os.environ if name.startswith("ALONGSIDE_")]:
         monkeypatch.delenv(variable)
+    installed = logs.install(stream=io.StringIO())
+    yield
+    installed.remove()
 
 
 def call(*arguments: str) -> tuple[int, str]:
