@@ -246,19 +246,22 @@ raw = st.binary(max_size=80) | st.lists(requests | lines, max_size=6).map(
 @example(raw=b"GET /healthz HTTP/1.1\r\nHost: h\r\nContent-Length: canary\r\n\r\n")
 async def test_any_bytes_get_a_fixed_answer_or_none(capfd: pytest.CaptureFixture[str], raw: bytes) -> None:
     """Whatever is sent, HTTP or not: nothing of it comes back or into a log, and the next is answered."""
-    logs.install("json", "debug")
-    async with serving(Parts()) as (url, session):
-        host, _, port = url.removeprefix("http://").partition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(raw)
-        # What was sent first is answered first; only then does the end of the connection end what waits.
-        for _ in range(2):
-            async with session.get(url + "/healthz") as answer:
-                assert answer.status == 200
-        writer.write_eof()
-        answered = await asyncio.wait_for(reader.read(), 60)
-        writer.close()
-        await writer.wait_closed()
+    installed = logs.install("json", "debug")
+    try:
+        async with serving(Parts()) as (url, session):
+            host, _, port = url.removeprefix("http://").partition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(raw)
+            # What was sent first is answered first; only then does the end of the connection end what waits.
+            for _ in range(2):
+                async with session.get(url + "/healthz") as answer:
+                    assert answer.status == 200
+            writer.write_eof()
+            answered = await asyncio.wait_for(reader.read(), 60)
+            writer.close()
+            await writer.wait_closed()
+    finally:
+        installed.remove()
     assert CANARY.encode() not in answered
     assert b"aiohttp" not in answered
     statuses = re.findall(rb"^HTTP/1\.[01] ([0-9]+)", answered, re.MULTILINE)
