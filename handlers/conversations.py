@@ -1,0 +1,246 @@
+"""Every kind of question and every command that there is, and the conversation that each belongs to.
+
+Guards: what one conversation hands to another is joined here, so that no two have to know one another.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from handlers import (
+    about,
+    after,
+    ages,
+    apart,
+    backup,
+    clear,
+    concern,
+    consent,
+    consents,
+    extension,
+    language,
+    menu,
+    offer,
+    offering,
+    parting,
+    paused,
+    places,
+    plan,
+    practice,
+    privacy,
+    reader,
+    readers,
+    request,
+    rest,
+    room,
+    smaller,
+    talk,
+    voucher,
+    which,
+    zone,
+)
+from handlers.desk import Desk, Question, Reply
+from schema.records import Member, Prompt
+
+Show = Callable[[Desk, Member, Prompt], Awaitable[Question | None]]
+Answer = Callable[[Desk, Member, Prompt, Reply], Awaitable[None]]
+Command = Callable[[Desk, Member], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """How a kind of question is put, and how its answer is taken."""
+
+    show: Show
+    answer: Answer
+
+
+async def _choose(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """An answer to the menu, or beside a conversation's own answers, is a command."""
+    if reply.name == "places" and prompt.kind == "menu" and not member.waiting:
+        # Its other numbers stand in the chat still, and one may be what is sent next.
+        desk.keep(replace(desk.now_is(member.id), prompt=prompt))
+    await COMMANDS[reply.name].run(desk, member)
+
+
+async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "change":
+        talk.again(desk, member, prompt.draft)
+    elif reply.name == "again":
+        await talk.confirm(desk, member, prompt)
+    else:
+        await _choose(desk, member, prompt, reply)
+
+
+async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "company":
+        await talk.start(desk, member)
+    elif reply.name == "wrong":
+        await concern.start_after(desk, member, prompt.subject)
+    else:
+        await after.answer(desk, member, prompt, reply)
+
+
+async def _apart(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await apart.answer(desk, member, prompt, reply)
+    await plan.part(desk, member.id)
+
+
+async def _afterwards(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await after.answer(desk, member, prompt, reply)
+    await plan.part(desk, member.id)
+
+
+async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "menu":
+        await menu.start(desk, member)
+    else:
+        await privacy.answer(desk, member, prompt, reply)
+
+
+async def _listed(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "menu":
+        await menu.start(desk, member)
+    else:
+        await consents.answer(desk, member, prompt, reply)
+
+
+async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "answer":
+        paused.start_answer(desk, member, prompt)
+    else:
+        await _choose(desk, member, prompt, reply)
+
+
+CONVERSATIONS: Mapping[str, Conversation] = {
+    "menu": Conversation(menu.show, _choose),
+    "stop": Conversation(menu.show, menu.answer),
+    "talk": Conversation(talk.show, talk.answer),
+    "offer": Conversation(offering.show, offering.answer),
+    "offered": Conversation(offer.show, offer.answer),
+    "renew": Conversation(offer.show, offer.answer),
+    "practice": Conversation(practice.show, practice.answer),
+    "zone": Conversation(zone.show, zone.answer),
+    "voucher": Conversation(voucher.show, voucher.answer),
+    "vouch": Conversation(voucher.show, voucher.answer),
+    "ages": Conversation(ages.show, ages.answer),
+    "language": Conversation(language.show, language.answer),
+    "ask": Conversation(consent.show, consent.answer),
+    "smaller": Conversation(smaller.show, smaller.answer),
+    "note": Conversation(consent.show, consent.answer),
+    "consent": Conversation(consent.show, consent.answer),
+    "again": Conversation(request.show, _take_up),
+    "apart": Conversation(apart.show, _apart),
+    "kept": Conversation(apart.show, apart.answer),
+    "after": Conversation(after.show, _after),
+    "afterwards": Conversation(after.show, _afterwards),
+    "concern": Conversation(concern.show, concern.answer),
+    "concerns": Conversation(concern.show_own, concern.answer_own),
+    "own_concern": Conversation(concern.show_own, concern.answer_own),
+    "answered": Conversation(concern.show_answer, concern.answer_own),
+    "to_read": Conversation(reader.show_list, reader.answer_list),
+    "reads": Conversation(reader.show, reader.answer),
+    "answers": Conversation(reader.show_answer, reader.take_answer),
+    "pauses": Conversation(reader.show_pause, reader.take_pause),
+    "weighs": Conversation(reader.show_proposal, reader.weigh),
+    "paused": Conversation(paused.show, _paused),
+    "objects": Conversation(paused.show_answer, paused.take_answer),
+    "lift": Conversation(paused.show_lift, paused.lift),
+    "clear": Conversation(clear.show, clear.answer),
+    "extend": Conversation(extension.show, extension.answer),
+    "more": Conversation(extension.show, extension.answer),
+    "which": Conversation(which.show, which.answer),
+    "backup": Conversation(backup.show, backup.answer),
+    "pass": Conversation(parting.show, parting.answer),
+    "stays": Conversation(parting.show, parting.answer),
+    "left": Conversation(parting.show, parting.answer),
+    "absent": Conversation(parting.show, parting.answer),
+    "held": Conversation(privacy.show, _held),
+    "consents": Conversation(consents.show, _listed),
+    "take_back": Conversation(consents.show, consents.answer),
+    "forget": Conversation(privacy.show, privacy.answer),
+}
+"""Every kind of question, by the name that its prompt bears."""
+
+
+async def _rest(desk: Desk, member: Member) -> None:
+    if await offer.of(desk, member) is None:
+        desk.say(member.id, "offer.none", notice=False)
+    else:
+        await rest.until_tomorrow(desk, member)
+
+
+async def _withdraw(desk: Desk, member: Member) -> None:
+    if await offer.of(desk, member) is None:
+        desk.say(member.id, "offer.none", notice=False)
+    else:
+        await offer.withdraw(desk, member)
+
+
+async def _offer(desk: Desk, member: Member) -> None:
+    stands = await offer.of(desk, member) is not None
+    if stands or not await paused.hinders(desk, member):
+        await offer.start(desk, member)
+    if stands:
+        await paused.remind(desk, member)
+
+
+async def _concerns(desk: Desk, member: Member) -> None:
+    """Whoever reads concerns sees those; anybody else their own."""
+    await (reader.mine if readers.of(desk, (member.id,)) else concern.mine)(desk, member)
+
+
+@dataclass(frozen=True)
+class _Command:
+    """A word that works on its own: `words` is its sentence of the catalogue, every word that means it.
+
+    `everywhere`: also where a person's own words are asked for.
+    """
+
+    words: str
+    run: Command
+    everywhere: bool = False
+
+
+COMMANDS: Mapping[str, _Command] = {
+    "menu": _Command("command.menu", menu.start, everywhere=True),
+    "hello": _Command("command.hello", menu.greet_again),
+    "about": _Command("command.about", about.start),
+    "places": _Command("command.places", places.start, everywhere=True),
+    "back": _Command("command.back", menu.back, everywhere=True),
+    "skip": _Command("command.skip", menu.skip, everywhere=True),
+    "stop": _Command("command.stop", menu.stop, everywhere=True),
+    "status": _Command("command.status", menu.status),
+    "talk": _Command("command.talk", talk.start),
+    "change": _Command("command.change", talk.change),
+    "offer": _Command("command.offer", _offer),
+    "guide": _Command("command.guide", practice.guide),
+    "practice": _Command("command.practice", practice.start),
+    "zone": _Command("command.zone", zone.start),
+    "ages": _Command("command.ages", ages.start),
+    "language": _Command("command.language", language.start, everywhere=True),
+    "rest": _Command("command.rest", _rest),
+    "withdraw": _Command("command.withdraw", _withdraw),
+    "close": _Command("command.close", which.close),
+    "extend": _Command("command.extend", which.extend),
+    "backup": _Command("command.backup", backup.start),
+    "pass": _Command("command.pass", parting.pass_on),
+    "return": _Command("command.return", parting.come_back),
+    "erase": _Command("command.erase", room.erase_now),
+    "apart": _Command("command.apart", apart.start, everywhere=True),
+    "once_more": _Command("command.once_more", after.say_again),
+    "never_again": _Command("command.never_again", after.say_never),
+    "not_again": _Command("command.not_again", after.end_again),
+    "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
+    "concern": _Command("command.concern", concern.start),
+    "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
+    "concerns": _Command("command.concerns", _concerns, everywhere=True),
+    "clear": _Command("command.clear", clear.start, everywhere=True),
+    "held": _Command("command.held", privacy.hold, everywhere=True),
+    "consents": _Command("command.consents", consents.start, everywhere=True),
+    "export": _Command("command.export", privacy.export, everywhere=True),
+    "forget": _Command("command.forget", privacy.start_forgetting, everywhere=True),
+}
+"""Every command, by our name for it."""
+
+NAMES = {command.words: name for name, command in COMMANDS.items()}
+"""Our name for each command, by the sentence that holds its words."""

@@ -1,0 +1,97 @@
+"""What comes at its hour: each record that falls due is handed to its conversation.
+
+Guards: nothing is done before a record's hour, which may have moved since the event was made.
+"""
+
+from handlers import (
+    after,
+    concern,
+    offer,
+    paused,
+    plan,
+    request,
+    room,
+    steward,
+    voucher,
+)
+from handlers.desk import Desk
+from schema.events import Due
+from schema.ids import MemberId
+from schema.records import (
+    Ask,
+    Concern,
+    Meeting,
+    Member,
+    Offer,
+    Outlook,
+    Pairing,
+    PairingPause,
+    PeerRoom,
+    Request,
+    Stewardship,
+    Voucher,
+)
+from schema.states import PairingState
+
+
+async def take(desk: Desk, event: Due) -> None:
+    """Hand the record to its conversation, if its hour really has come: it may have moved since."""
+    match event.kind:
+        case "requests":
+            if (wish := await desk.records.get(Request, event.id)) and _is_due(desk, wish):
+                await request.due(desk, wish)
+        case "offers":
+            if (found := await desk.records.get(Offer, event.id)) and _is_due(desk, found):
+                await offer.due(desk, found)
+        case "asks":
+            if (ask := await desk.records.get(Ask, event.id)) and _is_due(desk, ask):
+                await request.ask_due(desk, ask)
+        case "pairings":
+            if (pairing := await desk.records.get(Pairing, event.id)) and _is_due(desk, pairing):
+                planned = pairing.state is PairingState.PLANNED
+                await (plan.due if planned else request.pairing_due)(desk, pairing)
+        case "members":
+            if (member := await desk.member(MemberId(event.id))) and _is_due(desk, member):
+                desk.let_lapse(member)
+                await desk.sweep(desk.now_is(member.id))
+        case "peer_rooms":
+            if (peer_room := await desk.records.get(PeerRoom, event.id)) and _is_due(desk, peer_room):
+                await room.due(desk, peer_room)
+        case "meetings":
+            if (meeting := await desk.records.get(Meeting, event.id)) and _is_due(desk, meeting):
+                await after.due(desk, meeting)
+        case "vouchers":
+            if (found_voucher := await desk.records.get(Voucher, event.id)) and _is_due(desk, found_voucher):
+                await voucher.due(desk, found_voucher)
+        case "concerns":
+            if (wrong := await desk.records.get(Concern, event.id)) and _is_due(desk, wrong):
+                await concern.due(desk, wrong)
+        case "pairing_pauses":
+            if (stopped := await desk.records.get(PairingPause, event.id)) and _is_due(desk, stopped):
+                await paused.due(desk, stopped)
+        case "stewardships":
+            if (kept := await desk.records.get(Stewardship, event.id)) and _is_due(desk, kept):
+                await steward.due(desk)
+        case "outlooks":
+            if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
+                await desk.records.delete(Outlook, look.id)
+
+
+_Due = (
+    Member
+    | Request
+    | Offer
+    | Ask
+    | Pairing
+    | PeerRoom
+    | Meeting
+    | Concern
+    | PairingPause
+    | Stewardship
+    | Outlook
+    | Voucher
+)
+
+
+def _is_due(desk: Desk, record: _Due) -> bool:
+    return record.due_at is not None and record.due_at <= desk.now
