@@ -191,7 +191,7 @@ class Journey:
             self._says("peer", "skip", "offer.card"),
             self._says("peer", "I like walks.", "offer.fear"),
             self._says("peer", "2", "offer.recap"),
-            self._says("peer", "yes", "offer.begun"),
+            ("the peer agrees to be asked", self._says("peer", "yes", "offer.begun")[1]),
             ("the asker comes", lambda: self._comes("asker")),
             self._says("asker", "talk", "talk.recap"),
             self._says("asker", "more", "talk.wish"),
@@ -413,6 +413,7 @@ class Journey:
         covered: list[Point] = []
         reached: dict[str, list[str]] = {}
         for name, step in self.steps():
+            assert name not in reached, f"two steps are called {name!r}: the points of one would be hidden"
             before = len(self.rig.reached())
             kill = waiting.get(name)
             if kill is not None:
