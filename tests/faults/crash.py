@@ -36,8 +36,8 @@ _GRACE = 10.0
 _RECORDED = 0.33
 """Seconds without a new point after which a step of the recorded journey has had all that it set off."""
 _PATIENCE = 120.0
-_LESS = "8 seconds"
-"""How long somebody who does not come is waited for; on a busy machine whoever comes is there by then."""
+_LESS = "20 seconds"
+"""How long somebody who does not come is waited for: longer than a start takes, when nobody chooses."""
 _NOTED = re.compile(r'\{(@[^}]+)\} Processed request: .*? "[A-Z]+ (\S+) HTTP')
 _NOT_COUNTED = {"before sync", "before keeper sync", "before purge", "before purge status"}
 
