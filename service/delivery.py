@@ -25,6 +25,7 @@ from schema.effects import (
     SendFile,
     SendText,
     TellStewards,
+    Withdraw,
 )
 from schema.events import Delivered
 from schema.ids import MatrixId, OutboxId
@@ -99,6 +100,8 @@ class Delivery:
                 detail = await self._redaction.redact(
                     effect.room, effect.member, effect.before, effect.since, theirs=effect.theirs
                 )
+            case Withdraw():
+                await self._redaction.withdraw(effect.room, effect.mark, effect.sent_at)
             case TellStewards():
                 await self._desk.tell_stewards(effect.body, effect.notice, id, again=again)
             case LookAround():
