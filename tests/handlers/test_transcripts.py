@@ -294,7 +294,7 @@ async def while_it_stands(story: Story) -> None:
 async def offering(story: Story) -> None:
     """Hours of each week, a rest, a change of mind; then an offer that stands, and is asked about."""
     await story.comes("ben")
-    await story.says("ben", "offer", "5", "1", "new", "York", "mondays and fridays 6-9 pm", "skip")
+    await story.says("ben", "offer", "5", "1", "new", "1", "mondays and fridays 6-9 pm", "skip")
     await story.says("ben", "I was in hospital twice.", "1", "yes", "my offer", "2", "3", "2", "2", "5")
     await story.says("ben", "I was in hospital. I like to cook.", "yes", "rest", "my offer", "withdraw")
     await story.says("ben", "offer", "5", "2", "23-7", "skip", "skip", "skip", "yes", "what do you hold")
