@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import PrivateAttr
 
-from schema.community import Community, OwnWords, Place, Reader, Timings
+from schema.community import Community, OwnWords, Place, PlaceTexts, Reader, Timings
 from schema.ids import DeviceId, MatrixId, RoomId
 from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url, windows
 from service.config.sections import (
@@ -145,6 +145,10 @@ class Settings(Section):
                     may_send_police=place.may_send_police,
                     checked_on=place.checked_on,
                     ages=place.ages,
+                    texts={
+                        language: PlaceTexts(words.name, words.contact, words.hours, words.languages)
+                        for language, words in place.words.items()
+                    },
                 )
                 for place in here.places
             ),
