@@ -47,6 +47,7 @@ class OwnWords:
     limits: str = ""
     who_runs: str = ""
     guide: str = ""
+    agreement: str = ""
     topics: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 

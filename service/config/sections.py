@@ -429,8 +429,9 @@ class CommunitySection(Section):
     agreement: Annotated[
         Line,
         Says(
-            "The file with what your community agreed, in Markdown, which members can read. `alongside init`"
-            " writes a draft; nothing starts before its open points are filled in.",
+            "The file with what your community agreed, in Markdown, which members can read; in another"
+            " language, as agreement.es.md beside it. `alongside init` writes a draft in each of your"
+            " languages; nothing starts before their open points are filled in.",
             'the path of a readable file, such as "agreement.md"',
         ),
     ] = "agreement.md"
