@@ -448,9 +448,9 @@ class CommunitySection(Section):
         BeforeValidator(forms.as_tuple),
         AfterValidator(forms.stewards),
         Says(
-            "Who looks after this instance, by Matrix ID: the front desk invites them to a room of theirs,"
-            " and removes whoever is named here no more, at its next start. Without any, nobody can pause"
-            " the service or read a concern.",
+            "Who looks after this instance, by Matrix ID: `alongside init` makes them a room, and each"
+            " start invites whoever is new here and removes whoever is named no more. Without any, nobody can"
+            " pause the service or read a concern.",
             'at most 12 whole Matrix IDs, none twice, such as ["@one:example.org", "@two:example.org"]',
             ["@one:example.org", "@two:example.org"],
         ),
