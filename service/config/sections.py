@@ -629,7 +629,10 @@ class TimingsSection(Section):
     ] = Timings.concern
     chat: Annotated[
         Longer,
-        _timing("How long what was said in a member's direct chat stays there before it is taken back."),
+        _timing(
+            "How long what was said in a member's direct chat, and by the service in the steward room, stays"
+            " there before it is taken back."
+        ),
     ] = Timings.chat
 
 
