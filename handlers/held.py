@@ -422,6 +422,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "paused": _FOR_ALL,
             "checked": _FOR_ALL,
             "flagged": _FOR_ALL,
+            "said": _FOR_ALL,
+            "swept_to": _FOR_ALL,
+            "sweep_at": _FOR_ALL,
         },
         Voucher: {
             "id": _NUMBERS,
