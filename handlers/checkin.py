@@ -6,13 +6,14 @@ is kept; it goes to its member alone.
 """
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from handlers import rhythm
 from handlers.desk import Choice, Desk, Mark, Question, Reply
 from schema.effects import SendText
 from schema.events import Due, Message, NotDelivered, PlainMessage, Unreadable
 from schema.ids import MemberId
-from schema.records import CheckIn, Member, Prompt
+from schema.records import CheckIn, Member, Prompt, Rhythm
 from schema.states import CheckInState
 from service.core import checkins, recurrence
 
@@ -39,9 +40,16 @@ async def of(desk: Desk, member: MemberId) -> list[CheckIn]:
 # In words
 
 
+def said(desk: Desk, member: Member, what: Rhythm, zone: str) -> str:
+    """A rhythm as a phrase that begins a line: "Every Friday at 17:00"."""
+    wall = desk.now.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
+    words = rhythm.said(desk.turn.words, member.language, what, wall)
+    return words[:1].upper() + words[1:]
+
+
 def describe(desk: Desk, member: Member, record: CheckIn) -> str:
     """The check-in in one line, to its member: when it comes, and how it stands."""
-    what = rhythm.said(desk, member, record.rhythm)
+    what = said(desk, member, record.rhythm, record.zone)
     if record.state is CheckInState.PAUSED and record.paused_until is not None:
         return desk.words(member, "checkin.line_paused_until", rhythm=what, until=record.paused_until)
     if record.state is CheckInState.PAUSED:
@@ -228,7 +236,7 @@ async def show_on(desk: Desk, member: Member, prompt: Prompt) -> Question | None
     record = await desk.records.get(CheckIn, prompt.subject)
     if record is None or not checkins.is_last(record):
         return None
-    text = desk.words(member, "checkin.over", rhythm=rhythm.said(desk, member, record.rhythm))
+    text = desk.words(member, "checkin.over", rhythm=said(desk, member, record.rhythm, record.zone))
     choices = (Choice("yes", "choice.checkin_on"), Choice("no", "choice.checkin_ends"))
     return Question(text, choices, until=record.due_at)
 

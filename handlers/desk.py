@@ -77,14 +77,21 @@ PASSING = frozenset(
         *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
         *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
         *("checkin", "checkin_on", "checkins", "own_checkin"),
+        *("my_plan", "change_plan"),
     }
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
 _SHORT = frozenset(
-    {"stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear", "voucher"}
+    {
+        *("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear", "voucher"),
+        *("delete_plan",),
+    }
 )
 """Questions that lapse after a short while."""
+
+_DRAFTS = frozenset({"talk", "offer", "concern", "answers", "pauses", "objects", "own_plan", "new_checkin"})
+"""Questions that hold what a member writes, and lapse as a request does."""
 
 _NOT_KEPT = PASSING | _SHORT | {"extend", "pass", "backup", "which"}
 """Questions that are not come back to: one word brings them anew."""
@@ -133,6 +140,9 @@ class Desk:
             if found is not None and found.language not in self.languages:
                 # It is not offered any more.
                 found = replace(found, language=self.languages[0])
+            if found is not None and found.zone:
+                # A tz database can name it otherwise than the one of the day on which they chose it.
+                found = replace(found, zone=self.turn.words.zone_here(found.zone) or None)
             self._members[id] = found
         if self._members[id] is not None:
             self._touched[id] = None
@@ -185,6 +195,7 @@ class Desk:
             limits=there.limits or self.community.limits,
             who_runs=there.who_runs or self.community.who_runs,
             guide=there.guide or self.community.guide,
+            agreement=there.agreement or self.community.agreement,
         )
 
     def quoted(self, member: Member, text: str) -> str:
@@ -269,7 +280,7 @@ class Desk:
         short while.
         """
         member = self.now_is(id)
-        if kind in ("talk", "offer", "concern", "answers", "pauses", "objects", "new_checkin"):
+        if kind in _DRAFTS:
             until = self.now + self.timings.request_open
         elif kind in _SHORT:
             until = self.now + self.timings.idle

@@ -29,6 +29,7 @@ from schema.records import (
     Member,
     Offer,
     Outlook,
+    OwnPlan,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -425,6 +426,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "paused": _FOR_ALL,
             "checked": _FOR_ALL,
             "flagged": _FOR_ALL,
+            "said": _FOR_ALL,
+            "swept_to": _FOR_ALL,
+            "sweep_at": _FOR_ALL,
         },
         Voucher: {
             "id": _NUMBERS,
@@ -458,6 +462,12 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "watched": _CHECKIN,
             "unanswered": _CHECKIN,
             "unanswered_since": _CHECKIN,
+        },
+        OwnPlan: {
+            "id": _NUMBERS,
+            "words": _shown("held.own_plan"),
+            "kept_at": _shown("held.own_plan"),
+            "at_check_ins": _said("held.own_plan_check_ins"),
         },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), Told(How.BESIDE, "held.own")),
     }
@@ -571,6 +581,8 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     records += await checkin.of(desk, member.id)
     records += await desk.records.find(Voucher, member=member.id)
     records += await concern.of(desk, member.id)
+    plan = await desk.records.get(OwnPlan, member.id)
+    records += [] if plan is None else [plan]
     records += [one for one in await desk.records.about(PairingPause, member.id) if one.due_at > desk.now]
     if member.matrix_id in desk.community.stewards:
         records.append(await stewardship(desk))

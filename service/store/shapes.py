@@ -28,6 +28,7 @@ from schema.records import (
     Member,
     Offer,
     Outlook,
+    OwnPlan,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -127,6 +128,7 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (Voucher, tables.vouchers),
             (CheckIn, tables.check_ins),
             (Outlook, tables.outlooks),
+            (OwnPlan, tables.own_plans),
         )
     }
 )

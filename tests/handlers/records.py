@@ -12,6 +12,7 @@ from schema.records import (
     Member,
     Offer,
     Outlook,
+    OwnPlan,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -39,6 +40,7 @@ TABLES: dict[type, str] = {
     Voucher: "vouchers",
     CheckIn: "check_ins",
     Outlook: "outlooks",
+    OwnPlan: "own_plans",
 }
 
 

@@ -6,16 +6,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from handlers import rhythm
-from handlers.desk import Desk
 from schema.effects import SendText, Withdraw
 from schema.events import Due
 from schema.ids import CheckInId
 from schema.records import CheckIn, Member, Request, Rhythm
 from schema.states import CheckInState
 from service.core import checkins
-from service.turn import Turn
-from tests.handlers.story import START, WORDS, Line, Story, identify
+from tests.handlers.story import START, Line, Story
 
 DAILY = Rhythm("days", date(2026, 11, 28), 17 * 60)
 QUESTION = "Hello. How is it going?"
@@ -256,26 +253,6 @@ async def test_a_last_one_that_could_not_come_asks_by_itself(story: Story) -> No
     assert "has come to its end: Every day at 17:00. Shall it go on?" in story.last("ana")
     await story.say("ana", "2")
     assert not story.records.all(CheckIn)
-
-
-async def test_a_month_of_a_rhythm_reads_well(story: Story) -> None:
-    """Each kind of rhythm in one phrase."""
-    await story.comes("ana")
-    turn = Turn(Due("x", ""), story.now, story.records, story.community, WORDS, identify, story.random)
-    first = date(2026, 12, 3)
-    said = [
-        (Rhythm("once", first, 14 * 60), "Once, on 3 December 2026 at 14:00"),
-        (Rhythm("days", first, 9 * 60), "Every day at 09:00"),
-        (Rhythm("days", first, 20 * 60 + 30, step=3), "Every 3 days at 20:30"),
-        (Rhythm("weeks", first, 9 * 60, days=(0, 1, 2, 3, 4)), "Monday to Friday at 09:00"),
-        (Rhythm("weeks", first, 9 * 60, days=(1, 4)), "Every Tuesday and Friday at 09:00"),
-        (Rhythm("weeks", first, 9 * 60, step=2, days=(4,)), "Every 2 weeks on Friday at 09:00"),
-        (Rhythm("months", first, 10 * 60, days=(0,), nth=1), "Each month on the first Monday at 10:00"),
-        (Rhythm("months", first, 10 * 60, step=3, month_day=31), "Every 3 months on day 31 at 10:00"),
-        (Rhythm("months", first, 10 * 60, month_day=-1), "Each month on the last day at 10:00"),
-    ]
-    for one, words in said:
-        assert rhythm.said(Desk(turn), story.member("ana"), one) == words
 
 
 async def test_forget_me_leaves_nothing(story: Story) -> None:

@@ -294,7 +294,7 @@ async def while_it_stands(story: Story) -> None:
 async def offering(story: Story) -> None:
     """Hours of each week, a rest, a change of mind; then an offer that stands, and is asked about."""
     await story.comes("ben")
-    await story.says("ben", "offer", "5", "1", "new", "York", "mondays and fridays 6-9 pm", "skip")
+    await story.says("ben", "offer", "5", "1", "new", "1", "mondays and fridays 6-9 pm", "skip")
     await story.says("ben", "I was in hospital twice.", "1", "yes", "my offer", "2", "3", "2", "2", "5")
     await story.says("ben", "I was in hospital. I like to cook.", "yes", "rest", "my offer", "withdraw")
     await story.says("ben", "offer", "5", "2", "23-7", "skip", "skip", "skip", "yes", "what do you hold")
@@ -338,6 +338,17 @@ async def kept_to_their_ages(story: Story) -> None:
     await story.says("ana", "1", "2", "2", "back", "change", "8", "2", "yes")
     await story.says("ben", "1", "1")
     await story.says("ana", "my age group", "1", "what do you hold")
+
+
+PLAN = "Open the window. Drink some water. Ring Mia; she knows.\nIt passed the last time."
+
+
+async def my_plan(story: Story) -> None:
+    """Words to oneself: kept, sent back, changed, deleted."""
+    await story.comes("ana")
+    await story.says("ana", "my plan", "Ring Mia.", "2", PLAN, "1", "1", "menu", "my plan", "2", "my plan")
+    await story.says("ana", "3", "1", "Ring Mia first.", "3", "what do you hold", "my plan", "3", "3", "2")
+    await story.says("ana", "my plan", "skip")
 
 
 class StoredStory(Story):
@@ -422,6 +433,7 @@ _STORIES = [
     vouched,
     not_open_yet,
     kept_to_their_ages,
+    my_plan,
 ]
 
 
