@@ -21,6 +21,7 @@ from handlers import (
     menu,
     offer,
     offering,
+    own_plan,
     parting,
     paused,
     places,
@@ -38,6 +39,7 @@ from handlers import (
     which,
     zone,
 )
+from handlers import draft as drafts
 from handlers.desk import Desk, Question, Reply
 from schema.records import Member, Prompt
 
@@ -73,7 +75,9 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
 
 async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "company":
-        await talk.start(desk, member)
+        await talk.start_with(
+            desk, member, drafts.usual(desk, member) | {"wish": "conversation", "said": True}
+        )
     elif reply.name == "wrong":
         await concern.start_after(desk, member, prompt.subject)
     else:
@@ -107,6 +111,13 @@ async def _listed(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
 async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "answer":
         paused.start_answer(desk, member, prompt)
+    else:
+        await _choose(desk, member, prompt, reply)
+
+
+async def _my_plan(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "change":
+        desk.ask(member.id, "change_plan")
     else:
         await _choose(desk, member, prompt, reply)
 
@@ -154,6 +165,10 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "stays": Conversation(parting.show, parting.answer),
     "left": Conversation(parting.show, parting.answer),
     "absent": Conversation(parting.show, parting.answer),
+    "my_plan": Conversation(own_plan.show, _my_plan),
+    "change_plan": Conversation(own_plan.show, own_plan.answer),
+    "own_plan": Conversation(own_plan.show, own_plan.answer),
+    "delete_plan": Conversation(own_plan.show, own_plan.answer),
     "held": Conversation(privacy.show, _held),
     "consents": Conversation(consents.show, _listed),
     "take_back": Conversation(consents.show, consents.answer),
@@ -234,6 +249,7 @@ COMMANDS: Mapping[str, _Command] = {
     "concern": _Command("command.concern", concern.start),
     "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
     "concerns": _Command("command.concerns", _concerns, everywhere=True),
+    "own_plan": _Command("command.own_plan", own_plan.start, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "consents": _Command("command.consents", consents.start, everywhere=True),

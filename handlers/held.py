@@ -28,6 +28,7 @@ from schema.records import (
     Member,
     Offer,
     Outlook,
+    OwnPlan,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -435,6 +436,12 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "yes": _THEIRS,
             "since": _VOUCHER,
         },
+        OwnPlan: {
+            "id": _NUMBERS,
+            "words": _shown("held.own_plan"),
+            "kept_at": _shown("held.own_plan"),
+            "at_check_ins": _said("held.own_plan_check_ins"),
+        },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), Told(How.BESIDE, "held.own")),
     }
 )
@@ -542,6 +549,8 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     records += await after.of(desk, member.id)
     records += await desk.records.find(Voucher, member=member.id)
     records += await concern.of(desk, member.id)
+    plan = await desk.records.get(OwnPlan, member.id)
+    records += [] if plan is None else [plan]
     records += [one for one in await desk.records.about(PairingPause, member.id) if one.due_at > desk.now]
     if member.matrix_id in desk.community.stewards:
         records.append(await stewardship(desk))

@@ -538,6 +538,20 @@ class Voucher:
 
 
 @dataclass(frozen=True)
+class OwnPlan:
+    """A member's own words to themselves, for hard days; the id is the member's.
+
+    Kept until they change or delete them, or are forgotten. `at_check_ins`: their check-ins offer it as one
+    of the answers.
+    """
+
+    id: MemberId
+    words: str
+    kept_at: datetime
+    at_check_ins: bool = False
+
+
+@dataclass(frozen=True)
 class Outlook:
     """How it looks for whoever asks now. One row, about nobody; it holds until `due_at` and is then deleted.
 
@@ -567,4 +581,5 @@ Record = (
     | Stewardship
     | Outlook
     | Voucher
+    | OwnPlan
 )
