@@ -88,8 +88,8 @@ async def _hindered(desk: Desk, member: Member) -> bool:
     if await requests.of(desk, member.id) is not None:
         own = await plan.of(desk, member.id)
         if own and own[0].start is not None:
-            # Somebody counts on that hour. A second search could end in a room that takes it up: it is let go by
-            # a word of its own, of which the other hears, and never by the way.
+            # Somebody counts on that hour. A second search could end in a room that takes it up: it is let go
+            # by a word of its own, of which the other hears, and never by the way.
             desk.say(member.id, "talk.planned_own", notice=False, start=own[0].start)
         else:
             desk.say(member.id, "talk.already", notice=False)
