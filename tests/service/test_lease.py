@@ -16,9 +16,9 @@ import pytest
 from schema.errors import LeaseHeld, OperatorError, Unreachable
 from service.lease import Lease
 from service.store import Store
+from tests.databases import KEY
 from tests.live.homeserver import free_port
 from tests.live.postgres import Postgres
-from tests.service.conftest import KEY
 
 NUMBER = "0" * 32
 

@@ -13,8 +13,8 @@ from schema.ids import MatrixId
 from schema.records import Member
 from service.lease import Lease
 from service.store import Store
+from tests.databases import KEY
 from tests.live.canaries import scan
-from tests.service.conftest import KEY
 from tests.service.test_store import fill, member, number, put, raw
 
 NEW = bytes(reversed(KEY))

@@ -25,9 +25,9 @@ from service.lease import Lease
 from service.store import Store, driver
 from service.store.address import address_of
 from service.store.driver import Step
+from tests.databases import KEY
 from tests.live.homeserver import free_port
 from tests.live.postgres import Postgres
-from tests.service.conftest import KEY
 from tests.service.test_store import member, number, put, raw
 
 OTHER = bytes(reversed(KEY))
