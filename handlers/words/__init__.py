@@ -88,7 +88,7 @@ class Catalogue:
             number = values["n"]
             if not isinstance(number, int):
                 raise KeyError("n")
-            template = template[c2py(catalog.plural_expr)(number)]
+            template = template[_plural(catalog.plural_expr)(number)]
         if not template:
             raise KeyError(key)
         return template.format_map({name: self._number(language, value) for name, value in values.items()})
@@ -263,11 +263,15 @@ def normal(text: str) -> str:
 
 _CHOOSING = "command.language"
 
+_plural = lru_cache(maxsize=64)(c2py)
+"""Which plural form a number takes, by the catalogue's rule: a rule is compiled once."""
+
 
 def _key(id: str | Sequence[str]) -> str:
     return id if isinstance(id, str) else id[0]
 
 
+@lru_cache(maxsize=64)
 def _day_pattern(locale: Locale) -> str:
     """The language's pattern for a weekday with its date, with the whole name of the weekday.
 

@@ -9,7 +9,7 @@ import pytest
 from schema.ids import RequestId
 from schema.records import Ask, Offer, Window
 from service.core.availability import RENEWED, RESTS
-from service.store import Store
+from tests import databases
 from tests.core.shapes import REQUEST
 from tests.handlers.story import COMMUNITY, Story
 from tests.handlers.test_transcripts import StoredStory
@@ -136,7 +136,7 @@ async def test_the_question_comes_at_any_fraction_of_a_second(tmp_path: Path) ->
     """On a real database, which keeps an hour to the millisecond: the question comes, and then silence."""
     story = StoredStory()
     story.now += timedelta(microseconds=123456)
-    story.store = await Store.open(f"sqlite:///{tmp_path}/alongside.db", bytes(range(32)))
+    story.store = await databases.opened(tmp_path / "alongside.db")
     try:
         await story.comes("ben")
         await standing(story, "ben")
