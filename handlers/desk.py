@@ -76,7 +76,7 @@ PASSING = frozenset(
     {
         *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
         *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
-        *("my_plan", "change_plan"),
+        *("my_plan", "change_plan", "buddies"),
     }
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""
@@ -84,7 +84,7 @@ PASSING = frozenset(
 _SHORT = frozenset(
     {
         *("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear", "voucher"),
-        *("delete_plan",),
+        *("delete_plan", "tell_buddy", "buddy_ended"),
     }
 )
 """Questions that lapse after a short while."""
@@ -261,7 +261,7 @@ class Desk:
         short while.
         """
         member = self.now_is(id)
-        if kind in ("talk", "offer", "concern", "answers", "pauses", "objects", "own_plan"):
+        if kind in ("talk", "offer", "concern", "answers", "pauses", "objects", "own_plan", "buddy"):
             until = self.now + self.timings.request_open
         elif kind in _SHORT:
             until = self.now + self.timings.idle
@@ -381,7 +381,7 @@ class Desk:
             return False
         # An ask that is not answered lets another go first, as a draft does: silence keeps nobody waiting,
         # and whoever withdraws and asks again cannot tell it from a no.
-        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch")
+        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch", "be_buddy")
         return lasts or self.now - prompt.asked_at < self.timings.idle
 
     def waits(self, id: MemberId) -> bool:

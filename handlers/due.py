@@ -12,6 +12,7 @@ from handlers import (
     request,
     room,
     steward,
+    telling,
     voucher,
 )
 from handlers.desk import Desk
@@ -19,6 +20,7 @@ from schema.events import Due
 from schema.ids import MemberId
 from schema.records import (
     Ask,
+    Buddy,
     Concern,
     Meeting,
     Member,
@@ -72,6 +74,9 @@ async def take(desk: Desk, event: Due) -> None:
         case "stewardships":
             if (kept := await desk.records.get(Stewardship, event.id)) and _is_due(desk, kept):
                 await steward.due(desk)
+        case "buddies":
+            if (named := await desk.records.get(Buddy, event.id)) and _is_due(desk, named):
+                await telling.due(desk, named)
         case "outlooks":
             if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
                 await desk.records.delete(Outlook, look.id)
@@ -90,6 +95,7 @@ _Due = (
     | Stewardship
     | Outlook
     | Voucher
+    | Buddy
 )
 
 

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 
 from schema.ids import (
     AskId,
+    BuddyId,
     ConcernId,
     MatrixId,
     MeetingId,
@@ -28,6 +29,7 @@ from schema.ids import (
 )
 from schema.states import (
     AskState,
+    BuddyState,
     ConcernState,
     Ending,
     OfferState,
@@ -552,6 +554,44 @@ class OwnPlan:
 
 
 @dataclass(frozen=True)
+class Buddy:
+    """Whom `member` named to be told, in words that they wrote beforehand, where check-ins stay unanswered.
+
+    Deleted where the buddy ends it or is forgotten, where its member is forgotten, or a week after it was
+    asked for, at `due_at`, where there was no yes. Where its member ends it and the buddy is not to know,
+    all but the buddy's own yes and the two addresses is erased, and that is kept until the buddy ends it.
+
+    `other` is the keyed hash of whom `name` addresses, as the member typed it. `words`, `please` and
+    `please_not` are all that the buddy is sent; of the latter two each is a sentence of ours, or their own.
+    `after` check-ins without an answer, and `hours` after the last of them: the member is warned when half of
+    that is over, and the buddy told when all of it is; with 0 only when the member says so. `unanswered`
+    counts those put since `since` without a sign of life, and begins anew with any; `due_at` is what comes
+    next of it. `tells_at` is the hour that the member was told, or at which the words went, `arrived` that
+    the warning reached the member. `agreed_at` is when the buddy said yes. `consents` holds the yes of both,
+    with whose it is.
+    """
+
+    id: BuddyId
+    member: MemberId
+    other: MemberId
+    state: BuddyState
+    made_at: datetime
+    due_at: datetime | None
+    name: MatrixId
+    words: str
+    please: tuple[str, ...]
+    please_not: tuple[str, ...]
+    after: int
+    hours: timedelta
+    unanswered: int = 0
+    since: datetime | None = None
+    tells_at: datetime | None = None
+    arrived: bool = False
+    agreed_at: datetime | None = None
+    consents: tuple[tuple[MemberId, Consent], ...] = ()
+
+
+@dataclass(frozen=True)
 class Outlook:
     """How it looks for whoever asks now. One row, about nobody; it holds until `due_at` and is then deleted.
 
@@ -582,4 +622,5 @@ Record = (
     | Outlook
     | Voucher
     | OwnPlan
+    | Buddy
 )

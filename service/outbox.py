@@ -33,6 +33,7 @@ from schema.effects import (
     RedactPeerRoom,
     RedactStewards,
     SendFile,
+    SendForBuddy,
     SendText,
     TellStewards,
 )
@@ -95,7 +96,7 @@ def deadline(effect: Effect) -> timedelta:
 def lane(effect: Effect) -> str:
     """Effects of one lane are delivered in order: those of one chat, of one peer room, to one new member."""
     match effect:
-        case SendText() | AnswerPlainRoom() | JoinRoom() | LeaveRoom():
+        case SendText() | SendForBuddy() | AnswerPlainRoom() | JoinRoom() | LeaveRoom():
             return effect.room
         case SendFile():
             # A media store that is down must not hold up what is said.
@@ -205,6 +206,7 @@ class Outbox:
         match effect:
             case (
                 SendText(member=member)
+                | SendForBuddy(member=member)
                 | SendFile(member=member)
                 | AnswerPlainRoom(member=member)
                 | OpenDirectChat(member=member)
@@ -238,7 +240,9 @@ class Outbox:
         if self._store.guard is not None:
             self._store.guard.check()
         try:
-            if self._clock.now() - row.made_at > deadline(row.effect):
+            now = self._clock.now()
+            late = isinstance(row.effect, SendForBuddy) and now > row.effect.until
+            if late or now - row.made_at > deadline(row.effect):
                 return await self._over(row, NotDelivered(row.effect, "deadline"))
             again = row.attempts > 0 or row.id in self._left_over
             delivered = await self._deliver(row.effect, row.id, again=again)

@@ -22,6 +22,7 @@ from schema.events import FromMatrix
 from schema.ids import OutboxId
 from schema.records import (
     Ask,
+    Buddy,
     Concern,
     Meeting,
     Member,
@@ -127,6 +128,7 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (Voucher, tables.vouchers),
             (Outlook, tables.outlooks),
             (OwnPlan, tables.own_plans),
+            (Buddy, tables.buddies),
         )
     }
 )
