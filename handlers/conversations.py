@@ -13,6 +13,7 @@ from handlers import (
     apart,
     backup,
     buddy,
+    checkin,
     clear,
     concern,
     consent,
@@ -123,6 +124,20 @@ async def _buddies(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
     await (telling.start(desk, member) if reply.name == "tell" else buddy.answer(desk, member, prompt, reply))
 
 
+async def _checkin(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "company":
+        await checkin.leads_on(desk, prompt)
+        await talk.start(desk, member)
+    elif reply.name == "places":
+        await checkin.leads_on(desk, prompt)
+        await places.start(desk, member)
+    elif reply.name in ("own_plan", "tell_buddy"):
+        await checkin.leads_on(desk, prompt)
+        await COMMANDS[reply.name].run(desk, member)
+    else:
+        await checkin.answer(desk, member, prompt, reply)
+
+
 async def _my_plan(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "change":
         desk.ask(member.id, "change_plan")
@@ -186,6 +201,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "consents": Conversation(consents.show, _listed),
     "take_back": Conversation(consents.show, consents.answer),
     "forget": Conversation(privacy.show, privacy.answer),
+    checkin.KIND: Conversation(checkin.show, _checkin),
+    "checkin_on": Conversation(checkin.show_on, checkin.answer_on),
 }
 """Every kind of question, by the name that its prompt bears."""
 

@@ -5,6 +5,7 @@ Guards: nothing is done before a record's hour, which may have moved since the e
 
 from handlers import (
     after,
+    checkin,
     concern,
     offer,
     paused,
@@ -21,6 +22,7 @@ from schema.ids import MemberId
 from schema.records import (
     Ask,
     Buddy,
+    CheckIn,
     Concern,
     Meeting,
     Member,
@@ -77,6 +79,9 @@ async def take(desk: Desk, event: Due) -> None:
         case "buddies":
             if (named := await desk.records.get(Buddy, event.id)) and _is_due(desk, named):
                 await telling.due(desk, named)
+        case "check_ins":
+            if (asked_for := await desk.records.get(CheckIn, event.id)) and _is_due(desk, asked_for):
+                await checkin.due(desk, asked_for)
         case "outlooks":
             if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
                 await desk.records.delete(Outlook, look.id)
@@ -96,6 +101,7 @@ _Due = (
     | Outlook
     | Voucher
     | Buddy
+    | CheckIn
 )
 
 

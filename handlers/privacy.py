@@ -8,6 +8,7 @@ from handlers import (
     after,
     apart,
     buddy,
+    checkin,
     concern,
     consents,
     held,
@@ -119,6 +120,7 @@ async def _forget(desk: Desk, member: Member) -> None:
     await apart.forget(desk, member.id)
     await voucher.forget(desk, member.id)
     await concern.forget(desk, member.id)
+    await checkin.forget(desk, member.id)
     await own_plan.forget(desk, member.id)
     await buddy.forget(desk, member.id)
     desk.say(member.id, "forget.done_rooms" if erased_rooms else "forget.done", notice=False)

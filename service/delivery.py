@@ -27,6 +27,7 @@ from schema.effects import (
     SendForBuddy,
     SendText,
     TellStewards,
+    Withdraw,
 )
 from schema.events import Delivered
 from schema.ids import MatrixId, OutboxId
@@ -105,6 +106,8 @@ class Delivery:
                 detail = await self._redaction.redact(
                     effect.room, effect.member, effect.before, effect.since, theirs=effect.theirs
                 )
+            case Withdraw():
+                await self._redaction.withdraw(effect.room, effect.mark, effect.sent_at)
             case RedactStewards():
                 stewards = self._desk.chats.stewards
                 if stewards is not None:

@@ -23,6 +23,7 @@ from schema.ids import OutboxId
 from schema.records import (
     Ask,
     Buddy,
+    CheckIn,
     Concern,
     Meeting,
     Member,
@@ -126,6 +127,7 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (PairingPause, tables.pairing_pauses),
             (Stewardship, tables.stewardships),
             (Voucher, tables.vouchers),
+            (CheckIn, tables.check_ins),
             (Outlook, tables.outlooks),
             (OwnPlan, tables.own_plans),
             (Buddy, tables.buddies),

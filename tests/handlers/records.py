@@ -7,6 +7,7 @@ from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import (
     Ask,
     Buddy,
+    CheckIn,
     Concern,
     Meeting,
     Member,
@@ -38,6 +39,7 @@ TABLES: dict[type, str] = {
     PairingPause: "pairing_pauses",
     Stewardship: "stewardships",
     Voucher: "vouchers",
+    CheckIn: "check_ins",
     Outlook: "outlooks",
     OwnPlan: "own_plans",
     Buddy: "buddies",

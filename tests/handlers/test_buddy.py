@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from handlers import telling
 from handlers.desk import Desk
-from schema.effects import SendForBuddy
+from schema.effects import SendForBuddy, SendText
 from schema.events import DirectChat, Due, PlainMessage, Unreadable
 from schema.ids import EventId, MemberId
 from schema.records import Buddy, Member, Prompt
@@ -16,6 +16,7 @@ from schema.states import Belongs, BuddyState
 from service.core.buddies import ASKED_FOR, READ_WITHIN
 from service.turn import Turn
 from tests.handlers.story import START, WORDS, Story, identify
+from tests.handlers.test_checkin import FIRST, standing, until
 
 OWN = "Please look in on me. The key is under the pot."
 HOURS = timedelta(hours=12)
@@ -608,3 +609,77 @@ async def test_a_member_without_a_buddy_is_never_counted(story: Story) -> None:
     assert MemberId(the_buddy(story).member) == story.id("ana")
     assert the_buddy(story).due_at == the_buddy(story).made_at + ASKED_FOR
     assert isinstance(story.member("ana"), Member)
+
+
+# With check-ins that come
+
+
+async def daily(story: Story) -> None:
+    """Ana has a check-in each day at five, from tomorrow on."""
+    await standing(story)
+
+
+async def test_check_ins_without_an_answer_lead_to_it_hour_by_hour(story: Story) -> None:
+    """The second of two has none either: six hours later the warning, six later the words, and no more."""
+    await agreed(story)
+    await daily(story)
+    await until(story, FIRST + timedelta(days=10))
+    told_at = [
+        at for at, effect in story.effects if isinstance(effect, SendForBuddy) and effect.step == "tell"
+    ]
+    assert told_at == [FIRST + timedelta(days=1, hours=12) + READ_WITHIN]
+    warned_at = [
+        at for at, effect in story.effects if isinstance(effect, SendForBuddy) and effect.step == "warn"
+    ]
+    assert warned_at == [FIRST + timedelta(days=1, hours=6)]
+
+
+async def test_an_answer_to_a_check_in_stops_it(story: Story) -> None:
+    """Whichever it is; and the next silence is counted from anew."""
+    await agreed(story)
+    await daily(story)
+    for day in range(6):
+        await until(story, FIRST + timedelta(days=day))
+        if day % 2:
+            await story.say("ana", "skip")
+    await until(story, FIRST + timedelta(days=6, hours=5))
+    assert not went(story)
+    assert the_buddy(story).unanswered == 1
+
+
+async def test_a_check_in_that_waits_behind_a_question_or_does_not_arrive_is_not_counted(
+    story: Story,
+) -> None:
+    """The member has seen none, so that none is unanswered."""
+    await agreed(story)
+    await daily(story)
+    story.lose = lambda effect: isinstance(effect, SendText) and bool(effect.mark)
+    await until(story, FIRST + timedelta(days=5))
+    assert the_buddy(story).unanswered == 0
+    assert the_buddy(story).state is BuddyState.STANDING
+
+
+async def test_a_check_in_offers_the_words_and_the_plan_of_whoever_has_them(story: Story) -> None:
+    """One number each; of anybody else's check-in they are no part."""
+    await agreed(story, after="5")
+    await story.says("ana", "my plan", "Open the window.", "yes", "yes")
+    await daily(story)
+    await until(story, FIRST)
+    shown = story.last("ana").split("\n")
+    assert shown[-3:] == ["5. My plan", "6. Tell my buddy", "7. Skip"]
+    assert "Open the window." in await story.say("ana", "5")
+    await until(story, FIRST + timedelta(days=1))
+    assert OWN in await story.say("ana", "6")
+    await story.say("ana", "yes")
+    assert len(went(story)) == 1
+
+
+async def test_a_year_of_silence_tells_a_buddy_once_and_nobody_else(story: Story) -> None:
+    """There is never a further step."""
+    await agreed(story)
+    await story.comes("cleo")
+    await standing(story, ends=date(2028, 1, 1))
+    heard = len(story.heard("cleo"))
+    await until(story, FIRST + timedelta(days=365))
+    assert len(went(story)) == 1
+    assert len(story.heard("cleo")) == heard
