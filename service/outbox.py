@@ -35,6 +35,7 @@ from schema.effects import (
     SendFile,
     SendText,
     TellStewards,
+    Withdraw,
 )
 from schema.errors import (
     HomeserverRefused,
@@ -43,6 +44,7 @@ from schema.errors import (
     LeaseHeld,
     NotPrivate,
     Throttled,
+    Unreachable,
     WorldError,
 )
 from schema.events import Delivered, NotDelivered
@@ -63,7 +65,7 @@ _LOOK_EVERY = 60.0
 """Seconds between two looks for committed rows that nobody handed over (a commit whose answer was lost)."""
 _TOGETHER = 0.2
 """Seconds that what was sent waits to be forgotten together, while there is more to send."""
-_SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellStewards)
+_SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellStewards, Withdraw)
 """Effects whose success nobody waits for, and which may be repeated after others of their lane."""
 
 _log = logs.get("outbox")
@@ -107,7 +109,7 @@ def lane(effect: Effect) -> str:
         case InviteAgain():
             # An invitation to a dead server must not hold up the end of the room.
             return f"invite {effect.pairing}"
-        case RedactChat():
+        case RedactChat() | Withdraw():
             # What was said before must not hold up what is said now.
             return f"redact {effect.room}"
         case TellStewards():
@@ -237,7 +239,7 @@ class Outbox:
                 return self._near
             case JoinRoom() | LeaveRoom():
                 return self._far
-            case RedactChat() | RedactStewards():
+            case RedactChat() | RedactStewards() | Withdraw():
                 return self._taking_back
             case _:
                 return self._rooms
@@ -265,8 +267,13 @@ class Outbox:
         if self._store.guard is not None:
             self._store.guard.check()
         try:
-            if self._clock.now() - row.made_at > deadline(row.effect):
+            now = self._clock.now()
+            if now - row.made_at > deadline(row.effect) or (
+                isinstance(row.effect, SendText) and row.effect.until is not None and now > row.effect.until
+            ):
                 return await self._over(row, NotDelivered(row.effect, "deadline"))
+            if isinstance(row.effect, Withdraw) and row.effect.mark in self._known:
+                raise Unreachable("withdraw: the message is on its way")
             again = row.attempts > 0 or row.id in self._left_over
             delivered = await self._deliver(row.effect, row.id, again=again)
             self._metrics.delivery(type(row.effect), "done")
