@@ -128,6 +128,9 @@ class Desk:
             if found is not None and found.language not in self.languages:
                 # It is not offered any more.
                 found = replace(found, language=self.languages[0])
+            if found is not None and found.zone:
+                # A tz database can name it otherwise than the one of the day on which they chose it.
+                found = replace(found, zone=self.turn.words.zone_here(found.zone) or None)
             self._members[id] = found
         if self._members[id] is not None:
             self._touched[id] = None
