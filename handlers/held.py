@@ -238,6 +238,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "swept_to": _named("held.said"),
             "sweep_at": _named("held.said"),
             "age_group": _shown("held.age_group", _age_group),
+            "age_since": _shown("held.age_since"),
             "cards": _said("held.cards"),
         },
         Prompt: {

@@ -89,7 +89,8 @@ class Member:
     community's own. `zone` is an IANA name, once they gave one. `lines` holds
     when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `how` is how
     they talk, where they wanted that kept for their next request. `age_group` is "adults" or "young", as they
-    said it themselves, where the community keeps the two apart. `due_at` is when the first draft among the
+    said it themselves, where the community keeps the two apart; `age_since` is when they first asked or
+    offered in it. `due_at` is when the first draft among the
     prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is taken back next. `said`
     holds in which chats something was said that is not taken back yet, and when that was last, to within a
     day; a chat goes from it with its last message. What is older than `swept_to` was taken back. `cards`
@@ -113,6 +114,7 @@ class Member:
     swept_to: datetime | None = None
     sweep_at: datetime | None = None
     age_group: str = ""
+    age_since: datetime | None = None
     cards: tuple[datetime, ...] = ()
 
 
