@@ -161,7 +161,8 @@ class Sync:
         self._fallback_used = False
         self.last_sync: datetime | None = None
         self.reading: Reading | None = None
-        """From when to when all was read; an outage begins it anew."""
+        """From when to when all was read; an outage begins it anew. None before the first sync."""
+        self._read_before: Reading | None = None
 
     async def run(self) -> None:
         """Sync until cancelled. Raises SignedOut and other OperatorErrors."""
@@ -233,8 +234,9 @@ class Sync:
             read = await transaction.read_instance(READ)
             unread = await transaction.unread_since(_EVER)
         self._token = None if token is None else token.decode()
-        if self.reading is None and read:
-            self.reading = reading.from_text(read)
+        if read:
+            # What came since then is not read yet.
+            self._read_before = reading.from_text(read)
         if self._token is not None:
             self._client.machine.store.save_sync_token(self._token)
         self._waiting.restore([Unread.from_row(each.raw, each.since) for each in unread])
@@ -478,7 +480,7 @@ class Sync:
 
     def _after(self, batch: Batch, now: datetime) -> None:
         self.last_sync = now
-        self.reading = reading.go_on(self.reading, now)
+        self.reading = reading.go_on(self.reading or self._read_before, now)
         if batch.events:
             self._wake()
         for step in batch.steps:
