@@ -33,6 +33,7 @@ from schema.effects import (
     RedactPeerRoom,
     RedactStewards,
     SendFile,
+    SendForBuddy,
     SendText,
     TellStewards,
     Withdraw,
@@ -59,6 +60,8 @@ _AT_ONCE, _FAR_AT_ONCE, _ROOMS_AT_ONCE = 32, 16, 8
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 300.0
 """Seconds before the second try, and the most between two."""
 _MOST_DOUBLINGS = 10
+_IN_HAND = 256
+"""Effects for our homeserver that may wait for their turn before the schedule waits for them."""
 _LOOK_EVERY = 60.0
 """Seconds between two looks for committed rows that nobody handed over (a commit whose answer was lost)."""
 _TOGETHER = 0.2
@@ -97,7 +100,7 @@ def deadline(effect: Effect) -> timedelta:
 def lane(effect: Effect) -> str:
     """Effects of one lane are delivered in order: those of one chat, of one peer room, to one new member."""
     match effect:
-        case SendText() | AnswerPlainRoom() | JoinRoom() | LeaveRoom():
+        case SendText() | SendForBuddy() | AnswerPlainRoom() | JoinRoom() | LeaveRoom():
             return effect.room
         case SendFile():
             # A media store that is down must not hold up what is said.
@@ -144,6 +147,10 @@ class Outbox:
         self._rooms = asyncio.Semaphore(_ROOMS_AT_ONCE)
         self._taking_back = asyncio.Semaphore(1)
         self._known: set[OutboxId] = set()
+        self._going = 0
+        self._asleep: set[str] = set()
+        self._room = asyncio.Event()
+        self._room.set()
         self._left_over: set[OutboxId] = set()
         self._look = asyncio.Event()
         self.result: Result
@@ -161,11 +168,28 @@ class Outbox:
                 continue
             self._known.add(row.id)
             lane = self._lanes.get(row.lane)
+            if row.lane not in self._asleep:
+                self._goes((row,), 1)
             if lane is None:
                 self._lanes[row.lane] = deque([row])
                 self._ready.put_nowait(row.lane)
             else:
                 lane.append(row)
+
+    async def room(self) -> None:
+        """Return when fewer wait for our homeserver; what was put off, or goes elsewhere, does not count.
+
+        So no slow server of others holds up the schedule, nor does one lane.
+        """
+        await self._room.wait()
+
+    def _goes(self, rows: Iterable[OutboxRow], sign: int) -> None:
+        """These wait for their turn from now on, or (-1) no more."""
+        self._going += sign * sum(self._slot(row.effect) is self._near for row in rows)
+        if self._going < _IN_HAND:
+            self._room.set()
+        else:
+            self._room.clear()
 
     async def run(self) -> None:
         """Deliver for ever, beginning with what an earlier run left."""
@@ -207,6 +231,7 @@ class Outbox:
         match effect:
             case (
                 SendText(member=member)
+                | SendForBuddy(member=member)
                 | SendFile(member=member)
                 | AnswerPlainRoom(member=member)
                 | OpenDirectChat(member=member)
@@ -225,12 +250,16 @@ class Outbox:
         """Deliver a lane's rows in order; the lane ends when it is empty."""
         rows = self._lanes[lane]
         while rows:
-            if (until := rows[0].next_at) is not None:
+            if (until := rows[0].next_at) is not None and until > self._clock.now():
+                self._asleep.add(lane)
+                self._goes(rows, -1)
                 await self._clock.sleep_until(until)
+                self._asleep.discard(lane)
+                self._goes(rows, 1)
             async with self._slot(rows[0].effect):
                 tried = await self._try(rows[0])
             if tried is None:
-                rows.popleft()
+                self._goes((rows.popleft(),), -1)
             else:
                 rows[0] = tried
         del self._lanes[lane]
@@ -241,9 +270,9 @@ class Outbox:
             self._store.guard.check()
         try:
             now = self._clock.now()
-            if now - row.made_at > deadline(row.effect) or (
-                isinstance(row.effect, SendText) and row.effect.until is not None and now > row.effect.until
-            ):
+            until = row.effect.until if isinstance(row.effect, SendText | SendForBuddy) else None
+            late = until is not None and now > until
+            if late or now - row.made_at > deadline(row.effect):
                 return await self._over(row, NotDelivered(row.effect, "deadline"))
             if isinstance(row.effect, Withdraw) and row.effect.mark in self._known:
                 raise Unreachable("withdraw: the message is on its way")
