@@ -228,7 +228,7 @@ def _thank(desk: Desk, member: Member, record: CheckIn, key: str) -> None:
 async def alive(desk: Desk, event: Message | PlainMessage | Unreadable) -> None:
     """Its member wrote anything at all: whatever check-in is open, its turn is over."""
     for record in await desk.records.find(CheckIn, member=desk.turn.identify(event.sender)):
-        if record.state is CheckInState.OPEN or record.unanswered:
+        if record.state is CheckInState.OPEN:
             left, _ = checkins.advance(record, checkins.Live(), desk.now)
             await desk.records.put(left)
 

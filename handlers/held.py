@@ -496,9 +496,6 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "paused_at": _CHECKIN,
             "paused_until": _CHECKIN,
             "asked_on": _NUMBERS,
-            "watched": _CHECKIN,
-            "unanswered": _CHECKIN,
-            "unanswered_since": _CHECKIN,
         },
         OwnPlan: {
             "id": _NUMBERS,

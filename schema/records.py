@@ -573,8 +573,7 @@ class CheckIn:
     nothing comes, until `paused_until` where there is such a day. `asked_on`: its member was asked whether it
     goes on.
 
-    `watched`: a buddy may be told when answers do not come, and then `unanswered` counts those that were put
-    since `unanswered_since`, without a sign of life; for anybody else nothing is counted.
+    Nothing is counted here: for a member who has a buddy, `Buddy` does.
     """
 
     id: CheckInId
@@ -596,9 +595,6 @@ class CheckIn:
     paused_at: datetime | None = None
     paused_until: datetime | None = None
     asked_on: bool = False
-    watched: bool = False
-    unanswered: int = 0
-    unanswered_since: datetime | None = None
 
 
 @dataclass(frozen=True)
