@@ -316,6 +316,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "writing": _OFFER,
             "voice": _OFFER,
             "age_group": _OFFER,
+            "does": _OFFER,
         },
         Ask: {
             "id": _NUMBERS,

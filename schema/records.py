@@ -226,8 +226,9 @@ class Offer:
     before `free_at` either: a yes of theirs, taken back, was good until then. `asks_a_day` is how often in a
     day they may be asked, where the community allows that much. `topics` are those they are there for,
     `no_topics` those about which nothing is asked; `who` is "anyone", or "shares": nothing is asked of them
-    but about one of their topics. `languages` are the codes of those that they talk in; `writing` and
-    `voice`: in which ways. Nobody of another `age_group` is asked about.
+    but about one of their topics. `does` are the wishes that they can meet; where it names none, all.
+    `languages` are the codes of those that they talk in; `writing` and `voice`: in which ways. Nobody
+    of another `age_group` is asked about.
 
     `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
     outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
@@ -259,6 +260,7 @@ class Offer:
     writing: bool = True
     voice: bool = True
     age_group: str = "adults"
+    does: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
