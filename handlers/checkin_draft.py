@@ -7,14 +7,14 @@ cannot be read gets examples; the member's city is asked for before any hour is 
 from dataclasses import replace
 from datetime import date, timedelta
 
-from handlers import checkin, rhythm, zone
+from handlers import buddy, checkin, rhythm, zone
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.draft import Draft
 from handlers.words import normal, split
 from schema.ids import CheckInId
 from schema.records import CheckIn, Member, Prompt, Rhythm
 from schema.states import CheckInState
-from service.core import checkins, recurrence
+from service.core import buddies, checkins, recurrence
 from service.core.recurrence import DAYS, ONCE, WEEKS
 from service.core.when import Reason, Unread
 
@@ -147,7 +147,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(desk.words(member, "checkin.how_late"), choices, also=_ALSO)
         case "change":
             return Question(desk.words(member, "talk.change"), _changes(draft), also=_ALSO)
-    return _recap(desk, member, draft)
+    return await _recap(desk, member, draft)
 
 
 def _dates(desk: Desk, member: Member) -> tuple[Choice, ...]:
@@ -179,7 +179,7 @@ def _changes(draft: Draft) -> tuple[Choice, ...]:
     )
 
 
-def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
+async def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
     record = _made(desk, member, draft)
     coming = recurrence.coming(record.rhythm, record.zone, desk.now, _SHOWN)
     times = [desk.words(member, "checkin.time", at=one.at) for one in coming if one.day <= record.ends]
@@ -193,7 +193,12 @@ def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
     ]
     if not once:
         lines.append(desk.words(member, "checkin.until", ends=record.ends))
-    lines.append(desk.words(member, "checkin.terms", late=record.late))
+    own = await buddy.of(desk, member.id)
+    told = own is not None and own.state in buddies.STANDS
+    silence = [desk.words(member, "checkin.silence_buddy" if told else "checkin.silence")]
+    if not once:
+        silence.append(desk.words(member, "checkin.takes_place"))
+    lines.append(" ".join((*silence, desk.words(member, "checkin.terms", late=record.late))))
     yes, no = "choice.checkin_yes", "choice.checkin_no"
     if draft.get("of"):
         yes, no = "choice.checkin_change_yes", "choice.checkin_as_it_was"
@@ -247,10 +252,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> None:
     match step:
         case "zone":
-            found, draft["cities"] = zone.taken(desk, member, reply)
-            if found:
-                await zone.keep(desk, member, found)
-            _on_from_zone(desk, desk.now_is(member.id), draft) if found else _go(desk, member, draft, "zone")
+            await _take_zone(desk, member, draft, reply)
         case "when" if reply.text:
             _read(desk, member, draft, reply.text)
         case "when":
@@ -274,6 +276,21 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
             _go(desk, member, draft, "recap")
         case _:
             _go(desk, member, draft, reply.name)
+
+
+async def _take_zone(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
+    if reply.text and not isinstance(rhythm.read(desk, member, reply.text), Unread):
+        # They say when already: it is read once their clock is known.
+        draft["text"] = reply.text
+        desk.say(member.id, "checkin.city_first")
+        _go(desk, member, draft, "zone")
+        return
+    found, draft["cities"] = zone.taken(desk, member, reply)
+    if found:
+        await zone.keep(desk, member, found)
+        _on_from_zone(desk, desk.now_is(member.id), draft)
+    else:
+        _go(desk, member, draft, "zone")
 
 
 def _on_from_zone(desk: Desk, member: Member, draft: Draft) -> None:

@@ -239,7 +239,8 @@ def advance(record: CheckIn, move: AnyMove, now: datetime) -> tuple[CheckIn, tup
         case LetGo():
             return _look_again(replace(_over(record), said=(), state=state), now), _withdrawn(record)
         case Skip() if record.at is not None:
-            return _look_again(_to(record, _next(record, record.at), now), now), ()
+            skipped = replace(record, last=record.wall)
+            return _look_again(_to(skipped, _next(skipped, record.at), now), now), ()
         case Skip():
             return record, ()
         case Pause(until):
