@@ -23,6 +23,7 @@ from handlers import (
     rest,
     room,
     steward,
+    telling,
 )
 from handlers.desk import PASSING, Desk, Mark, Question, Reply
 from handlers.words import normal
@@ -36,6 +37,7 @@ from schema.effects import (
     RedactChat,
     RedactStewards,
     SendFile,
+    SendForBuddy,
     SendText,
     TellStewards,
     Withdraw,
@@ -79,6 +81,7 @@ async def dispatch(turn: Turn) -> None:
 
     if isinstance(turn.event, Message | PlainMessage | Unreadable):
         await checkin.alive(desk, turn.event)
+        await telling.alive(desk, turn.event)
     match turn.event:
         case Message() as event:
             await _message(desk, event)
@@ -110,6 +113,10 @@ async def dispatch(turn: Turn) -> None:
             await identity.accepted(desk, matrix_id)
         case Delivered(effect=OpenDirectChat(member=matrix_id), room=str() as found, detail="there"):
             await _back_in_chat(desk, matrix_id, RoomId(found))
+        case Delivered(effect=SendForBuddy() as effect):
+            await telling.sent(desk, effect)
+        case NotDelivered(effect=SendForBuddy() as effect):
+            await telling.not_sent(desk, effect)
         case Delivered(effect=RedactChat() as effect, detail=reached):
             await clear.cleared(desk, effect, reached)
         case Delivered() as event:

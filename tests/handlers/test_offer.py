@@ -351,6 +351,26 @@ async def test_topics_said_no_to_are_never_asked_about(story: Story) -> None:
     assert not story.records.all(Ask)
 
 
+async def test_nobody_is_asked_about_what_they_said_they_cannot_do(story: Story) -> None:
+    """Chosen by its own question, shown to them alone, and taken back by `skip`."""
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    question = await story.says("ben", "my offer", "2", "What I can do")
+    assert "4. do a form, a call or an appointment together" in question
+    await story.says("ben", "1 3", "yes")
+    assert story.offer_of("ben").does == ("listening", "ideas")
+    assert "What you can do: listen and share practical ideas." in await story.say("ben", "my offer")
+    assert "What you can do: listen and share practical ideas" in await story.say("ben", "what do you hold")
+    await story.say("ana", "talk a form 1h")
+    await story.say("ana", "yes")
+    assert not story.records.all(Ask)
+    await story.says("ana", "change", "1", "1", "yes")
+    await story.wait(story.community.timings.ask_again)
+    assert "listening" in story.last("ben")
+    await story.says("ben", "no", "my offer", "2", "What I can do", "skip", "yes")
+    assert story.offer_of("ben").does == ()
+
+
 async def test_only_people_who_share_a_topic_may_ask(story: Story) -> None:
     """Theirs to choose; a request about nothing named is not one of those."""
     await story.comes("ben")
