@@ -11,6 +11,7 @@ from handlers import (
     apart,
     calm,
     checkin,
+    checkin_draft,
     clear,
     conversations,
     due,
@@ -241,7 +242,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
         return True
-    if await checkin.anything(desk, desk.now_is(member.id)):
+    if await checkin_draft.typed(desk, member, body) or await checkin.anything(desk, desk.now_is(member.id)):
         return True
     if in_between:
         desk.say(member.id, "odd.not_an_answer")

@@ -14,6 +14,8 @@ from handlers import (
     backup,
     buddy,
     checkin,
+    checkin_draft,
+    checkin_list,
     clear,
     concern,
     consent,
@@ -203,6 +205,11 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "forget": Conversation(privacy.show, privacy.answer),
     checkin.KIND: Conversation(checkin.show, _checkin),
     "checkin_on": Conversation(checkin.show_on, checkin.answer_on),
+    "new_checkin": Conversation(checkin_draft.show, checkin_draft.answer),
+    "checkins": Conversation(checkin_list.show, checkin_list.answer),
+    "own_checkin": Conversation(checkin_list.show, checkin_list.answer),
+    "pause_checkin": Conversation(checkin_list.show, checkin_list.answer_pause),
+    "end_checkin": Conversation(checkin_list.show, checkin_list.answer_end),
 }
 """Every kind of question, by the name that its prompt bears."""
 
@@ -260,6 +267,11 @@ COMMANDS: Mapping[str, _Command] = {
     "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
+    "new_checkin": _Command("command.new_checkin", checkin_draft.start),
+    "checkins": _Command("command.checkins", checkin_list.mine),
+    "skip_next": _Command("command.skip_next", checkin_list.skip_next),
+    "pause_checkins": _Command("command.pause_checkins", checkin_list.pause),
+    "resume_checkins": _Command("command.resume_checkins", checkin_list.resume),
     "zone": _Command("command.zone", zone.start),
     "ages": _Command("command.ages", ages.start),
     "language": _Command("command.language", language.start, everywhere=True),

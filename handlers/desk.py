@@ -85,7 +85,7 @@ PASSING = frozenset(
 _SHORT = frozenset(
     {
         *("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear", "voucher"),
-        *("delete_plan", "tell_buddy", "buddy_ended"),
+        *("delete_plan", "tell_buddy", "buddy_ended", "end_checkin", "pause_checkin"),
     }
 )
 """Questions that lapse after a short while."""
@@ -197,6 +197,7 @@ class Desk:
             limits=there.limits or self.community.limits,
             who_runs=there.who_runs or self.community.who_runs,
             guide=there.guide or self.community.guide,
+            questions=there.questions or self.community.questions,
             agreement=there.agreement or self.community.agreement,
         )
 

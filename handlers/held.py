@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, ages, buddy, checkin, concern, paused, room, talking, topics
+from handlers import after, ages, buddy, checkin, checkin_draft, concern, paused, room, talking, topics, zone
 from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests
@@ -167,7 +167,7 @@ def _wished(key: str) -> Say:
 _STEPS = frozenset(
     {
         *("step", "returns", "why", "found", "question", "said", "sequence", "standing", "keep_how", "of"),
-        *("cities", "what", "ids", "chosen", "days", "asks_age"),
+        *("cities", "what", "ids", "chosen", "days", "day", "asks_age"),
     }
 )
 """What a draft holds of our own: where the questions stand, and numbers."""
@@ -196,6 +196,13 @@ _ANSWERS: Mapping[str, Say] = {
     "too": _sentence("talk.recap_too"),
     "answer": lambda desk, member, value: desk.words(
         member, "talk.recap_answer", answer=timedelta(minutes=float(str(value)))
+    ),
+    "rhythm": lambda desk, member, value: checkin.said(
+        desk, member, checkin_draft.read(str(value)), zone.of(desk, member)
+    ),
+    "weeks": lambda desk, member, value: desk.words(member, "checkin.weeks", n=value),
+    "ends": lambda desk, member, value: desk.words(
+        member, "checkin.ends_on", ends=date.fromisoformat(str(value))
     ),
     "start": lambda desk, member, value: desk.words(
         member, "talk.recap_start", start=datetime.fromisoformat(str(value))

@@ -37,6 +37,7 @@ MENU = (
 )
 _WITH_READERS = (*MENU, Choice("concern", "choice.concern"))
 """Where the community named somebody who reads concerns."""
+_CHECKINS = Choice("checkins", "choice.checkins")
 FALLBACK = (Choice("talk", "choice.talk"), Choice("places", "choice.places"), Choice("menu", "choice.menu"))
 
 
@@ -58,7 +59,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 def _menu(desk: Desk, member: Member) -> tuple[Choice, ...]:
     choices = _WITH_READERS if desk.community.readers else MENU
-    return (*choices, *language.choice(desk, member))
+    return (*choices, _CHECKINS, *language.choice(desk, member))
 
 
 def hello(desk: Desk, member: Member) -> str:
@@ -200,6 +201,7 @@ _STOPPABLE = (
     *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
     *("concern", "answers", "pauses", "objects", "own_plan", "delete_plan"),
     *("buddy", "tell_buddy", "be_buddy"),
+    *("new_checkin", "end_checkin", "pause_checkin"),
 )
 """Questions that `stop` ends."""
 

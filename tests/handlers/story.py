@@ -235,7 +235,7 @@ class Story:
     def _carry_out(self, effect: Effect) -> None:
         self.effects.append((self.now, effect))
         match effect:
-            case SendText() if self.lose(effect):
+            case SendText(mark=str(mark)) if mark and self.lose(effect):
                 self.pending.append(NotDelivered(effect, "deadline"))
                 return
             case SendText(member=member, body=body, notice=notice, mark=mark):
