@@ -17,7 +17,7 @@ from schema.ids import EventId
 from schema.records import Buddy
 from service.core.buddies import READ_WITHIN
 from tests.handlers.story import START, Story
-from tests.handlers.test_checkin import standing
+from tests.handlers.test_checkin import FIRST, standing
 from tests.model.test_charter_model import run
 
 NAMES = ("ana", "ben", "cleo")
@@ -61,6 +61,7 @@ class BuddyModel(RuleBasedStateMachine):
             run(self.story.comes(name))
             run(standing(self.story, name))
         self._look()
+        self.names("ana", "ben", agrees=True, count="1")
 
     def _writes(self, name: str, words: str) -> None:
         run(self.story.wait(timedelta(seconds=20)))
@@ -155,6 +156,17 @@ class BuddyModel(RuleBasedStateMachine):
         run(self.story.wait(timedelta(hours=hours)))
         self._look()
 
+    @rule(hours=st.integers(0, 7), fails=st.booleans(), word=st.sampled_from(("", "", "here", "…")))
+    def a_check_in_is_not_answered(self, hours: int, fails: bool, word: str) -> None:
+        """So many hours after the next one, and then Ana may write; what is said first may not arrive."""
+        run(self.story.wait((FIRST - self.story.now) % timedelta(days=1)))
+        self.sends_fail(fails)
+        run(self.story.wait(timedelta(hours=hours)))
+        self.sends_fail(False)
+        self._look()
+        if word:
+            self._writes("ana", word)
+
     @rule(hours=st.integers(1, 6))
     def nothing_is_read(self, hours: int) -> None:
         """An outage."""
@@ -215,7 +227,7 @@ class BuddyModel(RuleBasedStateMachine):
             assert self.story.name_of(effect.member) == who
             assert at - seen.alive >= HALF
             assert not any(seen.alive < outage and at - HALF < outage <= at for outage in self.outages)
-            seen.warned = at
+            seen.warned = None if self.story.lose(effect) else at
             return
         event("told")
         assert self.story.name_of(effect.member) == seen.buddy, "a buddy who said yes, and nobody else"
