@@ -85,7 +85,7 @@ PASSING = frozenset(
 _SHORT = frozenset(
     {
         *("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear", "voucher"),
-        *("delete_plan", "tell_buddy", "buddy_ended", "end_checkin", "pause_checkin"),
+        *("delete_plan", "end_checkin", "pause_checkin", "tell_buddy", "buddy_ended"),
     }
 )
 """Questions that lapse after a short while."""

@@ -13,7 +13,19 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, ages, buddy, checkin, checkin_draft, concern, paused, room, talking, topics, zone
+from handlers import (
+    after,
+    ages,
+    buddy,
+    checkin,
+    checkin_draft,
+    concern,
+    paused,
+    room,
+    talking,
+    topics,
+    zone,
+)
 from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests

@@ -200,8 +200,8 @@ _STOPPABLE = (
     *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
     *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
     *("concern", "answers", "pauses", "objects", "own_plan", "delete_plan"),
-    *("buddy", "tell_buddy", "be_buddy"),
     *("new_checkin", "end_checkin", "pause_checkin"),
+    *("buddy", "tell_buddy", "be_buddy"),
 )
 """Questions that `stop` ends."""
 

@@ -57,7 +57,14 @@ async def start(desk: Desk, member: Member) -> None:
 # What it holds, as answers
 
 
-DOES = {name: f"does.{name}" for name in matching.DOES}
+DOES = {
+    "listening": "does.listening",
+    "shared": "does.shared",
+    "ideas": "does.ideas",
+    "task": "does.task",
+    "company": "does.company",
+    "conversation": "does.conversation",
+}
 """What somebody can do who offers, and what it is called."""
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from handlers import offer as offers
 from schema.ids import RequestId
 from schema.records import Ask, Offer, Window
+from service.core import matching
 from service.core.availability import RENEWED, RESTS
 from tests import databases
 from tests.core.shapes import REQUEST
@@ -349,6 +351,11 @@ async def test_topics_said_no_to_are_never_asked_about(story: Story) -> None:
     assert "Not for: grief." in await story.says("ben", "my offer")
     await _asks_about(story, "burnout", "grief")
     assert not story.records.all(Ask)
+
+
+def test_what_can_be_chosen_is_what_matching_knows() -> None:
+    """A wish that is new has to be said of by whoever offers, too."""
+    assert tuple(offers.DOES) == matching.DOES
 
 
 async def test_nobody_is_asked_about_what_they_said_they_cannot_do(story: Story) -> None:
