@@ -7,7 +7,7 @@ cannot be read gets examples; the member's city is asked for before any hour is 
 from dataclasses import replace
 from datetime import date, timedelta
 
-from handlers import buddy, checkin, rhythm, zone
+from handlers import buddy, checkin, own_plan, rhythm, zone
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.draft import Draft
 from handlers.words import normal, split
@@ -378,6 +378,12 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
         desk.ask(member.id, "menu")
 
 
+async def _say_more(desk: Desk, member: Member) -> None:
+    """What can stand beside a check-in, to whoever has none of it."""
+    if await own_plan.of(desk, member.id) is None and await buddy.of(desk, member.id) is None:
+        desk.say(member.id, "checkin.more")
+
+
 async def _answer_recap(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
     match reply.name:
         case "yes" if draft.get("of"):
@@ -391,6 +397,7 @@ async def _answer_recap(desk: Desk, member: Member, draft: Draft, reply: Reply) 
                 return
             await desk.records.put(record)
             desk.say(member.id, "checkin.begun", at=record.at)
+            await _say_more(desk, member)
         case "change":
             _go(desk, member, draft, "change")
         case _:
