@@ -10,6 +10,8 @@ from datetime import timedelta
 from handlers import (
     apart,
     calm,
+    checkin,
+    checkin_draft,
     clear,
     conversations,
     due,
@@ -22,8 +24,9 @@ from handlers import (
     rest,
     room,
     steward,
+    telling,
 )
-from handlers.desk import PASSING, Desk, Question, Reply
+from handlers.desk import PASSING, Desk, Mark, Question, Reply
 from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
@@ -33,9 +36,12 @@ from schema.effects import (
     LookAround,
     OpenDirectChat,
     RedactChat,
+    RedactStewards,
     SendFile,
+    SendForBuddy,
     SendText,
     TellStewards,
+    Withdraw,
 )
 from schema.events import (
     Delivered,
@@ -71,6 +77,12 @@ async def dispatch(turn: Turn) -> None:
     async def show(member: Member, prompt: Prompt) -> Question | None:
         return await conversations.CONVERSATIONS[prompt.kind].show(desk, member, prompt)
 
+    async def sign(member: Member, prompt: Prompt) -> Mark | None:
+        return await checkin.sign(desk, member, prompt)
+
+    if isinstance(turn.event, Message | PlainMessage | Unreadable):
+        await checkin.alive(desk, turn.event)
+        await telling.alive(desk, turn.event)
     match turn.event:
         case Message() as event:
             await _message(desk, event)
@@ -96,17 +108,23 @@ async def dispatch(turn: Turn) -> None:
             await due.take(desk, event)
         case Delivered(effect=LookAround(), detail=unwell):
             await steward.looked(desk, unwell)
+        case Delivered(effect=RedactStewards()):
+            pass
         case Delivered(effect=AcceptIdentity(member=matrix_id)):
             await identity.accepted(desk, matrix_id)
         case Delivered(effect=OpenDirectChat(member=matrix_id), room=str() as found, detail="there"):
             await _back_in_chat(desk, matrix_id, RoomId(found))
+        case Delivered(effect=SendForBuddy() as effect):
+            await telling.sent(desk, effect)
+        case NotDelivered(effect=SendForBuddy() as effect):
+            await telling.not_sent(desk, effect)
         case Delivered(effect=RedactChat() as effect, detail=reached):
             await clear.cleared(desk, effect, reached)
         case Delivered() as event:
             await room.delivered(desk, event)
         case NotDelivered() as event:
             await _not_delivered(desk, event)
-    await desk.settle(show)
+    await desk.settle(show, sign)
 
 
 async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
@@ -155,7 +173,9 @@ async def _message(desk: Desk, event: Message) -> None:
     if event.edits:
         desk.say(member.id, "odd.edit")
     elif event.kind != "text":
-        if desk.seldom(member.id, "not_text", timedelta(minutes=1)):
+        if not await checkin.anything(desk, member) and desk.seldom(
+            member.id, "not_text", timedelta(minutes=1)
+        ):
             desk.say(member.id, "odd.not_text")
     elif not await _reply(desk, member, event, first=first) and not first:
         desk.ask(member.id, "menu", subject="fallback")
@@ -221,6 +241,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
+        return True
+    if await checkin_draft.typed(desk, member, body) or await checkin.anything(desk, desk.now_is(member.id)):
         return True
     if in_between:
         desk.say(member.id, "odd.not_an_answer")
@@ -427,6 +449,9 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
     if isinstance(effect, TellStewards):
         await steward.unsaid(desk)
         return
+    if isinstance(effect, RedactStewards):
+        await steward.not_taken_back(desk, effect)
+        return
     if isinstance(effect, RedactChat) and effect.asked:
         await clear.cleared(desk, effect, "partly")
         return
@@ -435,11 +460,12 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         if chatting is not None:
             desk.keep(chats.fail(chatting, effect, desk.now))
         return
-    if isinstance(effect, LookAround):
+    if isinstance(effect, LookAround | Withdraw):
         return
     if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)
         return
+    await checkin.missed(desk, event)
     member = await desk.member(desk.turn.identify(effect.member))
     if member is None or member.room != effect.room:
         return

@@ -12,6 +12,10 @@ from handlers import (
     ages,
     apart,
     backup,
+    buddy,
+    checkin,
+    checkin_draft,
+    checkin_list,
     clear,
     concern,
     consent,
@@ -21,6 +25,7 @@ from handlers import (
     menu,
     offer,
     offering,
+    own_plan,
     parting,
     paused,
     places,
@@ -34,10 +39,12 @@ from handlers import (
     room,
     smaller,
     talk,
+    telling,
     voucher,
     which,
     zone,
 )
+from handlers import draft as drafts
 from handlers.desk import Desk, Question, Reply
 from schema.records import Member, Prompt
 
@@ -73,7 +80,9 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
 
 async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "company":
-        await talk.start(desk, member)
+        await talk.start_with(
+            desk, member, drafts.usual(desk, member) | {"wish": "conversation", "said": True}
+        )
     elif reply.name == "wrong":
         await concern.start_after(desk, member, prompt.subject)
     else:
@@ -83,11 +92,13 @@ async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 async def _apart(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await apart.answer(desk, member, prompt, reply)
     await plan.part(desk, member.id)
+    await buddy.part(desk, member.id)
 
 
 async def _afterwards(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await after.answer(desk, member, prompt, reply)
     await plan.part(desk, member.id)
+    await buddy.part(desk, member.id)
 
 
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
@@ -107,6 +118,31 @@ async def _listed(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
 async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "answer":
         paused.start_answer(desk, member, prompt)
+    else:
+        await _choose(desk, member, prompt, reply)
+
+
+async def _buddies(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await (telling.start(desk, member) if reply.name == "tell" else buddy.answer(desk, member, prompt, reply))
+
+
+async def _checkin(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "company":
+        await checkin.leads_on(desk, prompt)
+        await talk.start(desk, member)
+    elif reply.name == "places":
+        await checkin.leads_on(desk, prompt)
+        await places.start(desk, member)
+    elif reply.name in ("own_plan", "tell_buddy"):
+        await checkin.leads_on(desk, prompt)
+        await COMMANDS[reply.name].run(desk, member)
+    else:
+        await checkin.answer(desk, member, prompt, reply)
+
+
+async def _my_plan(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "change":
+        desk.ask(member.id, "change_plan")
     else:
         await _choose(desk, member, prompt, reply)
 
@@ -154,10 +190,26 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "stays": Conversation(parting.show, parting.answer),
     "left": Conversation(parting.show, parting.answer),
     "absent": Conversation(parting.show, parting.answer),
+    "buddies": Conversation(buddy.show, _buddies),
+    "buddy": Conversation(buddy.show, buddy.answer),
+    "buddy_ended": Conversation(buddy.show, buddy.answer),
+    "be_buddy": Conversation(buddy.show, buddy.answer),
+    "tell_buddy": Conversation(telling.show, telling.answer),
+    "my_plan": Conversation(own_plan.show, _my_plan),
+    "change_plan": Conversation(own_plan.show, own_plan.answer),
+    "own_plan": Conversation(own_plan.show, own_plan.answer),
+    "delete_plan": Conversation(own_plan.show, own_plan.answer),
     "held": Conversation(privacy.show, _held),
     "consents": Conversation(consents.show, _listed),
     "take_back": Conversation(consents.show, consents.answer),
     "forget": Conversation(privacy.show, privacy.answer),
+    checkin.KIND: Conversation(checkin.show, _checkin),
+    "checkin_on": Conversation(checkin.show_on, checkin.answer_on),
+    "new_checkin": Conversation(checkin_draft.show, checkin_draft.answer),
+    "checkins": Conversation(checkin_list.show, checkin_list.answer),
+    "own_checkin": Conversation(checkin_list.show, checkin_list.answer),
+    "pause_checkin": Conversation(checkin_list.show, checkin_list.answer_pause),
+    "end_checkin": Conversation(checkin_list.show, checkin_list.answer_end),
 }
 """Every kind of question, by the name that its prompt bears."""
 
@@ -215,6 +267,11 @@ COMMANDS: Mapping[str, _Command] = {
     "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
+    "new_checkin": _Command("command.new_checkin", checkin_draft.start),
+    "checkins": _Command("command.checkins", checkin_list.mine),
+    "skip_next": _Command("command.skip_next", checkin_list.skip_next),
+    "pause_checkins": _Command("command.pause_checkins", checkin_list.pause),
+    "resume_checkins": _Command("command.resume_checkins", checkin_list.resume),
     "zone": _Command("command.zone", zone.start),
     "ages": _Command("command.ages", ages.start),
     "language": _Command("command.language", language.start, everywhere=True),
@@ -234,6 +291,11 @@ COMMANDS: Mapping[str, _Command] = {
     "concern": _Command("command.concern", concern.start),
     "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
     "concerns": _Command("command.concerns", _concerns, everywhere=True),
+    "buddies": _Command("command.buddies", buddy.start, everywhere=True),
+    "tell_buddy": _Command("command.tell_buddy", telling.start, everywhere=True),
+    "end_buddy": _Command("command.end_buddy", buddy.end_one, everywhere=True),
+    "here": _Command("command.here", telling.here),
+    "own_plan": _Command("command.own_plan", own_plan.start, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "consents": _Command("command.consents", consents.start, everywhere=True),

@@ -8,12 +8,24 @@ what stands there, from what does not, or from how many there are.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, ages, concern, paused, room, talking, topics
+from handlers import (
+    after,
+    ages,
+    buddy,
+    checkin,
+    checkin_draft,
+    concern,
+    paused,
+    room,
+    talking,
+    topics,
+    zone,
+)
 from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests
@@ -22,17 +34,21 @@ from handlers.desk import Desk
 from handlers.steward_room import stewardship
 from schema.records import (
     Ask,
+    Buddy,
+    CheckIn,
     Concern,
     Consent,
     Meeting,
     Member,
     Offer,
     Outlook,
+    OwnPlan,
     Pairing,
     PairingPause,
     PeerRoom,
     Prompt,
     Request,
+    Rhythm,
     Separation,
     Stewardship,
     Talking,
@@ -80,6 +96,8 @@ _PAUSED = _named("held.paused")
 _THEIRS = Told(How.BESIDE, "held.theirs")
 _NUMBERS = Told(How.BESIDE, "held.numbers")
 _VOUCHER = _named("held.voucher")
+_BUDDY = _named("held.buddy")
+_CHECKIN = _named("held.checkin")
 _FOR_ALL = Told(How.BESIDE, "held.own")
 
 
@@ -147,10 +165,21 @@ def _language(desk: Desk, member: Member, value: object) -> str:
     return languages.name(desk, str(value))
 
 
+def _wished(key: str) -> Say:
+    """What a buddy would be asked for, in sentence `key`."""
+
+    def say(desk: Desk, member: Member, value: object) -> str:
+        return desk.words(
+            member, key, words=buddy.wishes(desk, member, value if isinstance(value, list) else ())
+        )
+
+    return say
+
+
 _STEPS = frozenset(
     {
         *("step", "returns", "why", "found", "question", "said", "sequence", "standing", "keep_how", "of"),
-        *("cities", "what", "ids", "chosen", "days", "asks_age"),
+        *("cities", "what", "ids", "chosen", "days", "day", "asks_age"),
     }
 )
 """What a draft holds of our own: where the questions stand, and numbers."""
@@ -163,6 +192,9 @@ _ANSWERS: Mapping[str, Say] = {
     "spare": lambda desk, member, value: value,
     "named": _sentence("held.named"),
     "topics": _topics,
+    "please": _wished("buddy.please"),
+    "please_not": _wished("buddy.please_not"),
+    "after": lambda desk, member, value: desk.words(member, "buddy.after_n", n=int(str(value))),
     "minutes": _minutes,
     "hours": _hours,
     "fear": _fear,
@@ -176,6 +208,13 @@ _ANSWERS: Mapping[str, Say] = {
     "too": _sentence("talk.recap_too"),
     "answer": lambda desk, member, value: desk.words(
         member, "talk.recap_answer", answer=timedelta(minutes=float(str(value)))
+    ),
+    "rhythm": lambda desk, member, value: checkin.said(
+        desk, member, checkin_draft.read(str(value)), zone.of(desk, member)
+    ),
+    "weeks": lambda desk, member, value: desk.words(member, "checkin.weeks", n=value),
+    "ends": lambda desk, member, value: desk.words(
+        member, "checkin.ends_on", ends=date.fromisoformat(str(value))
     ),
     "start": lambda desk, member, value: desk.words(
         member, "talk.recap_start", start=datetime.fromisoformat(str(value))
@@ -218,6 +257,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "swept_to": _named("held.said"),
             "sweep_at": _named("held.said"),
             "age_group": _shown("held.age_group", _age_group),
+            "age_since": _shown("held.age_since"),
             "cards": _said("held.cards"),
         },
         Prompt: {
@@ -295,6 +335,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "writing": _OFFER,
             "voice": _OFFER,
             "age_group": _OFFER,
+            "does": _OFFER,
         },
         Ask: {
             "id": _NUMBERS,
@@ -422,6 +463,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "paused": _FOR_ALL,
             "checked": _FOR_ALL,
             "flagged": _FOR_ALL,
+            "said": _FOR_ALL,
+            "swept_to": _FOR_ALL,
+            "sweep_at": _FOR_ALL,
         },
         Voucher: {
             "id": _NUMBERS,
@@ -432,6 +476,53 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "yes": _THEIRS,
             "since": _VOUCHER,
         },
+        Buddy: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "other": _THEIRS,
+            "state": _THEIRS,
+            "made_at": _THEIRS,
+            "due_at": _NUMBERS,
+            "name": _THEIRS,
+            "words": _THEIRS,
+            "please": _THEIRS,
+            "please_not": _THEIRS,
+            "after": _THEIRS,
+            "hours": _THEIRS,
+            "unanswered": _THEIRS,
+            "since": _THEIRS,
+            "tells_at": _THEIRS,
+            "arrived": _THEIRS,
+            "agreed_at": _BUDDY,
+            "consents": _AGREED,
+        },
+        CheckIn: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "state": _NUMBERS,
+            "made_at": _CHECKIN,
+            "due_at": _NUMBERS,
+            "rhythm": _CHECKIN,
+            "zone": _CHECKIN,
+            "wall": _CHECKIN,
+            "at": _CHECKIN,
+            "ends": _CHECKIN,
+            "question": _CHECKIN,
+            "late": _CHECKIN,
+            "last": _CHECKIN,
+            "turn": _CHECKIN,
+            "puts": _NUMBERS,
+            "said": _NUMBERS,
+            "paused_at": _CHECKIN,
+            "paused_until": _CHECKIN,
+            "asked_on": _NUMBERS,
+        },
+        OwnPlan: {
+            "id": _NUMBERS,
+            "words": _shown("held.own_plan"),
+            "kept_at": _shown("held.own_plan"),
+            "at_check_ins": _said("held.own_plan_check_ins"),
+        },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), Told(How.BESIDE, "held.own")),
     }
 )
@@ -441,7 +532,12 @@ Of an ask and a pairing only what its member did or was shown is told: whether t
 else changed their mind, is not to be read here sooner than it is said.
 """
 
-WHOLE = frozenset({"held.offer", "held.meeting", "held.concern", "held.paused", "held.voucher"})
+WHOLE = frozenset(
+    {
+        *("held.offer", "held.meeting", "held.concern", "held.paused", "held.voucher", "held.checkin"),
+        *("held.buddy",),
+    }
+)
 """What is told as a whole, in the words in which it is told elsewhere too."""
 
 
@@ -451,6 +547,8 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [desk.words(member, "held.offer", offer=offers.describe(desk, member, record))]
         case Meeting():
             return [after.told(desk, member, record)]
+        case CheckIn():
+            return [checkin.told(desk, member, record)]
         case Voucher():
             key = "held.voucher_asked" if record.since is None else "held.voucher"
             return [desk.words(member, key, until=record.due_at)]
@@ -458,6 +556,10 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [concern.told(desk, member, record), desk.words(member, "held.concern_ways")]
         case PairingPause():
             return [paused.told(desk, member, record)]
+        case Buddy(member=member.id):
+            return [buddy.held_by_member(desk, member, record)]
+        case Buddy():
+            return [desk.words(member, "held.buddy_of", at=record.agreed_at)]
         case Stewardship():
             return [desk.words(member, "held.steward")]
         case PeerRoom(asker=member.id) if record.sought:
@@ -537,8 +639,12 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     apart.sort(key=lambda one: (one.since, one.id))
     records += apart
     records += await after.of(desk, member.id)
+    records += await checkin.of(desk, member.id)
     records += await desk.records.find(Voucher, member=member.id)
     records += await concern.of(desk, member.id)
+    records += await buddy.held(desk, member)
+    plan = await desk.records.get(OwnPlan, member.id)
+    records += [] if plan is None else [plan]
     records += [one for one in await desk.records.about(PairingPause, member.id) if one.due_at > desk.now]
     if member.matrix_id in desk.community.stewards:
         records.append(await stewardship(desk))
@@ -585,11 +691,11 @@ def _own(member: Member, one: object) -> object:
 def as_json(value: object) -> object:
     """A value as JSON has it: an instant as ISO 8601 has it, a length in seconds."""
     match value:
-        case datetime():
+        case date():
             return value.isoformat()
         case timedelta():
             return value.total_seconds()
-        case Talking():
+        case Talking() | Rhythm():
             return {name: as_json(one) for name, one in vars(value).items()}
         case tuple() | list():
             return [as_json(one) for one in value]

@@ -9,11 +9,21 @@ from schema.records import Window
 
 
 @dataclass(frozen=True)
+class PlaceTexts:
+    """What members read of a place of help in another language; empty where nothing was written there."""
+
+    name: str = ""
+    contact: str = ""
+    hours: str = ""
+    languages: str = ""
+
+
+@dataclass(frozen=True)
 class Place:
     """One entry of the community's own list of help: `may_send_police` is "yes", "no" or "not known".
 
     `checked_on` is the date, as the community wrote it, on which somebody last made sure of it. `ages` says
-    whom it is for: "all", "adults" or "young".
+    whom it is for: "all", "adults" or "young". `texts` has by language what is read there instead.
     """
 
     name: str
@@ -23,6 +33,7 @@ class Place:
     may_send_police: str
     checked_on: str
     ages: str = "all"
+    texts: Mapping[str, PlaceTexts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,8 @@ class OwnWords:
     limits: str = ""
     who_runs: str = ""
     guide: str = ""
+    agreement: str = ""
+    questions: tuple[str, ...] = ()
     topics: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -109,7 +122,8 @@ class Community:
     each five seconds. `readers` are those who read concerns; where there are none, no concern is taken.
     `stewards` look after the instance, from their room; where there are none, nothing that needs one is to be
     had. `vouchers`: whoever offers company needs one yes of a steward, or two of members. `agreement` is
-    what the community agreed, which members can read.
+    what the community agreed, which members can read. `questions` are the community's own that a check-in can
+    ask.
     """
 
     name: str
@@ -141,3 +155,4 @@ class Community:
     stewards: tuple[MatrixId, ...] = ()
     vouchers: bool = False
     agreement: str = ""
+    questions: tuple[str, ...] = ()

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from schema.ids import MatrixId, MemberId, PairingId, RoomId
+from schema.ids import BuddyId, MatrixId, MemberId, OutboxId, PairingId, RoomId
 
 
 @dataclass(frozen=True)
 class SendText:
     """Say `body` to the member in their encrypted direct chat; `notice` does not notify (`m.notice`).
 
-    `to_changed_identity`: it holds nothing private, and goes out though the member's identity changed.
+    `to_changed_identity`: it holds nothing private, and goes out though the member's identity changed. `mark`
+    becomes the id of its outbox row, so that it is sent once however often it is ordered, and can be
+    withdrawn. After `until` it is not sent any more.
     """
 
     room: RoomId
@@ -23,7 +25,40 @@ class SendText:
     body: str
     notice: bool = False
     to_changed_identity: bool = False
+    mark: OutboxId = OutboxId("")
+    until: datetime | None = None
     type: Literal["send_text"] = "send_text"
+
+
+@dataclass(frozen=True)
+class SendForBuddy:
+    """Say `body` to the member in their encrypted direct chat, and hand back whether it was sent.
+
+    `step` is "warn", where it is for the one who named a buddy, or "tell", where it is for the buddy. `of`
+    named the buddy in the record `buddy`. After `until` it is not sent any more.
+    """
+
+    room: RoomId
+    member: MatrixId
+    body: str
+    buddy: BuddyId
+    of: MemberId
+    step: Literal["warn", "tell"]
+    until: datetime
+    type: Literal["send_for_buddy"] = "send_for_buddy"
+
+
+@dataclass(frozen=True)
+class Withdraw:
+    """Take back the one message in a direct chat that bears `mark`, and was sent at `sent_at` or later.
+
+    One that is not there any more is as good as taken back.
+    """
+
+    room: RoomId
+    mark: OutboxId
+    sent_at: datetime
+    type: Literal["withdraw"] = "withdraw"
 
 
 @dataclass(frozen=True)
@@ -198,6 +233,18 @@ class TellStewards:
 
 
 @dataclass(frozen=True)
+class RedactStewards:
+    """Take back what the service said in the steward room before `before`, by the homeserver's time.
+
+    What lies before `since` was reached by an earlier order. What stewards wrote there themselves stays.
+    """
+
+    before: datetime
+    since: datetime | None = None
+    type: Literal["redact_stewards"] = "redact_stewards"
+
+
+@dataclass(frozen=True)
 class LookAround:
     """See how the service's own parts are, for the stewards; `Delivered.detail` names those not well."""
 
@@ -206,6 +253,8 @@ class LookAround:
 
 Effect = (
     SendText
+    | SendForBuddy
+    | Withdraw
     | SendFile
     | AcceptIdentity
     | AnswerPlainRoom
@@ -221,6 +270,7 @@ Effect = (
     | InviteAgain
     | RedactChat
     | TellStewards
+    | RedactStewards
     | LookAround
 )
 

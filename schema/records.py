@@ -12,11 +12,14 @@ from datetime import date, datetime, timedelta
 
 from schema.ids import (
     AskId,
+    BuddyId,
+    CheckInId,
     ConcernId,
     MatrixId,
     MeetingId,
     MemberId,
     OfferId,
+    OutboxId,
     OutlookId,
     PairingId,
     PairingPauseId,
@@ -28,6 +31,8 @@ from schema.ids import (
 )
 from schema.states import (
     AskState,
+    BuddyState,
+    CheckInState,
     ConcernState,
     Ending,
     OfferState,
@@ -84,7 +89,8 @@ class Member:
     community's own. `zone` is an IANA name, once they gave one. `lines` holds
     when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `how` is how
     they talk, where they wanted that kept for their next request. `age_group` is "adults" or "young", as they
-    said it themselves, where the community keeps the two apart. `due_at` is when the first draft among the
+    said it themselves, where the community keeps the two apart; `age_since` is when they first asked or
+    offered in it. `due_at` is when the first draft among the
     prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is taken back next. `said`
     holds in which chats something was said that is not taken back yet, and when that was last, to within a
     day; a chat goes from it with its last message. What is older than `swept_to` was taken back. `cards`
@@ -108,6 +114,7 @@ class Member:
     swept_to: datetime | None = None
     sweep_at: datetime | None = None
     age_group: str = ""
+    age_since: datetime | None = None
     cards: tuple[datetime, ...] = ()
 
 
@@ -190,6 +197,27 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Rhythm:
+    """When something comes back, by the clock on the member's own wall; it names no zone.
+
+    `every` is "once" (on `start`), "days", "weeks" or "months", and `step` how many of those lie between two.
+    `start` is the first day that counts: its week and its month are those that `step` counts from. `days` are
+    the days of the week (0 is Monday), of "weeks" and of "months" with an `nth`: which of those in the month,
+    1 to 4, or -1 for the last. Where `nth` is 0 `month_day` is the day of the month, 1 to 31, or -1 for the
+    last; a month that is shorter has it on its own last day. `minute` is counted from midnight. Kept with
+    what it is in.
+    """
+
+    every: str
+    start: date
+    minute: int
+    step: int = 1
+    days: tuple[int, ...] = ()
+    nth: int = 0
+    month_day: int = 0
+
+
+@dataclass(frozen=True)
 class Offer:
     """A member's readiness to be asked. Deleted when it ends.
 
@@ -198,8 +226,9 @@ class Offer:
     before `free_at` either: a yes of theirs, taken back, was good until then. `asks_a_day` is how often in a
     day they may be asked, where the community allows that much. `topics` are those they are there for,
     `no_topics` those about which nothing is asked; `who` is "anyone", or "shares": nothing is asked of them
-    but about one of their topics. `languages` are the codes of those that they talk in; `writing` and
-    `voice`: in which ways. Nobody of another `age_group` is asked about.
+    but about one of their topics. `does` are the wishes that they can meet; where it names none, all.
+    `languages` are the codes of those that they talk in; `writing` and `voice`: in which ways. Nobody
+    of another `age_group` is asked about.
 
     `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
     outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
@@ -231,6 +260,7 @@ class Offer:
     writing: bool = True
     voice: bool = True
     age_group: str = "adults"
+    does: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -481,8 +511,9 @@ class Stewardship:
     those that await one steward's answer, by whose they are; each goes when it is answered or lapses.
     `checked` holds the day on which a steward last made sure of a place of help, by its name and contact, as
     long as the configuration has that place. `flagged` are the places of which the stewards were told that
-    nobody has checked them lately. `due_at` is when the next one becomes so,
-    or a question lapses.
+    nobody has checked them lately. `said` is when something was last said in their room, to a day, until it
+    is taken back there; `swept_to` the hour before which all is, `sweep_at` when the rest is looked at.
+    `due_at` is when that is, a question lapses, or the next place comes to count as not checked.
     """
 
     id: StewardshipId
@@ -492,6 +523,9 @@ class Stewardship:
     paused: Pause | None = None
     checked: dict[str, date] = field(default_factory=dict)
     flagged: tuple[str, ...] = ()
+    said: datetime | None = None
+    swept_to: datetime | None = None
+    sweep_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -510,6 +544,111 @@ class Voucher:
     named: tuple[MemberId, ...] = ()
     yes: tuple[MemberId, ...] = ()
     since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Put:
+    """A message in which a check-in was put: in `room`, at `at`, and the `mark` by which it is found again.
+
+    Kept until the check-in is answered, or the message withdrawn.
+    """
+
+    room: RoomId
+    mark: OutboxId
+    at: datetime
+
+
+@dataclass(frozen=True)
+class CheckIn:
+    """A message that its member asked to be sent, at times that they chose.
+
+    Deleted after its last time, or when its member ends it or is forgotten; one that is paused without an end
+    after half a year. Of an answer nothing is kept, and of one that did not come nothing either: only that
+    the turn is over.
+
+    `rhythm` is by the clock of IANA `zone`. Its next time is `at`, for which the member's wall shows `wall`
+    (naive); None where none is left. It ends with the day `ends`. `question` is what is asked, in the
+    member's words or the community's; empty: as usual. After `late` a time that could not be kept is let go.
+    `last` is what the wall showed at the last time that came.
+    `due_at` is the next time, or sooner when it is looked at again. `turn` is the time whose question can be
+    answered now, `puts` how often it was put, `said` the messages that hold it. While `paused_at` is set
+    nothing comes, until `paused_until` where there is such a day. `asked_on`: its member was asked whether it
+    goes on.
+
+    Nothing is counted here: for a member who has a buddy, `Buddy` does.
+    """
+
+    id: CheckInId
+    member: MemberId
+    state: CheckInState
+    made_at: datetime
+    due_at: datetime | None
+    rhythm: Rhythm
+    zone: str
+    wall: datetime | None
+    at: datetime | None
+    ends: date
+    question: str
+    late: timedelta
+    last: datetime | None = None
+    turn: datetime | None = None
+    puts: int = 0
+    said: tuple[Put, ...] = ()
+    paused_at: datetime | None = None
+    paused_until: datetime | None = None
+    asked_on: bool = False
+
+
+@dataclass(frozen=True)
+class OwnPlan:
+    """A member's own words to themselves, for hard days; the id is the member's.
+
+    Kept until they change or delete them, or are forgotten. `at_check_ins`: their check-ins offer it as one
+    of the answers.
+    """
+
+    id: MemberId
+    words: str
+    kept_at: datetime
+    at_check_ins: bool = False
+
+
+@dataclass(frozen=True)
+class Buddy:
+    """Whom `member` named to be told, in words that they wrote beforehand, where check-ins stay unanswered.
+
+    Deleted where the buddy ends it or is forgotten, where its member is forgotten, or a week after it was
+    asked for, at `due_at`, where there was no yes. Where its member ends it and the buddy is not to know,
+    all but the buddy's own yes and the two addresses is erased, and that is kept until the buddy ends it.
+
+    `other` is the keyed hash of whom `name` addresses, as the member typed it. `words`, `please` and
+    `please_not` are all that the buddy is sent; of the latter two each is a sentence of ours, or their own.
+    `after` check-ins without an answer, and `hours` after the last of them: the member is warned when half of
+    that is over, and the buddy told when all of it is; with 0 only when the member says so. `unanswered`
+    counts those put since `since` without a sign of life, and begins anew with any; `due_at` is what comes
+    next of it. `tells_at` is the hour that the member was told, or at which the words went, `arrived` that
+    the warning reached the member. `agreed_at` is when the buddy said yes. `consents` holds the yes of both,
+    with whose it is.
+    """
+
+    id: BuddyId
+    member: MemberId
+    other: MemberId
+    state: BuddyState
+    made_at: datetime
+    due_at: datetime | None
+    name: MatrixId
+    words: str
+    please: tuple[str, ...]
+    please_not: tuple[str, ...]
+    after: int
+    hours: timedelta
+    unanswered: int = 0
+    since: datetime | None = None
+    tells_at: datetime | None = None
+    arrived: bool = False
+    agreed_at: datetime | None = None
+    consents: tuple[tuple[MemberId, Consent], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -542,4 +681,7 @@ Record = (
     | Stewardship
     | Outlook
     | Voucher
+    | CheckIn
+    | OwnPlan
+    | Buddy
 )

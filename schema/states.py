@@ -98,6 +98,22 @@ class ConcernState(StrEnum):
     OVER = "over"
 
 
+class BuddyState(StrEnum):
+    """What is between a member and whom they named as their buddy.
+
+    ASKED: there is no yes yet; a no, a silence and nobody there are all this, until its hour. STANDING: the
+    buddy said yes. WARNED: the member was told that the buddy is told soon. TOLD: the buddy was. ENDED: the
+    member ended it, and the buddy is not to know: only their yes is left. OVER: nothing is left.
+    """
+
+    ASKED = "asked"
+    STANDING = "standing"
+    WARNED = "warned"
+    TOLD = "told"
+    ENDED = "ended"
+    OVER = "over"
+
+
 class RoomState(StrEnum):
     """A peer room, from both consents to its erasure; each state awaits one thing.
 
@@ -131,3 +147,16 @@ class Ending(StrEnum):
     NOT_JOINED = "not_joined"
     KEEPER_NOT_DEAF = "keeper_not_deaf"
     REFUSED = "refused"
+
+
+class CheckInState(StrEnum):
+    """A check-in. WAITING: its next time is to come. DUE: it came, and the question did not reach its member.
+
+    OPEN: it did, and nothing came from them since. PAUSED: nothing comes. OVER: nothing comes any more.
+    """
+
+    WAITING = "waiting"
+    DUE = "due"
+    OPEN = "open"
+    PAUSED = "paused"
+    OVER = "over"

@@ -239,6 +239,19 @@ vouchers = Table(
     _sealed(),
     info={"kept": "a week after it was asked for, a year after it was given, or until forget me"},
 )
+check_ins = Table(
+    "check_ins",
+    metadata,
+    _id(),
+    _ref("member"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={
+        "kept": "until its last time, 8 weeks on unless its member chose otherwise; half a year while it is "
+        "paused without an end; sooner when its member ends it or says forget me"
+    },
+)
 outlooks = Table(
     "outlooks",
     metadata,
@@ -246,6 +259,28 @@ outlooks = Table(
     _due(),
     _sealed(),
     info={"kept": "one row, about nobody, until a part of the day ends"},
+)
+
+own_plans = Table(
+    "own_plans",
+    metadata,
+    _id(),
+    _sealed(),
+    info={"kept": "a member's own words to themselves, until they change or delete them, or say forget me"},
+)
+
+buddies = Table(
+    "buddies",
+    metadata,
+    _id(),
+    _ref("member"),
+    _ref("other_hash"),
+    _due(),
+    _sealed(),
+    info={
+        "kept": "a week where there is no yes; else until either ends it, or by forget me of either; of one "
+        "that ended unsaid the buddy's own yes, until they end it too"
+    },
 )
 
 inbox = Table(
@@ -343,7 +378,10 @@ RECORDS = {
     "pairing_pauses": pairing_pauses,
     "stewardships": stewardships,
     "vouchers": vouchers,
+    "check_ins": check_ins,
     "outlooks": outlooks,
+    "own_plans": own_plans,
+    "buddies": buddies,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

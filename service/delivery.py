@@ -22,9 +22,12 @@ from schema.effects import (
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
+    RedactStewards,
     SendFile,
+    SendForBuddy,
     SendText,
     TellStewards,
+    Withdraw,
 )
 from schema.events import Delivered
 from schema.ids import MatrixId, OutboxId
@@ -61,6 +64,10 @@ class Delivery:
                     member=effect.member,
                     to_changed_identity=effect.to_changed_identity,
                     again=again,
+                )
+            case SendForBuddy(room=chat, member=member):
+                await self._desk.send_text(
+                    chat, effect.body, False, id, member=member, to_changed_identity=False, again=again
                 )
             case SendFile(room=chat, member=member):
                 await self._desk.send_file(chat, effect.name, effect.body, id, member=member, again=again)
@@ -99,6 +106,13 @@ class Delivery:
                 detail = await self._redaction.redact(
                     effect.room, effect.member, effect.before, effect.since, theirs=effect.theirs
                 )
+            case Withdraw():
+                await self._redaction.withdraw(effect.room, effect.mark, effect.sent_at)
+            case RedactStewards():
+                stewards = self._desk.chats.stewards
+                if stewards is not None:
+                    us = self._desk.user_id
+                    detail = await self._redaction.redact(stewards, us, effect.before, effect.since)
             case TellStewards():
                 await self._desk.tell_stewards(effect.body, effect.notice, id, again=again)
             case LookAround():

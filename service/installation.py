@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import tomllib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,13 @@ from typing import Literal, Protocol
 
 import aiohttp
 
-from schema.errors import AlongsideError, ConfigurationError, KeeperNotDeaf, OperatorError
+from schema.errors import AlongsideError, ConfigurationError, KeeperNotDeaf, LeaseHeld, OperatorError
 from schema.ids import DeviceId, MatrixId
 from service import config
 from service.clock import SystemClock
 from service.config import Settings, Toml, agreement
 from service.lease import Lease
+from service.matrix import stewards
 from service.matrix.accounts import (
     Account,
     check_token,
@@ -228,7 +229,7 @@ async def install(
     async with session(settings) as opened:
         await versions(Transport(opened, settings.homeserver.url))
         _make_key(settings, asking)
-        _draft_agreement(settings, asking)
+        draft_agreement(settings, asking.tell)
         if anew:
             await _sign_out(place, settings, opened, asking, anew)
             settings = config.load(place, unfinished=True)
@@ -236,21 +237,31 @@ async def install(
         if "desk.token" in settings.pending:
             await _token(place, settings, opened, asking, "desk")
         settings = config.load(place)
-        return await _cross_sign(settings, opened, asking, new_identity)
+        return await _settle_desk(settings, opened, asking, new_identity)
 
 
-def _draft_agreement(settings: Settings, asking: Asking) -> None:
-    """Write the draft of an agreement, where there is no file yet."""
-    file = settings.agreement_file
-    if file.exists():
+def draft_agreement(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Write the draft of an agreement in each of the community's languages, where there is none yet.
+
+    The first language's file comes last: where it is there the community has decided which others it wants.
+    """
+    files = agreement.files(settings)
+    (first, main), *others = files.items()
+    if main.exists():
         return
-    text = agreement.draft(settings)
-    write_secretly(file, text)
-    count = sum(1 for _ in agreement.open_points(text))
-    asking.tell(
-        f"Wrote {file}, the draft of an agreement: finish it with your community. It has {count} open points,"
-        " and nothing starts before they are filled in"
-    )
+    for language, file in (*others, (first, main)):
+        text = agreement.draft(settings, language)
+        if text is None and file == main:
+            text = agreement.draft(settings, agreement.FIRST)
+        if text is None or file.exists():
+            continue
+        write_secretly(file, text)
+        count = sum(1 for _ in agreement.open_points(text))
+        tell(
+            f"Wrote {file}, the draft of an agreement: finish it with your community. It has {count} open"
+            " points, and nothing starts before they are filled in"
+            + ("" if file == main else ", or the file is removed: members then read the first one")
+        )
 
 
 def _new_key() -> str:
@@ -370,6 +381,30 @@ async def _make_keeper(
         asking.tell("Published the keeper's master key; its private half is gone")
 
 
+async def _settle_desk(
+    settings: Settings, opened: aiohttp.ClientSession, asking: Asking, new_identity: bool
+) -> str:
+    """See that the desk is cross-signed and the stewards have their room; returns the fingerprint."""
+    standing = None if new_identity else await _standing(settings, opened)
+    if standing is None:
+        return await _cross_sign(settings, opened, asking, new_identity)
+    if settings.community_section.stewards and not await _has_steward_room(settings):
+        try:
+            return await _cross_sign(settings, opened, asking, new_identity)
+        except LeaseHeld:
+            asking.tell("The service is running: it makes the stewards' room when it starts next")
+    return standing.fingerprint()
+
+
+async def _has_steward_room(settings: Settings) -> bool:
+    store = await Store.look(settings.database_url(), settings.sealing_key())
+    try:
+        async with store.reading() as transaction:
+            return await stewards.kept(transaction) is not None
+    finally:
+        await store.close()
+
+
 async def _cross_sign(
     settings: Settings, opened: aiohttp.ClientSession, asking: Asking, new_identity: bool
 ) -> str:
@@ -377,8 +412,6 @@ async def _cross_sign(
     from service.app import sign_in
 
     user, clock = settings.desk_user, SystemClock()
-    if not new_identity and (standing := await _standing(settings, opened)) is not None:
-        return standing.fingerprint()
     async with Lease.take(settings.database_url()) as lease:
         store = await Store.open(settings.database_url(), settings.sealing_key(), lease)
         try:
@@ -396,6 +429,12 @@ async def _cross_sign(
             )
             if new_identity:
                 asking.tell("Made a new identity")
+            named = settings.community().stewards
+            async with store.reading() as transaction:
+                had = await stewards.kept(transaction)
+            # Whoever is invited sees a desk that is signed already; later changes are seen to at each start.
+            if named and had is None and await stewards.tend(client, store, named) is not None:
+                asking.tell("Made the stewards' room, encrypted, and invited them to it")
             return identity.fingerprint()
         finally:
             await store.close()

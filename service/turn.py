@@ -4,7 +4,7 @@ A handler awaits only the records. What it does with `do` is collected, committe
 records, and delivered afterwards; nothing leaves from here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
@@ -14,10 +14,11 @@ from schema.community import Community
 from schema.effects import Effect
 from schema.events import Event
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Meeting, PairingPause, PeerRoom, Record, Separation
+from schema.records import Buddy, Meeting, PairingPause, PeerRoom, Record, Separation
+from service.core.cities import Place
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Separation | Meeting | PairingPause)
+S = TypeVar("S", bound=Separation | Meeting | PairingPause | Buddy)
 
 
 class Records(Protocol):
@@ -25,7 +26,8 @@ class Records(Protocol):
 
     `get` and `find` open what they return; `find` compares plain columns of the record's table (an id, a
     state; a tuple means any of them) and orders by id. `put` writes the whole record, new or not. `about`
-    finds the records that hold a member as the other one.
+    finds the records that hold a member as the other one. `unheard`: something that somebody wrote was taken
+    in, and is not handled yet.
     """
 
     async def get(self, kind: type[R], id: str) -> R | None: ...
@@ -34,6 +36,7 @@ class Records(Protocol):
     async def delete(self, kind: type[Record], id: str) -> None: ...
     async def room_of(self, room: str) -> PeerRoom | None: ...
     async def about(self, kind: type[S], other: MemberId) -> Sequence[S]: ...
+    async def unheard(self, sender: MatrixId) -> bool: ...
 
 
 class Words(Protocol):
@@ -45,9 +48,11 @@ class Words(Protocol):
     sentence's key; `spoken` every word that means one sentence, as people type it, in a language and in
     English. `when` says an instant in an IANA zone with its distance from now, `day` a date, `duration` a
     length of time, `listing` joins items. `weekday` names a day (0 is Monday), `weekdays` has every name of
-    one; `clock` says an hour of the day, in minutes since midnight; `city` says what people call a zone, and
-    `zones` has the plain names of every zone that is a place. `tongue` names the language of a code, `either`
-    joins items of which one is meant.
+    one, `months` every name of a month (January is 1) in that language alone; `clock` says an hour of the
+    day, in minutes since midnight; `city` says what people call a zone, and `zones` has the plain names of
+    every zone that is a place; `usual_zones` are those that stand for others of the same clock, and
+    `zone_here` gives the name under which this machine knows a zone, or nothing.
+    `tongue` names the language of a code, `either` joins items of which one is meant.
     """
 
     @property
@@ -62,15 +67,22 @@ class Words(Protocol):
     def listing(self, items: Sequence[str], language: str) -> str: ...
     def weekday(self, day: int, language: str) -> str: ...
     def weekdays(self, language: str) -> Mapping[str, int]: ...
+    def months(self, language: str) -> Mapping[str, int]: ...
     def clock(self, minute: int, language: str) -> str: ...
     def city(self, zone: str, language: str, *, country: bool = False) -> str: ...
     def tongue(self, code: str, language: str) -> str: ...
     def either(self, items: Sequence[str], language: str) -> str: ...
-    def zones(self, language: str) -> Mapping[str, Sequence[str]]: ...
+    def zones(self) -> Mapping[str, Place]: ...
+    def usual_zones(self) -> Collection[str]: ...
+    def zone_here(self, zone: str) -> str: ...
 
 
 def _never(member: MemberId) -> timedelta:
     return timedelta(0)
+
+
+def _not_read() -> datetime | None:
+    return None
 
 
 @dataclass
@@ -80,7 +92,8 @@ class Turn:
     `identify` is the keyed hash that makes a MemberId of a Matrix ID. `shared` gives the rooms that the front
     desk shares with somebody now. `random` is the system's own in the service, so that ids cannot be guessed;
     a test seeds one, so that a story can be told again. `too_soon` counts one more request of a member's, and
-    gives how long they wait where that is more than a person makes.
+    gives how long they wait where that is more than a person makes. `read_since` gives from when on all that
+    members wrote has been read up to now; None while nothing is read (`service.core.reading`).
     """
 
     event: Event
@@ -92,6 +105,7 @@ class Turn:
     random: Random
     shared: Callable[[MatrixId], tuple[RoomId, ...]] = lambda member: ()
     too_soon: Callable[[MemberId], timedelta] = _never
+    read_since: Callable[[], datetime | None] = _not_read
     effects: list[Effect] = field(default_factory=list)
 
     def do(self, effect: Effect) -> None:

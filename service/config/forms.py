@@ -316,11 +316,20 @@ def no_bar(text: str) -> str:
 
 def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
     """Places that one message holds together."""
-    texts = [text for place in places for text in place.model_dump().values()]
-    size = sum(map(weight, texts)) + len(places) * PLACE_WORDS
-    if size > LARGEST_PLACES:
-        raise Wrong(f"take {size} bytes of a message together, and {LARGEST_PLACES} fit")
+    for language in {"", *(language for place in places for language in place.words)}:
+        size = len(places) * PLACE_WORDS + sum(_weight_of(place, language) for place in places)
+        if size > LARGEST_PLACES:
+            told = f" in language {language}" if language else ""
+            raise Wrong(f"take {size} bytes of a message together{told}, and {LARGEST_PLACES} fit")
     return places
+
+
+def _weight_of(place: "PlaceTable", language: str) -> int:
+    """Bytes of what is read of a place in `language`; empty for the community's first."""
+    texts = place.model_dump(exclude={"words"})
+    if language in place.words:
+        texts |= {name: text for name, text in place.words[language].model_dump().items() if text}
+    return sum(map(weight, texts.values()))
 
 
 def catalogues(codes: tuple[str, ...]) -> tuple[str, ...]:
@@ -345,6 +354,13 @@ def by_language(texts: dict[str, T]) -> dict[str, T]:
 def as_tuple(value: object) -> object:
     """What TOML reads as a list, so that nothing changes it later."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def questions(found: tuple[str, ...]) -> tuple[str, ...]:
+    """What a check-in can ask: at most four, each of at most 200 characters."""
+    if len(found) > 4 or any(len(one) > 200 for one in found):
+        raise Wrong("has more than 4 questions, or one of more than 200 characters")
+    return found
 
 
 def stewards(found: tuple[str, ...]) -> tuple[str, ...]:

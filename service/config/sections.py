@@ -162,6 +162,29 @@ class Database(Section):
     ] = None
 
 
+class PlaceWordsTable(Section):
+    """What members read of a place in one more language; what is left out is read as it stands above."""
+
+    name: Annotated[
+        Line, forms.at_most(120), Says("Its name.", "a short text in quotes", "Línea nocturna")
+    ] = ""
+    contact: Annotated[
+        Line,
+        forms.at_most(200),
+        Says("How it is reached.", "a short text in quotes", "+49 30 000000, chat: night.example"),
+    ] = ""
+    hours: Annotated[
+        Line,
+        forms.at_most(120),
+        Says("When.", "a short text in quotes", "todos los días, de 20:00 a 02:00"),
+    ] = ""
+    languages: Annotated[
+        Line,
+        forms.at_most(120),
+        Says("In which languages.", "a short text in quotes", "alemán, inglés"),
+    ] = ""
+
+
 class PlaceTable(Section):
     """One entry of the community's own list of help."""
 
@@ -191,6 +214,15 @@ class PlaceTable(Section):
         Literal["all", "adults", "young"],
         Says("Whom it is for: all, adults, or young people.", '"all", "adults" or "young"', "all"),
     ] = "all"
+    words: Annotated[
+        dict[str, PlaceWordsTable],
+        AfterValidator(forms.by_language),
+        Says(
+            "Its name, contact, hours and languages in other languages; what is left out is read as it is"
+            " above.",
+            'short texts by language and key, such as words.es.hours = "todos los días"',
+        ),
+    ] = {}
 
 
 class ReaderTable(Section):
@@ -312,6 +344,12 @@ class WordsTable(Section):
         forms.at_most(2000),
         Says("The guide for those who offer to be there.", "a few plain sentences in quotes"),
     ] = ""
+    questions: Annotated[
+        tuple[Line, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.questions),
+        Says("What a check-in can ask.", "at most 4 short texts in a list"),
+    ] = ()
 
 
 class CommunitySection(Section):
@@ -397,8 +435,9 @@ class CommunitySection(Section):
     agreement: Annotated[
         Line,
         Says(
-            "The file with what your community agreed, in Markdown, which members can read. `alongside init`"
-            " writes a draft; nothing starts before its open points are filled in.",
+            "The file with what your community agreed, in Markdown, which members can read; in another"
+            " language, as agreement.es.md beside it. `alongside init` writes a draft in each of your"
+            " languages; nothing starts before their open points are filled in.",
             'the path of a readable file, such as "agreement.md"',
         ),
     ] = "agreement.md"
@@ -415,9 +454,9 @@ class CommunitySection(Section):
         BeforeValidator(forms.as_tuple),
         AfterValidator(forms.stewards),
         Says(
-            "Who looks after this instance, by Matrix ID: the front desk invites them to a room of theirs,"
-            " and removes whoever is named here no more, at its next start. Without any, nobody can pause"
-            " the service or read a concern.",
+            "Who looks after this instance, by Matrix ID: `alongside init` makes them a room, and each"
+            " start invites whoever is new here and removes whoever is named no more. Without any, nobody can"
+            " pause the service or read a concern.",
             'at most 12 whole Matrix IDs, none twice, such as ["@one:example.org", "@two:example.org"]',
             ["@one:example.org", "@two:example.org"],
         ),
@@ -432,12 +471,23 @@ class CommunitySection(Section):
             "Listen more than you speak. You can say no, and end it, at any time.",
         ),
     ] = None
+    questions: Annotated[
+        tuple[Line, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.questions),
+        Says(
+            "What a check-in can ask, beside the usual words and a member's own. Others may read them on a"
+            " locked screen: let them say nothing of what this is.",
+            "at most 4 short texts in a list",
+            ["How is today?", "Did you eat?"],
+        ),
+    ] = ()
     words: Annotated[
         dict[str, WordsTable],
         AfterValidator(forms.by_language),
         Says(
-            "The name, the limits, who_runs and the guide in other languages, for members who chose one; what"
-            " is left out they read as it stands above.",
+            "The name, the limits, who_runs, the guide and the questions in other languages, for members who"
+            " chose one; what is left out they read as it stands above.",
             "texts by language and key, such as words.es.limits",
         ),
     ] = {}
@@ -464,7 +514,8 @@ class CommunitySection(Section):
         BeforeValidator(forms.as_tuple),
         AfterValidator(forms.weekly),
         Says(
-            'With opens = "hours": when members can ask, by the clock of community.zone.',
+            'With opens = "hours": when members can ask, by the clock of community.zone. For a later hour'
+            " within them they can at any time.",
             'texts with English days and hours, such as ["mon-fri 18:00-22:00", "weekend 10:00-16:00"]',
             ["mon-fri 18:00-22:00", "weekend 10:00-16:00"],
         ),
@@ -527,7 +578,8 @@ class CommunitySection(Section):
         BeforeValidator(forms.as_tuple),
         AfterValidator(forms.fits),
         Says(
-            "The community's own list of places to reach, for `help now`.",
+            "The community's own list of places to reach, for `help now`. words says their texts in other"
+            " languages.",
             "[[community.places]] tables, few and short enough for one message",
         ),
     ] = ()
@@ -595,7 +647,10 @@ class TimingsSection(Section):
     ] = Timings.concern
     chat: Annotated[
         Longer,
-        _timing("How long what was said in a member's direct chat stays there before it is taken back."),
+        _timing(
+            "How long what was said in a member's direct chat, and by the service in the steward room, stays"
+            " there before it is taken back."
+        ),
     ] = Timings.chat
 
 
@@ -693,4 +748,5 @@ SECTIONS: Mapping[str, type[Section]] = {
 KEYS: tuple[Key, ...] = tuple(key for section, model in SECTIONS.items() for key in keys_of(section, model))
 BY_NAME = {key.dotted: key for key in KEYS}
 PLACE_KEYS = {key.name: key for key in keys_of("community.places", PlaceTable)}
+PLACE_WORDS_KEYS = {key.name: key for key in keys_of("community.places", PlaceWordsTable)}
 READER_KEYS = {key.name: key for key in keys_of("community.readers", ReaderTable)}

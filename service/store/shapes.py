@@ -22,11 +22,14 @@ from schema.events import FromMatrix
 from schema.ids import OutboxId
 from schema.records import (
     Ask,
+    Buddy,
+    CheckIn,
     Concern,
     Meeting,
     Member,
     Offer,
     Outlook,
+    OwnPlan,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -124,7 +127,10 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (PairingPause, tables.pairing_pauses),
             (Stewardship, tables.stewardships),
             (Voucher, tables.vouchers),
+            (CheckIn, tables.check_ins),
             (Outlook, tables.outlooks),
+            (OwnPlan, tables.own_plans),
+            (Buddy, tables.buddies),
         )
     }
 )

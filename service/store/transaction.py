@@ -11,11 +11,11 @@ from secrets import token_hex
 from typing import Protocol, TypeVar, cast
 
 from schema import tables
-from schema.effects import Effect
+from schema.effects import Effect, SendText
 from schema.errors import LeaseHeld, SealBroken
 from schema.events import Due, FromMatrix
-from schema.ids import EventId, MemberId, OutboxId
-from schema.records import Meeting, Member, PairingPause, PeerRoom, Record, Separation, Stewardship
+from schema.ids import EventId, MatrixId, MemberId, OutboxId
+from schema.records import Buddy, Meeting, Member, PairingPause, PeerRoom, Record, Separation, Stewardship
 from schema.tables import AnyTable
 from service import logs
 from service.seal import Seal
@@ -24,10 +24,12 @@ from service.store.shapes import EFFECT, EVENT, SHAPES, InboxRow, OutboxRow, Unr
 from service.store.statements import Statement, Statements
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Separation | Meeting | PairingPause)
+S = TypeVar("S", bound=Separation | Meeting | PairingPause | Buddy)
 _log = logs.get("store")
 
 _KEEP_SEEN = timedelta(days=14)
+_ROWS = 100
+"""Rows of the inbox that are read at once."""
 REMEMBERED = 4096
 """Opened records kept in memory: enough to match 2,000 offers without opening each again."""
 _NOT_REMEMBERED = frozenset((Member, Stewardship))
@@ -177,7 +179,7 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
-        if isinstance(record, Separation | Meeting | PairingPause):
+        if isinstance(record, Separation | Meeting | PairingPause | Buddy):
             row["other_hash"] = self._other_hash(shape.table, record.other)
         text = to_json(shape.adapter, {name: getattr(record, name) for name in shape.sealed})
         due = getattr(record, "due_at", None)
@@ -284,6 +286,15 @@ class Transaction:
             found.append(InboxRow(seq, row_id, event, received_at, failures))
         return found
 
+    async def unheard(self, sender: MatrixId) -> bool:
+        """Whether something that `sender` wrote waits to be handled."""
+        after = 0
+        while rows := await self.inbox(_ROWS, after):
+            if any(getattr(row.event, "sender", None) == sender for row in rows):
+                return True
+            after = rows[-1].seq
+        return False
+
     async def handled(self, seq: int) -> None:
         """The event is handled: its row goes, its id stays seen."""
         self._tell(self._statements.delete(tables.inbox, "seq"), [{"seq": seq}])
@@ -303,11 +314,12 @@ class Transaction:
     async def add_effects(self, effects: Sequence[tuple[str, Effect]], now: datetime) -> list[OutboxRow]:
         """Keep effects, each with its lane, until they are delivered; lanes are kept as keyed hashes.
 
+        A row's id is the effect's mark, where it bears one: it is kept once, however often it is ordered.
         The rows are for delivery after the commit; their `seq` is not known yet and stands as 0.
         """
         lookup = self._store.seal.lookup
         kept = [
-            OutboxRow(OutboxId(token_hex(16)), 0, lookup("lanes", lane), effect, now, 0, None)
+            OutboxRow(_id_of(effect), 0, lookup("lanes", lane), effect, now, 0, None)
             for lane, effect in effects
         ]
         self._tell(
@@ -480,6 +492,11 @@ class Transaction:
     async def write_lease(self, epoch: int, holder: str) -> None:
         """Raise the epoch."""
         self._tell(self._statements.put(tables.lease), [{"id": 1, "epoch": epoch, "holder": holder}])
+
+
+def _id_of(effect: Effect) -> OutboxId:
+    mark = effect.mark if isinstance(effect, SendText) else OutboxId("")
+    return mark or OutboxId(token_hex(16))
 
 
 def _name_of(table: AnyTable, row: Mapping[str, object]) -> str:

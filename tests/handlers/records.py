@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 
-from schema.ids import MemberId, RoomId
+from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import (
     Ask,
+    Buddy,
+    CheckIn,
     Concern,
     Meeting,
     Member,
     Offer,
     Outlook,
+    OwnPlan,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -35,7 +38,10 @@ TABLES: dict[type, str] = {
     PairingPause: "pairing_pauses",
     Stewardship: "stewardships",
     Voucher: "vouchers",
+    CheckIn: "check_ins",
     Outlook: "outlooks",
+    OwnPlan: "own_plans",
+    Buddy: "buddies",
 }
 
 
@@ -44,6 +50,7 @@ class MemoryRecords:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], Record] = {}
+        self.waiting: set[MatrixId] = set()
 
     async def get(self, kind: type[R], id: str) -> R | None:
         """The record, or None."""
@@ -80,6 +87,10 @@ class MemoryRecords:
     async def about(self, kind: type[S], other: MemberId) -> Sequence[S]:
         """The records in which somebody else holds `other`."""
         return [one for one in self.all(kind) if one.other == other]
+
+    async def unheard(self, sender: MatrixId) -> bool:
+        """Whether something that they wrote waits."""
+        return sender in self.waiting
 
     def all(self, kind: type[R]) -> list[R]:
         """Every record of a kind."""

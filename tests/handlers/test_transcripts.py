@@ -296,7 +296,7 @@ async def while_it_stands(story: Story) -> None:
 async def offering(story: Story) -> None:
     """Hours of each week, a rest, a change of mind; then an offer that stands, and is asked about."""
     await story.comes("ben")
-    await story.says("ben", "offer", "5", "1", "new", "York", "mondays and fridays 6-9 pm", "skip")
+    await story.says("ben", "offer", "5", "1", "new", "1", "mondays and fridays 6-9 pm", "skip")
     await story.says("ben", "I was in hospital twice.", "1", "yes", "my offer", "2", "3", "2", "2", "5")
     await story.says("ben", "I was in hospital. I like to cook.", "yes", "rest", "my offer", "withdraw")
     await story.says("ben", "offer", "5", "2", "23-7", "skip", "skip", "skip", "yes", "what do you hold")
@@ -342,6 +342,43 @@ async def kept_to_their_ages(story: Story) -> None:
     await story.says("ana", "my age group", "1", "what do you hold")
 
 
+PLAN = "Open the window. Drink some water. Ring Mia; she knows.\nIt passed the last time."
+
+
+async def my_plan(story: Story) -> None:
+    """Words to oneself: kept, sent back, changed, deleted."""
+    await story.comes("ana")
+    await story.says("ana", "my plan", "Ring Mia.", "2", PLAN, "1", "1", "menu", "my plan", "2", "my plan")
+    await story.says("ana", "3", "1", "Ring Mia first.", "3", "what do you hold", "my plan", "3", "3", "2")
+    await story.says("ana", "my plan", "skip")
+
+
+WORDS_FOR_BEN = "Please look in on me. The key is under the pot."
+
+
+async def a_buddy(story: Story) -> None:
+    """A buddy is named, agrees, is told at the member's own word, and is ended unsaid; then ends it."""
+    await story.comes("ben")
+    await story.comes("ana")
+    await story.says("ana", "my buddy", "Ben", "@ben:example.org", WORDS_FOR_BEN, "1", "1 2", "2", "2", "1")
+    await story.says("ben", "1", "2", "my buddies", "5")
+    await story.says("ana", "status", "tell my buddy", "1", "what do you hold", "my consents", "1", "2", "1")
+    await story.says("ben", "my buddy", "2")
+
+
+async def no_yes(story: Story) -> None:
+    """Somebody who was never here is named: nothing shows that; then somebody else, who says no."""
+    await story.comes("ana")
+    await story.says("ana", "my buddy", "@nobody:example.org", WORDS_FOR_BEN, "skip", "skip", "5", "1")
+    await story.says("ana", "my buddy", "2")
+    await story.wait(timedelta(days=7))
+    await story.comes("ben")
+    await story.says("ana", "my buddy", "@ben:example.org", WORDS_FOR_BEN, "back", WORDS_FOR_BEN)
+    await story.says("ana", "skip", "3", "1", "1", "2", WORDS_FOR_BEN, "skip", "skip", "1", "4", "yes")
+    await story.says("ben", "3", "back", "1", "no")
+    await story.wait(timedelta(days=7))
+
+
 class StoredStory(Story):
     """The same story over a real database; the rows in memory are what lies there after each turn."""
 
@@ -352,6 +389,7 @@ class StoredStory(Story):
         async with self.store.transaction("turn") as transaction:
             identify = self.store.member_id
             turn = Turn(event, self.now, transaction, self.community, WORDS, identify, self.random)
+            turn.read_since = lambda: self.read_since
             await dispatch(turn)
         async with self.store.transaction("look") as transaction:
             rows = [(TABLES[kind], row) for kind in _KINDS for row in await transaction.find(kind)]
@@ -424,6 +462,9 @@ _STORIES = [
     vouched,
     not_open_yet,
     kept_to_their_ages,
+    my_plan,
+    a_buddy,
+    no_yes,
 ]
 
 

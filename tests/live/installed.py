@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from service import config
 from service.installation import Access
@@ -125,6 +126,27 @@ class Instance:
         token = (self.folder / "secrets/desk.token").read_text().strip()
         body: JsonObject = {"device_keys": {user: [] for user in users}}
         return await self.homeserver.call("POST", "/_matrix/client/v3/keys/query", body=body, token=token)
+
+    async def _ask(self, path: str) -> JsonObject:
+        """What the homeserver answers the front desk."""
+        token = (self.folder / "secrets/desk.token").read_text().strip()
+        return await self.homeserver.call("GET", f"/_matrix/client/v3/{path}", token=token)
+
+    async def rooms(self) -> list[str]:
+        """The rooms that the front desk is in."""
+        found = (await self._ask("joined_rooms"))["joined_rooms"]
+        assert isinstance(found, list)
+        return [str(room) for room in found]
+
+    async def state(self, room: str, type_: str) -> JsonObject:
+        """The content of a state event."""
+        return await self._ask(f"rooms/{quote(room)}/state/{type_}")
+
+    async def invited(self, room: str) -> list[str]:
+        """Who is invited to a room."""
+        found = (await self._ask(f"rooms/{quote(room)}/members?membership=invite"))["chunk"]
+        assert isinstance(found, list)
+        return sorted(str(event["state_key"]) for event in found if isinstance(event, dict))
 
     def rows(self) -> dict[str, list[object]]:
         """What the database holds, the lease's epoch included."""
