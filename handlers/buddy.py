@@ -62,6 +62,12 @@ async def named(desk: Desk, member: MemberId) -> list[Buddy]:
     return [] if found is None else [found]
 
 
+async def counts(desk: Desk, member: MemberId) -> MatrixId | None:
+    """Whom the member named to be told after check-ins without an answer; None where nothing counts."""
+    found = await of(desk, member)
+    return found.name if found is not None and found.after and found.state in buddies.STANDS else None
+
+
 async def whose(desk: Desk, member: MemberId) -> list[Buddy]:
     """For whom the member said yes to being a buddy, whether that still stands or not."""
     found = [one for one in await desk.records.about(Buddy, member) if one.agreed_at is not None]

@@ -7,14 +7,14 @@ cannot be read gets examples; the member's city is asked for before any hour is 
 from dataclasses import replace
 from datetime import date, timedelta
 
-from handlers import buddy, checkin, rhythm, zone
+from handlers import buddy, checkin, own_plan, rhythm, zone
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.draft import Draft
 from handlers.words import normal, split
 from schema.ids import CheckInId
 from schema.records import CheckIn, Member, Prompt, Rhythm
 from schema.states import CheckInState
-from service.core import buddies, checkins, recurrence
+from service.core import checkins, recurrence
 from service.core.recurrence import DAYS, ONCE, WEEKS
 from service.core.when import Reason, Unread
 
@@ -193,9 +193,8 @@ async def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
     ]
     if not once:
         lines.append(desk.words(member, "checkin.until", ends=record.ends))
-    own = await buddy.of(desk, member.id)
-    told = own is not None and own.state in buddies.STANDS
-    silence = [desk.words(member, "checkin.silence_buddy" if told else "checkin.silence")]
+    named = await buddy.counts(desk, member.id)
+    silence = [desk.words(member, "checkin.alone" if named is None else "checkin.with_buddy", name=named)]
     if not once:
         silence.append(desk.words(member, "checkin.takes_place"))
     lines.append(" ".join((*silence, desk.words(member, "checkin.terms", late=record.late))))
@@ -393,6 +392,12 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
         desk.ask(member.id, "menu")
 
 
+async def _say_more(desk: Desk, member: Member) -> None:
+    """What can stand beside a check-in, to whoever has none of it."""
+    if await own_plan.of(desk, member.id) is None and await buddy.of(desk, member.id) is None:
+        desk.say(member.id, "checkin.more")
+
+
 async def _answer_recap(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
     match reply.name:
         case "yes" if draft.get("of"):
@@ -406,6 +411,7 @@ async def _answer_recap(desk: Desk, member: Member, draft: Draft, reply: Reply) 
                 return
             await desk.records.put(record)
             desk.say(member.id, "checkin.begun", at=record.at)
+            await _say_more(desk, member)
         case "change":
             _go(desk, member, draft, "change")
         case _:

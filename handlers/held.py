@@ -20,6 +20,7 @@ from handlers import (
     checkin,
     checkin_draft,
     concern,
+    own_plan,
     paused,
     room,
     talking,
@@ -643,7 +644,7 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     records += await desk.records.find(Voucher, member=member.id)
     records += await concern.of(desk, member.id)
     records += await buddy.held(desk, member)
-    plan = await desk.records.get(OwnPlan, member.id)
+    plan = await own_plan.of(desk, member.id)
     records += [] if plan is None else [plan]
     records += [one for one in await desk.records.about(PairingPause, member.id) if one.due_at > desk.now]
     if member.matrix_id in desk.community.stewards:

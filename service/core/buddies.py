@@ -29,7 +29,7 @@ SENT_WITHIN = timedelta(minutes=30)
 READ_WITHIN = timedelta(minutes=5)
 """What was written before an hour that was named is read, or seen to be unreadable, so long after it."""
 
-_LOOK_AGAIN = timedelta(minutes=5)
+_LOOK_AGAIN = timedelta(minutes=1)
 """How soon it is looked at again where something cannot be read just now."""
 
 

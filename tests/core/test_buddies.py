@@ -117,7 +117,7 @@ def test_while_nothing_is_read_nothing_is_decided() -> None:
     """It is looked at again, until all that was written can have been read."""
     record, followed = after(*COUNTED, (Hour(None), 6 * HOUR), (Hour(None), HOUR))
     assert followed is Next.NOTHING
-    assert record.due_at == NOW + 32 * HOUR + timedelta(minutes=5)
+    assert record.due_at == NOW + 32 * HOUR + timedelta(minutes=1)
     assert after(*COUNTED, (Hour(None), 6 * HOUR), (Hour(NOW + 30 * HOUR), HOUR)) == (STANDING, Next.NOTHING)
 
 

@@ -1,7 +1,6 @@
 """Records in memory, with the contract of `service.turn.Records`."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import (
@@ -65,14 +64,13 @@ class MemoryRecords:
         assert all(name in columns for name in equal), equal
         return [
             row
-            for _, row in sorted(self.rows.items())
-            if isinstance(row, kind) and all(_is(getattr(row, name), value) for name, value in equal.items())
+            for row in self.all(kind)
+            if all(_is(getattr(row, name), value) for name, value in equal.items())
         ]
 
     async def put(self, record: Record) -> None:
         """Write the whole record."""
-        for one in fields(record):
-            assert not isinstance(getattr(record, one.name), list), one.name
+        assert not any(isinstance(value, list) for value in vars(record).values()), record
         self.rows[TABLES[type(record)], record.id] = record
 
     async def delete(self, kind: type[Record], id: str) -> None:
@@ -96,7 +94,8 @@ class MemoryRecords:
 
     def all(self, kind: type[R]) -> list[R]:
         """Every record of a kind."""
-        return [row for _, row in sorted(self.rows.items()) if isinstance(row, kind)]
+        rows = [row for row in self.rows.values() if isinstance(row, kind)]
+        return sorted(rows, key=lambda row: row.id)
 
 
 def _is(value: object, wanted: object) -> bool:

@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from schema.effects import Withdraw
-from schema.records import Buddy, CheckIn
-from schema.states import BuddyState, CheckInState
+from schema.records import CheckIn
+from schema.states import CheckInState
 from tests.handlers.story import START, Story
 from tests.handlers.test_checkin import DAILY, FIRST, QUESTION, standing, there, until
-from tests.service import generated
 
 DAILY_EVENING = replace(DAILY, minute=20 * 60)
 
@@ -306,13 +305,3 @@ async def test_what_is_typed_for_when_while_the_city_is_asked_for_is_not_lost(st
     await story.comes("ana")
     assert "First I need your city." in await story.says("ana", "new check-in", "every friday 17:00")
     assert "Every Friday at 17:00" in await story.say("ana", "Berlin")
-
-
-async def test_with_a_buddy_the_recap_does_not_say_that_nobody_hears(story: Story) -> None:
-    """What was agreed with a buddy holds for each check-in."""
-    assert "nobody hears of it" in await set_up(story, "every day 17:00")
-    await story.say("ana", "no")
-    await story.records.put(generated.sample(Buddy, member=story.id("ana"), state=BuddyState.STANDING))
-    recap = await set_up(story, "every day 17:00")
-    assert "What you and your buddy agreed holds here too." in recap
-    assert "nobody hears of it" not in recap

@@ -366,6 +366,21 @@ async def a_buddy(story: Story) -> None:
     await story.says("ben", "my buddy", "2")
 
 
+async def silence(story: Story) -> None:
+    """Two check-ins without an answer, the warning, the words; then two more, and a word that stops it."""
+    await story.comes("ben")
+    await story.comes("ana")
+    await story.says("ana", "my city", "Berlin", "my buddy", "@ben:example.org", WORDS_FOR_BEN, "2", "skip")
+    await story.says("ana", "2", "1", "1")
+    await story.says("ben", "1", "2")
+    await story.says("ana", "my plan", PLAN, "yes", "yes", "check in every day 18:00", "1")
+    await story.wait(timedelta(days=2))
+    await story.wait(timedelta(hours=4))
+    await story.says("ana", "here")
+    await story.wait(timedelta(days=2))
+    await story.say("ana", "I was away.")
+
+
 async def no_yes(story: Story) -> None:
     """Somebody who was never here is named: nothing shows that; then somebody else, who says no."""
     await story.comes("ana")
@@ -512,6 +527,7 @@ _STORIES = [
     a_check_in,
     check_ins_kept,
     unanswered,
+    silence,
 ]
 
 
