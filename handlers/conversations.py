@@ -38,6 +38,7 @@ from handlers import (
     which,
     zone,
 )
+from handlers import draft as drafts
 from handlers.desk import Desk, Question, Reply
 from schema.records import Member, Prompt
 
@@ -73,7 +74,9 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
 
 async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "company":
-        await talk.start(desk, member)
+        await talk.start_with(
+            desk, member, drafts.usual(desk, member) | {"wish": "conversation", "said": True}
+        )
     elif reply.name == "wrong":
         await concern.start_after(desk, member, prompt.subject)
     else:

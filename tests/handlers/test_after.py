@@ -53,6 +53,15 @@ async def test_whether_to_look_on_is_asked_first(story: Story) -> None:
     assert "2. Never pair us again" in story.last("ben")
 
 
+async def test_company_about_it_is_asked_for_as_such(story: Story) -> None:
+    """Whoever is asked reads what it is about: a conversation just had."""
+    await closed(story)
+    recap = await story.say("ana", "talk about it")
+    assert "What would help: company about a conversation just had." in recap
+    await story.says("ana", "yes")
+    assert story.the_request().wish == "conversation"
+
+
 async def test_where_the_two_never_met_nothing_is_asked_and_no_mark_is_kept(story: Story) -> None:
     """A room that nobody came to has no afterwards."""
     story.arrive = False
