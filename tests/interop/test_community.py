@@ -1,7 +1,7 @@
-"""One evening of a community, with clients of two makes: what waits for its hour, and what goes on meanwhile.
+"""A community with clients of two makes: an evening in which a room waits for its hour, and all one can say.
 
-It is one long journey, so that few people and one service show many stories. The hour is real, and hours are
-typed to the minute: what happens between the agreement and the hour is played in that time.
+Each test is one long journey, so that few people and one service show many stories. The hour is real, and
+hours are typed to the minute: what happens between the agreement and the hour is played in that time.
 """
 
 import secrets
@@ -19,6 +19,14 @@ from tests.live.member import Message
 pytestmark = [pytest.mark.live, pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
 _TO_AGREE = timedelta(seconds=25)
+_NIGHT_LINE: dict[str, str] = {
+    "name": "Night line",
+    "contact": "chat: night.example",
+    "hours": "every day",
+    "languages": "English",
+    "may_send_police": "not known",
+    "checked_on": "2026-11-01",
+}
 _ONE_ANOTHER = "talk one another"
 _WRONG, _REASON, _ANSWER = (
     "They did not let me go.",
@@ -313,4 +321,133 @@ async def test_an_evening_until_a_room_opens_at_its_hour(place: Place, people: P
         # Whoever is of the other age group was asked about nobody, with an offer or without.
         assert not _times(yan, "ask.intro")
         clean(ana, ben, cleo, dan, yan)
+        await instance.stop()
+
+
+# All that can be said
+
+
+_HARD = "thoughts of suicide"
+_TOPICS: list[dict[str, str | bool]] = [{"name": "grief", "hard": False}, {"name": _HARD, "hard": True}]
+_NOTE = "It is dark here."
+
+
+async def _changes(person: Person, recap: str, choice: str, asks: str, answer: str) -> None:
+    """From the recap that was said last one thing is changed; `answer` is what is written to the question."""
+    await person.writes("change")
+    asked = await person.hears(f"{recap}.change")
+    await story.chooses(person.member, person.chat, asked, choice)
+    await person.hears(asks)
+    await person.writes(answer)
+
+
+async def _offers_what_is_hard(person: Person, fear: str) -> None:
+    """Offer for a hard topic and for nothing else, in both languages, in writing or by voice."""
+    await person.writes(story.words_of("command.offer"))
+    await person.hears("offer.length")
+    await person.writes("1")
+    asked = await person.hears("offer.topics_hard")
+    await person.writes(story.number_of(asked.body, f"{_HARD} (hard)"))
+    await person.hears("offer.card")
+    await person.writes("I know it.")
+    await person.answers("offer.fear", fear)
+    await person.hears("offer.recap")
+    await _changes(person, "offer", "choice.change_who", "offer.who", "2")
+    await person.hears("offer.recap")
+    await _changes(person, "offer", "choice.change_languages", "offer.languages", "1 2")
+    recap = await person.answers("offer.recap", "choice.offer_yes")
+    assert story.sentence("offer.who_shares").search(recap.body)
+    await person.hears("offer.begun")
+
+
+async def _is_kept_over_closing_time(asker: Person, instance: Instance) -> None:
+    """At the yes no requests are taken any more: what was written outlives the starts, and is asked later."""
+    hour = datetime.now(UTC).hour
+    closed = f"daily {(hour + 2) % 24}-{(hour + 3) % 24}"
+    instance.configure({"community.opens": "hours", "community.hours": [closed]})
+    await instance.restart()
+    await asker.writes("yes")
+    said = await asker.hears("outlook.kept")
+    assert story.sentence("outlook.closed_hours").search(said.body)
+    assert "Night line" in said.body
+    instance.configure({"community.opens": "always"})
+    await instance.restart()
+    await asker.says("command.back", "talk.recap")
+    await asker.writes("yes")
+
+
+async def test_all_that_can_be_said(place: Place, people: People) -> None:
+    """A hard topic, by those who named it, in another language, with or without whoever must report.
+
+    The one who asks is on the JavaScript SDK, those who offer are on nio.
+    """
+    settings: dict[str, Toml] = {
+        "community.talk_in": ["en", "es"],
+        "community.topics": _TOPICS,
+        "community.places": [_NIGHT_LINE],
+    }
+    timings = CALM | {"ask_again": "3 seconds"}
+    async with place.service("said", timings, settings=settings) as instance:
+        (asker,) = await people(instance, 1, kind="js")
+        reports, peer = await people(instance, 2)
+        await _offers_what_is_hard(reports, "choice.fear_report")
+        await asker.writes(f"talk shared experience {_HARD} 30 min spanish voice")
+        await asker.hears("talk.recap")
+        await _changes(asker, "talk", "choice.change_how", "talk.how", "2 5")
+        await asker.hears("talk.keep_how")
+        await asker.writes("yes")
+        await asker.hears("talk.recap")
+        await _changes(asker, "talk", "choice.change_only", "talk.only", "only")
+        await asker.hears("talk.recap")
+        await _changes(asker, "talk", "choice.change_each_try", "talk.each_try", "each")
+        await asker.hears("talk.recap")
+        await _changes(asker, "talk", "choice.change_note", "talk.note", _NOTE)
+        recap = await asker.hears("talk.recap")
+        for key in ("talk.recap_how", "talk.recap_only", "talk.recap_each_try", "talk.recap_none"):
+            assert story.sentence(key).search(recap.body), key
+        await _is_kept_over_closing_time(asker, instance)
+        await asker.hears("request.looking")
+        # Each try is told, with the same words whether there is anybody or not.
+        await asker.hears("request.no_answer")
+        await asker.hears("request.try")
+        assert not _times(reports, "ask.intro")
+        await _changes(asker, "talk", "choice.change_reporters", "talk.reporters", "yes")
+        await asker.answers("talk.recap_standing", "choice.recap_change_yes")
+        await asker.hears("request.changed")
+        asked = await story.is_asked(reports.member, reports.chat)
+        assert _HARD in asked.body
+        shown = await story.says_yes(reports.member, reports.chat, asked)
+        assert _NOTE in shown.body
+        assert story.words_of("how.no_questions") in shown.body
+        await story.goes_on(reports.member, reports.chat, shown)
+        offered = await story.is_offered(asker.member, asker.chat)
+        assert story.words_of("fear.report") in offered.body
+        await story.chooses(asker.member, asker.chat, offered, "choice.consent_no")
+        await asker.hears("request.someone_else")
+        await _offers_what_is_hard(peer, "choice.fear_nobody")
+        await peer.goes_on()
+        offered = await story.is_offered(asker.member, asker.chat)
+        assert story.words_of("fear.nobody") in offered.body
+        await story.agrees(asker.member, asker.chat, offered)
+        room = await asker.joins()
+        assert await peer.joins() == room
+        for person in (asker, peer):
+            (opened,) = [one.body for one in person.heard() if story.sentence("room.opened").search(one.body)]
+            assert "You two agreed to talk in Spanish, in writing, or by voice if you both like." in opened
+            assert story.words_of("how.few") in opened
+        await story.talk_to_each_other(room, asker.member, peer.member)
+        # More time is asked for, and the other lets it be: they hear no more of it, and nothing changes.
+        await asker.says("command.extend", "extend.how_much")
+        await asker.writes("1")
+        await asker.hears("extend.waits")
+        await peer.answers("extend.question", "choice.extend_no")
+        await peer.hears("extend.no")
+        closed = await story.closes(asker.member, asker.chat)
+        assert not _times(asker, "room.extended")
+        await story.chooses(asker.member, asker.chat, closed, "choice.after_company")
+        recap = await asker.hears("talk.recap")
+        assert story.words_of("wish.conversation") in recap.body
+        await asker.says("command.stop", "talk.dropped")
+        assert not _times(reports, "pairing.not_this_time"), "whoever was not chosen hears it at their hour"
+        clean(asker, reports, peer)
         await instance.stop()
