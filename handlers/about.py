@@ -9,7 +9,7 @@ from schema.records import Member
 
 async def start(desk: Desk, member: Member) -> None:
     """Say it whole; the question that is open stays so."""
-    community = desk.community
+    community = desk.community_of(member)
     key = "about.intro" if community.agreement else "about.none"
     desk.say(member.id, key, notice=False, community=community.name)
     if desk.now_is(member.id).prompt is not None:

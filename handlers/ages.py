@@ -6,6 +6,7 @@ for them; a group is only ever what its member said, and is not changed while an
 
 from dataclasses import replace
 
+from handlers import places
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Member, Offer, Prompt
@@ -55,9 +56,10 @@ def line(desk: Desk, member: Member) -> str:
         return desk.words(member, "ages.only_adults" if adult else "ages.only_young", age=age)
     said = desk.words(member, "ages.adults" if community.ages == ages.ADULTS else "ages.young", age=age)
     others = ages.YOUNG if community.ages == ages.ADULTS else ages.ADULTS
-    places = [place.name for place in community.places if place.ages == others][:_MOST_NAMED]
-    if places:
-        return f"{said} {desk.words(member, 'ages.elsewhere', places=places)}"
+    named = [place for place in community.places if place.ages == others][:_MOST_NAMED]
+    if named:
+        elsewhere = [places.spoken(place, member.language).name for place in named]
+        return f"{said} {desk.words(member, 'ages.elsewhere', places=elsewhere)}"
     return f"{said} {desk.words(member, 'ages.help_now')}"
 
 

@@ -176,6 +176,7 @@ class Desk:
             limits=there.limits or self.community.limits,
             who_runs=there.who_runs or self.community.who_runs,
             guide=there.guide or self.community.guide,
+            agreement=there.agreement or self.community.agreement,
         )
 
     def quoted(self, member: Member, text: str) -> str:

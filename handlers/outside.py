@@ -21,10 +21,12 @@ BEGINNINGS = frozenset({"talk", "offer", "again", "backup", "company", "voucher"
 async def answer(desk: Desk, room: RoomId, matrix_id: MatrixId, belongs: Belongs) -> None:
     """Tell somebody of whom nothing is kept, in every language, where they were not told within the hour."""
     if belongs is Belongs.OUTSIDE:
-        nobody = desk.newcomer(matrix_id)
         quiet = False
-        said = [_why(desk, replace(nobody, language=language)) for language in desk.languages]
-        for body in parts("\n\n".join((*said, *await places.entries(desk, nobody)))):
+        said: list[str] = []
+        for language in desk.languages:
+            nobody = replace(desk.newcomer(matrix_id), language=language)
+            said += [_why(desk, nobody), *await places.entries(desk, nobody)]
+        for body in parts("\n\n".join(said)):
             desk.turn.do(SendText(room, matrix_id, body, quiet))
             quiet = True
 

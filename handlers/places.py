@@ -4,11 +4,12 @@ Guards: they are shown on request alone, never for what somebody wrote; a stewar
 configuration's, and the later of the two is said.
 """
 
+from dataclasses import replace
 from datetime import date
 
 from handlers.desk import Desk
 from handlers.steward_room import stewardship
-from schema.community import Place
+from schema.community import Place, PlaceTexts
 from schema.records import Member, Stewardship
 from service.core import steward
 
@@ -22,6 +23,18 @@ def checked(place: Place, kept: Stewardship) -> date | str:
     return place.checked_on if day is None else day
 
 
+def spoken(place: Place, language: str) -> Place:
+    """The place as the community wrote it in `language`."""
+    there = place.texts.get(language, PlaceTexts())
+    return replace(
+        place,
+        name=there.name or place.name,
+        contact=there.contact or place.contact,
+        hours=there.hours or place.hours,
+        languages=there.languages or place.languages,
+    )
+
+
 async def entries(desk: Desk, member: Member) -> list[str]:
     """The community's own places of help, each with what a person needs to know before they call."""
     kept = await stewardship(desk)
@@ -30,6 +43,7 @@ async def entries(desk: Desk, member: Member) -> list[str]:
 
 
 def _entry(desk: Desk, member: Member, place: Place, day: date | str) -> str:
+    place = spoken(place, member.language)
     said = desk.words(
         member,
         "places.entry",

@@ -197,13 +197,14 @@ async def _places(room: StewardRoom, _: str) -> None:
     lines = [room.words("steward.list" if community.places else "steward.no_places")]
     for number, place in enumerate(community.places, 1):
         key = "steward.entry_old" if place in old else "steward.entry"
+        read = places.spoken(place, room.reader.language)
         lines.append(
             room.words(
                 key,
                 number=number,
-                name=place.name,
-                contact=place.contact,
-                hours=place.hours,
+                name=read.name,
+                contact=read.contact,
+                hours=read.hours,
                 checked=places.checked(place, room.kept),
             )
         )
@@ -228,7 +229,8 @@ async def _show_checked(room: StewardRoom, prompt: Prompt) -> Question | None:
     place = _place(room, prompt)
     if place is None:
         return None
-    text = room.words("steward.checked_recap", name=place.name, contact=place.contact, today=_today(room))
+    read = places.spoken(place, room.reader.language)
+    text = room.words("steward.checked_recap", name=read.name, contact=read.contact, today=_today(room))
     return Question(text, _YES_NO, binding=True)
 
 
@@ -241,7 +243,8 @@ async def _answer_checked(room: StewardRoom, prompt: Prompt, reply: Reply) -> No
     checked = {**room.kept.checked, steward.name_of(place): today}
     room.check(checked, tuple(one for one in room.kept.flagged if one != steward.name_of(place)))
     _watch(room)
-    room.say("steward.checked", name=place.name, today=_today(room))
+    name = places.spoken(place, room.reader.language).name
+    room.say("steward.checked", name=name, today=_today(room))
 
 
 # Concerns
@@ -274,7 +277,11 @@ def _watch(room: StewardRoom) -> None:
     known = {steward.name_of(place) for place in community.places}
     old = _unchecked(room)
     flagged = [steward.name_of(place) for place in old]
-    fresh = [place.name for place in old if steward.name_of(place) not in room.kept.flagged]
+    fresh = [
+        places.spoken(place, room.reader.language).name
+        for place in old
+        if steward.name_of(place) not in room.kept.flagged
+    ]
     if not room.kept.here:
         # Nobody would read it: it is said when the first steward comes in.
         flagged = [one for one in room.kept.flagged if one in flagged]

@@ -9,11 +9,21 @@ from schema.records import Window
 
 
 @dataclass(frozen=True)
+class PlaceTexts:
+    """What members read of a place of help in another language; empty where nothing was written there."""
+
+    name: str = ""
+    contact: str = ""
+    hours: str = ""
+    languages: str = ""
+
+
+@dataclass(frozen=True)
 class Place:
     """One entry of the community's own list of help: `may_send_police` is "yes", "no" or "not known".
 
     `checked_on` is the date, as the community wrote it, on which somebody last made sure of it. `ages` says
-    whom it is for: "all", "adults" or "young".
+    whom it is for: "all", "adults" or "young". `texts` has by language what is read there instead.
     """
 
     name: str
@@ -23,6 +33,7 @@ class Place:
     may_send_police: str
     checked_on: str
     ages: str = "all"
+    texts: Mapping[str, PlaceTexts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,7 @@ class OwnWords:
     limits: str = ""
     who_runs: str = ""
     guide: str = ""
+    agreement: str = ""
     topics: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 

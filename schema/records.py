@@ -190,6 +190,27 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Rhythm:
+    """When something comes back, by the clock on the member's own wall; it names no zone.
+
+    `every` is "once" (on `start`), "days", "weeks" or "months", and `step` how many of those lie between two.
+    `start` is the first day that counts: its week and its month are those that `step` counts from. `days` are
+    the days of the week (0 is Monday), of "weeks" and of "months" with an `nth`: which of those in the month,
+    1 to 4, or -1 for the last. Where `nth` is 0 `month_day` is the day of the month, 1 to 31, or -1 for the
+    last; a month that is shorter has it on its own last day. `minute` is counted from midnight. Kept with
+    what it is in.
+    """
+
+    every: str
+    start: date
+    minute: int
+    step: int = 1
+    days: tuple[int, ...] = ()
+    nth: int = 0
+    month_day: int = 0
+
+
+@dataclass(frozen=True)
 class Offer:
     """A member's readiness to be asked. Deleted when it ends.
 

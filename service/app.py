@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import SystemRandom
 from typing import Literal
@@ -314,7 +314,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         desk = Client(desk_transport, store, settings.desk_user, device, clock)
         await desk.start()
         identity = await verify_published(desk_transport, store, settings.desk_user, desk.device_keys())
-        community = replace(settings.community(), agreement=agreement.read(settings))
+        community = settings.community(agreement.read(settings))
         await _tend_stewards(desk, store, community.stewards, clock)
 
         keeper = Keeper(

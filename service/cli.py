@@ -373,6 +373,8 @@ class _Answers:
             values["community.stewards"] = [
                 _formed("desk.user", one.strip(), name) for one in stewards.split(",")
             ]
+        if languages := self._given.get("languages"):
+            values["community.languages"] = [one.strip() for one in languages.split(",")]
         for role in ("desk", "keeper"):
             if device := self._given.get(f"{role}-device"):
                 values[f"{role}.device_id"] = device
@@ -520,6 +522,7 @@ def _formed(key: str, text: str, server: str) -> str:
 @click.option("--who-runs", metavar="TEXT", help="Who runs the homeserver.")
 @click.option("--ages", metavar="AGES", help="Who it is for: adults, young, or both (kept apart).")
 @click.option("--zone", metavar="ZONE", help="The community's time zone.")
+@click.option("--languages", metavar="CODES", help="Languages to speak to members in, such as en,es.")
 @click.option("--stewards", metavar="USERS", help="Who looks after it: accounts, with commas between.")
 @click.option("--desk-password-file", type=_SECRET_FILE, help="Sign the front desk in with this password.")
 @click.option("--desk-token-file", type=_SECRET_FILE, help="Use this access token, with --desk-device.")

@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import tomllib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,7 +228,7 @@ async def install(
     async with session(settings) as opened:
         await versions(Transport(opened, settings.homeserver.url))
         _make_key(settings, asking)
-        _draft_agreement(settings, asking)
+        draft_agreement(settings, asking.tell)
         if anew:
             await _sign_out(place, settings, opened, asking, anew)
             settings = config.load(place, unfinished=True)
@@ -239,18 +239,28 @@ async def install(
         return await _cross_sign(settings, opened, asking, new_identity)
 
 
-def _draft_agreement(settings: Settings, asking: Asking) -> None:
-    """Write the draft of an agreement, where there is no file yet."""
-    file = settings.agreement_file
-    if file.exists():
+def draft_agreement(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Write the draft of an agreement in each of the community's languages, where there is none yet.
+
+    The first language's file comes last: where it is there the community has decided which others it wants.
+    """
+    files = agreement.files(settings)
+    (first, main), *others = files.items()
+    if main.exists():
         return
-    text = agreement.draft(settings)
-    write_secretly(file, text)
-    count = sum(1 for _ in agreement.open_points(text))
-    asking.tell(
-        f"Wrote {file}, the draft of an agreement: finish it with your community. It has {count} open points,"
-        " and nothing starts before they are filled in"
-    )
+    for language, file in (*others, (first, main)):
+        text = agreement.draft(settings, language)
+        if text is None and file == main:
+            text = agreement.draft(settings, agreement.FIRST)
+        if text is None or file.exists():
+            continue
+        write_secretly(file, text)
+        count = sum(1 for _ in agreement.open_points(text))
+        tell(
+            f"Wrote {file}, the draft of an agreement: finish it with your community. It has {count} open"
+            " points, and nothing starts before they are filled in"
+            + ("" if file == main else ", or the file is removed: members then read the first one")
+        )
 
 
 def _new_key() -> str:

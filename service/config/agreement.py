@@ -1,54 +1,110 @@
-"""The community's agreement: a draft for it to finish, and what of it is still open.
+"""The community's agreement: a draft in each of its languages to finish, and what of it is still open.
 
 Guards: nothing is decided for a community: the service does not start while a point is open, and says which.
+A language is a file `agreement.CODE.toml` here, and no line of code.
 """
 
 import re
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from schema.errors import ConfigurationError, ConfigurationErrors
-from service.config.sections import BY_NAME
+from service.config.sections import BY_NAME, WordsTable
 from service.config.settings import Settings
-
-MARK = "TO FILL:"
-
-_OPEN = re.compile(rf"^[\s>*+\-#\d.)]*(?:\[ \]\s*|.*?{re.escape(MARK)}\s*)(.*)$", re.IGNORECASE)
-"""A line with the mark, or an empty box to tick; the rest of it is the point."""
 
 _LARGEST = 20_000
 """Characters; members read it in their chat."""
 
-_AGES = {
-    "adults": "adults, from {years} years on",
-    "young": "young people, below {years} years",
-    "both": "young people and adults (from {years} years on), kept apart",
-}
-
-_DRAFT = Path(__file__).with_name("agreement.md")
+FIRST = "en"
+"""The first language of a community that has named none."""
 
 
-def draft(settings: Settings) -> str:
-    """The draft, with what the configuration says already."""
+@dataclass(frozen=True)
+class Draft:
+    """What a draft is made of: `mark` begins each open point, `ages` says for each key whom it is for."""
+
+    mark: str
+    ages: Mapping[str, str]
+    text: str
+
+
+@cache
+def drafts() -> Mapping[str, Draft]:
+    """The drafts that there are, by language."""
+    found = {}
+    for file in sorted(Path(__file__).parent.glob("agreement.*.toml")):
+        written = tomllib.loads(file.read_text("utf-8"))
+        found[file.name.split(".")[1]] = Draft(written["mark"], written["ages"], written["draft"]["text"])
+    return found
+
+
+def files(settings: Settings) -> Mapping[str, Path]:
+    """The agreement's file in each language in which members are spoken to, the community's first one first.
+
+    Where the configuration names no language: in each that there is a draft in, English first.
+    """
+    named = settings.community_section.languages or (FIRST, *sorted(drafts().keys() - {FIRST}))
+    first = settings.agreement_file
+    others = {one: first.with_name(f"{first.stem}.{one}{first.suffix}") for one in named[1:]}
+    return {named[0]: first, **others}
+
+
+def draft(settings: Settings, language: str) -> str | None:
+    """The draft in `language`, with what the configuration says already; None where there is none in it."""
+    found = drafts().get(language)
+    if found is None:
+        return None
     here = settings.community_section
-    return _DRAFT.read_text("utf-8").format(
-        name=here.name,
-        limits=here.limits,
-        who_runs=here.who_runs.rstrip("."),
-        ages=_AGES[here.ages].format(years=here.adult_from),
+    there = here.words.get(language) or WordsTable()
+    return found.text.format(
+        name=there.name or here.name,
+        limits=there.limits or here.limits,
+        who_runs=(there.who_runs or here.who_runs).rstrip("."),
+        ages=found.ages[here.ages].format(years=here.adult_from),
     )
+
+
+@cache
+def _open() -> re.Pattern[str]:
+    """A line with a mark in any language, or an empty box to tick; the rest of it is the point."""
+    marks = "|".join(re.escape(one.mark) for one in drafts().values())
+    return re.compile(rf"^[\s>*+\-#\d.)]*(?:\[ \]\s*|.*?(?:{marks})\s*)(.*)$", re.IGNORECASE)
 
 
 def open_points(text: str) -> Iterator[tuple[int, str]]:
     """Each point that is still to be filled in: its line, from 1, and what it asks."""
     for number, line in enumerate(text.splitlines(), 1):
-        if (found := _OPEN.match(line)) is not None:
+        if (found := _open().match(line)) is not None:
             yield number, found[1].strip()
 
 
-def read(settings: Settings) -> str:
-    """The finished agreement. Raises ConfigurationErrors with each open point, or why it cannot be read."""
-    file = settings.agreement_file
+def read(settings: Settings) -> Mapping[str, str]:
+    """The finished agreement by language, the community's first one first; another may have none.
+
+    Raises ConfigurationErrors with each open point, or why it cannot be read.
+    """
+    found: dict[str, str] = {}
+    problems: list[ConfigurationError] = []
+    for language, file in files(settings).items():
+        if not found and not problems:
+            instead = ""
+        elif not file.exists():
+            continue
+        else:
+            instead = f" Or remove {file}: members then read {settings.agreement_file}."
+        try:
+            found[language] = _read(file, instead)
+        except ConfigurationErrors as errors:
+            problems += errors.problems
+    if problems:
+        raise ConfigurationErrors(problems)
+    return found
+
+
+def _read(file: Path, instead: str) -> str:
     try:
         text = file.read_text("utf-8").strip()
     except FileNotFoundError:
@@ -58,10 +114,13 @@ def read(settings: Settings) -> str:
         ) from None
     except (OSError, UnicodeDecodeError):
         raise _wrong(
-            f"The agreement, {file}, cannot be read", "Make it a readable file of plain text, in UTF-8."
+            f"The agreement, {file}, cannot be read",
+            f"Make it a readable file of plain text, in UTF-8.{instead}",
         ) from None
     if not text:
-        raise _wrong(f"The agreement, {file}, is empty", "Write into it what your community agreed.")
+        raise _wrong(
+            f"The agreement, {file}, is empty", f"Write into it what your community agreed.{instead}"
+        )
     if len(text) > _LARGEST:
         raise _wrong(
             f"The agreement, {file}, has {len(text)} characters, and members can read {_LARGEST}",
@@ -70,7 +129,7 @@ def read(settings: Settings) -> str:
     problems = [
         _problem(
             f"{file}, line {number}, is still to be filled in: {point or 'a point without words'}",
-            "Write in place of that line what your community decided, without the mark.",
+            f"Write in place of that line what your community decided, without the mark.{instead}",
         )
         for number, point in open_points(text)
     ]

@@ -316,11 +316,20 @@ def no_bar(text: str) -> str:
 
 def fits(places: tuple["PlaceTable", ...]) -> tuple["PlaceTable", ...]:
     """Places that one message holds together."""
-    texts = [text for place in places for text in place.model_dump().values()]
-    size = sum(map(weight, texts)) + len(places) * PLACE_WORDS
-    if size > LARGEST_PLACES:
-        raise Wrong(f"take {size} bytes of a message together, and {LARGEST_PLACES} fit")
+    for language in {"", *(language for place in places for language in place.words)}:
+        size = len(places) * PLACE_WORDS + sum(_weight_of(place, language) for place in places)
+        if size > LARGEST_PLACES:
+            told = f" in language {language}" if language else ""
+            raise Wrong(f"take {size} bytes of a message together{told}, and {LARGEST_PLACES} fit")
     return places
+
+
+def _weight_of(place: "PlaceTable", language: str) -> int:
+    """Bytes of what is read of a place in `language`; empty for the community's first."""
+    texts = place.model_dump(exclude={"words"})
+    if language in place.words:
+        texts |= {name: text for name, text in place.words[language].model_dump().items() if text}
+    return sum(map(weight, texts.values()))
 
 
 def catalogues(codes: tuple[str, ...]) -> tuple[str, ...]:

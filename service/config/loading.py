@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from schema.errors import ConfigurationErrors
 from service.config.checks import check_together, unwise
 from service.config.reading import Reading
-from service.config.sections import BY_NAME, PLACE_KEYS, PREFIX, SECTIONS
+from service.config.sections import BY_NAME, PLACE_KEYS, PLACE_WORDS_KEYS, PREFIX, SECTIONS
 from service.config.settings import ATTRIBUTE, Settings
 
 DEFAULT_FILE = "alongside.toml"
@@ -101,6 +101,13 @@ def _report(
             reading.wrong(key, "is no key of a place", f"Use {', '.join(PLACE_KEYS)}.", "community.places")
             return
         says = PLACE_KEYS[place[3]]
+        if len(place) > 5:
+            dotted = f"{dotted}.{place[4]}.{place[5]}"
+            if place[5] not in PLACE_WORDS_KEYS:
+                fix = f"Use {', '.join(PLACE_WORDS_KEYS)}."
+                reading.wrong(key, "is none of a place's texts", fix, f"{key.dotted}[{place[2]}].words")
+                return
+            says = PLACE_WORDS_KEYS[place[5]]
     elif len(place) > 2:
         dotted = f"{dotted}[{place[2]}]"
     match kind:

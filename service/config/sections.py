@@ -162,6 +162,29 @@ class Database(Section):
     ] = None
 
 
+class PlaceWordsTable(Section):
+    """What members read of a place in one more language; what is left out is read as it stands above."""
+
+    name: Annotated[
+        Line, forms.at_most(120), Says("Its name.", "a short text in quotes", "Línea nocturna")
+    ] = ""
+    contact: Annotated[
+        Line,
+        forms.at_most(200),
+        Says("How it is reached.", "a short text in quotes", "+49 30 000000, chat: night.example"),
+    ] = ""
+    hours: Annotated[
+        Line,
+        forms.at_most(120),
+        Says("When.", "a short text in quotes", "todos los días, de 20:00 a 02:00"),
+    ] = ""
+    languages: Annotated[
+        Line,
+        forms.at_most(120),
+        Says("In which languages.", "a short text in quotes", "alemán, inglés"),
+    ] = ""
+
+
 class PlaceTable(Section):
     """One entry of the community's own list of help."""
 
@@ -191,6 +214,15 @@ class PlaceTable(Section):
         Literal["all", "adults", "young"],
         Says("Whom it is for: all, adults, or young people.", '"all", "adults" or "young"', "all"),
     ] = "all"
+    words: Annotated[
+        dict[str, PlaceWordsTable],
+        AfterValidator(forms.by_language),
+        Says(
+            "Its name, contact, hours and languages in other languages; what is left out is read as it is"
+            " above.",
+            'short texts by language and key, such as words.es.hours = "todos los días"',
+        ),
+    ] = {}
 
 
 class ReaderTable(Section):
@@ -397,8 +429,9 @@ class CommunitySection(Section):
     agreement: Annotated[
         Line,
         Says(
-            "The file with what your community agreed, in Markdown, which members can read. `alongside init`"
-            " writes a draft; nothing starts before its open points are filled in.",
+            "The file with what your community agreed, in Markdown, which members can read; in another"
+            " language, as agreement.es.md beside it. `alongside init` writes a draft in each of your"
+            " languages; nothing starts before their open points are filled in.",
             'the path of a readable file, such as "agreement.md"',
         ),
     ] = "agreement.md"
@@ -527,7 +560,8 @@ class CommunitySection(Section):
         BeforeValidator(forms.as_tuple),
         AfterValidator(forms.fits),
         Says(
-            "The community's own list of places to reach, for `help now`.",
+            "The community's own list of places to reach, for `help now`. words says their texts in other"
+            " languages.",
             "[[community.places]] tables, few and short enough for one message",
         ),
     ] = ()
@@ -693,4 +727,5 @@ SECTIONS: Mapping[str, type[Section]] = {
 KEYS: tuple[Key, ...] = tuple(key for section, model in SECTIONS.items() for key in keys_of(section, model))
 BY_NAME = {key.dotted: key for key in KEYS}
 PLACE_KEYS = {key.name: key for key in keys_of("community.places", PlaceTable)}
+PLACE_WORDS_KEYS = {key.name: key for key in keys_of("community.places", PlaceWordsTable)}
 READER_KEYS = {key.name: key for key in keys_of("community.readers", ReaderTable)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import PrivateAttr
 
-from schema.community import Community, OwnWords, Place, Reader, Timings
+from schema.community import Community, OwnWords, Place, PlaceTexts, Reader, Timings
 from schema.ids import DeviceId, MatrixId, RoomId
 from service.config.forms import SQLITE, Secret, database_url_of, read_key, sqlite_url, windows
 from service.config.sections import (
@@ -120,9 +120,11 @@ class Settings(Section):
             return True
         return ssl.create_default_context(cafile=self._folder / self.homeserver.ca_file)
 
-    def community(self) -> Community:
-        """Return what handlers and core need to know."""
+    def community(self, agreements: Mapping[str, str] | None = None) -> Community:
+        """Return what handlers and core need to know; `agreements` by language, the first one first."""
         here = self.community_section
+        agreed = dict(agreements or {})
+        first = next(iter(agreed), None)
         return Community(
             name=here.name,
             server=self.homeserver.server_name,
@@ -130,7 +132,7 @@ class Settings(Section):
             who_runs=here.who_runs,
             zone=here.zone,
             languages=here.languages,
-            own_words=self._own_words(),
+            own_words=self._own_words({one: text for one, text in agreed.items() if one != first}),
             guide=here.guide or "",
             talk_in=here.talk_in,
             topics=tuple(topic.name for topic in here.topics),
@@ -145,6 +147,10 @@ class Settings(Section):
                     may_send_police=place.may_send_police,
                     checked_on=place.checked_on,
                     ages=place.ages,
+                    texts={
+                        language: PlaceTexts(words.name, words.contact, words.hours, words.languages)
+                        for language, words in place.words.items()
+                    },
                 )
                 for place in here.places
             ),
@@ -183,6 +189,7 @@ class Settings(Section):
             opens=here.opens,
             enough=here.enough,
             hours=windows(here.hours),
+            agreement="" if first is None else agreed[first],
         )
 
     def members(self) -> Members:
@@ -197,18 +204,19 @@ class Settings(Section):
             server=self.homeserver.server_name if rule == "server" else None,
         )
 
-    def _own_words(self) -> Mapping[str, OwnWords]:
+    def _own_words(self, agreements: Mapping[str, str]) -> Mapping[str, OwnWords]:
         """The community's words in each other language in which it wrote some."""
         here = self.community_section
         named = {language for topic in here.topics for language in (*topic.names, *topic.lines)}
         found: dict[str, OwnWords] = {}
-        for language in sorted({*here.words, *named}):
+        for language in sorted({*here.words, *named, *agreements}):
             words = here.words.get(language) or WordsTable()
             found[language] = OwnWords(
                 name=words.name,
                 limits=words.limits,
                 who_runs=words.who_runs,
                 guide=words.guide,
+                agreement=agreements.get(language, ""),
                 topics={
                     topic.name: (topic.names.get(language, topic.name), topic.lines.get(language, topic.line))
                     for topic in here.topics

@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from service.config.forms import Toml, say_length
-from service.config.sections import KEYS, PLACE_KEYS, READER_KEYS, SECTIONS, TOPICS, Key, keys_of
+from service.config.sections import (
+    KEYS,
+    PLACE_KEYS,
+    PLACE_WORDS_KEYS,
+    READER_KEYS,
+    SECTIONS,
+    TOPICS,
+    Key,
+    keys_of,
+)
 
 
 def to_toml(value: Toml) -> str:
@@ -64,12 +73,15 @@ def example() -> str:
     for key in KEYS:
         if key.says.example is not None and (key.required or key.dotted in ("desk.token", "desk.device_id")):
             values[f"{key.dotted}_file" if key.secret else key.dotted] = key.says.example
-    values["community.places"] = [
-        {name: str(key.says.example) for name, key in PLACE_KEYS.items()},
-    ]
+    values["community.places"] = [_PLACE]
     values["community.topics"] = _TOPICS
     return render(values)
 
+
+_PLACE: dict[str, str | bool] = {
+    **{name: str(key.says.example) for name, key in PLACE_KEYS.items() if name != "words"},
+    **{f"words.es.{name}": str(key.says.example) for name, key in PLACE_WORDS_KEYS.items()},
+}
 
 _TOPICS: list[dict[str, str | bool]] = [
     {
@@ -129,12 +141,11 @@ def _default(key: Key) -> Toml | None:
 def _places(given: Toml | None) -> Iterator[str]:
     tables = [table for table in given if isinstance(table, dict)] if isinstance(given, list) else []
     mark = "" if tables else "# "
-    for table in tables or [{name: str(key.says.example) for name, key in PLACE_KEYS.items()}]:
+    for table in tables or [_PLACE]:
         yield f"{mark}[[community.places]]"
-        for name, key in PLACE_KEYS.items():
-            note = f"  # {key.says.form}" if name in ("may_send_police", "ages") else ""
-            if name in table:
-                yield f"{mark}{name} = {to_toml(table[name])}{note}"
+        for name, value in table.items():
+            note = f"  # {PLACE_KEYS[name].says.form}" if name in ("may_send_police", "ages") else ""
+            yield f"{mark}{name} = {to_toml(value)}{note}"
 
 
 def _readers(given: Toml | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from schema.community import OwnWords
 from tests.handlers.story import Story
 
 
@@ -22,3 +23,16 @@ async def test_where_there_is_none_that_is_said(story: Story) -> None:
     await story.comes("ana")
     await story.says("ana", "keep apart", "stop")
     assert "has not written down an agreement" in await story.say("ana", "agreement")
+
+
+async def test_it_is_read_in_the_members_language_where_it_exists_there(story: Story) -> None:
+    """Else as it stands in the community's first."""
+    own = {"es": OwnWords(name="la Casa del Olmo", agreement="# Lo nuestro")}
+    story.community = replace(story.community, agreement="# Ours", own_words=own)
+    await story.comes("ana")
+    assert "# Ours" in await story.say("ana", "about")
+    await story.say("ana", "español")
+    assert "Esto es lo que acordó la Casa del Olmo." in await story.say("ana", "acuerdo")
+    assert "# Lo nuestro" in story.last("ana")
+    story.community = replace(story.community, own_words={})
+    assert "# Ours" in await story.say("ana", "acuerdo")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from schema.community import OwnWords
+from schema.community import OwnWords, PlaceTexts
 from schema.effects import AnswerPlainRoom, SendText
 from schema.events import PlainMessage
 from schema.ids import EventId, RoomId
@@ -201,6 +201,37 @@ async def test_the_communitys_own_words_are_read_in_the_members_language() -> No
     assert "(Casa del Olmo, una asociación)" in story.last("ana")
 
 
+NIGHT = replace(
+    COMMUNITY.places[0],
+    texts={"es": PlaceTexts("Línea nocturna", hours="de 20 a 6", languages="alemán, inglés")},
+)
+
+
+async def test_the_places_of_help_are_read_in_the_members_language() -> None:
+    """Wherever they are shown; what the community did not write there stays as it is in its first."""
+    night = "Línea nocturna: 0800 000 000\nHorario: de 20 a 6. Idiomas: alemán, inglés."
+    community = replace(COMMUNITY, places=(NIGHT, replace(COMMUNITY.places[1], ages="young")))
+    story = Story(community=community)
+    await story.comes("ana")
+    assert "Night line: 0800 000 000\nOpen: 20 to 6." in await story.say("ana", "help now")
+    await story.say("ana", "español")
+    said = await story.say("ana", "ayuda ahora")
+    assert night in said
+    assert "Clinic: 030 000 000\nHorario: always." in said
+    story.community = replace(community, opens="enough")
+    assert night in await story.say("ana", "hablar")
+    story.community = replace(community, places=(replace(NIGHT, ages="young"),))
+    assert "son para ti: Línea nocturna." in await story.say("ana", "hablar escuchar 1h")
+
+
+async def test_a_stranger_reads_the_places_in_every_language() -> None:
+    """Nobody knows which one is theirs: each has its answer and its places after it."""
+    story = Story(community=replace(COMMUNITY, members="room", places=(NIGHT,)))
+    said = await story.say("eva", "hello", belongs=Belongs.OUTSIDE)
+    order = ("I am a program", "Night line: 0800", "Soy un programa", "Línea nocturna: 0800")
+    assert sorted(order, key=said.index) == list(order)
+
+
 async def test_the_day_a_place_was_checked_is_said_as_the_language_says_it() -> None:
     """What the configuration has as 2026-11-01; what the community put in other words stays."""
     story = Story(
@@ -236,5 +267,5 @@ async def test_whoever_may_not_write_is_told_so_in_every_language() -> None:
     (said,) = [effect.body for _, effect in story.effects if isinstance(effect, SendText)]
     assert "I am a program for people of the Elm House" in said
     assert "Soy un programa para la gente de the Elm House" in said
-    assert said.count("Night line") == 1
+    assert said.count("Night line") == 2
     assert not story.records.all(Member)

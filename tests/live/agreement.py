@@ -6,5 +6,7 @@ FINISHED = "# What we agreed\n\nWe keep one another company, and nobody has to.\
 
 
 def finish(folder: Path) -> None:
-    """Put a finished agreement in place of the draft beside the configuration in `folder`."""
+    """Put a finished agreement in place of the drafts beside the configuration in `folder`."""
+    for draft in folder.glob("agreement.*.md"):
+        draft.unlink()
     (folder / "agreement.md").write_text(FINISHED, "utf-8")

@@ -211,7 +211,7 @@ def test_init_waits_for_a_homeserver(tmp_path: Path) -> None:
             "k",
         ),
         *("--name", "N", "--limits", "none", "--who-runs", "us", "--ages", "adults"),
-        *("--stewards", "sam, @tess:y.org"),
+        *("--stewards", "sam, @tess:y.org", "--languages", "es, en"),
     )
     assert result.exit_code == 2
     assert "does not answer" in result.stderr
@@ -220,6 +220,7 @@ def test_init_waits_for_a_homeserver(tmp_path: Path) -> None:
     settings = config.load(written, {}, unfinished=True)
     assert settings.desk.user == "@d:x.org"
     assert settings.community_section.stewards == ("@sam:x.org", "@tess:y.org")
+    assert settings.community_section.languages == ("es", "en")
     assert set(settings.pending) == {"desk.token", "keeper.token", "keys.sealing_key"}
     assert [path.name for path in tmp_path.iterdir()] == ["alongside.toml"]
     before = written.read_bytes()

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticSerializationError
 
-from schema.community import OwnWords, Place, Timings
+from schema.community import OwnWords, Place, PlaceTexts, Timings
 from schema.errors import ConfigurationError, ConfigurationErrors
 from schema.records import Window
 from service import app, config
@@ -492,6 +492,29 @@ def test_an_unknown_key_of_a_place(place: Path) -> None:
         "community.places[0].may_send_police",
         "community.places",
     ]
+
+
+def test_places_have_texts_in_other_languages(place: Path) -> None:
+    """Beside what stands in the first; what is wrong in one is named with its place, language and text."""
+    one = "[[community.places]]\nname='N'\ncontact='c'\nhours='h'\nlanguages='l'\nmay_send_police='no'\n"
+    one += "checked_on='2026-11-01'\n"
+    settings = config.load(write(place, extra=f"{one}words.es.hours='siempre'\n"), {})
+    assert settings.community().places[0].texts == {"es": PlaceTexts(hours="siempre")}
+    for wrong, key, fix in (
+        ("words.es.hours='siempre\\u0007'", "community.places[0].words.es.hours", "Write a short text"),
+        ("words.es.open='siempre'", "community.places[0].words", "Use name, contact, hours, languages."),
+        ("words.Spanish.hours='siempre'", "community.places[0].words", "words.es.hours"),
+        ("words='siempre'", "community.places[0].words", "words.es.hours"),
+        ("words.es='siempre'", "community.places[0].words", "words.es.hours"),
+    ):
+        problem = only(write(place, extra=one + wrong.replace("'", '"') + "\n"))
+        assert (problem.key, problem.variable) == (key, "ALONGSIDE_COMMUNITY__PLACES")
+        assert fix in problem.fix
+    long = f"{one}words.es.contact='{'🌱' * 200}'\n"
+    config.load(write(place, extra=long * 8), {})
+    problem = only(write(place, extra=long * 9))
+    assert (problem.key, problem.variable) == ("community.places", "ALONGSIDE_COMMUNITY__PLACES")
+    assert "in language es" in problem.problem
 
 
 def test_more_places_than_one_message_holds(place: Path) -> None:
