@@ -196,8 +196,10 @@ async def _offers_from_now_on(person: Person, kind: str, hours: tuple[str, str],
     await person.hears("offer.card")
     await person.writes(card)
     await person.answers("offer.fear", "choice.fear_nobody")
-    recap = await person.answers("offer.recap", "choice.offer_yes")
+    await person.answers("offer.recap", "choice.guide")
+    recap = await person.hears("guide.practice")
     assert story.sentence("offer.goes_on").search(recap.body)
+    await story.chooses(person.member, person.chat, recap, "choice.offer_yes")
     await person.hears("offer.begun_now")
 
 
@@ -205,7 +207,12 @@ async def _rests_until_he_says(dan: Person, cleo: Person) -> None:
     """Cleo finds nobody: Dan rests, and Yan is of the other age group. Then Dan goes on."""
     await dan.writes("rest until i say")
     await dan.hears("rest.until_said")
-    await cleo.asks(hears_of="request.nobody")
+    # The short way: one number, and another.
+    await cleo.says("command.menu", "menu.menu")
+    await cleo.writes("1")
+    await cleo.hears("talk.recap")
+    await cleo.writes("1")
+    await cleo.hears("request.nobody")
     await cleo.says("command.stop", "request.withdrawn")
     await dan.writes(story.words_of("command.offer"))
     await dan.answers("offer.standing", "choice.offer_on")
@@ -241,13 +248,15 @@ async def _two_pause_and_one_ends_it(cleo: Person, dan: Person, readers: tuple[P
     await cleo.hears("concern.room")
     await cleo.writes("1")
     listed = await cleo.hears("concern.readers")
-    named = zip(("Ana", "Ben"), readers, strict=True)
-    await cleo.writes(" ".join(story.number_of(listed.body, f"{name}, {one.id}") for name, one in named))
+    # Ana is a steward too, Ben is not, and is marked so.
+    ana, ben = readers
+    both = f"Ana, {ana.id}", f"Ben, {ben.id}: does not look after this service"
+    await cleo.writes(" ".join(story.number_of(listed.body, one) for one in both))
     await cleo.hears("concern.words")
     await cleo.writes(_WRONG)
     await cleo.answers("concern.recap", "choice.concern_yes")
     await cleo.hears("concern.given")
-    first, second = readers
+    first, second = ana, ben
     for reader in readers:
         await reader.answers("reads.invited", "choice.reads_open")
         assert _WRONG in (await reader.hears("reads.words")).body
