@@ -33,6 +33,7 @@ from schema.effects import (
     LookAround,
     OpenDirectChat,
     RedactChat,
+    RedactStewards,
     SendFile,
     SendText,
     TellStewards,
@@ -96,6 +97,8 @@ async def dispatch(turn: Turn) -> None:
             await due.take(desk, event)
         case Delivered(effect=LookAround(), detail=unwell):
             await steward.looked(desk, unwell)
+        case Delivered(effect=RedactStewards()):
+            pass
         case Delivered(effect=AcceptIdentity(member=matrix_id)):
             await identity.accepted(desk, matrix_id)
         case Delivered(effect=OpenDirectChat(member=matrix_id), room=str() as found, detail="there"):
@@ -426,6 +429,9 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         return
     if isinstance(effect, TellStewards):
         await steward.unsaid(desk)
+        return
+    if isinstance(effect, RedactStewards):
+        await steward.not_taken_back(desk, effect)
         return
     if isinstance(effect, RedactChat) and effect.asked:
         await clear.cleared(desk, effect, "partly")

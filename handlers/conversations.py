@@ -21,6 +21,7 @@ from handlers import (
     menu,
     offer,
     offering,
+    own_plan,
     parting,
     paused,
     places,
@@ -114,6 +115,13 @@ async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
         await _choose(desk, member, prompt, reply)
 
 
+async def _my_plan(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "change":
+        desk.ask(member.id, "change_plan")
+    else:
+        await _choose(desk, member, prompt, reply)
+
+
 CONVERSATIONS: Mapping[str, Conversation] = {
     "menu": Conversation(menu.show, _choose),
     "stop": Conversation(menu.show, menu.answer),
@@ -157,6 +165,10 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "stays": Conversation(parting.show, parting.answer),
     "left": Conversation(parting.show, parting.answer),
     "absent": Conversation(parting.show, parting.answer),
+    "my_plan": Conversation(own_plan.show, _my_plan),
+    "change_plan": Conversation(own_plan.show, own_plan.answer),
+    "own_plan": Conversation(own_plan.show, own_plan.answer),
+    "delete_plan": Conversation(own_plan.show, own_plan.answer),
     "held": Conversation(privacy.show, _held),
     "consents": Conversation(consents.show, _listed),
     "take_back": Conversation(consents.show, consents.answer),
@@ -237,6 +249,7 @@ COMMANDS: Mapping[str, _Command] = {
     "concern": _Command("command.concern", concern.start),
     "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
     "concerns": _Command("command.concerns", _concerns, everywhere=True),
+    "own_plan": _Command("command.own_plan", own_plan.start, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "consents": _Command("command.consents", consents.start, everywhere=True),

@@ -76,12 +76,16 @@ PASSING = frozenset(
     {
         *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
         *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
+        *("my_plan", "change_plan"),
     }
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""
 
 _SHORT = frozenset(
-    {"stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear", "voucher"}
+    {
+        *("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear", "voucher"),
+        *("delete_plan",),
+    }
 )
 """Questions that lapse after a short while."""
 
@@ -257,7 +261,7 @@ class Desk:
         short while.
         """
         member = self.now_is(id)
-        if kind in ("talk", "offer", "concern", "answers", "pauses", "objects"):
+        if kind in ("talk", "offer", "concern", "answers", "pauses", "objects", "own_plan"):
             until = self.now + self.timings.request_open
         elif kind in _SHORT:
             until = self.now + self.timings.idle

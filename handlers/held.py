@@ -28,6 +28,7 @@ from schema.records import (
     Member,
     Offer,
     Outlook,
+    OwnPlan,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -422,6 +423,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "paused": _FOR_ALL,
             "checked": _FOR_ALL,
             "flagged": _FOR_ALL,
+            "said": _FOR_ALL,
+            "swept_to": _FOR_ALL,
+            "sweep_at": _FOR_ALL,
         },
         Voucher: {
             "id": _NUMBERS,
@@ -431,6 +435,12 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "named": _THEIRS,
             "yes": _THEIRS,
             "since": _VOUCHER,
+        },
+        OwnPlan: {
+            "id": _NUMBERS,
+            "words": _shown("held.own_plan"),
+            "kept_at": _shown("held.own_plan"),
+            "at_check_ins": _said("held.own_plan_check_ins"),
         },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), Told(How.BESIDE, "held.own")),
     }
@@ -539,6 +549,8 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     records += await after.of(desk, member.id)
     records += await desk.records.find(Voucher, member=member.id)
     records += await concern.of(desk, member.id)
+    plan = await desk.records.get(OwnPlan, member.id)
+    records += [] if plan is None else [plan]
     records += [one for one in await desk.records.about(PairingPause, member.id) if one.due_at > desk.now]
     if member.matrix_id in desk.community.stewards:
         records.append(await stewardship(desk))

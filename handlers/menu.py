@@ -179,7 +179,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 _STOPPABLE = (
     *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
     *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
-    *("concern", "answers", "pauses", "objects"),
+    *("concern", "answers", "pauses", "objects", "own_plan", "delete_plan"),
 )
 """Questions that `stop` ends."""
 

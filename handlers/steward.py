@@ -18,7 +18,7 @@ from handlers.steward_room import StewardRoom
 from handlers.words import normal
 from schema import events
 from schema.community import Place
-from schema.effects import LookAround
+from schema.effects import LookAround, RedactStewards
 from schema.records import Ask, Offer, Pause, PeerRoom, Prompt, Request
 from schema.states import AskState, OfferState, RequestState
 from service.core import rooms, steward
@@ -323,7 +323,8 @@ async def here(desk: Desk, event: events.StewardRoom) -> None:
     came = [id for id in ids if id not in room.kept.here]
     room.stay(ids)
     if came:
-        room.say("steward.hello", community=desk.community.name, notice=False)
+        kept = desk.timings.chat
+        room.say("steward.hello", community=desk.community.name, kept=kept, notice=False)
         if (pause := await pauses.of(desk)) is not None:
             room.say_text(pauses.line(desk, room.reader, pause))
     _watch(room)
@@ -331,9 +332,10 @@ async def here(desk: Desk, event: events.StewardRoom) -> None:
 
 
 async def due(desk: Desk) -> None:
-    """A question has lapsed, or a place of help has come to count as not checked."""
+    """A question has lapsed, a place of help has come to count as not checked, or old words are to go."""
     room = await StewardRoom.of(desk)
     room.lapse()
+    room.sweep()
     _watch(room)
     await room.close()
 
@@ -342,6 +344,13 @@ async def unsaid(desk: Desk) -> None:
     """What was said did not arrive: nobody has read the questions, and no yes may go to one."""
     room = await StewardRoom.of(desk)
     room.kept = replace(room.kept, questions={})
+    await room.close()
+
+
+async def not_taken_back(desk: Desk, order: RedactStewards) -> None:
+    """What was said in the room before could not be reached."""
+    room = await StewardRoom.of(desk)
+    room.fail(order)
     await room.close()
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from handlers.desk import Desk, Question
-from schema.effects import TellStewards
+from schema.effects import RedactStewards, TellStewards
 from schema.ids import MatrixId, MemberId
 from schema.records import Member, Pause, Prompt, Stewardship
-from service.core import steward
+from service.core import chats, steward
 from service.core.sizes import parts
 
 Draft = dict[str, str | int | bool | list[str] | None]
@@ -79,9 +79,10 @@ class StewardRoom:
         self.kept = replace(self.kept, questions=left)
 
     def _due_at(self) -> datetime | None:
-        """When a question lapses next, or a place of help comes to count as not checked."""
+        """When a question lapses next, a place comes to count as not checked, or old words are taken back."""
         desk = self.desk
         hours = [prompt.until for prompt in self.kept.questions.values() if prompt.until is not None]
+        hours += [] if self.kept.sweep_at is None else [self.kept.sweep_at]
         places = desk.community.places
         at = steward.next_unchecked(places, self.kept.checked, desk.now, desk.community.zone)
         return min([*hours, *([] if at is None else [at])], default=None)
@@ -129,8 +130,20 @@ class StewardRoom:
         text = self.desk.render(self.reader, question)
         self.say_text(f"{self.words('steward.to', who=self.address)}\n{text}", notice=False)
 
+    def sweep(self) -> None:
+        """Have what is old in the room taken back, where the hour for that has come."""
+        self.kept, order = chats.sweep_stewards(self.kept, self.desk.now, self.desk.timings.chat)
+        if order is not None:
+            self.desk.turn.do(order)
+
+    def fail(self, order: RedactStewards) -> None:
+        """What was to be taken back was not reached: it is tried again."""
+        self.kept = chats.fail_stewards(self.kept, order, self.desk.now)
+
     async def close(self) -> None:
         """Write what changed; send what was said as one message, which notifies if any part of it does."""
+        if self._said:
+            self.kept = chats.speak_to_stewards(self.kept, self.desk.now, self.desk.timings.chat)
         kept = await self.desk.records.get(Stewardship, steward.ID)
         self.kept = replace(self.kept, due_at=self._due_at())
         if self.kept != kept:

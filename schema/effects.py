@@ -198,6 +198,18 @@ class TellStewards:
 
 
 @dataclass(frozen=True)
+class RedactStewards:
+    """Take back what the service said in the steward room before `before`, by the homeserver's time.
+
+    What lies before `since` was reached by an earlier order. What stewards wrote there themselves stays.
+    """
+
+    before: datetime
+    since: datetime | None = None
+    type: Literal["redact_stewards"] = "redact_stewards"
+
+
+@dataclass(frozen=True)
 class LookAround:
     """See how the service's own parts are, for the stewards; `Delivered.detail` names those not well."""
 
@@ -221,6 +233,7 @@ Effect = (
     | InviteAgain
     | RedactChat
     | TellStewards
+    | RedactStewards
     | LookAround
 )
 

@@ -502,8 +502,9 @@ class Stewardship:
     those that await one steward's answer, by whose they are; each goes when it is answered or lapses.
     `checked` holds the day on which a steward last made sure of a place of help, by its name and contact, as
     long as the configuration has that place. `flagged` are the places of which the stewards were told that
-    nobody has checked them lately. `due_at` is when the next one becomes so,
-    or a question lapses.
+    nobody has checked them lately. `said` is when something was last said in their room, to a day, until it
+    is taken back there; `swept_to` the hour before which all is, `sweep_at` when the rest is looked at.
+    `due_at` is when that is, a question lapses, or the next place comes to count as not checked.
     """
 
     id: StewardshipId
@@ -513,6 +514,9 @@ class Stewardship:
     paused: Pause | None = None
     checked: dict[str, date] = field(default_factory=dict)
     flagged: tuple[str, ...] = ()
+    said: datetime | None = None
+    swept_to: datetime | None = None
+    sweep_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -531,6 +535,20 @@ class Voucher:
     named: tuple[MemberId, ...] = ()
     yes: tuple[MemberId, ...] = ()
     since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class OwnPlan:
+    """A member's own words to themselves, for hard days; the id is the member's.
+
+    Kept until they change or delete them, or are forgotten. `at_check_ins`: their check-ins offer it as one
+    of the answers.
+    """
+
+    id: MemberId
+    words: str
+    kept_at: datetime
+    at_check_ins: bool = False
 
 
 @dataclass(frozen=True)
@@ -563,4 +581,5 @@ Record = (
     | Stewardship
     | Outlook
     | Voucher
+    | OwnPlan
 )

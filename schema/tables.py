@@ -248,6 +248,14 @@ outlooks = Table(
     info={"kept": "one row, about nobody, until a part of the day ends"},
 )
 
+own_plans = Table(
+    "own_plans",
+    metadata,
+    _id(),
+    _sealed(),
+    info={"kept": "a member's own words to themselves, until they change or delete them, or say forget me"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -344,6 +352,7 @@ RECORDS = {
     "stewardships": stewardships,
     "vouchers": vouchers,
     "outlooks": outlooks,
+    "own_plans": own_plans,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

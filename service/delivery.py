@@ -22,6 +22,7 @@ from schema.effects import (
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
+    RedactStewards,
     SendFile,
     SendText,
     TellStewards,
@@ -99,6 +100,11 @@ class Delivery:
                 detail = await self._redaction.redact(
                     effect.room, effect.member, effect.before, effect.since, theirs=effect.theirs
                 )
+            case RedactStewards():
+                stewards = self._desk.chats.stewards
+                if stewards is not None:
+                    us = self._desk.user_id
+                    detail = await self._redaction.redact(stewards, us, effect.before, effect.since)
             case TellStewards():
                 await self._desk.tell_stewards(effect.body, effect.notice, id, again=again)
             case LookAround():

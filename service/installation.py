@@ -22,12 +22,13 @@ from typing import Literal, Protocol
 
 import aiohttp
 
-from schema.errors import AlongsideError, ConfigurationError, KeeperNotDeaf, OperatorError
+from schema.errors import AlongsideError, ConfigurationError, KeeperNotDeaf, LeaseHeld, OperatorError
 from schema.ids import DeviceId, MatrixId
 from service import config
 from service.clock import SystemClock
 from service.config import Settings, Toml, agreement
 from service.lease import Lease
+from service.matrix import stewards
 from service.matrix.accounts import (
     Account,
     check_token,
@@ -236,7 +237,7 @@ async def install(
         if "desk.token" in settings.pending:
             await _token(place, settings, opened, asking, "desk")
         settings = config.load(place)
-        return await _cross_sign(settings, opened, asking, new_identity)
+        return await _settle_desk(settings, opened, asking, new_identity)
 
 
 def draft_agreement(settings: Settings, tell: Callable[[str], None]) -> None:
@@ -380,6 +381,30 @@ async def _make_keeper(
         asking.tell("Published the keeper's master key; its private half is gone")
 
 
+async def _settle_desk(
+    settings: Settings, opened: aiohttp.ClientSession, asking: Asking, new_identity: bool
+) -> str:
+    """See that the desk is cross-signed and the stewards have their room; returns the fingerprint."""
+    standing = None if new_identity else await _standing(settings, opened)
+    if standing is None:
+        return await _cross_sign(settings, opened, asking, new_identity)
+    if settings.community_section.stewards and not await _has_steward_room(settings):
+        try:
+            return await _cross_sign(settings, opened, asking, new_identity)
+        except LeaseHeld:
+            asking.tell("The service is running: it makes the stewards' room when it starts next")
+    return standing.fingerprint()
+
+
+async def _has_steward_room(settings: Settings) -> bool:
+    store = await Store.look(settings.database_url(), settings.sealing_key())
+    try:
+        async with store.reading() as transaction:
+            return await stewards.kept(transaction) is not None
+    finally:
+        await store.close()
+
+
 async def _cross_sign(
     settings: Settings, opened: aiohttp.ClientSession, asking: Asking, new_identity: bool
 ) -> str:
@@ -387,8 +412,6 @@ async def _cross_sign(
     from service.app import sign_in
 
     user, clock = settings.desk_user, SystemClock()
-    if not new_identity and (standing := await _standing(settings, opened)) is not None:
-        return standing.fingerprint()
     async with Lease.take(settings.database_url()) as lease:
         store = await Store.open(settings.database_url(), settings.sealing_key(), lease)
         try:
@@ -406,6 +429,12 @@ async def _cross_sign(
             )
             if new_identity:
                 asking.tell("Made a new identity")
+            named = settings.community().stewards
+            async with store.reading() as transaction:
+                had = await stewards.kept(transaction)
+            # Whoever is invited sees a desk that is signed already; later changes are seen to at each start.
+            if named and had is None and await stewards.tend(client, store, named) is not None:
+                asking.tell("Made the stewards' room, encrypted, and invited them to it")
             return identity.fingerprint()
         finally:
             await store.close()

@@ -31,6 +31,7 @@ from schema.effects import (
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
+    RedactStewards,
     SendFile,
     SendText,
     TellStewards,
@@ -81,7 +82,9 @@ def deadline(effect: Effect) -> timedelta:
     match effect:
         case OpenPeerRoom() | SendFile() | LookAround():
             return timedelta(minutes=10)
-        case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom() | RedactChat():
+        case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom():
+            return timedelta(days=14)
+        case RedactChat() | RedactStewards():
             return timedelta(days=14)
         case OpenDirectChat() | JoinRoom() | LeaveRoom() | InviteAgain():
             return timedelta(hours=6)
@@ -107,6 +110,8 @@ def lane(effect: Effect) -> str:
             return f"redact {effect.room}"
         case TellStewards():
             return "stewards"
+        case RedactStewards():
+            return "redact stewards"
         case LookAround():
             return "look around"
         case _:
@@ -209,7 +214,7 @@ class Outbox:
                 return self._near
             case JoinRoom() | LeaveRoom():
                 return self._far
-            case RedactChat():
+            case RedactChat() | RedactStewards():
                 return self._taking_back
             case _:
                 return self._rooms

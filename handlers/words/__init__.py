@@ -185,6 +185,16 @@ class Catalogue:
                     found.setdefault(normal(name), day)
         return found
 
+    def months(self, language: str) -> Mapping[str, int]:
+        """Every name of a month, long or short, in `language`, as `normal` leaves it; January is 1."""
+        kinds = self._locale(language).months
+        return {
+            normal(name): month
+            for kind in ("format", "stand-alone")
+            for width in ("abbreviated", "wide")
+            for month, name in kinds[kind][width].items()
+        }
+
     def clock(self, minute: int, language: str) -> str:
         """Say an hour of the day, given in minutes since midnight: "18:30"."""
         return format_time(time(minute // 60 % 24, minute % 60), "short", locale=self._locale(language))

@@ -448,9 +448,9 @@ class CommunitySection(Section):
         BeforeValidator(forms.as_tuple),
         AfterValidator(forms.stewards),
         Says(
-            "Who looks after this instance, by Matrix ID: the front desk invites them to a room of theirs,"
-            " and removes whoever is named here no more, at its next start. Without any, nobody can pause"
-            " the service or read a concern.",
+            "Who looks after this instance, by Matrix ID: `alongside init` makes them a room, and each"
+            " start invites whoever is new here and removes whoever is named no more. Without any, nobody can"
+            " pause the service or read a concern.",
             'at most 12 whole Matrix IDs, none twice, such as ["@one:example.org", "@two:example.org"]',
             ["@one:example.org", "@two:example.org"],
         ),
@@ -629,7 +629,10 @@ class TimingsSection(Section):
     ] = Timings.concern
     chat: Annotated[
         Longer,
-        _timing("How long what was said in a member's direct chat stays there before it is taken back."),
+        _timing(
+            "How long what was said in a member's direct chat, and by the service in the steward room, stays"
+            " there before it is taken back."
+        ),
     ] = Timings.chat
 
 

@@ -105,7 +105,7 @@ def _wall(at: datetime, zone: ZoneInfo) -> datetime:
 def _from(rhythm: Rhythm, zone: str, after: datetime) -> Iterator[Occurrence]:
     """Every time later than `after`, each later than the one before."""
     place = _zone(zone)
-    for wall in _walls(rhythm, _wall(after, place) - _BEFORE):
+    for wall in walls(rhythm, _wall(after, place) - _BEFORE):
         if rhythm.every != ONCE and _left_out(wall.date(), place):
             continue
         at = instant(wall, zone)
@@ -120,8 +120,8 @@ def _left_out(day: date, zone: ZoneInfo) -> bool:
     return _wall(noon.replace(tzinfo=zone).astimezone(UTC), zone).date() != day
 
 
-def _walls(rhythm: Rhythm, since: datetime) -> Iterator[datetime]:
-    """The times of the rhythm as a calendar on the wall has them, from about `since` on."""
+def walls(rhythm: Rhythm, since: datetime) -> Iterator[datetime]:
+    """The times of the rhythm as a calendar on the wall has them, from `since` (naive) or a little before."""
     hour = time(rhythm.minute // 60, rhythm.minute % 60)
     start = datetime.combine(rhythm.start, hour)
     if rhythm.every == ONCE:

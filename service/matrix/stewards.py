@@ -1,4 +1,4 @@
-"""The steward room: found or made at a start, with the stewards of the configuration in it and nobody else.
+"""The steward room: made by `init` or at a start, with the configuration's stewards in it and nobody else.
 
 Guards: it is encrypted from its creation, and only the front desk can invite to it; whoever is no steward by
 the configuration any more is removed before anything is said there; a steward whose server does not answer
@@ -19,7 +19,7 @@ from service.matrix.chats import Chat
 from service.matrix.client import Client
 from service.matrix.devices import MEGOLM
 from service.matrix.transport import NO_TOKEN, client_path
-from service.store import Store
+from service.store import Store, Transaction
 
 TAG = "org.alongside.room"
 """Where a keyed hash that only we can make stands in the room's creation content."""
@@ -45,8 +45,7 @@ async def tend(client: Client, store: Store, named: Collection[MatrixId]) -> Ten
     Raises WorldError, or HomeserverRefused where no room can be made.
     """
     async with store.reading() as transaction:
-        kept = await transaction.read_instance(_KEPT)
-    known = RoomId(kept.decode()) if kept else None
+        known = await kept(transaction)
     if known is None and not named:
         return None
     room = await _room(client, known)
@@ -59,6 +58,12 @@ async def tend(client: Client, store: Store, named: Collection[MatrixId]) -> Ten
             await writing.write_instance(_KEPT, room.encode())
     client.tend(room, named)
     return Tended(room, await _settle(client, room, frozenset(named)))
+
+
+async def kept(transaction: Transaction) -> RoomId | None:
+    """The steward room that `init` or an earlier start made."""
+    found = await transaction.read_instance(_KEPT)
+    return RoomId(found.decode()) if found else None
 
 
 async def _joined(client: Client) -> list[RoomId]:

@@ -27,6 +27,7 @@ from schema.records import (
     Member,
     Offer,
     Outlook,
+    OwnPlan,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -125,6 +126,7 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (Stewardship, tables.stewardships),
             (Voucher, tables.vouchers),
             (Outlook, tables.outlooks),
+            (OwnPlan, tables.own_plans),
         )
     }
 )

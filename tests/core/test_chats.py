@@ -6,10 +6,19 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.effects import RedactChat
+from schema.effects import RedactChat, RedactStewards
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Member
-from service.core.chats import EVERY, fail, speak, sweep
+from schema.records import Member, Stewardship
+from service.core import steward
+from service.core.chats import (
+    EVERY,
+    fail,
+    fail_stewards,
+    speak,
+    speak_to_stewards,
+    sweep,
+    sweep_stewards,
+)
 
 START = datetime(2026, 11, 27, 16, 0, tzinfo=UTC)
 KEEP = timedelta(days=7)
@@ -103,3 +112,52 @@ def test_an_order_that_failed_is_given_again_from_the_beginning() -> None:
     assert orders[0][1].since is None
     assert orders[0][1].before > START
     assert member.sweep_at is None
+
+
+SHARED = Stewardship(steward.ID)
+
+
+def _run_stewards(
+    kept: Stewardship, until: datetime
+) -> tuple[Stewardship, list[tuple[datetime, RedactStewards]]]:
+    """Let every hour come until then; the orders, each with its time."""
+    orders: list[tuple[datetime, RedactStewards]] = []
+    while kept.sweep_at is not None and kept.sweep_at <= until:
+        now = kept.sweep_at
+        kept, order = sweep_stewards(kept, now, KEEP)
+        assert order is not None
+        orders.append((now, order))
+    return kept, orders
+
+
+@given(st.lists(st.tuples(st.integers(0, 40 * 24 * 60), st.integers(0, 24 * 60)), min_size=1, max_size=40))
+def test_what_the_stewards_are_told_goes_as_what_is_said_in_a_chat(said: list[tuple[int, int]]) -> None:
+    """However late it arrives: between the community's time and two days more; then nothing is remembered."""
+    kept, orders = SHARED, []
+    arrived: list[datetime] = []
+    for minute, late in sorted(said):
+        now = START + timedelta(minutes=minute)
+        kept, some = _run_stewards(kept, now)
+        orders += some
+        kept = speak_to_stewards(kept, now, KEEP)
+        arrived.append(now + timedelta(minutes=late))
+    kept, some = _run_stewards(kept, START + timedelta(days=80))
+    orders += some
+    for at in arrived:
+        gone = min(then for then, order in orders if at < order.before)
+        assert KEEP < gone - at <= KEEP + EVERY
+        assert any(order.since is None or order.since <= at for _, order in orders if at < order.before)
+    assert kept == SHARED
+
+
+def test_their_room_that_was_not_reached_is_looked_through_whole() -> None:
+    """Like a chat that was not."""
+    kept = speak_to_stewards(SHARED, START, KEEP)
+    assert kept.sweep_at is not None
+    assert speak_to_stewards(kept, START + timedelta(hours=23), KEEP) is kept
+    assert sweep_stewards(kept, START, KEEP) == (kept, None)
+    done, orders = _run_stewards(kept, START + timedelta(days=30))
+    again = fail_stewards(done, orders[-1][1], START + timedelta(days=40))
+    assert again.sweep_at is not None
+    _, order = sweep_stewards(again, again.sweep_at, KEEP)
+    assert order == RedactStewards(again.sweep_at - KEEP, None)

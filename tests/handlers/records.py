@@ -11,6 +11,7 @@ from schema.records import (
     Member,
     Offer,
     Outlook,
+    OwnPlan,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -37,6 +38,7 @@ TABLES: dict[type, str] = {
     Stewardship: "stewardships",
     Voucher: "vouchers",
     Outlook: "outlooks",
+    OwnPlan: "own_plans",
 }
 
 

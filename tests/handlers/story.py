@@ -34,6 +34,7 @@ from schema.effects import (
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
+    RedactStewards,
     SendFile,
     SendText,
     TellStewards,
@@ -268,6 +269,8 @@ class Story:
                 self.pending.append(Delivered(effect))
             case RedactChat():
                 self.pending.append(Delivered(effect, detail=self.redaction))
+            case RedactStewards():
+                self.pending.append(Delivered(effect))
             case LookAround():
                 self.pending.append(Delivered(effect, detail=self.unwell))
             case AnswerPlainRoom() | OpenDirectChat() | LeaveRoom() | AcceptIdentity():

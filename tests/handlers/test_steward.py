@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from schema.community import Community, Place
-from schema.effects import SendText, TellStewards
+from schema.effects import RedactStewards, SendText, TellStewards
 from schema.events import StewardMessage
 from schema.ids import EventId, MatrixId
 from schema.records import Ask, PeerRoom, Request, Stewardship
@@ -349,3 +349,31 @@ async def test_a_steward_is_told_that_they_are_one(story: Story) -> None:
 def test_the_stewards_are_nobodys_by_default() -> None:
     """A community may have none."""
     assert Community("a", "b", "c", "d").stewards == ()
+
+
+# What was said there
+
+
+async def test_what_the_service_said_there_is_taken_back(story: Story) -> None:
+    """After the community's time and within a day of it, without a word; those who come are told so."""
+    assert "I take back what I said here after 7 days" in story.last(STEWARDS)
+    story.community = replace(story.community, places=())
+    await story.steward("sam", "status")
+    said, heard = story.now, len(story.heard(STEWARDS))
+
+    def orders() -> list[RedactStewards]:
+        return [effect for _, effect in story.effects if isinstance(effect, RedactStewards)]
+
+    await story.wait(timedelta(days=7))
+    assert not [order for order in orders() if order.before > said]
+    story.lose = lambda effect: isinstance(effect, RedactStewards)
+    await story.wait(timedelta(days=4))
+    lost = len(orders())
+    assert lost
+    story.lose = lambda effect: False
+    await story.wait(timedelta(days=10))
+    assert len(orders()) > lost
+    assert orders()[lost].since is None
+    assert said < orders()[-1].before
+    assert (kept(story).said, kept(story).sweep_at, kept(story).due_at) == (None, None, None)
+    assert len(story.heard(STEWARDS)) == heard

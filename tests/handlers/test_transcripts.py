@@ -340,6 +340,17 @@ async def kept_to_their_ages(story: Story) -> None:
     await story.says("ana", "my age group", "1", "what do you hold")
 
 
+PLAN = "Open the window. Drink some water. Ring Mia; she knows.\nIt passed the last time."
+
+
+async def my_plan(story: Story) -> None:
+    """Words to oneself: kept, sent back, changed, deleted."""
+    await story.comes("ana")
+    await story.says("ana", "my plan", "Ring Mia.", "2", PLAN, "1", "1", "menu", "my plan", "2", "my plan")
+    await story.says("ana", "3", "1", "Ring Mia first.", "3", "what do you hold", "my plan", "3", "3", "2")
+    await story.says("ana", "my plan", "skip")
+
+
 class StoredStory(Story):
     """The same story over a real database; the rows in memory are what lies there after each turn."""
 
@@ -422,6 +433,7 @@ _STORIES = [
     vouched,
     not_open_yet,
     kept_to_their_ages,
+    my_plan,
 ]
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -130,6 +131,27 @@ class Instance:
         body: JsonObject = {"device_keys": {user: [] for user in users}}
         return await self.homeserver.call("POST", "/_matrix/client/v3/keys/query", body=body, token=token)
 
+    async def _ask(self, path: str) -> JsonObject:
+        """What the homeserver answers the front desk."""
+        token = (self.folder / "secrets/desk.token").read_text().strip()
+        return await self.homeserver.call("GET", f"/_matrix/client/v3/{path}", token=token)
+
+    async def rooms(self) -> list[str]:
+        """The rooms that the front desk is in."""
+        found = (await self._ask("joined_rooms"))["joined_rooms"]
+        assert isinstance(found, list)
+        return [str(room) for room in found]
+
+    async def state(self, room: str, type_: str) -> JsonObject:
+        """The content of a state event."""
+        return await self._ask(f"rooms/{quote(room)}/state/{type_}")
+
+    async def invited(self, room: str) -> list[str]:
+        """Who is invited to a room."""
+        found = (await self._ask(f"rooms/{quote(room)}/members?membership=invite"))["chunk"]
+        assert isinstance(found, list)
+        return sorted(str(event["state_key"]) for event in found if isinstance(event, dict))
+
     def rows(self) -> dict[str, list[object]]:
         """What the database holds, the lease's epoch included."""
         with contextlib.closing(sqlite3.connect(self.folder / "alongside.db")) as database:
@@ -148,8 +170,10 @@ class Instance:
 async def test_registered_twice_and_nothing_changes(homeserver: Homeserver, tmp_path: Path) -> None:
     """`init` makes everything; a second run says so and leaves every byte as it is."""
     instance = Instance(tmp_path / "a", homeserver, "twice")
-    first = instance.init()
+    first = instance.init("--stewards", "sam")
     assert (first.returncode, first.stderr) == (0, "")
+    (room,) = await instance.rooms()
+    assert await instance.invited(room) == [f"@sam:{homeserver.name}"]
     files = instance.files()
     assert set(files) == {"alongside.toml", "desk.token", "keeper.token", "sealing-key"}
     findings = instance.healthy()
@@ -162,12 +186,43 @@ async def test_registered_twice_and_nothing_changes(homeserver: Homeserver, tmp_
     assert await instance.published() == published
     assert instance.rows() == rows
     assert instance.files() == files
+    assert await instance.rooms() == [room]
+    with Running(instance) as service:
+        service.stop()
+    assert await instance.rooms() == [room]
     assert len(await instance.devices("desk")) == len(await instance.devices("keeper")) == 1
     assert instance.fingerprint() in first.stdout
     assert instance.fingerprint() in second.stdout
     # Neither a password nor the registration secret is anywhere.
     for content in (*files.values(), (instance.folder / "alongside.db").read_bytes(), first.stdout.encode()):
         assert homeserver.shared_secret.encode() not in content
+
+
+async def test_stewards_who_are_named_later_have_their_room_by_the_next_init(
+    homeserver: Homeserver, tmp_path: Path
+) -> None:
+    """Encrypted from its creation; beside a service that runs it is left to its next start, as is said."""
+    instance = Instance(tmp_path / "a", homeserver, "later")
+    assert instance.init().returncode == 0
+    assert await instance.rooms() == []
+    place = instance.folder / "alongside.toml"
+    with Running(instance) as service:
+        named = f'stewards = ["@sam:{homeserver.name}"]\nages ='
+        place.write_text(place.read_text().replace("ages =", named, 1))
+        beside = instance.init()
+        assert (beside.returncode, beside.stderr) == (0, "")
+        assert "it makes the stewards' room when it starts next" in unwrapped(beside.stdout)
+        service.stop()
+    assert await instance.rooms() == []
+    done = instance.init()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Made the stewards' room" in done.stdout
+    (room,) = await instance.rooms()
+    assert await instance.state(room, "m.room.encryption") == {"algorithm": "m.megolm.v1.aes-sha2"}
+    assert await instance.invited(room) == [f"@sam:{homeserver.name}"]
+    rows = instance.rows()
+    assert "nothing was changed" in instance.init().stdout
+    assert instance.rows() == rows
 
 
 async def test_with_passwords(homeserver: Homeserver, tmp_path: Path) -> None:
@@ -458,18 +513,20 @@ async def test_a_restored_backup_is_noticed(homeserver: Homeserver, tmp_path: Pa
 async def test_killed_anywhere_it_goes_on(
     homeserver: Homeserver, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Killed at any commit or request, `init` run again ends whole: one device each, one identity."""
-    log = tmp_path / "points"
-    assert Instance(tmp_path / "all", homeserver, "points").init(ALONGSIDE_FAIL_LOG=str(log)).returncode == 0
+    """Killed at any commit or request, `init` run again ends whole: one device each, identity and room."""
+    log, named = tmp_path / "points", ("--stewards", "sam")
+    whole = Instance(tmp_path / "all", homeserver, "points")
+    assert whole.init(*named, ALONGSIDE_FAIL_LOG=str(log)).returncode == 0
     points = log.read_text().splitlines()
     assert len(points) > 20
     every = 1 if os.environ.get("ALONGSIDE_CRASH") == "all" else 11
     tried = points[::every]
     for number, point in enumerate(tried):
         instance = Instance(tmp_path / str(number), homeserver, f"crash{number}")
-        assert instance.init(ALONGSIDE_FAIL_AT=point).returncode == 137, point
-        again = instance.init()
+        assert instance.init(*named, ALONGSIDE_FAIL_AT=point).returncode == 137, point
+        again = instance.init(*named)
         assert (again.returncode, again.stderr) == (0, ""), point
+        assert len(await instance.rooms()) == 1, point
         assert len(await instance.devices("desk")) == 1, point
         assert len(await instance.devices("keeper")) == 1, point
         findings = instance.healthy()

@@ -1,11 +1,11 @@
 """The steward room: made encrypted, tended by the configuration, and heard of nobody but its stewards."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from schema.effects import LeaveRoom
+from schema.effects import LeaveRoom, RedactStewards
 from schema.errors import HomeserverRefused, IdentityChanged, NotPrivate, Unreachable
 from schema.events import DirectChat, NoChat, StewardMessage, StewardRoom, Unreadable
 from schema.ids import MatrixId, OutboxId, RoomId
@@ -262,3 +262,24 @@ async def test_forgetting_a_steward_leaves_the_room_to_the_others(desk: Desk, se
     await Delivery(desk.client, keeper)(LeaveRoom(chat, also=(room,)), OutboxId("one"), again=False)
     assert server.rooms[chat].membership(DESK) == "leave"
     assert server.rooms[room].membership(DESK) == "join"
+
+
+async def test_what_we_said_there_is_taken_back_alone(desk: Desk, server: Homeserver) -> None:
+    """The stewards talk with one another there; without a room nothing is asked for."""
+    sam = Peer(server, SAM)
+    keeper = Keeper(desk.client.transport, DESK, "home.test", tag=str, admin=None, room_version=None)
+    delivery, order = Delivery(desk.client, keeper), RedactStewards(datetime(2100, 1, 1, tzinfo=UTC))
+    await delivery(order, OutboxId("none"), again=False)
+    assert not server.called("take back")
+    room = await joined(desk, server, sam)
+    sam.share(room, DESK, DEVICE)
+    sam.say(room, "how are you?")
+    await tell(desk, "first")
+    await desk.sync.step()
+    await delivery(order, OutboxId("one"), again=False)
+    left = {
+        event["sender"]
+        for _, event in server.rooms[room].timeline
+        if event["type"] == "m.room.encrypted" and event["content"]
+    }
+    assert left == {SAM}

@@ -39,6 +39,7 @@ from schema.records import (
     Ask,
     Meeting,
     Member,
+    OwnPlan,
     Pairing,
     PairingPause,
     PeerRoom,
@@ -224,7 +225,7 @@ class CharterModel(RuleBasedStateMachine):
                     "hello",
                 ),
                 *("again", "never again", "not again"),
-                *("my consents", "what do you hold", "export"),
+                *("my consents", "what do you hold", "export", "my plan"),
             ]
         ),
     )
@@ -715,10 +716,10 @@ class CharterModel(RuleBasedStateMachine):
         run(story.wait(timedelta(days=9) + RENEWED + RESTS))
         self._look()
         left = {type(row) for row in story.records.rows.values()}
-        assert left <= {Member, Separation, Meeting, Stewardship}, story.records.rows
+        assert left <= {Member, OwnPlan, Separation, Meeting, Stewardship}, story.records.rows
         run(story.wait(timedelta(days=15)))
         left = {type(row) for row in story.records.rows.values()}
-        assert left <= {Member, Separation, Stewardship}, story.records.rows
+        assert left <= {Member, OwnPlan, Separation, Stewardship}, story.records.rows
         for room in story.rooms:
             ordered = [effect for _, effect in story.effects if getattr(effect, "room", None) == room]
             kinds = [type(effect) for effect in ordered]

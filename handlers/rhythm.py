@@ -1,0 +1,158 @@
+"""When something comes back, as members type it and as they are told it.
+
+Guards: what is said of a rhythm reads back as the same rhythm, in each language; a sentence is read in the
+member's own language first, and then in English.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from handlers import zone
+from handlers.desk import Desk
+from handlers.words import ALWAYS, split
+from schema.records import Member, Rhythm
+from service.core import recurrence, when
+from service.core.when import AM, MORNING, NIGHT, PM, Kind, Lexicon, Unread, phrase
+from service.turn import Words
+
+_PHRASES: Mapping[str, Mapping[Kind, int]] = {
+    "spell.workdays": {Kind.WORKDAYS: 0},
+    "spell.weekends": {Kind.WEEKEND: 0},
+    "spell.every": {Kind.EVERY: 0},
+    "spell.other": {Kind.OTHER: 0},
+    "spell.last": {Kind.ORDINAL: -1},
+    "spell.marks": {Kind.MARK: 0},
+    "spell.days": {Kind.A_DAY: 0},
+    "spell.weeks": {Kind.A_WEEK: 0},
+    "spell.months": {Kind.A_MONTH: 0},
+    "spell.years": {Kind.A_YEAR: 0},
+    "spell.hours": {Kind.SHORTER: 0},
+    "spell.minutes": {Kind.SHORTER: 0},
+    "spell.daily": {Kind.DAILY: 1},
+    "spell.each_morning": {Kind.DAILY: 1, Kind.HALF: MORNING},
+    "spell.each_evening": {Kind.DAILY: 1, Kind.HALF: PM},
+    "spell.each_night": {Kind.DAILY: 1, Kind.HALF: NIGHT},
+    "spell.other_days": {Kind.DAILY: 2},
+    "spell.weekly": {Kind.WEEKLY: 1},
+    "spell.other_weeks": {Kind.WEEKLY: 2},
+    "spell.monthly": {Kind.MONTHLY: 1},
+    "spell.yearly": {Kind.YEARLY: 1},
+    "spell.of_month": {Kind.OF_MONTH: 0},
+    "spell.now_day": {Kind.AHEAD: 0},
+    "spell.tomorrow": {Kind.AHEAD: 1},
+    "spell.day_after": {Kind.AHEAD: 2},
+    "spell.this_morning": {Kind.AHEAD: 0, Kind.HALF: MORNING},
+    "spell.this_evening": {Kind.AHEAD: 0, Kind.HALF: PM},
+    "spell.next": {Kind.NEXT: 0},
+    "spell.within": {Kind.IN: 0},
+    "spell.since": {Kind.FROM: 0},
+    "spell.to": {Kind.SPAN: 0},
+    "spell.ends": {Kind.END: 0},
+    "spell.once": {Kind.ONCE: 0},
+    "spell.at": {Kind.AT: 0},
+    "spell.clock": {Kind.CLOCK: 0},
+    "spell.noon": {Kind.TIME: 12 * 60},
+    "spell.midnight": {Kind.TIME: 0},
+    "spell.half_past": {Kind.MINUTES: 30},
+    "spell.quarter_past": {Kind.MINUTES: 15},
+    "spell.quarter_to": {Kind.MINUTES: -15},
+    "spell.am": {Kind.HALF: AM},
+    "spell.pm": {Kind.HALF: PM},
+    "spell.morning": {Kind.HALF: MORNING},
+    "spell.night": {Kind.HALF: NIGHT},
+    "spell.nothing": {Kind.JOIN: 0},
+}
+_BY_PLACE = {
+    "spell.days_short": (Kind.WEEKDAY, 0),
+    "spell.days_each": (Kind.EACH_WEEKDAY, 0),
+    "spell.numbers": (Kind.NUMBER, 1),
+    "spell.ordinals": (Kind.ORDINAL, 1),
+}
+"""Lists in which a word's place is its value, and the value of the first."""
+
+_ORDINALS = {
+    1: "rhythm.first",
+    2: "rhythm.second",
+    3: "rhythm.third",
+    4: "rhythm.fourth",
+    -1: "rhythm.last",
+}
+
+
+def lexicon(words: Words, language: str) -> Lexicon:
+    """How `language` says when something comes back."""
+    found: dict[str, dict[Kind, int]] = {}
+
+    def add(text: str, meaning: Mapping[Kind, int]) -> None:
+        found.setdefault(phrase(text), {}).update(meaning)
+
+    for key, meaning in _PHRASES.items():
+        for word in split(words.text(language, key)):
+            add(word, meaning)
+    for key, (kind, first) in _BY_PLACE.items():
+        for value, forms in enumerate(split(words.text(language, key)), first):
+            for form in forms.split("/"):
+                add(form, {kind: value})
+    for day in range(7):
+        add(words.weekday(day, language), {Kind.WEEKDAY: day})
+    for name, month in words.months(language).items():
+        add(name, {Kind.MONTH: month})
+    return Lexicon(found)
+
+
+def read(desk: Desk, member: Member, text: str) -> Rhythm | Unread:
+    """The rhythm that `text` says on the member's own clock, or why it was not read."""
+    words, now = desk.turn.words, wall(desk, member)
+    found = when.read(text, lexicon(words, member.language), now)
+    if isinstance(found, Unread) and member.language != ALWAYS:
+        also = when.read(text, lexicon(words, ALWAYS), now)
+        return found if isinstance(also, Unread) else also
+    return found
+
+
+def wall(desk: Desk, member: Member) -> datetime:
+    """What the member's own clock and calendar show now (naive)."""
+    return desk.now.astimezone(ZoneInfo(zone.of(desk, member))).replace(tzinfo=None, fold=0)
+
+
+def said(words: Words, language: str, rhythm: Rhythm, now: datetime | None = None) -> str:
+    """`rhythm` in words that read back as the same: "every 2 weeks on Tuesday at 09:00, from 24 November".
+
+    Its first day is said always without `now` (naive, on the member's own wall), else where it says which of
+    several days, weeks or months are meant, or that it begins later than the first time to come.
+    """
+    hour = words.clock(rhythm.minute, language)
+    if rhythm.every == recurrence.ONCE:
+        return words.text(language, "rhythm.once", day=words.day(rhythm.start, language), hour=hour)
+    n = rhythm.step
+    if rhythm.every == recurrence.DAYS:
+        text = words.text(language, "rhythm.days", n=n, hour=hour)
+    elif rhythm.every == recurrence.WEEKS:
+        text = words.text(language, "rhythm.weeks", n=n, days=_days(words, language, rhythm.days), hour=hour)
+    else:
+        day = _in_month(words, language, rhythm)
+        text = words.text(language, "rhythm.months", n=n, day=day, hour=hour)
+    if now is not None and rhythm.step == 1 and not _begins_later(rhythm, now):
+        return text
+    return words.text(language, "rhythm.starting", rhythm=text, start=words.day(rhythm.start, language))
+
+
+def _begins_later(rhythm: Rhythm, now: datetime) -> bool:
+    """Whether there would be a time before its first day, if it began `now`."""
+    at_once = replace(rhythm, start=now.date())
+    return next(wall for wall in recurrence.walls(at_once, now) if wall > now).date() < rhythm.start
+
+
+def _days(words: Words, language: str, days: Sequence[int]) -> str:
+    return words.listing([words.weekday(day, language) for day in days], language)
+
+
+def _in_month(words: Words, language: str, rhythm: Rhythm) -> str:
+    if rhythm.nth:
+        nth = words.text(language, _ORDINALS[rhythm.nth])
+        return words.text(language, "rhythm.nth", nth=nth, days=_days(words, language, rhythm.days))
+    if rhythm.month_day < 0:
+        return words.text(language, "rhythm.last_day")
+    return words.text(language, "rhythm.month_day", day=rhythm.month_day)
