@@ -1,4 +1,4 @@
-"""Who may write, and how much: those in the community's space, while it is calm; of others nothing is kept."""
+"""Who may write, and how much: those in the community's space; of others nothing is left."""
 
 from urllib.parse import quote
 
