@@ -18,7 +18,7 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 _patient = settings.get_profile("patient")
 # A check looks at the same examples each time, so that it fails for what was changed; `long` goes searching.
 settings.register_profile("check", _patient, max_examples=100, derandomize=True)
-settings.register_profile("fast", _patient, max_examples=25, derandomize=True)
+settings.register_profile("fast", _patient, max_examples=10, derandomize=True)
 settings.register_profile("long", _patient, max_examples=1000)
 settings.load_profile("check")
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from handlers import (
     apart,
     calm,
+    checkin,
     clear,
     conversations,
     due,
@@ -23,7 +24,7 @@ from handlers import (
     room,
     steward,
 )
-from handlers.desk import PASSING, Desk, Question, Reply
+from handlers.desk import PASSING, Desk, Mark, Question, Reply
 from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
@@ -37,6 +38,7 @@ from schema.effects import (
     SendFile,
     SendText,
     TellStewards,
+    Withdraw,
 )
 from schema.events import (
     Delivered,
@@ -72,6 +74,11 @@ async def dispatch(turn: Turn) -> None:
     async def show(member: Member, prompt: Prompt) -> Question | None:
         return await conversations.CONVERSATIONS[prompt.kind].show(desk, member, prompt)
 
+    async def sign(member: Member, prompt: Prompt) -> Mark | None:
+        return await checkin.sign(desk, member, prompt)
+
+    if isinstance(turn.event, Message | PlainMessage | Unreadable):
+        await checkin.alive(desk, turn.event)
     match turn.event:
         case Message() as event:
             await _message(desk, event)
@@ -109,7 +116,7 @@ async def dispatch(turn: Turn) -> None:
             await room.delivered(desk, event)
         case NotDelivered() as event:
             await _not_delivered(desk, event)
-    await desk.settle(show)
+    await desk.settle(show, sign)
 
 
 async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
@@ -158,7 +165,9 @@ async def _message(desk: Desk, event: Message) -> None:
     if event.edits:
         desk.say(member.id, "odd.edit")
     elif event.kind != "text":
-        if desk.seldom(member.id, "not_text", timedelta(minutes=1)):
+        if not await checkin.anything(desk, member) and desk.seldom(
+            member.id, "not_text", timedelta(minutes=1)
+        ):
             desk.say(member.id, "odd.not_text")
     elif not await _reply(desk, member, event, first=first) and not first:
         desk.ask(member.id, "menu", subject="fallback")
@@ -224,6 +233,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
+        return True
+    if await checkin.anything(desk, desk.now_is(member.id)):
         return True
     if in_between:
         desk.say(member.id, "odd.not_an_answer")
@@ -441,11 +452,12 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         if chatting is not None:
             desk.keep(chats.fail(chatting, effect, desk.now))
         return
-    if isinstance(effect, LookAround):
+    if isinstance(effect, LookAround | Withdraw):
         return
     if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)
         return
+    await checkin.missed(desk, event)
     member = await desk.member(desk.turn.identify(effect.member))
     if member is None or member.room != effect.room:
         return

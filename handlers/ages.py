@@ -1,7 +1,8 @@
 """Adults, young people, or both kept apart: said once, shown at each recap, and never checked.
 
 Guards: that it cannot be checked is said wherever it counts; whoever is outside is told the places that are
-for them; a group is only ever what its member said, and is not changed while anybody counts on it.
+for them; a group is only ever what its member said, is not changed while anybody counts on it, and once a
+month at most after that.
 """
 
 from dataclasses import replace
@@ -44,7 +45,7 @@ def question(desk: Desk, member: Member) -> Question:
 
 def take(desk: Desk, member: Member, reply: Reply) -> None:
     """Keep what the member said."""
-    desk.keep(replace(desk.now_is(member.id), age_group=reply.name))
+    desk.keep(replace(desk.now_is(member.id), age_group=reply.name, age_since=None))
 
 
 def line(desk: Desk, member: Member) -> str:
@@ -70,11 +71,21 @@ async def start(desk: Desk, member: Member) -> None:
     """Ask for the group anew, where nothing stands that was begun in the other."""
     if desk.community.ages != ages.BOTH:
         desk.say_text(member.id, line(desk, member), notice=False)
-    elif await requests.engaged(desk, member.id):
-        desk.say(member.id, "ages.later", notice=False)
-    else:
+    elif not await _hindered(desk, member, notice=False):
         desk.put_behind(member.id)
         desk.ask(member.id, "ages")
+
+
+async def _hindered(desk: Desk, member: Member, *, notice: bool) -> bool:
+    """Say what stands in the way of a change, if anything does: what is open, or a month that is not over."""
+    if await requests.engaged(desk, member.id):
+        desk.say(member.id, "ages.later", notice=notice)
+        return True
+    if (until := ages.stays_until(member, desk.now)) is None:
+        return False
+    group = desk.words(member, GROUPS[member.age_group], age=desk.community.adult_from)
+    desk.say(member.id, "ages.wait", notice=notice, group=group, until=until)
+    return True
 
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
@@ -84,13 +95,15 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     """Keep the group; what was asked of the member in the other counts as silence."""
-    if reply.name == "back" or await requests.engaged(desk, member.id):
-        desk.say(member.id, "ages.kept" if reply.name == "back" else "ages.later")
+    if reply.name == "back" or reply.name == member.age_group:
+        desk.say(member.id, "ages.kept")
         return
-    if reply.name != member.age_group:
-        await requests.clear_asks(desk, member.id)
-        for offer in await desk.records.find(Offer, member=member.id, state=OfferState.OPEN):
-            await desk.records.put(replace(offer, age_group=reply.name))
+    if await _hindered(desk, member, notice=True):
+        return
+    await requests.clear_asks(desk, member.id)
     take(desk, member, reply)
+    for offer in await desk.records.find(Offer, member=member.id, state=OfferState.OPEN):
+        await desk.records.put(replace(offer, age_group=reply.name))
+        desk.keep(ages.take_part(desk.now_is(member.id), desk.community.ages, desk.now))
     group = desk.words(member, GROUPS[reply.name], age=desk.community.adult_from)
     desk.say(member.id, "ages.done", group=group)

@@ -12,6 +12,7 @@ from handlers import (
     ages,
     apart,
     backup,
+    checkin,
     clear,
     concern,
     consent,
@@ -115,6 +116,17 @@ async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
         await _choose(desk, member, prompt, reply)
 
 
+async def _checkin(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "company":
+        await checkin.leads_on(desk, prompt)
+        await talk.start(desk, member)
+    elif reply.name == "places":
+        await checkin.leads_on(desk, prompt)
+        await places.start(desk, member)
+    else:
+        await checkin.answer(desk, member, prompt, reply)
+
+
 async def _my_plan(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "change":
         desk.ask(member.id, "change_plan")
@@ -173,6 +185,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "consents": Conversation(consents.show, _listed),
     "take_back": Conversation(consents.show, consents.answer),
     "forget": Conversation(privacy.show, privacy.answer),
+    checkin.KIND: Conversation(checkin.show, _checkin),
+    "checkin_on": Conversation(checkin.show_on, checkin.answer_on),
 }
 """Every kind of question, by the name that its prompt bears."""
 

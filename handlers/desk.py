@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from handlers.words import normal, split
 from schema.community import Community, OwnWords
 from schema.effects import Effect, SendText, Tell
-from schema.ids import MatrixId, MemberId
+from schema.ids import MatrixId, MemberId, OutboxId
 from schema.records import Consent, Member, Prompt
 from service.core import chats
 from service.core.pairing import recent
@@ -76,6 +76,7 @@ PASSING = frozenset(
     {
         *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
         *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
+        *("checkin", "checkin_on", "checkins", "own_checkin"),
         *("my_plan", "change_plan"),
     }
 )
@@ -89,8 +90,18 @@ _SHORT = frozenset(
 )
 """Questions that lapse after a short while."""
 
+_DRAFTS = frozenset({"talk", "offer", "concern", "answers", "pauses", "objects", "own_plan", "new_checkin"})
+"""Questions that hold what a member writes, and lapse as a request does."""
+
 _NOT_KEPT = PASSING | _SHORT | {"extend", "pass", "backup", "which"}
 """Questions that are not come back to: one word brings them anew."""
+
+Mark = tuple[OutboxId, datetime | None]
+"""By what a message can be found again, and after which instant it is not sent any more."""
+Show = Callable[[Member, Prompt], Awaitable[Question | None]]
+"""Gives the question of a prompt, or None where it is not a question any more."""
+Sign = Callable[[Member, Prompt], Awaitable[Mark | None]]
+"""Hears that a question is put; what its message is marked with, if with anything."""
 
 _TOGETHER = 5
 """Choices in a group at most; an empty line stands between two groups, which are of like size."""
@@ -108,6 +119,7 @@ class Desk:
     _touched: dict[MemberId, None] = field(default_factory=dict)
     _came: set[tuple[MemberId, str]] = field(default_factory=set)
     _back: set[MemberId] = field(default_factory=set)
+    _marks: dict[MemberId, Mark] = field(default_factory=dict)
     _wrote: MemberId | None = None
     _answered: str = ""
 
@@ -128,6 +140,9 @@ class Desk:
             if found is not None and found.language not in self.languages:
                 # It is not offered any more.
                 found = replace(found, language=self.languages[0])
+            if found is not None and found.zone:
+                # A tz database can name it otherwise than the one of the day on which they chose it.
+                found = replace(found, zone=self.turn.words.zone_here(found.zone) or None)
             self._members[id] = found
         if self._members[id] is not None:
             self._touched[id] = None
@@ -231,9 +246,13 @@ class Desk:
             if remembered is not member:
                 self.keep(remembered)
             quiet = all(notice for _, notice in said)
-            for body in parts("\n\n".join(text for text, _ in said)):
-                self.turn.do(SendText(member.room, member.matrix_id, body, quiet))
-                quiet = True
+            bodies = list(parts("\n\n".join(text for text, _ in said)))
+            for number, body in enumerate(bodies):
+                message = SendText(member.room, member.matrix_id, body, quiet or number > 0)
+                if number == len(bodies) - 1 and id in self._marks:
+                    mark, until = self._marks.pop(id)
+                    message = replace(message, mark=mark, until=until)
+                self.turn.do(message)
 
     def seldom(self, id: MemberId, line: str, every: timedelta) -> bool:
         """Whether fixed line `line` may be said now; it then may not again before `every` has passed."""
@@ -261,7 +280,7 @@ class Desk:
         short while.
         """
         member = self.now_is(id)
-        if kind in ("talk", "offer", "concern", "answers", "pauses", "objects", "own_plan"):
+        if kind in _DRAFTS:
             until = self.now + self.timings.request_open
         elif kind in _SHORT:
             until = self.now + self.timings.idle
@@ -392,13 +411,10 @@ class Desk:
         """Whether its time to be answered is past."""
         return prompt.until is not None and prompt.until <= self.now
 
-    async def settle(self, show: Callable[[Member, Prompt], Awaitable[Question | None]]) -> None:
-        """Put the questions that were opened or came up, then write the members and send what was said.
-
-        `show` gives the question of a prompt, or None where it is not a question any more.
-        """
+    async def settle(self, show: Show, sign: Sign) -> None:
+        """Put the questions that were opened or came up, then write the members and send what was said."""
         for id in list(self._touched):
-            await self._settle(id, show)
+            await self._settle(id, show, sign)
         for id in list(self._touched):
             self.speak(id)
         for id in sorted(self._changed):
@@ -428,9 +444,7 @@ class Desk:
         hours += [chats.own_hour(member.id, shown + chats.EVERY) for shown in member.cards[:1]]
         return replace(member, due_at=min(hours, default=None))
 
-    async def _settle(
-        self, id: MemberId, show: Callable[[Member, Prompt], Awaitable[Question | None]]
-    ) -> None:
+    async def _settle(self, id: MemberId, show: Show, sign: Sign) -> None:
         member = self.now_is(id)
         if id in self._opened and member.prompt is not None:
             question = await show(member, member.prompt)
@@ -439,7 +453,7 @@ class Desk:
                 if member.prompt is not None and question.terms:
                     shown = replace(member.prompt, consent=self._terms(member, question))
                     self.keep(replace(member, prompt=shown))
-                self.say_text(id, self.render(member, question), notice=False)
+                await self._say_question(member, member.prompt, question, sign, notice=False)
                 return
             self.put_away(id)
         if self.now_is(id).room is None:
@@ -448,7 +462,7 @@ class Desk:
             if self._blocks(self.now_is(id).prompt):
                 return
             comes = id in self._back or (id == self._wrote and not prompt.aside)
-            if (comes or (id, prompt.subject) in self._came) and await self._put(id, prompt, show):
+            if (comes or (id, prompt.subject) in self._came) and await self._put(id, prompt, show, sign):
                 return
         if id in self._back:
             # What waited has come to nothing meanwhile.
@@ -457,12 +471,7 @@ class Desk:
             if question is not None:
                 self.say_text(id, self.render(self.now_is(id), question), notice=False)
 
-    async def _put(
-        self,
-        id: MemberId,
-        prompt: Prompt,
-        show: Callable[[Member, Prompt], Awaitable[Question | None]],
-    ) -> bool:
+    async def _put(self, id: MemberId, prompt: Prompt, show: Show, sign: Sign) -> bool:
         """Put a question that waited, if it still is one; what lay idle waits behind it."""
         question = None if self.over(prompt) else await show(self.now_is(id), prompt)
         member = self.now_is(id)
@@ -484,8 +493,15 @@ class Desk:
             consent=self._terms(member, question),
         )
         self.keep(replace(member, prompt=shown, waiting=rest))
-        self.say_text(id, self.render(member, question), notice=question.quiet)
+        await self._say_question(member, shown, question, sign, notice=question.quiet)
         return True
+
+    async def _say_question(
+        self, member: Member, prompt: Prompt | None, question: Question, sign: Sign, *, notice: bool
+    ) -> None:
+        self.say_text(member.id, self.render(member, question), notice=notice)
+        if prompt is not None and (mark := await sign(member, prompt)) is not None:
+            self._marks[member.id] = mark
 
     def _terms(self, member: Member, question: Question) -> Consent | None:
         """What a yes to the question, as it is put now, would agree to."""

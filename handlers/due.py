@@ -5,6 +5,7 @@ Guards: nothing is done before a record's hour, which may have moved since the e
 
 from handlers import (
     after,
+    checkin,
     concern,
     offer,
     paused,
@@ -19,6 +20,7 @@ from schema.events import Due
 from schema.ids import MemberId
 from schema.records import (
     Ask,
+    CheckIn,
     Concern,
     Meeting,
     Member,
@@ -72,6 +74,9 @@ async def take(desk: Desk, event: Due) -> None:
         case "stewardships":
             if (kept := await desk.records.get(Stewardship, event.id)) and _is_due(desk, kept):
                 await steward.due(desk)
+        case "check_ins":
+            if (asked_for := await desk.records.get(CheckIn, event.id)) and _is_due(desk, asked_for):
+                await checkin.due(desk, asked_for)
         case "outlooks":
             if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
                 await desk.records.delete(Outlook, look.id)
@@ -90,6 +95,7 @@ _Due = (
     | Stewardship
     | Outlook
     | Voucher
+    | CheckIn
 )
 
 

@@ -8,12 +8,12 @@ what stands there, from what does not, or from how many there are.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, ages, concern, paused, room, talking, topics
+from handlers import after, ages, checkin, concern, paused, room, talking, topics
 from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests
@@ -22,6 +22,7 @@ from handlers.desk import Desk
 from handlers.steward_room import stewardship
 from schema.records import (
     Ask,
+    CheckIn,
     Concern,
     Consent,
     Meeting,
@@ -34,6 +35,7 @@ from schema.records import (
     PeerRoom,
     Prompt,
     Request,
+    Rhythm,
     Separation,
     Stewardship,
     Talking,
@@ -81,6 +83,7 @@ _PAUSED = _named("held.paused")
 _THEIRS = Told(How.BESIDE, "held.theirs")
 _NUMBERS = Told(How.BESIDE, "held.numbers")
 _VOUCHER = _named("held.voucher")
+_CHECKIN = _named("held.checkin")
 _FOR_ALL = Told(How.BESIDE, "held.own")
 
 
@@ -219,6 +222,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "swept_to": _named("held.said"),
             "sweep_at": _named("held.said"),
             "age_group": _shown("held.age_group", _age_group),
+            "age_since": _shown("held.age_since"),
             "cards": _said("held.cards"),
         },
         Prompt: {
@@ -436,6 +440,30 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "yes": _THEIRS,
             "since": _VOUCHER,
         },
+        CheckIn: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "state": _NUMBERS,
+            "made_at": _CHECKIN,
+            "due_at": _NUMBERS,
+            "rhythm": _CHECKIN,
+            "zone": _CHECKIN,
+            "wall": _CHECKIN,
+            "at": _CHECKIN,
+            "ends": _CHECKIN,
+            "question": _CHECKIN,
+            "late": _CHECKIN,
+            "last": _CHECKIN,
+            "turn": _CHECKIN,
+            "puts": _NUMBERS,
+            "said": _NUMBERS,
+            "paused_at": _CHECKIN,
+            "paused_until": _CHECKIN,
+            "asked_on": _NUMBERS,
+            "watched": _CHECKIN,
+            "unanswered": _CHECKIN,
+            "unanswered_since": _CHECKIN,
+        },
         OwnPlan: {
             "id": _NUMBERS,
             "words": _shown("held.own_plan"),
@@ -451,7 +479,9 @@ Of an ask and a pairing only what its member did or was shown is told: whether t
 else changed their mind, is not to be read here sooner than it is said.
 """
 
-WHOLE = frozenset({"held.offer", "held.meeting", "held.concern", "held.paused", "held.voucher"})
+WHOLE = frozenset(
+    {"held.offer", "held.meeting", "held.concern", "held.paused", "held.voucher", "held.checkin"}
+)
 """What is told as a whole, in the words in which it is told elsewhere too."""
 
 
@@ -461,6 +491,8 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [desk.words(member, "held.offer", offer=offers.describe(desk, member, record))]
         case Meeting():
             return [after.told(desk, member, record)]
+        case CheckIn():
+            return [checkin.told(desk, member, record)]
         case Voucher():
             key = "held.voucher_asked" if record.since is None else "held.voucher"
             return [desk.words(member, key, until=record.due_at)]
@@ -547,6 +579,7 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     apart.sort(key=lambda one: (one.since, one.id))
     records += apart
     records += await after.of(desk, member.id)
+    records += await checkin.of(desk, member.id)
     records += await desk.records.find(Voucher, member=member.id)
     records += await concern.of(desk, member.id)
     plan = await desk.records.get(OwnPlan, member.id)
@@ -597,11 +630,11 @@ def _own(member: Member, one: object) -> object:
 def as_json(value: object) -> object:
     """A value as JSON has it: an instant as ISO 8601 has it, a length in seconds."""
     match value:
-        case datetime():
+        case date():
             return value.isoformat()
         case timedelta():
             return value.total_seconds()
-        case Talking():
+        case Talking() | Rhythm():
             return {name: as_json(one) for name, one in vars(value).items()}
         case tuple() | list():
             return [as_json(one) for one in value]

@@ -6,7 +6,7 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import consent, language, pairing_pauses, pause, plan, room, talking, voucher, which
+from handlers import checkin, consent, language, pairing_pauses, pause, plan, room, talking, voucher, which
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -35,6 +35,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     match prompt.subject:
         case "hello":
             return Question(hello(desk, member), _menu(desk, member))
+        case "checkin":
+            return Question(desk.words(member, "menu.anything_else"), FALLBACK)
         case "fallback":
             return Question(desk.words(member, "menu.fallback"), FALLBACK)
         case "nothing_open":
@@ -149,6 +151,9 @@ async def standing(desk: Desk, member: Member) -> list[str]:
         lines.append(offers.describe(desk, member, offer))
         if await voucher.lacks(desk, member.id):
             lines.append(desk.words(member, "voucher.needed"))
+    for one_checkin in await checkin.of(desk, member.id):
+        line = checkin.describe(desk, member, one_checkin)
+        lines.append(desk.words(member, "status.checkin", line=line))
     if (stopped := await pairing_pauses.of(desk, member.id)) is not None:
         lines.append(desk.words(member, "paused.status", until=stopped.due_at))
     return [line for line in lines if line]

@@ -14,6 +14,7 @@ from handlers.request import Draft
 from schema.ids import OfferId
 from schema.records import Consent, Member, Prompt
 from service.core import availability, matching
+from service.core.ages import take_part
 from service.core.availability import NOW, QUIET, RENEWED, STANDING, WEEKLY
 
 LONGEST_CARD = 300
@@ -316,6 +317,7 @@ async def _begin(desk: Desk, member: Member, draft: Draft, consent: Consent | No
         return
     offer = replace(offers.made(desk, member, draft), id=OfferId(desk.turn.new_id()), consent=consent)
     await desk.records.put(offer)
+    desk.keep(take_part(desk.now_is(member.id), desk.community.ages, desk.now))
     following = availability.next_at(offer, desk.now)
     if offer.when == NOW or following is None:
         desk.say(member.id, "offer.begun", until=offer.until)

@@ -4,6 +4,8 @@ Guards: the words show nobody, and do not depend on who reads them; where no req
 has the next hour and the places of help, and to offer always works.
 """
 
+from datetime import datetime
+
 from handlers import hours, places, voucher
 from handlers.desk import Desk
 from schema.records import Member, Offer, Outlook
@@ -32,12 +34,21 @@ async def say(desk: Desk, member: Member) -> None:
         desk.say(member.id, "outlook.unsaid")
 
 
-async def closed(desk: Desk, member: Member) -> str:
-    """Where no request is taken now: that, when one is, and the places of help; nothing where one is."""
+def in_hours(desk: Desk, at: datetime) -> bool:
+    """Whether the community takes requests at `at` by its published hours, where it goes by them."""
+    community = desk.community
+    return community.opens != outlook.HOURS or outlook.opens_at(community.hours, community.zone, at) == at
+
+
+async def closed(desk: Desk, member: Member, start: datetime | None = None) -> str:
+    """Where no request is taken now: that, when one is, and the places of help; nothing where one is.
+
+    `start` is the later hour for which it would be asked: one within the published hours is taken at any.
+    """
     community = desk.community
     if community.opens == outlook.HOURS:
         opens = outlook.opens_at(community.hours, community.zone, desk.now)
-        if opens == desk.now:
+        if in_hours(desk, desk.now) or (start is not None and in_hours(desk, start)):
             return ""
         open_hours = hours.windows(desk, member, community.hours)
         city = desk.turn.words.city(community.zone, member.language)
@@ -45,6 +56,7 @@ async def closed(desk: Desk, member: Member) -> str:
         lines = [text, *open_hours]
         if opens is not None:
             lines.append(desk.words(member, "outlook.opens", opens=opens))
+        lines.append(desk.words(member, "outlook.ahead"))
     elif community.opens == outlook.ENOUGH and not (found := await of(desk)).enough:
         name = desk.community_of(member).name
         text = desk.words(member, "outlook.closed_enough", community=name, n=community.enough)

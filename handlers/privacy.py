@@ -4,7 +4,19 @@ Guards: what is held is said from the definitions of what is kept (`handlers.hel
 open without telling anybody why; what cannot be reached is said before the yes.
 """
 
-from handlers import after, apart, concern, consents, held, own_plan, pairing_pauses, plan, room, voucher
+from handlers import (
+    after,
+    apart,
+    checkin,
+    concern,
+    consents,
+    held,
+    own_plan,
+    pairing_pauses,
+    plan,
+    room,
+    voucher,
+)
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -107,6 +119,7 @@ async def _forget(desk: Desk, member: Member) -> None:
     await apart.forget(desk, member.id)
     await voucher.forget(desk, member.id)
     await concern.forget(desk, member.id)
+    await checkin.forget(desk, member.id)
     await own_plan.forget(desk, member.id)
     desk.say(member.id, "forget.done_rooms" if erased_rooms else "forget.done", notice=False)
     if (pause := await pairing_pauses.of(desk, member.id)) is not None:

@@ -15,7 +15,7 @@ from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Consent, Member, Pairing, Prompt, Request
 from schema.states import AskState, PairingState, RequestState
 from service.core import matching
-from service.core.ages import group
+from service.core.ages import group, take_part
 from service.core.pairing import (
     ENGAGED,
     AskMove,
@@ -40,6 +40,7 @@ async def of(desk: Desk, member: MemberId) -> Request | None:
 
 async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | None) -> None:
     """Make the request that `draft` describes, with the yes to it, and ask the first peers."""
+    desk.keep(take_part(desk.now_is(member.id), desk.community.ages, desk.now))
     # Whoever asks for company is not asked for it: what they have not answered counts as silence.
     await clear_asks(desk, member.id)
     request = Request(

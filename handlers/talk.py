@@ -5,7 +5,7 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from handlers import after, ages, hours, outlook, pause, paused, plan, room, talking, topics, zone
 from handlers import draft as drafts
@@ -53,7 +53,7 @@ async def start_with(desk: Desk, member: Member, draft: Draft) -> bool:
     """Say how it looks, unless all is paused, and what `draft` would ask; or what stands in the way."""
     if await _hindered(desk, member):
         return False
-    if closed := await outlook.closed(desk, member):
+    if closed := await outlook.closed(desk, member, drafts.start(draft, desk.now)):
         desk.say_text(member.id, closed, notice=False)
         return False
     if await pause.of(desk) is None:
@@ -86,7 +86,13 @@ async def _hindered(desk: Desk, member: Member) -> bool:
     if await paused.hinders(desk, member):
         return True
     if await requests.of(desk, member.id) is not None:
-        desk.say(member.id, "talk.already", notice=False)
+        own = await plan.of(desk, member.id)
+        if own and own[0].start is not None:
+            # Somebody counts on that hour. A second search could end in a room that takes it up: it is let go
+            # by a word of its own, of which the other hears, and never by the way.
+            desk.say(member.id, "talk.planned_own", notice=False, start=own[0].start)
+        else:
+            desk.say(member.id, "talk.already", notice=False)
         return True
     if live := await room.of(desk, member.id, *rooms.LIVE):
         desk.say(member.id, "talk.in_room", notice=False, ends=live[0].ends_at)
@@ -344,12 +350,23 @@ async def _take_zone(desk: Desk, member: Member, draft: Draft, reply: Reply) -> 
     return bool(found)
 
 
+def _takes(desk: Desk, start: datetime) -> bool:
+    """Whether a request for `start` is taken: asked for in the community's hours, or for one of them."""
+    return outlook.in_hours(desk, desk.now) or outlook.in_hours(desk, start)
+
+
 def _take_start(desk: Desk, member: Member, draft: Draft, reply: Reply) -> bool:
     """An hour as it is typed, or now; False where it was not understood, or is too far away."""
     found = None if reply.name == "now" else hours.moment(desk, member, reply.text)
     if reply.name != "now" and (found is None or found - desk.now > _AHEAD):
         key = "talk.not_start" if found is None else "talk.start_far"
         desk.say(member.id, key, longest=_AHEAD)
+        _go(desk, member, draft, "start", returns=True)
+        return False
+    if found is not None and not draft.get("standing") and not _takes(desk, found):
+        name = desk.community_of(member).name
+        desk.say(member.id, "outlook.closed_then", community=name)
+        desk.say_text(member.id, "\n".join(hours.windows(desk, member, desk.community.hours)))
         _go(desk, member, draft, "start", returns=True)
         return False
     draft["start"] = found.isoformat() if found is not None else ""
@@ -429,7 +446,7 @@ async def _asks(desk: Desk, member: Member, prompt: Prompt) -> bool:
         return True
     if await _hindered(desk, member):
         return False
-    if closed := await outlook.closed(desk, member):
+    if closed := await outlook.closed(desk, member, drafts.start(prompt.draft, desk.now)):
         desk.set_aside(member.id, prompt)
         desk.say(member.id, "outlook.kept", until=prompt.until)
         desk.say_text(member.id, closed, notice=False)

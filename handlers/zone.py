@@ -5,13 +5,16 @@ that they named before moves with them.
 """
 
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import Member, Offer, Prompt
 from service.core import cities
 
-_MOST = 9
-"""Cities in one list; where more fit, a longer name is asked for."""
+_MOST = 12
+"""Choices in one list; where more cities fit, they are put together by what their clocks show."""
+_SHOWN = 3
+"""Cities that are named of those whose clocks show the same."""
 
 _ALSO = frozenset({"skip", "back"})
 
@@ -34,12 +37,25 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 def question(desk: Desk, member: Member, found: list[str]) -> Question:
     """Ask for the city; where several of a name were `found`, which of them. Another name does too."""
-    choices = tuple(
-        Choice(zone, text=desk.turn.words.city(zone, member.language, country=True)) for zone in found
-    )
+    choices = tuple(Choice(zone, text=_choice(desk, member, zone)) for zone in found)
     now = desk.turn.words.city(of(desk, member), member.language)
     text = desk.words(member, "zone.which") if found else desk.words(member, "zone.question", city=now)
     return Question(text, choices, free=True, also=_ALSO)
+
+
+def _choice(desk: Desk, member: Member, zones: str) -> str:
+    """A city with its land and what its clock shows now, by which a person knows their own; or several."""
+    words = desk.turn.words
+    found = zones.split()
+    local = desk.now.astimezone(ZoneInfo(found[0]))
+    hour = words.clock(local.hour * 60 + local.minute, member.language)
+    if len(found) == 1:
+        city = words.city(found[0], member.language, country=True)
+        return desk.words(member, "zone.choice", city=city, hour=hour)
+    cities_there = [words.city(zone, member.language) for zone in found]
+    if len(found) > _SHOWN:
+        return desk.words(member, "zone.choice_more", cities=", ".join(cities_there[:_SHOWN]), hour=hour)
+    return desk.words(member, "zone.choice", city=", ".join(cities_there), hour=hour)
 
 
 def listed(value: object) -> list[str]:
@@ -63,18 +79,27 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 
 
 def taken(desk: Desk, member: Member, reply: Reply) -> tuple[str, list[str]]:
-    """The zone that the answer means, else those to choose from; what does not do is said."""
+    """The zone that the answer means, else those to choose from; what does not do is said.
+
+    Other conversations ask with `question`, take the answer with this, and `keep` the zone.
+    """
     if reply.name:
-        return reply.name, []
-    found = list(cities.find(reply.text, desk.turn.words.zones(member.language)))
-    if len(found) == 1:
-        return found[0], []
-    if len(found) > _MOST:
-        desk.say(member.id, "zone.too_many", n=len(found))
-        return "", []
-    if not found:
+        zones = reply.name.split()
+        return ("", zones) if len(zones) > 1 else (reply.name, [])
+    words = desk.turn.words
+    found = cities.find(reply.text, words.zones())
+    if found.certain:
+        return found.zones[0], []
+    if not found.zones:
         desk.say(member.id, "zone.none")
-    return "", found
+    if len(found.zones) <= _MOST:
+        return "", list(found.zones)
+    # A land as wide as that has a few clocks and many cities: first by what a clock there shows.
+    clocks = cities.by_clock(found.zones, desk.now, words.usual_zones())
+    if len(clocks) > _MOST:
+        desk.say(member.id, "zone.too_many", n=len(found.zones))
+        return "", []
+    return "", [" ".join(clock) for clock in clocks]
 
 
 async def keep(desk: Desk, member: Member, zone: str) -> None:

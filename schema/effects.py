@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from schema.ids import MatrixId, MemberId, PairingId, RoomId
+from schema.ids import MatrixId, MemberId, OutboxId, PairingId, RoomId
 
 
 @dataclass(frozen=True)
 class SendText:
     """Say `body` to the member in their encrypted direct chat; `notice` does not notify (`m.notice`).
 
-    `to_changed_identity`: it holds nothing private, and goes out though the member's identity changed.
+    `to_changed_identity`: it holds nothing private, and goes out though the member's identity changed. `mark`
+    becomes the id of its outbox row, so that it is sent once however often it is ordered, and can be
+    withdrawn. After `until` it is not sent any more.
     """
 
     room: RoomId
@@ -23,7 +25,22 @@ class SendText:
     body: str
     notice: bool = False
     to_changed_identity: bool = False
+    mark: OutboxId = OutboxId("")
+    until: datetime | None = None
     type: Literal["send_text"] = "send_text"
+
+
+@dataclass(frozen=True)
+class Withdraw:
+    """Take back the one message in a direct chat that bears `mark`, and was sent at `sent_at` or later.
+
+    One that is not there any more is as good as taken back.
+    """
+
+    room: RoomId
+    mark: OutboxId
+    sent_at: datetime
+    type: Literal["withdraw"] = "withdraw"
 
 
 @dataclass(frozen=True)
@@ -218,6 +235,7 @@ class LookAround:
 
 Effect = (
     SendText
+    | Withdraw
     | SendFile
     | AcceptIdentity
     | AnswerPlainRoom

@@ -28,6 +28,7 @@ ConcernId = NewType("ConcernId", str)
 PairingPauseId = NewType("PairingPauseId", str)
 StewardshipId = NewType("StewardshipId", str)
 """Of the one record that the stewards share."""
+CheckInId = NewType("CheckInId", str)
 OutlookId = NewType("OutlookId", str)
 OutboxId = NewType("OutboxId", str)
 """Random; also the Matrix transaction id of what the outbox row sends."""

@@ -12,11 +12,13 @@ from datetime import date, datetime, timedelta
 
 from schema.ids import (
     AskId,
+    CheckInId,
     ConcernId,
     MatrixId,
     MeetingId,
     MemberId,
     OfferId,
+    OutboxId,
     OutlookId,
     PairingId,
     PairingPauseId,
@@ -28,6 +30,7 @@ from schema.ids import (
 )
 from schema.states import (
     AskState,
+    CheckInState,
     ConcernState,
     Ending,
     OfferState,
@@ -84,7 +87,8 @@ class Member:
     community's own. `zone` is an IANA name, once they gave one. `lines` holds
     when a fixed line ("unreadable", "plain") was last said, so that a flood gets one answer. `how` is how
     they talk, where they wanted that kept for their next request. `age_group` is "adults" or "young", as they
-    said it themselves, where the community keeps the two apart. `due_at` is when the first draft among the
+    said it themselves, where the community keeps the two apart; `age_since` is when they first asked or
+    offered in it. `due_at` is when the first draft among the
     prompts lapses, and is erased, or `sweep_at`, when what is old in the chats is taken back next. `said`
     holds in which chats something was said that is not taken back yet, and when that was last, to within a
     day; a chat goes from it with its last message. What is older than `swept_to` was taken back. `cards`
@@ -108,6 +112,7 @@ class Member:
     swept_to: datetime | None = None
     sweep_at: datetime | None = None
     age_group: str = ""
+    age_since: datetime | None = None
     cards: tuple[datetime, ...] = ()
 
 
@@ -538,6 +543,63 @@ class Voucher:
 
 
 @dataclass(frozen=True)
+class Put:
+    """A message in which a check-in was put: in `room`, at `at`, and the `mark` by which it is found again.
+
+    Kept until the check-in is answered, or the message withdrawn.
+    """
+
+    room: RoomId
+    mark: OutboxId
+    at: datetime
+
+
+@dataclass(frozen=True)
+class CheckIn:
+    """A message that its member asked to be sent, at times that they chose.
+
+    Deleted after its last time, or when its member ends it or is forgotten; one that is paused without an end
+    after half a year. Of an answer nothing is kept, and of one that did not come nothing either: only that
+    the turn is over.
+
+    `rhythm` is by the clock of IANA `zone`. Its next time is `at`, for which the member's wall shows `wall`
+    (naive); None where none is left. It ends with the day `ends`. `question` is what is asked, in the
+    member's words or the community's; empty: as usual. After `late` a time that could not be kept is let go.
+    `last` is what the wall showed at the last time that came.
+    `due_at` is the next time, or sooner when it is looked at again. `turn` is the time whose question can be
+    answered now, `puts` how often it was put, `said` the messages that hold it. While `paused_at` is set
+    nothing comes, until `paused_until` where there is such a day. `asked_on`: its member was asked whether it
+    goes on.
+
+    `watched`: a buddy may be told when answers do not come, and then `unanswered` counts those that were put
+    since `unanswered_since`, without a sign of life; for anybody else nothing is counted.
+    """
+
+    id: CheckInId
+    member: MemberId
+    state: CheckInState
+    made_at: datetime
+    due_at: datetime | None
+    rhythm: Rhythm
+    zone: str
+    wall: datetime | None
+    at: datetime | None
+    ends: date
+    question: str
+    late: timedelta
+    last: datetime | None = None
+    turn: datetime | None = None
+    puts: int = 0
+    said: tuple[Put, ...] = ()
+    paused_at: datetime | None = None
+    paused_until: datetime | None = None
+    asked_on: bool = False
+    watched: bool = False
+    unanswered: int = 0
+    unanswered_since: datetime | None = None
+
+
+@dataclass(frozen=True)
 class OwnPlan:
     """A member's own words to themselves, for hard days; the id is the member's.
 
@@ -581,5 +643,6 @@ Record = (
     | Stewardship
     | Outlook
     | Voucher
+    | CheckIn
     | OwnPlan
 )

@@ -131,3 +131,16 @@ class Ending(StrEnum):
     NOT_JOINED = "not_joined"
     KEEPER_NOT_DEAF = "keeper_not_deaf"
     REFUSED = "refused"
+
+
+class CheckInState(StrEnum):
+    """A check-in. WAITING: its next time is to come. DUE: it came, and the question did not reach its member.
+
+    OPEN: it did, and nothing came from them since. PAUSED: nothing comes. OVER: nothing comes any more.
+    """
+
+    WAITING = "waiting"
+    DUE = "due"
+    OPEN = "open"
+    PAUSED = "paused"
+    OVER = "over"

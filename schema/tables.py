@@ -239,6 +239,19 @@ vouchers = Table(
     _sealed(),
     info={"kept": "a week after it was asked for, a year after it was given, or until forget me"},
 )
+check_ins = Table(
+    "check_ins",
+    metadata,
+    _id(),
+    _ref("member"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={
+        "kept": "until its last time, 8 weeks on unless its member chose otherwise; half a year while it is "
+        "paused without an end; sooner when its member ends it or says forget me"
+    },
+)
 outlooks = Table(
     "outlooks",
     metadata,
@@ -351,6 +364,7 @@ RECORDS = {
     "pairing_pauses": pairing_pauses,
     "stewardships": stewardships,
     "vouchers": vouchers,
+    "check_ins": check_ins,
     "outlooks": outlooks,
     "own_plans": own_plans,
 }

@@ -26,6 +26,7 @@ from schema.effects import (
     SendFile,
     SendText,
     TellStewards,
+    Withdraw,
 )
 from schema.events import Delivered
 from schema.ids import MatrixId, OutboxId
@@ -100,6 +101,8 @@ class Delivery:
                 detail = await self._redaction.redact(
                     effect.room, effect.member, effect.before, effect.since, theirs=effect.theirs
                 )
+            case Withdraw():
+                await self._redaction.withdraw(effect.room, effect.mark, effect.sent_at)
             case RedactStewards():
                 stewards = self._desk.chats.stewards
                 if stewards is not None:

@@ -35,6 +35,7 @@ from schema.effects import (
     SendFile,
     SendText,
     TellStewards,
+    Withdraw,
 )
 from schema.errors import (
     HomeserverRefused,
@@ -43,6 +44,7 @@ from schema.errors import (
     LeaseHeld,
     NotPrivate,
     Throttled,
+    Unreachable,
     WorldError,
 )
 from schema.events import Delivered, NotDelivered
@@ -57,11 +59,13 @@ _AT_ONCE, _FAR_AT_ONCE, _ROOMS_AT_ONCE = 32, 16, 8
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 300.0
 """Seconds before the second try, and the most between two."""
 _MOST_DOUBLINGS = 10
+_IN_HAND = 256
+"""Effects for our homeserver that may wait for their turn before the schedule waits for them."""
 _LOOK_EVERY = 60.0
 """Seconds between two looks for committed rows that nobody handed over (a commit whose answer was lost)."""
 _TOGETHER = 0.2
 """Seconds that what was sent waits to be forgotten together, while there is more to send."""
-_SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellStewards)
+_SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellStewards, Withdraw)
 """Effects whose success nobody waits for, and which may be repeated after others of their lane."""
 
 _log = logs.get("outbox")
@@ -105,7 +109,7 @@ def lane(effect: Effect) -> str:
         case InviteAgain():
             # An invitation to a dead server must not hold up the end of the room.
             return f"invite {effect.pairing}"
-        case RedactChat():
+        case RedactChat() | Withdraw():
             # What was said before must not hold up what is said now.
             return f"redact {effect.room}"
         case TellStewards():
@@ -142,6 +146,10 @@ class Outbox:
         self._rooms = asyncio.Semaphore(_ROOMS_AT_ONCE)
         self._taking_back = asyncio.Semaphore(1)
         self._known: set[OutboxId] = set()
+        self._going = 0
+        self._asleep: set[str] = set()
+        self._room = asyncio.Event()
+        self._room.set()
         self._left_over: set[OutboxId] = set()
         self._look = asyncio.Event()
         self.result: Result
@@ -159,11 +167,28 @@ class Outbox:
                 continue
             self._known.add(row.id)
             lane = self._lanes.get(row.lane)
+            if row.lane not in self._asleep:
+                self._goes((row,), 1)
             if lane is None:
                 self._lanes[row.lane] = deque([row])
                 self._ready.put_nowait(row.lane)
             else:
                 lane.append(row)
+
+    async def room(self) -> None:
+        """Return when fewer wait for our homeserver; what was put off, or goes elsewhere, does not count.
+
+        So no slow server of others holds up the schedule, nor does one lane.
+        """
+        await self._room.wait()
+
+    def _goes(self, rows: Iterable[OutboxRow], sign: int) -> None:
+        """These wait for their turn from now on, or (-1) no more."""
+        self._going += sign * sum(self._slot(row.effect) is self._near for row in rows)
+        if self._going < _IN_HAND:
+            self._room.set()
+        else:
+            self._room.clear()
 
     async def run(self) -> None:
         """Deliver for ever, beginning with what an earlier run left."""
@@ -214,7 +239,7 @@ class Outbox:
                 return self._near
             case JoinRoom() | LeaveRoom():
                 return self._far
-            case RedactChat() | RedactStewards():
+            case RedactChat() | RedactStewards() | Withdraw():
                 return self._taking_back
             case _:
                 return self._rooms
@@ -223,12 +248,16 @@ class Outbox:
         """Deliver a lane's rows in order; the lane ends when it is empty."""
         rows = self._lanes[lane]
         while rows:
-            if (until := rows[0].next_at) is not None:
+            if (until := rows[0].next_at) is not None and until > self._clock.now():
+                self._asleep.add(lane)
+                self._goes(rows, -1)
                 await self._clock.sleep_until(until)
+                self._asleep.discard(lane)
+                self._goes(rows, 1)
             async with self._slot(rows[0].effect):
                 tried = await self._try(rows[0])
             if tried is None:
-                rows.popleft()
+                self._goes((rows.popleft(),), -1)
             else:
                 rows[0] = tried
         del self._lanes[lane]
@@ -238,8 +267,13 @@ class Outbox:
         if self._store.guard is not None:
             self._store.guard.check()
         try:
-            if self._clock.now() - row.made_at > deadline(row.effect):
+            now = self._clock.now()
+            if now - row.made_at > deadline(row.effect) or (
+                isinstance(row.effect, SendText) and row.effect.until is not None and now > row.effect.until
+            ):
                 return await self._over(row, NotDelivered(row.effect, "deadline"))
+            if isinstance(row.effect, Withdraw) and row.effect.mark in self._known:
+                raise Unreachable("withdraw: the message is on its way")
             again = row.attempts > 0 or row.id in self._left_over
             delivered = await self._deliver(row.effect, row.id, again=again)
             self._metrics.delivery(type(row.effect), "done")

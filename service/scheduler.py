@@ -1,7 +1,8 @@
 """Due rows become events; the database is the schedule, and one timer only wakes us.
 
-Guards: a due record is handed to the engine once for each due time; one whose turn fails is passed over for a
-while and never holds up the others; after a long absence everything that fell due is handled, oldest first.
+Guards: a due record is handed to the engine once for each due time, which its own turn moves on in the same
+commit; one whose turn fails is passed over for a while and never holds up the others; after a long absence
+everything that fell due is handled, oldest first; however many are due at once, what is in memory is bounded.
 """
 
 import asyncio
@@ -81,18 +82,27 @@ class Scheduler:
             ready = [due for due in found if due not in self._passed_over]
             if not ready:
                 return
-            for due in ready:
-                try:
-                    await self._engine.due(due)
-                except (LeaseHeld, WorldError):
-                    raise
-                except Exception as error:  # noqa: BLE001  One bad record must not hold up the others.
-                    _log.error("a turn failed", error=error, kind=due.kind)
-                    self._passed_over[due] = now + _PASSED_OVER
-                handled[due] += 1
-                if handled[due] >= _STUCK:
-                    _log.error("a due time does not move", kind=due.kind)
-                    self._passed_over[due] = now + _PASSED_OVER
+            while ready:
+                # Many may be due in one minute: what they have to say goes out before the next are taken up.
+                await self._engine.room()
+                count = await self._engine.due_together(ready) if len(ready) > 1 else 0
+                if count == 0:
+                    await self._hand_over_one(ready[0], now)
+                some, ready = ready[: count or 1], ready[count or 1 :]
+                for due in some:
+                    handled[due] += 1
+                    if handled[due] >= _STUCK:
+                        _log.error("a due time does not move", kind=due.kind)
+                        self._passed_over[due] = now + _PASSED_OVER
+
+    async def _hand_over_one(self, due: Due, now: datetime) -> None:
+        try:
+            await self._engine.due(due)
+        except (LeaseHeld, WorldError):
+            raise
+        except Exception as error:  # noqa: BLE001  One bad record must not hold up the others.
+            _log.error("a turn failed", error=error, kind=due.kind)
+            self._passed_over[due] = now + _PASSED_OVER
 
     async def _keep_house(self) -> None:
         """Let go of what its table keeps only for a while."""

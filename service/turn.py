@@ -4,7 +4,7 @@ A handler awaits only the records. What it does with `do` is collected, committe
 records, and delivered afterwards; nothing leaves from here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
@@ -15,6 +15,7 @@ from schema.effects import Effect
 from schema.events import Event
 from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import Meeting, PairingPause, PeerRoom, Record, Separation
+from service.core.cities import Place
 
 R = TypeVar("R", bound=Record)
 S = TypeVar("S", bound=Separation | Meeting | PairingPause)
@@ -47,8 +48,9 @@ class Words(Protocol):
     length of time, `listing` joins items. `weekday` names a day (0 is Monday), `weekdays` has every name of
     one, `months` every name of a month (January is 1) in that language alone; `clock` says an hour of the
     day, in minutes since midnight; `city` says what people call a zone, and `zones` has the plain names of
-    every zone that is a place. `tongue` names the language of a code, `either` joins items of which one is
-    meant.
+    every zone that is a place; `usual_zones` are those that stand for others of the same clock, and
+    `zone_here` gives the name under which this machine knows a zone, or nothing.
+    `tongue` names the language of a code, `either` joins items of which one is meant.
     """
 
     @property
@@ -68,7 +70,9 @@ class Words(Protocol):
     def city(self, zone: str, language: str, *, country: bool = False) -> str: ...
     def tongue(self, code: str, language: str) -> str: ...
     def either(self, items: Sequence[str], language: str) -> str: ...
-    def zones(self, language: str) -> Mapping[str, Sequence[str]]: ...
+    def zones(self) -> Mapping[str, Place]: ...
+    def usual_zones(self) -> Collection[str]: ...
+    def zone_here(self, zone: str) -> str: ...
 
 
 def _never(member: MemberId) -> timedelta:

@@ -9,7 +9,7 @@ time and zone, with its distance from now.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from gettext import c2py
@@ -33,7 +33,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.units import format_unit
 
-from service.core.cities import plain
+from service.core.cities import Place, plain
 
 PLACE = Path(__file__).parent
 """Where the catalogues lie."""
@@ -59,7 +59,7 @@ class Catalogue:
             self._versions[language] = f"{language}-{hashlib.sha256(raw).hexdigest()[:8]}"
         self._spoken: dict[tuple[str, str], tuple[str, ...]] = {}
         self._commands = {language: self._read_commands(language) for language in found}
-        self._zones: dict[str, Mapping[str, Sequence[str]]] = {}
+        self._zones: Mapping[str, Place] = {}
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ class Catalogue:
             number = values["n"]
             if not isinstance(number, int):
                 raise KeyError("n")
-            template = template[c2py(catalog.plural_expr)(number)]
+            template = template[_plural(catalog.plural_expr)(number)]
         if not template:
             raise KeyError(key)
         return template.format_map({name: self._number(language, value) for name, value in values.items()})
@@ -206,17 +206,40 @@ class Catalogue:
         land = locale.territories.get(get_global("zone_territories").get(zone, ""), "")
         return f"{name} ({land})" if country and land and land != name else name
 
-    def zones(self, language: str) -> Mapping[str, Sequence[str]]:
-        """The plain names of every IANA zone that is a place: city, older names, country, in their order.
+    def zones(self) -> Mapping[str, Place]:
+        """The plain names of every IANA zone that is a place: cities, older names, land, in their order.
 
-        They are those of `language` and those of English.
+        They are those of all languages: whoever speaks two may write a name in either.
         """
-        if language not in self._zones:
-            every = [_zones(self._locale(one)) for one in dict.fromkeys((language, *self._always()))]
-            self._zones[language] = {
-                zone: tuple(sorted({name for names in every for name in names[zone]})) for zone in every[0]
+        if not self._zones:
+            every = [_zones(self._locale(language)) for language in self.languages]
+            self._zones = {
+                zone: Place(
+                    tuple(sorted({name for places in every for name in places[zone].cities})),
+                    tuple(sorted({name for places in every for name in places[zone].lands})),
+                )
+                for zone in every[0]
             }
-        return self._zones[language]
+            # An old name can be that of another land: what was "Pacific/Samoa" is not where Samoa is.
+            lands = {name for place in self._zones.values() for name in place.lands}
+            self._zones = {
+                zone: Place(
+                    tuple(one for one in place.cities if one in place.lands or one not in lands), place.lands
+                )
+                for zone, place in self._zones.items()
+            }
+        return self._zones
+
+    def usual_zones(self) -> Collection[str]:
+        """The zones by which CLDR calls a clock that several have: New York for the east of the country."""
+        return frozenset(get_global("windows_zone_mapping").values())
+
+    def zone_here(self, zone: str) -> str:
+        """The name under which this machine's tz database has `zone`: its own, an older or a newer one.
+
+        The empty string where it has it under none.
+        """
+        return _here(zone)
 
     def _locale(self, language: str) -> Locale:
         locale = self._catalogs[language].locale
@@ -240,11 +263,15 @@ def normal(text: str) -> str:
 
 _CHOOSING = "command.language"
 
+_plural = lru_cache(maxsize=64)(c2py)
+"""Which plural form a number takes, by the catalogue's rule: a rule is compiled once."""
+
 
 def _key(id: str | Sequence[str]) -> str:
     return id if isinstance(id, str) else id[0]
 
 
+@lru_cache(maxsize=64)
 def _day_pattern(locale: Locale) -> str:
     """The language's pattern for a weekday with its date, with the whole name of the weekday.
 
@@ -281,27 +308,49 @@ def _place(zone: str, locale: Locale) -> str:
     return city.rpartition("/")[2]
 
 
-def _zones(locale: Locale) -> Mapping[str, Sequence[str]]:
-    aliases, lands = get_global("zone_aliases"), get_global("zone_territories")
-    names: dict[str, set[str]] = {}
+@lru_cache(maxsize=1024)
+def _here(zone: str) -> str:
+    aliases = get_global("zone_aliases")
+    newest = aliases.get(zone, zone)
+    names = (zone, newest, *sorted(name for name, of in aliases.items() if of == newest))
     known = available_timezones()
+    return next((name for name in names if name in known), "")
+
+
+def _zones(locale: Locale) -> Mapping[str, Place]:
+    """Every zone that is a place, by the newest name that this machine knows, with its names there."""
+    aliases, lands = get_global("zone_aliases"), get_global("zone_territories")
+    known = available_timezones()
+    names: dict[str, set[str]] = {}
     for name in sorted(known):
         zone = aliases.get(name, name)
         if zone not in known:
             # CLDR is ahead of this machine: a zone that cannot be loaded must not be kept.
             zone = name
-        land = lands.get(zone, "")
-        # What is no place ("Etc/GMT+5", "US/Pacific", "PRC") has no city to be known by.
-        if "/" not in zone or len(land) != 2 or land == "ZZ" or land == "001":
+        # What is no place ("Etc/GMT+5") has no city to be known by; "EST" and "PRC" say which one is meant to
+        # too few.
+        if zone.partition("/")[0] not in _WITH_CITIES or "/" not in name:
             continue
-        found = names.setdefault(zone, {plain(_place(zone, locale)), plain(locale.territories.get(land, ""))})
-        if name.partition("/")[0] not in _NO_CITIES:
+        found = names.setdefault(zone, {plain(_place(zone, locale)), plain(zone)})
+        found.add(plain(name))
+        if name.partition("/")[0] in _WITH_CITIES:
             found.add(plain(name.rpartition("/")[2]))
-    return {zone: tuple(sorted(found - {""})) for zone, found in sorted(names.items())}
+    return {
+        zone: Place(
+            tuple(sorted(found - {""})),
+            tuple(name for name in (plain(locale.territories.get(lands.get(zone, "ZZ"), "")),) if name),
+        )
+        for zone, found in sorted(names.items())
+    }
 
 
-_NO_CITIES = frozenset({"US", "Canada", "Brazil", "Mexico", "Chile", "Etc", "SystemV"})
-"""Areas of older names that are no cities' ("Canada/Pacific")."""
+_WITH_CITIES = frozenset(
+    {
+        *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic"),
+        *("Australia", "Europe", "Indian", "Pacific"),
+    }
+)
+"""Areas of the tz database that name zones by cities and islands ("theory.html", there)."""
 
 
 def _distance(length: timedelta, locale: Locale) -> str:

@@ -2,9 +2,21 @@
 
 import ssl
 from collections.abc import Iterator
+from dataclasses import fields
+from datetime import timedelta
 from urllib.parse import urlsplit
 
-from service.config.forms import SERVER_NAME, Secret, Wrong, database_url_of, is_loopback, read_key
+from schema.community import Timings
+from service.config.forms import (
+    SERVER_NAME,
+    Secret,
+    Wrong,
+    database_url_of,
+    is_loopback,
+    length_of_time,
+    read_key,
+    say_length,
+)
 from service.config.reading import Reading
 from service.config.sections import BY_NAME
 from service.config.settings import Settings
@@ -89,12 +101,66 @@ def check_together(reading: Reading) -> None:
             'is missing, and community.opens is "hours"',
             'Write the weekly hours, such as ["mon-fri 18:00-22:00"], or choose another community.opens.',
         )
+    readers = community.get("readers")
+    users = [one.get("user") for one in readers if isinstance(one, dict)] if isinstance(readers, list) else []
+    if any(isinstance(one, str) and one in own for one in users):
+        reading.wrong(
+            BY_NAME["community.readers"],
+            "names the front desk or the keeper",
+            "Name people, by their own accounts.",
+        )
+    _check_timings(reading)
     ca_file = values["homeserver"].get("ca_file")
     if isinstance(ca_file, str):
         try:
             ssl.create_default_context(cafile=reading.folder / ca_file)
         except (OSError, ssl.SSLError, ValueError):
             reading.wrong(BY_NAME["homeserver.ca_file"], "has no certificates that can be read")
+
+
+_SHORTER, _NOT_LONGER = "is shorter than", "is not shorter than"
+
+_CONTRADICTIONS = (
+    (
+        *("ask_open", _SHORTER, "request_open"),
+        "each ask stays good until its request ends, and nobody's yes comes to nothing before",
+    ),
+    (*("ask_again", _NOT_LONGER, "request_open"), "nobody else would be asked before the request lapses"),
+    (*("longest_in_all", _SHORTER, "longest"), "more time would make a room no longer"),
+    (
+        *("again", _SHORTER, "afterwards"),
+        "that both would talk again would end before both have had the time to say so",
+    ),
+    (*("chat", _SHORTER, "request_open"), "what is asked would be taken back while it can be answered"),
+    (*("chat", _SHORTER, "consent_open"), "what is asked would be taken back while it can be answered"),
+    (*("prompt_pause", _NOT_LONGER, "consent_open"), "no yes would ever count"),
+)
+"""Two keys, how the first must not be to the second, and why."""
+
+
+def _check_timings(reading: Reading) -> None:
+    """Refuse lengths of time that contradict one another; those that cannot be read are refused elsewhere."""
+    given = reading.values["timings"]
+    lengths: dict[str, timedelta] = {}
+    for field in fields(Timings):
+        try:
+            length = length_of_time(given[field.name]) if field.name in given else field.default
+        except Wrong:
+            continue
+        if isinstance(length, timedelta):
+            lengths[field.name] = length
+    for name, relation, other, why in _CONTRADICTIONS:
+        if name not in lengths or other not in lengths:
+            continue
+        wrong = lengths[name] < lengths[other] if relation == _SHORTER else lengths[name] >= lengths[other]
+        if wrong:
+            named = BY_NAME[f"timings.{name}"]
+            most = "at least" if relation == _SHORTER else "less than"
+            reading.wrong(
+                named,
+                f"{relation} timings.{other}: {why}",
+                f"Make it {most} {say_length(lengths[other])}, or change timings.{other}.",
+            )
 
 
 def unwise(settings: Settings) -> Iterator[str]:

@@ -497,7 +497,8 @@ class CommunitySection(Section):
         BeforeValidator(forms.as_tuple),
         AfterValidator(forms.weekly),
         Says(
-            'With opens = "hours": when members can ask, by the clock of community.zone.',
+            'With opens = "hours": when members can ask, by the clock of community.zone. For a later hour'
+            " within them they can at any time.",
             'texts with English days and hours, such as ["mon-fri 18:00-22:00", "weekend 10:00-16:00"]',
             ["mon-fri 18:00-22:00", "weekend 10:00-16:00"],
         ),

@@ -4,7 +4,10 @@ Guards: a zone is never guessed; where several fit they are shown, and the perso
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 
 def plain(name: str) -> str:
@@ -18,20 +21,66 @@ def plain(name: str) -> str:
     return " ".join(kept.split())
 
 
-def find(text: str, zones: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """The zones that have a name like `text`: those with that very name, else those that it begins, or is in.
+@dataclass(frozen=True)
+class Place:
+    """The plain names of one IANA zone: of its cities, older ones and its own among them, and of its land."""
 
-    `zones` gives the plain names of each IANA zone, whose order is kept.
+    cities: tuple[str, ...]
+    lands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """The zones that a name fits, in their order; `certain` where it is the one city of that very name."""
+
+    zones: tuple[str, ...]
+    certain: bool = False
+
+
+def find(text: str, places: Mapping[str, Place]) -> Found:
+    """The zones of the city named `text`; else of the land of that name, and of what has it in its own name;
+    else those of which a name begins with it, or has it in it.
+
+    `places` are those of each IANA zone. Where it is a land's name, a part of a name, or that of several
+    cities, it is for the person to choose, be there one alone.
     """
     wanted = plain(text)
-    exact = tuple(zone for zone, names in zones.items() if wanted in names)
-    if exact or len(wanted) < _SHORTEST:
-        return exact
-    begun = tuple(zone for zone, names in zones.items() if any(name.startswith(wanted) for name in names))
-    return begun or tuple(
-        zone for zone, names in zones.items() if any(f" {wanted}" in f" {name}" for name in names)
-    )
+
+    def where(fits: Callable[[str], bool], *, cities_only: bool = False) -> tuple[str, ...]:
+        return tuple(
+            zone
+            for zone, place in places.items()
+            if any(map(fits, place.cities if cities_only else (*place.cities, *place.lands)))
+        )
+
+    if city := where(lambda name: name == wanted, cities_only=True):
+        return Found(city, certain=len(city) == 1)
+    words = f" {wanted} "
+    if land := where(lambda name: name == wanted):
+        named = where(lambda name: words in f" {name} ")
+        # A land with one hour, which nothing else is called like, is as good as a city.
+        return Found(named, certain=len(land) == len(named) == 1)
+    if len(wanted) < _SHORTEST:
+        return Found(())
+    begun = where(lambda name: name.startswith(wanted))
+    return Found(begun or where(lambda name: words[:-1] in f" {name}"))
 
 
 _SHORTEST = 3
 """Letters that a part of a name must have."""
+
+
+def by_clock(zones: Sequence[str], now: datetime, usual: Collection[str]) -> tuple[tuple[str, ...], ...]:
+    """`zones` in groups of those whose clocks show the same hours in the year from `now` on.
+
+    In each group those come first that are in `usual`.
+    """
+    clocks: dict[tuple[timedelta | None, ...], list[str]] = {}
+    for zone in zones:
+        place = ZoneInfo(zone)
+        shown = tuple((now + number * _DAY).astimezone(place).utcoffset() for number in range(366))
+        clocks.setdefault(shown, []).append(zone)
+    return tuple(tuple(sorted(group, key=lambda zone: zone not in usual)) for group in clocks.values())
+
+
+_DAY = timedelta(days=1)

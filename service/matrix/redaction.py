@@ -1,4 +1,5 @@
-"""Taking back what was said in a member's direct chat: the desk's messages, and the member's where it may.
+"""Taking back what was said in a member's direct chat: the desk's messages, and the member's where it may;
+or one message of the desk's.
 
 Guards: only messages of the two, sent before the hour that was given, and never state; each is redacted once,
 whatever answer was lost; what is said to members goes before, so a homeserver that has had enough is left
@@ -9,12 +10,13 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from schema.errors import HomeserverRefused, Malformed, Throttled
-from schema.ids import EventId, MatrixId, RoomId
+from schema.ids import EventId, MatrixId, OutboxId, RoomId
 from service.matrix import border, messages
+from service.matrix.messages import ALONGSIDE_ID
 from service.matrix.transport import JSON, Transport, client_path
 
 Outcome = Literal["", "ours", "partly", "outside"]
@@ -25,6 +27,8 @@ _SAID = ["m.room.encrypted", "m.room.message", "m.sticker", "m.reaction"]
 _PAGE = 100
 _PAGES = 500
 """Pages read at one try, at most."""
+_CLOCKS = timedelta(hours=1)
+"""How far the homeserver's clock may be behind ours."""
 _GENTLY = 60.0
 """Seconds for which a homeserver that has had enough is left alone, at least: answers to members go first."""
 
@@ -86,6 +90,32 @@ class Redaction:
             return "partly"
         return "ours" if theirs and not progress.theirs else ""
 
+    async def withdraw(self, room: RoomId, mark: OutboxId, sent_at: datetime) -> None:
+        """Take back our message in `room` that bears `mark` in clear, and was sent at `sent_at` or later.
+
+        One that is not found, or whose room we have left, needs nothing. To be called again with the same
+        arguments after a WorldError; HomeserverRefused where the homeserver will not have it taken back.
+        """
+        progress = _Progress(theirs=False)
+        for _ in range(_PAGES):
+            try:
+                page = await self._page(room, [self._user_id], progress)
+            except HomeserverRefused as refused:
+                if refused.status not in (403, 404):
+                    raise
+                return
+            for event in border.items(page, "chunk"):
+                found = border.part({"event": event}, "event")
+                bears = border.part(found, "content").get(ALONGSIDE_ID) == mark
+                if bears and found.get("sender") == self._user_id:
+                    await self._redact(room, border.event_id(found.get("event_id")))
+                    return
+            following = page.get("end")
+            over = any(self._is_older(each, sent_at - _CLOCKS) for each in border.items(page, "chunk"))
+            if over or not isinstance(following, str) or following == progress.at:
+                return
+            progress.at = following
+
     async def _page(self, room: RoomId, whose: Collection[MatrixId], progress: _Progress) -> JSON:
         wanted = {"types": _SAID, "senders": list(whose), "lazy_load_members": True}
         query = {"dir": "b", "limit": str(_PAGE), "filter": json.dumps(wanted, separators=(",", ":"))}
@@ -117,11 +147,8 @@ class Redaction:
             event_id = border.event_id(event.get("event_id"))
         except Malformed:
             return
-        # One transaction id for one event, so that an answer that was lost makes no second redaction.
-        transaction = hashlib.sha256(f"redact {room} {event_id}".encode()).hexdigest()[:32]
-        place = client_path("rooms", room, "redact", event_id, transaction)
         try:
-            await self._transport.request("take back", "PUT", place, body={})
+            await self._redact(room, event_id)
         except HomeserverRefused as refused:
             if refused.status not in (400, 403, 404):
                 raise
@@ -130,6 +157,12 @@ class Redaction:
             else:
                 # The chat's power levels are the same for all of the member's messages.
                 progress.theirs = False
+
+    async def _redact(self, room: RoomId, event_id: EventId) -> None:
+        # One transaction id for one event, so that an answer that was lost makes no second redaction.
+        transaction = hashlib.sha256(f"redact {room} {event_id}".encode()).hexdigest()[:32]
+        place = client_path("rooms", room, "redact", event_id, transaction)
+        await self._transport.request("take back", "PUT", place, body={})
 
     def _is_older(self, event: object, since: datetime) -> bool:
         """Whether one of our own was sent before `since`: only our own homeserver's time is believed."""

@@ -22,6 +22,7 @@ from schema.events import FromMatrix
 from schema.ids import OutboxId
 from schema.records import (
     Ask,
+    CheckIn,
     Concern,
     Meeting,
     Member,
@@ -125,6 +126,7 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (PairingPause, tables.pairing_pauses),
             (Stewardship, tables.stewardships),
             (Voucher, tables.vouchers),
+            (CheckIn, tables.check_ins),
             (Outlook, tables.outlooks),
             (OwnPlan, tables.own_plans),
         )

@@ -268,14 +268,18 @@ class Statements:
         """The kind and id of each record that is due at `now`, the longest due first."""
 
         def make() -> _Clause:
-            parts = [
-                select(literal(f"'{name}'").label("kind"), table.c.id, table.c.due_at).where(
-                    table.c.due_at <= bindparam("now", type_=tables.Instant)
-                )
+            # Each table gives its own first ones, straight from its index: however many are due, so few are
+            # put in order here.
+            firsts = [
+                select(literal(f"'{name}'").label("kind"), table.c.id, table.c.due_at)
+                .where(table.c.due_at <= bindparam("now", type_=tables.Instant))
+                .order_by(table.c.due_at)
+                .limit(bindparam("limit", type_=Integer))
+                .subquery()
                 for name, table in tables.RECORDS.items()
                 if "due_at" in table.c
             ]
-            all_due = union_all(*parts).subquery()
+            all_due = union_all(*(select(first) for first in firsts)).subquery()
             return (
                 select(all_due.c.kind, all_due.c.id)
                 .order_by(all_due.c.due_at, all_due.c.id)

@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import Protocol, TypeVar, cast
 
 from schema import tables
-from schema.effects import Effect
+from schema.effects import Effect, SendText
 from schema.errors import LeaseHeld, SealBroken
 from schema.events import Due, FromMatrix
 from schema.ids import EventId, MemberId, OutboxId
@@ -303,11 +303,12 @@ class Transaction:
     async def add_effects(self, effects: Sequence[tuple[str, Effect]], now: datetime) -> list[OutboxRow]:
         """Keep effects, each with its lane, until they are delivered; lanes are kept as keyed hashes.
 
+        A row's id is the effect's mark, where it bears one: it is kept once, however often it is ordered.
         The rows are for delivery after the commit; their `seq` is not known yet and stands as 0.
         """
         lookup = self._store.seal.lookup
         kept = [
-            OutboxRow(OutboxId(token_hex(16)), 0, lookup("lanes", lane), effect, now, 0, None)
+            OutboxRow(_id_of(effect), 0, lookup("lanes", lane), effect, now, 0, None)
             for lane, effect in effects
         ]
         self._tell(
@@ -480,6 +481,11 @@ class Transaction:
     async def write_lease(self, epoch: int, holder: str) -> None:
         """Raise the epoch."""
         self._tell(self._statements.put(tables.lease), [{"id": 1, "epoch": epoch, "holder": holder}])
+
+
+def _id_of(effect: Effect) -> OutboxId:
+    mark = effect.mark if isinstance(effect, SendText) else OutboxId("")
+    return mark or OutboxId(token_hex(16))
 
 
 def _name_of(table: AnyTable, row: Mapping[str, object]) -> str:

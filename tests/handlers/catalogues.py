@@ -7,6 +7,7 @@ that names it.
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from string import Formatter
@@ -22,7 +23,12 @@ TYPED = ("command.", "spell.", "line.", "steward.command_")
 
 def load(file: Path | bytes, language: str) -> Catalog:
     """The catalogue of a .po file."""
-    raw = file if isinstance(file, bytes) else file.read_bytes()
+    return _parsed(file if isinstance(file, bytes) else file.read_bytes(), language)
+
+
+@lru_cache(maxsize=16)
+def _parsed(raw: bytes, language: str) -> Catalog:
+    """The one catalogue of these bytes; whoever looks at it changes nothing in it."""
     return read_po(BytesIO(raw), locale=language, abort_invalid=True)
 
 

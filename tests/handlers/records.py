@@ -6,6 +6,7 @@ from dataclasses import fields
 from schema.ids import MemberId, RoomId
 from schema.records import (
     Ask,
+    CheckIn,
     Concern,
     Meeting,
     Member,
@@ -37,6 +38,7 @@ TABLES: dict[type, str] = {
     PairingPause: "pairing_pauses",
     Stewardship: "stewardships",
     Voucher: "vouchers",
+    CheckIn: "check_ins",
     Outlook: "outlooks",
     OwnPlan: "own_plans",
 }

@@ -38,6 +38,7 @@ from schema.effects import (
     SendFile,
     SendText,
     TellStewards,
+    Withdraw,
 )
 from schema.events import (
     Delivered,
@@ -50,8 +51,8 @@ from schema.events import (
     StewardMessage,
     StewardRoom,
 )
-from schema.ids import EventId, MatrixId, MemberId, RoomId
-from schema.records import Ask, Member, Offer, Pairing, PeerRoom, Request
+from schema.ids import EventId, MatrixId, MemberId, OutboxId, RoomId
+from schema.records import Ask, CheckIn, Member, Offer, Pairing, PeerRoom, Request
 from schema.states import Belongs
 from service.turn import Turn
 from tests.handlers.records import TABLES, MemoryRecords
@@ -168,6 +169,8 @@ class Story:
     shared: tuple[RoomId, ...] = ()
     log: list[Line] = field(default_factory=list)
     effects: list[tuple[datetime, Effect]] = field(default_factory=list)
+    marked: dict[OutboxId, Line] = field(default_factory=dict)
+    withdrawn: list[Line] = field(default_factory=list)
     rooms: dict[RoomId, set[str]] = field(default_factory=dict)
     files: list[tuple[str, str]] = field(default_factory=list)
     pending: deque[Event] = field(default_factory=deque)
@@ -229,8 +232,22 @@ class Story:
     def _carry_out(self, effect: Effect) -> None:
         self.effects.append((self.now, effect))
         match effect:
-            case SendText(member=member, body=body, notice=notice):
-                self.log.append(Line(self.now, self.name_of(member), body, True, notice))
+            case SendText() if self.lose(effect):
+                self.pending.append(NotDelivered(effect, "deadline"))
+                return
+            case SendText(member=member, body=body, notice=notice, mark=mark):
+                line = Line(self.now, self.name_of(member), body, True, notice)
+                self.log.append(line)
+                if mark:
+                    assert mark not in self.marked, "one message was sent twice"
+                    self.marked[mark] = line
+                return
+            case Withdraw(mark=mark):
+                if (gone := self.marked.get(mark)) is not None and gone not in self.withdrawn:
+                    self.withdrawn.append(gone)
+                    first = gone.body.split("\n")[0]
+                    self.log.append(Line(self.now, f"desk takes back from {gone.name}", first, False))
+                self.pending.append(Delivered(effect))
                 return
             case OpenPeerRoom():
                 if self.hold_keeper:
@@ -438,6 +455,11 @@ class Story:
         """The one pairing."""
         (pairing,) = self.records.all(Pairing)
         return pairing
+
+    def checkin_of(self, name: str) -> CheckIn:
+        """The member's one check-in."""
+        (record,) = [one for one in self.records.all(CheckIn) if one.member == self.id(name)]
+        return record
 
     def ask_of(self, name: str) -> Ask:
         """The one ask to a member."""

@@ -1,6 +1,7 @@
 """Adults, young people, or both kept apart: said at each recap, never crossed, changed by their member."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -8,6 +9,7 @@ from schema.community import Place
 from schema.records import Ask, Offer, Request
 from tests.handlers.story import COMMUNITY, Story
 
+MONTH = timedelta(days=30)
 BOTH = replace(COMMUNITY, ages="both")
 YOUNG_LINE = Place("Youth line", "0800 111", "always", "German", "no", "1 November 2026", "young")
 
@@ -106,6 +108,8 @@ async def test_the_two_groups_are_never_paired(story: Story) -> None:
 async def test_it_is_changed_by_its_member_and_what_was_asked_in_the_other_ends(story: Story) -> None:
     """An offer goes on in the new group; an ask that was open counts as silence."""
     await offers_as(story, "ben", "1")
+    await story.wait(MONTH)
+    await story.says("ben", "offer", "1", "skip", "I like walks.", "2", "yes")
     await asks_as(story, "ana", "1")
     assert story.records.all(Ask)
     await story.say("ben", "my age group")
@@ -115,6 +119,39 @@ async def test_it_is_changed_by_its_member_and_what_was_asked_in_the_other_ends(
     await story.wait(story.community.timings.idle)
     await asks_as(story, "dora", "2")
     assert {ask.member for ask in story.records.all(Ask) if ask.state != "over"} == {story.id("ben")}
+
+
+async def test_nobody_is_in_both_groups_within_a_month(story: Story) -> None:
+    """From the first request or offer in one on, said plainly; an offer that goes on counts anew."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "2", "stop")
+    await story.says("ana", "my age group", "1")
+    assert story.member("ana").age_group == "adults", "nothing was asked yet, so that a slip can be put right"
+    await story.says("ana", "talk", "yes", "stop", "yes")
+    assert not story.records.all(Request)
+    said = await story.say("ana", "my age group")
+    assert "I cannot change this before Sunday 27 December" in said
+    assert "as 18 or older" in said
+    assert "please do not ask or offer until then" in said
+    held = await story.say("ana", "what do you hold")
+    assert "When you first asked or offered in that age group: Friday 27 November" in held
+    await story.wait(MONTH)
+    await story.say("ana", "my age group")
+    assert "You said that you are younger than 18." in await story.say("ana", "2")
+    await story.says("ana", "offer", "1", "skip", "I like walks.", "2", "yes")
+    assert "I cannot change this before" in await story.say("ana", "my age group")
+    await story.wait(MONTH)
+    await story.says("ana", "offer", "1", "skip", "I like walks.", "2", "yes")
+    await story.says("ana", "my age group", "1")
+    assert story.offer_of("ana").age_group == "adults"
+    assert "I cannot change this before" in await story.say("ana", "my age group")
+
+
+async def test_the_same_group_once_more_changes_nothing(story: Story) -> None:
+    """What they were asked stays open, and the month goes on."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "2", "stop", "my age group")
+    assert "It stays as it was." in await story.say("ana", "2")
 
 
 async def test_it_is_not_changed_while_a_request_stands(story: Story) -> None:

@@ -129,6 +129,39 @@ async def test_a_line_says_the_hours_too() -> None:
     assert not story.records.all(Request)
 
 
+async def test_an_hour_within_the_published_ones_can_be_asked_for_at_any() -> None:
+    """In one line or from the recap; another hour is not taken while it is closed, and says so at once."""
+    story = Story(HOURS)
+    assert "Write “talk” with a day and an hour" in await story.say("ana", "talk")
+    assert "The next hour is Friday" in await story.say("ana", "talk listening 1h tomorrow 11:00")
+    assert "From Saturday 28 November, 19:00" in await story.say("ana", "talk listening 1h tomorrow 19:00")
+    said = await story.says("ana", "change", "from when", "Berlin", "tomorrow 11:00")
+    assert "only for one of these hours" in said
+    assert "Every day, 18:00 to 22:00" in said
+    await story.say("ana", "tomorrow 20:00")
+    await story.say("ana", "yes")
+    start = story.the_request().start
+    assert start is not None
+    assert (start.day, start.hour) == (28, 19)
+
+
+async def test_whoever_takes_the_hour_out_again_is_told_when_something_can_be_asked() -> None:
+    """A request for now is taken in the hours alone, whichever way it came about."""
+    story = Story(HOURS)
+    await story.say("ana", "talk listening 1h tomorrow 19:00")
+    await story.says("ana", "change", "from when", "Berlin", "now")
+    assert "The next hour is Friday" in await story.say("ana", "yes")
+    assert not story.records.all(Request)
+
+
+async def test_in_the_hours_any_hour_can_be_asked_for() -> None:
+    """They say when somebody can ask, and who is asked has hours of their own."""
+    story = Story(HOURS)
+    await story.wait(timedelta(hours=2))
+    await story.says("ana", "talk listening 1h tomorrow 11:00", "yes")
+    assert story.the_request().start is not None
+
+
 async def test_what_was_written_in_open_hours_is_kept_for_the_next() -> None:
     """A yes that comes when it has closed asks nobody; the recap waits, and a yes to it then does."""
     story = Story(HOURS)

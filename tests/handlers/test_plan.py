@@ -328,3 +328,14 @@ async def test_a_draft_whose_hour_is_past_asks_for_now(story: Story) -> None:
     request = story.the_request()
     assert request.start is None
     assert replace(request, until=request.made_at).until + timedelta(days=1) == request.until
+
+
+async def test_whoever_has_a_room_planned_is_told_how_to_ask_for_one_before_it(story: Story) -> None:
+    """One at a time: what is planned is let go by a word of its own, and then they can ask."""
+    await _planned(story)
+    said = await story.say("ana", "talk")
+    assert "it opens on Saturday 28 November, 18:00 Berlin" in said
+    assert "write “stop” and choose to end your request" in said
+    await story.says("ana", "stop", "2")
+    assert OFF in story.last("ben")
+    assert "This is what I would ask" in await story.say("ana", "talk")

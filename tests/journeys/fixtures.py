@@ -118,7 +118,6 @@ BRIEF_ROOM = 20
 """Seconds that a room of `brief` lasts."""
 CALM = {
     "ask_again": "10 minutes",
-    "ask_open": "10 minutes",
     "consent_open": "10 minutes",
     # Journeys look at what can be read, and both ask for its end, within this time.
     "reading": "15 seconds",
@@ -127,7 +126,7 @@ CALM = {
 }
 HASTY = {
     "ask_again": "5 seconds",
-    "ask_open": "12 seconds",
+    "ask_open": "24 seconds",
     "consent_open": "12 seconds",
     "request_open": "24 seconds",
     "reading": "5 seconds",

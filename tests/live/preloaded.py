@@ -1,31 +1,36 @@
 """Processes that begin with the imports of another one: a start costs a fork, and not two seconds of imports.
 
 Rules guarded here:
-- What runs is what `python -m MODULE ARGUMENTS` would (the module's `main`), in a process of its own with its
-  own id, which is killed and waited for like any other. Only the imports are shared.
+- What runs is what `python -P -m MODULE ARGUMENTS` would (the module's `main`), in a process of its own with
+  its own id, which is killed and waited for like any other. Only the imports are shared.
 - The parent of all forks runs no thread and no event loop, and makes no random number.
 - It ends with the process that started it, and the forks end with it.
 
 As a script: `preloaded.py FD`, where FD is a SOCK_SEQPACKET socket. Orders come from there, each with its
-three standard streams, as JSON (`module`, `arguments`, `environment`, `directory`); what came of them is said
-there (`pid`; then `pid` and `code`).
+three standard streams, as JSON (the fields of `_Order`); what came of them is said there (`pid`; then `pid`
+and `code`).
 """
 
 import asyncio
 import ctypes
+import fcntl
 import functools
+import gc
 import importlib
+import io
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +39,13 @@ from typing import IO, NoReturn
 from tests.live.bound import PR_SET_PDEATHSIG, bound
 
 _CHECKOUT = Path(__file__).parents[2]
-_IMPORTED = ("service.app", "service.cli", "tests.live.nio_member")
+_IMPORTED = (
+    *("service.app", "service.cli", "service.doctor", "service.installation", "tests.live.nio_member"),
+    *("alembic.command", "alembic.config", "alembic.ddl.sqlite"),
+)
+_START_WITHIN = 120.0
+Stream = IO[bytes] | socket.socket | int
+"""What a process reads or writes: a file, a socket or a descriptor."""
 _LONGEST = 200_000
 """Bytes of one order."""
 
@@ -65,6 +76,10 @@ class Forked:
         """End it as a crash would."""
         self.send_signal(signal.SIGKILL)
 
+    def end(self, seconds: float) -> int:
+        """Wait for its end in this thread, and returns the exit code; raises TimeoutError."""
+        return self._ended.result(seconds)
+
     async def wait(self) -> int:
         """Wait for its end; returns the exit code."""
         code = await asyncio.shield(asyncio.wrap_future(self._ended))
@@ -80,6 +95,8 @@ class _Order:
     arguments: list[str]
     environment: dict[str, str]
     directory: str
+    at_terminal: bool = False
+    largest_file: int | None = None
 
 
 class Preloaded:
@@ -109,28 +126,83 @@ class Preloaded:
         environment: Mapping[str, str],
         directory: Path,
         *,
-        stdin: socket.socket | None = None,
-        stdout: IO[bytes] | socket.socket,
-        stderr: IO[bytes],
+        stdin: Stream | None = None,
+        stdout: Stream,
+        stderr: Stream,
     ) -> Forked:
         """Start MODULE with ARGUMENTS in `directory`; without `stdin` there is nothing to read."""
         order = _Order(module, list(arguments), dict(environment), str(directory))
+        return await asyncio.wrap_future(self._send(order, stdin, stdout, stderr))
+
+    def begin(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        directory: Path,
+        *,
+        stdin: Stream | None = None,
+        stdout: Stream,
+        stderr: Stream,
+        at_terminal: bool = False,
+    ) -> Forked:
+        """What `start` does, where no loop runs; `at_terminal`, what `stdin` is becomes its own terminal."""
+        order = _Order(module, list(arguments), dict(environment), str(directory), at_terminal)
+        return self._send(order, stdin, stdout, stderr).result(_START_WITHIN)
+
+    def run(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        directory: Path,
+        *,
+        within: float = 120.0,
+        largest_file: int | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run MODULE with ARGUMENTS to its end, in `directory` and without anything to read.
+
+        With `largest_file` it can write no file of more bytes. Raises TimeoutError after `within` seconds.
+        """
+        order = _Order(module, list(arguments), dict(environment), str(directory), False, largest_file)
+        (said, stdout), (erred, stderr) = os.pipe(), os.pipe()
+        with ThreadPoolExecutor(2) as reading:
+            texts = [reading.submit(_read, one) for one in (said, erred)]
+            try:
+                forked = self._send(order, None, stdout, stderr).result(_START_WITHIN)
+            finally:
+                for ours in (stdout, stderr):
+                    os.close(ours)
+            try:
+                code = forked.end(within)
+            finally:
+                # What reads ends with it.
+                forked.kill()
+        return subprocess.CompletedProcess([module, *arguments], code, *(text.result() for text in texts))
+
+    def _send(self, order: _Order, stdin: Stream | None, stdout: Stream, stderr: Stream) -> "Future[Forked]":
         started: Future[Forked] = Future()
-        with open(os.devnull, "rb") as nothing, self._lock:  # noqa: ASYNC230, PTH123  No disk is waited for.
-            descriptors = [one.fileno() for one in (stdin or nothing, stdout, stderr)]
+        with open(os.devnull, "rb") as nothing, self._lock:  # noqa: PTH123
+            streams = (nothing if stdin is None else stdin, stdout, stderr)
+            descriptors = [one if isinstance(one, int) else one.fileno() for one in streams]
             self._orders.append(started)
             socket.send_fds(self._socket, [json.dumps(vars(order)).encode()], descriptors)
-        return await asyncio.wrap_future(started)
+        return started
 
     async def talk_to(
-        self, module: str, environment: Mapping[str, str], errors: IO[bytes], longest_line: int
+        self,
+        module: str,
+        environment: Mapping[str, str],
+        errors: Stream,
+        longest_line: int,
+        arguments: Sequence[str] = (),
     ) -> Forked:
-        """Start MODULE in the checkout, with `stdin` and `stdout` to talk with it."""
+        """Start MODULE with ARGUMENTS in the checkout, with `stdin` and `stdout` to talk with it."""
         to_it, its_input = socket.socketpair()
         from_it, its_output = socket.socketpair()
         with its_input, its_output:
             forked = await self.start(
-                module, [], environment, _CHECKOUT, stdin=its_input, stdout=its_output, stderr=errors
+                module, arguments, environment, _CHECKOUT, stdin=its_input, stdout=its_output, stderr=errors
             )
         _, forked.stdin = await asyncio.open_connection(sock=to_it)
         # A connection ends with its writer, whether or not anything is to be written.
@@ -149,6 +221,11 @@ class Preloaded:
                     self._orders.pop(0).set_result(Forked(said["pid"], ended))
 
 
+def _read(pipe: int) -> str:
+    with os.fdopen(pipe, encoding="utf-8") as text:
+        return text.read()
+
+
 @functools.cache
 def preloaded() -> Preloaded:
     """The one of this process, started when it is first asked for."""
@@ -161,6 +238,9 @@ def preloaded() -> Preloaded:
 def _serve(orders: socket.socket) -> None:
     for name in _IMPORTED:
         importlib.import_module(name)
+    # A fork that looks through these for what is garbage would get a copy of each.
+    gc.collect()
+    gc.freeze()
     woken, wake = socket.socketpair()
     for end in (woken, wake):
         end.setblocking(False)
@@ -234,6 +314,13 @@ def _become(order: _Order, descriptors: Sequence[int], parent: int) -> NoReturn:
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
+    if order.at_terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        for stream in (sys.stdout, sys.stderr):
+            assert isinstance(stream, io.TextIOWrapper)
+            stream.reconfigure(line_buffering=True)
+    if order.largest_file is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order.largest_file, order.largest_file))
     os.environ.clear()
     os.environ.update(order.environment)
     # What these read when they were imported was the parent's.

@@ -9,13 +9,13 @@ from schema.ids import DeviceId, MatrixId, OutboxId, RoomId
 from service.matrix.client import Client
 from service.matrix.sync import TOKEN, Sync
 from service.store import Store
+from tests import databases
 from tests.clock import FakeClock
 from tests.matrix.homeserver import Homeserver
 from tests.matrix.peer import Peer
 
 DESK = MatrixId("@desk:home.test")
 DEVICE = DeviceId("DESKDEVICE")
-KEY = bytes(range(32))
 
 
 class Steps:
@@ -51,7 +51,7 @@ class Desk:
 
     async def start(self) -> None:
         """Begin a run."""
-        self.store = await Store.open(f"sqlite:///{self.database}", KEY)
+        self.store = await databases.opened(self.database)
         transport = self.server.transport(DESK, DEVICE)
         self.client = Client(transport, self.store, DESK, DEVICE, self.clock)
         self.sync = Sync(

@@ -7,13 +7,13 @@ from random import Random
 from typing import Any
 
 from handlers import dispatch
-from handlers.words import Catalogue
 from schema.ids import MatrixId, RoomId
 from schema.states import Standing
 from service.delivery import Delivery
 from service.engine import Engine
 from service.outbox import Outbox
 from service.web import Metrics
+from tests.handlers.story import WORDS
 from tests.matrix.desk import DESK, DEVICE, Desk
 from tests.matrix.homeserver import Homeserver
 from tests.matrix.peer import Peer
@@ -39,7 +39,7 @@ async def _serving(desk: Desk) -> AsyncIterator[Callable[[], Any]]:
         store=desk.store,
         dispatch=dispatch,
         community=COMMUNITY,
-        words=Catalogue(),
+        words=WORDS,
         clock=desk.clock,
         outbox=outbox,
         standing=desk.client.standing,

@@ -21,6 +21,7 @@ from service.matrix.crypto_store import CryptoRows, SealedStore
 from service.matrix.devices import Device, Person, Shown
 from service.matrix.machine import Machine
 from service.store import Store
+from tests import databases
 from tests.clock import FakeClock
 from tests.matrix.desk import Desk
 from tests.matrix.homeserver import Homeserver
@@ -29,7 +30,6 @@ from tests.matrix.peer import Peer
 ALICE = MatrixId("@alice:home.test")
 BOB = MatrixId("@bob:home.test")
 ROOM = RoomId("!chat")
-KEY = bytes(range(32))
 JSON = dict[str, Any]
 
 
@@ -46,7 +46,7 @@ class Side:
 
     async def load(self) -> None:
         """Begin from what is on disk."""
-        self.disk = await Store.open(f"sqlite:///{self.database}", KEY)
+        self.disk = await databases.opened(self.database)
         async with self.disk.transaction("load") as transaction:
             kept = await transaction.read_crypto()
         rows = CryptoRows(self.disk.seal.lookup)

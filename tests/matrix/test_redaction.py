@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from schema.errors import HomeserverRefused, Throttled, Unreachable
-from schema.ids import MatrixId, RoomId
+from schema.ids import MatrixId, OutboxId, RoomId
+from service.matrix.messages import ALONGSIDE_ID
 from service.matrix.redaction import Redaction
 from tests.matrix.desk import DESK, DEVICE
 from tests.matrix.homeserver import Homeserver
@@ -176,3 +177,32 @@ async def test_an_answer_of_no_sense_ends_it(server: Homeserver, chunk: object) 
 
     server.fail("read chat back", odd, times=2)
     assert await _redaction(server).redact(ROOM, ALICE, LATER, START) == ""
+
+
+def _marked(server: Homeserver, minutes: float, mark: str, sender: str = DESK) -> str:
+    event_id = _says(server, sender, minutes)
+    (event,) = [event for _, event in server.rooms[ROOM].timeline if event["event_id"] == event_id]
+    event["content"][ALONGSIDE_ID] = mark
+    return event_id
+
+
+async def test_one_message_is_withdrawn_by_its_mark(server: Homeserver) -> None:
+    """Nothing beside it goes, and ordered again it is gone already."""
+    said = _chat(server)
+    mine = _marked(server, 7, "c" * 32)
+    forged = _marked(server, 8, "c" * 32, sender=ALICE)
+    for _ in range(2):
+        await _redaction(server).withdraw(ROOM, OutboxId("c" * 32), START + timedelta(minutes=7))
+    assert _left(server) == [*said, forged]
+    assert mine not in _left(server)
+    assert len(server.called("take back")) == 1
+
+
+async def test_a_message_is_looked_for_no_further_back_than_it_was_sent(server: Homeserver) -> None:
+    """In a long chat only the pages since then are read; in one that is left, nothing."""
+    _chat(server, 450)
+    await _redaction(server).withdraw(ROOM, OutboxId("c" * 32), START + timedelta(minutes=440))
+    assert len(server.called("read chat back")) < 4
+    server.member(ROOM, DESK, "leave")
+    await _redaction(server).withdraw(ROOM, OutboxId("c" * 32), START)
+    assert not server.called("take back")

@@ -39,6 +39,7 @@ from schema.records import (
     Ask,
     Meeting,
     Member,
+    Offer,
     OwnPlan,
     Pairing,
     PairingPause,
@@ -49,6 +50,7 @@ from schema.records import (
 )
 from schema.states import AskState, PairingState, RequestState
 from service.core import rooms
+from service.core.ages import MONTH
 from service.core.availability import RENEWED, RESTS
 from tests.handlers.records import TABLES
 from tests.handlers.story import COMMUNITY, STEWARDS, Line, Story
@@ -90,6 +92,7 @@ class Seen:
     apart: set[str] = field(default_factory=set)
     met: set[str] = field(default_factory=set)
     age_group: str = ""
+    age_since: datetime | None = None
 
 
 @dataclass
@@ -119,7 +122,7 @@ class Reference:
             seen.apart |= seen.met if never_again and len(seen.met) == 1 else {seen.named}
         if body.startswith("Done. What I held about you is erased"):
             seen.apart.clear()
-            seen.age_group = ""
+            seen.age_group, seen.age_since = "", None
         if body.startswith(("You both said yes to", "Nothing has changed. Your room")):
             seen.wants_more = False
         if "Your private room is open now" in body:
@@ -439,7 +442,7 @@ class CharterModel(RuleBasedStateMachine):
         if chosen.startswith(("I am 18 or older", "I am younger")):
             said = self.story.last(name)
             if "I cannot change this" not in said:
-                self.reference.members[name].age_group = chosen
+                self._changes_group(self.reference.members[name], chosen)
         # Promise 1: a room is ordered by the asker's yes alone, and for a peer who goes on.
         for effect in opened:
             asker, peer = map(self.story.name_of, effect.members)
@@ -608,7 +611,23 @@ class CharterModel(RuleBasedStateMachine):
                 self.reference.hears(line.name, line.body)
         self._check_lines(self.story.log[self.read :])
         self._check_asked()
+        self._see_groups()
         self.read = len(self.story.log)
+
+    def _changes_group(self, seen: Seen, chosen: str) -> None:
+        """Within a month of the first request or offer in one group nobody is in the other."""
+        if seen.age_group and seen.age_group != chosen:
+            assert seen.age_since is None or self.story.now - seen.age_since >= MONTH
+            seen.age_since = None
+            event("another age group")
+        seen.age_group = chosen
+
+    def _see_groups(self) -> None:
+        names = {self.story.id(name): name for name in NAMES}
+        requests, offers = self.story.records.all(Request), self.story.records.all(Offer)
+        for id in (*(one.member for one in requests), *(one.member for one in offers)):
+            seen = self.reference.members[names[id]]
+            seen.age_since = seen.age_since or self.story.now
 
     def _check_asked(self) -> None:
         """Two who are kept apart, or of two age groups, are never asked about one another."""

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from service.store import Store
+from tests import databases
+from tests.databases import KEY
 from tests.live.postgres import Postgres
-
-KEY = bytes(range(32))
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """A fresh SQLite database."""
-    store = await Store.open(f"sqlite:///{tmp_path}/alongside.db", KEY)
+    store = await databases.opened(tmp_path / "alongside.db")
     yield store
     await store.close()
 
@@ -46,7 +46,7 @@ def postgres_or_none(request: pytest.FixtureRequest) -> Postgres | None:
 async def url(postgres_or_none: Postgres | None, tmp_path: Path) -> AsyncIterator[str]:
     """The address of a fresh database, of each kind in turn."""
     if postgres_or_none is None:
-        yield f"sqlite:///{tmp_path}/alongside.db"
+        yield await databases.make(tmp_path / "alongside.db")
         return
     async with postgres_or_none.database("template_of_store") as address:
         yield address

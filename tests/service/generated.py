@@ -5,7 +5,7 @@ A new field of a record, an event or an effect is generated from the day that it
 
 import dataclasses
 import types
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from schema import tables
 from schema.effects import Effect
 from schema.events import FromMatrix
+from schema.ids import OutboxId
 from schema.records import Record
 
 T = TypeVar("T")
@@ -29,6 +30,9 @@ instants = st.integers(0, 4102444800000).map(
 
 def of(hint: Any) -> st.SearchStrategy[Any]:
     """Values of a type, as far as the shapes use types."""
+    if hint is OutboxId:
+        # A mark becomes the id of a row.
+        return ids | st.just("")
     hint = getattr(hint, "__supertype__", hint)
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
@@ -78,11 +82,14 @@ def _plain(hint: Any) -> object:
         return next(iter(hint))
     if get_origin(hint) in (Union, types.UnionType):
         return None
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return sample(hint)
     plain: dict[object, object] = {
         str: "0" * 32,
         int: 0,
         bool: False,
         datetime: datetime(2026, 11, 21, 12, 0, tzinfo=UTC),
+        date: date(2026, 11, 21),
         timedelta: timedelta(hours=1),
     }
     return plain.get(hint, ())

@@ -17,8 +17,7 @@ from service.lease import Lease
 from service.store import Store
 
 
-async def main(what: str, url: str, key: str, *more: str) -> None:
-    """Do one thing to the database."""
+async def _do(what: str, url: str, key: str, *more: str) -> None:
     async with Lease.take(url) as lease:
         store = await Store.open(url, bytes.fromhex(key), lease)
         try:
@@ -55,5 +54,10 @@ def _replace(file: Path, text: str) -> None:
     beside.replace(file)
 
 
+def main() -> None:
+    """Do one thing to the database."""
+    asyncio.run(_do(*sys.argv[1:]))
+
+
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    main()

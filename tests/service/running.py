@@ -7,7 +7,6 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from handlers.words import Catalogue
 from schema.community import Community
 from schema.effects import Effect, SendText
 from schema.events import Delivered, Message
@@ -19,6 +18,7 @@ from service.scheduler import Scheduler
 from service.store import Store
 from service.web import Metrics
 from tests.clock import FakeClock
+from tests.handlers.story import WORDS
 
 COMMUNITY = Community(name="The Garden", server="example.org", limits="No emergency service.", who_runs="us")
 
@@ -54,7 +54,7 @@ class Running:
             store=store,
             dispatch=dispatch,
             community=COMMUNITY,
-            words=Catalogue(),
+            words=WORDS,
             clock=self.clock,
             outbox=self.outbox,
             standing=standing,

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.preloaded import Forked, preloaded
+
 ROOT = Path(__file__).parents[2]
 
 _AT_A_TERMINAL = """
@@ -23,19 +25,29 @@ main()
 
 
 class Terminal:
-    """The program at a terminal, and somebody who types."""
+    """The program at a terminal, and somebody who types.
 
-    def __init__(self, *arguments: str) -> None:
+    It begins with imports made before (tests/live/preloaded.py), unless it is to be the command line's own.
+    """
+
+    def __init__(self, *arguments: str, own: bool = False) -> None:
         ours, theirs = pty.openpty()
         self._terminal = ours
         self._shown = ""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ALONGSIDE_")}
+        self.process: subprocess.Popen[bytes] | Forked
         # With a session of its own the terminal is the process's, and what is typed there can be Ctrl-C.
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _AT_A_TERMINAL, *arguments],
-            stdin=theirs, stdout=theirs, stderr=theirs, env={**kept, "PYTHONPATH": str(ROOT)},
-            start_new_session=True,
-        )  # fmt: skip
+        if own:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", _AT_A_TERMINAL, *arguments],
+                stdin=theirs, stdout=theirs, stderr=theirs, env={**kept, "PYTHONPATH": str(ROOT)},
+                start_new_session=True,
+            )  # fmt: skip
+        else:
+            self.process = preloaded().begin(
+                "service.cli", arguments, kept, Path.cwd(),
+                stdin=theirs, stdout=theirs, stderr=theirs, at_terminal=True,
+            )  # fmt: skip
         os.close(theirs)
 
     def until(self, text: str) -> None:
@@ -70,13 +82,17 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for the program's end; returns its exit."""
-        return self.process.wait(30)
+        return _end(self.process)
 
     def close(self) -> None:
         """Close the terminal, and end the program if it still runs."""
         os.close(self._terminal)
         self.process.kill()
-        self.process.wait()
+        _end(self.process)
+
+
+def _end(process: subprocess.Popen[bytes] | Forked) -> int:
+    return process.end(30) if isinstance(process, Forked) else process.wait(30)
 
 
 @pytest.fixture
@@ -84,8 +100,8 @@ def at_terminal() -> Iterator[Callable[..., Terminal]]:
     """Start programs at terminals that are closed at the test's end."""
     with ExitStack() as closing:
 
-        def start(*arguments: str) -> Terminal:
-            terminal = Terminal(*arguments)
+        def start(*arguments: str, own: bool = False) -> Terminal:
+            terminal = Terminal(*arguments, own=own)
             closing.callback(terminal.close)
             return terminal
 

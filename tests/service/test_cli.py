@@ -17,6 +17,7 @@ from schema.errors import ConfigurationError
 from service import cli, config, installation, logs
 from service.lease import Lease
 from service.store import Store
+from tests.live.preloaded import preloaded
 from tests.service.terminal import Terminal
 from tests.service.test_config import KEY, WHOLE, toml, write
 
@@ -44,13 +45,23 @@ def call(*arguments: str) -> Result:
     return result
 
 
-def process(*arguments: str, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the program as a process of its own."""
+def process(
+    *arguments: str,
+    environ: dict[str, str] | None = None,
+    own: bool = False,
+    largest_file: int | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the program as a process of its own, which begins with imports made before unless it is `own`.
+
+    With `largest_file` it can write no file of more bytes.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ALONGSIDE_")}
+    kept = {**kept, "PYTHONPATH": str(ROOT), **(environ or {})}
+    if not own:
+        return preloaded().run("service.cli", arguments, kept, Path.cwd(), largest_file=largest_file)
     return subprocess.run(
         [sys.executable, "-m", "service.cli", *arguments],
-        capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
-        env={**kept, "PYTHONPATH": str(ROOT), **(environ or {})},
+        capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL, env=kept,
     )  # fmt: skip
 
 
@@ -179,7 +190,7 @@ def test_init_asks_again_what_it_cannot_take(tmp_path: Path, at_terminal: Callab
 
 def test_ctrl_c_ends_init_at_a_question(tmp_path: Path, at_terminal: Callable[..., Terminal]) -> None:
     """One Ctrl-C at a question ends the program, and leaves nothing."""
-    terminal = at_terminal("init")
+    terminal = at_terminal("init", own=True)
     terminal.until("Address of your homeserver: ")
     terminal.interrupt()
     terminal.until("run it again")
@@ -333,12 +344,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
         (("restored", "--yes"), "The disk that holds the database is full"),
     ):
         kept(tmp_path / "alongside.toml")
-        command = 'ulimit -f 0; exec "$0" -m service.cli "$@"'
-        full = subprocess.run(
-            ["sh", "-c", command, sys.executable, *arguments],
-            capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        )  # fmt: skip
+        full = process(*arguments, largest_file=0)
         assert full.returncode == 2
         assert says in " ".join(full.stderr.split())
     assert list((tmp_path / "folder").iterdir()) == []
@@ -364,11 +370,11 @@ def test_a_no_changes_nothing_and_nobody_is_asked_in_vain(
 
 def test_as_a_process(tmp_path: Path) -> None:
     """The installed program's exits, streams and version are those of a good citizen."""
-    shown = process("--version")
+    shown = process("--version", own=True)
     assert shown.returncode == 0
     assert shown.stdout.startswith("alongside ")
     write(tmp_path / "alongside.toml")
-    checked = process("check-config")
+    checked = process("check-config", own=True)
     assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "The configuration is valid.")
     assert process("check-config", environ={"ALONGSIDE_CONFIG": "nowhere.toml"}).returncode == 2
     assert process("nonsense").returncode == 2

@@ -494,6 +494,48 @@ def test_an_unknown_key_of_a_place(place: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "other", "fix"),
+    [
+        ("ask_open", "23 hours", "request_open", "at least 1 day"),
+        ("ask_again", "1 day", "request_open", "less than 1 day"),
+        ("longest_in_all", "2 days", "longest", "at least 3 days"),
+        ("again", "13 days", "afterwards", "at least 14 days"),
+        ("chat", "23 hours", "request_open", "at least 1 day"),
+        ("chat", "90 minutes", "consent_open", "at least 2 hours"),
+        ("prompt_pause", "2 hours", "consent_open", "less than 2 hours"),
+    ],
+)
+def test_lengths_of_time_that_contradict_one_another(
+    place: Path, key: str, value: str, other: str, fix: str
+) -> None:
+    """Each is refused with both keys, the variable and a fix; whichever of the two was written."""
+    problems = refused(write(place, {f"timings.{key}": value}))
+    (problem,) = [one for one in problems if f"timings.{other}" in one.problem]
+    assert problem.key == f"timings.{key}"
+    assert problem.variable == f"ALONGSIDE_TIMINGS__{key.upper()}"
+    assert fix in problem.fix
+    assert f"timings.{other}" in problem.fix
+    from_variables = refused(write(place), {f"ALONGSIDE_TIMINGS__{key.upper()}": value})
+    assert [one.problem for one in from_variables] == [one.problem for one in problems]
+
+
+def test_lengths_of_time_at_the_edge_are_taken(place: Path) -> None:
+    """What is as long as it has to be; and one that cannot be read is one problem, not two."""
+    edge = {"ask_open": "24 hours", "longest_in_all": "3 days", "again": "14 days", "chat": "1 day"}
+    config.load(write(place, {f"timings.{key}": value for key, value in edge.items()}), {})
+    assert only(write(place, {"timings.request_open": "two days"})).key == "timings.request_open"
+    longer = refused(write(place, {"timings.request_open": "2 days"}))
+    assert [one.key for one in longer] == ["timings.ask_open"]
+
+
+def test_a_reader_is_a_person(place: Path) -> None:
+    """Neither account of the service reads what members are worried about."""
+    extra = "[[community.readers]]\nuser='@desk:example.org'\nname='Desk'\n"
+    problem = only(write(place, extra=extra))
+    assert (problem.key, problem.variable) == ("community.readers", "ALONGSIDE_COMMUNITY__READERS")
+
+
 def test_places_have_texts_in_other_languages(place: Path) -> None:
     """Beside what stands in the first; what is wrong in one is named with its place, language and text."""
     one = "[[community.places]]\nname='N'\ncontact='c'\nhours='h'\nlanguages='l'\nmay_send_police='no'\n"

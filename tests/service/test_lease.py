@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import stat
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,9 +15,10 @@ import pytest
 from schema.errors import LeaseHeld, OperatorError, Unreachable
 from service.lease import Lease
 from service.store import Store
+from tests.databases import KEY
 from tests.live.homeserver import free_port
 from tests.live.postgres import Postgres
-from tests.service.conftest import KEY
+from tests.live.preloaded import Forked, preloaded
 
 NUMBER = "0" * 32
 
@@ -50,11 +50,12 @@ async def chats(url: str) -> list[tuple[str, bytes]]:
         await store.close()
 
 
-async def holder(url: str) -> asyncio.subprocess.Process:
+async def holder(url: str) -> Forked:
     """Another process that holds the lease."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.service.process", "hold", url, KEY.hex(), stdout=asyncio.subprocess.PIPE
-    )
+    with open(os.devnull, "wb") as nothing:  # noqa: ASYNC230, PTH123  No disk is waited for.
+        process = await preloaded().talk_to(
+            "tests.service.process", os.environ, nothing, 1000, ("hold", url, KEY.hex())
+        )
     assert process.stdout is not None
     assert await asyncio.wait_for(process.stdout.readline(), 60) == b"held\n"
     return process

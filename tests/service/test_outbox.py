@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from schema.effects import Effect, MutePeerRoom, OpenPeerRoom, SendText
+from schema.effects import Effect, MutePeerRoom, OpenPeerRoom, SendText, Withdraw
 from schema.errors import HomeserverRefused, LeaseHeld, NotPrivate, Throttled, Unreachable
 from schema.events import Delivered, Message, NotDelivered
 from schema.ids import MatrixId, OutboxId, PairingId, RoomId
@@ -138,6 +138,67 @@ async def test_a_deadline_that_passes_is_told(store: Store) -> None:
 
         await running.until(given_up)
         assert story.outcomes == [NotDelivered(ROOM, "deadline")]
+
+
+async def test_a_message_that_bears_a_mark_goes_once_under_it(store: Store) -> None:
+    """Ordered a second time, before it is gone and after, it is the same row and the same transaction."""
+    ids: list[OutboxId] = []
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        ids.append(id)
+        return Delivered(effect)
+
+    marked = replace(reply("hello"), mark=OutboxId("c" * 32))
+    async with Running(store, Story(marked, marked, reply("over")).dispatch, deliver) as running:
+        await _begin(running, store)
+        await running.until(lambda: len(running.sent) == 2)
+        assert ids.count(OutboxId("c" * 32)) == 1
+
+
+async def test_a_message_is_not_sent_after_its_hour(store: Store) -> None:
+    """What was to be said at an hour comes back when that is past, so that it can be said otherwise."""
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        raise Unreachable("send: ClientError")
+
+    async with Running(store, (story := Story()).dispatch, deliver) as running:
+        hour = running.clock.now() + timedelta(minutes=15)
+        timed = replace(reply("hello"), until=hour)
+        story.effects = (timed,)
+        await _begin(running, store)
+
+        async def given_up() -> bool:
+            await running.clock.advance(timedelta(seconds=30))
+            return bool(story.outcomes)
+
+        await running.until(given_up)
+        assert story.outcomes == [NotDelivered(timed, "deadline")]
+        assert timedelta(0) < running.clock.now() - hour < timedelta(minutes=10)
+
+
+async def test_a_message_on_its_way_is_not_withdrawn_before_it_is_there(store: Store) -> None:
+    """The order to take it back waits for it, or it would find nothing and the message would stay."""
+    open_gate = asyncio.Event()
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        if isinstance(effect, SendText):
+            await open_gate.wait()
+        return Delivered(effect)
+
+    marked = replace(reply("hello"), mark=OutboxId("c" * 32))
+    order = Withdraw(marked.room, marked.mark, marked.until or FakeClock().now())
+    async with Running(store, Story(marked, order).dispatch, deliver) as running:
+        await _begin(running, store)
+        await running.until(lambda: running.clock.next_wake() is not None)
+        assert not running.sent
+        open_gate.set()
+
+        async def withdrawn() -> bool:
+            await running.clock.advance(timedelta(seconds=1))
+            return len(running.sent) == 2
+
+        await running.until(withdrawn)
+        assert [effect for _, effect in running.sent] == [marked, order]
 
 
 async def test_a_room_that_was_made_comes_back_as_delivered(store: Store) -> None:

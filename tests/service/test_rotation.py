@@ -1,8 +1,6 @@
 """A rotation of keys seals every row anew, and a crash at any moment of it loses nothing."""
 
-import asyncio
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +11,9 @@ from schema.ids import MatrixId
 from schema.records import Member
 from service.lease import Lease
 from service.store import Store
+from tests.databases import KEY
 from tests.live.canaries import scan
-from tests.service.conftest import KEY
+from tests.live.preloaded import preloaded
 from tests.service.test_store import fill, member, number, put, raw
 
 NEW = bytes(reversed(KEY))
@@ -159,22 +158,17 @@ async def test_a_failed_adoption_leaves_the_old_key_in_force(url: str) -> None:
     await store.close()
 
 
-async def run(*arguments: str, **environment: str) -> tuple[int, str]:
+def run(*arguments: str, **environment: str) -> tuple[int, str]:
     """Do one thing in a process of its own: its exit code and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.service.process", *arguments),
-        env={**os.environ, **environment},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    said, _ = await process.communicate()
-    return process.returncode or 0, said.decode().strip()
+    ended = preloaded().run("tests.service.process", arguments, {**os.environ, **environment}, Path.cwd())
+    return ended.returncode, ended.stdout.strip()
 
 
-async def rotation_points(url: str, tmp_path: Path) -> list[str]:
+def rotation_points(url: str, tmp_path: Path) -> list[str]:
     """The fail points that a whole rotation passes, from its beginning."""
     log = tmp_path / "points"
     key_file = tmp_path / "key"
-    code, _ = await run("rotate", url, KEY.hex(), NEW.hex(), str(key_file), ALONGSIDE_FAIL_LOG=str(log))
+    code, _ = run("rotate", url, KEY.hex(), NEW.hex(), str(key_file), ALONGSIDE_FAIL_LOG=str(log))
     assert code == 0
     points = log.read_text().split("\n")[:-1]
     return points[points.index("before commit begin key rotation#1") :]
@@ -186,9 +180,9 @@ async def test_a_crash_anywhere_in_a_rotation_is_taken_up_again(
     empty_url: str, tmp_path: Path, sampled: bool
 ) -> None:
     """Killed at each commit: the key in the file opens at the next start, and no row is lost."""
-    code, _ = await run("fill", empty_url, KEY.hex(), str(ROWS))
+    code, _ = run("fill", empty_url, KEY.hex(), str(ROWS))
     assert code == 0
-    points = await rotation_points(empty_url, tmp_path)
+    points = rotation_points(empty_url, tmp_path)
     # Before and after: the begin, three batches of members with rows, one of the instance's, the end.
     assert "after commit end key rotation#1" in points
     assert sum("seal anew" in point for point in points) >= 6
@@ -200,15 +194,15 @@ async def test_a_crash_anywhere_in_a_rotation_is_taken_up_again(
     for at, point in enumerate(points):
         here = await another(empty_url, at)
         key_file.write_text(KEY.hex())
-        assert (await run("fill", here, KEY.hex(), str(ROWS)))[0] == 0
-        code, _ = await run("rotate", here, KEY.hex(), NEW.hex(), str(key_file), ALONGSIDE_FAIL_AT=point)
+        assert run("fill", here, KEY.hex(), str(ROWS))[0] == 0
+        code, _ = run("rotate", here, KEY.hex(), NEW.hex(), str(key_file), ALONGSIDE_FAIL_AT=point)
         assert code == 137, point
-        assert await run("open", here, key_file.read_text()) == (0, str(ROWS)), point
+        assert run("open", here, key_file.read_text()) == (0, str(ROWS)), point
         if key_file.read_text() == KEY.hex():
-            assert (await run("rotate", here, KEY.hex(), NEW.hex(), str(key_file)))[0] == 0, point
+            assert run("rotate", here, KEY.hex(), NEW.hex(), str(key_file))[0] == 0, point
         assert len(await marks(here)) == 1, point
         assert await refuses(here, KEY), point
-        assert await run("open", here, NEW.hex()) == (0, str(ROWS)), point
+        assert run("open", here, NEW.hex()) == (0, str(ROWS)), point
 
 
 async def another(url: str, at: int) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import sqlite3
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +24,10 @@ from service.lease import Lease
 from service.store import Store, driver
 from service.store.address import address_of
 from service.store.driver import Step
+from tests.databases import KEY
 from tests.live.homeserver import free_port
 from tests.live.postgres import Postgres
-from tests.service.conftest import KEY
+from tests.live.preloaded import preloaded
 from tests.service.test_store import member, number, put, raw
 
 OTHER = bytes(reversed(KEY))
@@ -86,12 +86,10 @@ async def test_two_first_starts_at_once_make_one_database(empty_url: str) -> Non
 @pytest.mark.parametrize("point", ["before commit make keyring#1", "after commit make keyring#1"])
 async def test_a_first_start_that_was_killed_is_taken_up_again(empty_url: str, point: str) -> None:
     """Killed between the tables and the keyring, or just after it: the next start opens."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.service.process", "open", empty_url, KEY.hex()),
-        env={**os.environ, "ALONGSIDE_FAIL_AT": point},
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    assert await process.wait() == 137
+    arguments = ("open", empty_url, KEY.hex())
+    environment = {**os.environ, "ALONGSIDE_FAIL_AT": point}
+    ended = preloaded().run("tests.service.process", arguments, environment, Path.cwd())
+    assert ended.returncode == 137
     await (await opened(empty_url)).close()
 
 

@@ -1,0 +1,76 @@
+"""Whose clock a member goes by: found by the name of a city, chosen, and never guessed."""
+
+from dataclasses import replace
+
+import pytest
+
+from handlers.words import Catalogue
+from service.core.cities import Found, find
+from tests.handlers.story import Story
+
+WORDS = Catalogue()
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("sao paulo", "America/Sao_Paulo"),
+        ("Lagos", "Africa/Lagos"),
+        ("londres", "Europe/London"),
+        ("Mexico City", "America/Mexico_City"),
+        ("ciudad de méxico", "America/Mexico_City"),
+        ("Calcutta", "Asia/Kolkata"),
+        ("Saigon", "Asia/Ho_Chi_Minh"),
+        ("Kiev", "Europe/Kyiv"),
+        ("kyiv", "Europe/Kyiv"),
+        ("US/Pacific", "America/Los_Angeles"),
+        ("america/argentina/buenos_aires", "America/Argentina/Buenos_Aires"),
+        ("Nigeria", "Africa/Lagos"),
+        ("Singapore", "Asia/Singapore"),
+    ],
+)
+def test_a_city_an_older_name_and_a_land_of_one_hour_are_known(text: str, zone: str) -> None:
+    """By CLDR's names in all languages, by the tz database's own, old ones too, and by the land's."""
+    assert find(text, WORDS.zones()) == Found((zone,), certain=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["Georgia", "Congo", "Guinea", "Indiana", "EST", "PST", "UTC", "Spain", "Samoa"]
+)
+def test_what_can_be_several_is_never_taken(text: str) -> None:
+    """A land beside another of such a name, a part of a name, and three letters."""
+    assert not find(text, WORDS.zones()).certain
+
+
+async def test_a_wide_land_is_chosen_by_its_clock_and_then_by_the_city(story: Story) -> None:
+    """The hour that it is there now says which; then the cities of that hour are listed."""
+    said = await story.says("ben", "my city", "united states")
+    assert "New York, Detroit, Indianapolis and more: it is 11:" in said
+    assert "Los Angeles (United States): it is 08:" in said
+    number = next(line for line in said.splitlines() if "New York" in line).partition(".")[0]
+    said = await story.says("ben", number)
+    assert "1. New York (United States): it is 11:" in said
+    assert "Detroit (United States): it is 11:" in said
+    assert story.member("ben").zone is None
+    assert "by the clock in New York (United States)" in await story.says("ben", "1")
+    assert story.member("ben").zone == "America/New_York"
+
+
+async def test_a_part_of_a_name_is_asked_about(story: Story) -> None:
+    """Even where it fits one city alone."""
+    said = await story.says("ben", "my city", "york")
+    assert "Which one do you mean?" in said
+    assert "1. New York (United States): it is 11:" in said
+    assert story.member("ben").zone is None
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"), [("Asia/Calcutta", "Kolkata"), ("Europe/Atlantis", "Berlin"), ("", "Berlin")]
+)
+async def test_a_zone_that_the_tz_database_does_not_have_stops_nothing(
+    story: Story, kept: str, said: str
+) -> None:
+    """An older name goes on; where a zone is gone the community's clock is gone by, and said so."""
+    await story.says("ben", "my city", "Lagos")
+    await story.records.put(replace(story.member("ben"), zone=kept))
+    assert f"by the clock in {said}" in await story.says("ben", "my city", "skip")
