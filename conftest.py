@@ -5,6 +5,7 @@ By default hypothesis looks as long as in every check; with `long` as in `./alon
 `fast` as in `./alongside check --fast`.
 """
 
+import gc
 import signal
 
 import pytest
@@ -24,7 +25,7 @@ settings.load_profile("check")
 
 
 _LONGEST_FIRST = (
-    *("tests/faults/test_crashes.py", "tests/interop/test_stories.py"),
+    *("tests/faults/test_crashes.py", "tests/interop/test_stories.py", "tests/live/test_demo.py"),
     *("tests/journeys/", "tests/live/", "tests/"),
 )
 """Where the tests that take longest lie: whatever is not named before comes last, in its own order."""
@@ -45,9 +46,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     items.sort(key=rank)
     for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()):
+            # Whoever asks for a server of it needs one, whether or not that is written beside the test.
+            item.add_marker(pytest.mark.postgres)
         if not _served(item):
             # What has no other process to wait for has no excuse: `--reruns` is not for it.
             item.add_marker(pytest.mark.flaky(reruns=0))
+
+
+def pytest_collection_finish() -> None:
+    """Have Python look for no garbage among what the tests are made of: it stays to the end."""
+    gc.freeze()
 
 
 def _served(item: pytest.Item) -> bool:

@@ -11,6 +11,7 @@ from handlers import (
     apart,
     calm,
     checkin,
+    checkin_draft,
     clear,
     conversations,
     due,
@@ -23,6 +24,7 @@ from handlers import (
     rest,
     room,
     steward,
+    telling,
 )
 from handlers.desk import PASSING, Desk, Mark, Question, Reply
 from handlers.words import normal
@@ -36,6 +38,7 @@ from schema.effects import (
     RedactChat,
     RedactStewards,
     SendFile,
+    SendForBuddy,
     SendText,
     TellStewards,
     Withdraw,
@@ -79,6 +82,7 @@ async def dispatch(turn: Turn) -> None:
 
     if isinstance(turn.event, Message | PlainMessage | Unreadable):
         await checkin.alive(desk, turn.event)
+        await telling.alive(desk, turn.event)
     match turn.event:
         case Message() as event:
             await _message(desk, event)
@@ -110,6 +114,10 @@ async def dispatch(turn: Turn) -> None:
             await identity.accepted(desk, matrix_id)
         case Delivered(effect=OpenDirectChat(member=matrix_id), room=str() as found, detail="there"):
             await _back_in_chat(desk, matrix_id, RoomId(found))
+        case Delivered(effect=SendForBuddy() as effect):
+            await telling.sent(desk, effect)
+        case NotDelivered(effect=SendForBuddy() as effect):
+            await telling.not_sent(desk, effect)
         case Delivered(effect=RedactChat() as effect, detail=reached):
             await clear.cleared(desk, effect, reached)
         case Delivered() as event:
@@ -234,7 +242,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
         return True
-    if await checkin.anything(desk, desk.now_is(member.id)):
+    if await checkin_draft.typed(desk, member, body) or await checkin.anything(desk, desk.now_is(member.id)):
         return True
     if in_between:
         desk.say(member.id, "odd.not_an_answer")

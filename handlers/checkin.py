@@ -8,7 +8,7 @@ is kept; it goes to its member alone.
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from handlers import rhythm
+from handlers import own_plan, rhythm, telling
 from handlers.desk import Choice, Desk, Mark, Question, Reply
 from schema.effects import SendText
 from schema.events import Due, Message, NotDelivered, PlainMessage, Unreadable
@@ -131,6 +131,8 @@ async def sign(desk: Desk, member: Member, prompt: Prompt) -> Mark | None:
     reached, effects = checkins.advance(record, checkins.Reach(member.room), desk.now)
     await desk.apply(effects)
     await desk.records.put(reached)
+    if record.state is CheckInState.DUE:
+        await telling.put(desk, record.member)
     alone = isinstance(desk.turn.event, Due)
     return mark, desk.now + checkins.PATIENCE if alone else None
 
@@ -142,6 +144,8 @@ async def missed(desk: Desk, event: NotDelivered) -> None:
         return
     for record in await desk.records.find(CheckIn, member=desk.turn.identify(effect.member)):
         if any(put.mark == effect.mark for put in record.said):
+            if record.state is CheckInState.OPEN:
+                await telling.missed(desk, record.member)
             left, _ = checkins.advance(record, checkins.Miss(desk.timings.idle), desk.now)
             await desk.records.put(left)
 
@@ -157,7 +161,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     lines = [asks(desk, member, record)]
     if checkins.is_late(record, desk.now):
         lines.insert(0, desk.words(member, "checkin.meant", at=record.turn))
-    choices: tuple[Choice, ...] = _CHOICES
+    theirs = (*await own_plan.choice(desk, member), *await telling.choice(desk, member))
+    choices = (*_CHOICES[:-1], *theirs, *_CHOICES[-1:])
     if checkins.is_last(record) and record.rhythm.every != recurrence.ONCE:
         lines.append(desk.words(member, "checkin.last"))
         choices = (*choices, _ON)
@@ -223,7 +228,7 @@ def _thank(desk: Desk, member: Member, record: CheckIn, key: str) -> None:
 async def alive(desk: Desk, event: Message | PlainMessage | Unreadable) -> None:
     """Its member wrote anything at all: whatever check-in is open, its turn is over."""
     for record in await desk.records.find(CheckIn, member=desk.turn.identify(event.sender)):
-        if record.state is CheckInState.OPEN or record.unanswered:
+        if record.state is CheckInState.OPEN:
             left, _ = checkins.advance(record, checkins.Live(), desk.now)
             await desk.records.put(left)
 

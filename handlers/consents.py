@@ -7,11 +7,11 @@ withdraw, step back, close; nobody learns of it more than of those.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from handlers import concern, consent, plan, room
+from handlers import buddy, concern, consent, plan, room
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
-from schema.records import Ask, Concern, Consent, Member, Prompt
+from schema.records import Ask, Buddy, Concern, Consent, Member, Prompt
 from schema.states import AskState, RoomState
 from service.core import rooms
 
@@ -26,6 +26,8 @@ _CHOICES = {
     "room": "choice.stop_room",
     "closed": "choice.consents_closed",
     "concern": "choice.consents_concern",
+    "buddy": "choice.consents_buddy",
+    "buddy_of": "choice.consents_buddy_of",
 }
 _EFFECTS = {
     "request": "consents.request",
@@ -35,6 +37,8 @@ _EFFECTS = {
     "room": "consents.room",
     "closed": "consents.closed",
     "concern": "consents.concern",
+    "buddy": "consents.buddy",
+    "buddy_of": "consents.buddy_of",
 }
 """What taking it back does, said before."""
 
@@ -77,6 +81,11 @@ async def _standing(desk: Desk, member: Member) -> list[_Standing]:
     for wrong in await concern.of(desk, member.id):
         if wrong.consent is not None:
             found.append(_Standing("concern", wrong.id, (wrong.consent,)))
+    both = {"buddy": await buddy.named(desk, member.id), "buddy_of": await buddy.whose(desk, member.id)}
+    for kind, records in both.items():
+        for record in records:
+            yeses = tuple(yes for who, yes in record.consents if who == member.id)
+            found.append(_Standing(kind, record.id, yeses))
     return [one for one in found if one.given]
 
 
@@ -154,6 +163,10 @@ async def _take_back(desk: Desk, member: Member, one: _Standing) -> None:
             found = [live for live in await room.of(desk, member.id, *rooms.LIVE) if live.id == one.id]
             for live in found:
                 await room.close(desk, member, live)
+        case "buddy" | "buddy_of":
+            record = await desk.records.get(Buddy, one.id)
+            if record is not None:
+                await (buddy.end if one.kind == "buddy" else buddy.leave)(desk, member, record)
         case "concern":
             wrong = await desk.records.get(Concern, one.id)
             if wrong is not None:

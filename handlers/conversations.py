@@ -12,7 +12,10 @@ from handlers import (
     ages,
     apart,
     backup,
+    buddy,
     checkin,
+    checkin_draft,
+    checkin_list,
     clear,
     concern,
     consent,
@@ -36,6 +39,7 @@ from handlers import (
     room,
     smaller,
     talk,
+    telling,
     voucher,
     which,
     zone,
@@ -88,11 +92,13 @@ async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 async def _apart(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await apart.answer(desk, member, prompt, reply)
     await plan.part(desk, member.id)
+    await buddy.part(desk, member.id)
 
 
 async def _afterwards(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await after.answer(desk, member, prompt, reply)
     await plan.part(desk, member.id)
+    await buddy.part(desk, member.id)
 
 
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
@@ -116,6 +122,10 @@ async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
         await _choose(desk, member, prompt, reply)
 
 
+async def _buddies(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await (telling.start(desk, member) if reply.name == "tell" else buddy.answer(desk, member, prompt, reply))
+
+
 async def _checkin(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "company":
         await checkin.leads_on(desk, prompt)
@@ -123,6 +133,9 @@ async def _checkin(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
     elif reply.name == "places":
         await checkin.leads_on(desk, prompt)
         await places.start(desk, member)
+    elif reply.name in ("own_plan", "tell_buddy"):
+        await checkin.leads_on(desk, prompt)
+        await COMMANDS[reply.name].run(desk, member)
     else:
         await checkin.answer(desk, member, prompt, reply)
 
@@ -177,6 +190,11 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "stays": Conversation(parting.show, parting.answer),
     "left": Conversation(parting.show, parting.answer),
     "absent": Conversation(parting.show, parting.answer),
+    "buddies": Conversation(buddy.show, _buddies),
+    "buddy": Conversation(buddy.show, buddy.answer),
+    "buddy_ended": Conversation(buddy.show, buddy.answer),
+    "be_buddy": Conversation(buddy.show, buddy.answer),
+    "tell_buddy": Conversation(telling.show, telling.answer),
     "my_plan": Conversation(own_plan.show, _my_plan),
     "change_plan": Conversation(own_plan.show, own_plan.answer),
     "own_plan": Conversation(own_plan.show, own_plan.answer),
@@ -187,6 +205,11 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "forget": Conversation(privacy.show, privacy.answer),
     checkin.KIND: Conversation(checkin.show, _checkin),
     "checkin_on": Conversation(checkin.show_on, checkin.answer_on),
+    "new_checkin": Conversation(checkin_draft.show, checkin_draft.answer),
+    "checkins": Conversation(checkin_list.show, checkin_list.answer),
+    "own_checkin": Conversation(checkin_list.show, checkin_list.answer),
+    "pause_checkin": Conversation(checkin_list.show, checkin_list.answer_pause),
+    "end_checkin": Conversation(checkin_list.show, checkin_list.answer_end),
 }
 """Every kind of question, by the name that its prompt bears."""
 
@@ -244,6 +267,11 @@ COMMANDS: Mapping[str, _Command] = {
     "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
+    "new_checkin": _Command("command.new_checkin", checkin_draft.start),
+    "checkins": _Command("command.checkins", checkin_list.mine),
+    "skip_next": _Command("command.skip_next", checkin_list.skip_next),
+    "pause_checkins": _Command("command.pause_checkins", checkin_list.pause),
+    "resume_checkins": _Command("command.resume_checkins", checkin_list.resume),
     "zone": _Command("command.zone", zone.start),
     "ages": _Command("command.ages", ages.start),
     "language": _Command("command.language", language.start, everywhere=True),
@@ -263,6 +291,10 @@ COMMANDS: Mapping[str, _Command] = {
     "concern": _Command("command.concern", concern.start),
     "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
     "concerns": _Command("command.concerns", _concerns, everywhere=True),
+    "buddies": _Command("command.buddies", buddy.start, everywhere=True),
+    "tell_buddy": _Command("command.tell_buddy", telling.start, everywhere=True),
+    "end_buddy": _Command("command.end_buddy", buddy.end_one, everywhere=True),
+    "here": _Command("command.here", telling.here),
     "own_plan": _Command("command.own_plan", own_plan.start, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),

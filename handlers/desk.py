@@ -77,7 +77,7 @@ PASSING = frozenset(
         *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
         *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
         *("checkin", "checkin_on", "checkins", "own_checkin"),
-        *("my_plan", "change_plan"),
+        *("my_plan", "change_plan", "buddies"),
     }
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""
@@ -85,12 +85,14 @@ PASSING = frozenset(
 _SHORT = frozenset(
     {
         *("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear", "voucher"),
-        *("delete_plan",),
+        *("delete_plan", "end_checkin", "pause_checkin", "tell_buddy", "buddy_ended"),
     }
 )
 """Questions that lapse after a short while."""
 
-_DRAFTS = frozenset({"talk", "offer", "concern", "answers", "pauses", "objects", "own_plan", "new_checkin"})
+_DRAFTS = frozenset(
+    {"talk", "offer", "concern", "answers", "pauses", "objects", "own_plan", "buddy", "new_checkin"}
+)
 """Questions that hold what a member writes, and lapse as a request does."""
 
 _NOT_KEPT = PASSING | _SHORT | {"extend", "pass", "backup", "which"}
@@ -195,6 +197,7 @@ class Desk:
             limits=there.limits or self.community.limits,
             who_runs=there.who_runs or self.community.who_runs,
             guide=there.guide or self.community.guide,
+            questions=there.questions or self.community.questions,
             agreement=there.agreement or self.community.agreement,
         )
 
@@ -400,7 +403,7 @@ class Desk:
             return False
         # An ask that is not answered lets another go first, as a draft does: silence keeps nobody waiting,
         # and whoever withdraws and asks again cannot tell it from a no.
-        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch")
+        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch", "be_buddy")
         return lasts or self.now - prompt.asked_at < self.timings.idle
 
     def waits(self, id: MemberId) -> bool:

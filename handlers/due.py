@@ -13,6 +13,7 @@ from handlers import (
     request,
     room,
     steward,
+    telling,
     voucher,
 )
 from handlers.desk import Desk
@@ -20,6 +21,7 @@ from schema.events import Due
 from schema.ids import MemberId
 from schema.records import (
     Ask,
+    Buddy,
     CheckIn,
     Concern,
     Meeting,
@@ -74,6 +76,9 @@ async def take(desk: Desk, event: Due) -> None:
         case "stewardships":
             if (kept := await desk.records.get(Stewardship, event.id)) and _is_due(desk, kept):
                 await steward.due(desk)
+        case "buddies":
+            if (named := await desk.records.get(Buddy, event.id)) and _is_due(desk, named):
+                await telling.due(desk, named)
         case "check_ins":
             if (asked_for := await desk.records.get(CheckIn, event.id)) and _is_due(desk, asked_for):
                 await checkin.due(desk, asked_for)
@@ -95,6 +100,7 @@ _Due = (
     | Stewardship
     | Outlook
     | Voucher
+    | Buddy
     | CheckIn
 )
 

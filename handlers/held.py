@@ -13,7 +13,20 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from handlers import after, ages, checkin, concern, paused, room, talking, topics
+from handlers import (
+    after,
+    ages,
+    buddy,
+    checkin,
+    checkin_draft,
+    concern,
+    own_plan,
+    paused,
+    room,
+    talking,
+    topics,
+    zone,
+)
 from handlers import language as languages
 from handlers import offer as offers
 from handlers import request as requests
@@ -22,6 +35,7 @@ from handlers.desk import Desk
 from handlers.steward_room import stewardship
 from schema.records import (
     Ask,
+    Buddy,
     CheckIn,
     Concern,
     Consent,
@@ -83,6 +97,7 @@ _PAUSED = _named("held.paused")
 _THEIRS = Told(How.BESIDE, "held.theirs")
 _NUMBERS = Told(How.BESIDE, "held.numbers")
 _VOUCHER = _named("held.voucher")
+_BUDDY = _named("held.buddy")
 _CHECKIN = _named("held.checkin")
 _FOR_ALL = Told(How.BESIDE, "held.own")
 
@@ -151,10 +166,21 @@ def _language(desk: Desk, member: Member, value: object) -> str:
     return languages.name(desk, str(value))
 
 
+def _wished(key: str) -> Say:
+    """What a buddy would be asked for, in sentence `key`."""
+
+    def say(desk: Desk, member: Member, value: object) -> str:
+        return desk.words(
+            member, key, words=buddy.wishes(desk, member, value if isinstance(value, list) else ())
+        )
+
+    return say
+
+
 _STEPS = frozenset(
     {
         *("step", "returns", "why", "found", "question", "said", "sequence", "standing", "keep_how", "of"),
-        *("cities", "what", "ids", "chosen", "days", "asks_age"),
+        *("cities", "what", "ids", "chosen", "days", "day", "asks_age"),
     }
 )
 """What a draft holds of our own: where the questions stand, and numbers."""
@@ -167,6 +193,9 @@ _ANSWERS: Mapping[str, Say] = {
     "spare": lambda desk, member, value: value,
     "named": _sentence("held.named"),
     "topics": _topics,
+    "please": _wished("buddy.please"),
+    "please_not": _wished("buddy.please_not"),
+    "after": lambda desk, member, value: desk.words(member, "buddy.after_n", n=int(str(value))),
     "minutes": _minutes,
     "hours": _hours,
     "fear": _fear,
@@ -180,6 +209,13 @@ _ANSWERS: Mapping[str, Say] = {
     "too": _sentence("talk.recap_too"),
     "answer": lambda desk, member, value: desk.words(
         member, "talk.recap_answer", answer=timedelta(minutes=float(str(value)))
+    ),
+    "rhythm": lambda desk, member, value: checkin.said(
+        desk, member, checkin_draft.read(str(value)), zone.of(desk, member)
+    ),
+    "weeks": lambda desk, member, value: desk.words(member, "checkin.weeks", n=value),
+    "ends": lambda desk, member, value: desk.words(
+        member, "checkin.ends_on", ends=date.fromisoformat(str(value))
     ),
     "start": lambda desk, member, value: desk.words(
         member, "talk.recap_start", start=datetime.fromisoformat(str(value))
@@ -300,6 +336,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "writing": _OFFER,
             "voice": _OFFER,
             "age_group": _OFFER,
+            "does": _OFFER,
         },
         Ask: {
             "id": _NUMBERS,
@@ -440,6 +477,26 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "yes": _THEIRS,
             "since": _VOUCHER,
         },
+        Buddy: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "other": _THEIRS,
+            "state": _THEIRS,
+            "made_at": _THEIRS,
+            "due_at": _NUMBERS,
+            "name": _THEIRS,
+            "words": _THEIRS,
+            "please": _THEIRS,
+            "please_not": _THEIRS,
+            "after": _THEIRS,
+            "hours": _THEIRS,
+            "unanswered": _THEIRS,
+            "since": _THEIRS,
+            "tells_at": _THEIRS,
+            "arrived": _THEIRS,
+            "agreed_at": _BUDDY,
+            "consents": _AGREED,
+        },
         CheckIn: {
             "id": _NUMBERS,
             "member": _NUMBERS,
@@ -460,9 +517,6 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "paused_at": _CHECKIN,
             "paused_until": _CHECKIN,
             "asked_on": _NUMBERS,
-            "watched": _CHECKIN,
-            "unanswered": _CHECKIN,
-            "unanswered_since": _CHECKIN,
         },
         OwnPlan: {
             "id": _NUMBERS,
@@ -480,7 +534,10 @@ else changed their mind, is not to be read here sooner than it is said.
 """
 
 WHOLE = frozenset(
-    {"held.offer", "held.meeting", "held.concern", "held.paused", "held.voucher", "held.checkin"}
+    {
+        *("held.offer", "held.meeting", "held.concern", "held.paused", "held.voucher", "held.checkin"),
+        *("held.buddy",),
+    }
 )
 """What is told as a whole, in the words in which it is told elsewhere too."""
 
@@ -500,6 +557,10 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [concern.told(desk, member, record), desk.words(member, "held.concern_ways")]
         case PairingPause():
             return [paused.told(desk, member, record)]
+        case Buddy(member=member.id):
+            return [buddy.held_by_member(desk, member, record)]
+        case Buddy():
+            return [desk.words(member, "held.buddy_of", at=record.agreed_at)]
         case Stewardship():
             return [desk.words(member, "held.steward")]
         case PeerRoom(asker=member.id) if record.sought:
@@ -582,7 +643,8 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     records += await checkin.of(desk, member.id)
     records += await desk.records.find(Voucher, member=member.id)
     records += await concern.of(desk, member.id)
-    plan = await desk.records.get(OwnPlan, member.id)
+    records += await buddy.held(desk, member)
+    plan = await own_plan.of(desk, member.id)
     records += [] if plan is None else [plan]
     records += [one for one in await desk.records.about(PairingPause, member.id) if one.due_at > desk.now]
     if member.matrix_id in desk.community.stewards:

@@ -6,7 +6,19 @@ and nothing stands in it before company and the places of help; what is open is 
 
 from datetime import timedelta
 
-from handlers import checkin, consent, language, pairing_pauses, pause, plan, room, talking, voucher, which
+from handlers import (
+    buddy,
+    checkin,
+    consent,
+    language,
+    pairing_pauses,
+    pause,
+    plan,
+    room,
+    talking,
+    voucher,
+    which,
+)
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
@@ -25,6 +37,7 @@ MENU = (
 )
 _WITH_READERS = (*MENU, Choice("concern", "choice.concern"))
 """Where the community named somebody who reads concerns."""
+_CHECKINS = Choice("checkins", "choice.checkins")
 FALLBACK = (Choice("talk", "choice.talk"), Choice("places", "choice.places"), Choice("menu", "choice.menu"))
 
 
@@ -46,7 +59,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 def _menu(desk: Desk, member: Member) -> tuple[Choice, ...]:
     choices = _WITH_READERS if desk.community.readers else MENU
-    return (*choices, *language.choice(desk, member))
+    return (*choices, _CHECKINS, *language.choice(desk, member))
 
 
 def hello(desk: Desk, member: Member) -> str:
@@ -86,7 +99,7 @@ def _say_waiting(desk: Desk, member: Member) -> None:
         desk.say(member.id, "menu.waiting")
 
 
-_COME_BY_THEMSELVES = ("ask", "vouch", "note", "consent", "stays", "left", "absent")
+_COME_BY_THEMSELVES = ("ask", "vouch", "be_buddy", "note", "consent", "stays", "left", "absent")
 """Questions that no word of the member's brings anew."""
 
 
@@ -156,6 +169,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
         lines.append(desk.words(member, "status.checkin", line=line))
     if (stopped := await pairing_pauses.of(desk, member.id)) is not None:
         lines.append(desk.words(member, "paused.status", until=stopped.due_at))
+    if (named := await buddy.of(desk, member.id)) is not None:
+        lines.append(buddy.told(desk, member, named))
     return [line for line in lines if line]
 
 
@@ -185,6 +200,8 @@ _STOPPABLE = (
     *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
     *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
     *("concern", "answers", "pauses", "objects", "own_plan", "delete_plan"),
+    *("new_checkin", "end_checkin", "pause_checkin"),
+    *("buddy", "tell_buddy", "be_buddy"),
 )
 """Questions that `stop` ends."""
 
@@ -277,13 +294,17 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
             await offers.withdraw(desk, member)
 
 
+_NOTED = {"more": "ask.no", "vouch": "vouch.noted", "be_buddy": "bebuddy.noted"}
+"""What is said of a question that came from somebody else, as after a no."""
+
+
 async def _stop_question(desk: Desk, member: Member, question: Prompt) -> None:
     ask = (
         await desk.records.get(Ask, question.subject) if question.kind in ("ask", "smaller", "note") else None
     )
     desk.end_question(member.id, question)
-    if question.kind in ("more", "vouch"):
-        desk.say(member.id, "ask.no" if question.kind == "more" else "vouch.noted")
+    if question.kind in _NOTED:
+        desk.say(member.id, _NOTED[question.kind])
     elif ask is None:
         desk.say(member.id, "talk.dropped")
     elif question.kind == "note":

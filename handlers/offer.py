@@ -57,6 +57,17 @@ async def start(desk: Desk, member: Member) -> None:
 # What it holds, as answers
 
 
+DOES = {
+    "listening": "does.listening",
+    "shared": "does.shared",
+    "ideas": "does.ideas",
+    "task": "does.task",
+    "company": "does.company",
+    "conversation": "does.conversation",
+}
+"""What somebody can do who offers, and what it is called."""
+
+
 def defaults(desk: Desk, member: Member) -> Draft:
     """What an offer holds where every question is skipped."""
     return {
@@ -73,6 +84,7 @@ def defaults(desk: Desk, member: Member) -> Draft:
         "fear": "unsaid",
         "asks": USUAL_ASKS,
         "who": matching.ANYONE,
+        "does": [],
         "languages": talking.usual(desk, member),
         "way": "either",
     }
@@ -94,6 +106,7 @@ def draft_of(desk: Desk, member: Member, offer: Offer) -> Draft:
         "fear": offer.fear,
         "asks": offer.asks_a_day,
         "who": offer.who,
+        "does": list(offer.does),
         "languages": list(offer.languages),
         "way": talking.way(offer.writing, offer.voice),
     }
@@ -124,6 +137,7 @@ def made(desk: Desk, member: Member, draft: Draft) -> Offer:
         asks_a_day=int(str(draft["asks"])),
         no_topics=tuple(zone.listed(draft["no_topics"])),
         who=str(draft["who"]),
+        does=tuple(zone.listed(draft.get("does"))),
         languages=tuple(zone.listed(draft.get("languages"))),
         writing=writing,
         voice=voice,
@@ -173,6 +187,9 @@ def lines_of(desk: Desk, member: Member, offer: Offer) -> list[str]:
         lines.append(
             desk.words(member, "offer.not_for_topics", topics=topics.names(desk, member, offer.no_topics))
         )
+    if offer.does:
+        does = [desk.words(member, DOES[one]) for one in offer.does]
+        lines.append(desk.words(member, "offer.can_do", does=does))
     if offer.who == matching.SHARES:
         lines.append(desk.words(member, "offer.who_shares"))
     how = talking.how(desk, member, Talking(offer.languages, offer.writing, offer.voice))

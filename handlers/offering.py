@@ -66,6 +66,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "no_topics":
             text = desk.words(member, "offer.no_topics")
             return Question(text, topics.choices(desk, member), many=True, also=_ALSO)
+        case "does":
+            choices = tuple(Choice(name, key) for name, key in offers.DOES.items())
+            return Question(desk.words(member, "offer.does"), choices, many=True, also=_ALSO)
         case "card":
             return Question(desk.words(member, "offer.card", n=LONGEST_CARD), free=True, also=_ALSO)
         case "fear":
@@ -153,6 +156,7 @@ def _changes(desk: Desk) -> tuple[Choice, ...]:
     names.append("way")
     if talking.asks(desk):
         names.append("languages")
+    names.append("does")
     return tuple(Choice(name, _CHANGES[name]) for name in names)
 
 
@@ -165,6 +169,7 @@ _CHANGES = {
     "fear": "choice.change_fear",
     "asks": "choice.change_asks",
     "way": "choice.change_way",
+    "does": "choice.change_does",
     "languages": "choice.change_languages",
 }
 
@@ -242,8 +247,8 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
             draft[step] = list(reply.names)
             other = "topics" if step == "no_topics" else "no_topics"
             draft[other] = [one for one in zone.listed(draft[other]) if one not in reply.names]
-        case "languages":
-            draft["languages"] = list(reply.names)
+        case "languages" | "does":
+            draft[step] = list(reply.names)
         case "asks" | "who" | "way":
             draft[step] = reply.name
         case "card":

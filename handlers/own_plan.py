@@ -30,16 +30,21 @@ _DELETE = (Choice("no", "choice.own_plan_stay"), Choice("yes", "choice.own_plan_
 """What cannot be taken back does not stand first."""
 
 
+async def of(desk: Desk, member: MemberId) -> OwnPlan | None:
+    """The member's words to themselves, where there are any."""
+    return await desk.records.get(OwnPlan, member)
+
+
 async def choice(desk: Desk, member: Member) -> tuple[Choice, ...]:
     """The answer "my plan" beside a check-in's own, where the member wants it; it is the command's name."""
-    plan = await desk.records.get(OwnPlan, member.id)
+    plan = await of(desk, member.id)
     return (Choice("own_plan", "choice.own_plan"),) if plan is not None and plan.at_check_ins else ()
 
 
 async def start(desk: Desk, member: Member) -> None:
     """Send the member their words, or ask for them where there are none."""
     desk.put_behind(member.id)
-    if await desk.records.get(OwnPlan, member.id) is None:
+    if await of(desk, member.id) is None:
         desk.ask(member.id, "own_plan", draft={"step": "words"})
     else:
         desk.ask(member.id, "my_plan")
@@ -47,7 +52,7 @@ async def start(desk: Desk, member: Member) -> None:
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The words with what can follow, or the question of a step."""
-    plan = await desk.records.get(OwnPlan, member.id)
+    plan = await of(desk, member.id)
     if prompt.kind == "own_plan":
         return _show_step(desk, member, prompt)
     if plan is None:
@@ -81,7 +86,7 @@ def _show_step(desk: Desk, member: Member, prompt: Prompt) -> Question:
 
 async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     """Take the words, the yes to them, and what is to be changed."""
-    plan = await desk.records.get(OwnPlan, member.id)
+    plan = await of(desk, member.id)
     if prompt.kind == "own_plan":
         await _answer_step(desk, member, prompt, reply, plan)
     elif plan is None:

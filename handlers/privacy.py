@@ -7,6 +7,7 @@ open without telling anybody why; what cannot be reached is said before the yes.
 from handlers import (
     after,
     apart,
+    buddy,
     checkin,
     concern,
     consents,
@@ -121,6 +122,7 @@ async def _forget(desk: Desk, member: Member) -> None:
     await concern.forget(desk, member.id)
     await checkin.forget(desk, member.id)
     await own_plan.forget(desk, member.id)
+    await buddy.forget(desk, member.id)
     desk.say(member.id, "forget.done_rooms" if erased_rooms else "forget.done", notice=False)
     if (pause := await pairing_pauses.of(desk, member.id)) is not None:
         desk.say(member.id, "forget.paused", until=pause.due_at)

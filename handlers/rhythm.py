@@ -30,6 +30,7 @@ _PHRASES: Mapping[str, Mapping[Kind, int]] = {
     "spell.years": {Kind.A_YEAR: 0},
     "spell.hours": {Kind.SHORTER: 0},
     "spell.minutes": {Kind.SHORTER: 0},
+    "spell.often": {Kind.SHORTER: 0},
     "spell.daily": {Kind.DAILY: 1},
     "spell.each_morning": {Kind.DAILY: 1, Kind.HALF: MORNING},
     "spell.each_evening": {Kind.DAILY: 1, Kind.HALF: PM},
@@ -61,8 +62,12 @@ _PHRASES: Mapping[str, Mapping[Kind, int]] = {
     "spell.am": {Kind.HALF: AM},
     "spell.pm": {Kind.HALF: PM},
     "spell.morning": {Kind.HALF: MORNING},
+    "spell.mornings": {Kind.HALF: MORNING, Kind.EACH_HALF: 0},
+    "spell.evenings": {Kind.HALF: PM, Kind.EACH_HALF: 0},
+    "spell.nights": {Kind.HALF: NIGHT, Kind.EACH_HALF: 0},
     "spell.night": {Kind.HALF: NIGHT},
     "spell.nothing": {Kind.JOIN: 0},
+    "spell.wish": {Kind.JOIN: 0},
 }
 _BY_PLACE = {
     "spell.days_short": (Kind.WEEKDAY, 0),
@@ -71,6 +76,9 @@ _BY_PLACE = {
     "spell.ordinals": (Kind.ORDINAL, 1),
 }
 """Lists in which a word's place is its value, and the value of the first."""
+
+_ROW = 3
+"""So many days one after another are said as the first and the last."""
 
 _ORDINALS = {
     1: "rhythm.first",
@@ -129,6 +137,9 @@ def said(words: Words, language: str, rhythm: Rhythm, now: datetime | None = Non
     n = rhythm.step
     if rhythm.every == recurrence.DAYS:
         text = words.text(language, "rhythm.days", n=n, hour=hour)
+    elif rhythm.every == recurrence.WEEKS and n == 1 and _in_a_row(rhythm.days):
+        first, last = (words.weekday(day, language) for day in (rhythm.days[0], rhythm.days[-1]))
+        text = words.text(language, "rhythm.row", first=first, last=last, hour=hour)
     elif rhythm.every == recurrence.WEEKS:
         text = words.text(language, "rhythm.weeks", n=n, days=_days(words, language, rhythm.days), hour=hour)
     else:
@@ -147,6 +158,10 @@ def _begins_later(rhythm: Rhythm, now: datetime) -> bool:
 
 def _days(words: Words, language: str, days: Sequence[int]) -> str:
     return words.listing([words.weekday(day, language) for day in days], language)
+
+
+def _in_a_row(days: Sequence[int]) -> bool:
+    return len(days) >= _ROW and days[-1] - days[0] == len(days) - 1
 
 
 def _in_month(words: Words, language: str, rhythm: Rhythm) -> str:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from handlers.desk import Choice, Desk, Question, Reply
-from schema.records import Member, Offer, Prompt
-from service.core import cities
+from schema.records import CheckIn, Member, Offer, Prompt
+from service.core import checkins, cities
 
 _MOST = 12
 """Choices in one list; where more cities fit, they are put together by what their clocks show."""
@@ -103,7 +103,15 @@ def taken(desk: Desk, member: Member, reply: Reply) -> tuple[str, list[str]]:
 
 
 async def keep(desk: Desk, member: Member, zone: str) -> None:
-    """The member lives in `zone` from now on, and so do the hours of their offer."""
+    """The member lives in `zone` from now on, and so do the hours of their offer and of their check-ins."""
     desk.keep(replace(desk.now_is(member.id), zone=zone))
+    moved = [
+        checkins.advance(one, checkins.Move(zone), desk.now)[0]
+        for one in await desk.records.find(CheckIn, member=member.id)
+    ]
+    for one in moved:
+        await desk.records.put(one)
+    if coming := [one.at for one in moved if one.at is not None]:
+        desk.say(member.id, "zone.checkins", at=min(coming))
     for offer in await desk.records.find(Offer, member=member.id):
         await desk.records.put(replace(offer, zone=zone))

@@ -48,6 +48,7 @@ class OwnWords:
     who_runs: str = ""
     guide: str = ""
     agreement: str = ""
+    questions: tuple[str, ...] = ()
     topics: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -121,7 +122,8 @@ class Community:
     each five seconds. `readers` are those who read concerns; where there are none, no concern is taken.
     `stewards` look after the instance, from their room; where there are none, nothing that needs one is to be
     had. `vouchers`: whoever offers company needs one yes of a steward, or two of members. `agreement` is
-    what the community agreed, which members can read.
+    what the community agreed, which members can read. `questions` are the community's own that a check-in can
+    ask.
     """
 
     name: str
@@ -153,3 +155,4 @@ class Community:
     stewards: tuple[MatrixId, ...] = ()
     vouchers: bool = False
     agreement: str = ""
+    questions: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from schema.ids import MatrixId, MemberId, OutboxId, PairingId, RoomId
+from schema.ids import BuddyId, MatrixId, MemberId, OutboxId, PairingId, RoomId
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,24 @@ class SendText:
     mark: OutboxId = OutboxId("")
     until: datetime | None = None
     type: Literal["send_text"] = "send_text"
+
+
+@dataclass(frozen=True)
+class SendForBuddy:
+    """Say `body` to the member in their encrypted direct chat, and hand back whether it was sent.
+
+    `step` is "warn", where it is for the one who named a buddy, or "tell", where it is for the buddy. `of`
+    named the buddy in the record `buddy`. After `until` it is not sent any more.
+    """
+
+    room: RoomId
+    member: MatrixId
+    body: str
+    buddy: BuddyId
+    of: MemberId
+    step: Literal["warn", "tell"]
+    until: datetime
+    type: Literal["send_for_buddy"] = "send_for_buddy"
 
 
 @dataclass(frozen=True)
@@ -235,6 +253,7 @@ class LookAround:
 
 Effect = (
     SendText
+    | SendForBuddy
     | Withdraw
     | SendFile
     | AcceptIdentity

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 
 from schema.ids import (
     AskId,
+    BuddyId,
     CheckInId,
     ConcernId,
     MatrixId,
@@ -30,6 +31,7 @@ from schema.ids import (
 )
 from schema.states import (
     AskState,
+    BuddyState,
     CheckInState,
     ConcernState,
     Ending,
@@ -224,8 +226,9 @@ class Offer:
     before `free_at` either: a yes of theirs, taken back, was good until then. `asks_a_day` is how often in a
     day they may be asked, where the community allows that much. `topics` are those they are there for,
     `no_topics` those about which nothing is asked; `who` is "anyone", or "shares": nothing is asked of them
-    but about one of their topics. `languages` are the codes of those that they talk in; `writing` and
-    `voice`: in which ways. Nobody of another `age_group` is asked about.
+    but about one of their topics. `does` are the wishes that they can meet; where it names none, all.
+    `languages` are the codes of those that they talk in; `writing` and `voice`: in which ways. Nobody
+    of another `age_group` is asked about.
 
     `when` is "now" (from the yes to `until`, its end), "weekly" (in `windows`) or "standing" (at any time
     outside `quiet`, its two ends as a window has them); the latter two by the clock of IANA `zone`. For them
@@ -257,6 +260,7 @@ class Offer:
     writing: bool = True
     voice: bool = True
     age_group: str = "adults"
+    does: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -571,8 +575,7 @@ class CheckIn:
     nothing comes, until `paused_until` where there is such a day. `asked_on`: its member was asked whether it
     goes on.
 
-    `watched`: a buddy may be told when answers do not come, and then `unanswered` counts those that were put
-    since `unanswered_since`, without a sign of life; for anybody else nothing is counted.
+    Nothing is counted here: for a member who has a buddy, `Buddy` does.
     """
 
     id: CheckInId
@@ -594,9 +597,6 @@ class CheckIn:
     paused_at: datetime | None = None
     paused_until: datetime | None = None
     asked_on: bool = False
-    watched: bool = False
-    unanswered: int = 0
-    unanswered_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -611,6 +611,44 @@ class OwnPlan:
     words: str
     kept_at: datetime
     at_check_ins: bool = False
+
+
+@dataclass(frozen=True)
+class Buddy:
+    """Whom `member` named to be told, in words that they wrote beforehand, where check-ins stay unanswered.
+
+    Deleted where the buddy ends it or is forgotten, where its member is forgotten, or a week after it was
+    asked for, at `due_at`, where there was no yes. Where its member ends it and the buddy is not to know,
+    all but the buddy's own yes and the two addresses is erased, and that is kept until the buddy ends it.
+
+    `other` is the keyed hash of whom `name` addresses, as the member typed it. `words`, `please` and
+    `please_not` are all that the buddy is sent; of the latter two each is a sentence of ours, or their own.
+    `after` check-ins without an answer, and `hours` after the last of them: the member is warned when half of
+    that is over, and the buddy told when all of it is; with 0 only when the member says so. `unanswered`
+    counts those put since `since` without a sign of life, and begins anew with any; `due_at` is what comes
+    next of it. `tells_at` is the hour that the member was told, or at which the words went, `arrived` that
+    the warning reached the member. `agreed_at` is when the buddy said yes. `consents` holds the yes of both,
+    with whose it is.
+    """
+
+    id: BuddyId
+    member: MemberId
+    other: MemberId
+    state: BuddyState
+    made_at: datetime
+    due_at: datetime | None
+    name: MatrixId
+    words: str
+    please: tuple[str, ...]
+    please_not: tuple[str, ...]
+    after: int
+    hours: timedelta
+    unanswered: int = 0
+    since: datetime | None = None
+    tells_at: datetime | None = None
+    arrived: bool = False
+    agreed_at: datetime | None = None
+    consents: tuple[tuple[MemberId, Consent], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -645,4 +683,5 @@ Record = (
     | Voucher
     | CheckIn
     | OwnPlan
+    | Buddy
 )

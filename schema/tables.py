@@ -269,6 +269,20 @@ own_plans = Table(
     info={"kept": "a member's own words to themselves, until they change or delete them, or say forget me"},
 )
 
+buddies = Table(
+    "buddies",
+    metadata,
+    _id(),
+    _ref("member"),
+    _ref("other_hash"),
+    _due(),
+    _sealed(),
+    info={
+        "kept": "a week where there is no yes; else until either ends it, or by forget me of either; of one "
+        "that ended unsaid the buddy's own yes, until they end it too"
+    },
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -367,6 +381,7 @@ RECORDS = {
     "check_ins": check_ins,
     "outlooks": outlooks,
     "own_plans": own_plans,
+    "buddies": buddies,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

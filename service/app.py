@@ -36,6 +36,7 @@ from service import logs
 from service.clock import Clock, SystemClock
 from service.config import Settings, agreement
 from service.config.sections import BY_NAME
+from service.core import reading
 from service.delivery import Delivery
 from service.engine import Engine
 from service.generation import mark_restored, raise_generation
@@ -46,7 +47,7 @@ from service.matrix.client import Client
 from service.matrix.identity import Identity, verify_published
 from service.matrix.keeper import Keeper, Known
 from service.matrix.stewards import tend
-from service.matrix.sync import Sync
+from service.matrix.sync import READ, Sync
 from service.matrix.transport import Transport
 from service.matrix.verification import Ended, Own, Verification
 from service.outbox import Outbox
@@ -56,7 +57,6 @@ from service.web import Metrics, Probe, Web, unwell
 
 _CONNECTIONS = 64
 """At once to the homeserver: two syncs, and what the outbox and the front desk send."""
-_SYNC_FRESH = timedelta(seconds=90)
 _TIMER_LATE = timedelta(minutes=1)
 _KEEPER_LOOKED_AT = 60.0
 _ERASE_EVERY = 1.0
@@ -115,9 +115,12 @@ class Service:
         tasks = [*self.tasks, asyncio.create_task(_wait(stop), name="stop")]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         try:
-            async with asyncio.timeout(_STOP_WITHIN), self.store.transaction("stop"):
+            async with asyncio.timeout(_STOP_WITHIN), self.store.transaction("stop") as transaction:
                 # The turn in hand is over once this transaction begins, and none begins while it lasts.
                 await _end(tasks)
+                if self.sync.reading is not None:
+                    # After a crash it is not there: what was read before does not count any more.
+                    await transaction.write_instance(READ, reading.to_text(self.sync.reading))
             async with asyncio.timeout(_FORGET_WITHIN):
                 await self.outbox.forget_sent()
         except (TimeoutError, AlongsideError):
@@ -362,6 +365,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             lambda end: _tell_verified(end, desk, store, engine),
         )
         sync = Sync(desk_transport, desk, store, clock, engine.wake, verification, leave_out=members.room)
+        engine.read_since = lambda: reading.since(sync.reading, clock.now())
         metrics.last_sync.set_function(lambda: sync.last_sync.timestamp() if sync.last_sync else 0.0)
         service = Service(
             store=store,
@@ -469,7 +473,7 @@ class Health:
         if last is None:
             return Probe(False, "no sync came in yet")
         age = self._service.clock.now() - last
-        return Probe(age < _SYNC_FRESH, f"the last sync came in {age.total_seconds():.0f} s ago")
+        return Probe(age < reading.FRESH, f"the last sync came in {age.total_seconds():.0f} s ago")
 
     async def database(self) -> Probe:
         """Say whether the database can be written to."""

@@ -24,6 +24,7 @@ from schema.effects import (
     RedactPeerRoom,
     RedactStewards,
     SendFile,
+    SendForBuddy,
     SendText,
     TellStewards,
     Withdraw,
@@ -63,6 +64,10 @@ class Delivery:
                     member=effect.member,
                     to_changed_identity=effect.to_changed_identity,
                     again=again,
+                )
+            case SendForBuddy(room=chat, member=member):
+                await self._desk.send_text(
+                    chat, effect.body, False, id, member=member, to_changed_identity=False, again=again
                 )
             case SendFile(room=chat, member=member):
                 await self._desk.send_file(chat, effect.name, effect.body, id, member=member, again=again)

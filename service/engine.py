@@ -10,6 +10,7 @@ aside, and its sender is told to send it again: one bad event never stops the ot
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import takewhile
 from random import Random
 
@@ -104,6 +105,8 @@ class Engine:
         self._inbox.set()
         self._waiting: set[RoomId] = set()
         self.wake_scheduler: Callable[[Transaction], None] = lambda transaction: None
+        self.read_since: Callable[[], datetime | None] = lambda: None
+        """From when on all that members wrote has been read; None while it is not."""
         self.erased = asyncio.Event()
         """Set after each commit that deleted records: the disk is to be made to forget them."""
 
@@ -333,6 +336,7 @@ class Engine:
             random=self._random,
             too_soon=self._calm.request,
             shared=self._shared,
+            read_since=self.read_since,
         )
         await self._dispatch(turn)
         return await transaction.add_effects([(lane(effect), effect) for effect in turn.effects], now)

@@ -33,6 +33,7 @@ from schema.effects import (
     RedactPeerRoom,
     RedactStewards,
     SendFile,
+    SendForBuddy,
     SendText,
     TellStewards,
     Withdraw,
@@ -99,7 +100,7 @@ def deadline(effect: Effect) -> timedelta:
 def lane(effect: Effect) -> str:
     """Effects of one lane are delivered in order: those of one chat, of one peer room, to one new member."""
     match effect:
-        case SendText() | AnswerPlainRoom() | JoinRoom() | LeaveRoom():
+        case SendText() | SendForBuddy() | AnswerPlainRoom() | JoinRoom() | LeaveRoom():
             return effect.room
         case SendFile():
             # A media store that is down must not hold up what is said.
@@ -230,6 +231,7 @@ class Outbox:
         match effect:
             case (
                 SendText(member=member)
+                | SendForBuddy(member=member)
                 | SendFile(member=member)
                 | AnswerPlainRoom(member=member)
                 | OpenDirectChat(member=member)
@@ -268,9 +270,9 @@ class Outbox:
             self._store.guard.check()
         try:
             now = self._clock.now()
-            if now - row.made_at > deadline(row.effect) or (
-                isinstance(row.effect, SendText) and row.effect.until is not None and now > row.effect.until
-            ):
+            until = row.effect.until if isinstance(row.effect, SendText | SendForBuddy) else None
+            late = until is not None and now > until
+            if late or now - row.made_at > deadline(row.effect):
                 return await self._over(row, NotDelivered(row.effect, "deadline"))
             if isinstance(row.effect, Withdraw) and row.effect.mark in self._known:
                 raise Unreachable("withdraw: the message is on its way")

@@ -14,11 +14,11 @@ from schema.community import Community
 from schema.effects import Effect
 from schema.events import Event
 from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Meeting, PairingPause, PeerRoom, Record, Separation
+from schema.records import Buddy, Meeting, PairingPause, PeerRoom, Record, Separation
 from service.core.cities import Place
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Separation | Meeting | PairingPause)
+S = TypeVar("S", bound=Separation | Meeting | PairingPause | Buddy)
 
 
 class Records(Protocol):
@@ -26,7 +26,8 @@ class Records(Protocol):
 
     `get` and `find` open what they return; `find` compares plain columns of the record's table (an id, a
     state; a tuple means any of them) and orders by id. `put` writes the whole record, new or not. `about`
-    finds the records that hold a member as the other one.
+    finds the records that hold a member as the other one. `unheard`: something that somebody wrote was taken
+    in, and is not handled yet.
     """
 
     async def get(self, kind: type[R], id: str) -> R | None: ...
@@ -35,6 +36,7 @@ class Records(Protocol):
     async def delete(self, kind: type[Record], id: str) -> None: ...
     async def room_of(self, room: str) -> PeerRoom | None: ...
     async def about(self, kind: type[S], other: MemberId) -> Sequence[S]: ...
+    async def unheard(self, sender: MatrixId) -> bool: ...
 
 
 class Words(Protocol):
@@ -79,6 +81,10 @@ def _never(member: MemberId) -> timedelta:
     return timedelta(0)
 
 
+def _not_read() -> datetime | None:
+    return None
+
+
 @dataclass
 class Turn:
     """One event's turn.
@@ -86,7 +92,8 @@ class Turn:
     `identify` is the keyed hash that makes a MemberId of a Matrix ID. `shared` gives the rooms that the front
     desk shares with somebody now. `random` is the system's own in the service, so that ids cannot be guessed;
     a test seeds one, so that a story can be told again. `too_soon` counts one more request of a member's, and
-    gives how long they wait where that is more than a person makes.
+    gives how long they wait where that is more than a person makes. `read_since` gives from when on all that
+    members wrote has been read up to now; None while nothing is read (`service.core.reading`).
     """
 
     event: Event
@@ -98,6 +105,7 @@ class Turn:
     random: Random
     shared: Callable[[MatrixId], tuple[RoomId, ...]] = lambda member: ()
     too_soon: Callable[[MemberId], timedelta] = _never
+    read_since: Callable[[], datetime | None] = _not_read
     effects: list[Effect] = field(default_factory=list)
 
     def do(self, effect: Effect) -> None:

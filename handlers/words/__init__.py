@@ -253,10 +253,14 @@ def split(text: str) -> list[str]:
 
 def normal(text: str) -> str:
     """What was typed, less what does not matter: case, width, spaces, accents, and punctuation around it."""
-    parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    # Of what combines only the accents of our own kind of letters go: other scripts spell with such marks.
-    letters = "".join(char for char in parts if not "\u0300" <= char <= "\u036f")
-    plain = unicodedata.normalize("NFKC", letters)
+    if text.isascii():
+        # Nothing in it has another form or an accent, and most of what is typed is such.
+        plain = text.casefold()
+    else:
+        parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+        # Of what combines only the accents of our own kind of letters go: other scripts spell with such ones.
+        letters = "".join(char for char in parts if not "\u0300" <= char <= "\u036f")
+        plain = unicodedata.normalize("NFKC", letters)
     plain = " ".join(plain.replace("’", "'").split())
     return plain.strip(" .,;:!?¡¿()[]{}\"'“”‘’«»*_`…")
 

@@ -356,6 +356,13 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def questions(found: tuple[str, ...]) -> tuple[str, ...]:
+    """What a check-in can ask: at most four, each of at most 200 characters."""
+    if len(found) > 4 or any(len(one) > 200 for one in found):
+        raise Wrong("has more than 4 questions, or one of more than 200 characters")
+    return found
+
+
 def stewards(found: tuple[str, ...]) -> tuple[str, ...]:
     """At most 12 whole Matrix IDs, none twice."""
     if len(found) > 12 or len(set(found)) != len(found):

@@ -271,6 +271,10 @@ def _read_file(path: Path) -> bytes:
     return raw
 
 
+_LISTS = frozenset({"topics", "places", "languages", "words", "talk_in", "hours", "readers", "questions"})
+"""Keys whose value is no plain text, and so JSON where it is given in a variable."""
+
+
 def _from_text(key: Key, text: str) -> object:
     """Return what TOML would have given; a text that does not fit is left as it is, and refused later."""
     match key.info.annotation:
@@ -278,7 +282,7 @@ def _from_text(key: Key, text: str) -> object:
             return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text
         case _ if key.name in ("topics", "languages", "talk_in") and not text.lstrip().startswith("["):
             return [item.strip() for item in text.split(",")]
-        case _ if key.name in ("topics", "places", "languages", "words", "talk_in", "hours", "readers"):
+        case _ if key.name in _LISTS:
             try:
                 parsed: object = json.loads(text)
             except (ValueError, RecursionError):

@@ -344,6 +344,12 @@ class WordsTable(Section):
         forms.at_most(2000),
         Says("The guide for those who offer to be there.", "a few plain sentences in quotes"),
     ] = ""
+    questions: Annotated[
+        tuple[Line, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.questions),
+        Says("What a check-in can ask.", "at most 4 short texts in a list"),
+    ] = ()
 
 
 class CommunitySection(Section):
@@ -465,12 +471,23 @@ class CommunitySection(Section):
             "Listen more than you speak. You can say no, and end it, at any time.",
         ),
     ] = None
+    questions: Annotated[
+        tuple[Line, ...],
+        BeforeValidator(forms.as_tuple),
+        AfterValidator(forms.questions),
+        Says(
+            "What a check-in can ask, beside the usual words and a member's own. Others may read them on a"
+            " locked screen: let them say nothing of what this is.",
+            "at most 4 short texts in a list",
+            ["How is today?", "Did you eat?"],
+        ),
+    ] = ()
     words: Annotated[
         dict[str, WordsTable],
         AfterValidator(forms.by_language),
         Says(
-            "The name, the limits, who_runs and the guide in other languages, for members who chose one; what"
-            " is left out they read as it stands above.",
+            "The name, the limits, who_runs, the guide and the questions in other languages, for members who"
+            " chose one; what is left out they read as it stands above.",
             "texts by language and key, such as words.es.limits",
         ),
     ] = {}

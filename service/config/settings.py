@@ -134,6 +134,7 @@ class Settings(Section):
             languages=here.languages,
             own_words=self._own_words({one: text for one, text in agreed.items() if one != first}),
             guide=here.guide or "",
+            questions=here.questions,
             talk_in=here.talk_in,
             topics=tuple(topic.name for topic in here.topics),
             topic_lines={topic.name: topic.line for topic in here.topics if topic.line},
@@ -216,6 +217,7 @@ class Settings(Section):
                 limits=words.limits,
                 who_runs=words.who_runs,
                 guide=words.guide,
+                questions=words.questions,
                 agreement=agreements.get(language, ""),
                 topics={
                     topic.name: (topic.names.get(language, topic.name), topic.lines.get(language, topic.line))

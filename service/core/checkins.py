@@ -1,7 +1,7 @@
 """How a check-in goes from one of its times to the next: what came, what was let go, what is taken back.
 
 Guards: a time comes once, and one that is too late is let go; of an older question and a newer one only the
-newer is there to be answered, and the older is taken back; nothing is counted but where a buddy was named;
+newer is there to be answered, and the older is taken back; nothing is counted;
 nothing comes after its end.
 """
 
@@ -232,9 +232,9 @@ def advance(record: CheckIn, move: AnyMove, now: datetime) -> tuple[CheckIn, tup
         case Miss(again):
             return _miss(record, state, now + again), ()
         case Live():
-            return replace(record, state=state, unanswered=0, unanswered_since=None), ()
+            return replace(record, state=state), ()
         case Answer():
-            over = replace(_over(record), said=(), state=state, unanswered=0, unanswered_since=None)
+            over = replace(_over(record), said=(), state=state)
             return _look_again(over, now), ()
         case LetGo():
             return _look_again(replace(_over(record), said=(), state=state), now), _withdrawn(record)
@@ -303,9 +303,6 @@ def _reach(
     # What holds it from before goes: there is one message that can be answered.
     put = Put(room, mark(record), now)
     reached = replace(record, state=state, said=(put,), puts=record.puts + 1)
-    if record.state is _DUE and record.watched:
-        since = record.unanswered_since or now
-        reached = replace(reached, unanswered=record.unanswered + 1, unanswered_since=since)
     if is_last(record):
         reached = replace(reached, asked_on=True)
     return _look_again(reached, now), _withdrawn(record)
@@ -314,11 +311,7 @@ def _reach(
 def _miss(record: CheckIn, state: CheckInState, again: datetime) -> CheckIn:
     if record.state is not _OPEN:
         return record
-    missed = replace(record, state=state, due_at=_soonest(again, record.at))
-    if record.watched and record.unanswered:
-        left = record.unanswered - 1
-        missed = replace(missed, unanswered=left, unanswered_since=record.unanswered_since if left else None)
-    return missed
+    return replace(record, state=state, due_at=_soonest(again, record.at))
 
 
 def _resume(record: CheckIn, now: datetime) -> CheckIn:

@@ -3,11 +3,11 @@
 Guards: nobody is asked about their own request, twice about one, while they ask for company themselves, while
 they are with somebody or on the way to it, while they rest, outside the hours that they gave, or more often
 in a day than they and the community allow; where the two have no language, or no way to talk, in common;
-about what they said no to, or something hard that they did not choose; nobody who must report is asked unless
-the asker allowed it, nor who did not name the topic where the asker wants somebody who shares it; two who are
-kept apart, or of two age groups, are never asked about one another; two who both ask are asked about one
-another only where both allow it, and each would suit the other. Fit comes first, then who was asked longest
-ago, then chance, so that the same few are not always asked.
+about what they said no to or cannot do, or something hard that they did not choose; nobody who must report is
+asked unless the asker allowed it, nor who did not name the topic where the asker wants somebody who shares
+it; two who are kept apart, or of two age groups, are never asked about one another; two who both ask are
+asked about one another only where both allow it, and each would suit the other. Fit comes first, then who was
+asked longest ago, then chance, so that the same few are not always asked.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -25,6 +25,12 @@ _SHORTER = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 120, 360
 
 MUTUAL = "mutual"
 """The wish for somebody who is looking for company too: nobody else is asked."""
+
+DOES = ("listening", "shared", "ideas", "task", "company", "conversation")
+"""Wishes of which somebody who offers can say that they can meet them, and no others."""
+
+_ABOUT_TALK = ("conversation", "backup")
+"""Wishes that whoever listens can meet."""
 
 ANYONE, SHARES = "anyone", "shares"
 """What `Offer.who` can be."""
@@ -77,11 +83,22 @@ def would_do(request: Request, offer: Offer, hard: Collection[str]) -> bool:
     """Whether what the offer says is what the request asks for, whoever they are and whenever that is."""
     return (
         (request.reporters or offer.fear != MUST_REPORT)
+        and can_do(request.wish, offer.does)
         and offer.age_group == request.age_group
         and talking.can(request, offer)
         and (not request.topics_only or not set(request.topics).isdisjoint(offer.topics))
         and suits(request, offer, hard)
     )
+
+
+def can_do(wish: str, does: Collection[str]) -> bool:
+    """Whether somebody who can do what `does` names, or anything where it names nothing, can meet `wish`.
+
+    A wish that is not sure yet is anybody's.
+    """
+    if not does or wish in does:
+        return True
+    return "listening" in does if wish in _ABOUT_TALK else wish not in DOES
 
 
 def as_offer(request: Request) -> Offer:

@@ -95,6 +95,8 @@ class Kind(StrEnum):
     """A whole time, in minutes since midnight."""
     HALF = "half"
     """The half of the day: the value is one of those below."""
+    EACH_HALF = "each_half"
+    """That half of each day, as its plural says; it means `HALF` too."""
     MINUTES = "minutes"
     """So many minutes more, or less, than the hour beside it."""
     JOIN = "join"
@@ -252,6 +254,7 @@ class _Reading:
         self._more: int | None = None
         self._half: int | None = None
         self._every = False
+        self._each_half = False
         self._once = False
         self._next = False
         self._yearly = False
@@ -575,6 +578,10 @@ class _Reading:
             self._at = start
             return False
         self._at += 1
+        if after_at and self._tokens[self._at - 1].digits == 4 and number % 100 < 60:
+            # "At 1730."
+            hour, minute = divmod(number, 100)
+            number, more = hour, minute
         if number > 23:
             raise _Refused(Reason.HOUR, self._tokens[self._at - 1].text)
         self._take(Kind.CLOCK)
@@ -583,9 +590,12 @@ class _Reading:
         return True
 
     def _bare(self) -> bool:
-        """Whether a number can be an hour with nothing that says so: it is the last word of all."""
+        """Whether a number can be an hour with nothing that says so: "every friday 9", "9 every friday"."""
         after = self._past_joins(1)
-        return self._at + after == len(self._tokens) and self._tokens[self._at].digits in (1, 2)
+        ends = self._at + after == len(self._tokens)
+        follows = self._is(Kind.EVERY, Kind.DAILY, Kind.AHEAD, ahead=after)
+        begins = self._at == 0 and follows and not self._of_month(1)
+        return (ends or begins) and self._tokens[self._at].digits in (1, 2)
 
     def _set_hour(self, minute: int) -> None:
         if self._hour is not None:
@@ -600,11 +610,15 @@ class _Reading:
 
     def _read_small(self) -> bool:
         if self._is(Kind.HALF):
+            if self._is(Kind.EACH_HALF):
+                self._every = self._each_half = True
             self._set_half(self._take(Kind.HALF))
         elif self._take(Kind.ONCE) is not None:
             self._once = True
         elif self._take(Kind.NEXT) is not None:
             self._next = True
+        elif self._is(Kind.SHORTER):
+            raise _Refused(Reason.OFTEN)
         elif self._is(Kind.END, Kind.SPAN):
             raise _Refused(Reason.END) if self._is(Kind.END) else self._unclear()
         else:
@@ -645,7 +659,8 @@ class _Reading:
             return self._in_month(minute)
         if self._days:
             return self._on_weekdays(minute)
-        if self._unit == DAYS and not self._once and not self._next:
+        daily = self._unit == DAYS or (self._unit == "" and self._each_half)
+        if daily and not self._once and not self._next:
             return self._repeats(Rhythm(DAYS, self._today, minute, self._step or 1))
         if self._start is not None and self._every and not self._once:
             if self._unit == WEEKS:

@@ -27,6 +27,8 @@ from schema.events import Unreadable
 from schema.ids import EventId, MatrixId, RoomId
 from service import logs
 from service.clock import Clock
+from service.core import reading
+from service.core.reading import Reading
 from service.matrix import border
 from service.matrix.batch import Batch, Incoming, Reader
 from service.matrix.chats import Chat
@@ -39,6 +41,8 @@ from service.matrix.waiting import Unread, Waiting
 _log = logs.get("service.matrix")
 
 TOKEN = "desk_sync"  # noqa: S105 (the name of a row, not a secret)
+READ = "desk_read"
+"""The row of what was read up to the last stop."""
 _POLL = 30.0
 _ANSWER = 60.0
 _KEYS_SECONDS = 3.0
@@ -156,6 +160,9 @@ class Sync:
         self._counted_at = 0.0
         self._fallback_used = False
         self.last_sync: datetime | None = None
+        self.reading: Reading | None = None
+        """From when to when all was read; an outage begins it anew. None before the first sync."""
+        self._read_before: Reading | None = None
 
     async def run(self) -> None:
         """Sync until cancelled. Raises SignedOut and other OperatorErrors."""
@@ -224,8 +231,12 @@ class Sync:
             return
         async with self._store.transaction("load sync") as transaction:
             token = await transaction.read_instance(TOKEN)
+            read = await transaction.read_instance(READ)
             unread = await transaction.unread_since(_EVER)
         self._token = None if token is None else token.decode()
+        if read:
+            # What came since then is not read yet.
+            self._read_before = reading.from_text(read)
         if self._token is not None:
             self._client.machine.store.save_sync_token(self._token)
         self._waiting.restore([Unread.from_row(each.raw, each.since) for each in unread])
@@ -469,6 +480,7 @@ class Sync:
 
     def _after(self, batch: Batch, now: datetime) -> None:
         self.last_sync = now
+        self.reading = reading.go_on(self.reading or self._read_before, now)
         if batch.events:
             self._wake()
         for step in batch.steps:

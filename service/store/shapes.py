@@ -22,6 +22,7 @@ from schema.events import FromMatrix
 from schema.ids import OutboxId
 from schema.records import (
     Ask,
+    Buddy,
     CheckIn,
     Concern,
     Meeting,
@@ -129,6 +130,7 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (CheckIn, tables.check_ins),
             (Outlook, tables.outlooks),
             (OwnPlan, tables.own_plans),
+            (Buddy, tables.buddies),
         )
     }
 )

@@ -14,8 +14,8 @@ from schema import tables
 from schema.effects import Effect, SendText
 from schema.errors import LeaseHeld, SealBroken
 from schema.events import Due, FromMatrix
-from schema.ids import EventId, MemberId, OutboxId
-from schema.records import Meeting, Member, PairingPause, PeerRoom, Record, Separation, Stewardship
+from schema.ids import EventId, MatrixId, MemberId, OutboxId
+from schema.records import Buddy, Meeting, Member, PairingPause, PeerRoom, Record, Separation, Stewardship
 from schema.tables import AnyTable
 from service import logs
 from service.seal import Seal
@@ -24,10 +24,12 @@ from service.store.shapes import EFFECT, EVENT, SHAPES, InboxRow, OutboxRow, Unr
 from service.store.statements import Statement, Statements
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Separation | Meeting | PairingPause)
+S = TypeVar("S", bound=Separation | Meeting | PairingPause | Buddy)
 _log = logs.get("store")
 
 _KEEP_SEEN = timedelta(days=14)
+_ROWS = 100
+"""Rows of the inbox that are read at once."""
 REMEMBERED = 4096
 """Opened records kept in memory: enough to match 2,000 offers without opening each again."""
 _NOT_REMEMBERED = frozenset((Member, Stewardship))
@@ -177,7 +179,7 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
-        if isinstance(record, Separation | Meeting | PairingPause):
+        if isinstance(record, Separation | Meeting | PairingPause | Buddy):
             row["other_hash"] = self._other_hash(shape.table, record.other)
         text = to_json(shape.adapter, {name: getattr(record, name) for name in shape.sealed})
         due = getattr(record, "due_at", None)
@@ -283,6 +285,15 @@ class Transaction:
                 continue
             found.append(InboxRow(seq, row_id, event, received_at, failures))
         return found
+
+    async def unheard(self, sender: MatrixId) -> bool:
+        """Whether something that `sender` wrote waits to be handled."""
+        after = 0
+        while rows := await self.inbox(_ROWS, after):
+            if any(getattr(row.event, "sender", None) == sender for row in rows):
+                return True
+            after = rows[-1].seq
+        return False
 
     async def handled(self, seq: int) -> None:
         """The event is handled: its row goes, its id stays seen."""

@@ -18,6 +18,8 @@ NAMES = {
     "restart": "nothing is lost over a restart; the first answer after it with 200 rooms, beside a nio echo",
     "initial": "the first answer after a first sync with 1,000 chats, beside that sync alone",
     "memory": "memory for each further member, beside a bare nio client",
+    "checkins": "500 check-ins in one minute, and 100,000 against a stand-in, beside bare nio sends; memory",
+    "schedules": "a wake-up with 1,000,000 schedules and nothing due, beside one with 1,000",
     "matching": "matching with 2,000 offers, beside one encrypted send; the curve to 100,000",
 }
 

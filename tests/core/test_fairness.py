@@ -21,13 +21,14 @@ from tests.core.shapes import NOW, OFFER, REQUEST
 
 TOPICS = ("grief", "burnout", "joy", "psychosis")
 HARD = frozenset({"psychosis"})
+WISHES = ("listening", "task", "company")
 WEEKS = 3
 AT_ONCE = 2
 ROUND, PAUSE, OPEN = timedelta(hours=1), timedelta(minutes=15), timedelta(days=1)
 TOGETHER, REST = timedelta(hours=1), timedelta(hours=12)
 
 _TERMS = st.builds(
-    lambda topics, no_topics, when, zone, asks, who: replace(
+    lambda topics, no_topics, when, zone, asks, who, does: replace(
         OFFER,
         topics=tuple(sorted(topics)),
         no_topics=tuple(sorted(no_topics - topics)),
@@ -36,6 +37,7 @@ _TERMS = st.builds(
         zone=zone,
         asks_a_day=asks,
         who=who if topics else ANYONE,
+        does=tuple(sorted(does)),
         until=NOW + timedelta(weeks=WEEKS + 1),
     ),
     st.sets(st.sampled_from(TOPICS), max_size=2),
@@ -44,6 +46,7 @@ _TERMS = st.builds(
     st.sampled_from(["Europe/Berlin", "America/Sao_Paulo"]),
     st.integers(1, 3),
     st.sampled_from([ANYONE, SHARES]),
+    st.sets(st.sampled_from(WISHES), max_size=2),
 )
 
 
@@ -155,7 +158,7 @@ def test_of_those_who_ask_too_none_is_asked_about_others_too_often_or_never(
 
 
 def _requests(random: Random, a_day: int) -> list[Request]:
-    """Requests at all hours of some weeks, about no topic, one or two."""
+    """Requests at all hours of some weeks, about no topic, one or two, for this or that."""
     found = []
     for number in range(a_day * 7 * WEEKS):
         made_at = NOW + random.random() * timedelta(weeks=WEEKS)
@@ -168,6 +171,7 @@ def _requests(random: Random, a_day: int) -> list[Request]:
                 made_at=made_at,
                 until=made_at + OPEN,
                 topics=topics,
+                wish=random.choice(WISHES),
             )
         )
     return found

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schema.ids import MemberId, OfferId, RequestId
 from schema.records import Offer, Request
 from schema.states import OfferState, RequestState
-from service.core.matching import fit, in_order, may_be_asked, may_meet
+from service.core.matching import fit, in_order, may_be_asked, may_meet, would_do
 from tests.core import shapes
 from tests.core.shapes import ANA, BEN, NOW, OFFER, REQUEST
 
@@ -184,3 +184,21 @@ def test_chance_decides_among_equals() -> None:
     equals = [replace(OFFER, id=OfferId(f"{number:032x}")) for number in range(4)]
     first = {in_order(REQUEST, equals, Random(seed).random)[0].id for seed in range(64)}
     assert len(first) == 4
+
+
+@pytest.mark.parametrize(
+    ("wish", "does", "may"),
+    [
+        ("task", (), True),
+        ("task", ("task",), True),
+        ("task", ("listening", "ideas"), False),
+        ("listening", ("task",), False),
+        ("conversation", ("listening",), True),
+        ("backup", ("listening",), True),
+        ("backup", ("conversation",), False),
+        ("unsure", ("task",), True),
+    ],
+)
+def test_nobody_is_asked_about_what_they_cannot_do(wish: str, does: tuple[str, ...], may: bool) -> None:
+    """Where they said what they can; a wish that is not sure yet is anybody's."""
+    assert would_do(replace(REQUEST, wish=wish), replace(OFFER, does=does), ()) is may

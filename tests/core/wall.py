@@ -1,10 +1,11 @@
 """When a rhythm comes, worked out a second time by other means, to hold the rules against.
 
 Guards: nothing here uses the code that it checks, nor dateutil: days are gone through one by one, and what a
-zone's clock shows is read off at each quarter of a day, and at each minute where it was changed in between.
+zone's clock shows is read off twice a day, and at each minute where it was changed in between.
 """
 
 import calendar
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -19,7 +20,7 @@ FIRST, LAST = date(2006, 1, 1), date(2036, 1, 1)
 
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
-_LOOK = timedelta(hours=6)
+_LOOK = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def stretches(zone: str) -> tuple[Stretch, ...]:
             while _offset(minute, place) == _offset(now, place):
                 minute += _MINUTE
             changes.append(minute)
-            # What was changed twice in a quarter of a day is looked at again from there.
+            # What was changed twice in half a day is looked at again from there.
             later = minute
         now = later
     changes.append(end)
@@ -61,7 +62,7 @@ def _offset(at: datetime, place: ZoneInfo) -> timedelta:
 
 def instant(wall: datetime, zone: str) -> datetime:
     """The first instant at which the clock shows `wall`, else the one at which it jumps over it."""
-    known = stretches(zone)
+    known = _around(wall, zone)
     shown = [wall - one.offset for one in known if one.start <= wall - one.offset < one.end]
     if not shown:
         shown = [
@@ -75,9 +76,15 @@ def instant(wall: datetime, zone: str) -> datetime:
 def is_left_out(day: date, zone: str) -> bool:
     """Whether the clock shows no minute of that day."""
     low = datetime.combine(day, time())
-    return not any(
-        one.start + one.offset < low + _DAY and one.end + one.offset > low for one in stretches(zone)
-    )
+    known = _around(low, zone)
+    return not any(one.start + one.offset < low + _DAY and one.end + one.offset > low for one in known)
+
+
+def _around(wall: datetime, zone: str) -> Sequence[Stretch]:
+    """The stretches of the days around `wall`, whatever the clock was ahead of UTC."""
+    known = stretches(zone)
+    first = bisect_left(known, wall - 3 * _DAY, key=lambda one: one.end)
+    return known[first : bisect_right(known, wall + 3 * _DAY, key=lambda one: one.start)]
 
 
 def times(rhythm: Rhythm, zone: str) -> Iterator[tuple[datetime, datetime]]:

@@ -1,11 +1,11 @@
 """Records in memory, with the contract of `service.turn.Records`."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 
-from schema.ids import MemberId, RoomId
+from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import (
     Ask,
+    Buddy,
     CheckIn,
     Concern,
     Meeting,
@@ -41,6 +41,7 @@ TABLES: dict[type, str] = {
     CheckIn: "check_ins",
     Outlook: "outlooks",
     OwnPlan: "own_plans",
+    Buddy: "buddies",
 }
 
 
@@ -49,6 +50,7 @@ class MemoryRecords:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], Record] = {}
+        self.waiting: set[MatrixId] = set()
 
     async def get(self, kind: type[R], id: str) -> R | None:
         """The record, or None."""
@@ -62,14 +64,13 @@ class MemoryRecords:
         assert all(name in columns for name in equal), equal
         return [
             row
-            for _, row in sorted(self.rows.items())
-            if isinstance(row, kind) and all(_is(getattr(row, name), value) for name, value in equal.items())
+            for row in self.all(kind)
+            if all(_is(getattr(row, name), value) for name, value in equal.items())
         ]
 
     async def put(self, record: Record) -> None:
         """Write the whole record."""
-        for one in fields(record):
-            assert not isinstance(getattr(record, one.name), list), one.name
+        assert not any(isinstance(value, list) for value in vars(record).values()), record
         self.rows[TABLES[type(record)], record.id] = record
 
     async def delete(self, kind: type[Record], id: str) -> None:
@@ -87,9 +88,14 @@ class MemoryRecords:
         """The records in which somebody else holds `other`."""
         return [one for one in self.all(kind) if one.other == other]
 
+    async def unheard(self, sender: MatrixId) -> bool:
+        """Whether something that they wrote waits."""
+        return sender in self.waiting
+
     def all(self, kind: type[R]) -> list[R]:
         """Every record of a kind."""
-        return [row for _, row in sorted(self.rows.items()) if isinstance(row, kind)]
+        rows = [row for row in self.rows.values() if isinstance(row, kind)]
+        return sorted(rows, key=lambda row: row.id)
 
 
 def _is(value: object, wanted: object) -> bool:

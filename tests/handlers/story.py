@@ -36,6 +36,7 @@ from schema.effects import (
     RedactPeerRoom,
     RedactStewards,
     SendFile,
+    SendForBuddy,
     SendText,
     TellStewards,
     Withdraw,
@@ -176,6 +177,7 @@ class Story:
     pending: deque[Event] = field(default_factory=deque)
     language: str = ALWAYS
     too_soon: Callable[[MemberId], timedelta] = lambda member: timedelta(0)
+    read_since: datetime | None = START - timedelta(days=365)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -218,6 +220,7 @@ class Story:
             self.random,
             lambda member: self.shared,
             self.too_soon,
+            lambda: self.read_since,
         )
         await dispatch(turn)
         self.records.rows = trial.rows
@@ -232,7 +235,7 @@ class Story:
     def _carry_out(self, effect: Effect) -> None:
         self.effects.append((self.now, effect))
         match effect:
-            case SendText() if self.lose(effect):
+            case SendText(mark=str(mark)) if mark and self.lose(effect):
                 self.pending.append(NotDelivered(effect, "deadline"))
                 return
             case SendText(member=member, body=body, notice=notice, mark=mark):
@@ -282,6 +285,9 @@ class Story:
                 self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
             case SendFile(member=member, body=body):
                 self.files.append((self.name_of(member), body))
+            case SendForBuddy(member=member, body=body):
+                self.log.append(Line(self.now, self.name_of(member), body, True))
+                self.pending.append(Delivered(effect))
             case MutePeerRoom() | RedactPeerRoom() | InviteAgain() | LetWrite():
                 self.pending.append(Delivered(effect))
             case RedactChat():

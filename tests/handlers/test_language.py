@@ -19,14 +19,14 @@ SPANISH_FIRST = community("es")
 async def test_the_menu_names_the_other_languages_in_their_own_words(story: Story) -> None:
     """Chosen by number, the language is confirmed in itself, and the menu comes again in it."""
     await story.comes("ana")
-    assert "5. Another language: Español" in story.last("ana")
-    asked = await story.say("ana", "5")
+    assert "6. Another language: Español" in story.last("ana")
+    asked = await story.say("ana", "6")
     assert "Now it is English." in asked
     assert asked.endswith("1. English\n2. Español")
     said = await story.say("ana", "2")
     assert said.startswith("A partir de ahora te escribo en Español.")
     assert "1. Hablar con alguien" in said
-    assert "5. Otro idioma: English" in said
+    assert "6. Otro idioma: English" in said
     assert story.member("ana").language == "es"
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from handlers import offer as offers
 from schema.ids import RequestId
 from schema.records import Ask, Offer, Window
+from service.core import matching
 from service.core.availability import RENEWED, RESTS
 from tests import databases
 from tests.core.shapes import REQUEST
@@ -349,6 +351,31 @@ async def test_topics_said_no_to_are_never_asked_about(story: Story) -> None:
     assert "Not for: grief." in await story.says("ben", "my offer")
     await _asks_about(story, "burnout", "grief")
     assert not story.records.all(Ask)
+
+
+def test_what_can_be_chosen_is_what_matching_knows() -> None:
+    """A wish that is new has to be said of by whoever offers, too."""
+    assert tuple(offers.DOES) == matching.DOES
+
+
+async def test_nobody_is_asked_about_what_they_said_they_cannot_do(story: Story) -> None:
+    """Chosen by its own question, shown to them alone, and taken back by `skip`."""
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    question = await story.says("ben", "my offer", "2", "What I can do")
+    assert "4. do a form, a call or an appointment together" in question
+    await story.says("ben", "1 3", "yes")
+    assert story.offer_of("ben").does == ("listening", "ideas")
+    assert "What you can do: listen and share practical ideas." in await story.say("ben", "my offer")
+    assert "What you can do: listen and share practical ideas" in await story.say("ben", "what do you hold")
+    await story.say("ana", "talk a form 1h")
+    await story.say("ana", "yes")
+    assert not story.records.all(Ask)
+    await story.says("ana", "change", "1", "1", "yes")
+    await story.wait(story.community.timings.ask_again)
+    assert "listening" in story.last("ben")
+    await story.says("ben", "no", "my offer", "2", "What I can do", "skip", "yes")
+    assert story.offer_of("ben").does == ()
 
 
 async def test_only_people_who_share_a_topic_may_ask(story: Story) -> None:

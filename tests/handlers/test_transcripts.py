@@ -353,6 +353,47 @@ async def my_plan(story: Story) -> None:
     await story.says("ana", "my plan", "skip")
 
 
+WORDS_FOR_BEN = "Please look in on me. The key is under the pot."
+
+
+async def a_buddy(story: Story) -> None:
+    """A buddy is named, agrees, is told at the member's own word, and is ended unsaid; then ends it."""
+    await story.comes("ben")
+    await story.comes("ana")
+    await story.says("ana", "my buddy", "Ben", "@ben:example.org", WORDS_FOR_BEN, "1", "1 2", "2", "2", "1")
+    await story.says("ben", "1", "2", "my buddies", "5")
+    await story.says("ana", "status", "tell my buddy", "1", "what do you hold", "my consents", "1", "2", "1")
+    await story.says("ben", "my buddy", "2")
+
+
+async def silence(story: Story) -> None:
+    """Two check-ins without an answer, the warning, the words; then two more, and a word that stops it."""
+    await story.comes("ben")
+    await story.comes("ana")
+    await story.says("ana", "my city", "Berlin", "my buddy", "@ben:example.org", WORDS_FOR_BEN, "2", "skip")
+    await story.says("ana", "2", "1", "1")
+    await story.says("ben", "1", "2")
+    await story.says("ana", "my plan", PLAN, "yes", "yes", "check in every day 18:00", "1")
+    await story.wait(timedelta(days=2))
+    await story.wait(timedelta(hours=4))
+    await story.says("ana", "here")
+    await story.wait(timedelta(days=2))
+    await story.say("ana", "I was away.")
+
+
+async def no_yes(story: Story) -> None:
+    """Somebody who was never here is named: nothing shows that; then somebody else, who says no."""
+    await story.comes("ana")
+    await story.says("ana", "my buddy", "@nobody:example.org", WORDS_FOR_BEN, "skip", "skip", "5", "1")
+    await story.says("ana", "my buddy", "2")
+    await story.wait(timedelta(days=7))
+    await story.comes("ben")
+    await story.says("ana", "my buddy", "@ben:example.org", WORDS_FOR_BEN, "back", WORDS_FOR_BEN)
+    await story.says("ana", "skip", "3", "1", "1", "2", WORDS_FOR_BEN, "skip", "skip", "1", "4", "yes")
+    await story.says("ben", "3", "back", "1", "no")
+    await story.wait(timedelta(days=7))
+
+
 class StoredStory(Story):
     """The same story over a real database; the rows in memory are what lies there after each turn."""
 
@@ -363,6 +404,7 @@ class StoredStory(Story):
         async with self.store.transaction("turn") as transaction:
             identify = self.store.member_id
             turn = Turn(event, self.now, transaction, self.community, WORDS, identify, self.random)
+            turn.read_since = lambda: self.read_since
             await dispatch(turn)
         async with self.store.transaction("look") as transaction:
             rows = [(TABLES[kind], row) for kind in _KINDS for row in await transaction.find(kind)]
@@ -436,6 +478,9 @@ _STORIES = [
     not_open_yet,
     kept_to_their_ages,
     my_plan,
+    a_buddy,
+    no_yes,
+    silence,
 ]
 
 

@@ -59,7 +59,9 @@ async def test_postgresql(homeserver: Homeserver, postgres: Postgres, people: Pe
     """On PostgreSQL the story is the same, and a killed service comes back to it at once."""
     async with (
         postgres.database() as url,
-        await Instance.make(homeserver, tmp_path, timings=QUICK, admin=True, database_url=url) as instance,
+        await Instance.make(
+            homeserver, tmp_path, timings=QUICK, admin=True, database_url=url, forked=True
+        ) as instance,
     ):
         await instance.start()
         await instance.ready()

@@ -3,12 +3,14 @@
 Rules guarded here:
 - It answers each message in a task of its own and keeps nothing on disk but nio's default store.
 - It does what any nio program must to be usable, and nothing more: no durable inbox, no sealing, no rules.
+- To `burst N` it does not answer, but writes N messages of the usual size, to its rooms in turn, 32 at once.
 
 As a script its settings are url, user, store, signed, and either password or access_token with device_id; it
 is ready when its first sync is done. `Echo` is the other side.
 """
 
 import asyncio
+import itertools
 import secrets
 import shutil
 import tempfile
@@ -24,12 +26,16 @@ from tests.live.homeserver import Homeserver, JsonObject, Login
 from tests.live.nio_member import sign_own_device
 from tests.live.script import Script, ready, work_as_script
 
+_BURST = "So many words as a question with its choices has. " * 4
+_AT_ONCE = 32
+
 
 class Echo:
     """A running echo. Make it with `Echo.start`, use it in `async with`."""
 
-    def __init__(self, homeserver: Homeserver, user_id: str, password: str, signed: bool) -> None:
+    def __init__(self, homeserver: Homeserver, user_id: str, password: str, signed: bool, url: str) -> None:
         self.homeserver = homeserver
+        self._url = url
         self.user_id = user_id
         self.login: Login | None = None
         self.directory = Path(tempfile.mkdtemp(prefix="alongside-echo-"))
@@ -38,11 +44,14 @@ class Echo:
         self._script = Script("tests.live.echo")
 
     @classmethod
-    async def start(cls, homeserver: Homeserver, *, signed: bool = False) -> Self:
-        """Register an account, start its echo, and return after its first sync."""
+    async def start(cls, homeserver: Homeserver, *, signed: bool = False, url: str | None = None) -> Self:
+        """Register an account, start its echo, and return after its first sync.
+
+        `url` is where it meets the homeserver.
+        """
         localpart, password = f"echo-{secrets.token_hex(4)}", secrets.token_hex(8)
         user_id = await homeserver.register(localpart, password)
-        echo = cls(homeserver, user_id, password, signed)
+        echo = cls(homeserver, user_id, password, signed, url or homeserver.url)
         await echo.resume()
         return echo
 
@@ -54,7 +63,7 @@ class Echo:
     async def resume(self) -> None:
         """Start the process, on the store and device of an earlier run where there is one."""
         settings: JsonObject = {
-            "url": self.homeserver.url,
+            "url": self._url,
             "user": self.user_id,
             "store": str(self.directory),
             "signed": self._signed,
@@ -107,6 +116,16 @@ async def _echo(settings: dict[str, Any]) -> None:
         content = {"msgtype": "m.text", "body": body}
         await client.room_send(room, "m.room.message", content, ignore_unverified_devices=True)
 
+    async def burst(count: int) -> None:
+        rooms = itertools.cycle(list(client.rooms))
+        left = iter(range(count))
+
+        async def some() -> None:
+            for _ in left:
+                await answer(next(rooms), _BURST)
+
+        await asyncio.gather(*(some() for _ in range(_AT_ONCE)))
+
     try:
         if client.should_upload_keys:
             await client.keys_upload()
@@ -134,7 +153,9 @@ async def _echo(settings: dict[str, Any]) -> None:
             for room, joined in response.rooms.join.items():
                 for event in joined.timeline.events:
                     if isinstance(event, nio.RoomMessageText) and event.sender != client.user_id:
-                        begin(answer(room, event.body))
+                        word, _, count = event.body.partition(" ")
+                        asked = word == "burst" and count.isdigit()
+                        begin(burst(int(count)) if asked else answer(room, event.body))
     finally:
         for task in running:
             task.cancel()

@@ -59,12 +59,12 @@ class Forked:
 
     def __init__(self, pid: int, ended: Future[int]) -> None:
         self.pid = pid
-        self._ended = ended
+        self.ended = ended
 
     @property
     def returncode(self) -> int | None:
         """The exit code once it has ended, negative for a signal; None while it runs."""
-        return self._ended.result() if self._ended.done() else None
+        return self.ended.result() if self.ended.done() else None
 
     def send_signal(self, number: int) -> None:
         """Send a signal, if it still runs."""
@@ -76,17 +76,21 @@ class Forked:
         """End it as a crash would."""
         self.send_signal(signal.SIGKILL)
 
-    def end(self, seconds: float) -> int:
-        """Wait for its end in this thread, and returns the exit code; raises TimeoutError."""
-        return self._ended.result(seconds)
-
     async def wait(self) -> int:
         """Wait for its end; returns the exit code."""
-        code = await asyncio.shield(asyncio.wrap_future(self._ended))
+        code = await asyncio.shield(asyncio.wrap_future(self.ended))
         for pipe in (self.stdin, self.unused):
             if pipe is not None:
                 pipe.close()
         return code
+
+
+def ended(process: subprocess.Popen[bytes] | Forked, seconds: float) -> int:
+    """Wait for the end of a process in this thread; returns its exit code.
+
+    Raises TimeoutError or subprocess.TimeoutExpired after `seconds`.
+    """
+    return process.ended.result(seconds) if isinstance(process, Forked) else process.wait(seconds)
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,7 @@ class Preloaded:
                 for ours in (stdout, stderr):
                     os.close(ours)
             try:
-                code = forked.end(within)
+                code = ended(forked, within)
             finally:
                 # What reads ends with it.
                 forked.kill()
@@ -216,9 +220,9 @@ class Preloaded:
                 if "code" in said:
                     self._running.pop(said["pid"]).set_result(said["code"])
                 else:
-                    ended: Future[int] = Future()
-                    self._running[said["pid"]] = ended
-                    self._orders.pop(0).set_result(Forked(said["pid"], ended))
+                    end: Future[int] = Future()
+                    self._running[said["pid"]] = end
+                    self._orders.pop(0).set_result(Forked(said["pid"], end))
 
 
 def _read(pipe: int) -> str:

@@ -22,7 +22,7 @@ _WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 @pytest.fixture
 async def instance(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[Instance]:
     """An instance that was made and does not run yet."""
-    async with await Instance.make(homeserver, tmp_path / "instance") as made:
+    async with await Instance.make(homeserver, tmp_path / "instance", forked=True) as made:
         yield made
 
 
@@ -101,7 +101,7 @@ async def test_a_stop_finishes_the_turn_in_hand(
     """SIGTERM waits for a turn whose row somebody else holds; it is committed then, and answered once."""
     async with (
         postgres.database() as url,
-        await Instance.make(homeserver, tmp_path / "instance", database_url=url) as instance,
+        await Instance.make(homeserver, tmp_path / "instance", database_url=url, forked=True) as instance,
     ):
         await instance.start()
         await instance.ready()

@@ -124,7 +124,7 @@ async def test_a_member_is_told_what_a_verification_is_worth(
     homeserver: Homeserver, member_factory: MemberFactory, tmp_path: Path
 ) -> None:
     """By the whole service, in the member's chat: once it is done, stopped, or does not match."""
-    async with await Instance.make(homeserver, tmp_path) as instance:
+    async with await Instance.make(homeserver, tmp_path, forked=True) as instance:
         await instance.start()
         await instance.ready()
         member = await member_factory(homeserver)

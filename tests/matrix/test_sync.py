@@ -15,9 +15,10 @@ from schema.errors import HomeserverRefused, SignedOut, Throttled, Unreachable
 from schema.events import DirectChat, Invited, Message, NoChat, PlainMessage, Unreadable
 from schema.ids import EventId, MatrixId, OutboxId, RoomId
 from schema.states import Standing
+from service.core.reading import Reading, to_text
 from service.delivery import Delivery
 from service.matrix.batch import Batch
-from service.matrix.sync import FILTER
+from service.matrix.sync import FILTER, READ
 from service.matrix.verification import Ended, Own, Verification
 from service.matrix.waiting import Unread, Waiting
 from tests.matrix.desk import DESK, DEVICE, Desk, Steps
@@ -203,6 +204,32 @@ async def test_it_wakes_after_the_commit(desk: Desk, server: Homeserver) -> None
 
 
 # ---- faults of the world
+
+
+@pytest.mark.parametrize(("minutes", "goes_on"), [(9, True), (11, False)])
+async def test_since_when_all_is_read_outlasts_a_short_stop(
+    desk: Desk, server: Homeserver, minutes: int, goes_on: bool
+) -> None:
+    """Nothing counts as read before the first sync of a start, and an outage begins it anew."""
+
+    async def read() -> Reading:
+        await desk.sync.step()
+        assert desk.sync.reading is not None
+        return desk.sync.reading
+
+    first = await read()
+    async with desk.store.transaction("stop") as transaction:
+        await transaction.write_instance(READ, to_text(first))
+    await desk.clock.advance(timedelta(minutes=minutes))
+    await desk.restart()
+    assert desk.sync.reading is None
+    again = await read()
+    assert (again.since == first.since) is goes_on
+    await desk.clock.advance(timedelta(minutes=minutes))
+    server.fail("sync", _fault(Unreachable("sync: ClientError")))
+    with pytest.raises(Unreachable):
+        await desk.sync.step()
+    assert desk.sync.reading == again
 
 
 async def test_a_sign_out_ends_it(desk: Desk, server: Homeserver) -> None:

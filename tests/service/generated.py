@@ -11,11 +11,11 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from hypothesis import strategies as st
 
-from schema import tables
 from schema.effects import Effect
 from schema.events import FromMatrix
 from schema.ids import OutboxId
 from schema.records import Record
+from service.store.shapes import SHAPES
 
 T = TypeVar("T")
 
@@ -97,10 +97,8 @@ def _plain(hint: Any) -> object:
 
 def records() -> st.SearchStrategy[Record]:
     """Any record, with opaque ids in the plain columns of its table."""
-    kinds = get_args(Record)
-    by_name = {table.name.replace("_", "").removesuffix("s"): table for table in tables.RECORDS.values()}
     return st.one_of(
-        [made(kind, tuple(column.name for column in by_name[kind.__name__.lower()].c)) for kind in kinds]
+        [made(kind, tuple(column.name for column in SHAPES[kind].table.c)) for kind in get_args(Record)]
     )
 
 

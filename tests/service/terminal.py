@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.preloaded import Forked, preloaded
+from tests.live.preloaded import Forked, ended, preloaded
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,17 +82,13 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for the program's end; returns its exit."""
-        return _end(self.process)
+        return ended(self.process, 30)
 
     def close(self) -> None:
         """Close the terminal, and end the program if it still runs."""
         os.close(self._terminal)
         self.process.kill()
-        _end(self.process)
-
-
-def _end(process: subprocess.Popen[bytes] | Forked) -> int:
-    return process.end(30) if isinstance(process, Forked) else process.wait(30)
+        ended(self.process, 30)
 
 
 @pytest.fixture

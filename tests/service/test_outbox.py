@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from schema.effects import Effect, MutePeerRoom, OpenPeerRoom, SendText, Withdraw
+from schema.effects import Effect, MutePeerRoom, OpenPeerRoom, SendForBuddy, SendText, Withdraw
 from schema.errors import HomeserverRefused, LeaseHeld, NotPrivate, Throttled, Unreachable
 from schema.events import Delivered, Message, NotDelivered
-from schema.ids import MatrixId, OutboxId, PairingId, RoomId
+from schema.ids import BuddyId, MatrixId, MemberId, OutboxId, PairingId, RoomId
 from service.store import Store
 from service.turn import Turn
 from tests.clock import FakeClock
@@ -120,6 +120,43 @@ async def test_a_room_that_is_not_private_is_told(store: Store) -> None:
     async with Running(store, story.dispatch, deliver) as running:
         await _begin(running, store)
         await running.until(lambda: story.outcomes == [NotDelivered(reply("hello"), "not_private")])
+
+
+def _for_buddy(running: Running) -> SendForBuddy:
+    until = running.clock.now() + timedelta(minutes=30)
+    who, buddy, of = MatrixId("@ana:example.org"), BuddyId("b" * 32), MemberId("a" * 32)
+    return SendForBuddy(RoomId("!ana"), who, "I tell you first", buddy, of, "warn", until)
+
+
+async def test_what_is_said_for_a_buddy_comes_back_as_sent(store: Store) -> None:
+    """Whoever counts on it must know that it arrived."""
+    story = Story()
+    async with Running(store, story.dispatch) as running:
+        effect = _for_buddy(running)
+        story.effects = (effect,)
+        await _begin(running, store)
+        await running.until(lambda: story.outcomes == [Delivered(effect)])
+
+
+async def test_what_is_said_for_a_buddy_is_not_said_late(store: Store) -> None:
+    """After an outage of its chat it comes back unsent: by then it may not be true any more."""
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        raise Unreachable("send: ClientError")
+
+    story = Story()
+    async with Running(store, story.dispatch, deliver) as running:
+        effect = _for_buddy(running)
+        story.effects = (effect,)
+        await _begin(running, store)
+
+        async def given_up() -> bool:
+            await running.clock.advance(timedelta(minutes=1))
+            return bool(story.outcomes)
+
+        await running.until(given_up)
+        assert story.outcomes == [NotDelivered(effect, "deadline")]
+        assert timedelta(0) < running.clock.now() - effect.until < timedelta(minutes=30)
 
 
 async def test_a_deadline_that_passes_is_told(store: Store) -> None:

@@ -367,6 +367,21 @@ async def test_seen_tells_which_of_many_were_taken_in(either: Store) -> None:
         assert await transaction.seen(known[:3]) == set(known[:3])
 
 
+async def test_what_somebody_wrote_is_unheard_until_it_is_handled(either: Store) -> None:
+    """However much of others' waits before it; and nobody else's counts."""
+    ana, ben = MatrixId("@ana:example.org"), MatrixId("@ben:example.org")
+    async with either.transaction("test") as transaction:
+        assert not await transaction.unheard(ana)
+        await transaction.take_in([message(f"${at}") for at in range(250)], NOW)
+        assert await transaction.unheard(ana)
+        assert not await transaction.unheard(ben)
+        await transaction.take_in([replace(message("$last"), sender=ben)], NOW)
+        assert await transaction.unheard(ben)
+        for row in await transaction.inbox(1000):
+            await transaction.handled(row.seq)
+        assert not await transaction.unheard(ben)
+
+
 async def test_failures_are_counted(either: Store) -> None:
     """Each failure counts one, is there after the commit, and an event that is gone has none."""
     async with either.transaction("test") as transaction:

@@ -1,0 +1,423 @@
+"""Setting a check-in up, or changing one: when, what it asks, until when; by words or by numbers.
+
+Guards: nothing is kept, and nothing comes, before the yes to a recap that names the next three times; what
+cannot be read gets examples; the member's city is asked for before any hour is read, and never guessed.
+"""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+from handlers import buddy, checkin, own_plan, rhythm, zone
+from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.draft import Draft
+from handlers.words import normal, split
+from schema.ids import CheckInId
+from schema.records import CheckIn, Member, Prompt, Rhythm
+from schema.states import CheckInState
+from service.core import checkins, recurrence
+from service.core.recurrence import DAYS, ONCE, WEEKS
+from service.core.when import Reason, Unread
+
+LONGEST = 200
+"""Characters of a question."""
+
+_ALSO = frozenset({"skip", "back"})
+_WHEN = (
+    Choice("days", "choice.every_day"),
+    Choice("workdays", "choice.every_workday"),
+    Choice("weeks", "choice.every_week"),
+    Choice("once", "choice.once"),
+)
+_HOURS = (8 * 60, 12 * 60, 17 * 60, 20 * 60, 22 * 60)
+_NEXT_DAYS = 7
+"""Days to choose from for what comes once."""
+_UNREAD = {
+    Reason.WORD: "unread.word",
+    Reason.HOUR: "unread.hour",
+    Reason.HOURS: "unread.hours",
+    Reason.DAY: "unread.day",
+    Reason.DATE: "unread.date",
+    Reason.ORDER: "unread.order",
+    Reason.PAST: "unread.past",
+    Reason.FAR: "unread.far",
+    Reason.OFTEN: "unread.often",
+    Reason.END: "unread.end",
+    Reason.UNCLEAR: "unread.unclear",
+}
+_SHOWN = 3
+"""How many of its times are named before the yes."""
+
+
+async def start(desk: Desk, member: Member) -> None:
+    """Ask when, after the city where that is not known."""
+    await _begin(desk, member, "")
+
+
+async def typed(desk: Desk, member: Member, body: str) -> bool:
+    """Set up what stands after the word for it, "check in every friday 17:00"; False: there is none."""
+    plain = normal(body)
+    for word in sorted(desk.spoken(member, "command.new_checkin"), key=len, reverse=True):
+        if plain.startswith(f"{word} "):
+            await _begin(desk, member, plain.removeprefix(word).strip())
+            return True
+    return False
+
+
+async def _begin(desk: Desk, member: Member, text: str) -> None:
+    desk.put_behind(member.id)
+    if len(await desk.records.find(CheckIn, member=member.id)) >= checkins.MOST:
+        desk.say(member.id, "checkin.too_many", notice=False, n=checkins.MOST)
+        return
+    draft: Draft = {
+        "step": "zone" if member.zone is None else "when",
+        "text": text,
+        "wording": "",
+        "weeks": checkins.USUAL_WEEKS,
+        "minutes": str(checkins.USUAL_LIMIT.total_seconds() / 60),
+    }
+    if member.zone is None or not text:
+        desk.ask(member.id, "new_checkin", draft=draft)
+    else:
+        _read(desk, member, draft, text)
+
+
+def change(desk: Desk, member: Member, record: CheckIn) -> None:
+    """Ask what is to change in one that stands."""
+    draft: Draft = {
+        "step": "change",
+        "of": record.id,
+        "rhythm": kept(record.rhythm),
+        "wording": record.question,
+        "ends": record.ends.isoformat(),
+        "minutes": str(record.late.total_seconds() / 60),
+    }
+    desk.ask(member.id, "new_checkin", draft=draft)
+
+
+def kept(what: Rhythm) -> str:
+    """A rhythm as a draft holds it."""
+    days = ".".join(map(str, what.days))
+    return f"{what.every} {what.start} {what.minute} {what.step} {days or '-'} {what.nth} {what.month_day}"
+
+
+def read(text: str) -> Rhythm:
+    """The rhythm that a draft holds as `text`."""
+    every, start, minute, step, days, nth, month_day = text.split()
+    on = () if days == "-" else tuple(map(int, days.split(".")))
+    return Rhythm(every, date.fromisoformat(start), int(minute), int(step), on, int(nth), int(month_day))
+
+
+# Its questions
+
+
+async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    """The question of the draft's step."""
+    draft = prompt.draft
+    match draft.get("step"):
+        case "zone":
+            return zone.question(desk, member, zone.listed(draft.get("cities")))
+        case "when":
+            city = desk.turn.words.city(zone.of(desk, member), member.language)
+            return Question(desk.words(member, "checkin.when", city=city), _WHEN, free=True, also=_ALSO)
+        case "days":
+            names = [desk.turn.words.weekday(day, member.language) for day in range(7)]
+            choices = tuple(Choice(str(day), text=name) for day, name in enumerate(names))
+            return Question(desk.words(member, "checkin.which_days"), choices, many=True, also=_ALSO)
+        case "day":
+            return Question(desk.words(member, "checkin.which_day"), _dates(desk, member), also=_ALSO)
+        case "hour":
+            hours = [(minute, desk.turn.words.clock(minute, member.language)) for minute in _HOURS]
+            choices = tuple(Choice(str(minute), text=text) for minute, text in hours)
+            return Question(desk.words(member, "checkin.which_hour"), choices, free=True, also=_ALSO)
+        case "question":
+            text = desk.words(member, "checkin.which_question", n=LONGEST)
+            return Question(text, _questions(desk, member), free=True, also=_ALSO)
+        case "ends":
+            lengths = [(weeks, timedelta(weeks=weeks)) for weeks in checkins.WEEKS]
+            choices = tuple(
+                Choice(str(weeks), text=desk.words(member, "checkin.weeks", n=weeks)) for weeks, _ in lengths
+            )
+            return Question(desk.words(member, "checkin.how_long"), choices, also=_ALSO)
+        case "late":
+            said = desk.turn.words.duration
+            choices = tuple(
+                Choice(str(limit.total_seconds() / 60), text=said(limit, member.language))
+                for limit in checkins.LIMITS
+            )
+            return Question(desk.words(member, "checkin.how_late"), choices, also=_ALSO)
+        case "change":
+            return Question(desk.words(member, "talk.change"), _changes(draft), also=_ALSO)
+    return await _recap(desk, member, draft)
+
+
+def _dates(desk: Desk, member: Member) -> tuple[Choice, ...]:
+    today = rhythm.wall(desk, member).date()
+    days = [today + timedelta(days=ahead) for ahead in range(_NEXT_DAYS)]
+    words = desk.turn.words
+    return tuple(
+        Choice(
+            day.isoformat(),
+            text=f"{words.weekday(day.weekday(), member.language)}, {words.day(day, member.language)}",
+        )
+        for day in days
+    )
+
+
+def _questions(desk: Desk, member: Member) -> tuple[Choice, ...]:
+    usual = Choice("usual", text=desk.words(member, "checkin.question"))
+    theirs = (Choice(f"theirs {n}", text=one) for n, one in enumerate(desk.community_of(member).questions))
+    return (usual, *theirs)
+
+
+def _changes(draft: Draft) -> tuple[Choice, ...]:
+    ends = () if read(str(draft["rhythm"])).every == ONCE else (Choice("ends", "choice.checkin_ends_when"),)
+    return (
+        Choice("when", "choice.checkin_when"),
+        Choice("question", "choice.checkin_question"),
+        *ends,
+        Choice("late", "choice.checkin_late"),
+    )
+
+
+async def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
+    record = _made(desk, member, draft)
+    coming = recurrence.coming(record.rhythm, record.zone, desk.now, _SHOWN)
+    times = [desk.words(member, "checkin.time", at=one.at) for one in coming if one.day <= record.ends]
+    once = record.rhythm.every == ONCE
+    said = checkin.said(desk, member, record.rhythm, record.zone)
+    lines = [
+        desk.words(member, "checkin.recap", rhythm=said),
+        *([] if once else [desk.words(member, "checkin.times")]),
+        *times,
+        desk.words(member, "checkin.asks", question=desk.quoted(member, checkin.asks(desk, member, record))),
+    ]
+    if not once:
+        lines.append(desk.words(member, "checkin.until", ends=record.ends))
+    named = await buddy.counts(desk, member.id)
+    alone = desk.words(member, "checkin.alone" if named is None else "checkin.with_buddy", name=named)
+    lines += [alone, desk.words(member, "checkin.terms", late=record.late)]
+    yes, no = "choice.checkin_yes", "choice.checkin_no"
+    if draft.get("of"):
+        yes, no = "choice.checkin_change_yes", "choice.checkin_as_it_was"
+    choices = (Choice("yes", yes), Choice("change", "choice.recap_change"), Choice("no", no))
+    return Question("\n".join(lines), choices, binding=True, also=_ALSO)
+
+
+def _made(desk: Desk, member: Member, draft: Draft) -> CheckIn:
+    """The check-in that the draft describes, from now on; it has no id yet."""
+    what, place = read(str(draft["rhythm"])), zone.of(desk, member)
+    kept_end = str(draft.get("ends") or "")
+    weeks = int(str(draft.get("weeks") or checkins.USUAL_WEEKS))
+    ends = checkins.end_of(what, place, desk.now, weeks)
+    if kept_end and what.every != ONCE:
+        # Of one that stands the end stays, where a time is left before it.
+        ends = max(date.fromisoformat(kept_end), checkins.end_of(what, place, desk.now, 0))
+    record = CheckIn(
+        id=CheckInId(""),
+        member=member.id,
+        state=CheckInState.WAITING,
+        made_at=desk.now,
+        due_at=None,
+        rhythm=what,
+        zone=place,
+        wall=None,
+        at=None,
+        ends=ends,
+        question=str(draft.get("wording") or ""),
+        late=timedelta(minutes=float(str(draft["minutes"]))),
+    )
+    return checkins.begin(record, desk.now)
+
+
+# What the member answers
+
+
+async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """Take the step's answer and put the next question."""
+    draft: Draft = dict(prompt.draft)
+    step = str(draft["step"])
+    if reply.name == "back":
+        _go_back(desk, member, draft, step)
+    elif step == "recap":
+        await _answer_recap(desk, member, draft, reply)
+    elif reply.name == "skip":
+        _skip(desk, member, draft, step)
+    else:
+        await _take(desk, member, draft, step, reply)
+
+
+async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> None:
+    match step:
+        case "zone":
+            found, draft["cities"] = zone.taken(desk, member, reply)
+            if found:
+                await zone.keep(desk, member, found)
+            _on_from_zone(desk, desk.now_is(member.id), draft) if found else _go(desk, member, draft, "zone")
+        case "when" if reply.text:
+            _read(desk, member, draft, reply.text)
+        case "when":
+            draft["chosen"] = reply.name
+            _go(desk, member, draft, {"weeks": "days", "once": "day"}.get(reply.name, "hour"))
+        case "days":
+            draft["days"] = list(reply.names)
+            _go(desk, member, draft, "hour")
+        case "day":
+            draft["day"] = reply.name
+            _go(desk, member, draft, "hour")
+        case "hour":
+            _take_hour(desk, member, draft, reply)
+        case "question":
+            _take_question(desk, member, draft, reply)
+        case "ends":
+            draft.update(weeks=int(reply.name), ends="")
+            _go(desk, member, draft, "recap")
+        case "late":
+            draft["minutes"] = reply.name
+            _go(desk, member, draft, "recap")
+        case _:
+            _go(desk, member, draft, reply.name)
+
+
+def _on_from_zone(desk: Desk, member: Member, draft: Draft) -> None:
+    text = str(draft.get("text") or "")
+    if text:
+        _read(desk, member, draft, text)
+    else:
+        _go(desk, member, draft, "when")
+
+
+def _read(desk: Desk, member: Member, draft: Draft, text: str) -> None:
+    """Take the words for when, or say why they were not read, and show examples."""
+    found = rhythm.read(desk, member, text)
+    draft["text"] = ""
+    if isinstance(found, Unread):
+        word = own_words(found.word, len(found.word)) or ""
+        desk.say(member.id, _UNREAD[found.reason], word=word)
+        _go(desk, member, draft, "when")
+        return
+    _take_rhythm(desk, member, draft, found)
+
+
+def _take_rhythm(desk: Desk, member: Member, draft: Draft, found: Rhythm) -> None:
+    if recurrence.following(found, zone.of(desk, member), desk.now) is None:
+        desk.say(member.id, "unread.past", word="")
+        _go(desk, member, draft, "when")
+        return
+    draft["rhythm"] = kept(found)
+    _go(desk, member, draft, "recap")
+
+
+def _take_hour(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
+    if reply.name:
+        minute = int(reply.name)
+    else:
+        daily = split(desk.turn.words.text(member.language, "spell.daily"))[0]
+        found = rhythm.read(desk, member, f"{daily} {reply.text}")
+        if isinstance(found, Unread) or found.every != DAYS:
+            desk.say(member.id, "checkin.not_hour")
+            _go(desk, member, draft, "hour")
+            return
+        minute = found.minute
+    start = rhythm.wall(desk, member).date()
+    match draft.get("chosen"):
+        case "days":
+            chosen = Rhythm(DAYS, start, minute)
+        case "workdays":
+            chosen = Rhythm(WEEKS, start, minute, days=(0, 1, 2, 3, 4))
+        case "weeks":
+            days = tuple(sorted(int(day) for day in zone.listed(draft.get("days"))))
+            chosen = Rhythm(WEEKS, start, minute, days=days or (start.weekday(),))
+        case _:
+            chosen = Rhythm(ONCE, date.fromisoformat(str(draft.get("day") or start)), minute)
+    _take_rhythm(desk, member, draft, chosen)
+
+
+def _take_question(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
+    if reply.name.startswith("theirs"):
+        draft["wording"] = desk.community_of(member).questions[int(reply.name.split()[1])]
+    elif reply.name:
+        draft["wording"] = ""
+    else:
+        words = own_words(reply.text, LONGEST)
+        if words is None:
+            desk.say(member.id, "talk.too_long", n=len(reply.text), longest=LONGEST)
+            _go(desk, member, draft, "question")
+            return
+        draft["wording"] = words
+    _go(desk, member, draft, "recap")
+
+
+def _skip(desk: Desk, member: Member, draft: Draft, step: str) -> None:
+    if step == "zone":
+        _on_from_zone(desk, member, draft)
+    elif draft.get("rhythm"):
+        _go(desk, member, draft, "recap")
+    else:
+        # Nothing is usual about when: it is for the member to say.
+        desk.say(member.id, "talk.dropped")
+
+
+def _go(desk: Desk, member: Member, draft: Draft, step: str) -> None:
+    desk.ask(member.id, "new_checkin", draft={**draft, "step": step})
+
+
+def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
+    before = {"days": "when", "day": "when", "question": "change", "ends": "change", "late": "change"}
+    if step == "hour":
+        before["hour"] = {"weeks": "days", "once": "day"}.get(str(draft.get("chosen")), "when")
+    if step in before:
+        _go(desk, member, draft, before[step])
+    elif step == "change" and draft.get("of"):
+        desk.say(member.id, "checkin.unchanged")
+    elif step == "change" or (step == "when" and draft.get("rhythm")):
+        _go(desk, member, draft, "recap")
+    elif step == "recap":
+        _go(desk, member, draft, "change" if draft.get("of") else "when")
+    else:
+        desk.say(member.id, "talk.dropped")
+        desk.ask(member.id, "menu")
+
+
+async def _say_more(desk: Desk, member: Member) -> None:
+    """What can stand beside a check-in, to whoever has none of it."""
+    if await own_plan.of(desk, member.id) is None and await buddy.of(desk, member.id) is None:
+        desk.say(member.id, "checkin.more")
+
+
+async def _answer_recap(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
+    match reply.name:
+        case "yes" if draft.get("of"):
+            await _change(desk, member, draft)
+        case "yes":
+            record = replace(_made(desk, member, draft), id=CheckInId(desk.turn.new_id()))
+            if record.at is None:
+                # Its only hour has passed meanwhile.
+                desk.say(member.id, "unread.past", word="")
+                _go(desk, member, draft, "when")
+                return
+            await desk.records.put(record)
+            desk.say(member.id, "checkin.begun", at=record.at)
+            await _say_more(desk, member)
+        case "change":
+            _go(desk, member, draft, "change")
+        case _:
+            desk.say(member.id, "checkin.unchanged" if draft.get("of") else "talk.dropped")
+
+
+async def _change(desk: Desk, member: Member, draft: Draft) -> None:
+    record = await desk.records.get(CheckIn, str(draft["of"]))
+    if record is None:
+        desk.say(member.id, "stop.over")
+        return
+    new = _made(desk, member, draft)
+    move = checkins.Change(new.rhythm, new.zone, new.ends, new.question, new.late)
+    changed, effects = checkins.advance(record, move, desk.now)
+    await desk.apply(effects)
+    await desk.records.put(changed)
+    desk.drop(desk.now_is(member.id), record.id)
+    if changed.at is None:
+        desk.say(member.id, "checkin.changed_none")
+    elif changed.state is CheckInState.PAUSED:
+        desk.say(member.id, "checkin.changed_paused")
+    else:
+        desk.say(member.id, "checkin.changed", at=changed.at)

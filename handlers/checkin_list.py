@@ -1,0 +1,220 @@
+"""The member's check-ins, and what can be done with each: pause, skip the next, change, end.
+
+Guards: each is done to the one that the member sees named, and what comes of it is said with its hour;
+nothing is erased before a yes.
+"""
+
+from datetime import timedelta
+
+from handlers import checkin, checkin_draft, hours
+from handlers.desk import Choice, Desk, Question, Reply
+from handlers.draft import texts
+from schema.records import CheckIn, Member, Prompt
+from schema.states import CheckInState
+from service.core import checkins
+
+_ALSO = frozenset({"skip", "back"})
+_PAUSES = (Choice("said", "choice.pause_until_said"), Choice("7", "choice.pause_week"))
+_END = (Choice("no", "choice.checkin_keep"), Choice("yes", "choice.checkin_erase"))
+"""What cannot be taken back does not stand first."""
+
+
+async def mine(desk: Desk, member: Member) -> None:
+    """Show the one that stands, list several, or set up the first."""
+    found = await checkin.of(desk, member.id)
+    if not found:
+        await checkin_draft.start(desk, member)
+        return
+    desk.put_behind(member.id)
+    if len(found) == 1:
+        desk.ask(member.id, "own_checkin", subject=found[0].id)
+    else:
+        desk.ask(member.id, "checkins", draft={"ids": [one.id for one in found]})
+
+
+async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    """The list as it was first shown, or one of them."""
+    if prompt.kind == "checkins":
+        return await _show_list(desk, member, prompt)
+    record = await desk.records.get(CheckIn, prompt.subject)
+    if record is None and prompt.subject:
+        return None
+    if prompt.kind == "pause_checkin":
+        every = checkins.LONGEST_PAUSE
+        return Question(desk.words(member, "checkin.pause", kept=every), _PAUSES, free=True, also=_ALSO)
+    if record is None:
+        return None
+    if prompt.kind == "end_checkin":
+        line = checkin.describe(desk, member, record)
+        return Question(desk.words(member, "checkin.end", line=line), _END, binding=True, also=_ALSO)
+    return _show_one(desk, member, record)
+
+
+async def _show_list(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    stand = {str(one.id): one for one in await checkin.of(desk, member.id)}
+    found = [stand[id] for id in texts(prompt.draft, "ids") if id in stand]
+    if not found:
+        return None
+    choices = [Choice(one.id, text=checkin.describe(desk, member, one)) for one in found]
+    choices.append(Choice("new", "choice.checkin_new"))
+    return Question(desk.words(member, "checkin.list"), tuple(choices))
+
+
+def _show_one(desk: Desk, member: Member, record: CheckIn) -> Question:
+    lines = [
+        desk.words(member, "status.checkin", line=checkin.describe(desk, member, record)),
+        desk.words(member, "checkin.asks", question=desk.quoted(member, checkin.asks(desk, member, record))),
+    ]
+    if record.at is not None:
+        lines.append(desk.words(member, "checkin.ends_on", ends=record.ends))
+    choices: list[Choice] = []
+    if record.at is None and record.state is not CheckInState.PAUSED:
+        choices.append(Choice("on", "choice.checkin_on"))
+    elif record.state is CheckInState.PAUSED:
+        choices.append(Choice("resume", "choice.checkin_resume"))
+    else:
+        choices += [Choice("pause", "choice.checkin_pause"), Choice("skip", "choice.checkin_skip_next")]
+    choices += [
+        Choice("change", "choice.checkin_change"),
+        Choice("end", "choice.checkin_end"),
+        Choice("new", "choice.checkin_new"),
+        Choice("leave", "choice.checkin_keep"),
+    ]
+    return Question("\n".join(lines), tuple(choices))
+
+
+async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """Do what was chosen, to the one that was shown."""
+    if reply.name == "new":
+        await checkin_draft.start(desk, member)
+        return
+    if prompt.kind == "checkins":
+        desk.ask(member.id, "own_checkin", subject=reply.name)
+        return
+    record = await desk.records.get(CheckIn, prompt.subject)
+    if record is None:
+        desk.say(member.id, "stop.over")
+        return
+    match reply.name:
+        case "pause":
+            desk.ask(member.id, "pause_checkin", subject=record.id)
+        case "resume":
+            await _resume(desk, member, [record])
+        case "skip":
+            await _skip(desk, member, record)
+        case "change":
+            checkin_draft.change(desk, member, record)
+        case "end":
+            desk.ask(member.id, "end_checkin", subject=record.id)
+        case "on":
+            await checkin.go_on(desk, member, record)
+        case _:
+            desk.say(member.id, "checkin.unchanged")
+
+
+# The next one
+
+
+async def skip_next(desk: Desk, member: Member) -> None:
+    """Let the next one that would come not come."""
+    found = [one for one in await checkin.of(desk, member.id) if _comes(one)]
+    if found:
+        await _skip(desk, member, found[0])
+    else:
+        desk.say(member.id, "checkin.none_comes", notice=False)
+
+
+def _comes(record: CheckIn) -> bool:
+    return record.at is not None and record.state is not CheckInState.PAUSED
+
+
+async def _skip(desk: Desk, member: Member, record: CheckIn) -> None:
+    if not _comes(record):
+        desk.say(member.id, "checkin.none_comes", notice=False)
+        return
+    skipped, _ = checkins.advance(record, checkins.Skip(), desk.now)
+    desk.say(member.id, "checkin.skips", at=record.at)
+    if skipped.at is not None:
+        desk.say(member.id, "checkin.next", at=skipped.at)
+    elif checkins.may_go_on(skipped):
+        skipped = checkins.asked_on(skipped)
+        desk.ask(member.id, "checkin_on", subject=skipped.id, until=skipped.due_at)
+    else:
+        desk.say(member.id, "checkin.ended")
+        await desk.records.delete(CheckIn, skipped.id)
+        return
+    await desk.records.put(skipped)
+
+
+# Pauses
+
+
+async def pause(desk: Desk, member: Member) -> None:
+    """Ask until when all that come are paused."""
+    if any(_comes(one) for one in await checkin.of(desk, member.id)):
+        desk.put_behind(member.id)
+        desk.ask(member.id, "pause_checkin")
+    else:
+        desk.say(member.id, "checkin.none_comes", notice=False)
+
+
+async def answer_pause(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """Pause the one that was shown, or all, until the day that was said."""
+    if reply.name in ("skip", "back"):
+        desk.say(member.id, "checkin.unchanged")
+        return
+    until = None if reply.name == "said" else desk.now + timedelta(days=7)
+    if reply.text:
+        until = hours.moment(desk, member, reply.text)
+        if until is None or until - desk.now > checkins.LONGEST_PAUSE:
+            desk.say(member.id, "checkin.not_day", longest=checkins.LONGEST_PAUSE)
+            desk.ask(member.id, "pause_checkin", subject=prompt.subject)
+            return
+    found = [one for one in await checkin.of(desk, member.id) if _comes(one)]
+    for record in found:
+        if prompt.subject in ("", record.id):
+            paused, _ = checkins.advance(record, checkins.Pause(until), desk.now)
+            await desk.records.put(paused)
+            desk.drop(desk.now_is(member.id), record.id)
+    if until is None:
+        desk.say(member.id, "checkin.paused", kept=desk.now + checkins.LONGEST_PAUSE)
+    else:
+        desk.say(member.id, "checkin.paused_until", until=until)
+
+
+async def resume(desk: Desk, member: Member) -> None:
+    """Let all that are paused go on."""
+    paused = [one for one in await checkin.of(desk, member.id) if one.state is CheckInState.PAUSED]
+    if paused:
+        await _resume(desk, member, paused)
+    else:
+        desk.say(member.id, "checkin.none_paused", notice=False)
+
+
+async def _resume(desk: Desk, member: Member, records: list[CheckIn]) -> None:
+    for record in records:
+        if record.state is not CheckInState.PAUSED:
+            continue
+        resumed, _ = checkins.advance(record, checkins.Resume(), desk.now)
+        if resumed.state is CheckInState.OVER:
+            await desk.records.delete(CheckIn, record.id)
+            desk.say(member.id, "checkin.ended")
+        else:
+            await desk.records.put(resumed)
+            line = checkin.describe(desk, member, resumed)
+            desk.say(member.id, "status.checkin", line=line)
+
+
+# An end
+
+
+async def answer_end(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """Erase it after a yes."""
+    record = await desk.records.get(CheckIn, prompt.subject)
+    if record is None:
+        desk.say(member.id, "stop.over")
+    elif reply.name == "yes":
+        await checkin.end(desk, record)
+        desk.say(member.id, "checkin.ended")
+    else:
+        desk.say(member.id, "checkin.unchanged")

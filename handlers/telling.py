@@ -1,0 +1,177 @@
+"""What goes to a buddy, and what must come before: the count, the warning, the words, and what came of them.
+
+Guards: the member is told first, and hears what came of it; whatever they write stops it; a buddy who cannot
+be reached is where it ends; there is no further step, and nobody else is told.
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from handlers import buddy
+from handlers.desk import Choice, Desk, Question, Reply
+from schema.effects import SendForBuddy
+from schema.events import Message, PlainMessage, Unreadable
+from schema.ids import MemberId
+from schema.records import Buddy, Member, Prompt
+from schema.states import BuddyState
+from service.core import buddies, chats
+from service.core.buddies import Next
+
+_ALSO = frozenset({"skip", "back"})
+_YES_NO = (Choice("yes", "choice.telling_yes"), Choice("no", "choice.telling_no"))
+_AGAIN = timedelta(hours=1)
+"""How soon the same words can be sent again at the member's own word."""
+
+
+async def _standing(desk: Desk, member: MemberId) -> Buddy | None:
+    record = await buddy.of(desk, member)
+    return record if record is not None and record.state in buddies.STANDS else None
+
+
+async def _move(desk: Desk, record: Buddy, move: buddies.Move) -> tuple[Buddy, Next]:
+    moved, followed = buddies.advance(record, move, desk.now)
+    if moved != record:
+        await desk.records.put(moved)
+    return moved, followed
+
+
+# The count
+
+
+async def put(desk: Desk, member: MemberId) -> None:
+    """A check-in was put to the member."""
+    if (record := await _standing(desk, member)) is not None:
+        await _move(desk, record, buddies.Put(desk.turn.read_since()))
+
+
+async def missed(desk: Desk, member: MemberId) -> None:
+    """A check-in that was put did not arrive."""
+    if (record := await _standing(desk, member)) is not None:
+        await _move(desk, record, buddies.Miss())
+
+
+async def alive(desk: Desk, event: Message | PlainMessage | Unreadable) -> None:
+    """A member wrote anything at all, readable or not."""
+    record = await _standing(desk, desk.turn.identify(event.sender))
+    if record is None or (record.state is BuddyState.STANDING and not record.unanswered):
+        return
+    _, followed = await _move(desk, record, buddies.Live())
+    if not isinstance(event, PlainMessage) and event.changed:
+        # Nobody vouches yet for whom it would be said to.
+        return
+    if followed in (Next.CANCELLED, Next.BACK) and await desk.member(record.member) is not None:
+        key = "telling.cancelled" if followed is Next.CANCELLED else "telling.back"
+        desk.say(record.member, key, name=record.name, at=record.tells_at)
+
+
+async def here(desk: Desk, member: Member) -> None:
+    """The word that says nothing but that they are there."""
+    desk.say(member.id, "telling.here")
+
+
+# The hour
+
+
+async def due(desk: Desk, record: Buddy) -> None:
+    """Its hour has come: for a yes, for the warning, or for the words."""
+    member = await desk.member(record.member)
+    if member is None:
+        await desk.records.delete(Buddy, record.id)
+        return
+    if record.state is BuddyState.ASKED:
+        await buddy.lapse(desk, record)
+        return
+    heard_since = None if await desk.records.unheard(member.matrix_id) else desk.turn.read_since()
+    record, followed = await _move(desk, record, buddies.Hour(heard_since))
+    match followed:
+        case Next.WARN if member.room is None:
+            await _move(desk, record, buddies.Fail())
+        case Next.WARN:
+            text = desk.words(member, "telling.warn", name=record.name, at=record.tells_at)
+            _send(desk, member, record, text, "warn")
+        case Next.TELL:
+            await _tell(desk, member, record)
+        case Next.AGAIN:
+            desk.say(member.id, "telling.again", name=record.name)
+
+
+def _send(desk: Desk, to: Member, record: Buddy, text: str, step: Literal["warn", "tell"]) -> None:
+    if to.room is None:
+        raise ValueError("nothing is said to whoever has no chat")
+    desk.keep(chats.speak(desk.now_is(to.id), desk.now, desk.timings.chat))
+    until: datetime = desk.now + buddies.SENT_WITHIN
+    desk.turn.do(SendForBuddy(to.room, to.matrix_id, text, record.id, record.member, step, until))
+
+
+async def _tell(desk: Desk, member: Member, record: Buddy) -> None:
+    """Send the buddy exactly the words; where they have no chat the member hears that."""
+    other = await desk.member(record.other)
+    if other is None or other.room is None:
+        desk.say(member.id, "telling.unreachable", notice=False, name=record.name)
+    else:
+        _send(desk, other, record, buddy.message(desk, other, record, member.matrix_id), "tell")
+
+
+# What came of it
+
+
+async def sent(desk: Desk, effect: SendForBuddy) -> None:
+    """The warning has reached the member; or the words went, and the member is told."""
+    if effect.step == "tell":
+        if await desk.member(effect.of) is not None:
+            name = effect.member
+            desk.say(effect.of, "telling.went", notice=False, name=name)
+        return
+    record = await desk.records.get(Buddy, effect.buddy)
+    if record is not None and record.state is BuddyState.WARNED:
+        await _move(desk, record, buddies.Arrive())
+
+
+async def not_sent(desk: Desk, effect: SendForBuddy) -> None:
+    """The member could not be told first, so that nothing goes; or the buddy could not be reached."""
+    if effect.step == "tell":
+        if await desk.member(effect.of) is not None:
+            desk.say(effect.of, "telling.unreachable", notice=False, name=effect.member)
+        return
+    record = await desk.records.get(Buddy, effect.buddy)
+    if record is not None and record.state is BuddyState.WARNED and not record.arrived:
+        await _move(desk, record, buddies.Fail())
+
+
+# At the member's own word
+
+
+async def choice(desk: Desk, member: Member) -> tuple[Choice, ...]:
+    """The answer "tell my buddy" to a check-in, where there is one; it is the command's name."""
+    there = await _standing(desk, member.id) is not None
+    return (Choice("tell_buddy", "choice.tell_buddy"),) if there else ()
+
+
+async def start(desk: Desk, member: Member) -> None:
+    """Show what would go, and ask for the one yes."""
+    if await _standing(desk, member.id) is None:
+        desk.say(member.id, "telling.nobody", notice=False)
+    else:
+        desk.put_behind(member.id)
+        desk.ask(member.id, "tell_buddy")
+
+
+async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    """The very words, and to whom."""
+    record = await _standing(desk, member.id)
+    if record is None:
+        return None
+    shown = desk.words(member, "telling.recap", name=record.name)
+    text = "\n".join((shown, buddy.message(desk, member, record, member.matrix_id)))
+    return Question(text, _YES_NO, binding=True, also=_ALSO)
+
+
+async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """Send them after a yes."""
+    record = await _standing(desk, member.id)
+    if reply.name != "yes" or record is None:
+        desk.say(member.id, "telling.nothing")
+    elif not desk.seldom(member.id, "tell buddy", _AGAIN):
+        desk.say(member.id, "telling.just_now", every=_AGAIN)
+    else:
+        await _tell(desk, member, record)

@@ -1,0 +1,229 @@
+"""When a buddy is told: after the member was told first, with time to cancel it, and never twice.
+
+Guards: nothing goes to a buddy who did not say yes; nothing goes by itself before a warning has reached the
+member, half of the time before; any sign of life of theirs stops it and begins the count anew; silence counts
+only while the service could read; after the words went there is no further step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from schema.errors import IllegalMove
+from schema.records import Buddy, Consent
+from schema.states import BuddyState
+
+ASKED_FOR = timedelta(days=7)
+"""How long whoever was named can say yes, and how long nobody hears what they said."""
+
+AFTER = (1, 2, 3, 5)
+"""After how many check-ins without an answer, to choose from; 0 is never by itself."""
+
+HOURS = (6, 12, 24, 48)
+"""How many hours after the last of them the buddy is told, to choose from."""
+
+SENT_WITHIN = timedelta(minutes=30)
+"""What could not be sent for so long is not sent any more."""
+
+READ_WITHIN = timedelta(minutes=5)
+"""What was written before an hour that was named is read, or seen to be unreadable, so long after it."""
+
+_LOOK_AGAIN = timedelta(minutes=1)
+"""How soon it is looked at again where something cannot be read just now."""
+
+
+@dataclass(frozen=True)
+class Agree:
+    """Whoever was named says yes."""
+
+    consent: Consent | None
+
+
+@dataclass(frozen=True)
+class Put:
+    """A check-in was put to the member; all was read from `heard_since` to now, None: it is not read now."""
+
+    heard_since: datetime | None
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A check-in that was put did not arrive."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """The member wrote, said or showed anything at all."""
+
+
+@dataclass(frozen=True)
+class Hour:
+    """Its hour has come; `heard_since` as in `Put`, and None too where something of the member's waits."""
+
+    heard_since: datetime | None
+
+
+@dataclass(frozen=True)
+class Arrive:
+    """The warning has reached the member."""
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The warning could not be sent."""
+
+
+@dataclass(frozen=True)
+class Lapse:
+    """The time to say yes is over."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The member ends it."""
+
+
+@dataclass(frozen=True)
+class Leave:
+    """The buddy ends it, or is forgotten."""
+
+
+Move = Agree | Put | Miss | Live | Hour | Arrive | Fail | Lapse | End | Leave
+
+
+class Next(Enum):
+    """What follows from a move.
+
+    WARN: the member is told first. TELL: the words go to the buddy. CANCELLED: the member is told that their
+    word stopped it; AGAIN: that it begins anew, since the service could not read or reach them. BACK: they
+    are told that the words had gone before. GONE: that they have no buddy any more.
+    """
+
+    NOTHING = auto()
+    WARN = auto()
+    TELL = auto()
+    CANCELLED = auto()
+    AGAIN = auto()
+    BACK = auto()
+    GONE = auto()
+
+
+_ASKED, _STANDING, _WARNED, _TOLD, _ENDED, _OVER = (
+    BuddyState.ASKED,
+    BuddyState.STANDING,
+    BuddyState.WARNED,
+    BuddyState.TOLD,
+    BuddyState.ENDED,
+    BuddyState.OVER,
+)
+
+MOVES: Mapping[BuddyState, Mapping[type[Move], BuddyState]] = {
+    _ASKED: {Agree: _STANDING, Lapse: _OVER, End: _OVER},
+    _STANDING: {Put: _STANDING, Miss: _STANDING, Live: _STANDING, Hour: _WARNED, End: _ENDED, Leave: _OVER},
+    _WARNED: {Put: _WARNED, Miss: _WARNED, Live: _STANDING, Hour: _TOLD, Arrive: _WARNED, Fail: _STANDING}
+    | {End: _ENDED, Leave: _OVER},
+    _TOLD: {Put: _TOLD, Miss: _TOLD, Live: _STANDING, End: _ENDED, Leave: _OVER},
+    _ENDED: {Leave: _OVER},
+    _OVER: {},
+}
+"""What can happen in each state, and the state after it; an `Hour` may also leave it as it is, or begin it
+anew."""
+
+STANDS = (_STANDING, _WARNED, _TOLD)
+"""Where there is a buddy."""
+
+
+def half(record: Buddy) -> timedelta:
+    """From the last check-in that counts to the warning, and from the warning to the words."""
+    return record.hours / 2
+
+
+def advance(record: Buddy, move: Move, now: datetime) -> tuple[Buddy, Next]:
+    """The record after `move`, and what follows. Raises IllegalMove, and then nothing changed."""
+    state = MOVES[record.state].get(type(move))
+    if state is None:
+        raise IllegalMove("buddy", record.state, type(move).__name__)
+    match move:
+        case Agree(consent):
+            given = record.consents if consent is None else (*record.consents, (record.other, consent))
+            return replace(
+                record, state=state, since=None, due_at=None, agreed_at=now, consents=given
+            ), Next.NOTHING
+        case Put(heard_since):
+            return _put(record, heard_since, now), Next.NOTHING
+        case Miss():
+            return _miss(record), Next.NOTHING
+        case Live():
+            followed = {_WARNED: Next.CANCELLED, _TOLD: Next.BACK}
+            return _anew(record), followed.get(record.state, Next.NOTHING)
+        case Hour(heard_since):
+            return _hour(record, heard_since, now)
+        case Arrive():
+            return replace(record, arrived=True), Next.NOTHING
+        case Fail():
+            return _anew(record), Next.NOTHING
+        case Leave():
+            followed_by = Next.NOTHING if record.state is _ENDED else Next.GONE
+            return replace(record, state=state, due_at=None), followed_by
+        case End() if state is _ENDED:
+            return _without_words(record), Next.NOTHING
+    return replace(record, state=state, due_at=None), Next.NOTHING
+
+
+def _put(record: Buddy, heard_since: datetime | None, now: datetime) -> Buddy:
+    if record.state is not _STANDING or not record.after:
+        return record
+    if _outage(record, heard_since):
+        record = _anew(record)
+    count = record.unanswered + 1
+    counted = replace(record, unanswered=count, since=record.since or now)
+    return replace(counted, due_at=now + half(record)) if count == record.after else counted
+
+
+def _miss(record: Buddy) -> Buddy:
+    if record.state is not _STANDING or not record.unanswered:
+        return record
+    left = record.unanswered - 1
+    due_at = record.due_at if left >= record.after else None
+    return replace(record, unanswered=left, since=record.since if left else None, due_at=due_at)
+
+
+def _hour(record: Buddy, heard_since: datetime | None, now: datetime) -> tuple[Buddy, Next]:
+    if record.due_at is None or record.due_at > now:
+        return record, Next.NOTHING
+    warned = record.state is _WARNED
+    if heard_since is None:
+        return replace(record, due_at=now + _LOOK_AGAIN), Next.NOTHING
+    if _outage(record, heard_since) or (warned and not record.arrived):
+        return _anew(record), Next.AGAIN if warned else Next.NOTHING
+    if not warned:
+        tells_at = now + half(record)
+        due_at = tells_at + READ_WITHIN
+        return replace(record, state=_WARNED, tells_at=tells_at, arrived=False, due_at=due_at), Next.WARN
+    return replace(record, state=_TOLD, due_at=None, tells_at=now), Next.TELL
+
+
+def _outage(record: Buddy, heard_since: datetime | None) -> bool:
+    """Whether the service could not read at some time since the first check-in that counts."""
+    return heard_since is not None and record.since is not None and heard_since > record.since
+
+
+def _anew(record: Buddy) -> Buddy:
+    """The count begins anew."""
+    return replace(
+        record,
+        state=_STANDING,
+        unanswered=0,
+        since=None,
+        due_at=None,
+        tells_at=None,
+        arrived=False,
+    )
+
+
+def _without_words(record: Buddy) -> Buddy:
+    """That its buddy once said yes, which is theirs to end, and nothing else."""
+    left = tuple((who, consent) for who, consent in record.consents if who == record.other)
+    ended = replace(_anew(record), state=_ENDED, words="", please=(), please_not=(), consents=left)
+    return replace(ended, after=0, hours=timedelta(0))

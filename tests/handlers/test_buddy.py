@@ -1,0 +1,685 @@
+"""A buddy: named, asked, told only after the member was, ended; and what nobody can find out by it."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from handlers import telling
+from handlers.desk import Desk
+from schema.effects import SendForBuddy, SendText
+from schema.events import DirectChat, Due, PlainMessage, Unreadable
+from schema.ids import EventId, MemberId
+from schema.records import Buddy, Member, Prompt
+from schema.states import Belongs, BuddyState
+from service.core.buddies import ASKED_FOR, READ_WITHIN
+from service.turn import Turn
+from tests.handlers.story import START, WORDS, Story, identify
+from tests.handlers.test_checkin import FIRST, standing, until
+
+OWN = "Please look in on me. The key is under the pot."
+HOURS = timedelta(hours=12)
+
+
+async def put(story: Story, name: str = "ana", *, arrives: bool = True) -> None:
+    """A check-in is put to the member, and does not arrive where it does not."""
+    turn = Turn(Due("", ""), story.now, story.records, story.community, WORDS, identify, story.random)
+    turn.read_since = lambda: story.read_since
+    await (telling.put if arrives else telling.missed)(Desk(turn), story.id(name))
+
+
+async def named(story: Story, name: str = "ben", after: str = "2") -> None:
+    """Ana names somebody, after two check-ins and twelve hours."""
+    await story.comes("ana")
+    await story.says("ana", "my buddy", f"@{name}:example.org", OWN, "1", "1 2")
+    await story.says("ana", after, *(("2",) if after != "5" else ()), "yes")
+
+
+async def agreed(story: Story, after: str = "2") -> None:
+    """Ben is Ana's buddy."""
+    await story.comes("ben")
+    await named(story, after=after)
+    await story.says("ben", "1", "yes")
+
+
+async def silent(story: Story) -> None:
+    """Two check-ins have no answer."""
+    await put(story)
+    await story.wait(timedelta(days=1))
+    await put(story)
+
+
+async def warned(story: Story) -> None:
+    """Ana was told that Ben is told soon."""
+    await agreed(story)
+    await silent(story)
+    await story.wait(HOURS / 2)
+
+
+async def told(story: Story) -> None:
+    """Ben was told."""
+    await warned(story)
+    await story.wait(HOURS / 2 + READ_WITHIN)
+
+
+def the_buddy(story: Story) -> Buddy:
+    """The one record that there is."""
+    (record,) = story.records.all(Buddy)
+    return record
+
+
+def went(story: Story) -> list[str]:
+    """What was sent to Ben of Ana's words, after he was asked."""
+    return [
+        effect.body
+        for _, effect in story.effects
+        if isinstance(effect, SendForBuddy) and effect.member == story.address("ben")
+    ]
+
+
+# Naming, and being asked
+
+
+async def test_the_buddy_reads_the_very_words_that_are_sent_later(story: Story) -> None:
+    """In the recap, at the question and at the hour; and not before they ask to see them."""
+    await story.comes("ben")
+    await named(story)
+    recap = next(body for _, body, _ in reversed(story.heard("ana")) if OWN in body)
+    asked = story.last("ben")
+    assert OWN not in asked
+    assert "@ana:example.org" in asked
+    shown = await story.say("ben", "1")
+    await story.say("ben", "yes")
+    await silent(story)
+    await story.wait(HOURS + READ_WITHIN)
+    (sent,) = went(story)
+    assert "You may also do nothing" in sent
+    assert sent in recap
+    assert sent in shown
+    assert "police" in sent
+    assert "family" in sent
+
+
+async def a_no(story: Story) -> None:
+    """Ben reads it and says no."""
+    await story.says("ben", "1", "no")
+
+
+async def a_no_unread(story: Story) -> None:
+    """Ben says no at once."""
+    await story.says("ben", "no")
+
+
+async def a_stop(story: Story) -> None:
+    """Ben stops the question."""
+    await story.says("ben", "stop")
+
+
+async def a_silence(story: Story) -> None:
+    """Ben does not answer."""
+
+
+async def a_forget_me(story: Story) -> None:
+    """Ben has himself forgotten."""
+    await story.says("ben", "forget me", "yes")
+
+
+async def kept_apart_now(story: Story) -> None:
+    """Ben keeps Ana apart when he is asked."""
+    await story.says("ben", "keep apart @ana:example.org", "yes")
+
+
+NOES = (a_no, a_no_unread, a_stop, a_silence, a_forget_me, kept_apart_now)
+
+
+@pytest.mark.parametrize("then", ["", "end buddy"])
+async def test_whoever_named_somebody_cannot_tell_why_there_is_no_yes(then: str) -> None:
+    """Promise 2, for buddies: the same words at the same hours, and the same in whatever can be asked."""
+    stories: list[list[tuple[datetime, str, bool]]] = []
+    for way in (*NOES, None, "never came"):
+        story = Story()
+        if callable(way):
+            await story.comes("ben")
+        elif way is None:
+            await story.comes("ben")
+            await story.says("ben", "keep apart @ana:example.org", "yes")
+        await story.wait(START + timedelta(minutes=20) - story.now)
+        await named(story)
+        begun = story.now
+        if callable(way):
+            await way(story)
+        await story.wait(begun + timedelta(hours=1) - story.now)
+        await story.says(
+            "ana", "status", "what do you hold", "my consents", "my buddy", *([then] if then else [])
+        )
+        await story.wait(begun + timedelta(days=8) - story.now)
+        await story.says("ana", "my buddy", "stop")
+        stories.append(story.heard("ana"))
+        assert not story.records.all(Buddy)
+    assert all(one == stories[0] for one in stories)
+
+
+async def test_a_question_that_is_not_answered_holds_nothing_up(story: Story) -> None:
+    """Somebody else's ask comes to Ben all the same after a while."""
+    await story.comes("ben")
+    await story.offers("ben", hours="3")
+    await named(story)
+    await story.wait(timedelta(minutes=20))
+    await story.comes("cleo")
+    await story.asks("cleo")
+    assert "Someone asks for company." in story.last("ben")
+
+
+async def test_nobody_is_asked_before_the_yes(story: Story) -> None:
+    """Nor is anything kept where it is left."""
+    await story.comes("ben")
+    heard = len(story.heard("ben"))
+    await story.comes("ana")
+    steps = ("my buddy", "@ben:example.org", OWN, "skip", "skip", "1", "1")
+    for word in ("no", "stop", "skip"):
+        await story.says("ana", *steps, word)
+    assert not story.records.all(Buddy)
+    assert len(story.heard("ben")) == heard
+
+
+async def test_steps_can_be_gone_back(story: Story) -> None:
+    """Each brings the one before; what was said stays until it is said anew."""
+    await story.comes("ana")
+    await story.says("ana", "my buddy", "@ben:example.org", OWN, "3", "please not my sister", "5")
+    back = [await story.say("ana", "back") for _ in range(4)]
+    assert "Never by itself" in back[0]
+    assert "not like them to do" in back[1]
+    assert "like them to do" in back[2]
+    assert "exactly these words" in back[3]
+    shown = await story.says("ana", OWN, "2", "please not my sister", "5")
+    assert "please not my sister" in shown
+    assert "Please ring me" in shown
+
+
+@pytest.mark.parametrize("typed", ["ben", "@ben", "@ana:example.org", "ben@example.org"])
+async def test_it_must_be_the_whole_address_of_somebody_else(story: Story, typed: str) -> None:
+    """Otherwise it is asked again."""
+    await story.comes("ana")
+    await story.says("ana", "my buddy", typed)
+    assert story.member("ana").prompt.draft["step"] == "address"  # type: ignore[union-attr]
+
+
+async def test_one_at_a_time_and_not_again_and_again(story: Story) -> None:
+    """Each question brings somebody the member's own words, so that there are three in a week."""
+    await story.comes("ben")
+    for _ in range(3):
+        await named(story)
+        await story.say("ana", "end buddy")
+        assert "be_buddy" not in {one.kind for one in _prompts(story, "ben")}
+    await story.says("ana", "my buddy", "@ben:example.org", OWN, "skip", "skip", "1", "1")
+    assert "3 times within a week" in await story.say("ana", "yes")
+    assert not story.records.all(Buddy)
+    await story.wait(timedelta(days=7))
+    await named(story)
+    assert "1. Name" not in await story.say("ana", "my buddy")
+
+
+def _prompts(story: Story, name: str) -> list[Prompt]:
+    member = story.member(name)
+    return [one for one in (member.prompt, *member.waiting) if one is not None]
+
+
+async def test_whoever_may_not_write_names_nobody(story: Story) -> None:
+    """Nothing new begins for them."""
+    await story.comes("ben")
+    await story.comes("ana")
+    await story.say("ana", "my buddy")
+    await story.say("ana", "@ben:example.org", belongs=Belongs.OUTSIDE)
+    assert story.member("ana").prompt.draft["step"] == "address"  # type: ignore[union-attr]
+
+
+# The hour
+
+
+async def test_the_member_is_told_first_once_and_then_that_the_words_went(story: Story) -> None:
+    """With the hour, its distance, and the word that stops it; then nothing more, however long it lasts."""
+    await agreed(story)
+    await silent(story)
+    begun = story.now
+    heard = len(story.heard("ana"))
+    await story.wait(HOURS + READ_WITHIN)
+    (warning, after) = story.heard("ana")[heard:]
+    assert warning[0] == begun + HOURS / 2
+    assert "(in 6 hours)" in warning[1]
+    assert "“here”" in warning[1]
+    assert not warning[2]
+    assert "I have sent your words to @ben:example.org" in after[1]
+    (sent,) = [one for one in story.heard("ben") if one[1] in went(story)]
+    assert sent[0] == begun + HOURS + READ_WITHIN
+    told_so_far = len(story.log)
+    for _ in range(30):
+        await put(story)
+        await story.wait(timedelta(days=1))
+    assert len(story.log) == told_so_far
+    assert len(went(story)) == 1
+
+
+async def here(story: Story) -> None:
+    """The one word."""
+    await story.say("ana", "here")
+
+
+async def anything(story: Story) -> None:
+    """Whatever it is."""
+    await story.say("ana", "…")
+
+
+async def a_voice_message(story: Story) -> None:
+    """Or said aloud."""
+    await story.say("ana", "", kind="voice")
+
+
+async def an_edit(story: Story) -> None:
+    """Or changed afterwards."""
+    await story.say("ana", "1", edits=True)
+
+
+async def with_somebody_in_the_chat(story: Story) -> None:
+    """Or written where another can read it."""
+    await story.say("ana", "hello", private=False)
+
+
+async def after_a_changed_identity(story: Story) -> None:
+    """Or from an app that nobody vouches for yet."""
+    await story.say("ana", "hello", changed=True)
+
+
+async def something_unreadable(story: Story) -> None:
+    """Or such that its key never came."""
+    await story.event(Unreadable(EventId("$u"), story.chat("ana"), story.address("ana"), private=True))
+
+
+async def something_unencrypted(story: Story) -> None:
+    """Or in a chat that is not encrypted."""
+    await story.event(PlainMessage(EventId("$p"), story.chat("plain"), story.address("ana")))
+
+
+SIGNS = (
+    *(here, anything, a_voice_message, an_edit, with_somebody_in_the_chat, after_a_changed_identity),
+    *(something_unreadable, something_unencrypted),
+)
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+@pytest.mark.parametrize("before", [silent, warned])
+async def test_any_sign_of_life_stops_it(
+    story: Story, before: Callable[[Story], Awaitable[None]], sign: Callable[[Story], Awaitable[None]]
+) -> None:
+    """Before the warning and after it; and the count begins anew."""
+    if before is silent:
+        await agreed(story)
+    await before(story)
+    heard = len(story.heard("ana"))
+    await sign(story)
+    unheard = (with_somebody_in_the_chat, after_a_changed_identity)
+    if before is warned and sign not in unheard:
+        assert any("I send nothing to @ben" in body for _, body, _ in story.heard("ana")[heard:])
+    await put(story)
+    await story.wait(timedelta(days=5))
+    assert not went(story)
+    assert the_buddy(story).unanswered == 1
+
+
+async def test_no_single_check_in_is_enough_where_two_were_said(story: Story) -> None:
+    """And one that did not arrive does not count."""
+    await agreed(story)
+    await put(story)
+    await put(story)
+    await put(story, arrives=False)
+    await story.wait(timedelta(days=5))
+    assert not went(story)
+    assert the_buddy(story).state is BuddyState.STANDING
+
+
+async def test_after_the_words_went_the_next_sign_says_so_and_begins_anew(story: Story) -> None:
+    """The buddy hears nothing of it."""
+    await told(story)
+    heard = len(story.heard("ben"))
+    assert "went to @ben:example.org on" in await story.say("ana", "hello")
+    assert len(story.heard("ben")) == heard
+    await silent(story)
+    await story.wait(HOURS + READ_WITHIN)
+    assert len(went(story)) == 2
+
+
+@pytest.mark.parametrize("outage", [0, 28, 33])
+async def test_where_the_service_could_not_read_the_time_begins_anew(story: Story, outage: int) -> None:
+    """An outage before the second check-in, before the warning, or after it: nothing goes."""
+    await agreed(story)
+    begun = story.now
+    await put(story)
+    await story.wait(timedelta(hours=24))
+    if outage == 0:
+        story.read_since = begun + timedelta(hours=1)
+    await put(story)
+    for hour in range(24, 48):
+        if outage and hour == outage:
+            story.read_since = None
+        if outage and hour == outage + 1:
+            story.read_since = story.now
+        await story.wait(timedelta(hours=1))
+    assert not went(story)
+    assert the_buddy(story).state is BuddyState.STANDING
+    if outage == 33:
+        assert "I could not read messages for a while" in story.last("ana")
+    else:
+        assert not any("I tell you this first" in body for _, body, _ in story.heard("ana"))
+
+
+@pytest.mark.parametrize("before", [silent, warned])
+async def test_what_waits_to_be_read_is_read_first(
+    story: Story, before: Callable[[Story], Awaitable[None]]
+) -> None:
+    """A message that was taken in and not handled yet, for whatever reason, holds the hour back."""
+    if before is silent:
+        await agreed(story)
+    await before(story)
+    story.records.waiting.add(story.address("ana"))
+    heard = len(story.heard("ana"))
+    await story.wait(timedelta(days=1))
+    assert not went(story)
+    assert len(story.heard("ana")) == heard
+    story.records.waiting.clear()
+    await story.say("ana", "I was in a tunnel.", after=0)
+    await story.wait(timedelta(days=1))
+    assert not went(story)
+
+
+async def test_a_warning_that_does_not_arrive_lets_nothing_go(story: Story) -> None:
+    """It was refused, or its member has no chat."""
+    await agreed(story)
+    story.lose = lambda effect: isinstance(effect, SendForBuddy)
+    await silent(story)
+    await story.wait(timedelta(days=3))
+    assert the_buddy(story).unanswered == 0
+    story.lose = lambda effect: False
+    await silent(story)
+    await story.event(DirectChat(EventId("$"), story.chat("ana"), story.address("ana"), present=False))
+    await story.wait(timedelta(days=3))
+    assert not went(story)
+
+
+async def has_no_chat(story: Story) -> None:
+    """Ben left his chat with the desk."""
+    await story.event(DirectChat(EventId("$"), story.chat("ben"), story.address("ben"), present=False))
+
+
+async def takes_nothing(story: Story) -> None:
+    """What is sent to Ben is refused."""
+    story.lose = lambda effect: isinstance(effect, SendForBuddy) and effect.step == "tell"
+
+
+@pytest.mark.parametrize("way", [has_no_chat, takes_nothing])
+async def test_a_buddy_who_cannot_be_reached_is_where_it_ends(
+    story: Story, way: Callable[[Story], Awaitable[None]]
+) -> None:
+    """The member is told, once, and nobody else is."""
+    await warned(story)
+    await way(story)
+    heard = len(story.heard("ana"))
+    await story.wait(timedelta(days=9))
+    (after,) = story.heard("ana")[heard:]
+    assert "I could not reach @ben:example.org" in after[1]
+    assert {line.name for line in story.log} == {"ana", "ben"}
+
+
+# At the member's own word
+
+
+async def test_their_own_word_sends_it_after_one_yes(story: Story) -> None:
+    """Not before; and not twice within the hour."""
+    await agreed(story, after="5")
+    recap = await story.say("ana", "tell my buddy")
+    assert OWN in recap
+    assert not went(story)
+    await story.say("ana", "no")
+    await story.says("ana", "tell my buddy", "yes")
+    assert went(story)[0] in recap
+    assert "I have sent your words" in story.last("ana")
+    assert "a short while ago" in await story.says("ana", "tell my buddy", "yes")
+    assert len(went(story)) == 1
+
+
+async def test_without_a_buddy_it_says_so(story: Story) -> None:
+    """Also while the question waits: the answer is the same whoever was named."""
+    await story.comes("ana")
+    before = await story.say("ana", "tell my buddy")
+    await named(story, "nobody")
+    assert await story.say("ana", "tell my buddy") == before
+
+
+async def test_never_by_itself_is_never_by_itself(story: Story) -> None:
+    """However many check-ins have no answer."""
+    await agreed(story, after="5")
+    for _ in range(20):
+        await put(story)
+        await story.wait(timedelta(days=1))
+    assert not went(story)
+    assert the_buddy(story).unanswered == 0
+
+
+# Its end
+
+
+async def test_the_member_ends_it_and_the_buddy_cannot_find_out(story: Story) -> None:
+    """Nothing is sent, and whatever the buddy asks reads the same as before; nothing of the words is left."""
+    await agreed(story)
+    asked = ("my buddies", "what do you hold", "my consents", "status")
+    before = [await story.say("ben", one, after=0) for one in asked]
+    await silent(story)
+    await story.says("ana", "end buddy", "no")
+    await story.wait(START + timedelta(days=3) - story.now)
+    after = [await story.say("ben", one, after=0) for one in asked]
+    assert [_plain(one) for one in before] == [_plain(one) for one in after]
+    assert OWN not in str(story.records.all(Buddy))
+    assert not went(story)
+    assert "A buddy is somebody of this community" in await story.say("ana", "my buddy")
+    assert "once said yes to being your buddy" in await story.say("ana", "what do you hold")
+    heard = len(story.heard("ana"))
+    assert "not the buddy of @ana" in await story.say("ben", "end buddy")
+    assert len(story.heard("ana")) == heard
+    assert not story.records.all(Buddy)
+
+
+def _plain(said: str) -> list[str]:
+    """The answer without distances of hours."""
+    return re.sub(r"\([^)]*\)", "", said).split("\n")
+
+
+async def test_the_buddy_is_told_of_the_end_where_the_member_wants_that(story: Story) -> None:
+    """In words that say nothing about how they are."""
+    await agreed(story)
+    await story.says("ana", "end buddy", "2")
+    assert "has ended that you are their buddy" in story.last("ben")
+    assert not story.records.all(Buddy)
+
+
+async def test_the_end_that_is_not_answered_is_not_told(story: Story) -> None:
+    """A silence is a no."""
+    await agreed(story)
+    heard = len(story.heard("ben"))
+    await story.say("ana", "end buddy")
+    await story.wait(timedelta(days=2))
+    await story.say("ana", "1")
+    assert len(story.heard("ben")) == heard
+
+
+@pytest.mark.parametrize("before", [agreed, warned, told])
+@pytest.mark.parametrize(
+    "way",
+    [("end buddy",), ("forget me", "yes"), ("keep apart @ana:example.org", "yes"), ("my consents", "1", "2")],
+)
+async def test_the_buddy_ends_it_and_the_member_hears_so(
+    story: Story, before: Callable[[Story], Awaitable[None]], way: tuple[str, ...]
+) -> None:
+    """In the same words whichever way it was, and nothing goes any more."""
+    await before(story)
+    sent = len(went(story))
+    await story.says("ben", *way)
+    assert story.last("ana") == WORDS.text("en", "buddy.gone", name="@ben:example.org")
+    assert not story.records.all(Buddy)
+    await put(story)
+    await put(story)
+    await story.wait(timedelta(days=5))
+    assert len(went(story)) == sent
+
+
+async def test_the_member_is_forgotten_and_the_buddy_hears_nothing(story: Story) -> None:
+    """Of a standing one, of one that is on its way, and of one that had ended."""
+    await warned(story)
+    heard = len(story.heard("ben"))
+    await story.says("ana", "forget me", "yes")
+    await story.wait(timedelta(days=2))
+    assert len(story.heard("ben")) == heard
+    assert not story.records.all(Buddy)
+    await named(story)
+    await story.says("ana", "forget me", "yes")
+    assert not story.records.all(Buddy)
+    assert not [one for one in _prompts(story, "ben") if one.kind == "be_buddy"]
+
+
+async def test_keeping_the_buddy_apart_ends_it_unsaid(story: Story) -> None:
+    """Whoever keeps somebody apart has nothing sent to them."""
+    await agreed(story)
+    await silent(story)
+    heard = len(story.heard("ben"))
+    await story.says("ana", "keep apart @ben:example.org", "yes")
+    await put(story)
+    await put(story)
+    await story.wait(timedelta(days=3))
+    assert len(story.heard("ben")) == heard
+    assert not went(story)
+
+
+async def test_a_new_yes_takes_the_place_of_what_had_ended(story: Story) -> None:
+    """The buddy has one line for one person."""
+    await agreed(story)
+    await story.says("ana", "end buddy", "no")
+    await named(story)
+    await story.says("ben", "1", "yes")
+    assert the_buddy(story).state is BuddyState.STANDING
+
+
+async def test_both_can_be_the_others_and_one_word_shows_which(story: Story) -> None:
+    """Where several stand, "end buddy" ends nothing by a guess."""
+    await agreed(story)
+    await story.says("ben", "my buddy", "1", "@ana:example.org", "Hello.", "skip", "skip", "1", "1", "yes")
+    await story.says("ana", "1", "yes")
+    shown = await story.say("ana", "end buddy")
+    assert "2. End it" in shown
+    assert "3. End being the buddy of @ben:example.org" in shown
+    assert len(story.records.all(Buddy)) == 2
+    await story.say("ana", "3")
+    (left,) = story.records.all(Buddy)
+    assert left.member == story.id("ana")
+
+
+# What is held
+
+
+async def test_each_is_told_what_is_theirs(story: Story) -> None:
+    """The member their words; the buddy that they said yes, and no word of the other's."""
+    await agreed(story)
+    held = await story.say("ana", "what do you hold")
+    assert OWN in held
+    assert "@ben:example.org is your buddy" in held
+    held = await story.say("ben", "what do you hold")
+    assert "yes to being somebody's buddy" in held
+    assert OWN not in held
+    await story.say("ben", "export")
+    assert OWN not in story.files[-1][1]
+    assert OWN not in await story.say("ben", "my consents")
+    assert "After 12 hours in all" in await story.say("ana", "my consents")
+
+
+async def test_a_member_without_a_buddy_is_never_counted(story: Story) -> None:
+    """Nothing is written about a check-in that has no answer."""
+    await story.comes("ana")
+    await named(story)
+    rows = dict(story.records.rows)
+    await put(story)
+    await put(story)
+    assert story.records.rows == rows
+    assert MemberId(the_buddy(story).member) == story.id("ana")
+    assert the_buddy(story).due_at == the_buddy(story).made_at + ASKED_FOR
+    assert isinstance(story.member("ana"), Member)
+
+
+# With check-ins that come
+
+
+async def daily(story: Story) -> None:
+    """Ana has a check-in each day at five, from tomorrow on."""
+    await standing(story)
+
+
+async def test_check_ins_without_an_answer_lead_to_it_hour_by_hour(story: Story) -> None:
+    """The second of two has none either: six hours later the warning, six later the words, and no more."""
+    await agreed(story)
+    await daily(story)
+    await until(story, FIRST + timedelta(days=10))
+    told_at = [
+        at for at, effect in story.effects if isinstance(effect, SendForBuddy) and effect.step == "tell"
+    ]
+    assert told_at == [FIRST + timedelta(days=1, hours=12) + READ_WITHIN]
+    warned_at = [
+        at for at, effect in story.effects if isinstance(effect, SendForBuddy) and effect.step == "warn"
+    ]
+    assert warned_at == [FIRST + timedelta(days=1, hours=6)]
+
+
+async def test_an_answer_to_a_check_in_stops_it(story: Story) -> None:
+    """Whichever it is; and the next silence is counted from anew."""
+    await agreed(story)
+    await daily(story)
+    for day in range(6):
+        await until(story, FIRST + timedelta(days=day))
+        if day % 2:
+            await story.say("ana", "skip")
+    await until(story, FIRST + timedelta(days=6, hours=5))
+    assert not went(story)
+    assert the_buddy(story).unanswered == 1
+
+
+async def test_a_check_in_that_waits_behind_a_question_or_does_not_arrive_is_not_counted(
+    story: Story,
+) -> None:
+    """The member has seen none, so that none is unanswered."""
+    await agreed(story)
+    await daily(story)
+    story.lose = lambda effect: isinstance(effect, SendText) and bool(effect.mark)
+    await until(story, FIRST + timedelta(days=5))
+    assert the_buddy(story).unanswered == 0
+    assert the_buddy(story).state is BuddyState.STANDING
+
+
+async def test_a_check_in_offers_the_words_and_the_plan_of_whoever_has_them(story: Story) -> None:
+    """One number each; of anybody else's check-in they are no part."""
+    await agreed(story, after="5")
+    await story.says("ana", "my plan", "Open the window.", "yes", "yes")
+    await daily(story)
+    await until(story, FIRST)
+    shown = story.last("ana").split("\n")
+    assert shown[-3:] == ["5. My plan", "6. Tell my buddy", "7. Skip"]
+    assert "Open the window." in await story.say("ana", "5")
+    await until(story, FIRST + timedelta(days=1))
+    assert OWN in await story.say("ana", "6")
+    await story.say("ana", "yes")
+    assert len(went(story)) == 1
+
+
+async def test_a_year_of_silence_tells_a_buddy_once_and_nobody_else(story: Story) -> None:
+    """There is never a further step."""
+    await agreed(story)
+    await story.comes("cleo")
+    await standing(story, ends=date(2028, 1, 1))
+    heard = len(story.heard("cleo"))
+    await until(story, FIRST + timedelta(days=365))
+    assert len(went(story)) == 1
+    assert len(story.heard("cleo")) == heard

@@ -1,0 +1,292 @@
+"""Setting a check-in up in words and by numbers, and everything that can be done with one."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from schema.effects import Withdraw
+from schema.records import CheckIn
+from schema.states import CheckInState
+from tests.handlers.story import START, Story
+from tests.handlers.test_checkin import DAILY, FIRST, QUESTION, standing, there, until
+
+DAILY_EVENING = replace(DAILY, minute=20 * 60)
+
+
+async def set_up(story: Story, *words: str) -> str:
+    """Ana is here, lives in Berlin, and sets up a check-in up to its recap."""
+    if ("members", story.id("ana")) not in story.records.rows:
+        await story.comes("ana")
+        await story.says("ana", "my city", "Berlin")
+    return await story.says("ana", "new check-in", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "rhythm", "times"),
+    [
+        (
+            "every friday 17:30",
+            "Every Friday at 17:30",
+            ["Friday 27 November, 17:30", "Friday 4 December, 17:30", "Friday 11 December, 17:30"],
+        ),
+        (
+            "weekdays at 9",
+            "at 09:00",
+            ["Monday 30 November, 09:00", "Tuesday 1 December, 09:00", "Wednesday 2 December, 09:00"],
+        ),
+        (
+            "every 3 days at 20:30",
+            "Every 3 days at 20:30",
+            ["Friday 27 November, 20:30", "Monday 30 November, 20:30", "Thursday 3 December, 20:30"],
+        ),
+        (
+            "first monday of the month 10:00",
+            "on the first Monday at 10:00",
+            ["Monday 7 December, 10:00", "Monday 4 January, 10:00"],
+        ),
+        ("tomorrow 8am", "Once on 28 November 2026 at 08:00", ["Saturday 28 November, 08:00"]),
+        ("once on 3 December 14:00", "Once on 3 December 2026 at 14:00", ["Thursday 3 December, 14:00"]),
+    ],
+)
+async def test_when_is_said_in_words_and_repeated_with_its_next_times(
+    story: Story, words: str, rhythm: str, times: list[str]
+) -> None:
+    """Each time with its weekday, date, zone and distance; nothing is there before the yes."""
+    recap = await set_up(story, words)
+    lines = recap.split("\n")
+    assert rhythm in lines[0]
+    found = [line for line in lines if " Berlin (in " in line]
+    assert [line.split(" Berlin")[0] for line in found] == times
+    assert not story.records.all(CheckIn)
+    answer = await story.say("ana", "1")
+    assert f"The first one comes on {times[0]} Berlin" in answer
+    assert story.checkin_of("ana").state is CheckInState.WAITING
+
+
+@pytest.mark.parametrize(
+    ("numbers", "rhythm"),
+    [
+        (("1", "3"), "Every day at 17:00"),
+        (("2", "9:30"), "at 09:30"),
+        (("3", "1 4", "8 pm"), "Every Monday and Thursday at 20:00"),
+        (("4", "2", "1"), "Once on 28 November 2026 at 08:00"),
+    ],
+)
+async def test_when_is_said_by_numbers(story: Story, numbers: tuple[str, ...], rhythm: str) -> None:
+    """One question a message; an hour can be typed too."""
+    assert rhythm in await set_up(story, *numbers)
+    await story.say("ana", "yes")
+    assert story.records.all(CheckIn)
+
+
+async def test_the_city_is_asked_for_and_never_guessed(story: Story) -> None:
+    """Before any hour is read; what was typed with the command is taken then."""
+    await story.comes("ana")
+    assert "In which city do you live?" in await story.say("ana", "check in every friday 17:00")
+    recap = await story.say("ana", "sao paulo")
+    assert "Friday 27 November, 17:00 Sao Paulo (in 4 hours)" in recap
+    await story.say("ana", "yes")
+    assert story.checkin_of("ana").zone == "America/Sao_Paulo"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("every friday", "I could not find a time of day in that."),
+        ("every blurgday 17:00", "I do not know the word “blurgday” there."),
+        ("yesterday 17:00", ""),
+        ("every hour", ""),
+        ("xyz", ""),
+    ],
+)
+async def test_what_cannot_be_read_gets_examples(story: Story, words: str, why: str) -> None:
+    """No blame, nothing lost: the question again, with its examples."""
+    answer = await set_up(story, words)
+    assert why in answer
+    assert "For example: every friday 17:00;" in answer
+    assert "invalid" not in answer.casefold()
+    assert "1. Yes, begin" in await story.say("ana", "every friday 17:00")
+
+
+async def test_its_own_words_or_the_communitys(story: Story) -> None:
+    """What it asks is chosen or written; it is shown in the recap, and comes as it is."""
+    story.community = replace(story.community, questions=("Did you drink some water?",))
+    await set_up(story, "every day 17:00", "change")
+    choices = await story.say("ana", "what it asks")
+    assert f"1. {QUESTION}\n2. Did you drink some water?" in choices
+    assert "I would ask: “Did you drink some water?”" in await story.say("ana", "2")
+    await story.says("ana", "change", "2")
+    assert "I would ask: “Have you been outside?”" in await story.say("ana", "Have you been outside?")
+    await story.say("ana", "yes")
+    await until(story, FIRST)
+    assert story.last("ana").startswith("Have you been outside?\n1. Fine")
+
+
+async def test_too_long_a_question_is_asked_for_again(story: Story) -> None:
+    """With how long it may be."""
+    await set_up(story, "every day 17:00", "change", "2")
+    assert "200" in await story.say("ana", "x" * 201)
+    assert "I would ask" in await story.say("ana", "How are you?")
+
+
+async def test_how_long_it_goes_on_and_how_late_it_comes(story: Story) -> None:
+    """Eight weeks and three hours where nothing else is said."""
+    recap = await set_up(story, "every day 17:00")
+    assert "It ends on 22 January 2027." in recap
+    assert "more than 3 hours late" in recap
+    recap = await story.says("ana", "change", "3", "1")
+    assert "It ends on 25 December 2026." in recap
+    recap = await story.says("ana", "change", "how late", "1")
+    assert "more than 1 hour late" in recap
+    await story.say("ana", "yes")
+    assert story.checkin_of("ana").late == timedelta(hours=1)
+
+
+async def test_back_and_skip_lead_on(story: Story) -> None:
+    """Each step can be left; nothing is kept of what was dropped."""
+    assert "For example" in await set_up(story, "3", "back")
+    assert "On which day?" in await story.says("ana", "3", "5", "back")
+    assert "1. Yes, begin" in await story.says("ana", "5", "3")
+    assert "1. Yes, begin" in await story.says("ana", "change", "4", "skip")
+    assert "When shall I write" in await story.say("ana", "back")
+    assert "1. Yes, begin" in await story.say("ana", "skip")
+    assert "Nothing of it is kept." in await story.say("ana", "no")
+    assert not story.records.all(CheckIn)
+
+
+async def test_a_typed_yes_but_is_no_yes(story: Story) -> None:
+    """The yes to the recap binds: only the number or the word alone."""
+    await set_up(story, "every day 17:00")
+    assert "1. Yes, begin" in await story.say("ana", "yes but not on sundays")
+    assert not story.records.all(CheckIn)
+
+
+async def test_the_list_is_in_the_order_in_which_they_come(story: Story) -> None:
+    """A number shows one, with what can be done with it."""
+    await standing(story)
+    await standing(story, question="Did you eat?", rhythm=DAILY_EVENING)
+    listed = await story.say("ana", "my check-ins")
+    assert listed.index("at 17:00") < listed.index("at 20:00")
+    one = await story.say("ana", "2")
+    assert "I would ask: “Did you eat?”" in one
+    assert "1. Pause it\n2. Skip the next one\n3. Change it\n4. End it and erase it" in one.replace(
+        "\n\n", "\n"
+    )
+
+
+async def test_without_any_the_first_is_set_up(story: Story) -> None:
+    """From the menu too."""
+    await story.comes("ana")
+    assert "In which city" in await story.say("ana", "my check-ins")
+    assert "In which city" in await story.says("ana", "menu", "check-ins")
+
+
+async def test_a_pause_until_a_day(story: Story) -> None:
+    """Nothing comes in it; it goes on by itself, and its end moves with it."""
+    await standing(story)
+    ends = story.checkin_of("ana").ends
+    answer = await story.says("ana", "my check-ins", "pause", "until monday 9:00")
+    assert "Nothing comes before Monday 30 November, 09:00 Berlin" in answer
+    await until(story, FIRST + timedelta(days=1, hours=1))
+    assert not story.marked
+    assert "paused until Monday 30 November" in await story.say("ana", "my check-ins")
+    await story.wait(timedelta(days=2))
+    assert len(there(story)) == 1
+    assert story.checkin_of("ana").ends == ends + timedelta(days=2)
+
+
+async def test_a_pause_until_they_say_so(story: Story) -> None:
+    """And one word for all of them."""
+    await standing(story)
+    await standing(story, rhythm=DAILY_EVENING)
+    answer = await story.says("ana", "pause check-ins", "1")
+    assert "Nothing comes until you write “resume check-ins”." in answer
+    await story.wait(timedelta(days=30))
+    assert not story.marked
+    answer = await story.say("ana", "resume check-ins")
+    assert answer.count("Your check-in: Every day at") == 2
+    await story.wait(timedelta(days=1))
+    assert len(story.marked) == 2
+    assert "No check-in of yours is paused." in await story.say("ana", "resume check-ins")
+
+
+async def test_what_is_no_day_is_asked_for_again(story: Story) -> None:
+    """With examples."""
+    await standing(story)
+    assert "For example: until friday 9:00" in await story.says("ana", "pause check-ins", "whenever")
+    assert "Nothing comes before" in await story.say("ana", "3 days")
+
+
+async def test_skip_next_skips_one(story: Story) -> None:
+    """It says which does not come, and which comes."""
+    await standing(story)
+    answer = await story.say("ana", "skip next")
+    assert "The one on Saturday 28 November, 17:00 Berlin" in answer
+    assert "The next one comes on Sunday 29 November, 17:00 Berlin" in answer
+    await until(story, FIRST + timedelta(hours=1))
+    assert not story.marked
+
+
+async def test_skipping_the_last_one_asks_whether_it_goes_on(story: Story) -> None:
+    """Since nothing else would."""
+    await standing(story, ends=FIRST.date())
+    assert "has come to its end: Every day at 17:00. Shall it go on?" in await story.say("ana", "skip next")
+    assert "It goes on until" in await story.say("ana", "1")
+
+
+async def test_each_part_is_changed_by_itself(story: Story) -> None:
+    """After a recap and a yes; what comes then is what it says."""
+    await standing(story)
+    recap = await story.says("ana", "my check-ins", "change", "1", "every day 18:00")
+    assert "2. Change something" in recap
+    assert story.checkin_of("ana").rhythm.minute == 17 * 60
+    assert "Saturday 28 November, 18:00" in recap or "Friday 27 November, 18:00" in recap
+    await story.say("ana", "1")
+    assert story.checkin_of("ana").rhythm.minute == 18 * 60
+    await story.says("ana", "my check-ins", "change", "2", "Well?", "yes")
+    assert story.checkin_of("ana").question == "Well?"
+    assert "Nothing has changed." in await story.says("ana", "my check-ins", "change", "back")
+
+
+async def test_deleting_asks_once_and_takes_the_question_back(story: Story) -> None:
+    """Nothing is left of it, and nothing comes."""
+    await standing(story)
+    await until(story, FIRST)
+    await story.says("ana", "my check-ins", "delete", "1")
+    assert story.records.all(CheckIn)
+    await story.says("ana", "my check-ins", "delete", "2")
+    assert not story.records.all(CheckIn)
+    assert len([one for _, one in story.effects if isinstance(one, Withdraw)]) == 1
+
+
+async def test_another_city_moves_the_hours_along_and_says_so(story: Story) -> None:
+    """What the clock shows stays; the instant is another."""
+    await standing(story)
+    answer = await story.says("ana", "my city", "Lisbon")
+    assert "Your check-ins keep their hours on the clock." in answer
+    assert "The next one comes on Saturday 28 November, 17:00 Lisbon" in answer
+    assert story.checkin_of("ana").at == datetime(2026, 11, 28, 17, tzinfo=START.tzinfo)
+
+
+async def test_there_is_an_end_to_how_many(story: Story) -> None:
+    """So that a row of them does not grow for ever."""
+    for _ in range(20):
+        await standing(story)
+    assert "as many as there can be" in await story.say("ana", "new check-in")
+
+
+async def test_the_draft_is_told_and_lapses(story: Story) -> None:
+    """What do you hold says what was drafted so far."""
+    await set_up(story, "every day 17:00", "change", "2", "Have you been outside?")
+    held = await story.say("ana", "what do you hold")
+    assert "Have you been outside?" in held
+    assert "Every day at 17:00" in held
+    await story.wait(timedelta(days=2))
+    assert "Have you been outside?" not in await story.say("ana", "what do you hold")
+
+
+async def test_stop_ends_the_draft_alone(story: Story) -> None:
+    """One thing is open: one word ends it."""
+    await set_up(story, "every day 17:00")
+    assert "Nothing of it is kept." in await story.say("ana", "stop")
