@@ -51,6 +51,11 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
 
+    @staticmethod
+    def keeps(value: datetime) -> bool:
+        """Whether the aware instant is read back as the same."""
+        return value.microsecond % 1000 == 0
+
 
 class Opaque(TypeDecorator[str]):
     """An id of ours, 32 lowercase hexadecimal characters, or empty where somebody was forgotten.

@@ -273,6 +273,7 @@ class Engine:
         start = self._clock.monotonic()
         try:
             async with self._store.transaction("turns due") as transaction:
+                await transaction.read_ahead(events[:_TOGETHER])
                 for event in events[:_TOGETHER]:
                     now = self._clock.monotonic()
                     if begun and now - start > _TOGETHER_WITHIN:

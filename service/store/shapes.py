@@ -136,6 +136,9 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
 )
 """By kind of record."""
 
+KINDS: Mapping[str, type[Record]] = {shape.table.name: shape.kind for shape in SHAPES.values()}
+"""By the name of their table, which `Due.kind` uses."""
+
 
 @dataclass(frozen=True)
 class InboxRow:

@@ -20,7 +20,7 @@ from schema.tables import AnyTable
 from service import logs
 from service.seal import Seal
 from service.store.driver import Driver, Row, Step, Unexpected
-from service.store.shapes import EFFECT, EVENT, SHAPES, InboxRow, OutboxRow, Unread, from_json, to_json
+from service.store.shapes import EFFECT, EVENT, KINDS, SHAPES, InboxRow, OutboxRow, Unread, from_json, to_json
 from service.store.statements import Statement, Statements
 
 R = TypeVar("R", bound=Record)
@@ -74,6 +74,8 @@ class Transaction:
         self._only_reads = only_reads
         self.begun = False
         self.wrote = False
+        self._own: dict[tuple[str, str], Record] = {}
+        self._answered: dict[str, dict[tuple[object, ...], Sequence[Record]]] = {}
         self.earliest_due: datetime | None = None
         self.deleted = False
 
@@ -152,8 +154,24 @@ class Transaction:
     async def get(self, kind: type[R], id: str) -> R | None:
         """The record of this id, or None."""
         shape = SHAPES[kind]
+        own = self._own.get((shape.table.name, id))
+        if own is not None:
+            if kind in _NOT_REMEMBERED:
+                del self._own[shape.table.name, id]
+            return cast(R, own)
         found = await self._records(kind, self._statements.get(shape.table, "id"), {"id": id})
         return found[0] if found else None
+
+    async def read_ahead(self, due: Sequence[Due]) -> None:
+        """Read those records, and whose they are, at once, so that `get` has them."""
+        members: set[str] = set()
+        for name in sorted({one.kind for one in due}):
+            ids = tuple(sorted(one.id for one in due if one.kind == name))
+            for record in await self.find(KINDS[name], id=ids):
+                self._own[name, record.id] = record
+                members.add(str(getattr(record, "member", "")))
+        for member in await self.find(Member, id=tuple(sorted(members - {""}))):
+            self._own[tables.members.name, member.id] = member
 
     async def find(self, kind: type[R], **equal: object) -> Sequence[R]:
         """Records whose plain columns equal what is given, by id; a tuple means any of them, None is null."""
@@ -186,11 +204,17 @@ class Transaction:
         if due is not None and (self.earliest_due is None or due < self.earliest_due):
             self.earliest_due = due
         self._tell(self._statements.put(shape.table), [self._seal(shape.table, row, text)])
+        self._answered.pop(shape.table.name, None)
+        self._own.pop((shape.table.name, record.id), None)
+        if type(record) not in _NOT_REMEMBERED and (due is None or tables.Instant.keeps(due)):
+            self._own[shape.table.name, record.id] = record
 
     async def delete(self, kind: type[Record], id: str) -> None:
         """Delete the record of this id, if there is one."""
         self.deleted = True
         self._store.remembered.pop((SHAPES[kind].table.name, id), None)
+        self._answered.pop(SHAPES[kind].table.name, None)
+        self._own.pop((SHAPES[kind].table.name, id), None)
         self._tell(self._statements.delete(SHAPES[kind].table, "id"), [{"id": id}])
 
     async def room_of(self, room: str) -> PeerRoom | None:
@@ -211,9 +235,15 @@ class Transaction:
         return self._store.seal.lookup(table.name, other) if other else ""
 
     async def _records(self, kind: type[R], statement: Statement, values: Mapping[str, object]) -> list[R]:
-        """The records of whole rows; one that was opened before from the very same row is not opened anew."""
+        """The records of whole rows; one that was opened before from the very same row is not opened anew.
+
+        What was asked before in this transaction, since its table was last written, is not asked again.
+        """
         shape = SHAPES[kind]
         table, open_ = shape.table.name, self._store.seal.open
+        asked = (statement, *values.items())
+        if (answered := self._answered.get(table, {}).get(asked)) is not None:
+            return list(cast(list[R], answered))
         remembered = self._store.remembered
         records = []
         for row in await self._ask_raw(statement, values):
@@ -227,6 +257,9 @@ class Transaction:
                     if len(remembered) > REMEMBERED:
                         remembered.popitem(last=False)
             records.append(cast(R, known[1]))
+        if not self._only_reads and kind not in _NOT_REMEMBERED:
+            # Others may write between two reads where nothing was begun.
+            self._answered.setdefault(table, {})[asked] = list(records)
         return records
 
     # Inbox.

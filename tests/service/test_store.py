@@ -114,8 +114,52 @@ async def test_any_record_comes_back_as_it_was_put(store: Store, record: Record)
     async with store.transaction("test") as transaction:
         await transaction.put(record)
         assert await transaction.get(type(record), record.id) == record
+    async with store.transaction("test") as transaction:
+        assert await transaction.get(type(record), record.id) == record
         await transaction.delete(type(record), record.id)
         assert await transaction.get(type(record), record.id) is None
+
+
+async def test_a_transaction_sees_each_of_its_own_writes(either: Store) -> None:
+    """What it asked before does not hide what it wrote since; an instant is the one that is kept."""
+    one = offer(1, 9)
+    async with either.transaction("test") as transaction:
+        assert await transaction.find(Offer, member=one.member) == []
+        await transaction.put(one)
+        assert await transaction.find(Offer, member=one.member) == [one]
+        assert await transaction.find(Offer, member=one.member) == [one]
+        changed = replace(one, card="another card", due_at=NOW + timedelta(microseconds=1))
+        await transaction.put(changed)
+        kept = replace(changed, due_at=NOW)
+        assert await transaction.get(Offer, one.id) == kept
+        assert await transaction.find(Offer, member=one.member) == [kept]
+        await transaction.delete(Offer, one.id)
+        assert await transaction.get(Offer, one.id) is None
+        assert await transaction.find(Offer, member=one.member) == []
+
+
+async def test_what_is_read_ahead_is_what_is_there(either: Store) -> None:
+    """Records that are due, and their members, are read at once; what is written after counts."""
+    whose = generated.sample(Member, id=number(9))
+    await put(either, offer(1, 9), offer(2, 9), offer(3, 8), request(4), whose)
+    due = [
+        Due("offers", number(1)),
+        Due("offers", number(2)),
+        Due("offers", number(7)),
+        Due("requests", number(4)),
+    ]
+    async with either.transaction("test") as transaction:
+        await transaction.read_ahead(due)
+        assert await transaction.get(Offer, number(1)) == offer(1, 9)
+        assert await transaction.get(Offer, number(7)) is None
+        assert await transaction.get(Request, number(4)) == request(4)
+        changed = replace(whose, language="es")
+        await transaction.put(changed)
+        assert await transaction.get(Member, number(9)) == changed
+        await transaction.delete(Offer, number(2))
+        assert await transaction.get(Offer, number(2)) is None
+        assert await transaction.get(Offer, number(3)) == offer(3, 8)
+        await transaction.read_ahead([])
 
 
 async def test_every_kind_of_record_is_kept(either: Store) -> None:
@@ -422,7 +466,11 @@ async def test_numbers_in_the_inbox_are_never_used_again(either: Store) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(effects=st.lists(generated.effects(), max_size=5))
+@given(
+    effects=st.lists(
+        generated.effects(), max_size=5, unique_by=lambda one: getattr(one, "mark", "") or id(one)
+    )
+)
 async def test_any_effect_comes_back_as_it_was_added(store: Store, effects: list[Any]) -> None:
     """Every field of every kind of effect comes back equal, in order, under the ids that were given."""
     async with store.transaction("test") as transaction:
