@@ -248,7 +248,7 @@ RECORDS = (
     *("members", "requests", "offers", "asks", "pairings", "peer_rooms"),
     *("separations", "meetings"),
     *("concerns", "pairing_pauses"),
-    "vouchers",
+    *("vouchers", "check_ins"),
 )
 PASSING = ("inbox", "outbox", "unread")
 
