@@ -208,7 +208,10 @@ async def _answered(desk: Desk, prompt: Prompt) -> CheckIn | None:
     if record is None or record.turn is None:
         return None
     record, _ = checkins.advance(record, checkins.Answer(), desk.now)
-    await desk.records.put(record)
+    if record.state is CheckInState.OVER:
+        await desk.records.delete(CheckIn, record.id)
+    else:
+        await desk.records.put(record)
     return record
 
 

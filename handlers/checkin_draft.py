@@ -194,8 +194,10 @@ async def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
     if not once:
         lines.append(desk.words(member, "checkin.until", ends=record.ends))
     named = await buddy.counts(desk, member.id)
-    alone = desk.words(member, "checkin.alone" if named is None else "checkin.with_buddy", name=named)
-    lines += [alone, desk.words(member, "checkin.terms", late=record.late)]
+    silence = [desk.words(member, "checkin.alone" if named is None else "checkin.with_buddy", name=named)]
+    if not once:
+        silence.append(desk.words(member, "checkin.takes_place"))
+    lines.append(" ".join((*silence, desk.words(member, "checkin.terms", late=record.late))))
     yes, no = "choice.checkin_yes", "choice.checkin_no"
     if draft.get("of"):
         yes, no = "choice.checkin_change_yes", "choice.checkin_as_it_was"
@@ -249,10 +251,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> None:
     match step:
         case "zone":
-            found, draft["cities"] = zone.taken(desk, member, reply)
-            if found:
-                await zone.keep(desk, member, found)
-            _on_from_zone(desk, desk.now_is(member.id), draft) if found else _go(desk, member, draft, "zone")
+            await _take_zone(desk, member, draft, reply)
         case "when" if reply.text:
             _read(desk, member, draft, reply.text)
         case "when":
@@ -276,6 +275,21 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
             _go(desk, member, draft, "recap")
         case _:
             _go(desk, member, draft, reply.name)
+
+
+async def _take_zone(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
+    if reply.text and not isinstance(rhythm.read(desk, member, reply.text), Unread):
+        # They say when already: it is read once their clock is known.
+        draft["text"] = reply.text
+        desk.say(member.id, "checkin.city_first")
+        _go(desk, member, draft, "zone")
+        return
+    found, draft["cities"] = zone.taken(desk, member, reply)
+    if found:
+        await zone.keep(desk, member, found)
+        _on_from_zone(desk, desk.now_is(member.id), draft)
+    else:
+        _go(desk, member, draft, "zone")
 
 
 def _on_from_zone(desk: Desk, member: Member, draft: Draft) -> None:

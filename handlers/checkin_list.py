@@ -11,7 +11,7 @@ from handlers.desk import Choice, Desk, Question, Reply
 from handlers.draft import texts
 from schema.records import CheckIn, Member, Prompt
 from schema.states import CheckInState
-from service.core import checkins
+from service.core import checkins, recurrence
 
 _ALSO = frozenset({"skip", "back"})
 _PAUSES = (Choice("said", "choice.pause_until_said"), Choice("7", "choice.pause_week"))
@@ -63,9 +63,11 @@ async def _show_list(desk: Desk, member: Member, prompt: Prompt) -> Question | N
 def _show_one(desk: Desk, member: Member, record: CheckIn) -> Question:
     lines = [
         desk.words(member, "status.checkin", line=checkin.describe(desk, member, record)),
-        desk.words(member, "checkin.asks", question=desk.quoted(member, checkin.asks(desk, member, record))),
+        desk.words(
+            member, "checkin.asks_now", question=desk.quoted(member, checkin.asks(desk, member, record))
+        ),
     ]
-    if record.at is not None:
+    if record.at is not None and record.rhythm.every != recurrence.ONCE:
         lines.append(desk.words(member, "checkin.ends_on", ends=record.ends))
     choices: list[Choice] = []
     if record.at is None and record.state is not CheckInState.PAUSED:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from handlers import (
     buddy,
     checkin,
+    checkin_list,
     consent,
     language,
     pairing_pauses,
@@ -259,6 +260,9 @@ async def stop(desk: Desk, member: Member) -> None:
         desk.put_behind(member.id)
         of = f"{question.kind} {question.subject}" if question is not None else ""
         desk.ask(member.id, "stop", draft={"found": list(found), "question": of})
+    elif await checkin.of(desk, member.id):
+        # Whoever writes it to one that came may mean all of them: which, and whether, is theirs to say.
+        await checkin_list.mine(desk, member)
     else:
         desk.put_away(member.id)
         desk.say(member.id, "stop.nothing")

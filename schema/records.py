@@ -569,7 +569,7 @@ class CheckIn:
     `rhythm` is by the clock of IANA `zone`. Its next time is `at`, for which the member's wall shows `wall`
     (naive); None where none is left. It ends with the day `ends`. `question` is what is asked, in the
     member's words or the community's; empty: as usual. After `late` a time that could not be kept is let go.
-    `last` is what the wall showed at the last time that came.
+    `last` is what the wall showed at the last time that came, or was skipped.
     `due_at` is the next time, or sooner when it is looked at again. `turn` is the time whose question can be
     answered now, `puts` how often it was put, `said` the messages that hold it. While `paused_at` is set
     nothing comes, until `paused_until` where there is such a day. `asked_on`: its member was asked whether it

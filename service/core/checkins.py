@@ -163,7 +163,7 @@ MOVES: Mapping[CheckInState, Mapping[type[AnyMove], CheckInState]] = {
 """What can happen in each state, and the state after it.
 
 After `Come` it may wait again (nothing has come yet, or it was too late), be paused still, or be over; where
-nothing is left after a pause, it is over.
+nothing is left after a pause, or after the answer to one that comes once, it is over.
 """
 
 
@@ -235,11 +235,14 @@ def advance(record: CheckIn, move: AnyMove, now: datetime) -> tuple[CheckIn, tup
             return replace(record, state=state), ()
         case Answer():
             over = replace(_over(record), said=(), state=state)
+            if over.at is None and over.rhythm.every == ONCE:
+                return replace(over, state=CheckInState.OVER, due_at=None), ()
             return _look_again(over, now), ()
         case LetGo():
             return _look_again(replace(_over(record), said=(), state=state), now), _withdrawn(record)
         case Skip() if record.at is not None:
-            return _look_again(_to(record, _next(record, record.at), now), now), ()
+            skipped = replace(record, last=record.wall)
+            return _look_again(_to(skipped, _next(skipped, record.at), now), now), ()
         case Skip():
             return record, ()
         case Pause(until):

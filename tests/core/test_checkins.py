@@ -177,6 +177,7 @@ def test_once_is_once() -> None:
     record = a_checkin(Rhythm("once", date(2026, 12, 3), 14 * 60))
     assert at(record) == datetime(2026, 12, 3, 13, tzinfo=UTC)
     assert not checkins.may_go_on(put(record))
+    assert advance(put(record), Answer(), at(record))[0].state is CheckInState.OVER
     assert checkins.end_of(record.rhythm, record.zone, NOW, 8) == date(2026, 12, 3)
 
 

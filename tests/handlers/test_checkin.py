@@ -72,7 +72,7 @@ async def test_it_comes_at_its_hour_and_notifies(story: Story) -> None:
     ("answers", "said"),
     [
         ("1", "Thank you. I keep nothing of what you answered."),
-        ("rough", "Nothing more comes of it"),
+        ("rough", "I leave it at that"),
         ("skip", "That is fine."),
         ("It was not so good.", "That counts as your answer."),
         ("I can't stop crying", "That counts as your answer."),

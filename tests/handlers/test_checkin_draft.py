@@ -169,7 +169,7 @@ async def test_the_list_is_in_the_order_in_which_they_come(story: Story) -> None
     listed = await story.say("ana", "my check-ins")
     assert listed.index("at 17:00") < listed.index("at 20:00")
     one = await story.say("ana", "2")
-    assert "I would ask: “Did you eat?”" in one
+    assert "It asks: “Did you eat?”" in one
     assert "1. Pause it\n2. Skip the next one\n3. Change it\n4. End it and erase it" in one.replace(
         "\n\n", "\n"
     )
@@ -290,3 +290,18 @@ async def test_stop_ends_the_draft_alone(story: Story) -> None:
     """One thing is open: one word ends it."""
     await set_up(story, "every day 17:00")
     assert "Nothing of it is kept." in await story.say("ana", "stop")
+
+
+async def test_stop_where_nothing_else_is_open_shows_them(story: Story) -> None:
+    """Whoever writes it to a check-in may mean all of them: nothing is ended by a guess."""
+    await standing(story)
+    await until(story, FIRST)
+    assert "4. End it and erase it" in await story.say("ana", "stop")
+    assert story.records.all(CheckIn)
+
+
+async def test_what_is_typed_for_when_while_the_city_is_asked_for_is_not_lost(story: Story) -> None:
+    """It is taken up once their clock is known."""
+    await story.comes("ana")
+    assert "First I need your city." in await story.says("ana", "new check-in", "every friday 17:00")
+    assert "Every Friday at 17:00" in await story.say("ana", "Berlin")

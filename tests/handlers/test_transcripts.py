@@ -394,6 +394,50 @@ async def no_yes(story: Story) -> None:
     await story.wait(timedelta(days=7))
 
 
+async def a_check_in(story: Story) -> None:
+    """Set up in words, answered in each way, leading to company; the last one goes on."""
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    await story.comes("ana")
+    await story.says("ana", "new check-in", "every friday 17:00", "Berlin", "change", "1", "every friday")
+    await story.says("ana", "every friday 17:30", "change", "2", "Have you eaten?", "change", "3", "1", "1")
+    await story.wait(timedelta(minutes=40))
+    await story.say("ana", "1")
+    await story.wait(timedelta(days=7))
+    await story.say("ana", "", kind="voice")
+    await story.wait(timedelta(days=7))
+    await story.say("ana", "I can't stop crying")
+    await story.wait(timedelta(days=7))
+    await story.say("ana", "6")
+    await story.wait(timedelta(days=7))
+    await story.says("ben", "offer", "1", "skip", "I like walks.", "2", "yes")
+    await story.says("ana", "3", "1")
+    await story.says("ben", "1", "1")
+    await story.say("ana", "1")
+
+
+async def check_ins_kept(story: Story) -> None:
+    """Two of them, by numbers and in one line: listed, skipped, paused, changed, taken along, and ended."""
+    await story.comes("ana")
+    await story.says("ana", "menu", "5", "Berlin", "1", "5", "yes")
+    await story.say("ana", "check in tomorrow 8am")
+    await story.says(
+        "ana", "yes", "status", "my check-ins", "1", "2", "my check-ins", "1", "3", "3", "3", "yes"
+    )
+    await story.says("ana", "pause check-ins", "until monday 9:00", "my check-ins", "1", "1")
+    await story.says("ana", "my city", "Lisbon", "resume check-ins", "what do you hold", "my check-ins", "2")
+    await story.says("ana", "end it", "2", "stop", "1", "2", "skip next")
+
+
+async def unanswered(story: Story) -> None:
+    """Nothing is said about any of them: each takes the place of the one before, up to the last."""
+    await story.comes("ana")
+    await story.says("ana", "my city", "Berlin", "new check-in", "every 2 days 21:00", "yes")
+    await story.wait(timedelta(days=5))
+    story.now += timedelta(days=3, hours=1, minutes=58)
+    await story.wait(timedelta(days=70))
+
+
 class StoredStory(Story):
     """The same story over a real database; the rows in memory are what lies there after each turn."""
 
@@ -480,6 +524,9 @@ _STORIES = [
     my_plan,
     a_buddy,
     no_yes,
+    a_check_in,
+    check_ins_kept,
+    unanswered,
     silence,
 ]
 

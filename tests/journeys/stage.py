@@ -227,6 +227,7 @@ RECORDS = (
     *("members", "requests", "offers", "asks", "pairings", "peer_rooms"),
     *("separations", "meetings"),
     *("concerns", "pairing_pauses"),
+    *("check_ins",),
 )
 PASSING = ("inbox", "outbox", "unread")
 

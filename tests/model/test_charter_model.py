@@ -37,6 +37,7 @@ from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerM
 from schema.ids import AskId, EventId, MatrixId
 from schema.records import (
     Ask,
+    CheckIn,
     Meeting,
     Member,
     Offer,
@@ -67,6 +68,11 @@ _STOPPING = (
     *("español", "english"),
 )
 """What may be a no in answer to a question, or put one off: it makes no sound with anybody else."""
+
+
+def _own(name: str) -> str:
+    """What a member has themselves asked, which nobody else ever reads."""
+    return f"Did {name} eat today?"
 
 
 def run(work: Coroutine[object, None, T]) -> T:
@@ -467,6 +473,46 @@ class CharterModel(RuleBasedStateMachine):
             self.reference.members[name].goes_on = True
             assert len(others) <= 1
 
+    @rule(
+        name=st.sampled_from(NAMES),
+        when=st.sampled_from(["every day 18:30", "weekdays at 9", "every 2 days 21:00", "tomorrow 8am"]),
+    )
+    def sets_up_a_check_in(self, name: str, when: str) -> None:
+        """A member has something asked of themselves at hours of theirs, in their own words."""
+        for words in ("menu", "my city", "Berlin", f"check in {when}", "change", "2", _own(name), "yes"):
+            self._writes(name, words, after=5)
+        event(f"check-ins: {min(3, len(self.story.records.all(CheckIn)))}")
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        words=st.sampled_from(
+            [
+                *("fine", "rough", "company", "go on", "skip next", "resume check-ins", "not so well"),
+                *("pause check-ins for a week", "my check-ins 1", "my check-ins end it 2", "my city Lisbon"),
+            ]
+        ),
+    )
+    def does_something_with_check_ins(self, name: str, words: str) -> None:
+        """A member answers one, or skips, pauses, moves or ends one, where there is one."""
+        written = {
+            "pause check-ins for a week": ("pause check-ins", "2"),
+            "my check-ins 1": ("my check-ins", "1"),
+            "my check-ins end it 2": ("my check-ins", "1", "end it", "2"),
+            "my city Lisbon": ("my city", "Lisbon"),
+        }.get(words, (words,))
+        for one in written:
+            self._writes(name, one, after=5)
+
+    @invariant()
+    def one_check_in_is_there_to_be_answered(self) -> None:
+        """Of a member's check-ins one message at most awaits an answer."""
+        for name in NAMES:
+            of_theirs = [one for one in self.story.records.all(CheckIn) if one.member == self.story.id(name)]
+            assert sum(len(one.said) for one in of_theirs) <= 1
+            members = [one for one in self.story.records.all(Member) if one.id == self.story.id(name)]
+            waiting = [prompt for one in members for prompt in (one.prompt, *one.waiting)]
+            assert len([one for one in waiting if one is not None and one.kind == "checkin"]) <= 1
+
     @rule(name=st.sampled_from(NAMES))
     def leaves_the_chat_and_comes_back(self, name: str) -> None:
         """For an hour a member cannot be reached."""
@@ -659,6 +705,7 @@ class CharterModel(RuleBasedStateMachine):
                 others = [self.story.address(name) for name in NAMES if name not in (line.name, named)]
                 assert all(address not in line.body for address in others)
                 assert "!peers" not in line.body
+                assert all(_own(name) not in line.body for name in NAMES if name != line.name)
 
     def _check_wrong(self, line: Line) -> None:
         """What was wrong is read by whoever wrote it and its readers; a reason by whoever is paused."""
