@@ -137,7 +137,7 @@ def _difference(who: str, told: list[str], expected: list[str]) -> str:
     )
 
 
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(4500)
 @pytest.mark.parametrize(
     ("journey", "sample"),
     [pytest.param(Journey, _SAMPLE, id="pairing"), pytest.param(Community, _FEW, id="community")],
