@@ -75,8 +75,8 @@ class Rig:
         cls,
         homeserver: Homeserver,
         directory: Path,
-        database_url: str | None,
-        settings: Callable[[Member], Mapping[str, Toml]],
+        database_url: str | None = None,
+        settings: Callable[[Member], Mapping[str, Toml]] = lambda third: {},
     ) -> "Rig":
         """A new service with three new members, on SQLite or on the PostgreSQL database at `database_url`.
 
