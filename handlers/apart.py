@@ -31,9 +31,13 @@ UNCLEAR = {
 
 async def of(desk: Desk, member: MemberId) -> frozenset[MemberId]:
     """Everybody who is kept apart from the member, by either of the two, or since they are paused."""
+    return await asked_for(desk, member) | await pairing_pauses.people(desk)
+
+
+async def asked_for(desk: Desk, member: MemberId) -> frozenset[MemberId]:
+    """Everybody who is kept apart from the member as one of the two asked."""
     own = await desk.records.find(Separation, member=member)
-    apart = apart_from(member, [*own, *(await desk.records.about(Separation, member))])
-    return apart | await pairing_pauses.people(desk)
+    return apart_from(member, [*own, *(await desk.records.about(Separation, member))])
 
 
 async def _own(desk: Desk, member: MemberId) -> list[Separation]:

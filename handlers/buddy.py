@@ -452,7 +452,7 @@ async def _leave(desk: Desk, record: Buddy) -> None:
 
 async def part(desk: Desk, member: MemberId) -> None:
     """The member had somebody kept apart: what is between the two ends as if the member had ended it."""
-    kept_apart = await apart.of(desk, member)
+    kept_apart = await apart.asked_for(desk, member)
     own = await of(desk, member)
     if own is not None and own.other in kept_apart:
         ended, _ = buddies.advance(own, buddies.End(), desk.now)

@@ -51,7 +51,9 @@ async def missed(desk: Desk, member: MemberId) -> None:
 
 
 async def alive(desk: Desk, event: Message | PlainMessage | Unreadable) -> None:
-    """A member wrote anything at all, readable or not."""
+    """A member wrote anything at all, readable or not; what a program wrote for them does not count."""
+    if isinstance(event, Message) and event.kind == "notice":
+        return
     record = await _standing(desk, desk.turn.identify(event.sender))
     if record is None or (record.state is BuddyState.STANDING and not record.unanswered):
         return

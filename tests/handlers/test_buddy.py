@@ -10,8 +10,8 @@ from handlers import telling
 from handlers.desk import Desk
 from schema.effects import SendForBuddy, SendText
 from schema.events import DirectChat, Due, PlainMessage, Unreadable
-from schema.ids import EventId, MemberId
-from schema.records import Buddy, Member, Prompt
+from schema.ids import EventId, MemberId, PairingPauseId
+from schema.records import Buddy, Member, PairingPause, Prompt
 from schema.states import Belongs, BuddyState
 from service.core.buddies import ASKED_FOR, READ_WITHIN
 from service.turn import Turn
@@ -555,6 +555,27 @@ async def test_keeping_the_buddy_apart_ends_it_unsaid(story: Story) -> None:
     await story.wait(timedelta(days=3))
     assert len(story.heard("ben")) == heard
     assert not went(story)
+
+
+async def test_keeping_somebody_else_apart_ends_nothing(story: Story) -> None:
+    """Also where the buddy, or the member, is paired with nobody for a while."""
+    await agreed(story)
+    for number, name in enumerate(("ana", "ben")):
+        id, until_then = PairingPauseId(f"{number:032x}"), story.now + timedelta(days=7)
+        await story.records.put(PairingPause(id, story.id(name), story.now, until_then, "Words.", ()))
+    for name in ("ana", "ben"):
+        await story.says(name, "keep apart @dan:example.org", "yes")
+    assert the_buddy(story).state is BuddyState.STANDING
+
+
+async def test_a_message_of_a_program_is_no_sign_of_life(story: Story) -> None:
+    """And gets no answer: two programs must not talk to each other for ever."""
+    await warned(story)
+    heard = len(story.heard("ana"))
+    await story.say("ana", "I am away.", kind="notice")
+    assert len(story.heard("ana")) == heard
+    await story.wait(HOURS / 2 + READ_WITHIN)
+    assert len(went(story)) == 1
 
 
 async def test_a_new_yes_takes_the_place_of_what_had_ended(story: Story) -> None:

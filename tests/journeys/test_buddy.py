@@ -27,10 +27,11 @@ _READ_FOR = timedelta(days=30)
 
 
 @asynccontextmanager
-async def _later(instance: Instance, *, read: bool = True) -> AsyncIterator[list[Buddy]]:
+async def _later(instance: Instance, *, read: bool = True, dies_at: str = "") -> AsyncIterator[list[Buddy]]:
     """The service is stopped, its buddies are moved in time, and it is started again.
 
     What is left in the list is kept. It has read all the while; else the stop counts as an outage of hours.
+    At fail point `dies_at`, where there is one, it is killed, and started once more.
     """
     await instance.stop()
     settings = config.load(instance.configuration)
@@ -47,13 +48,16 @@ async def _later(instance: Instance, *, read: bool = True) -> AsyncIterator[list
             await transaction.write_instance(READ, to_text(Reading(now - _READ_FOR, last)))
     finally:
         await store.close()
+    if dies_at:
+        await instance.start({"ALONGSIDE_FAIL_AT": dies_at})
+        assert await instance.wait_dead() == 137
     await instance.start()
     await instance.ready()
 
 
 def _soon() -> datetime:
     """When the service is up again, and has read what there is."""
-    return datetime.now(UTC) + timedelta(seconds=10)
+    return datetime.now(UTC) + timedelta(seconds=5)
 
 
 def _silent(record: Buddy) -> Buddy:
@@ -124,13 +128,13 @@ async def test_a_buddy_is_told_exactly_the_words_after_the_member_was(place: Pla
         await ana.writes("here")
         await ana.hears("telling.cancelled")
 
-        # A silence, a crash after the warning, and the words.
+        # A silence, a crash after the warning, one between the order to send the words and their sending.
         await _is_silent(instance)
         warning = await ana.hears("telling.warn")
         await instance.kill()
         await instance.start()
         await instance.ready()
-        async with _later(instance) as found:
+        async with _later(instance, dies_at="after commit turn due buddies#1") as found:
             found[:] = [replace(one, due_at=_soon()) for one in found]
         again = await ben.hears("buddy.message")
         assert again.body == told.body

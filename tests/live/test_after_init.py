@@ -132,10 +132,12 @@ async def test_the_key_is_rotated(homeserver: Homeserver, tmp_path: Path) -> Non
 
 async def test_doctor_beside_a_running_service_and_a_stop(homeserver: Homeserver, tmp_path: Path) -> None:
     """`doctor` works while the service runs; SIGTERM ends the service within five seconds, with exit 0."""
-    instance = Instance(tmp_path / "a", homeserver, "stop", own=True)
+    instance = Instance(tmp_path / "a", homeserver, "stop")
     assert instance.init().returncode == 0
+    instance.own = True
     with Running(instance) as service:
         assert "process" in instance.healthy()["database"]["says"]
+        instance.own = False
         assert instance.call("rotate-key").returncode == 2
         second = instance.call("run")
         assert second.returncode == 2

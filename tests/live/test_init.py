@@ -18,6 +18,7 @@ async def test_registered_twice_and_nothing_changes(homeserver: Homeserver, tmp_
     instance = Instance(tmp_path / "a", homeserver, "twice", own=True)
     first = instance.init("--stewards", "sam")
     assert (first.returncode, first.stderr) == (0, "")
+    instance.own = False
     (room,) = await instance.rooms()
     assert await instance.invited(room) == [f"@sam:{homeserver.name}"]
     files = instance.files()

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -40,6 +41,7 @@ from schema.records import (
 )
 from schema.states import OfferState, RequestState
 from service.store import Store
+from service.store.shapes import SHAPES
 from tests.live.canaries import canary, scan
 from tests.live.postgres import Postgres
 from tests.service import generated
@@ -745,13 +747,11 @@ async def fill(store: Store, mark: str) -> None:
         for kind in get_args(Record):
             record = generated.sample(kind)
             changes: dict[str, object] = {}
-            table = next(
-                t for n, t in tables.RECORDS.items() if n.replace("_", "")[:-1] == kind.__name__.lower()
-            )
+            table = SHAPES[kind].table
             for name, value in vars(record).items():
                 if name in table.c:
                     changes[name] = number(next(at)) if isinstance(value, str) and len(value) == 32 else value
-                elif isinstance(value, str):
+                elif isinstance(value, str) and not isinstance(value, Enum):
                     changes[name] = mark
                 elif value == () and "str" in str(get_type_hints(kind)[name]):
                     changes[name] = (mark,)
