@@ -53,11 +53,13 @@ async def tend(client: Client, store: Store, named: Collection[MatrixId]) -> Ten
         return None
     if room is None:
         room = await _find(client) or await _make(client)
+    client.tend(room, named)
+    here = await _settle(client, room, frozenset(named))
     if room != known:
+        # Kept when all are invited: until then it is found by its tag, so that nobody is left out by a crash.
         async with store.transaction("steward room") as writing:
             await writing.write_instance(_KEPT, room.encode())
-    client.tend(room, named)
-    return Tended(room, await _settle(client, room, frozenset(named)))
+    return Tended(room, here)
 
 
 async def kept(transaction: Transaction) -> RoomId | None:

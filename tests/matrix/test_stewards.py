@@ -96,6 +96,23 @@ async def test_a_crash_after_its_creation_leaves_no_second_one(desk: Desk, serve
     assert await tended(desk, SAM) == room
 
 
+async def test_a_crash_before_all_are_invited_leaves_nobody_out(desk: Desk, server: Homeserver) -> None:
+    """It counts as made only then, so that `init` run again goes on with the same one."""
+
+    async def refuse(path: str, body: Any) -> None:
+        raise Unreachable("read members")
+
+    server.fail("read members", refuse)
+    with pytest.raises(Unreachable):
+        await tended(desk, SAM)
+    async with desk.store.reading() as transaction:
+        assert await stewards.kept(transaction) is None
+    await desk.restart()
+    room = await tended(desk, SAM)
+    assert server.rooms[room].membership(SAM) == "invite"
+    assert len(server.called("create steward room")) == 1
+
+
 async def test_another_is_made_where_the_desk_was_put_out(desk: Desk, server: Homeserver) -> None:
     """An administrator can do that; the stewards are invited to the new one."""
     room = await tended(desk, SAM)
