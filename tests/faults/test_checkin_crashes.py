@@ -15,7 +15,13 @@ from tests.live import story
 from tests.live.homeserver import Homeserver
 from tests.live.story import sentence
 
-pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
+# It waits for minutes of the clock to come.
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.crash,
+    pytest.mark.long,
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 _COMES = (
     "before commit turn due check_ins",
