@@ -189,6 +189,7 @@ class Journey:
     _heard_before: dict[str, int] = field(default_factory=dict)
     """How much was heard in a chat that was there before this journey."""
 
+    called: ClassVar[str] = "pairing"
     invited_to: ClassVar[Mapping[str, int]] = {"asker": 1, "peer": 2, "third": 1}
     """To how many peer rooms each is invited."""
 
