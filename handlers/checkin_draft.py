@@ -243,7 +243,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     elif step == "recap":
         await _answer_recap(desk, member, draft, reply)
     elif reply.name == "skip":
-        _skip(desk, member, draft, step)
+        await _skip(desk, member, draft, step)
     else:
         await _take(desk, member, draft, step, reply)
 
@@ -361,9 +361,11 @@ def _take_question(desk: Desk, member: Member, draft: Draft, reply: Reply) -> No
     _go(desk, member, draft, "recap")
 
 
-def _skip(desk: Desk, member: Member, draft: Draft, step: str) -> None:
+async def _skip(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     if step == "zone":
-        _on_from_zone(desk, member, draft)
+        # The question named it: it is theirs from now on, and is not asked for each time.
+        await zone.keep(desk, member, zone.of(desk, member))
+        _on_from_zone(desk, desk.now_is(member.id), draft)
     elif draft.get("rhythm"):
         _go(desk, member, draft, "recap")
     else:

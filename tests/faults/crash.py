@@ -1,4 +1,4 @@
-"""One whole pairing, and beside it one that does not come together, played again and again with kills.
+"""A journey played again and again with kills: here one whole pairing, and one that does not come together.
 
 Rules guarded here:
 - The points are found by a run that records them, step by step; none is listed by hand.
@@ -12,13 +12,15 @@ import re
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import aiohttp
 
+from service.config import Toml
 from tests.journeys.stage import PASSING, RECORDS, Person, is_gone, rooms_of_keeper, rows, timeless
 from tests.live import story
 from tests.live.homeserver import Homeserver
@@ -69,18 +71,28 @@ class Rig:
     _supervisor: asyncio.Task[None] | None = None
 
     @classmethod
-    async def make(cls, homeserver: Homeserver, directory: Path, database_url: str | None = None) -> "Rig":
-        """A new service with three new members, on SQLite or on the PostgreSQL database at `database_url`."""
+    async def make(
+        cls,
+        homeserver: Homeserver,
+        directory: Path,
+        database_url: str | None,
+        settings: Callable[[Member], Mapping[str, Toml]],
+    ) -> "Rig":
+        """A new service with three new members, on SQLite or on the PostgreSQL database at `database_url`.
+
+        `settings` are its further keys, given the third.
+        """
+        asker, peer, third = await asyncio.gather(*(Member.start(homeserver, kind="nio") for _ in range(3)))
         instance = await Instance.make(
             homeserver,
             directory,
             timings=TIMINGS,
             admin=True,
+            settings=settings(third),
             database_url=database_url,
             # Hundreds of starts: their imports would be most of what this costs.
             forked=True,
         )
-        asker, peer, third = await asyncio.gather(*(Member.start(homeserver, kind="nio") for _ in range(3)))
         rig = cls(instance, asker, peer, third, directory / "armed", directory / "points")
         rig._log_began = homeserver.log.stat().st_size
         rig.log.touch()
@@ -174,6 +186,16 @@ class Journey:
     chats: dict[str, str] = field(default_factory=dict)
     room: str = ""
     _invited: dict[str, int] = field(default_factory=dict)
+    _heard_before: dict[str, int] = field(default_factory=dict)
+    """How much was heard in a chat that was there before this journey."""
+
+    invited_to: ClassVar[Mapping[str, int]] = {"asker": 1, "peer": 2, "third": 1}
+    """To how many peer rooms each is invited."""
+
+    @staticmethod
+    def settings(third: Member) -> Mapping[str, Toml]:
+        """What the service is configured with besides; `third` is whoever is neither asker nor peer."""
+        return {}
 
     def _member(self, who: str) -> Member:
         return {"asker": self.rig.asker, "peer": self.rig.peer, "third": self.rig.third}[who]
@@ -370,13 +392,14 @@ class Journey:
         )
         assert rooms_of_keeper(instance) == [], "a room is left"
         assert await is_gone(instance.homeserver, self.room), "the room is left"
-        for who, count in {"asker": 1, "peer": 2, "third": 1}.items():
+        for who, count in self.invited_to.items():
             more = len(self._rooms(who)) - self._invited[who]
             assert more == count, f"the {who} was invited to {more} rooms"
 
     def _rooms(self, who: str) -> set[str]:
         """The peer rooms that they were ever invited to."""
-        return {one.room for one in self._member(who)._invites if not one.direct}
+        keeper = self.rig.instance.keeper_user
+        return {one.room for one in self._member(who)._invites if one.sender == keeper}
 
     def told(self) -> dict[str, list[str]]:
         """What each was told, in order, without the hours and their own address.
@@ -388,16 +411,21 @@ class Journey:
 
     def _told(self, who: str) -> list[str]:
         person = self.person(who)
-        bodies = ["UNREADABLE" if one.failure is not None else one.body for one in person.heard()]
+        heard = person.heard()[self._heard_before.get(who, 0) :]
+        bodies = ["UNREADABLE" if one.failure is not None else one.body for one in heard]
         late, opened = (
             [at for at, body in enumerate(bodies) if story.sentence(key).search(body)]
             for key in ("consent.opening", "room.opened")
         )
         assert len(late) <= (who != "third"), f"the {who} was told {len(late)} times that it takes longer"
         assert all(at < opened[-1] for at in late), "the room was said to be opening when it was open"
-        return [
-            timeless(body).replace(person.id, "ADDRESS") for at, body in enumerate(bodies) if at not in late
-        ]
+        return [self._nameless(timeless(body)) for at, body in enumerate(bodies) if at not in late]
+
+    def _nameless(self, text: str) -> str:
+        """The text without addresses, to compare what was said on different rigs."""
+        for who in ("asker", "peer", "third"):
+            text = text.replace(self._member(who).user_id, f"THE {who.upper()}")
+        return text
 
     async def _rests(self) -> None:
         """Wait until nothing more follows of a step: what it set off belongs to it in the record."""

@@ -2,6 +2,7 @@
 
 Promise 3: no request is lost or matched twice, through any crash. `ALONGSIDE_CRASH=all` kills at every point
 that a recorded journey reaches, `sample` (the default) at a spread of them. PostgreSQL always has a spread.
+Two journeys are played: a pairing with all that can come between, and a community's own affairs.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
+from tests.faults.community import Community
 from tests.faults.crash import Journey, Point, Rig, points_of, rounds, spread, until
 from tests.live.homeserver import Homeserver
 from tests.live.postgres import Postgres
@@ -21,6 +23,8 @@ from tests.live.postgres import Postgres
 pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
 _SAMPLE = 12
+_FEW = 8
+"""Points of the second journey, whose kinds of turns and requests are nearly all in the first."""
 _AT_ONCE = 3
 """Journeys at once: most of one is waiting."""
 _EVERY = os.environ.get("ALONGSIDE_CRASH", "sample") == "all"
@@ -37,8 +41,13 @@ class _Runs:
     """Journeys on rigs of their own, a few at a time; a rig whose journey fails is not used again."""
 
     def __init__(
-        self, homeserver: Homeserver, directories: pytest.TempPathFactory, postgres: Postgres | None
+        self,
+        journey: type[Journey],
+        homeserver: Homeserver,
+        directories: pytest.TempPathFactory,
+        postgres: Postgres | None,
     ) -> None:
+        self._journey = journey
         self._homeserver = homeserver
         self._postgres = postgres
         self._directories = directories
@@ -56,7 +65,8 @@ class _Runs:
             url = None
             if self._postgres is not None:
                 url = await self._postgres.create(f"crash_{secrets.token_hex(6)}")
-            rig = await Rig.make(self._homeserver, self._directories.mktemp("crash"), url)
+            directory = self._directories.mktemp("crash")
+            rig = await Rig.make(self._homeserver, directory, url, self._journey.settings)
         try:
             yield rig
         except BaseException:
@@ -70,7 +80,7 @@ class _Runs:
     async def record(self) -> list[Point]:
         """Play one journey without a crash; the points that it reached."""
         async with self._rig(fresh=False) as rig:
-            journey = Journey(rig)
+            journey = self._journey(rig)
             _, reached = await journey.play()
             self.expected = journey.told()
             # The homeserver's own log has no request of ours more than those that passed a fail point.
@@ -95,7 +105,7 @@ class _Runs:
         try:
             async with self._rig(fresh=fresh) as rig:
                 try:
-                    journey = Journey(rig)
+                    journey = self._journey(rig)
                     covered, _ = await journey.play(kills)
                     told = journey.told()
                     for who, expected in self.expected.items():
@@ -128,18 +138,24 @@ def _difference(who: str, told: list[str], expected: list[str]) -> str:
 
 
 @pytest.mark.timeout(3000)
+@pytest.mark.parametrize(
+    ("journey", "sample"),
+    [pytest.param(Journey, _SAMPLE, id="pairing"), pytest.param(Community, _FEW, id="community")],
+)
 async def test_killed_at_fail_points(
+    journey: type[Journey],
+    sample: int,
     synapse: Homeserver,
     ground: Postgres | None,
     tmp_path_factory: pytest.TempPathFactory,
     record_property: Callable[[str, object], None],
 ) -> None:
     """No lost request, no second room, nothing said twice, nothing left, wherever the process died."""
-    runs = _Runs(synapse, tmp_path_factory, ground)
+    runs = _Runs(journey, synapse, tmp_path_factory, ground)
     try:
         found = await runs.record()
         assert len(found) > 100, found
-        kills = found if _EVERY and ground is None else spread(found, _SAMPLE)
+        kills = found if _EVERY and ground is None else spread(found, sample)
         missed = await runs.crash(kills)
         # What did not come up in its step the first time (a wait that ended just before, or what is done for
         # a new device alone) gets a second try, with new members.
@@ -147,7 +163,8 @@ async def test_killed_at_fail_points(
     finally:
         await runs.close()
     covered, where = len(set(runs.covered)), "SQLite" if ground is None else "PostgreSQL"
-    record_property("figure", f"crash points on {where}: {covered} covered of {len(found)} found")
+    name = journey.__name__.lower()
+    record_property("figure", f"crash points on {where}, {name}: {covered} covered of {len(found)} found")
     for point in uncovered:
         record_property("figure", f"  did not come up again: {point}")
     assert not runs.failed, "\n\n".join(runs.failed)

@@ -305,3 +305,11 @@ async def test_what_is_typed_for_when_while_the_city_is_asked_for_is_not_lost(st
     await story.comes("ana")
     assert "First I need your city." in await story.says("ana", "new check-in", "every friday 17:00")
     assert "Every Friday at 17:00" in await story.say("ana", "Berlin")
+
+
+async def test_whoever_leaves_the_city_as_it_is_is_not_asked_again(story: Story) -> None:
+    """The question named it, so that it is their own word."""
+    await story.comes("ana")
+    assert "When shall I write to you?" in await story.says("ana", "new check-in", "skip")
+    assert story.member("ana").zone == "Europe/Berlin"
+    assert "When shall I write to you?" in await story.says("ana", "no", "stop", "new check-in")

@@ -3,19 +3,11 @@
 import pytest
 
 from tests.journeys.fixtures import People
-from tests.journeys.stage import Person, state_of
+from tests.journeys.stage import clean, state_of
 from tests.live import story
 from tests.live.instance import Instance
 
 pytestmark = [pytest.mark.live, pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
-
-
-def _clean(person: Person) -> None:
-    """Nothing came to them in clear, with a shield, or unreadable."""
-    for one in person.member.messages:
-        assert one.failure is None, person.member.told()
-        assert one.shield is None, person.member.told()
-        assert one.encrypted, person.member.told()
 
 
 async def test_the_first_words_can_be_read(calm: Instance, people: People) -> None:
@@ -31,7 +23,7 @@ async def test_the_first_words_can_be_read(calm: Instance, people: People) -> No
     greeting = newcomer.heard()[0]
     assert story.sentence("menu.hello").search(greeting.body)
     assert greeting.timestamp - joined > 1000
-    _clean(newcomer)
+    clean(newcomer)
 
 
 async def test_the_desk_is_verified(calm: Instance, people: People) -> None:
@@ -45,7 +37,7 @@ async def test_the_desk_is_verified(calm: Instance, people: People) -> None:
         # Verified or not, the conversation goes on in the same chat.
         await person.writes("status")
         await person.hears("status.nothing")
-        _clean(person)
+        clean(person)
     # Nothing of it was taken for a person's words.
     said = "".join(one.body for person in (in_room, by_device) for one in person.heard())
     assert story.sentence("odd.unreadable").search(said) is None

@@ -13,6 +13,7 @@ from tests.journeys.fixtures import CALM, People, Place
 from tests.journeys.stage import (
     MemberFailed,
     Person,
+    clean,
     is_gone,
     is_muted,
     leaves_and_is_back,
@@ -26,15 +27,6 @@ from tests.live.member import Message
 pytestmark = [pytest.mark.live, pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
 
-def _clean(*people: Person) -> None:
-    """Nothing came to them in clear, with a shield, or unreadable."""
-    for person in people:
-        for one in person.member.messages:
-            assert one.failure is None, person.member.told()
-            assert one.shield is None, person.member.told()
-            assert one.encrypted, person.member.told()
-
-
 def _last(person: Person) -> Message:
     return person.heard()[-1]
 
@@ -46,27 +38,16 @@ async def _cannot_write(person: Person, room: str) -> None:
     assert refused.value.errcode == "M_FORBIDDEN"
 
 
-async def _chooses(person: Person, key: str, *choices: str) -> None:
-    """Wait for the question `key`, and answer with these choices."""
-    await story.chooses(person.member, person.chat, await person.hears(key), *choices)
-
-
-async def _word(person: Person, command: str, key: str) -> Message:
-    """Write a command and wait for the sentence that answers it."""
-    await person.writes(story.words_of(command))
-    return await person.hears(key)
-
-
 async def _is_asked_again(person: Person) -> None:
     """Whoever rests after a room says that they may be asked."""
-    await _word(person, "command.offer", "offer.standing")
+    await person.says("command.offer", "offer.standing")
     await story.chooses(person.member, person.chat, _last(person), "choice.offer_on")
     await person.hears("offer.standing")
 
 
 async def _offers_anew(person: Person) -> None:
     """Whoever was asked a moment ago ends their offer and makes one that nothing was asked of yet."""
-    await _word(person, "command.withdraw", "offer.withdrawn")
+    await person.says("command.withdraw", "offer.withdrawn")
     await person.offers(card="I grow tomatoes.")
 
 
@@ -80,10 +61,10 @@ async def _in_spanish_and_back(person: Person) -> None:
 
 async def _practises(person: Person) -> None:
     await person.writes(story.words_of("command.practice"))
-    await _chooses(person, "practice.ask", "choice.ask_yes")
-    await _chooses(person, "practice.note", "choice.note_yes")
-    await _chooses(person, "practice.consent", "choice.practice_they_yes")
-    await _chooses(person, "practice.room", "choice.practice_close")
+    await person.answers("practice.ask", "choice.ask_yes")
+    await person.answers("practice.note", "choice.note_yes")
+    await person.answers("practice.consent", "choice.practice_they_yes")
+    await person.answers("practice.room", "choice.practice_close")
     await person.hears("practice.done")
 
 
@@ -110,7 +91,7 @@ async def _events(person: Person) -> dict[str, JsonObject]:
 
 async def _clears(person: Person) -> None:
     """The person's chat is cleared: what the desk said up to the yes is empty, what it says after is not."""
-    await _word(person, "command.clear", "clear.question")
+    await person.says("command.clear", "clear.question")
     before = list(await _events(person))
     await story.chooses(person.member, person.chat, _last(person), "choice.clear_yes")
     begun = await person.hears("clear.begun")
@@ -134,19 +115,19 @@ async def test_two_who_meet_again(calm: Instance, people: People) -> None:
     # Nobody is asked who practises, or rests.
     await _practises(peer)
     await peer.offers(card="I grow tomatoes.")
-    await _word(peer, "command.rest", "ask.rest")
+    await peer.says("command.rest", "ask.rest")
     await asker.asks(hears_of="request.nobody")
-    await _word(asker, "command.stop", "request.withdrawn")
+    await asker.says("command.stop", "request.withdrawn")
     await _is_asked_again(peer)
     # An ask goes with the offer, and nobody is told.
     await asker.asks()
     asked = await story.is_asked(peer.member, peer.chat)
     told = len(asker.heard())
-    await _word(peer, "command.withdraw", "offer.withdrawn")
+    await peer.says("command.withdraw", "offer.withdrawn")
     await peer.writes(story.number_of(asked.body, story.words_of("choice.ask_yes")))
     await peer.hears("menu.nothing_open")
     assert len(asker.heard()) == told
-    await _word(asker, "command.stop", "request.withdrawn")
+    await asker.says("command.stop", "request.withdrawn")
     # Less than was asked is read before the last yes, and is what both agreed.
     await peer.offers(card="I grow tomatoes.")
     await asker.asks("talk practical ideas 2h", note="It was a hard winter.")
@@ -193,8 +174,8 @@ async def test_two_who_meet_again(calm: Instance, people: People) -> None:
     await _offers_anew(peer)
     await story.asks_in_one_line(asker.member, asker.chat, "talk listening")
     await story.chooses(asker.member, asker.chat, _last(asker), "choice.recap_change")
-    await _chooses(asker, "talk.change", "choice.change_again")
-    await _chooses(asker, "talk.again", "choice.again_first")
+    await asker.answers("talk.change", "choice.change_again")
+    await asker.answers("talk.again", "choice.again_first")
     recap = await asker.hears("talk.recap_again")
     await story.chooses(asker.member, asker.chat, recap, "choice.recap_yes")
     await peer.goes_on()
@@ -204,20 +185,20 @@ async def test_two_who_meet_again(calm: Instance, people: People) -> None:
     await story.both_can_write(second, asker.member, peer.member)
     # The peer goes for good, and the one who stays closes.
     await peer.member.leave(second)
-    await _chooses(asker, "apart.question", "choice.part_close")
+    await asker.answers("apart.question", "choice.part_close")
     closed_again = await asker.hears("room.closed")
     await story.chooses(asker.member, asker.chat, closed_again, "choice.after_never")
-    await _chooses(asker, "never.recap", "choice.apart_yes")
+    await asker.answers("never.recap", "choice.apart_yes")
     await asker.hears("never.done")
     await _offers_anew(peer)
     await asker.asks(hears_of="request.nobody")
-    await _word(asker, "command.kept_apart", "apart.list")
+    await asker.says("command.kept_apart", "apart.list")
     await story.chooses(asker.member, asker.chat, _last(asker), "choice.apart_leave")
     await asker.hears("apart.unchanged")
     # What each agreed to is taken back from the list, and what is left is said, sent and cleared.
     await story.takes_back(asker.member, asker.chat, "choice.stop_request", "consents.request")
     await asker.hears("request.withdrawn")
-    await _word(peer, "command.export", "export.sending")
+    await peer.says("command.export", "export.sending")
     sent = await peer.member.expect(peer.chat, contains="what-i-hold.json")
     assert sent.msgtype == "m.file"
     name, text = await peer.member.read_file(peer.chat, sent.event_id)
@@ -227,7 +208,7 @@ async def test_two_who_meet_again(calm: Instance, people: People) -> None:
     assert asker.id not in text
     await story.takes_back(peer.member, peer.chat, "choice.stop_offer", "consents.offer")
     await peer.hears("offer.withdrawn")
-    _clean(asker, peer)
+    clean(asker, peer)
     for person in (asker, peer):
         await _clears(person)
         await person.asks_to_be_forgotten()
@@ -246,7 +227,7 @@ async def test_one_who_cannot_go_on(calm: Instance, people: People) -> None:
     told = len(asker.heard())
     await third.offers()
     await peer.writes(story.words_of("command.backup"))
-    await _chooses(peer, "backup.question", "choice.backup_yes")
+    await peer.answers("backup.question", "choice.backup_yes")
     await peer.hears("request.asking")
     asked = await story.is_asked(third.member, third.chat)
     assert story.words_of("wish.backup") in asked.body
@@ -257,14 +238,14 @@ async def test_one_who_cannot_go_on(calm: Instance, people: People) -> None:
     assert await third.joins() == beside != room
     await story.talk_to_each_other(beside, peer.member, third.member)
     await peer.writes(story.words_of("command.close"))
-    await _chooses(peer, "which.close", "choice.room_as_asker")
+    await peer.answers("which.close", "choice.room_as_asker")
     for person in (peer, third):
         await person.hears("room.closed")
     assert len(asker.heard()) == told
     await story.talk_to_each_other(room, asker.member, peer.member, [("Are you there?", "I am.")])
     # The peer cannot go on, and says so; the same words find the third.
     await peer.writes(story.words_of("command.pass"))
-    await _chooses(peer, "pass.question", "choice.pass_tell")
+    await peer.answers("pass.question", "choice.pass_tell")
     await peer.hears("pass.closing")
     passed = await asker.hears("again.passed")
     await _offers_anew(third)
@@ -279,11 +260,11 @@ async def test_one_who_cannot_go_on(calm: Instance, people: People) -> None:
     await story.talk_to_each_other(other, asker.member, third.member)
     # The third leaves, is waited for and comes back; leaves again, and somebody else is sought.
     await third.member.leave(other)
-    await _chooses(asker, "apart.question", "choice.part_wait")
+    await asker.answers("apart.question", "choice.part_wait")
     await asker.hears("apart.waits")
     await is_muted(asker, other)
     await _cannot_write(asker, other)
-    await _chooses(third, "left.question", "choice.part_back")
+    await third.answers("left.question", "choice.part_back")
     await third.hears("left.invited")
     invite = await third.member.invited()
     assert invite.room == other
@@ -292,11 +273,11 @@ async def test_one_who_cannot_go_on(calm: Instance, people: People) -> None:
         await person.hears("room.back")
     await story.talk_to_each_other(other, asker.member, third.member, [("Welcome back.", "I am here.")])
     await third.member.leave(other)
-    await _chooses(asker, "apart.question", "choice.part_else")
+    await asker.answers("apart.question", "choice.part_else")
     await asker.hears("request.nobody")
     await asker.hears("room.closed")
-    await _word(asker, "command.stop", "request.withdrawn")
-    _clean(asker, peer, third)
+    await asker.says("command.stop", "request.withdrawn")
+    clean(asker, peer, third)
 
 
 async def test_one_who_never_comes(place: Place, people: People) -> None:
@@ -311,9 +292,9 @@ async def test_one_who_never_comes(place: Place, people: People) -> None:
         await asker.agrees()
         room = await asker.joins()
         await peer.hears("room.reminder")
-        await _chooses(asker, "absent.question", "choice.part_wait")
+        await asker.answers("absent.question", "choice.part_wait")
         await asker.hears("absent.waits")
-        await _chooses(asker, "absent.question", "choice.part_else")
+        await asker.answers("absent.question", "choice.part_else")
         await asker.hears("absent.go_on")
         # It is the same request, with its words, and nobody is asked about it twice.
         asked = await story.is_asked(third.member, third.chat)
@@ -330,5 +311,5 @@ async def test_one_who_never_comes(place: Place, people: People) -> None:
         await asker.hears("again.not_joined")
         await third.hears("room.closed_unread")
         assert len([one for one in peer.heard() if story.sentence("ask.intro").search(one.body)]) == 1
-        _clean(asker, peer, third)
+        clean(asker, peer, third)
         await instance.stop()

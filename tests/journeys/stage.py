@@ -9,6 +9,7 @@ Rules guarded here:
 import asyncio
 import re
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
@@ -56,6 +57,17 @@ class Person:
         """Wait until the front desk says sentence `key`."""
         return await hears(self.member, self.chat, key, timeout=timeout)
 
+    async def answers(self, key: str, *choices: str) -> Message:
+        """Wait for the question `key`, answer it with these choices; returns the question."""
+        asked = await self.hears(key)
+        await story.chooses(self.member, self.chat, asked, *choices)
+        return asked
+
+    async def says(self, command: str, key: str) -> Message:
+        """Write a command and wait for the sentence that answers it."""
+        await self.writes(words_of(command))
+        return await self.hears(key)
+
     async def offers(self, *, card: str = "I like walks.", fear: str = "choice.fear_tell_first") -> None:
         """Offer time, for any topic."""
         await story.offer_time(self.member, self.chat, card=card, fear=fear)
@@ -100,6 +112,15 @@ class Person:
 async def comes(member: Member, instance: Instance) -> Person:
     """The member opens a chat with the front desk and is greeted."""
     return Person(member, await story.comes(member, instance.desk_user))
+
+
+def clean(*people: Person) -> None:
+    """Nothing came to their clients in clear, with a shield, or unreadable."""
+    for person in people:
+        for one in person.member.messages:
+            assert one.failure is None, person.member.told()
+            assert one.shield is None, person.member.told()
+            assert one.encrypted, person.member.told()
 
 
 async def meet(asker: Person, peer: Person, *, note: str = "") -> str:
@@ -227,7 +248,7 @@ RECORDS = (
     *("members", "requests", "offers", "asks", "pairings", "peer_rooms"),
     *("separations", "meetings"),
     *("concerns", "pairing_pauses"),
-    *("check_ins",),
+    *("vouchers", "check_ins"),
 )
 PASSING = ("inbox", "outbox", "unread")
 
@@ -243,6 +264,21 @@ def rows(
         return {
             table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in tables
         }
+
+
+def comes_due(instance: Instance, table: str, state: str) -> None:
+    """Whatever of this table is in this state falls due now, as when its hour has come.
+
+    A service that runs learns it at its next start alone.
+    """
+    now = round(time.time() * 1000)
+    if instance.database is None:
+        update = f"UPDATE {table} SET due_at = $1 WHERE state = $2"
+        _on_postgresql(instance, lambda connection: connection.execute(update, now, state))
+        return
+    with closing(sqlite3.connect(instance.database, timeout=30)) as connection:
+        connection.execute(f"UPDATE {table} SET due_at = ? WHERE state = ?", (now, state))
+        connection.commit()
 
 
 def put_sealed(instance: Instance, members: dict[str, bytes]) -> None:

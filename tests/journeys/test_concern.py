@@ -16,7 +16,10 @@ pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 async def test_a_concern_reaches_its_reader_alone_and_a_pause_outlives_forget_me(
     place: Place, people: People
 ) -> None:
-    """The reader has no chat with the front desk and is invited to one; nobody else reads the words."""
+    """The reader has no chat with the front desk and is invited to one; nobody else reads the words.
+
+    The reader is on the JavaScript SDK, the two whom it is about are on nio.
+    """
     wrong, reason = canary("wrong"), canary("reason")
     name = f"reader-{secrets.token_hex(4)}"
     readers: list[dict[str, str | bool]] = [{"user": f"@{name}:{place.homeserver.name}", "name": "Rosa"}]
@@ -24,7 +27,7 @@ async def test_a_concern_reaches_its_reader_alone_and_a_pause_outlives_forget_me
         asker, peer = await people(instance, 2)
         await peer.offers()
         await meet(asker, peer)
-        async with await Member.start(place.homeserver, name, kind="nio") as member:
+        async with await Member.start(place.homeserver, name, kind="js") as member:
             await asker.writes("close")
             offered = await asker.hears("after.offered")
             await story.chooses(asker.member, asker.chat, offered, "choice.after_wrong")
