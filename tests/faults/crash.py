@@ -76,7 +76,7 @@ class Rig:
         homeserver: Homeserver,
         directory: Path,
         database_url: str | None = None,
-        settings: Callable[[Member], Mapping[str, Toml]] | None = None,
+        settings: Callable[[Member], Mapping[str, Toml]] = lambda third: {},
     ) -> "Rig":
         """A new service with three new members, on SQLite or on the PostgreSQL database at `database_url`.
 
@@ -88,7 +88,7 @@ class Rig:
             directory,
             timings=TIMINGS,
             admin=True,
-            settings=settings(third) if settings is not None else None,
+            settings=settings(third),
             database_url=database_url,
             # Hundreds of starts: their imports would be most of what this costs.
             forked=True,
