@@ -59,7 +59,8 @@ async def test_a_check_in_comes_once_wherever_the_service_is_killed(
 ) -> None:
     """Killed seven times on the way of two check-ins: each comes once, and the first is taken back."""
     async with Homeserver(directory=tmp_path_factory.mktemp("checkin-homeserver")) as homeserver:
-        rig = await Rig.make(homeserver, tmp_path_factory.mktemp("checkin-crash"))
+        directory = tmp_path_factory.mktemp("checkin-crash")
+        rig = await Rig.make(homeserver, directory, None, lambda third: {})
         try:
             person = await comes(rig.asker, rig.instance)
             await person.writes("my city")
