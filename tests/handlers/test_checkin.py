@@ -221,6 +221,20 @@ async def test_a_handed_over_twice_time_comes_once(story: Story) -> None:
     assert len(story.marked) == 1
 
 
+async def test_where_its_zone_is_gone_it_is_paused_and_says_so_once(story: Story) -> None:
+    """No other clock is taken in its stead; with a city of its member's it goes on."""
+    record = await standing(story)
+    await story.records.put(replace(record, zone="Europe/Atlantis"))
+    await until(story, FIRST + timedelta(days=3))
+    assert there(story) == []
+    told = [body for _, body, _ in story.heard("ana") if "I have paused it" in body]
+    assert len(told) == 1
+    assert "Every day at 17:00" in await story.says("ana", "my check-ins")
+    await story.says("ana", "my city", "Lagos", "my check-ins")
+    (left,) = await story.records.find(CheckIn)
+    assert (left.zone, left.state) == ("Africa/Lagos", CheckInState.PAUSED)
+
+
 async def test_the_last_one_asks_whether_it_goes_on(story: Story) -> None:
     """Once, in the same message; an answer to the question leaves it a week to be taken up."""
     await standing(story, ends=date(2026, 11, 29))
