@@ -298,3 +298,11 @@ async def test_it_is_found_in_whatever_zone_the_community_has(story: Story) -> N
     record = await standing(story, zone="America/Sao_Paulo")
     assert record.at is not None
     assert record.at.astimezone(ZoneInfo("America/Sao_Paulo")).hour == 17
+
+
+async def test_one_that_is_shown_again_was_not_late(story: Story) -> None:
+    """In another language, an hour later: it came at its hour, and does not say otherwise."""
+    await standing(story)
+    await until(story, FIRST + timedelta(hours=1))
+    answer = await story.say("ana", "español")
+    assert "Esto era para" not in answer
