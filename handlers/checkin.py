@@ -42,7 +42,8 @@ async def of(desk: Desk, member: MemberId) -> list[CheckIn]:
 
 def said(desk: Desk, member: Member, what: Rhythm, zone: str) -> str:
     """A rhythm as a phrase that begins a line: "Every Friday at 17:00"."""
-    wall = desk.now.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
+    here = desk.turn.words.zone_here(zone) or desk.community.zone
+    wall = desk.now.astimezone(ZoneInfo(here)).replace(tzinfo=None, fold=0)
     words = rhythm.said(desk.turn.words, member.language, what, wall)
     return words[:1].upper() + words[1:]
 
@@ -80,6 +81,11 @@ async def due(desk: Desk, record: CheckIn) -> None:
     if member is None:
         await desk.records.delete(CheckIn, record.id)
         return
+    if (here := desk.turn.words.zone_here(record.zone)) != record.zone:
+        if not here:
+            await _without_a_clock(desk, member, record)
+            return
+        record, _ = checkins.advance(record, checkins.Move(here), desk.now)
     came, effects = checkins.advance(record, checkins.Come(desk.timings.idle), desk.now)
     await desk.apply(effects)
     if came.state is CheckInState.DUE and came.turn == record.turn:
@@ -94,6 +100,20 @@ async def due(desk: Desk, record: CheckIn) -> None:
     if came.state is not CheckInState.DUE and came.turn is None and checkins.may_go_on(came):
         came = await _ask_on(desk, came)
     await desk.records.put(came)
+
+
+async def _without_a_clock(desk: Desk, member: Member, record: CheckIn) -> None:
+    """A new tz database has no such zone under any name: it is paused, for its member to name a city."""
+    if record.state is CheckInState.PAUSED:
+        ended, effects = checkins.advance(record, checkins.End(), desk.now)
+        await desk.apply(effects)
+        await desk.records.delete(CheckIn, ended.id)
+        return
+    left, effects = checkins.advance(record, checkins.Pause(None), desk.now)
+    await desk.apply(effects)
+    await desk.records.put(left)
+    desk.drop(member, record.id)
+    desk.say(member.id, "checkin.no_clock", notice=False)
 
 
 async def _begin_turn(desk: Desk, member: Member, record: CheckIn, turn: datetime) -> CheckIn:

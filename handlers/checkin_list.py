@@ -4,14 +4,16 @@ Guards: each is done to the one that the member sees named, and what comes of it
 nothing is erased before a yes.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from handlers import checkin, checkin_draft, hours
+from handlers import checkin, checkin_draft, hours, rhythm, zone
 from handlers.desk import Choice, Desk, Question, Reply
 from handlers.draft import texts
+from handlers.words import normal
 from schema.records import CheckIn, Member, Prompt
 from schema.states import CheckInState
 from service.core import checkins, recurrence
+from service.core.when import Unread
 
 _ALSO = frozenset({"skip", "back"})
 _PAUSES = (Choice("said", "choice.pause_until_said"), Choice("7", "choice.pause_week"))
@@ -167,7 +169,7 @@ async def answer_pause(desk: Desk, member: Member, prompt: Prompt, reply: Reply)
         return
     until = None if reply.name == "said" else desk.now + timedelta(days=7)
     if reply.text:
-        until = hours.moment(desk, member, reply.text)
+        until = _day(desk, member, reply.text)
         if until is None or until - desk.now > checkins.LONGEST_PAUSE:
             desk.say(member.id, "checkin.not_day", longest=checkins.LONGEST_PAUSE)
             desk.ask(member.id, "pause_checkin", subject=prompt.subject)
@@ -182,6 +184,20 @@ async def answer_pause(desk: Desk, member: Member, prompt: Prompt, reply: Reply)
         desk.say(member.id, "checkin.paused", kept=desk.now + checkins.LONGEST_PAUSE)
     else:
         desk.say(member.id, "checkin.paused_until", until=until)
+
+
+def _day(desk: Desk, member: Member, text: str) -> datetime | None:
+    """The moment that `text` names: "until friday 9:00", "3 days", "3 december"; None for anything else."""
+    if (found := hours.moment(desk, member, text)) is not None:
+        return found
+    first, _, rest = text.strip().partition(" ")
+    day = rest if normal(first) in desk.spoken(member, "spell.until") else text
+    for words in (day, f"{day} 8:00"):
+        named = rhythm.read(desk, member, words)
+        if not isinstance(named, Unread) and named.every == recurrence.ONCE:
+            when = recurrence.following(named, zone.of(desk, member), desk.now)
+            return when.at if when is not None else None
+    return None
 
 
 async def resume(desk: Desk, member: Member) -> None:

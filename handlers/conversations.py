@@ -268,7 +268,7 @@ COMMANDS: Mapping[str, _Command] = {
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
     "new_checkin": _Command("command.new_checkin", checkin_draft.start),
-    "checkins": _Command("command.checkins", checkin_list.mine),
+    "checkins": _Command("command.checkins", checkin_list.mine, everywhere=True),
     "skip_next": _Command("command.skip_next", checkin_list.skip_next),
     "pause_checkins": _Command("command.pause_checkins", checkin_list.pause),
     "resume_checkins": _Command("command.resume_checkins", checkin_list.resume),

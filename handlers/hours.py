@@ -129,8 +129,9 @@ def hour(desk: Desk, member: Member, text: str) -> datetime | None:
 def _moment(desk: Desk, member: Member, words: Sequence[str]) -> datetime | None:
     place = zone.of(desk, member)
     spelled = spelling(desk, member)
-    starts = desk.spoken(member, "spell.starts")
-    words = [word for word in words if word not in starts] or words
+    # "On friday at nine", "el viernes a las nueve": one day and one hour need nothing between them.
+    between = {*desk.spoken(member, "spell.starts"), *spelled.joins, *spelled.spans}
+    words = [word for word in words if word not in between] or words
     for ahead, key in enumerate(("spell.today", "spell.tomorrow")):
         if words[0] in desk.spoken(member, key):
             day = desk.now.astimezone(ZoneInfo(place)).date() + timedelta(days=ahead)

@@ -30,12 +30,12 @@ class Levels:
     def count(self, who: str) -> Level:
         """Count one more of theirs; their level with it."""
         now = self._monotonic()
+        while self._levels and now - next(iter(self._levels.values())).at > forgotten_after(self.pace):
+            self._levels.popitem(last=False)
         level = self._levels[who] = count(self._levels.get(who), now, self.pace)
         self._levels.move_to_end(who)
-        oldest = next(iter(self._levels))
-        while len(self._levels) > _MOST or now - self._levels[oldest].at > forgotten_after(self.pace):
-            del self._levels[oldest]
-            oldest = next(iter(self._levels))
+        if len(self._levels) > _MOST:
+            self._levels.popitem(last=False)
         return level
 
     def has_room(self, who: str = "") -> bool:

@@ -46,16 +46,34 @@ def load(
     # A file that is not TOML hides every key: that they are missing too would only be noise.
     unreadable = bool(reading.problems) and not any(reading.values.values()) and not reading.secrets
     reading.read_secrets()
+    data = environ.get("STATE_DIRECTORY", "").partition(":")[0] or str(path.parent)
+    if not _is_text(data):
+        reading.problem(
+            f"The folder of the database has a name that is not UTF-8: {data!r} (it is what the variable "
+            "STATE_DIRECTORY says, else where the configuration lies)",
+            "Use a folder whose name is UTF-8 text.",
+            "",
+            "STATE_DIRECTORY",
+        )
     settings = None if unreadable else _validate(reading)
     check_together(reading)
     if reading.problems or settings is None:
         raise ConfigurationErrors(reading.problems)
     settings._folder = path.parent
-    settings._data = Path(environ.get("STATE_DIRECTORY", "").partition(":")[0] or path.parent)
+    settings._data = Path(data)
     settings._sources = reading.sources
     settings._pending = reading.pending
     settings._warnings = (*reading.warnings, *unwise(settings))
     return settings
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path is text; bytes of the system that are none arrive as half surrogates (PEP 383)."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def fault_of(dotted: str, value: str) -> str:

@@ -207,8 +207,8 @@ def end_of(rhythm: Rhythm, zone: str, now: datetime, weeks: int) -> date:
 
 
 def is_late(record: CheckIn, now: datetime) -> bool:
-    """Whether the hour that the question was meant for is to be said with it."""
-    return record.turn is not None and now - record.turn >= LATE
+    """Whether the hour that the question was meant for is to be said with it: it has not come before."""
+    return record.state is _DUE and record.turn is not None and now - record.turn >= LATE
 
 
 def mark(record: CheckIn) -> OutboxId:

@@ -260,8 +260,10 @@ def advance(record: Concern, move: Move, now: datetime) -> tuple[Concern, tuple[
             return after, (_tell(record, "concern.unopened", until=record.until),)
         case Lapse():
             key = "concern.lapsed" if record.opened else "concern.lapsed_unopened"
-            return replace(record, state=state, due_at=None), (_tell(record, key),)
-    return replace(record, state=state, due_at=None if state is ConcernState.OVER else record.due_at), ()
+            return replace(record, state=state, proposal=None, due_at=None), (_tell(record, key),)
+        case TakeBack():
+            return replace(record, state=state, proposal=None, due_at=None), ()
+    return replace(record, state=state), ()
 
 
 def _lose(record: Concern, reader: MemberId, now: datetime) -> tuple[Concern, tuple[Tell, ...]]:

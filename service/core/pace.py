@@ -21,6 +21,10 @@ MESSAGE_EVERY = 5.0
 """Seconds in which one more message of a person is answered."""
 
 
+HOUR = 3600.0
+"""Seconds for which it is remembered at most how much somebody wrote."""
+
+
 @dataclass(frozen=True)
 class Level:
     """How much of a pace was used at `at`, in seconds on any clock.
@@ -52,5 +56,5 @@ def longest_wait(pace: Pace) -> timedelta:
 
 
 def forgotten_after(pace: Pace) -> float:
-    """In how many seconds nothing of a level counts any more."""
-    return pace.most * pace.every
+    """In how many seconds nothing of a level counts any more; whatever the pace, in an hour at most."""
+    return min(pace.most * pace.every, HOUR)

@@ -175,8 +175,8 @@ class Reader:
             elif isinstance(event, dict) and _is_word(event.get("type")):
                 batch.timeline.append(Incoming(room, event))
         self._guard(chat.apply_summary, border.part(section, "summary"), self._client.user_id, new)
-        earlier = border.part(section, "timeline").get("prev_batch")
-        if limited and not new and since and isinstance(earlier, str):
+        earlier = border.following(border.part(section, "timeline"), "prev_batch")
+        if limited and not new and since and earlier is not None:
             # An older gap that is still open begins further back: the new one includes it.
             chat.gap = (earlier, chat.gap[1] if chat.gap else since)
         if chat.members != before:

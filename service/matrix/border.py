@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 LONGEST_ID = 255
 """Bytes of a Matrix identifier (spec, appendix "Common identifier format")."""
+LONGEST_TOKEN = 4096
+"""Bytes of a token of a sync or a page; the spec sets no bound, and an address line has one."""
 
 
 def attempt(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -67,6 +69,23 @@ def text(value: object, limit: int = LONGEST_ID) -> str:
     if size > limit:
         raise Malformed("a string is too long")
     return value
+
+
+def count(value: object) -> int:
+    """How many `value` says; none for what is no number, and never fewer: what is missing would be made."""
+    return max(value, 0) if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def following(page: Mapping[str, Any], name: str, *seen: str | None) -> str | None:
+    """The token under `name` with which reading goes on after `page`, such as `end` of `/messages`.
+
+    None where there is none: it is missing, leads back to one of `seen`, or is nothing that could be sent.
+    """
+    try:
+        found = text(page.get(name), LONGEST_TOKEN)
+    except Malformed:
+        return None
+    return None if found in seen else found
 
 
 def matrix_id(value: object) -> MatrixId:

@@ -633,5 +633,4 @@ def _state(type_: str, content: dict[str, Any]) -> dict[str, Any]:
 
 def _count(answer: dict[str, Any]) -> int:
     """How many one-time keys an answer of `/keys/upload` says that there are."""
-    count = border.part(answer, "one_time_key_counts").get("signed_curve25519")
-    return count if isinstance(count, int) and not isinstance(count, bool) else 0
+    return border.count(border.part(answer, "one_time_key_counts").get("signed_curve25519"))

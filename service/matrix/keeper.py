@@ -19,6 +19,7 @@ from schema.errors import HomeserverRefused, KeeperNotDeaf, SignedOut, Unreachab
 from schema.events import PeerMembership
 from schema.ids import EventId, MatrixId, PairingId, RoomId
 from service import logs
+from service.matrix import border
 from service.matrix.accounts import query_keys, section, server_of
 from service.matrix.transport import JSON, Transport, client_path, path
 
@@ -245,8 +246,8 @@ class Keeper:
                         refused.discard(event_id)
                     else:
                         refused.add(event_id)
-            following = page.get("end")
-            if not isinstance(following, str) or following == at:
+            following = border.following(page, "end", at)
+            if following is None:
                 self._redacting.pop(room, None)
                 del self._refused[room]
                 return "partly" if refused else "done"
@@ -331,8 +332,8 @@ class Keeper:
         answer = await self._transport.request(
             "keeper sync", "GET", client_path("sync"), query=query, timeout=timeout + 30
         )
-        following = answer.get("next_batch")
-        if not isinstance(following, str):
+        following = border.following(answer, "next_batch")
+        if following is None:
             raise Unreachable("keeper sync: no token")
         return Memberships(tuple(self._read(answer)), following)
 

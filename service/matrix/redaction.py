@@ -71,11 +71,11 @@ class Redaction:
                 page = await self._page(room, whose, progress)
                 for event in border.items(page, "chunk"):
                     await self._take_back(room, member, event, before, progress)
-                following = page.get("end")
+                following = border.following(page, "end", progress.at)
                 over = since is not None and any(
                     self._is_older(each, since) for each in border.items(page, "chunk")
                 )
-                if over or not isinstance(following, str) or following == progress.at:
+                if over or following is None:
                     break
                 progress.at = following
         except Throttled as throttled:
@@ -110,9 +110,9 @@ class Redaction:
                 if bears and found.get("sender") == self._user_id:
                     await self._redact(room, border.event_id(found.get("event_id")))
                     return
-            following = page.get("end")
+            following = border.following(page, "end", progress.at)
             over = any(self._is_older(each, sent_at - _CLOCKS) for each in border.items(page, "chunk"))
-            if over or not isinstance(following, str) or following == progress.at:
+            if over or following is None:
                 return
             progress.at = following
 

@@ -262,7 +262,7 @@ class Sync:
     async def _take(self, answer: dict[str, Any]) -> bool:
         """Take in one answer; whether there was anything in it."""
         try:
-            batch = Batch(border.text(answer.get("next_batch"), 4096))
+            batch = Batch(border.text(answer.get("next_batch"), border.LONGEST_TOKEN))
         except Malformed:
             raise WorldError("sync: an answer without a token") from None
         self._read_keys(answer)
@@ -323,8 +323,7 @@ class Sync:
         """How many of our keys the homeserver has left; none said means none left (spec, "/sync")."""
         counts = answer.get("device_one_time_keys_count")
         if isinstance(counts, dict):
-            count = counts.get("signed_curve25519", 0)
-            self._one_time_keys = count if isinstance(count, int) and not isinstance(count, bool) else 0
+            self._one_time_keys = border.count(counts.get("signed_curve25519"))
             self._counted_at = self._clock.monotonic()
         elif self._clock.monotonic() - self._counted_at > _COUNT_AGAIN:
             self._one_time_keys = None
@@ -404,8 +403,8 @@ class Sync:
                 break
             gap.found += border.items(answer, "chunk")
             gap.pages += 1
-            following = answer.get("end")
-            if not isinstance(following, str) or following in (gap.position, end):
+            following = border.following(answer, "end", gap.position, end)
+            if following is None:
                 break
             gap.position = following
             if gap.pages == _PAGES:

@@ -164,6 +164,14 @@ def test_its_writer_hears_once_that_it_was_opened_or_that_nobody_did() -> None:
         advance(GIVEN, Lapse(), NOW)
 
 
+def test_a_proposal_goes_with_its_concern() -> None:
+    """Taken back or lapsed while the second one weighs a pause: nothing of it is left."""
+    weighed, _ = advance(READ, Propose(ROSA, timedelta(days=7), "Not here."), NOW)
+    for move, now in ((TakeBack(), NOW), (Lapse(), weighed.until)):
+        after, _ = advance(weighed, move, now)
+        assert (after.state, after.proposal, after.due_at) == (ConcernState.OVER, None, None)
+
+
 def test_what_is_changed_is_read_anew_and_keeps_its_hour() -> None:
     """The new readers have opened nothing, and it is kept no longer for it."""
     later = NOW + timedelta(days=20)

@@ -29,6 +29,7 @@ class Community(Journey):
     _chats_before: int = 0
     """How many chats the third was invited to before this journey."""
 
+    called: ClassVar[str] = "community"
     invited_to: ClassVar[Mapping[str, int]] = {"asker": 1, "peer": 1, "third": 0}
 
     @staticmethod

@@ -75,8 +75,8 @@ class Rig:
         cls,
         homeserver: Homeserver,
         directory: Path,
-        database_url: str | None,
-        settings: Callable[[Member], Mapping[str, Toml]],
+        database_url: str | None = None,
+        settings: Callable[[Member], Mapping[str, Toml]] = lambda third: {},
     ) -> "Rig":
         """A new service with three new members, on SQLite or on the PostgreSQL database at `database_url`.
 
@@ -189,6 +189,7 @@ class Journey:
     _heard_before: dict[str, int] = field(default_factory=dict)
     """How much was heard in a chat that was there before this journey."""
 
+    called: ClassVar[str] = "pairing"
     invited_to: ClassVar[Mapping[str, int]] = {"asker": 1, "peer": 2, "third": 1}
     """To how many peer rooms each is invited."""
 

@@ -5,17 +5,26 @@ the turn before its commit and after it, the message before it is sent and after
 the older one back before it goes and after it.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.config import Toml
 from tests.faults.crash import Rig, until
 from tests.journeys.stage import Person, comes
 from tests.live import story
 from tests.live.homeserver import Homeserver
+from tests.live.member import Member
 from tests.live.story import sentence
 
-pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
+# It waits for minutes of the clock to come.
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.crash,
+    pytest.mark.long,
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 _COMES = (
     "before commit turn due check_ins",
@@ -25,6 +34,11 @@ _COMES = (
 )
 _REPLACES = ("after commit turn due check_ins", "before take back", "after take back")
 _AHEAD = timedelta(seconds=25)
+
+
+def _nothing(asker: Member) -> Mapping[str, Toml]:
+    """No further settings."""
+    return {}
 
 
 async def _kills(rig: Rig, points: tuple[str, ...]) -> None:
@@ -59,7 +73,7 @@ async def test_a_check_in_comes_once_wherever_the_service_is_killed(
 ) -> None:
     """Killed seven times on the way of two check-ins: each comes once, and the first is taken back."""
     async with Homeserver(directory=tmp_path_factory.mktemp("checkin-homeserver")) as homeserver:
-        rig = await Rig.make(homeserver, tmp_path_factory.mktemp("checkin-crash"))
+        rig = await Rig.make(homeserver, tmp_path_factory.mktemp("checkin-crash"), None, _nothing)
         try:
             person = await comes(rig.asker, rig.instance)
             await person.writes("my city")

@@ -137,10 +137,13 @@ def _difference(who: str, told: list[str], expected: list[str]) -> str:
     )
 
 
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(4500)
 @pytest.mark.parametrize(
     ("journey", "sample"),
-    [pytest.param(Journey, _SAMPLE, id="pairing"), pytest.param(Community, _FEW, id="community")],
+    [
+        pytest.param(Journey, _SAMPLE, id=Journey.called),
+        pytest.param(Community, _FEW, id=Community.called),
+    ],
 )
 async def test_killed_at_fail_points(
     journey: type[Journey],
@@ -163,8 +166,8 @@ async def test_killed_at_fail_points(
     finally:
         await runs.close()
     covered, where = len(set(runs.covered)), "SQLite" if ground is None else "PostgreSQL"
-    name = journey.__name__.lower()
-    record_property("figure", f"crash points on {where}, {name}: {covered} covered of {len(found)} found")
+    named = f"crash points of {journey.called} on {where}"
+    record_property("figure", f"{named}: {covered} covered of {len(found)} found")
     for point in uncovered:
         record_property("figure", f"  did not come up again: {point}")
     assert not runs.failed, "\n\n".join(runs.failed)

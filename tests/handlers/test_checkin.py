@@ -221,6 +221,20 @@ async def test_a_handed_over_twice_time_comes_once(story: Story) -> None:
     assert len(story.marked) == 1
 
 
+async def test_where_its_zone_is_gone_it_is_paused_and_says_so_once(story: Story) -> None:
+    """No other clock is taken in its stead; with a city of its member's it goes on."""
+    record = await standing(story)
+    await story.records.put(replace(record, zone="Europe/Atlantis"))
+    await until(story, FIRST + timedelta(days=3))
+    assert there(story) == []
+    told = [body for _, body, _ in story.heard("ana") if "I have paused it" in body]
+    assert len(told) == 1
+    assert "Every day at 17:00" in await story.says("ana", "my check-ins")
+    await story.says("ana", "my city", "Lagos", "my check-ins")
+    (left,) = await story.records.find(CheckIn)
+    assert (left.zone, left.state) == ("Africa/Lagos", CheckInState.PAUSED)
+
+
 async def test_the_last_one_asks_whether_it_goes_on(story: Story) -> None:
     """Once, in the same message; an answer to the question leaves it a week to be taken up."""
     await standing(story, ends=date(2026, 11, 29))
@@ -284,3 +298,11 @@ async def test_it_is_found_in_whatever_zone_the_community_has(story: Story) -> N
     record = await standing(story, zone="America/Sao_Paulo")
     assert record.at is not None
     assert record.at.astimezone(ZoneInfo("America/Sao_Paulo")).hour == 17
+
+
+async def test_one_that_is_shown_again_was_not_late(story: Story) -> None:
+    """In another language, an hour later: it came at its hour, and does not say otherwise."""
+    await standing(story)
+    await until(story, FIRST + timedelta(hours=1))
+    answer = await story.say("ana", "español")
+    assert "Esto era para" not in answer

@@ -313,3 +313,21 @@ async def test_whoever_leaves_the_city_as_it_is_is_not_asked_again(story: Story)
     assert "When shall I write to you?" in await story.says("ana", "new check-in", "skip")
     assert story.member("ana").zone == "Europe/Berlin"
     assert "When shall I write to you?" in await story.says("ana", "no", "stop", "new check-in")
+
+
+@pytest.mark.parametrize(
+    ("words", "until"),
+    [
+        ("until monday 9:00", "Monday 30 November, 09:00"),
+        ("until 3 december", "Thursday 3 December, 08:00"),
+        ("tomorrow 18:00", "Saturday 28 November, 18:00"),
+        ("3 days", "Monday 30 November"),
+        ("hasta el lunes a las 9:00", "lunes, 30 de noviembre, 9:00"),
+    ],
+)
+async def test_a_pause_takes_a_day_in_many_ways(story: Story, words: str, until: str) -> None:
+    """As people write it, in each language."""
+    await standing(story)
+    if words.startswith("hasta"):
+        await story.say("ana", "español")
+    assert until in await story.says("ana", "pause check-ins", words)

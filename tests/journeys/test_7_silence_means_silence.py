@@ -20,7 +20,7 @@ from tests.live.story import words_of
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
-_AHEAD = timedelta(seconds=50)
+_AHEAD = timedelta(seconds=35)
 """Long enough to set two of them up on a busy machine."""
 _LATE = 20.0
 """Seconds that a check-in may come after its minute, on a busy machine."""

@@ -172,7 +172,7 @@ async def test_signed_in_anew(homeserver: Homeserver, tmp_path: Path) -> None:
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 async def test_killed_anywhere_it_goes_on(
     homeserver: Homeserver, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schema.errors import HomeserverRefused, Malformed, NotPrivate, WorldError
@@ -376,6 +376,22 @@ def test_any_answer_to_the_desks_requests(scene: Scene, answer: dict[str, Any]) 
 
 
 # ---- the parsers by themselves
+
+
+@given(page=OBJECTS, token=ANYTHING)
+@example(page={}, token="\ud800")
+def test_reading_where_it_goes_on(page: dict[str, Any], token: Any) -> None:
+    """A token is one that can be sent, or there is none; and one that leads back is none."""
+    found = border.following({**page, "end": token}, "end")
+    assert found is None or (found == token and found.encode())
+    assert border.following({"end": found}, "end", found) is None
+
+
+@given(count=ANYTHING | st.integers())
+@example(count=-(2**40))
+def test_reading_how_many_keys_are_left(count: Any) -> None:
+    """Never fewer than none: a homeserver that says so would have the desk make keys for ever."""
+    assert 0 <= border.count(count) <= (count if isinstance(count, int) and count > 0 else 0)
 
 
 @given(answer=OBJECTS)

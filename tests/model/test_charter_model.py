@@ -346,9 +346,7 @@ class CharterModel(RuleBasedStateMachine):
 
     @rule(
         name=st.sampled_from(READERS),
-        words=st.sampled_from(
-            ["1", "2", "read", "answer", "it is read", "yes", "no", "concerns", "give back"]
-        ),
+        words=st.sampled_from(["2", "read", "answer", "it is read", "yes", "no", "concerns", "give back"]),
     )
     def a_reader_writes(self, name: str, words: str) -> None:
         """Whoever reads concerns answers, gives one back, or does something odd."""

@@ -43,6 +43,21 @@ def test_whoever_goes_on_is_not_heard_in_between() -> None:
     assert calm.message(ANA, EventId("$calm")) is Flood.NONE
 
 
+def test_nothing_is_remembered_longer_than_an_hour() -> None:
+    """Whatever a community lets one person write at once."""
+    watch = Watch()
+    levels = Levels(Pace(100_000, 5.0), watch)
+    for who in ("ana", *["ben"] * 1000):
+        levels.count(who)
+    watch.now += 3600
+    assert levels.count("ben").used > 1
+    watch.now += 1
+    assert levels.count("cleo").used == 1
+    assert not levels.was_over("ana")
+    watch.now += 3601
+    assert levels.count("ben").used == 1
+
+
 def test_an_event_that_comes_twice_is_answered_both_times() -> None:
     """A turn that was not committed is taken again, and its kind answer must not be lost."""
     calm = Calm(Watch(), 20)
