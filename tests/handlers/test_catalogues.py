@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def test_a_language_has_every_sentence_number_value_and_word_to_type(language: s
     assert faults(load(_FILES[ALWAYS], ALWAYS), load(_FILES[language], language)) == []
 
 
+@cache
 def _sets_of_choices() -> set[tuple[str, ...]]:
     """The choices that stand together in the code, each by the key of its words."""
     found: set[tuple[str, ...]] = set()

@@ -4,6 +4,7 @@ import ast
 import re
 import string
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ _KEY = re.compile(r"[a-z]+\.[a-z_]+")
 _COMMANDS = sorted(key for key in WORDS.keys("en") if key.startswith("command."))
 
 
+@cache
 def _keys_in_code() -> set[str]:
     """Every string constant of the handlers and the rules that has the form of a key."""
     found: set[str] = set()

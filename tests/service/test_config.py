@@ -1023,7 +1023,7 @@ _VARIABLES = st.sampled_from(
 
 
 @given(st.dictionaries(_VARIABLES, _TEXTS, max_size=5), st.booleans())
-@example({"STATE_DIRECTORY": "\udc80"}, whole=True)
+@example({"STATE_DIRECTORY": "\udc80"}, True)
 def test_any_environment_is_settings_or_said_to_be_wrong(environ: dict[str, str], whole: bool) -> None:
     """Whatever the variables hold, beside a whole file and without one."""
     # A path, or a name, is shown to whoever has to correct it; a secret's own value never is.
