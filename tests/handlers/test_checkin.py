@@ -306,3 +306,19 @@ async def test_one_that_is_shown_again_was_not_late(story: Story) -> None:
     await until(story, FIRST + timedelta(hours=1))
     answer = await story.say("ana", "español")
     assert "Esto era para" not in answer
+
+
+async def test_one_that_comes_with_an_answer_is_taken_back_alone(story: Story) -> None:
+    """It has its own message, which alone notifies: the answer before it is there for good."""
+    await standing(story)
+    await until(story, FIRST - timedelta(minutes=5))
+    await story.says("ana", "talk", "more")
+    await until(story, FIRST + timedelta(minutes=2))
+    seen = len(story.heard("ana"))
+    await story.say("ana", "stop")
+    (_, answer, quiet), (_, body, notice) = story.heard("ana")[seen:]
+    assert QUESTION not in answer
+    assert (quiet, notice) == (True, False)
+    assert body.startswith(QUESTION)
+    await until(story, FIRST + timedelta(days=1))
+    assert [line.body for line in story.withdrawn] == [body]
