@@ -82,6 +82,7 @@ async def dispatch(turn: Turn) -> None:
 
     if isinstance(turn.event, Message | PlainMessage | Unreadable):
         await checkin.alive(desk, turn.event)
+    if isinstance(turn.event, Message | PlainMessage | Unreadable | DirectChat):
         await telling.alive(desk, turn.event)
     match turn.event:
         case Message() as event:

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import apart
+from handlers import ages, apart
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.draft import Draft, texts
 from schema.ids import BuddyId, MatrixId, MemberId
 from schema.records import Buddy, Member, Prompt
 from schema.states import BuddyState
 from service.core import buddies
+from service.core.ages import BOTH
 from service.core.apart import Unclear, address
 
 LONGEST = {"words": 500, "please": 300, "please_not": 300}
@@ -130,10 +131,19 @@ async def start(desk: Desk, member: Member) -> None:
     """Say what stands; where nothing does, ask whom to name."""
     desk.put_behind(member.id)
     if await of(desk, member.id) is None and not await whose(desk, member.id):
-        _go(desk, member, {}, "address")
+        _begin(desk, member)
     else:
         theirs = [str(one.id) for one in await whose(desk, member.id)]
         desk.ask(member.id, "buddies", draft={"ids": theirs})
+
+
+def _begin(desk: Desk, member: Member) -> None:
+    """Ask whom to name, after the age group where that counts and is not known."""
+    if ages.unsaid(desk, member):
+        desk.say(member.id, "buddy.age_first", notice=False)
+        desk.ask(member.id, "ages")
+    else:
+        _go(desk, member, {}, "address")
 
 
 async def _show_list(desk: Desk, member: Member, prompt: Prompt) -> Question:
@@ -222,6 +232,9 @@ def _show_step(desk: Desk, member: Member, draft: Draft) -> Question:
             return Question(desk.words(member, "buddy.hours"), choices, also=frozenset({"back"}))
     record = _drafted(desk, member, draft)
     terms = desk.words(member, "buddy.terms", name=name, address=member.matrix_id, until=record.due_at)
+    if desk.community.ages == BOTH and not ages.unsaid(desk, member):
+        group = desk.words(member, ages.GROUPS[ages.of(desk, member)], age=desk.community.adult_from)
+        terms = f"{desk.words(member, 'buddy.ages', group=group)}\n{terms}"
     terms = f"{_when(desk, member, record)}\n{terms}"
     shown = desk.words(member, "buddy.recap", name=name)
     text = "\n".join((shown, message(desk, member, record, member.matrix_id), "", terms))
@@ -270,7 +283,7 @@ async def _answer_list(desk: Desk, member: Member, reply: Reply) -> None:
     kind, _, id = reply.name.partition(" ")
     record = await desk.records.get(Buddy, id) if id else None
     if kind == "name":
-        _go(desk, member, {}, "address")
+        _begin(desk, member)
     elif kind == "stay":
         desk.say(member.id, "buddy.unchanged")
     elif kind == "end" and record is not None and record.state is not BuddyState.ENDED:
@@ -355,9 +368,15 @@ async def _ask(desk: Desk, member: Member, prompt: Prompt) -> None:
     )
     await desk.records.put(record)
     other = await desk.member(record.other)
-    if other is not None and record.other not in await apart.of(desk, member.id):
+    if other is not None and await _may_be(desk, member, other):
         desk.queue(other.id, "be_buddy", subject=record.id, until=record.due_at)
     desk.say(member.id, "buddy.asked", name=record.name, until=record.due_at)
+
+
+async def _may_be(desk: Desk, member: Member, other: Member) -> bool:
+    """Whether the two are not kept apart, by one of them or by their ages; to neither is said which."""
+    same = bool(group := ages.of(desk, member)) and group == ages.of(desk, other)
+    return same and other.id not in await apart.of(desk, member.id)
 
 
 # Whoever was named
@@ -369,7 +388,7 @@ async def _asked(desk: Desk, member: Member, id: str) -> tuple[Buddy, Member] | 
     if record is None or record.state is not BuddyState.ASKED or record.other != member.id:
         return None
     named_by = await desk.member(record.member)
-    if named_by is None or record.member in await apart.of(desk, member.id):
+    if named_by is None or not await _may_be(desk, member, named_by):
         return None
     return record, named_by
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from handlers import own_plan, rhythm, telling
 from handlers.desk import Choice, Desk, Mark, Question, Reply
 from schema.effects import SendText
-from schema.events import Due, Message, NotDelivered, PlainMessage, Unreadable
+from schema.events import Message, NotDelivered, PlainMessage, Unreadable
 from schema.ids import MemberId
 from schema.records import CheckIn, Member, Prompt, Rhythm
 from schema.states import CheckInState
@@ -153,8 +153,7 @@ async def sign(desk: Desk, member: Member, prompt: Prompt) -> Mark | None:
     await desk.records.put(reached)
     if record.state is CheckInState.DUE:
         await telling.put(desk, record.member)
-    alone = isinstance(desk.turn.event, Due)
-    return mark, desk.now + checkins.PATIENCE if alone else None
+    return mark, desk.now + checkins.PATIENCE
 
 
 async def missed(desk: Desk, event: NotDelivered) -> None:
@@ -162,12 +161,15 @@ async def missed(desk: Desk, event: NotDelivered) -> None:
     effect = event.effect
     if not isinstance(effect, SendText) or not effect.mark:
         return
-    for record in await desk.records.find(CheckIn, member=desk.turn.identify(effect.member)):
-        if any(put.mark == effect.mark for put in record.said):
-            if record.state is CheckInState.OPEN:
-                await telling.missed(desk, record.member)
-            left, _ = checkins.advance(record, checkins.Miss(desk.timings.idle), desk.now)
-            await desk.records.put(left)
+    member = desk.turn.identify(effect.member)
+    found = await desk.records.find(CheckIn, member=member)
+    record = next((one for one in found if any(put.mark == effect.mark for put in one.said)), None)
+    if record is None or record.state is CheckInState.OPEN:
+        # Also where a newer one took its place before it was known: it was counted, and never there.
+        await telling.missed(desk, member)
+    if record is not None:
+        left, _ = checkins.advance(record, checkins.Miss(desk.timings.idle), desk.now)
+        await desk.records.put(left)
 
 
 # Its question

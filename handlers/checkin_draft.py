@@ -412,7 +412,8 @@ async def _answer_recap(desk: Desk, member: Member, draft: Draft, reply: Reply) 
                 _go(desk, member, draft, "when")
                 return
             await desk.records.put(record)
-            desk.say(member.id, "checkin.begun", at=record.at)
+            once = record.rhythm.every == ONCE
+            desk.say(member.id, "checkin.begun_once" if once else "checkin.begun", at=record.at)
             await _say_more(desk, member)
         case "change":
             _go(desk, member, draft, "change")

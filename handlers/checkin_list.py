@@ -42,8 +42,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if record is None and prompt.subject:
         return None
     if prompt.kind == "pause_checkin":
-        every = checkins.LONGEST_PAUSE
-        return Question(desk.words(member, "checkin.pause", kept=every), _PAUSES, free=True, also=_ALSO)
+        every = checkins.LONGEST_PAUSE // timedelta(weeks=1)
+        return Question(desk.words(member, "checkin.pause", n=every), _PAUSES, free=True, also=_ALSO)
     if record is None:
         return None
     if prompt.kind == "end_checkin":
@@ -72,12 +72,12 @@ def _show_one(desk: Desk, member: Member, record: CheckIn) -> Question:
     if record.at is not None and record.rhythm.every != recurrence.ONCE:
         lines.append(desk.words(member, "checkin.ends_on", ends=record.ends))
     choices: list[Choice] = []
-    if record.at is None and record.state is not CheckInState.PAUSED:
-        choices.append(Choice("on", "choice.checkin_on"))
-    elif record.state is CheckInState.PAUSED:
+    if record.state is CheckInState.PAUSED:
         choices.append(Choice("resume", "choice.checkin_resume"))
-    else:
+    elif record.at is not None:
         choices += [Choice("pause", "choice.checkin_pause"), Choice("skip", "choice.checkin_skip_next")]
+    elif record.rhythm.every != recurrence.ONCE:
+        choices.append(Choice("on", "choice.checkin_on"))
     choices += [
         Choice("change", "choice.checkin_change"),
         Choice("end", "choice.checkin_end"),
@@ -171,19 +171,32 @@ async def answer_pause(desk: Desk, member: Member, prompt: Prompt, reply: Reply)
     if reply.text:
         until = _day(desk, member, reply.text)
         if until is None or until - desk.now > checkins.LONGEST_PAUSE:
-            desk.say(member.id, "checkin.not_day", longest=checkins.LONGEST_PAUSE)
+            desk.say(member.id, "checkin.not_day", n=checkins.LONGEST_PAUSE // timedelta(weeks=1))
             desk.ask(member.id, "pause_checkin", subject=prompt.subject)
             return
     found = [one for one in await checkin.of(desk, member.id) if _comes(one)]
+    found = [one for one in found if prompt.subject in ("", one.id)]
+    over: list[CheckIn] = []
     for record in found:
-        if prompt.subject in ("", record.id):
-            paused, _ = checkins.advance(record, checkins.Pause(until), desk.now)
-            await desk.records.put(paused)
-            desk.drop(desk.now_is(member.id), record.id)
+        paused, _ = checkins.advance(record, checkins.Pause(until), desk.now)
+        await desk.records.put(paused)
+        desk.drop(desk.now_is(member.id), record.id)
+        if until is not None and _is_over_at(paused, until):
+            over.append(record)
     if until is None:
         desk.say(member.id, "checkin.paused", kept=desk.now + checkins.LONGEST_PAUSE)
-    else:
-        desk.say(member.id, "checkin.paused_until", until=until)
+        return
+    goes_on = len(over) < len(found)
+    desk.say(member.id, "checkin.paused_until" if goes_on else "checkin.nothing_until", until=until)
+    for record in over:
+        what = checkin.said(desk, member, record.rhythm, record.zone)
+        desk.say(member.id, "checkin.over_by_then", rhythm=what)
+
+
+def _is_over_at(paused: CheckIn, until: datetime) -> bool:
+    """Whether no time of it is left when its pause ends."""
+    known = recurrence.known(paused.zone)
+    return known and checkins.advance(paused, checkins.Resume(), until)[0].state is CheckInState.OVER
 
 
 def _day(desk: Desk, member: Member, text: str) -> datetime | None:
@@ -213,7 +226,11 @@ async def _resume(desk: Desk, member: Member, records: list[CheckIn]) -> None:
     for record in records:
         if record.state is not CheckInState.PAUSED:
             continue
-        resumed, _ = checkins.advance(record, checkins.Resume(), desk.now)
+        if not (here := desk.turn.words.zone_here(record.zone)):
+            desk.say(member.id, "checkin.no_clock", notice=False)
+            continue
+        moved, _ = checkins.advance(record, checkins.Move(here), desk.now)
+        resumed, _ = checkins.advance(moved, checkins.Resume(), desk.now)
         if resumed.state is CheckInState.OVER:
             await desk.records.delete(CheckIn, record.id)
             desk.say(member.id, "checkin.ended")

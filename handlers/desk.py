@@ -1,7 +1,8 @@
 """What every conversation shares: whom it speaks with in a turn, the open question, how a reply is read.
 
 Guards: one question is open per member, and what comes by itself waits behind it; one event sends one member
-one message, so one push; a number, a word or a choice counts only alone.
+one message, so one push, but that what can be taken back stands in its own, after a quiet one; a number, a
+word or a choice counts only alone.
 """
 
 import re
@@ -502,9 +503,12 @@ class Desk:
     async def _say_question(
         self, member: Member, prompt: Prompt | None, question: Question, sign: Sign, *, notice: bool
     ) -> None:
-        self.say_text(member.id, self.render(member, question), notice=notice)
         if prompt is not None and (mark := await sign(member, prompt)) is not None:
+            # It may be taken back: what was said before it stands by itself, and leaves the sound to it.
+            self._said[member.id] = [(text, True) for text, _ in self._said.get(member.id, [])]
+            self.speak(member.id)
             self._marks[member.id] = mark
+        self.say_text(member.id, self.render(member, question), notice=notice)
 
     def _terms(self, member: Member, question: Question) -> Consent | None:
         """What a yes to the question, as it is put now, would agree to."""

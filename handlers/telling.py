@@ -10,7 +10,7 @@ from typing import Literal
 from handlers import buddy
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.effects import SendForBuddy
-from schema.events import Message, PlainMessage, Unreadable
+from schema.events import DirectChat, Message, PlainMessage, Unreadable
 from schema.ids import MemberId
 from schema.records import Buddy, Member, Prompt
 from schema.states import BuddyState
@@ -50,15 +50,19 @@ async def missed(desk: Desk, member: MemberId) -> None:
         await _move(desk, record, buddies.Miss())
 
 
-async def alive(desk: Desk, event: Message | PlainMessage | Unreadable) -> None:
-    """A member wrote anything at all, readable or not; what a program wrote for them does not count."""
+async def alive(desk: Desk, event: Message | PlainMessage | Unreadable | DirectChat) -> None:
+    """A member wrote anything at all, readable or not, or came into a chat with us, or left it.
+
+    What a program wrote for them does not count.
+    """
     if isinstance(event, Message) and event.kind == "notice":
         return
-    record = await _standing(desk, desk.turn.identify(event.sender))
+    who = event.member if isinstance(event, DirectChat) else event.sender
+    record = await _standing(desk, desk.turn.identify(who))
     if record is None or (record.state is BuddyState.STANDING and not record.unanswered):
         return
     _, followed = await _move(desk, record, buddies.Live())
-    if not isinstance(event, PlainMessage) and event.changed:
+    if isinstance(event, Message | Unreadable) and event.changed:
         # Nobody vouches yet for whom it would be said to.
         return
     if followed in (Next.CANCELLED, Next.BACK) and await desk.member(record.member) is not None:
@@ -110,8 +114,14 @@ async def _tell(desk: Desk, member: Member, record: Buddy) -> None:
     other = await desk.member(record.other)
     if other is None or other.room is None:
         desk.say(member.id, "telling.unreachable", notice=False, name=record.name)
+        await _did_not_go(desk, record)
     else:
         _send(desk, other, record, buddy.message(desk, other, record, member.matrix_id), "tell")
+
+
+async def _did_not_go(desk: Desk, record: Buddy | None) -> None:
+    if record is not None and record.state is BuddyState.TOLD:
+        await _move(desk, record, buddies.Fail())
 
 
 # What came of it
@@ -134,6 +144,7 @@ async def not_sent(desk: Desk, effect: SendForBuddy) -> None:
     if effect.step == "tell":
         if await desk.member(effect.of) is not None:
             desk.say(effect.of, "telling.unreachable", notice=False, name=effect.member)
+        await _did_not_go(desk, await desk.records.get(Buddy, effect.buddy))
         return
     record = await desk.records.get(Buddy, effect.buddy)
     if record is not None and record.state is BuddyState.WARNED and not record.arrived:

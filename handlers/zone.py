@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.records import CheckIn, Member, Offer, Prompt
+from schema.states import CheckInState
 from service.core import checkins, cities
 
 _MOST = 12
@@ -75,7 +76,10 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         return
     await keep(desk, member, zone)
     city = desk.turn.words.city(zone, member.language, country=True)
-    desk.say(member.id, "zone.done", city=city, now=desk.now)
+    local = desk.now.astimezone(ZoneInfo(zone))
+    day = desk.turn.words.weekday(local.weekday(), member.language)
+    hour = desk.turn.words.clock(local.hour * 60 + local.minute, member.language)
+    desk.say(member.id, "zone.done", city=city, day=day, hour=hour)
 
 
 def taken(desk: Desk, member: Member, reply: Reply) -> tuple[str, list[str]]:
@@ -105,13 +109,15 @@ def taken(desk: Desk, member: Member, reply: Reply) -> tuple[str, list[str]]:
 async def keep(desk: Desk, member: Member, zone: str) -> None:
     """The member lives in `zone` from now on, and so do the hours of their offer and of their check-ins."""
     desk.keep(replace(desk.now_is(member.id), zone=zone))
-    moved = [
-        checkins.advance(one, checkins.Move(zone), desk.now)[0]
-        for one in await desk.records.find(CheckIn, member=member.id)
-    ]
-    for one in moved:
+    moved: list[CheckIn] = []
+    for old in await desk.records.find(CheckIn, member=member.id):
+        one, _ = checkins.advance(old, checkins.Move(zone), desk.now)
         await desk.records.put(one)
-    if coming := [one.at for one in moved if one.at is not None]:
+        moved.append(one)
+        if old.wall is not None and one.at is None:
+            hour = desk.turn.words.clock(old.wall.hour * 60 + old.wall.minute, member.language)
+            desk.say(member.id, "zone.checkin_past", day=old.wall.date(), hour=hour)
+    if coming := [one.at for one in moved if one.at is not None and one.state is not CheckInState.PAUSED]:
         desk.say(member.id, "zone.checkins", at=min(coming))
     for offer in await desk.records.find(Offer, member=member.id):
         await desk.records.put(replace(offer, zone=zone))

@@ -89,7 +89,7 @@ def deadline(effect: Effect) -> timedelta:
             return timedelta(minutes=10)
         case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom():
             return timedelta(days=14)
-        case RedactChat() | RedactStewards():
+        case RedactChat() | RedactStewards() | Withdraw():
             return timedelta(days=14)
         case OpenDirectChat() | JoinRoom() | LeaveRoom() | InviteAgain():
             return timedelta(hours=6)

@@ -82,6 +82,8 @@ class Scheduler:
             ready = [due for due in found if due not in self._passed_over]
             if not ready:
                 return
+            # What does not move is found again, and first; of the others no count is needed any more.
+            handled = Counter({due: handled[due] for due in ready if due in handled})
             while ready:
                 # Many may be due in one minute: what they have to say goes out before the next are taken up.
                 await self._engine.room()

@@ -71,7 +71,7 @@ class Arrive:
 
 @dataclass(frozen=True)
 class Fail:
-    """The warning could not be sent."""
+    """The warning could not be sent, or the words could not."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ MOVES: Mapping[BuddyState, Mapping[type[Move], BuddyState]] = {
     _STANDING: {Put: _STANDING, Miss: _STANDING, Live: _STANDING, Hour: _WARNED, End: _ENDED, Leave: _OVER},
     _WARNED: {Put: _WARNED, Miss: _WARNED, Live: _STANDING, Hour: _TOLD, Arrive: _WARNED, Fail: _STANDING}
     | {End: _ENDED, Leave: _OVER},
-    _TOLD: {Put: _TOLD, Miss: _TOLD, Live: _STANDING, End: _ENDED, Leave: _OVER},
+    _TOLD: {Put: _TOLD, Miss: _TOLD, Live: _STANDING, Fail: _TOLD, End: _ENDED, Leave: _OVER},
     _ENDED: {Leave: _OVER},
     _OVER: {},
 }
@@ -156,11 +156,15 @@ def advance(record: Buddy, move: Move, now: datetime) -> tuple[Buddy, Next]:
             return _miss(record), Next.NOTHING
         case Live():
             followed = {_WARNED: Next.CANCELLED, _TOLD: Next.BACK}
-            return _anew(record), followed.get(record.state, Next.NOTHING)
+            silent = record.tells_at is None
+            return _anew(record), Next.NOTHING if silent else followed.get(record.state, Next.NOTHING)
         case Hour(heard_since):
             return _hour(record, heard_since, now)
         case Arrive():
             return replace(record, arrived=True), Next.NOTHING
+        case Fail() if state is _TOLD:
+            # It ends there all the same; only that the words went is not said later.
+            return replace(record, tells_at=None), Next.NOTHING
         case Fail():
             return _anew(record), Next.NOTHING
         case Leave():

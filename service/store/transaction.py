@@ -30,6 +30,8 @@ _log = logs.get("store")
 _KEEP_SEEN = timedelta(days=14)
 _ROWS = 100
 """Rows of the inbox that are read at once."""
+_LOOKED_THROUGH = 1000
+"""Rows of the inbox that one turn looks through at most, since all others wait for it meanwhile."""
 REMEMBERED = 4096
 """Opened records kept in memory: enough to match 2,000 offers without opening each again."""
 _NOT_REMEMBERED = frozenset((Member, Stewardship))
@@ -320,13 +322,16 @@ class Transaction:
         return found
 
     async def unheard(self, sender: MatrixId) -> bool:
-        """Whether something that `sender` wrote waits to be handled."""
+        """Whether something that `sender` wrote waits to be handled, or so much that it may be among it."""
         after = 0
-        while rows := await self.inbox(_ROWS, after):
+        for _ in range(0, _LOOKED_THROUGH, _ROWS):
+            rows = await self.inbox(_ROWS, after)
+            if not rows:
+                return False
             if any(getattr(row.event, "sender", None) == sender for row in rows):
                 return True
             after = rows[-1].seq
-        return False
+        return True
 
     async def handled(self, seq: int) -> None:
         """The event is handled: its row goes, its id stays seen."""

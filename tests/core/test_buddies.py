@@ -102,6 +102,13 @@ def test_nothing_goes_where_the_warning_did_not_arrive() -> None:
     assert after(*WARNED, (Hour(LONG_AGO), 7 * HOUR)) == (STANDING, Next.AGAIN)
 
 
+def test_words_that_could_not_go_are_not_said_to_have_gone() -> None:
+    """It ends there, as where they went; the next sign of life begins it anew."""
+    failed, followed = after(*TOLD, (Fail(), HOUR))
+    assert (failed.state, failed.due_at, followed) == (BuddyState.TOLD, None, Next.NOTHING)
+    assert after((Live(), HOUR), record=failed) == (STANDING, Next.NOTHING)
+
+
 @pytest.mark.parametrize("since", [NOW + 2 * HOUR, NOW + 20 * HOUR, NOW + 26 * HOUR])
 def test_an_outage_begins_it_anew(since: datetime) -> None:
     """Wherever it lay since the first check-in that counts: before the warning, and after it."""

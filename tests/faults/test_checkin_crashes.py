@@ -58,7 +58,7 @@ async def _sets_up(person: Person, hour: datetime) -> None:
     await person.writes(f"check in today {hour:%H:%M}")
     recap = await person.hears("checkin.recap")
     await story.chooses(person.member, person.chat, recap, "choice.checkin_yes")
-    await person.hears("checkin.begun")
+    await person.hears("checkin.begun_once")
 
 
 def _questions(person: Person) -> list[str]:

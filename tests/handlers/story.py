@@ -351,11 +351,13 @@ class Story:
             belongs=belongs,
         )
         await self.event(message)
-        answer = [line.body for line in self.log[seen:] if line.from_desk and line.name == name]
-        assert len(answer) <= 1, "one event, one message"
+        answer = [line for line in self.log[seen:] if line.from_desk and line.name == name]
+        marked = [line for line in answer if line in self.marked.values()]
+        assert len(answer) <= 1 + len(marked), "one event, one message, but for what can be taken back"
+        assert sum(not line.notice for line in answer) <= 1, "one event, one push"
         if pump:
             await self.pump()
-        return "\n".join(answer)
+        return "\n".join(line.body for line in answer)
 
     async def stewards(self, *names: str) -> None:
         """These stewards are in their room now."""

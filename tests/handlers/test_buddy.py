@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -15,8 +16,8 @@ from schema.records import Buddy, Member, PairingPause, Prompt
 from schema.states import Belongs, BuddyState
 from service.core.buddies import ASKED_FOR, READ_WITHIN
 from service.turn import Turn
-from tests.handlers.story import START, WORDS, Story, identify
-from tests.handlers.test_checkin import FIRST, standing, until
+from tests.handlers.story import COMMUNITY, START, WORDS, Story, identify
+from tests.handlers.test_checkin import DAILY, FIRST, standing, until
 
 OWN = "Please look in on me. The key is under the pot."
 HOURS = timedelta(hours=12)
@@ -300,9 +301,19 @@ async def something_unencrypted(story: Story) -> None:
     await story.event(PlainMessage(EventId("$p"), story.chat("plain"), story.address("ana")))
 
 
+async def leaving_the_chat(story: Story) -> None:
+    """Or done with the chat itself."""
+    await story.event(DirectChat(EventId("$l"), story.chat("ana"), story.address("ana"), present=False))
+
+
+async def a_new_chat(story: Story) -> None:
+    """Or in another one, before any word in it."""
+    await story.event(DirectChat(EventId("$n"), story.chat("new"), story.address("ana"), present=True))
+
+
 SIGNS = (
     *(here, anything, a_voice_message, an_edit, with_somebody_in_the_chat, after_a_changed_identity),
-    *(something_unreadable, something_unencrypted),
+    *(something_unreadable, something_unencrypted, leaving_the_chat, a_new_chat),
 )
 
 
@@ -317,7 +328,7 @@ async def test_any_sign_of_life_stops_it(
     await before(story)
     heard = len(story.heard("ana"))
     await sign(story)
-    unheard = (with_somebody_in_the_chat, after_a_changed_identity)
+    unheard = (with_somebody_in_the_chat, after_a_changed_identity, leaving_the_chat)
     if before is warned and sign not in unheard:
         assert any("I send nothing to @ben" in body for _, body, _ in story.heard("ana")[heard:])
     await put(story)
@@ -399,8 +410,8 @@ async def test_a_warning_that_does_not_arrive_lets_nothing_go(story: Story) -> N
     await story.wait(timedelta(days=3))
     assert the_buddy(story).unanswered == 0
     story.lose = lambda effect: False
-    await silent(story)
     await story.event(DirectChat(EventId("$"), story.chat("ana"), story.address("ana"), present=False))
+    await silent(story)
     await story.wait(timedelta(days=3))
     assert not went(story)
 
@@ -427,6 +438,8 @@ async def test_a_buddy_who_cannot_be_reached_is_where_it_ends(
     (after,) = story.heard("ana")[heard:]
     assert "I could not reach @ben:example.org" in after[1]
     assert {line.name for line in story.log} == {"ana", "ben"}
+    assert "Your words went" not in await story.say("ana", "status")
+    assert the_buddy(story).state is BuddyState.STANDING
 
 
 # At the member's own word
@@ -680,6 +693,18 @@ async def test_a_check_in_that_waits_behind_a_question_or_does_not_arrive_is_not
     assert the_buddy(story).state is BuddyState.STANDING
 
 
+async def test_one_whose_place_was_taken_before_it_arrived_is_not_counted(story: Story) -> None:
+    """That it could not be sent is known only after the next has come."""
+    await agreed(story)
+    await standing(story)
+    await standing(story, rhythm=replace(DAILY, minute=17 * 60 + 10))
+    story.slow, story.lose = True, lambda effect: isinstance(effect, SendText) and bool(effect.mark)
+    await until(story, FIRST + timedelta(minutes=11))
+    assert the_buddy(story).unanswered == 2
+    await story.pump()
+    assert the_buddy(story).unanswered == 0
+
+
 async def test_a_check_in_offers_the_words_and_the_plan_of_whoever_has_them(story: Story) -> None:
     """One number each; of anybody else's check-in they are no part."""
     await agreed(story, after="5")
@@ -704,3 +729,45 @@ async def test_a_year_of_silence_tells_a_buddy_once_and_nobody_else(story: Story
     await until(story, FIRST + timedelta(days=365))
     assert len(went(story)) == 1
     assert len(story.heard("cleo")) == heard
+
+
+# Where adults and young people are kept apart
+
+BOTH = replace(COMMUNITY, ages="both")
+
+
+@pytest.mark.parametrize("group", ["2", ""])
+async def test_an_adult_and_a_young_person_are_never_buddies(group: str) -> None:
+    """Whoever is in the other group, or in none yet, is not asked, and whoever named them hears no reason."""
+    story = Story(BOTH)
+    await story.comes("ben")
+    if group:
+        await story.says("ben", "my age group", group)
+    await story.comes("ana")
+    await story.says("ana", "my age group", "1")
+    heard = len(story.heard("ben"))
+    await named(story)
+    assert any("same age group as you: 18 or older." in body for _, body, _ in story.heard("ana"))
+    assert "If you hear nothing until then, that can have any reason." in story.last("ana")
+    await story.wait(ASKED_FOR)
+    assert "No yes has come from @ben:example.org. That can have any reason" in story.last("ana")
+    assert len(story.heard("ben")) == heard
+
+
+async def test_two_of_one_age_group_can_be_buddies() -> None:
+    """Where both said that they are."""
+    story = Story(BOTH)
+    for name in ("ben", "ana"):
+        await story.comes(name)
+        await story.says(name, "my age group", "2")
+    await agreed(story)
+    assert the_buddy(story).state is BuddyState.STANDING
+
+
+async def test_the_age_group_is_asked_before_a_buddy_is_named() -> None:
+    """Once, and only where it counts."""
+    story = Story(BOTH)
+    await story.comes("ana")
+    assert "Are you 18 or older?" in await story.say("ana", "my buddy")
+    await story.say("ana", "1")
+    assert "Who should it be?" in await story.say("ana", "my buddy")

@@ -306,3 +306,38 @@ async def test_one_that_is_shown_again_was_not_late(story: Story) -> None:
     await until(story, FIRST + timedelta(hours=1))
     answer = await story.say("ana", "español")
     assert "Esto era para" not in answer
+
+
+async def test_one_that_comes_with_an_answer_is_taken_back_alone(story: Story) -> None:
+    """It has its own message, which alone notifies: the answer before it is there for good."""
+    await standing(story)
+    await until(story, FIRST - timedelta(minutes=5))
+    await story.says("ana", "talk", "more")
+    await until(story, FIRST + timedelta(minutes=2))
+    seen = len(story.heard("ana"))
+    await story.say("ana", "stop")
+    (_, answer, quiet), (_, body, notice) = story.heard("ana")[seen:]
+    assert QUESTION not in answer
+    assert (quiet, notice) == (True, False)
+    assert body.startswith(QUESTION)
+    await until(story, FIRST + timedelta(days=1))
+    assert [line.body for line in story.withdrawn] == [body]
+
+
+async def test_one_that_came_once_is_not_offered_to_go_on(story: Story) -> None:
+    """It has no further time, whoever looks at it after its hour."""
+    await standing(story, rhythm=replace(DAILY, every="once"), ends=FIRST.date())
+    await until(story, FIRST + timedelta(hours=1))
+    said = await story.say("ana", "my check-ins")
+    assert "Once on 28 November 2026 at 17:00; it has come to its end" in said
+    assert "Go on" not in said
+    assert "End it and erase it" in said
+
+
+async def test_where_its_zone_is_gone_a_word_alone_does_not_let_it_go_on(story: Story) -> None:
+    """It says again what is needed, and stays as it is."""
+    record = await standing(story)
+    await story.records.put(replace(record, zone="Europe/Atlantis"))
+    await until(story, FIRST + timedelta(hours=1))
+    assert "Write “my city”" in await story.say("ana", "resume check-ins")
+    assert story.checkin_of("ana").state is CheckInState.PAUSED

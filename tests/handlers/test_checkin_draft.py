@@ -60,7 +60,8 @@ async def test_when_is_said_in_words_and_repeated_with_its_next_times(
     assert [line.split(" Berlin")[0] for line in found] == times
     assert not story.records.all(CheckIn)
     answer = await story.say("ana", "1")
-    assert f"The first one comes on {times[0]} Berlin" in answer
+    begins = "It" if rhythm.startswith("Once") else "The first one"
+    assert f"{begins} comes on {times[0]} Berlin" in answer
     assert story.checkin_of("ana").state is CheckInState.WAITING
 
 
@@ -331,3 +332,49 @@ async def test_a_pause_takes_a_day_in_many_ways(story: Story, words: str, until:
     if words.startswith("hasta"):
         await story.say("ana", "español")
     assert until in await story.says("ana", "pause check-ins", words)
+
+
+async def test_one_that_a_pause_leaves_no_time_is_named_at_once(story: Story) -> None:
+    """It does not come after the pause, and nobody is told that it goes on by itself."""
+    await standing(story, rhythm=replace(DAILY, every="once"), ends=FIRST.date())
+    answer = await story.says("ana", "pause check-ins", "until monday 9:00")
+    assert "Nothing comes before Monday 30 November, 09:00 Berlin" in answer
+    assert "goes on by itself" not in answer
+    assert "does not come, and ends: Once on 28 November 2026 at 17:00." in answer
+    assert "Once on 28 November" in await story.says("ana", "my check-ins", "go on now")
+    await standing(story)
+    answer = await story.says("ana", "pause check-ins", "until monday 9:00")
+    assert "Then it goes on by itself." in answer
+    assert "does not come, and ends: Once on 28 November 2026 at 17:00." in answer
+    assert "does not come, and ends" not in await story.says(
+        "ana", "resume check-ins", "pause check-ins", "until tomorrow 9:00"
+    )
+
+
+async def test_one_that_comes_once_has_no_first_time(story: Story) -> None:
+    """Nobody is to wait for a second."""
+    answer = await set_up(story, "tomorrow 8am", "yes")
+    assert "That is set up. It comes on Saturday 28 November, 08:00" in answer
+
+
+async def test_how_long_a_pause_can_be_is_said_in_weeks(story: Story) -> None:
+    """At the question, and where a day was not read."""
+    await standing(story)
+    assert "I keep it for 26 weeks." in await story.say("ana", "pause check-ins")
+    assert "a day within 26 weeks." in await story.say("ana", "whenever")
+
+
+async def test_of_one_that_is_paused_no_next_time_is_named(story: Story) -> None:
+    """Another city moves it along, and it stays paused."""
+    await standing(story)
+    await story.says("ana", "pause check-ins", "1")
+    assert "The next one comes" not in await story.says("ana", "my city", "Lisbon")
+    assert story.checkin_of("ana").zone == "Europe/Lisbon"
+
+
+async def test_one_whose_hour_is_past_by_the_new_clock_is_named(story: Story) -> None:
+    """In Tokyo that evening is over: it is said, and nothing is lost without a word."""
+    await standing(story, rhythm=replace(DAILY, every="once", start=START.date(), minute=20 * 60))
+    answer = await story.says("ana", "my city", "Tokyo")
+    assert "so it does not come: 27 November 2026, 20:00." in answer
+    assert "The next one comes" not in answer

@@ -74,3 +74,10 @@ async def test_a_zone_that_the_tz_database_does_not_have_stops_nothing(
     await story.says("ben", "my city", "Lagos")
     await story.records.put(replace(story.member("ben"), zone=kept))
     assert f"by the clock in {said}" in await story.says("ben", "my city", "skip")
+
+
+async def test_the_hour_there_is_said_without_a_distance(story: Story) -> None:
+    """It is now: "in 0 seconds" would say nothing."""
+    said = await story.says("ben", "my city", "Lagos")
+    assert "There it is Friday, 17:02. Write" in said
+    assert "second" not in said

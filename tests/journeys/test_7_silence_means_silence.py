@@ -36,7 +36,7 @@ async def _sets_up(person: Person, hours: list[datetime]) -> None:
             await person.writes("Reykjavik")
         recap = await person.hears("checkin.recap")
         await story.chooses(person.member, person.chat, recap, "choice.checkin_yes")
-        await person.hears("checkin.begun")
+        await person.hears("checkin.begun_once")
 
 
 def _next_minutes() -> list[datetime]:

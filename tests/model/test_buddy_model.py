@@ -145,8 +145,10 @@ class BuddyModel(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), present=st.booleans())
     def goes_or_comes(self, name: str, present: bool) -> None:
-        """A member leaves their chat, or opens it."""
+        """A member leaves their chat, or opens it: a sign of life too."""
         chat, address = self.story.chat(name), self.story.address(name)
+        self.seen[name].alive = self.story.now
+        self.seen[name].warned, self.seen[name].told = None, 0
         run(self.story.event(DirectChat(EventId("$"), chat, address, present=present)))
         self._look()
 

@@ -10,6 +10,7 @@ from schema.effects import Effect, MutePeerRoom, OpenPeerRoom, SendForBuddy, Sen
 from schema.errors import HomeserverRefused, LeaseHeld, NotPrivate, Throttled, Unreachable
 from schema.events import Delivered, Message, NotDelivered
 from schema.ids import BuddyId, MatrixId, MemberId, OutboxId, PairingId, RoomId
+from service.outbox import deadline
 from service.store import Store
 from service.turn import Turn
 from tests.clock import FakeClock
@@ -211,6 +212,12 @@ async def test_a_message_is_not_sent_after_its_hour(store: Store) -> None:
         await running.until(given_up)
         assert story.outcomes == [NotDelivered(timed, "deadline")]
         assert timedelta(0) < running.clock.now() - hour < timedelta(minutes=10)
+
+
+async def test_what_is_taken_back_is_tried_as_long_as_an_erasure() -> None:
+    """A homeserver that is away for days must not leave a check-in that another has replaced."""
+    order = Withdraw(RoomId("!chat"), OutboxId("c" * 32), FakeClock().now())
+    assert deadline(order) == timedelta(days=14)
 
 
 async def test_a_message_on_its_way_is_not_withdrawn_before_it_is_there(store: Store) -> None:

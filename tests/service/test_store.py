@@ -428,6 +428,13 @@ async def test_what_somebody_wrote_is_unheard_until_it_is_handled(either: Store)
         assert not await transaction.unheard(ben)
 
 
+async def test_of_an_inbox_too_long_to_look_through_anything_may_be_theirs(either: Store) -> None:
+    """A turn reads so much of it and no more, and then takes it that something of theirs waits."""
+    async with either.transaction("test") as transaction:
+        await transaction.take_in([message(f"${at}") for at in range(1000)], NOW)
+        assert await transaction.unheard(MatrixId("@ben:example.org"))
+
+
 async def test_failures_are_counted(either: Store) -> None:
     """Each failure counts one, is there after the commit, and an event that is gone has none."""
     async with either.transaction("test") as transaction:
