@@ -136,7 +136,13 @@ class Preloaded:
     ) -> Forked:
         """Start MODULE with ARGUMENTS in `directory`; without `stdin` there is nothing to read."""
         order = _Order(module, list(arguments), dict(environment), str(directory))
-        return await asyncio.wrap_future(self._send(order, stdin, stdout, stderr))
+        started = self._send(order, stdin, stdout, stderr)
+        try:
+            # The order is given already and will be answered, whether or not anybody waits for it.
+            return await asyncio.shield(asyncio.wrap_future(started))
+        except asyncio.CancelledError:
+            started.add_done_callback(lambda one: one.result().kill())
+            raise
 
     def begin(
         self,
