@@ -1,1 +1,1 @@
-"""One pairing, played for whoever wants to see it: `./alongside demo`."""
+"""One pairing and one check-in, played for whoever wants to see it: `./alongside demo`."""

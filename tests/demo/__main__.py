@@ -1,4 +1,4 @@
-"""`./alongside demo`: one pairing in the terminal, on this machine alone, with real encryption.
+"""`./alongside demo`: a pairing and a check-in in the terminal, on this machine alone, really encrypted.
 
 Rules guarded here:
 - Ctrl-C leaves nothing running, at whatever moment.
@@ -18,7 +18,7 @@ def _options(arguments: Sequence[str] | None) -> bool:
     """Whether everything is to be left running."""
     parser = argparse.ArgumentParser(
         prog="alongside demo",
-        description="Play one pairing: a homeserver, the service and two members, on this machine alone.",
+        description="Play a pairing and a check-in, with a homeserver, the service and three members, here.",
     )
     parser.add_argument(
         "--keep",
@@ -36,12 +36,13 @@ async def _run(keep: bool) -> int:
 
     screen = Screen()
     began = time.monotonic()
-    screen.title("Alongside: one pairing, from an offer of time to an erased room")
+    screen.title("Alongside: a pairing, from an offer of time to an erased room, and a check-in")
     screen.paragraph(
-        "Two members of a community meet through the service. All of it is real, and runs on this machine"
-        " alone: a Synapse homeserver, the service, and two Matrix apps with end-to-end encryption. The"
-        " members' words are a script; the service's are its own, and what the homeserver sees is read from"
-        " its database. One wait of a day is a second here. Ctrl-C ends it all at any time."
+        "Two members of a community meet through the service, and a third is asked how it goes at an hour of"
+        " their own choosing. All of it is real, and runs on this machine alone: a Synapse homeserver, the"
+        " service, and three Matrix apps with end-to-end encryption. The members' words are a script; the"
+        " service's are its own, and what the homeserver sees is read from its database. One wait of a day"
+        " is a second here. Ctrl-C ends it all at any time."
     )
     screen.blank()
     async with stage(screen) as everything:
@@ -59,7 +60,9 @@ async def _run(keep: bool) -> int:
             screen.paragraph(f"{len(play.broken)} of the promises looked at did not hold.", style="bad")
         else:
             screen.paragraph(
-                f"Every promise that was looked at held. It took {took:.0f} seconds.", style="bold"
+                f"Every promise that was looked at held. It took {took:.0f} seconds, {play.waited:.0f} of"
+                " them waiting for the minute of the check-in.",
+                style="bold",
             )
         if keep:
             await keep_running(everything)

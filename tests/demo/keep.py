@@ -2,7 +2,7 @@
 
 Rules guarded here:
 - The accounts given out are new: the front desk listens to no device that an account's owner has not signed,
-  and those of the two who played have an owner already.
+  and those of the members who played have an owner already.
 """
 
 import asyncio
@@ -42,11 +42,12 @@ async def keep_running(stage: Stage) -> None:
     )
     screen.blank()
     screen.paragraph(
-        f"A closed room can be read for {READING} now, and is purged a minute after that. The two who played"
+        f"A closed room can be read for {READING} now, and is purged a minute after that. Those who played"
         " can be logged in too, but the front desk listens only to apps that they have verified:",
         style="dim",
     )
-    screen.table([(player.user_id, f"password {player.password}") for player in (stage.member, stage.peer)])
+    played = (stage.member, stage.peer, stage.other)
+    screen.table([(player.user_id, f"password {player.password}") for player in played])
     screen.blank()
     screen.table(
         [

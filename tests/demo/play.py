@@ -1,4 +1,4 @@
-"""The story that the demo plays: one pairing, from an offer to somebody forgotten, and what is left of it.
+"""The first act of the demo: one pairing, from an offer to somebody forgotten, and what is left of it.
 
 Rules guarded here:
 - What the members say is written here; what the service says, and what the homeserver sees, is their own.
@@ -11,7 +11,8 @@ import secrets
 import time
 from collections.abc import Sequence
 
-from tests.demo.stage import Player, Stage
+from tests.demo.second import SecondAct
+from tests.demo.stage import Stage
 from tests.demo.witness import Sight, local, read, tables
 from tests.live import canaries, story
 from tests.live.member import MemberFailed, Message
@@ -46,7 +47,13 @@ class Play:
         self._member, self._peer = stage.member, stage.peer
         self._sealed: dict[bytes, str] = {}
         self.broken: list[str] = []
+        self._second = SecondAct(stage, self._fact)
         stage.page.at_each = self._note_sealed
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which nothing was left to do before the check-in's minute came."""
+        return self._second.waited
 
     def _fact(self, holds: bool, text: str, *details: str) -> None:
         self._screen.fact(holds, text, details)
@@ -69,15 +76,20 @@ class Play:
         return found
 
     async def play(self) -> None:
-        """Play it through."""
-        peer_chat = await self._offer()
-        chat = await self._ask()
-        await self._be_asked(peer_chat)
-        room = await self._consent(chat, peer_chat)
-        await self._talk(room, chat, peer_chat)
-        await self._end(room, chat, peer_chat)
-        await self._take_back(chat, peer_chat)
-        await self._look(room, (chat, peer_chat))
+        """Play both acts through. The check-in of the second is set up beside the first, to come in time."""
+        setting_up = asyncio.create_task(self._second.sets_up())
+        try:
+            peer_chat = await self._offer()
+            chat = await self._ask()
+            await self._be_asked(peer_chat)
+            room = await self._consent(chat, peer_chat)
+            await self._talk(room, chat, peer_chat)
+            await self._end(room, chat, peer_chat)
+            await self._take_back(chat, peer_chat)
+            await self._look(room, (chat, peer_chat, await setting_up))
+            await self._second.play()
+        finally:
+            setting_up.cancel()
 
     async def _offer(self) -> str:
         self._screen.chapter(
@@ -123,7 +135,10 @@ class Play:
             " encryption.",
         )
         consent = await story.is_offered(self._member, chat)
-        before = [self._knows(self._member, self._peer), self._knows(self._peer, self._member)]
+        before = [
+            self._member.has_received(self._peer.user_id),
+            self._peer.has_received(self._member.user_id),
+        ]
         await story.agrees(self._member, chat, consent)
         room = await story.joins_peer_room(self._member, chat)
         assert await story.joins_peer_room(self._peer, peer_chat) == room
@@ -146,12 +161,6 @@ class Play:
             " be sent to.",
         )
         return room
-
-    @staticmethod
-    def _knows(one: Player, other: Player) -> bool:
-        """Whether anything that one's client received so far names the other."""
-        received = [*map(repr, one.messages), *map(repr, one.states), *map(repr, one.memberships)]
-        return any(other.user_id in what for what in received)
 
     async def _talk(self, room: str, chat: str, peer_chat: str) -> None:
         self._screen.chapter(
@@ -265,7 +274,7 @@ class Play:
         await self._member.sees_membership(chat, self._stage.instance.desk_user, "leave")
         self._stage.page.happened("The front desk leaves the member's chat.", chat)
 
-    async def _look(self, room: str, chats: tuple[str, str]) -> None:
+    async def _look(self, room: str, chats: Sequence[str]) -> None:
         self._screen.chapter(
             "8. What is left",
             "What the service says is a claim. This looks at the homeserver, and at every byte that the"
@@ -283,7 +292,7 @@ class Play:
         )
         await self._look_at_service(room, chats)
 
-    async def _look_at_service(self, room: str, chats: tuple[str, str]) -> None:
+    async def _look_at_service(self, room: str, chats: Sequence[str]) -> None:
         instance = self._stage.instance
         assert instance.database is not None
         counts = {}
@@ -291,14 +300,16 @@ class Play:
             ((count,),) = read(instance.database, f'SELECT count(*) FROM "{table}"')
             counts[table] = count
         self._fact(
-            not any(counts[table] for table in PAIRING_TABLES) and counts["members"] == 1,
+            not any(counts[table] for table in PAIRING_TABLES) and counts["members"] == 2,
             "The service's database has no request, no offer, no ask, no pairing and no room left, and of the"
             " two people only the peer.",
             "That the peer would talk again with somebody stays (meetings), without a mark of whom.",
+            "A third member has set up a check-in meanwhile: that is the second act.",
             "Its rows, by table: " + ", ".join(f"{name} {count}" for name, count in counts.items()) + ".",
         )
         words = [NOTE, CARD, LINE, *(line for _, line in (*LINES, *LAST_LINES))]
-        names = [self._member.user_id, self._peer.user_id, self._member.device_id, self._peer.device_id]
+        everybody = (self._member, self._peer, self._stage.other)
+        names = [name for player in everybody for name in (player.user_id, player.device_id)]
         looked_for = [*words, *names, room, *chats]
         roots = [instance.directory]
         hits = canaries.scan(roots, looked_for)

@@ -11,8 +11,8 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,39 @@ class Player(Member):
     """A member whose conversation is printed on a page as it happens."""
 
     speaker: Speaker = "member"
-    page: "Page | None" = None
+
+    def __init__(self, kind: Kind, homeserver: Homeserver, user_id: str, password: str) -> None:
+        super().__init__(kind, homeserver, user_id, password)
+        self._page: Page | None = None
+        self._kept: list[Callable[[Page], None]] = []
+
+    def shown_on(self, page: "Page") -> None:
+        """Print on `page` from now on, after what was said until now."""
+        self._page = page
+        for show in self._kept:
+            show(page)
+        self._kept.clear()
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """What is said within is not printed, neither then nor later."""
+        page, self._page = self._page, None
+        yield
+        self._kept.clear()
+        self._page = page
+        if page is not None:
+            page.leaves_out(self)
+
+    def _show(self, show: "Callable[[Page], None]") -> None:
+        if self._page is not None:
+            show(self._page)
+        else:
+            self._kept.append(show)
+
+    def has_received(self, text: str) -> bool:
+        """Whether anything that this client received so far holds `text`."""
+        received = [*map(repr, self.messages), *map(repr, self.states), *map(repr, self.memberships)]
+        return any(text in what for what in received)
 
     async def say(
         self,
@@ -58,8 +90,7 @@ class Player(Member):
     ) -> str:
         """Send a message, and print it once the homeserver has it."""
         event_id = await super().say(room, text, msgtype=msgtype, reply_to=reply_to, thread=thread)
-        if self.page is not None:
-            self.page.said(self, room, text, event_id)
+        self._show(lambda page: page.said(self, room, text, event_id))
         return event_id
 
     async def expect(
@@ -76,20 +107,14 @@ class Player(Member):
         found = await super().expect(
             room, contains=contains, sender=sender, where=where, plain=plain, timeout=timeout
         )
-        if self.page is not None:
-            for message in self.messages:
-                if message.room == room:
-                    self.page.heard(self, message)
-                if message.event_id == found.event_id:
-                    break
+        here = [message for message in self.messages if message.room == room]
+        self._show(lambda page: page.heard(self, here[: here.index(found) + 1]))
         return found
 
     async def write_to(self, desk_user_id: str, *, timeout: float = _PATIENCE) -> str:
         """Open an encrypted chat with the front desk."""
         room = await super().write_to(desk_user_id, timeout=timeout)
-        if self.page is not None:
-            name = self.page.screen.names[self.speaker].lower()
-            self.page.happened(f"The {name} opens an encrypted chat; the front desk comes in.", room)
+        self._show(lambda page: page.came(self, room))
         return room
 
 
@@ -115,10 +140,22 @@ class Page:
         sights = self.witness.message(event_id)
         self.screen.says(player.speaker, text, sights, to=self.rooms.get(room, ""), aside=aside)
 
-    def heard(self, player: Player, message: Message) -> None:
+    def came(self, player: Player, room: str) -> None:
+        """Print that a member opened a chat with the front desk."""
+        name = self.screen.names[player.speaker].lower()
+        self.happened(f"The {name} opens an encrypted chat; the front desk comes in.", room)
+
+    def heard(self, player: Player, messages: Sequence[Message]) -> None:
         """Print what the front desk said, once."""
-        if message.sender != self._instance.desk_user or message.event_id in self._shown:
-            return
+        for message in messages:
+            if message.sender == self._instance.desk_user and message.event_id not in self._shown:
+                self._hear(player, message)
+
+    def leaves_out(self, player: Player) -> None:
+        """Take what the player's client received so far as printed."""
+        self._shown.update(message.event_id for message in player.messages)
+
+    def _hear(self, player: Player, message: Message) -> None:
         self._shown.add(message.event_id)
         self.at_each()
         self._show_peer_rooms()
@@ -165,13 +202,17 @@ def _timeless(text: str) -> str:
 
 @dataclass
 class Stage:
-    """What stands: the homeserver, the service, the two members, and the page."""
+    """What stands: the homeserver, the service, the members, and the page.
+
+    `other` is the one whom the second act begins with; nothing of theirs is printed before it.
+    """
 
     screen: Screen
     homeserver: Homeserver
     instance: Instance
     member: Player
     peer: Player
+    other: Player
     page: Page
     witness: Witness
     version: str
@@ -194,12 +235,13 @@ async def stage(screen: Screen) -> AsyncIterator[Stage]:
         version = str(told["server_version"]).partition(" ")[0]
         screen.step("Homeserver", f"Synapse {version}, on {homeserver.url}", began)
 
-        screen.status("making the accounts; starting the service and two members")
+        screen.status("making the accounts; starting the service and three members")
         kinds: tuple[Kind, Kind] = ("js", "nio") if javascript_ready() else ("nio", "nio")
         async with asyncio.TaskGroup() as group:
             making = group.create_task(_make(screen, homeserver, root / "alongside"))
-            asking = group.create_task(_join(screen, homeserver, "heron", kinds[0], "member", ending))
-            offering = group.create_task(_join(screen, homeserver, "willow", kinds[1], "peer", ending))
+            asking = group.create_task(_join(screen, homeserver, "heron", kinds[0], "Member", ending))
+            offering = group.create_task(_join(screen, homeserver, "willow", kinds[1], "Peer", ending))
+            another = group.create_task(_join(screen, homeserver, "finch", "nio", "Second act", ending))
         instance = making.result()
         began = time.monotonic()
         screen.status("starting the service")
@@ -208,17 +250,18 @@ async def stage(screen: Screen) -> AsyncIterator[Stage]:
         screen.step("Service", "runs and says that it is ready", began)
         if kinds[0] == "nio":
             screen.paragraph(
-                "Node.js or its packages are missing here, so both members are on matrix-nio. With them, one"
+                "Node.js or its packages are missing here, so all members are on matrix-nio. With them, one"
                 " is on matrix-js-sdk, set to signed devices only.",
                 indent="    ",
             )
         witness = Witness(homeserver)
         page = Page(screen, witness, instance)
         member, peer = asking.result(), offering.result()
+        peer.speaker = "peer"
         for player in (member, peer):
-            player.page = page
+            player.shown_on(page)
         screen.status("")
-        yield Stage(screen, homeserver, instance, member, peer, page, witness, version)
+        yield Stage(screen, homeserver, instance, member, peer, another.result(), page, witness, version)
     finally:
         await _surely(_end(ending, instance, homeserver))
         ticking.cancel()
@@ -274,13 +317,12 @@ async def _join(
     homeserver: Homeserver,
     name: str,
     kind: Kind,
-    speaker: Speaker,
+    called: str,
     ending: list[Player],
 ) -> Player:
     began = time.monotonic()
     player = await Player.start(homeserver, name, kind=kind, password=secrets.token_hex(8))
     ending.append(player)
-    player.speaker = speaker
     client = "matrix-js-sdk, signed devices only" if kind == "js" else "matrix-nio"
-    screen.step(screen.names[speaker], f"@{name}, with {client}", began)
+    screen.step(called, f"@{name}, with {client}", began)
     return player

@@ -47,13 +47,20 @@ async def hears(
     member: Member, chat: str, key: str, *, language: str = "en", timeout: float = _PATIENCE
 ) -> Message:
     """Wait until the front desk says sentence `key` in the member's chat."""
-    pattern = sentence(key, language)
+    return await hears_one_of(member, chat, key, language=language, timeout=timeout)
+
+
+async def hears_one_of(
+    member: Member, chat: str, *keys: str, language: str = "en", timeout: float = _PATIENCE
+) -> Message:
+    """Wait until the front desk says one of the sentences `keys` in the member's chat."""
+    patterns = [sentence(key, language) for key in keys]
     try:
         return await member.expect(
-            chat, where=lambda message: pattern.search(message.body) is not None, timeout=timeout
+            chat, where=lambda said: any(one.search(said.body) for one in patterns), timeout=timeout
         )
     except AssertionError as error:
-        raise AssertionError(f"waited for the sentence {key}: {error}") from None
+        raise AssertionError(f"waited for the sentence {' or '.join(keys)}: {error}") from None
 
 
 async def chooses(member: Member, chat: str, said: Message, *keys: str) -> None:

@@ -110,7 +110,7 @@ def directory() -> Iterator[Path]:
 
 
 async def test_it_plays_it_through(directory: Path) -> None:
-    """It ends well within its time: more time, both again, a receipt, one forgotten, and nothing running."""
+    """It ends well within its time: a pairing to its receipt, a check-in to its room, and nothing running."""
     began = time.monotonic()
     async with demo(directory) as played:
         code = await played.ends()
@@ -135,10 +135,20 @@ async def test_it_plays_it_through(directory: Path) -> None:
             "No byte of it names them",
             "What was sealed is gone too",
             "it found 3 of 3",
+            "I would write to you: Once on",
+            "That is set up. The first one comes on",
+            "It came at the hour that its member chose:",
+            "(I'd like company)",
+            "The check-in was for one hour, which is over: the service's database has nothing of it now.",
+            "Here too neither had the other's address before both yeses",
+            "and in the room are only @alongside-keeper, @finch, @heron.",
+            "I am here now, and it need not be fine.",
             "Every promise that was looked at held.",
             "The service has stopped",
         ):
             assert fact in said, (fact, played.said)
+        # The question stands once on the page, after the recap that names it, and before what came of it.
+        assert said.count("Hello. How is it going? 1. Fine") == 1, played.said
         assert ("matrix-js-sdk, signed devices only" in said) == javascript_ready()
         # It promises 90 seconds on a machine that does nothing else, and other tests run here, with
         # servers and clients of their own.
@@ -223,15 +233,16 @@ async def test_it_can_be_kept(directory: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_without_node_both_are_on_nio_and_it_says_so(directory: Path, tmp_path: Path) -> None:
-    """In a checkout without Node's packages the whole pairing is played by two members on nio."""
+async def test_without_node_all_are_on_nio_and_it_says_so(directory: Path, tmp_path: Path) -> None:
+    """In a checkout without Node's packages the whole of it is played by members on nio."""
     for part in ("service", "handlers", "schema", "tests"):
         shutil.copytree(CHECKOUT / part, tmp_path / part, ignore=shutil.ignore_patterns("node_modules"))
     async with demo(directory, checkout=tmp_path) as played:
         code = await played.ends(within=300)
     said = " ".join(played.said.replace("│", " ").split())
     assert code == 0, played.said
-    assert "Node.js or its packages are missing here, so both members are on matrix-nio." in said
+    assert "Node.js or its packages are missing here, so all members are on matrix-nio." in said
     assert "@heron, with matrix-nio" in said
     assert "@willow, with matrix-nio" in said
+    assert "It came at the hour that its member chose:" in said
     assert "Every promise that was looked at held." in said
