@@ -60,8 +60,8 @@ class SecondAct:
             said = await story.hears_one_of(member, self._chat, "checkin.recap", "unread.past")
             if story.sentence("checkin.recap").search(said.body):
                 await story.chooses(member, self._chat, said, "choice.checkin_yes")
-                said = await story.hears_one_of(member, self._chat, "checkin.begun", "unread.past")
-            if story.sentence("checkin.begun").search(said.body):
+                said = await story.hears_one_of(member, self._chat, "checkin.begun_once", "unread.past")
+            if story.sentence("checkin.begun_once").search(said.body):
                 return self._chat
             await member.say(self._chat, self._next_minute())
 

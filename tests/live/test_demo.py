@@ -136,7 +136,7 @@ async def test_it_plays_it_through(directory: Path) -> None:
             "What was sealed is gone too",
             "it found 3 of 3",
             "I would write to you: Once on",
-            "That is set up. The first one comes on",
+            "That is set up. It comes on",
             "It came at the hour that its member chose:",
             "(I'd like company)",
             "The check-in was for one hour, which is over: the service's database has nothing of it now.",
