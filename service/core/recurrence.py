@@ -75,14 +75,6 @@ def instant(wall: datetime, zone: str) -> datetime:
     return high
 
 
-def agrees(wall: datetime, zone: str, at: datetime) -> bool:
-    """Whether `at`, worked out for `wall` in `zone` earlier, is what the zone's rules say today.
-
-    False too where the zone is not known any more.
-    """
-    return known(zone) and instant(wall, zone) == at
-
-
 def known(zone: str) -> bool:
     """Whether this machine's tz database has `zone`."""
     try:

@@ -1,12 +1,12 @@
 """When a rhythm comes next: the named cases of clocks and calendars."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
 from schema.records import Rhythm
-from service.core.recurrence import agrees, coming, following, instant, known
+from service.core.recurrence import coming, following, known
 
 SUNDAY = datetime(2026, 11, 22, 11, tzinfo=UTC)
 
@@ -103,15 +103,6 @@ def test_what_comes_once_comes_once() -> None:
     assert found is not None
     assert (found.day, found.at) == (date(2026, 12, 3), datetime(2026, 12, 3, 13, tzinfo=UTC))
     assert following(rhythm, "Africa/Lagos", found.at) is None
-
-
-def test_a_stored_instant_is_held_against_the_rules_of_today() -> None:
-    """An instant that was worked out by other rules, and a zone that is not known any more, do not agree."""
-    wall = datetime(2026, 12, 3, 14)  # noqa: DTZ001  It stands on a wall.
-    at = instant(wall, "Africa/Lagos")
-    assert agrees(wall, "Africa/Lagos", at)
-    assert not agrees(wall, "Africa/Lagos", at + timedelta(hours=1))
-    assert not agrees(wall, "Europe/Atlantis", at)
 
 
 @pytest.mark.parametrize("zone", ["Europe/Atlantis", "", "../etc/passwd", "Europe", "Europe/Ber\0lin"])
