@@ -248,7 +248,7 @@ RECORDS = (
     *("members", "requests", "offers", "asks", "pairings", "peer_rooms"),
     *("separations", "meetings"),
     *("concerns", "pairing_pauses"),
-    *("vouchers", "check_ins"),
+    *("vouchers", "check_ins", "own_plans", "buddies"),
 )
 PASSING = ("inbox", "outbox", "unread")
 
