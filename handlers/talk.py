@@ -175,7 +175,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "talk.each_try", every=desk.timings.ask_again)
             return Question(text, choices, also=_ALSO)
         case "change":
-            choices = (*_changes(desk, draft), *(await after.first_choice(desk, member)))
+            whom = await after.first_choice(desk, member, bool(draft.get("again")))
+            choices = (*_changes(desk, draft), *whom)
             return Question(desk.words(member, "talk.change"), choices, also=_ALSO)
         case "again":
             return Question(desk.words(member, "talk.again"), after.FIRST, also=_ALSO)

@@ -76,7 +76,11 @@ async def test_whoever_tries_each_wish_in_turn_learns_of_two_at_most(story: Stor
     """The pause after a question, and two a day, are the same for what somebody does and does not do."""
     await story.comes("ben")
     await story.says("ben", "offer", "12 hours", "skip", "skip", "2", "change", "what i can do", does, "yes")
-    calm = Calm(lambda: story.now.timestamp(), 20)
+
+    def seconds() -> float:
+        return story.now.timestamp()
+
+    calm = Calm(seconds, 20)
     story.too_soon = calm.request
     asking = told = 0
     for _ in range(8):
