@@ -5,11 +5,13 @@ the hour it was meant for, or none; nothing is ever said about one that was not 
 is kept; it goes to its member alone.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from handlers import own_plan, rhythm, telling
 from handlers.desk import Choice, Desk, Mark, Question, Reply
+from handlers.draft import texts
 from schema.effects import SendText
 from schema.events import Message, NotDelivered, PlainMessage, Unreadable
 from schema.ids import MemberId
@@ -94,12 +96,16 @@ async def due(desk: Desk, record: CheckIn) -> None:
         desk.comes_up(member.id, record.id)
     elif came.turn != record.turn or came.state is CheckInState.OVER:
         desk.drop(member, record.id)
+    if came.state is CheckInState.OVER and checkins.to_ask(record):
+        # Nothing else of theirs came that could have asked.
+        await desk.records.put(await _ask_on(desk, checkins.stay(record, desk.now)))
+        return
     if came.state is CheckInState.OVER:
         await desk.records.delete(CheckIn, record.id)
         return
     if came.state is CheckInState.DUE and came.turn is not None and came.turn != record.turn:
         came = await _begin_turn(desk, desk.now_is(member.id), came, came.turn)
-    if came.state is not CheckInState.DUE and came.turn is None and checkins.may_go_on(came):
+    if checkins.to_ask(came) and not await _others_come(desk, came):
         came = await _ask_on(desk, came)
     await desk.records.put(came)
 
@@ -136,6 +142,20 @@ async def _begin_turn(desk: Desk, member: Member, record: CheckIn, turn: datetim
     return record
 
 
+async def _others_come(desk: Desk, record: CheckIn) -> bool:
+    """Whether another check-in of the member's is there or on its way: that one asks too."""
+    found = [one for one in await desk.records.find(CheckIn, member=record.member) if one.id != record.id]
+    there = (CheckInState.DUE, CheckInState.OPEN)
+    return any(one.state in there or checkins.has_come(one, desk.now) is not None for one in found)
+
+
+async def _ended(desk: Desk, member: Member, prompt: Prompt) -> list[CheckIn]:
+    """The others of theirs about which the question of `prompt` asks whether they go on."""
+    shown = texts(prompt.draft, "ids")
+    others = [one for one in await of(desk, member.id) if one.id != prompt.subject]
+    return [one for one in others if checkins.to_ask(one) or (one.id in shown and checkins.is_last(one))]
+
+
 async def _ask_on(desk: Desk, record: CheckIn) -> CheckIn:
     """Its last time was let go: ask once, by itself, whether it goes on."""
     desk.queue(record.member, "checkin_on", subject=record.id, until=record.due_at)
@@ -149,6 +169,12 @@ async def sign(desk: Desk, member: Member, prompt: Prompt) -> Mark | None:
     record = await desk.records.get(CheckIn, prompt.subject)
     if record is None or record.turn is None:
         return None
+    if ended := await _ended(desk, member, prompt):
+        now_is = desk.now_is(member.id)
+        asks_too = replace(prompt, draft={"ids": [str(one.id) for one in ended]})
+        desk.keep(replace(now_is, prompt=asks_too))
+        for one in ended:
+            await desk.records.put(checkins.asked_on(one))
     mark = checkins.mark(record)
     reached, effects = checkins.advance(record, checkins.Reach(member.room), desk.now)
     await desk.apply(effects)
@@ -166,6 +192,12 @@ async def missed(desk: Desk, event: NotDelivered) -> None:
     member = desk.turn.identify(effect.member)
     found = await desk.records.find(CheckIn, member=member)
     record = next((one for one in found if any(put.mark == effect.mark for put in one.said)), None)
+    if record is not None and (chatting := await desk.member(member)) is not None:
+        for prompt in (chatting.prompt, *chatting.waiting):
+            ids = texts(prompt.draft, "ids") if prompt is not None and prompt.subject == record.id else []
+            for one in found:
+                if one.id in ids and checkins.is_last(one):
+                    await desk.records.put(checkins.not_asked(one))
     if record is None or record.state is CheckInState.OPEN:
         # Also where a newer one took its place before it was known: it was counted, and never there.
         await telling.missed(desk, member)
@@ -190,6 +222,11 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if checkins.is_last(record) and record.rhythm.every != recurrence.ONCE:
         lines.append(desk.words(member, "checkin.last"))
         choices = (*choices, _ON)
+    for one in await _ended(desk, member, prompt):
+        what = said(desk, member, one.rhythm, one.zone)
+        lines.append(desk.words(member, "checkin.other_over", rhythm=what))
+        on = desk.words(member, "choice.checkin_other_on", rhythm=what[:1].lower() + what[1:])
+        choices = (*choices, Choice(f"on {one.id}", text=on))
     until = record.at or record.turn + checkins.KEPT
     return Question("\n".join(lines), choices, until=until)
 
@@ -201,6 +238,12 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         desk.say(member.id, "stop.over")
     elif reply.name == "on":
         await go_on(desk, member, record)
+    elif reply.name.startswith("on "):
+        other = await desk.records.get(CheckIn, reply.name.removeprefix("on "))
+        if other is None or not checkins.is_last(other):
+            desk.say(member.id, "stop.over")
+        else:
+            await go_on(desk, member, other)
     else:
         _thank(desk, member, record, _ANSWERED[reply.name])
 

@@ -2,7 +2,8 @@
 
 Guards: a time comes once, and one that is too late is let go; of an older question and a newer one only the
 newer is there to be answered, and the older is taken back; nothing is counted;
-nothing comes after its end.
+nothing comes after its end, before which its member is asked once whether it goes on: a question that did
+not arrive, or was taken back unseen, did not ask.
 """
 
 import hashlib
@@ -182,6 +183,21 @@ def may_go_on(record: CheckIn) -> bool:
     return record.at is None and record.rhythm.every != ONCE and not record.asked_on
 
 
+def not_asked(record: CheckIn) -> CheckIn:
+    """The check-in, whose member was to be asked whether it goes on, and it did not reach them."""
+    return replace(record, asked_on=False)
+
+
+def to_ask(record: CheckIn) -> bool:
+    """Whether its last time is past and let go, so that its member is to be asked otherwise if it goes on."""
+    return record.state is _WAITING and record.turn is None and may_go_on(record)
+
+
+def stay(record: CheckIn, now: datetime) -> CheckIn:
+    """The check-in that has come to its end, kept as long again as it can be taken up."""
+    return _look_again(replace(_over(record), said=(), state=_WAITING), now)
+
+
 def has_come(record: CheckIn, now: datetime) -> datetime | None:
     """The last time of it that has come by `now` and was not handed over yet, where it is not too late."""
     if record.at is None or record.at > now or record.state is _PAUSED:
@@ -244,7 +260,9 @@ def advance(record: CheckIn, move: AnyMove, now: datetime) -> tuple[CheckIn, tup
                 return replace(over, state=CheckInState.OVER, due_at=None), ()
             return _look_again(over, now), ()
         case LetGo():
-            return _look_again(replace(_over(record), said=(), state=state), now), _withdrawn(record)
+            asked = record.asked_on and not (record.state is _OPEN and is_last(record))
+            left = replace(_over(record), said=(), state=state, asked_on=asked)
+            return _look_again(left, now), _withdrawn(record)
         case Skip() if record.state is _DUE:
             return advance(record, LetGo(), now)
         case Skip() if record.at is not None:
@@ -322,7 +340,8 @@ def _reach(
 def _miss(record: CheckIn, state: CheckInState, again: datetime) -> CheckIn:
     if record.state is not _OPEN:
         return record
-    return replace(record, state=state, due_at=_soonest(again, record.at))
+    asked = record.asked_on and not is_last(record)
+    return replace(record, state=state, asked_on=asked, due_at=_soonest(again, record.at))
 
 
 def _resume(record: CheckIn, now: datetime) -> CheckIn:

@@ -269,6 +269,80 @@ async def test_a_last_one_that_could_not_come_asks_by_itself(story: Story) -> No
     assert not story.records.all(CheckIn)
 
 
+def asks_on(story: Story) -> list[str]:
+    """What asks, and was not taken back, whether the check-in at five goes on."""
+    gone = {line.body for line in story.withdrawn}
+    return [
+        body
+        for _, body, _ in story.heard("ana")
+        if body not in gone and ("8 weeks more" in body or "Shall it go on?" in body)
+    ]
+
+
+async def test_a_last_one_that_gives_way_unseen_is_asked_about_in_the_next(story: Story) -> None:
+    """It is taken back with its question; the one that takes its place asks, once, and one number does it."""
+    await standing(story, ends=FIRST.date())
+    await standing(story, rhythm=replace(DAILY, minute=20 * 60), question="Did you eat?")
+    await until(story, FIRST + timedelta(hours=4))
+    (body,) = asks_on(story)
+    assert body.startswith("Did you eat?\nAnother check-in of yours has come to its end: Every day at 17:00.")
+    assert "6. Go on for 8 weeks more: every day at 17:00" in body
+    await until(story, FIRST + timedelta(days=2, hours=4))
+    assert "8 weeks more" not in story.last("ana")
+    await until(story, FIRST + timedelta(days=9))
+    assert [one.question for one in story.records.all(CheckIn)] == ["Did you eat?"]
+
+
+async def test_what_the_next_asks_about_goes_on_at_one_number(story: Story) -> None:
+    """That is an answer to both."""
+    await standing(story, ends=FIRST.date())
+    evening = await standing(story, rhythm=replace(DAILY, minute=20 * 60))
+    await until(story, FIRST + timedelta(hours=4))
+    assert "It goes on until 23 January 2027" in await story.say("ana", "6")
+    left = await story.records.get(CheckIn, evening.id)
+    assert left is not None
+    assert (left.state, left.turn) == (CheckInState.WAITING, None)
+
+
+async def test_of_several_that_are_late_the_newest_asks_for_the_one_that_ends(story: Story) -> None:
+    """After an outage the last one gives way before it was ever put; it is asked about once."""
+    await standing(story, ends=FIRST.date())
+    await standing(story, rhythm=replace(DAILY, minute=18 * 60))
+    story.now = FIRST + timedelta(hours=2)
+    await story.wait(timedelta(days=3))
+    assert len([body for _, body, _ in story.heard("ana") if "8 weeks more" in body]) == 1
+    assert len(story.marked) == 4
+
+
+async def test_a_question_that_did_not_arrive_asks_again_about_the_other(story: Story) -> None:
+    """What could not be sent asked nobody."""
+    await standing(story, ends=FIRST.date())
+    await standing(story, rhythm=replace(DAILY, minute=20 * 60))
+    story.lose = lambda effect: isinstance(effect, SendText) and bool(effect.mark)
+    await until(story, FIRST + timedelta(hours=3, minutes=10))
+    story.lose = lambda effect: False
+    await until(story, FIRST + timedelta(days=3, hours=4))
+    assert len([line for line in story.marked.values() if "8 weeks more" in line.body]) == 1
+
+
+async def test_a_last_one_that_gave_way_to_nothing_is_asked_about_by_itself(story: Story) -> None:
+    """What took its place could never be sent: before it is erased it is asked about, once."""
+    await standing(story, ends=FIRST.date())
+    once = replace(DAILY, every="once", minute=20 * 60)
+    await standing(story, rhythm=once, ends=FIRST.date(), late=timedelta(hours=1))
+    await until(story, FIRST + timedelta(hours=1))
+    story.lose = lambda effect: isinstance(effect, SendText) and bool(effect.mark)
+    await until(story, FIRST + timedelta(hours=5))
+    story.lose = lambda effect: False
+    assert not asks_on(story)
+    await until(story, FIRST + timedelta(days=8))
+    (body,) = asks_on(story)
+    assert "Shall it go on?" in body
+    await until(story, FIRST + timedelta(days=30))
+    assert len(asks_on(story)) == 1
+    assert not story.records.all(CheckIn)
+
+
 async def test_forget_me_leaves_nothing(story: Story) -> None:
     """No row, and nothing comes."""
     await standing(story)
