@@ -53,6 +53,8 @@ def said(desk: Desk, member: Member, what: Rhythm, zone: str) -> str:
 def describe(desk: Desk, member: Member, record: CheckIn) -> str:
     """The check-in in one line, to its member: when it comes, and how it stands."""
     what = said(desk, member, record.rhythm, record.zone)
+    if record.clockless:
+        return desk.words(member, "checkin.line_clockless", rhythm=what)
     if record.state is CheckInState.PAUSED and record.paused_until is not None:
         return desk.words(member, "checkin.line_paused_until", rhythm=what, until=record.paused_until)
     if record.state is CheckInState.PAUSED:
@@ -85,7 +87,8 @@ async def due(desk: Desk, record: CheckIn) -> None:
     if member is None:
         await desk.records.delete(CheckIn, record.id)
         return
-    if (here := desk.turn.words.zone_here(record.zone)) != record.zone:
+    half_a_year = record.state is CheckInState.PAUSED and record.paused_until is None
+    if (here := desk.turn.words.zone_here(record.zone)) != record.zone and not half_a_year:
         if not here:
             await _without_a_clock(desk, member, record)
             return
@@ -110,17 +113,32 @@ async def due(desk: Desk, record: CheckIn) -> None:
     await desk.records.put(came)
 
 
+async def with_clock(desk: Desk, member: Member, record: CheckIn) -> CheckIn | None:
+    """The check-in in its zone as this machine knows it; None where it does not, and their city is asked for."""
+    here = desk.turn.words.zone_here(record.zone)
+    if not here:
+        await _lose_clock(desk, member, None)
+        desk.ask(member.id, "zone")
+        return None
+    return record if here == record.zone else checkins.advance(record, checkins.Move(here), desk.now)[0]
+
+
 async def _without_a_clock(desk: Desk, member: Member, record: CheckIn) -> None:
-    """A new tz database has no such zone under any name: it is paused, for its member to name a city."""
-    if record.state is CheckInState.PAUSED:
-        ended, effects = checkins.advance(record, checkins.End(), desk.now)
+    """A new tz database has no such zone under any name: all of it waits, and their city is asked for once."""
+    await _lose_clock(desk, member, record)
+    desk.queue(member.id, "zone")
+
+
+async def _lose_clock(desk: Desk, member: Member, due: CheckIn | None) -> None:
+    """Pause all of theirs that have no clock, but those that are paused until a day which has not come."""
+    for one in await of(desk, member.id):
+        paused = one.state is CheckInState.PAUSED and (due is None or one.id != due.id)
+        if paused or desk.turn.words.zone_here(one.zone):
+            continue
+        left, effects = checkins.advance(one, checkins.Pause(clockless=True), desk.now)
         await desk.apply(effects)
-        await desk.records.delete(CheckIn, ended.id)
-        return
-    left, effects = checkins.advance(record, checkins.Pause(None), desk.now)
-    await desk.apply(effects)
-    await desk.records.put(left)
-    desk.drop(member, record.id)
+        await desk.records.put(left)
+        desk.drop(desk.now_is(member.id), one.id)
     desk.say(member.id, "checkin.no_clock", notice=False)
 
 
@@ -330,6 +348,10 @@ async def answer_on(desk: Desk, member: Member, prompt: Prompt, reply: Reply) ->
 
 async def go_on(desk: Desk, member: Member, record: CheckIn) -> None:
     """Let it go on for as long again as is usual."""
+    known = await with_clock(desk, member, record)
+    if known is None:
+        return
+    record = known
     ends = checkins.end_of(record.rhythm, record.zone, desk.now, checkins.USUAL_WEEKS)
     on, _ = checkins.advance(record, checkins.GoOn(ends), desk.now)
     await desk.records.put(on)

@@ -227,12 +227,64 @@ async def test_where_its_zone_is_gone_it_is_paused_and_says_so_once(story: Story
     await story.records.put(replace(record, zone="Europe/Atlantis"))
     await until(story, FIRST + timedelta(days=3))
     assert there(story) == []
-    told = [body for _, body, _ in story.heard("ana") if "I have paused it" in body]
+    told = [body for _, body, _ in story.heard("ana") if "its time zone is gone" in body]
     assert len(told) == 1
-    assert "Every day at 17:00" in await story.says("ana", "my check-ins")
-    await story.says("ana", "my city", "Lagos", "my check-ins")
-    (left,) = await story.records.find(CheckIn)
-    assert (left.zone, left.state) == ("Africa/Lagos", CheckInState.PAUSED)
+    assert "In which city do you live?" in told[0]
+    assert "Every day at 17:00; paused until I know your city" in await story.says("ana", "my check-ins")
+    assert "The next one comes on" in await story.says("ana", "my city", "Lagos")
+    left = story.checkin_of("ana")
+    assert (left.zone, left.state, left.clockless) == ("Africa/Lagos", CheckInState.WAITING, False)
+    assert left.ends == record.ends + timedelta(days=3)
+
+
+async def test_where_the_zone_is_gone_no_pause_and_no_other_check_in_is_lost(story: Story) -> None:
+    """A dated pause waits on when its day comes; whoever has several is told and asked once."""
+    for minute in (17 * 60, 20 * 60):
+        await standing(story, rhythm=replace(DAILY, minute=minute))
+    await story.says("ana", "my check-ins", "1", "pause", "3 days")
+    for record in story.records.all(CheckIn):
+        await story.records.put(replace(record, zone="Europe/Atlantis"))
+    heard = len(story.heard("ana"))
+    await until(story, FIRST + timedelta(days=2))
+    assert len(story.heard("ana")) == heard + 1
+    await until(story, FIRST + timedelta(days=6))
+    assert {one.state for one in story.records.all(CheckIn)} == {CheckInState.PAUSED}
+    await story.says("ana", "my city", "Lagos")
+    assert {one.state for one in story.records.all(CheckIn)} == {CheckInState.WAITING}
+    await story.wait(timedelta(days=1))
+    assert len(there(story)) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("skip next",), ("my check-ins", "skip next"), ("my check-ins", "change"), ("my check-ins", "1")],
+)
+async def test_where_the_zone_is_gone_every_word_about_it_asks_for_the_city(
+    story: Story, words: tuple[str, ...]
+) -> None:
+    """None of them fails, and nothing is changed before the city is known."""
+    paused = CheckInState.PAUSED if words[-1] == "1" else CheckInState.WAITING
+    record = await standing(story)
+    await story.records.put(replace(record, zone="Europe/Atlantis", state=paused))
+    assert "In which city do you live?" in await story.says("ana", *words)
+    (left,) = story.records.all(CheckIn)
+    assert replace(left, state=paused) == replace(
+        record,
+        zone="Europe/Atlantis",
+        state=paused,
+        paused_at=left.paused_at,
+        due_at=left.due_at,
+        clockless=left.clockless,
+    )
+
+
+async def test_where_the_zone_is_gone_going_on_asks_for_the_city(story: Story) -> None:
+    """At the last question too."""
+    await standing(story, ends=FIRST.date())
+    await until(story, FIRST)
+    await story.records.put(replace(story.checkin_of("ana"), zone="Europe/Atlantis"))
+    assert "In which city do you live?" in await story.say("ana", "go on")
+    assert story.records.all(CheckIn)
 
 
 async def test_the_last_one_asks_whether_it_goes_on(story: Story) -> None:
@@ -413,5 +465,5 @@ async def test_where_its_zone_is_gone_a_word_alone_does_not_let_it_go_on(story: 
     record = await standing(story)
     await story.records.put(replace(record, zone="Europe/Atlantis"))
     await until(story, FIRST + timedelta(hours=1))
-    assert "Write “my city”" in await story.say("ana", "resume check-ins")
+    assert "In which city do you live?" in await story.say("ana", "resume check-ins")
     assert story.checkin_of("ana").state is CheckInState.PAUSED
