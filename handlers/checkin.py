@@ -114,7 +114,7 @@ async def due(desk: Desk, record: CheckIn) -> None:
 
 
 async def with_clock(desk: Desk, member: Member, record: CheckIn) -> CheckIn | None:
-    """The check-in in its zone as this machine knows it; None where it does not, and their city is asked for."""
+    """The check-in in its zone as this machine knows it; None where it is gone, and their city asked for."""
     here = desk.turn.words.zone_here(record.zone)
     if not here:
         await _lose_clock(desk, member, None)
@@ -124,7 +124,7 @@ async def with_clock(desk: Desk, member: Member, record: CheckIn) -> CheckIn | N
 
 
 async def _without_a_clock(desk: Desk, member: Member, record: CheckIn) -> None:
-    """A new tz database has no such zone under any name: all of it waits, and their city is asked for once."""
+    """A new tz database has no such zone under any name: all of it waits, and the city is asked for once."""
     await _lose_clock(desk, member, record)
     desk.queue(member.id, "zone")
 
