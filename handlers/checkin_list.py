@@ -107,7 +107,8 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         case "skip":
             await _skip(desk, member, record)
         case "change":
-            checkin_draft.change(desk, member, record)
+            if (known := await checkin.with_clock(desk, member, record)) is not None:
+                checkin_draft.change(desk, member, known)
         case "end":
             desk.ask(member.id, "end_checkin", subject=record.id)
         case "on":
@@ -137,6 +138,10 @@ async def _skip(desk: Desk, member: Member, record: CheckIn) -> None:
     if not _comes(record):
         desk.say(member.id, "checkin.none_comes", notice=False)
         return
+    known = await checkin.with_clock(desk, member, record)
+    if known is None:
+        return
+    record = known
     skipped, effects = checkins.advance(record, checkins.Skip(), desk.now)
     await desk.apply(effects)
     if checkins.waits(record):
@@ -244,11 +249,12 @@ async def _resume(desk: Desk, member: Member, records: list[CheckIn]) -> None:
     for record in records:
         if record.state is not CheckInState.PAUSED:
             continue
-        if not (here := desk.turn.words.zone_here(record.zone)):
-            desk.say(member.id, "checkin.no_clock", notice=False)
-            continue
-        moved, _ = checkins.advance(record, checkins.Move(here), desk.now)
-        resumed, _ = checkins.advance(moved, checkins.Resume(), desk.now)
+        moved = await checkin.with_clock(desk, member, record)
+        if moved is None:
+            return
+        resumed = moved
+        if moved.state is CheckInState.PAUSED:
+            resumed, _ = checkins.advance(moved, checkins.Resume(), desk.now)
         if resumed.state is CheckInState.OVER:
             await desk.records.delete(CheckIn, record.id)
             desk.say(member.id, "checkin.ended")

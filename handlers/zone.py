@@ -112,8 +112,11 @@ async def keep(desk: Desk, member: Member, zone: str) -> None:
     moved: list[CheckIn] = []
     for old in await desk.records.find(CheckIn, member=member.id):
         one, _ = checkins.advance(old, checkins.Move(zone), desk.now)
-        await desk.records.put(one)
-        moved.append(one)
+        if one.state is CheckInState.OVER:
+            await desk.records.delete(CheckIn, one.id)
+        else:
+            await desk.records.put(one)
+            moved.append(one)
         if old.wall is not None and one.at is None:
             hour = desk.turn.words.clock(old.wall.hour * 60 + old.wall.minute, member.language)
             desk.say(member.id, "zone.checkin_past", day=old.wall.date(), hour=hour)

@@ -569,11 +569,11 @@ class CheckIn:
     `rhythm` is by the clock of IANA `zone`. Its next time is `at`, for which the member's wall shows `wall`
     (naive); None where none is left. It ends with the day `ends`. `question` is what is asked, in the
     member's words or the community's; empty: as usual. After `late` a time that could not be kept is let go.
-    `last` is what the wall showed at the last time that came, or was skipped.
-    `due_at` is the next time, or sooner when it is looked at again. `turn` is the time whose question can be
-    answered now, `puts` how often it was put, `said` the messages that hold it. While `paused_at` is set
-    nothing comes, until `paused_until` where there is such a day. `asked_on`: its member was asked whether it
-    goes on.
+    `last` is what the wall showed at the last time that came, or was skipped. `due_at` is the next time, or
+    sooner when it is looked at again. `turn` is the time whose question can be answered now, `puts` how often
+    it was put, `said` the messages that hold it. While `paused_at` is set nothing comes, until `paused_until`
+    where there is such a day; `clockless`: its zone is gone from the tz database, and it goes on when its
+    member names a city. `asked_on`: its member was asked whether it goes on.
 
     Nothing is counted here: for a member who has a buddy, `Buddy` does.
     """
@@ -597,6 +597,7 @@ class CheckIn:
     paused_at: datetime | None = None
     paused_until: datetime | None = None
     asked_on: bool = False
+    clockless: bool = False
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,17 @@ def at_least(record: CheckIn) -> datetime:
     return (record.turn or NOW) + timedelta(minutes=1)
 
 
+def test_a_last_question_that_did_not_arrive_or_was_taken_back_unseen_did_not_ask() -> None:
+    """One whose member showed any sign of life since has been seen."""
+    record = put(a_checkin(ends=date(2026, 11, 27)))
+    missed, _ = advance(record, Miss(AGAIN), at_least(record))
+    assert not missed.asked_on
+    unseen, _ = advance(record, LetGo(), at_least(record))
+    assert checkins.to_ask(unseen)
+    alive, _ = advance(record, Live(), at_least(record))
+    assert not checkins.to_ask(advance(alive, LetGo(), at_least(record))[0])
+
+
 def test_once_is_once() -> None:
     """What comes once asks nothing further."""
     record = a_checkin(Rhythm("once", date(2026, 12, 3), 14 * 60))
