@@ -521,7 +521,7 @@ class CharterModel(RuleBasedStateMachine):
             asks = any(one.member == self.story.id(name) for one in self.story.records.all(Request))
             event("a check-in led to company" if asks else "a check-in did not lead to company")
 
-    @rule(days=st.integers(1, 10))
+    @rule(days=st.integers(1, 5))
     def nobody_writes_for_days(self, days: int) -> None:
         """Whoever is asked is silent, and time brings what it brings."""
         run(self.story.wait(timedelta(days=days)))
