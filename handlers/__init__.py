@@ -32,6 +32,7 @@ from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
+    CallOff,
     JoinRoom,
     LeaveRoom,
     LookAround,
@@ -118,8 +119,8 @@ async def dispatch(turn: Turn) -> None:
             await _back_in_chat(desk, matrix_id, RoomId(found))
         case Delivered(effect=SendForBuddy() as effect):
             await telling.sent(desk, effect)
-        case NotDelivered(effect=SendForBuddy() as effect):
-            await telling.not_sent(desk, effect)
+        case NotDelivered(effect=SendForBuddy() as effect, reason=reason):
+            await telling.not_sent(desk, effect, reason)
         case Delivered(effect=RedactChat() as effect, detail=reached):
             await clear.cleared(desk, effect, reached)
         case Delivered() as event:
@@ -464,7 +465,7 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         if chatting is not None:
             desk.keep(chats.fail(chatting, effect, desk.now))
         return
-    if isinstance(effect, LookAround | Withdraw):
+    if isinstance(effect, LookAround | Withdraw | CallOff):
         return
     if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)

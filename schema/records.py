@@ -626,9 +626,9 @@ class Buddy:
     `after` check-ins without an answer, and `hours` after the last of them: the member is warned when half of
     that is over, and the buddy told when all of it is; with 0 only when the member says so. `unanswered`
     counts those put since `since` without a sign of life, and begins anew with any; `due_at` is what comes
-    next of it. `tells_at` is the hour that the member was told, or at which the words went (None where they
-    could not), `arrived` that the warning reached the member. `agreed_at` is when the buddy said yes.
-    `consents` holds the yes of both, with whose it is.
+    next of it. `tells_at` is the hour that the member was told, or at which the words were ordered or went
+    (None where they could not), `arrived` that the warning reached the member. `agreed_at` is when the buddy
+    said yes. `consents` holds the yes of both, with whose it is.
     """
 
     id: BuddyId

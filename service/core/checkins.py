@@ -87,7 +87,7 @@ class LetGo:
 
 @dataclass(frozen=True)
 class Skip:
-    """Its next time does not come."""
+    """Its next time does not come: the one that is on its way, where one is."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ _ANY: Mapping[type[AnyMove], CheckInState] = {
 MOVES: Mapping[CheckInState, Mapping[type[AnyMove], CheckInState]] = {
     _WAITING: {**_ANY, Come: _DUE, Reach: _WAITING, Miss: _WAITING, Live: _WAITING, Answer: _WAITING}
     | {LetGo: _WAITING},
-    _DUE: {**_ANY, Come: _DUE, Reach: _OPEN, Live: _DUE, LetGo: _WAITING, Move: _DUE, Skip: _DUE}
+    _DUE: {**_ANY, Come: _DUE, Reach: _OPEN, Live: _DUE, LetGo: _WAITING, Move: _DUE}
     | {GoOn: _DUE, Miss: _DUE, Answer: _WAITING},
     _OPEN: {**_ANY, Come: _DUE, Reach: _OPEN, Miss: _DUE, Live: _WAITING, Answer: _WAITING, LetGo: _WAITING}
     | {Move: _OPEN, Skip: _OPEN, GoOn: _OPEN},
@@ -206,6 +206,11 @@ def end_of(rhythm: Rhythm, zone: str, now: datetime, weeks: int) -> date:
     return first.day if rhythm.every == ONCE else max(first.day, last)
 
 
+def waits(record: CheckIn) -> bool:
+    """Whether one of its times has come, and did not reach its member yet."""
+    return record.state is _DUE and record.turn is not None
+
+
 def is_late(record: CheckIn, now: datetime) -> bool:
     """Whether the hour that the question was meant for is to be said with it: it has not come before."""
     return record.state is _DUE and record.turn is not None and now - record.turn >= LATE
@@ -240,6 +245,8 @@ def advance(record: CheckIn, move: AnyMove, now: datetime) -> tuple[CheckIn, tup
             return _look_again(over, now), ()
         case LetGo():
             return _look_again(replace(_over(record), said=(), state=state), now), _withdrawn(record)
+        case Skip() if record.state is _DUE:
+            return advance(record, LetGo(), now)
         case Skip() if record.at is not None:
             skipped = replace(record, last=record.wall)
             return _look_again(_to(skipped, _next(skipped, record.at), now), now), ()
@@ -247,7 +254,8 @@ def advance(record: CheckIn, move: AnyMove, now: datetime) -> tuple[CheckIn, tup
             return record, ()
         case Pause(until):
             paused = replace(_over(record), said=(), state=state, paused_at=now, paused_until=until)
-            return replace(paused, due_at=until or now + LONGEST_PAUSE), ()
+            withdrawn = _withdrawn(record) if record.state is _DUE else ()
+            return replace(paused, due_at=until or now + LONGEST_PAUSE), withdrawn
         case Resume():
             return _resume(record, now), ()
         case End():

@@ -238,6 +238,17 @@ def test_the_next_one_can_be_skipped() -> None:
     assert at(skipped) == at(record) + timedelta(days=1)
 
 
+def test_one_that_waits_behind_something_is_the_next_to_be_skipped() -> None:
+    """The one that is on its way, and not the one after it; of what comes once nothing is left to come."""
+    record = a_checkin()
+    came, _ = advance(record, COME, at(record))
+    skipped, _ = advance(came, Skip(), at(record))
+    assert (skipped.state, skipped.turn, skipped.at) == (CheckInState.WAITING, None, came.at)
+    once = a_checkin(Rhythm("once", date(2026, 12, 3), 14 * 60))
+    came, _ = advance(once, COME, at(once))
+    assert advance(came, Skip(), at(once))[0].turn is None
+
+
 def test_of_what_was_not_answered_nothing_is_left() -> None:
     """But that the turn is over: after five times the record is as after one, with other hours."""
     once = put(a_checkin())
