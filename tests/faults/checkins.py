@@ -80,8 +80,7 @@ class CheckIns(Journey):
             ("days of an outage are over", self._asked_late),
             ("the member is not", self._says("member", "2", "checkin.rough")[1]),
             ("it is too late for one", self._let_go),
-            self._says("member", "time zone", "zone.question"),
-            ("the member travels", self._says("member", "Madrid", "zone.checkins")[1]),
+            self._says("member", "my zone is Madrid", "zone.checkins"),
         ]
 
     def _two_at_once(self) -> list[Step]:
