@@ -2,15 +2,13 @@
 
 Guards: every text, number and list has a bound; what is not named here is not taken, so that nothing crosses
 that nobody agreed to; every value has one encoding, so that what is signed can be read in one way alone.
-PROTOCOL.md says what the shapes are for. `python -m schema.wire` writes the JSON Schemas beside this file.
+PROTOCOL.md says what the shapes are for; json/ has their JSON Schemas, made from this file.
 """
 
 import json
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
 
 from schema.ids import LinkId, MatrixId, RoomId
 
@@ -364,32 +362,3 @@ def canonical(value: Shape | Json) -> bytes:
     return json.dumps(
         plain, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
     ).encode()
-
-
-SCHEMAS = Path(__file__).parent / "json"
-
-
-class _Untitled(GenerateJsonSchema):
-    """JSON Schema without a title for each field, which would say its name again."""
-
-    def field_title_should_be_set(self, schema: object) -> bool:
-        return False
-
-
-def schemas() -> dict[str, str]:
-    """The JSON Schema (2020-12) of each thing that is read whole, by the name of its file."""
-    shapes = {
-        "envelope": Envelope.model_json_schema(mode="serialization", schema_generator=_Untitled),
-        "opening": Opening.model_json_schema(mode="serialization", schema_generator=_Untitled),
-        "body": BODY.json_schema(mode="serialization", schema_generator=_Untitled),
-    }
-    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return {
-        f"{name}.json": json.dumps(dialect | schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        for name, schema in shapes.items()
-    }
-
-
-if __name__ == "__main__":
-    for _name, _schema in schemas().items():
-        (SCHEMAS / _name).write_text(_schema)
