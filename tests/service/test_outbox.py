@@ -108,7 +108,7 @@ async def test_a_refusal_comes_back_with_its_code(store: Store) -> None:
         await _begin(running, store)
         await running.until(lambda: story.outcomes == [NotDelivered(ROOM, "M_FORBIDDEN")])
         async with store.transaction("test") as transaction:
-            assert not await transaction.outbox(running.clock.now(), 10)
+            assert not await transaction.outbox(10)
 
 
 async def test_a_room_that_is_not_private_is_told(store: Store) -> None:
@@ -301,10 +301,12 @@ async def test_a_thousand_tries_are_no_number_too_large(store: Store) -> None:
     async def deliver(effect: Effect, id: OutboxId) -> Delivered:
         raise Unreachable("mute: status 502")
 
+    mute = MutePeerRoom(ROOM.pairing, RoomId("!r"))
+    async with store.transaction("test") as transaction:
+        (row,) = await transaction.add_effects([("lane", "rooms", mute)], FakeClock().now())
+        await transaction.outbox_retry(row.id, FakeClock().now(), 5000)
     async with Running(store, Story().dispatch, deliver) as running:
-        async with store.transaction("test") as transaction:
-            (row,) = await transaction.add_effects([("lane", ROOM)], running.clock.now())
-        running.outbox.add([replace(row, effect=MutePeerRoom(ROOM.pairing, RoomId("!r")), attempts=5000)])
+        await running.until(lambda: bool(running.again))
         await running.until(lambda: _wakes_within(running, timedelta(seconds=451)))
 
 
@@ -327,7 +329,7 @@ async def test_rows_that_nobody_handed_over_are_found(store: Store) -> None:
     async with Running(store, Story().dispatch) as running:
         await running.until(lambda: True)
         async with store.transaction("test") as transaction:
-            rows = await transaction.add_effects([("lane", reply("hello"))], running.clock.now())
+            rows = await transaction.add_effects([("lane", "near", reply("hello"))], running.clock.now())
         running.outbox.look()
         await running.until(lambda: len(running.sent) == 1)
         running.outbox.look()
@@ -335,7 +337,7 @@ async def test_rows_that_nobody_handed_over_are_found(store: Store) -> None:
 
         async def forgotten() -> bool:
             async with store.transaction("test") as transaction:
-                return not await transaction.outbox(running.clock.now(), 10)
+                return not await transaction.outbox(10)
 
         await running.until(forgotten)
         assert len(running.sent) == 1
@@ -344,7 +346,7 @@ async def test_rows_that_nobody_handed_over_are_found(store: Store) -> None:
 async def test_what_an_earlier_run_left_may_have_been_sent(store: Store) -> None:
     """A row found at the start is delivered as one that may have arrived, though it was never tried here."""
     async with store.transaction("test") as transaction:
-        await transaction.add_effects([("lane", reply("hello"))], FakeClock().now())
+        await transaction.add_effects([("lane", "near", reply("hello"))], FakeClock().now())
     async with Running(store, Story().dispatch) as running:
         await running.until(lambda: len(running.sent) == 1)
         assert running.again == [True]
@@ -361,7 +363,7 @@ async def test_nothing_leaves_without_the_lease(store: Store) -> None:
             raise LeaseHeld("lost", fix="Start again.")
 
     async with store.transaction("test") as transaction:
-        await transaction.add_effects([("lane", reply("hello"))], FakeClock().now())
+        await transaction.add_effects([("lane", "near", reply("hello"))], FakeClock().now())
     running = Running(store, Story().dispatch)
     begun = running.outbox.run()
     store.guard = None
