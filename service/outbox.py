@@ -544,7 +544,7 @@ class Outbox:
             return await self._later(row, error)
 
     async def _is_called_off(self, id: OutboxId, effect: SendForBuddy) -> bool:
-        """Whether these words were called off after they were ordered; that order stays as long as they do."""
+        """Whether these words were called off after they were ordered; that order stays until they go."""
         if effect.step == "warn":
             return False
         async with self._store.reading() as transaction:
