@@ -487,7 +487,7 @@ class Outbox:
                 return await self._over(row, NotDelivered(row.effect, "deadline"))
             if isinstance(row.effect, Withdraw) and await self._waits(row.effect.mark):
                 raise Unreachable("withdraw: the message is on its way")
-            delivered = await self._deliver(row.effect, row.id, again=self._again(row))
+            delivered = await self._deliver(row.effect, row.id, again=self._may_have_gone(row))
             way.answered()
             self._metrics.delivery(type(row.effect), "done")
             if isinstance(row.effect, _SILENT):
@@ -529,8 +529,8 @@ class Outbox:
             _log.error("an effect failed", error=error, effect=row.effect.type)
             return await self._later(row, error)
 
-    def _again(self, row: OutboxRow) -> bool:
-        """Whether an earlier try may have arrived."""
+    def _may_have_gone(self, row: OutboxRow) -> bool:
+        """Whether a try, of this run or an earlier one, may have arrived."""
         return row.attempts > 0 or 0 < row.seq <= self._last_before
 
     async def _not_to_go(
@@ -541,7 +541,7 @@ class Outbox:
             off = not buddies.wanted(await transaction.get(Buddy, effect.buddy), effect)
         if not (off or late):
             return None
-        if self._again(row):
+        if self._may_have_gone(row):
             found = await self._deliver(FindSent(effect.room), row.id, again=True)
             if found.detail == "there":
                 return Delivered(effect)

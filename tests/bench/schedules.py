@@ -112,7 +112,8 @@ def _copy(file: Path, count: int) -> None:
         connection.execute("PRAGMA cache_size = -500000")
         connection.execute("BEGIN")
         indexes = connection.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'check_ins' AND sql <> ''"
+            "SELECT name, sql FROM sqlite_master"
+            " WHERE type = 'index' AND tbl_name = 'check_ins' AND sql IS NOT NULL"
         ).fetchall()
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
