@@ -20,9 +20,11 @@ from urllib.parse import quote
 import asyncpg
 
 from tests.live import story
+from tests.live.canaries import scan
 from tests.live.homeserver import Homeserver, JsonObject, Refused
 from tests.live.instance import Instance
 from tests.live.member import Member, MemberFailed, Message
+from tests.live.postgres import Postgres
 from tests.live.story import hears, words_of
 
 T = TypeVar("T")
@@ -253,7 +255,7 @@ RECORDS = (
     *("members", "requests", "offers", "asks", "pairings", "peer_rooms"),
     *("separations", "meetings"),
     *("concerns", "pairing_pauses"),
-    *("vouchers", "check_ins"),
+    *("vouchers", "check_ins", "own_plans", "buddies"),
 )
 PASSING = ("inbox", "outbox", "unread")
 
@@ -284,6 +286,15 @@ def comes_due(instance: Instance, table: str, state: str) -> None:
     with closing(sqlite3.connect(instance.database, timeout=30)) as connection:
         connection.execute(f"UPDATE {table} SET due_at = ? WHERE state = ?", (now, state))
         connection.commit()
+
+
+async def at_rest(instance: Instance, ground: Postgres | None, marks: Iterable[str | bytes]) -> list[str]:
+    """Which of `marks` lies in which file of the service's and of its database's."""
+    if ground is None:
+        return scan([instance.directory], marks)
+    # What PostgreSQL has in its memory alone is written down first.
+    await ground.fetch(ground.url, "CHECKPOINT")
+    return await asyncio.to_thread(scan, [instance.directory, ground.directory], list(marks))
 
 
 def put_sealed(instance: Instance, members: dict[str, bytes]) -> None:
