@@ -222,7 +222,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         if (
             reply is None
             and question.free
-            and (command is None or not conversations.COMMANDS[command].everywhere)
+            # Where numbers are the usual answer and own words another, a command stays one.
+            and (command is None or not (question.many or conversations.COMMANDS[command].everywhere))
         ):
             reply = Reply(text=body)
         if reply is not None:
