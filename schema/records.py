@@ -15,6 +15,7 @@ from schema.ids import (
     BuddyId,
     CheckInId,
     ConcernId,
+    LinkId,
     MatrixId,
     MeetingId,
     MemberId,
@@ -35,11 +36,14 @@ from schema.states import (
     CheckInState,
     ConcernState,
     Ending,
+    LinkState,
+    MakingState,
     OfferState,
     PairingState,
     RequestState,
     RoomState,
 )
+from schema.wire import Hello, KeyChange, Terms
 
 
 @dataclass(frozen=True)
@@ -569,11 +573,11 @@ class CheckIn:
     `rhythm` is by the clock of IANA `zone`. Its next time is `at`, for which the member's wall shows `wall`
     (naive); None where none is left. It ends with the day `ends`. `question` is what is asked, in the
     member's words or the community's; empty: as usual. After `late` a time that could not be kept is let go.
-    `last` is what the wall showed at the last time that came, or was skipped.
-    `due_at` is the next time, or sooner when it is looked at again. `turn` is the time whose question can be
-    answered now, `puts` how often it was put, `said` the messages that hold it. While `paused_at` is set
-    nothing comes, until `paused_until` where there is such a day. `asked_on`: its member was asked whether it
-    goes on.
+    `last` is what the wall showed at the last time that came, or was skipped. `due_at` is the next time, or
+    sooner when it is looked at again. `turn` is the time whose question can be answered now, `puts` how often
+    it was put, `said` the messages that hold it. While `paused_at` is set nothing comes, until `paused_until`
+    where there is such a day; `clockless`: its zone is gone from the tz database, and it goes on when its
+    member names a city. `asked_on`: its member was asked whether it goes on.
 
     Nothing is counted here: for a member who has a buddy, `Buddy` does.
     """
@@ -597,6 +601,7 @@ class CheckIn:
     paused_at: datetime | None = None
     paused_until: datetime | None = None
     asked_on: bool = False
+    clockless: bool = False
 
 
 @dataclass(frozen=True)
@@ -626,9 +631,9 @@ class Buddy:
     `after` check-ins without an answer, and `hours` after the last of them: the member is warned when half of
     that is over, and the buddy told when all of it is; with 0 only when the member says so. `unanswered`
     counts those put since `since` without a sign of life, and begins anew with any; `due_at` is what comes
-    next of it. `tells_at` is the hour that the member was told, or at which the words went (None where they
-    could not), `arrived` that the warning reached the member. `agreed_at` is when the buddy said yes.
-    `consents` holds the yes of both, with whose it is.
+    next of it. `tells_at` is the hour that the member was told, or at which the words were ordered or went
+    (None where they could not), `arrived` that the warning reached the member. `agreed_at` is when the buddy
+    said yes. `consents` holds the yes of both, with whose it is.
     """
 
     id: BuddyId
@@ -685,3 +690,77 @@ Record = (
     | OwnPlan
     | Buddy
 )
+
+
+@dataclass(frozen=True)
+class Received:
+    """Which envelopes of one direction were received. Kept with its epoch.
+
+    `newest` is the highest counter received; bit n of `bits` says whether `newest - n` was. `issued` is the
+    latest issue time received, in seconds. Nothing issued at or before `after` counts: it is what was the
+    latest when the sender's counter went back, or when this side was restored.
+    """
+
+    newest: int = 0
+    bits: int = 0
+    issued: int = 0
+    after: int = -1
+
+
+@dataclass(frozen=True)
+class LinkEpoch:
+    """One epoch of a link: both sides' keys, the digest of their making, and what was counted with them.
+
+    `sent` is the counter of the newest envelope sent, `sent_at` its issue time in seconds. An epoch that
+    another took the place of is received until `until`, and then deleted. Its private keys go with it.
+    """
+
+    number: int
+    made: str
+    ours: KeyChange
+    theirs: KeyChange
+    sent: int = 0
+    sent_at: int = 0
+    received: Received = Received()
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Making:
+    """The making of a link's next epoch, until both sides' stewards found the words the same, or its hour.
+
+    It has the two steps of each side, as far as they are there; our keys are shown to the other side when
+    both hellos are, and its own are checked against what it committed to. `epoch` is there once all four are.
+    `heard`: the other side's stewards found the words the same.
+    """
+
+    number: int
+    begun_at: datetime
+    state: MakingState
+    our_hello: Hello | None = None
+    our_keys: KeyChange | None = None
+    their_hello: Hello | None = None
+    their_keys: KeyChange | None = None
+    epoch: LinkEpoch | None = None
+    heard: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """The agreement of two collectives to ask one another's members.
+
+    `us` and `them` are the two desks as the link calls them. `epochs` has the keys in use, newest first: one,
+    or two while the older drains. `asks` holds when theirs came, in the last day.
+    """
+
+    id: LinkId
+    us: str
+    them: str
+    state: LinkState
+    terms: Terms
+    their_terms: Terms | None = None
+    epochs: tuple[LinkEpoch, ...] = ()
+    making: Making | None = None
+    paused_here: bool = False
+    paused_there: bool = False
+    asks: tuple[datetime, ...] = ()

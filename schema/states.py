@@ -102,13 +102,15 @@ class BuddyState(StrEnum):
     """What is between a member and whom they named as their buddy.
 
     ASKED: there is no yes yet; a no, a silence and nobody there are all this, until its hour. STANDING: the
-    buddy said yes. WARNED: the member was told that the buddy is told soon. TOLD: the buddy was. ENDED: the
-    member ended it, and the buddy is not to know: only their yes is left. OVER: nothing is left.
+    buddy said yes. WARNED: the member was told that the buddy is told soon. TELLING: the words are to go, and
+    did not yet. TOLD: they went, or could not. ENDED: the member ended it, and the buddy is not to know: only
+    their yes is left. OVER: nothing is left.
     """
 
     ASKED = "asked"
     STANDING = "standing"
     WARNED = "warned"
+    TELLING = "telling"
     TOLD = "told"
     ENDED = "ended"
     OVER = "over"
@@ -160,3 +162,31 @@ class CheckInState(StrEnum):
     OPEN = "open"
     PAUSED = "paused"
     OVER = "over"
+
+
+class LinkState(StrEnum):
+    """A link with another collective. LINKING: it has no keys that both sides' stewards compared yet.
+
+    LIVE: asks can cross. PAUSED: one side wants nothing new to begin. RESYNC: one side was restored, or
+    words differed, and nothing crosses but what leads to new keys. CUT: one side ended it. EXPIRED: its time
+    is over, or that of its making was.
+    """
+
+    LINKING = "linking"
+    LIVE = "live"
+    PAUSED = "paused"
+    RESYNC = "resync"
+    CUT = "cut"
+    EXPIRED = "expired"
+
+
+class MakingState(StrEnum):
+    """The making of a link's next keys. PROPOSED: one side committed to its keys. COMMITTED: both did.
+
+    SHOWN: both sides' keys are here, and the stewards compare the words. CONFIRMED: ours found them the same.
+    """
+
+    PROPOSED = "proposed"
+    COMMITTED = "committed"
+    SHOWN = "shown"
+    CONFIRMED = "confirmed"
