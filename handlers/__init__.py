@@ -25,12 +25,14 @@ from handlers import (
     room,
     steward,
     telling,
+    zone,
 )
 from handlers.desk import PASSING, Desk, Mark, Question, Reply
 from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
+    CallOff,
     JoinRoom,
     LeaveRoom,
     LookAround,
@@ -117,8 +119,8 @@ async def dispatch(turn: Turn) -> None:
             await _back_in_chat(desk, matrix_id, RoomId(found))
         case Delivered(effect=SendForBuddy() as effect):
             await telling.sent(desk, effect)
-        case NotDelivered(effect=SendForBuddy() as effect):
-            await telling.not_sent(desk, effect)
+        case NotDelivered(effect=SendForBuddy() as effect, reason=reason):
+            await telling.not_sent(desk, effect, reason)
         case Delivered(effect=RedactChat() as effect, detail=reached):
             await clear.cleared(desk, effect, reached)
         case Delivered() as event:
@@ -231,6 +233,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         await conversations.COMMANDS[command].run(desk, desk.now_is(member.id))
         return True
     if (rests := _behind(desk, member, "command.rest", body)) and await rest.typed(desk, member, rests):
+        return True
+    if await zone.typed(desk, member, body):
         return True
     # Whether they would like more time too is asked by itself, and once: an odd word does not put it away.
     in_between = (
@@ -461,7 +465,7 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         if chatting is not None:
             desk.keep(chats.fail(chatting, effect, desk.now))
         return
-    if isinstance(effect, LookAround | Withdraw):
+    if isinstance(effect, LookAround | Withdraw | CallOff):
         return
     if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)

@@ -5,11 +5,13 @@ the hour it was meant for, or none; nothing is ever said about one that was not 
 is kept; it goes to its member alone.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from handlers import own_plan, rhythm, telling
 from handlers.desk import Choice, Desk, Mark, Question, Reply
+from handlers.draft import texts
 from schema.effects import SendText
 from schema.events import Message, NotDelivered, PlainMessage, Unreadable
 from schema.ids import MemberId
@@ -51,10 +53,14 @@ def said(desk: Desk, member: Member, what: Rhythm, zone: str) -> str:
 def describe(desk: Desk, member: Member, record: CheckIn) -> str:
     """The check-in in one line, to its member: when it comes, and how it stands."""
     what = said(desk, member, record.rhythm, record.zone)
+    if record.clockless:
+        return desk.words(member, "checkin.line_clockless", rhythm=what)
     if record.state is CheckInState.PAUSED and record.paused_until is not None:
         return desk.words(member, "checkin.line_paused_until", rhythm=what, until=record.paused_until)
     if record.state is CheckInState.PAUSED:
         return desk.words(member, "checkin.line_paused", rhythm=what)
+    if record.at is None and checkins.waits(record):
+        return desk.words(member, "checkin.line_waits", rhythm=what, at=record.turn)
     if record.at is None:
         return desk.words(member, "checkin.line_over", rhythm=what)
     return desk.words(member, "checkin.line", rhythm=what, at=record.at)
@@ -81,7 +87,8 @@ async def due(desk: Desk, record: CheckIn) -> None:
     if member is None:
         await desk.records.delete(CheckIn, record.id)
         return
-    if (here := desk.turn.words.zone_here(record.zone)) != record.zone:
+    half_a_year = record.state is CheckInState.PAUSED and record.paused_until is None
+    if (here := desk.turn.words.zone_here(record.zone)) != record.zone and not half_a_year:
         if not here:
             await _without_a_clock(desk, member, record)
             return
@@ -92,27 +99,46 @@ async def due(desk: Desk, record: CheckIn) -> None:
         desk.comes_up(member.id, record.id)
     elif came.turn != record.turn or came.state is CheckInState.OVER:
         desk.drop(member, record.id)
+    if came.state is CheckInState.OVER and checkins.to_ask(record):
+        # Nothing else of theirs came that could have asked.
+        await desk.records.put(await _ask_on(desk, checkins.stay(record, desk.now)))
+        return
     if came.state is CheckInState.OVER:
         await desk.records.delete(CheckIn, record.id)
         return
     if came.state is CheckInState.DUE and came.turn is not None and came.turn != record.turn:
         came = await _begin_turn(desk, desk.now_is(member.id), came, came.turn)
-    if came.state is not CheckInState.DUE and came.turn is None and checkins.may_go_on(came):
+    if checkins.to_ask(came) and not await _others_come(desk, came):
         came = await _ask_on(desk, came)
     await desk.records.put(came)
 
 
+async def with_clock(desk: Desk, member: Member, record: CheckIn) -> CheckIn | None:
+    """The check-in in its zone as this machine knows it; None where it is gone, and their city asked for."""
+    here = desk.turn.words.zone_here(record.zone)
+    if not here:
+        await _lose_clock(desk, member, None)
+        desk.ask(member.id, "zone")
+        return None
+    return record if here == record.zone else checkins.advance(record, checkins.Move(here), desk.now)[0]
+
+
 async def _without_a_clock(desk: Desk, member: Member, record: CheckIn) -> None:
-    """A new tz database has no such zone under any name: it is paused, for its member to name a city."""
-    if record.state is CheckInState.PAUSED:
-        ended, effects = checkins.advance(record, checkins.End(), desk.now)
+    """A new tz database has no such zone under any name: all of it waits, and the city is asked for once."""
+    await _lose_clock(desk, member, record)
+    desk.queue(member.id, "zone")
+
+
+async def _lose_clock(desk: Desk, member: Member, due: CheckIn | None) -> None:
+    """Pause all of theirs that have no clock, but those that are paused until a day which has not come."""
+    for one in await of(desk, member.id):
+        paused = one.state is CheckInState.PAUSED and (due is None or one.id != due.id)
+        if paused or desk.turn.words.zone_here(one.zone):
+            continue
+        left, effects = checkins.advance(one, checkins.Pause(clockless=True), desk.now)
         await desk.apply(effects)
-        await desk.records.delete(CheckIn, ended.id)
-        return
-    left, effects = checkins.advance(record, checkins.Pause(None), desk.now)
-    await desk.apply(effects)
-    await desk.records.put(left)
-    desk.drop(member, record.id)
+        await desk.records.put(left)
+        desk.drop(desk.now_is(member.id), one.id)
     desk.say(member.id, "checkin.no_clock", notice=False)
 
 
@@ -134,6 +160,20 @@ async def _begin_turn(desk: Desk, member: Member, record: CheckIn, turn: datetim
     return record
 
 
+async def _others_come(desk: Desk, record: CheckIn) -> bool:
+    """Whether another check-in of the member's is there or on its way: that one asks too."""
+    found = [one for one in await desk.records.find(CheckIn, member=record.member) if one.id != record.id]
+    there = (CheckInState.DUE, CheckInState.OPEN)
+    return any(one.state in there or checkins.has_come(one, desk.now) is not None for one in found)
+
+
+async def _ended(desk: Desk, member: Member, prompt: Prompt) -> list[CheckIn]:
+    """The others of theirs about which the question of `prompt` asks whether they go on."""
+    shown = texts(prompt.draft, "ids")
+    others = [one for one in await of(desk, member.id) if one.id != prompt.subject]
+    return [one for one in others if checkins.to_ask(one) or (one.id in shown and checkins.is_last(one))]
+
+
 async def _ask_on(desk: Desk, record: CheckIn) -> CheckIn:
     """Its last time was let go: ask once, by itself, whether it goes on."""
     desk.queue(record.member, "checkin_on", subject=record.id, until=record.due_at)
@@ -147,6 +187,12 @@ async def sign(desk: Desk, member: Member, prompt: Prompt) -> Mark | None:
     record = await desk.records.get(CheckIn, prompt.subject)
     if record is None or record.turn is None:
         return None
+    if ended := await _ended(desk, member, prompt):
+        now_is = desk.now_is(member.id)
+        asks_too = replace(prompt, draft={"ids": [str(one.id) for one in ended]})
+        desk.keep(replace(now_is, prompt=asks_too))
+        for one in ended:
+            await desk.records.put(checkins.asked_on(one))
     mark = checkins.mark(record)
     reached, effects = checkins.advance(record, checkins.Reach(member.room), desk.now)
     await desk.apply(effects)
@@ -164,6 +210,12 @@ async def missed(desk: Desk, event: NotDelivered) -> None:
     member = desk.turn.identify(effect.member)
     found = await desk.records.find(CheckIn, member=member)
     record = next((one for one in found if any(put.mark == effect.mark for put in one.said)), None)
+    if record is not None and (chatting := await desk.member(member)) is not None:
+        for prompt in (chatting.prompt, *chatting.waiting):
+            ids = texts(prompt.draft, "ids") if prompt is not None and prompt.subject == record.id else []
+            for one in found:
+                if one.id in ids and checkins.is_last(one):
+                    await desk.records.put(checkins.not_asked(one))
     if record is None or record.state is CheckInState.OPEN:
         # Also where a newer one took its place before it was known: it was counted, and never there.
         await telling.missed(desk, member)
@@ -188,6 +240,11 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if checkins.is_last(record) and record.rhythm.every != recurrence.ONCE:
         lines.append(desk.words(member, "checkin.last"))
         choices = (*choices, _ON)
+    for one in await _ended(desk, member, prompt):
+        what = said(desk, member, one.rhythm, one.zone)
+        lines.append(desk.words(member, "checkin.other_over", rhythm=what))
+        on = desk.words(member, "choice.checkin_other_on", rhythm=what[:1].lower() + what[1:])
+        choices = (*choices, Choice(f"on {one.id}", text=on))
     until = record.at or record.turn + checkins.KEPT
     return Question("\n".join(lines), choices, until=until)
 
@@ -199,6 +256,12 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         desk.say(member.id, "stop.over")
     elif reply.name == "on":
         await go_on(desk, member, record)
+    elif reply.name.startswith("on "):
+        other = await desk.records.get(CheckIn, reply.name.removeprefix("on "))
+        if other is None or not checkins.is_last(other):
+            desk.say(member.id, "stop.over")
+        else:
+            await go_on(desk, member, other)
     else:
         _thank(desk, member, record, _ANSWERED[reply.name])
 
@@ -285,6 +348,10 @@ async def answer_on(desk: Desk, member: Member, prompt: Prompt, reply: Reply) ->
 
 async def go_on(desk: Desk, member: Member, record: CheckIn) -> None:
     """Let it go on for as long again as is usual."""
+    known = await with_clock(desk, member, record)
+    if known is None:
+        return
+    record = known
     ends = checkins.end_of(record.rhythm, record.zone, desk.now, checkins.USUAL_WEEKS)
     on, _ = checkins.advance(record, checkins.GoOn(ends), desk.now)
     await desk.records.put(on)

@@ -74,7 +74,7 @@ def _show_one(desk: Desk, member: Member, record: CheckIn) -> Question:
     choices: list[Choice] = []
     if record.state is CheckInState.PAUSED:
         choices.append(Choice("resume", "choice.checkin_resume"))
-    elif record.at is not None:
+    elif _comes(record):
         choices += [Choice("pause", "choice.checkin_pause"), Choice("skip", "choice.checkin_skip_next")]
     elif record.rhythm.every != recurrence.ONCE:
         choices.append(Choice("on", "choice.checkin_on"))
@@ -107,7 +107,8 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         case "skip":
             await _skip(desk, member, record)
         case "change":
-            checkin_draft.change(desk, member, record)
+            if (known := await checkin.with_clock(desk, member, record)) is not None:
+                checkin_draft.change(desk, member, known)
         case "end":
             desk.ask(member.id, "end_checkin", subject=record.id)
         case "on":
@@ -123,21 +124,29 @@ async def skip_next(desk: Desk, member: Member) -> None:
     """Let the next one that would come not come."""
     found = [one for one in await checkin.of(desk, member.id) if _comes(one)]
     if found:
-        await _skip(desk, member, found[0])
+        # One that waits behind another question is the next, whatever comes after it.
+        await _skip(desk, member, next((one for one in found if checkins.waits(one)), found[0]))
     else:
         desk.say(member.id, "checkin.none_comes", notice=False)
 
 
 def _comes(record: CheckIn) -> bool:
-    return record.at is not None and record.state is not CheckInState.PAUSED
+    return checkins.waits(record) or (record.at is not None and record.state is not CheckInState.PAUSED)
 
 
 async def _skip(desk: Desk, member: Member, record: CheckIn) -> None:
     if not _comes(record):
         desk.say(member.id, "checkin.none_comes", notice=False)
         return
-    skipped, _ = checkins.advance(record, checkins.Skip(), desk.now)
-    desk.say(member.id, "checkin.skips", at=record.at)
+    known = await checkin.with_clock(desk, member, record)
+    if known is None:
+        return
+    record = known
+    skipped, effects = checkins.advance(record, checkins.Skip(), desk.now)
+    await desk.apply(effects)
+    if checkins.waits(record):
+        desk.drop(desk.now_is(member.id), record.id)
+    desk.say(member.id, "checkin.skips", at=record.turn if checkins.waits(record) else record.at)
     if skipped.at is not None:
         desk.say(member.id, "checkin.next", at=skipped.at)
     elif checkins.may_go_on(skipped):
@@ -176,9 +185,13 @@ async def answer_pause(desk: Desk, member: Member, prompt: Prompt, reply: Reply)
             return
     found = [one for one in await checkin.of(desk, member.id) if _comes(one)]
     found = [one for one in found if prompt.subject in ("", one.id)]
+    found = [one for one in found if not await _let_go(desk, member, one)]
+    if not found:
+        return
     over: list[CheckIn] = []
     for record in found:
-        paused, _ = checkins.advance(record, checkins.Pause(until), desk.now)
+        paused, effects = checkins.advance(record, checkins.Pause(until), desk.now)
+        await desk.apply(effects)
         await desk.records.put(paused)
         desk.drop(desk.now_is(member.id), record.id)
         if until is not None and _is_over_at(paused, until):
@@ -191,6 +204,16 @@ async def answer_pause(desk: Desk, member: Member, prompt: Prompt, reply: Reply)
     for record in over:
         what = checkin.said(desk, member, record.rhythm, record.zone)
         desk.say(member.id, "checkin.over_by_then", rhythm=what)
+
+
+async def _let_go(desk: Desk, member: Member, record: CheckIn) -> bool:
+    """One that comes once and waits to be shown has no other time: it ends, and that is said."""
+    if record.at is not None or record.rhythm.every != recurrence.ONCE:
+        return False
+    await checkin.end(desk, record)
+    what = checkin.said(desk, member, record.rhythm, record.zone)
+    desk.say(member.id, "checkin.waited", rhythm=what)
+    return True
 
 
 def _is_over_at(paused: CheckIn, until: datetime) -> bool:
@@ -226,11 +249,12 @@ async def _resume(desk: Desk, member: Member, records: list[CheckIn]) -> None:
     for record in records:
         if record.state is not CheckInState.PAUSED:
             continue
-        if not (here := desk.turn.words.zone_here(record.zone)):
-            desk.say(member.id, "checkin.no_clock", notice=False)
-            continue
-        moved, _ = checkins.advance(record, checkins.Move(here), desk.now)
-        resumed, _ = checkins.advance(moved, checkins.Resume(), desk.now)
+        moved = await checkin.with_clock(desk, member, record)
+        if moved is None:
+            return
+        resumed = moved
+        if moved.state is CheckInState.PAUSED:
+            resumed, _ = checkins.advance(moved, checkins.Resume(), desk.now)
         if resumed.state is CheckInState.OVER:
             await desk.records.delete(CheckIn, record.id)
             desk.say(member.id, "checkin.ended")

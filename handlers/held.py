@@ -517,6 +517,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "paused_at": _CHECKIN,
             "paused_until": _CHECKIN,
             "asked_on": _NUMBERS,
+            "clockless": _CHECKIN,
         },
         OwnPlan: {
             "id": _NUMBERS,

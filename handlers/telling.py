@@ -1,7 +1,8 @@
 """What goes to a buddy, and what must come before: the count, the warning, the words, and what came of them.
 
-Guards: the member is told first, and hears what came of it; whatever they write stops it; a buddy who cannot
-be reached is where it ends; there is no further step, and nobody else is told.
+Guards: the member is told first, and hears what came of it; whatever they write stops it, until the words
+really went; a buddy who cannot be reached is where it ends; there is no further step, and nobody else is
+told.
 """
 
 from datetime import datetime, timedelta
@@ -62,12 +63,16 @@ async def alive(desk: Desk, event: Message | PlainMessage | Unreadable | DirectC
     if record is None or (record.state is BuddyState.STANDING and not record.unanswered):
         return
     _, followed = await _move(desk, record, buddies.Live())
+    if followed is Next.STOP:
+        buddy.call_off(desk, record)
     if isinstance(event, Message | Unreadable) and event.changed:
         # Nobody vouches yet for whom it would be said to.
         return
-    if followed in (Next.CANCELLED, Next.BACK) and await desk.member(record.member) is not None:
-        key = "telling.cancelled" if followed is Next.CANCELLED else "telling.back"
-        desk.say(record.member, key, name=record.name, at=record.tells_at)
+    if followed in _SAID and await desk.member(record.member) is not None:
+        desk.say(record.member, _SAID[followed], name=record.name, at=record.tells_at)
+
+
+_SAID = {Next.CANCELLED: "telling.cancelled", Next.STOP: "telling.stopping", Next.BACK: "telling.back"}
 
 
 async def here(desk: Desk, member: Member) -> None:
@@ -96,12 +101,15 @@ async def due(desk: Desk, record: Buddy) -> None:
             text = desk.words(member, "telling.warn", name=record.name, at=record.tells_at)
             _send(desk, member, record, text, "warn")
         case Next.TELL:
-            await _tell(desk, member, record)
+            await _tell(desk, member, record, "tell")
         case Next.AGAIN:
             desk.say(member.id, "telling.again", name=record.name)
 
 
-def _send(desk: Desk, to: Member, record: Buddy, text: str, step: Literal["warn", "tell"]) -> None:
+_Step = Literal["warn", "tell", "asked"]
+
+
+def _send(desk: Desk, to: Member, record: Buddy, text: str, step: _Step) -> None:
     if to.room is None:
         raise ValueError("nothing is said to whoever has no chat")
     desk.keep(chats.speak(desk.now_is(to.id), desk.now, desk.timings.chat))
@@ -109,19 +117,15 @@ def _send(desk: Desk, to: Member, record: Buddy, text: str, step: Literal["warn"
     desk.turn.do(SendForBuddy(to.room, to.matrix_id, text, record.id, record.member, step, until))
 
 
-async def _tell(desk: Desk, member: Member, record: Buddy) -> None:
+async def _tell(desk: Desk, member: Member, record: Buddy, step: _Step) -> None:
     """Send the buddy exactly the words; where they have no chat the member hears that."""
     other = await desk.member(record.other)
     if other is None or other.room is None:
         desk.say(member.id, "telling.unreachable", notice=False, name=record.name)
-        await _did_not_go(desk, record)
+        if step == "tell":
+            await _move(desk, record, buddies.Fail())
     else:
-        _send(desk, other, record, buddy.message(desk, other, record, member.matrix_id), "tell")
-
-
-async def _did_not_go(desk: Desk, record: Buddy | None) -> None:
-    if record is not None and record.state is BuddyState.TOLD:
-        await _move(desk, record, buddies.Fail())
+        _send(desk, other, record, buddy.message(desk, other, record, member.matrix_id), step)
 
 
 # What came of it
@@ -129,24 +133,39 @@ async def _did_not_go(desk: Desk, record: Buddy | None) -> None:
 
 async def sent(desk: Desk, effect: SendForBuddy) -> None:
     """The warning has reached the member; or the words went, and the member is told."""
-    if effect.step == "tell":
-        if await desk.member(effect.of) is not None:
-            name = effect.member
-            desk.say(effect.of, "telling.went", notice=False, name=name)
-        return
     record = await desk.records.get(Buddy, effect.buddy)
-    if record is not None and record.state is BuddyState.WARNED:
+    if effect.step != "warn":
+        came = effect.step == "asked"
+        if record is not None and _ordered(record, effect):
+            await _move(desk, record, buddies.Arrive())
+            came = True
+        if await desk.member(effect.of) is not None:
+            key = "telling.went" if came else "telling.had_gone"
+            desk.say(effect.of, key, notice=False, name=effect.member)
+    elif record is not None and record.state is BuddyState.WARNED:
         await _move(desk, record, buddies.Arrive())
 
 
-async def not_sent(desk: Desk, effect: SendForBuddy) -> None:
-    """The member could not be told first, so that nothing goes; or the buddy could not be reached."""
-    if effect.step == "tell":
-        if await desk.member(effect.of) is not None:
-            desk.say(effect.of, "telling.unreachable", notice=False, name=effect.member)
-        await _did_not_go(desk, await desk.records.get(Buddy, effect.buddy))
-        return
+def _ordered(record: Buddy, effect: SendForBuddy) -> bool:
+    """Whether these are the words that are to go now, and were not called off."""
+    at = record.tells_at
+    return record.state is BuddyState.TELLING and at is not None and effect.until == at + buddies.SENT_WITHIN
+
+
+async def not_sent(desk: Desk, effect: SendForBuddy, reason: str) -> None:
+    """The member could not be told first, so that nothing goes; or the words were called off in time, or the
+    buddy could not be reached.
+    """
     record = await desk.records.get(Buddy, effect.buddy)
+    if effect.step != "warn":
+        ordered = record is not None and _ordered(record, effect)
+        if record is not None and ordered:
+            await _move(desk, record, buddies.Fail())
+        off = reason == "called_off" or (effect.step == "tell" and not ordered)
+        if await desk.member(effect.of) is not None:
+            key = "telling.stayed" if off else "telling.unreachable"
+            desk.say(effect.of, key, notice=off, name=effect.member)
+        return
     if record is not None and record.state is BuddyState.WARNED and not record.arrived:
         await _move(desk, record, buddies.Fail())
 
@@ -187,4 +206,4 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     elif not desk.seldom(member.id, "tell buddy", _AGAIN):
         desk.say(member.id, "telling.just_now", every=_AGAIN)
     else:
-        await _tell(desk, member, record)
+        await _tell(desk, member, record, "asked")

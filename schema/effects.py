@@ -34,8 +34,9 @@ class SendText:
 class SendForBuddy:
     """Say `body` to the member in their encrypted direct chat, and hand back whether it was sent.
 
-    `step` is "warn", where it is for the one who named a buddy, or "tell", where it is for the buddy. `of`
-    named the buddy in the record `buddy`. After `until` it is not sent any more.
+    `step` is "warn", where it is for the one who named a buddy; "tell", where it is for the buddy; "asked",
+    where it is for the buddy at the member's own word. `of` named the buddy in the record `buddy`. After
+    `until` it is not sent any more.
     """
 
     room: RoomId
@@ -43,9 +44,32 @@ class SendForBuddy:
     body: str
     buddy: BuddyId
     of: MemberId
-    step: Literal["warn", "tell"]
+    step: Literal["warn", "tell", "asked"]
     until: datetime
     type: Literal["send_for_buddy"] = "send_for_buddy"
+
+
+@dataclass(frozen=True)
+class CallOff:
+    """Do not send the words for the buddy of the record `buddy` that were ordered before and did not go yet.
+
+    What came of it is the outcome of those: `NotDelivered` with the reason "called_off", or `Delivered` where
+    they went all the same.
+    """
+
+    buddy: BuddyId
+    type: Literal["call_off"] = "call_off"
+
+
+@dataclass(frozen=True)
+class FindSent:
+    """See whether the message of an outbox row is in `room`; `Delivered.detail` is "there", or empty.
+
+    Never committed: the outbox has it carried out where a try had no clear answer, under that row's own id.
+    """
+
+    room: RoomId
+    type: Literal["find_sent"] = "find_sent"
 
 
 @dataclass(frozen=True)
@@ -254,6 +278,8 @@ class LookAround:
 Effect = (
     SendText
     | SendForBuddy
+    | CallOff
+    | FindSent
     | Withdraw
     | SendFile
     | AcceptIdentity

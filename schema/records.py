@@ -573,11 +573,11 @@ class CheckIn:
     `rhythm` is by the clock of IANA `zone`. Its next time is `at`, for which the member's wall shows `wall`
     (naive); None where none is left. It ends with the day `ends`. `question` is what is asked, in the
     member's words or the community's; empty: as usual. After `late` a time that could not be kept is let go.
-    `last` is what the wall showed at the last time that came, or was skipped.
-    `due_at` is the next time, or sooner when it is looked at again. `turn` is the time whose question can be
-    answered now, `puts` how often it was put, `said` the messages that hold it. While `paused_at` is set
-    nothing comes, until `paused_until` where there is such a day. `asked_on`: its member was asked whether it
-    goes on.
+    `last` is what the wall showed at the last time that came, or was skipped. `due_at` is the next time, or
+    sooner when it is looked at again. `turn` is the time whose question can be answered now, `puts` how often
+    it was put, `said` the messages that hold it. While `paused_at` is set nothing comes, until `paused_until`
+    where there is such a day; `clockless`: its zone is gone from the tz database, and it goes on when its
+    member names a city. `asked_on`: its member was asked whether it goes on.
 
     Nothing is counted here: for a member who has a buddy, `Buddy` does.
     """
@@ -601,6 +601,7 @@ class CheckIn:
     paused_at: datetime | None = None
     paused_until: datetime | None = None
     asked_on: bool = False
+    clockless: bool = False
 
 
 @dataclass(frozen=True)
@@ -630,9 +631,9 @@ class Buddy:
     `after` check-ins without an answer, and `hours` after the last of them: the member is warned when half of
     that is over, and the buddy told when all of it is; with 0 only when the member says so. `unanswered`
     counts those put since `since` without a sign of life, and begins anew with any; `due_at` is what comes
-    next of it. `tells_at` is the hour that the member was told, or at which the words went (None where they
-    could not), `arrived` that the warning reached the member. `agreed_at` is when the buddy said yes.
-    `consents` holds the yes of both, with whose it is.
+    next of it. `tells_at` is the hour that the member was told, or at which the words were ordered or went
+    (None where they could not), `arrived` that the warning reached the member. `agreed_at` is when the buddy
+    said yes. `consents` holds the yes of both, with whose it is.
     """
 
     id: BuddyId

@@ -102,13 +102,15 @@ class BuddyState(StrEnum):
     """What is between a member and whom they named as their buddy.
 
     ASKED: there is no yes yet; a no, a silence and nobody there are all this, until its hour. STANDING: the
-    buddy said yes. WARNED: the member was told that the buddy is told soon. TOLD: the buddy was. ENDED: the
-    member ended it, and the buddy is not to know: only their yes is left. OVER: nothing is left.
+    buddy said yes. WARNED: the member was told that the buddy is told soon. TELLING: the words are to go, and
+    did not yet. TOLD: they went, or could not. ENDED: the member ended it, and the buddy is not to know: only
+    their yes is left. OVER: nothing is left.
     """
 
     ASKED = "asked"
     STANDING = "standing"
     WARNED = "warned"
+    TELLING = "telling"
     TOLD = "told"
     ENDED = "ended"
     OVER = "over"

@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
+    CallOff,
     Effect,
     EmptyPeerRoom,
+    FindSent,
     InviteAgain,
     JoinRoom,
     LeaveRoom,
@@ -69,6 +71,11 @@ class Delivery:
                 await self._desk.send_text(
                     chat, effect.body, False, id, member=member, to_changed_identity=False, again=again
                 )
+            case FindSent(room=chat):
+                detail = "" if await self._desk.find_sent(chat, id) is None else "there"
+            case CallOff():
+                # The outbox has done it.
+                pass
             case SendFile(room=chat, member=member):
                 await self._desk.send_file(chat, effect.name, effect.body, id, member=member, again=again)
             case AcceptIdentity():

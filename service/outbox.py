@@ -2,9 +2,10 @@
 
 Guards: an effect leaves only after its commit; its row's id is the Matrix transaction id at every try, so
 that a second try is no second message; a permanent refusal and a passed deadline come back as events, so that
-the member hears about it. What is sent is dropped from the database in batches; a crash before that sends the
-same transaction id again, which the homeserver answers with the same event. One bad effect, one slow server
-or one dead room holds up its own lane alone; without the lease nothing leaves.
+the member hears about it; what is called off before it went does not go. What is sent is dropped from the
+database in batches; a crash before that sends the same transaction id again, which the homeserver answers
+with the same event. One bad effect, one slow server or one dead room holds up its own lane alone; without the
+lease nothing leaves.
 """
 
 import asyncio
@@ -19,8 +20,10 @@ from typing import Protocol
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
+    CallOff,
     Effect,
     EmptyPeerRoom,
+    FindSent,
     InviteAgain,
     JoinRoom,
     LeaveRoom,
@@ -66,7 +69,7 @@ _LOOK_EVERY = 60.0
 """Seconds between two looks for committed rows that nobody handed over (a commit whose answer was lost)."""
 _TOGETHER = 0.2
 """Seconds that what was sent waits to be forgotten together, while there is more to send."""
-_SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellStewards, Withdraw)
+_SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellStewards, Withdraw, CallOff)
 """Effects whose success nobody waits for, and which may be repeated after others of their lane."""
 
 _log = logs.get("outbox")
@@ -100,8 +103,11 @@ def deadline(effect: Effect) -> timedelta:
 def lane(effect: Effect) -> str:
     """Effects of one lane are delivered in order: those of one chat, of one peer room, to one new member."""
     match effect:
-        case SendText() | SendForBuddy() | AnswerPlainRoom() | JoinRoom() | LeaveRoom():
+        case SendText() | SendForBuddy() | AnswerPlainRoom() | JoinRoom() | LeaveRoom() | FindSent():
             return effect.room
+        case CallOff():
+            # The chat's own lane may wait for what is called off.
+            return f"call off {effect.buddy}"
         case SendFile():
             # A media store that is down must not hold up what is said.
             return f"file {effect.room}"
@@ -152,6 +158,7 @@ class Outbox:
         self._room = asyncio.Event()
         self._room.set()
         self._left_over: set[OutboxId] = set()
+        self._called_off: set[OutboxId] = set()
         self._look = asyncio.Event()
         self.result: Result
         self.unsure = asyncio.Event()
@@ -167,6 +174,9 @@ class Outbox:
             if row.id in self._known:
                 continue
             self._known.add(row.id)
+            if isinstance(row.effect, CallOff):
+                # At once, since whatever waits may be next.
+                self._called_off.update(self._words_for(row.effect))
             lane = self._lanes.get(row.lane)
             if row.lane not in self._asleep:
                 self._goes((row,), 1)
@@ -175,6 +185,17 @@ class Outbox:
                 self._ready.put_nowait(row.lane)
             else:
                 lane.append(row)
+
+    def _words_for(self, order: CallOff) -> set[OutboxId]:
+        """The words for this buddy that wait, or are on their way."""
+        return {
+            row.id
+            for lane in self._lanes.values()
+            for row in lane
+            if isinstance(row.effect, SendForBuddy)
+            and row.effect.step != "warn"
+            and row.effect.buddy == order.buddy
+        }
 
     async def room(self) -> None:
         """Return when fewer wait for our homeserver; what was put off, or goes elsewhere, does not count.
@@ -241,7 +262,7 @@ class Outbox:
                 return self._near
             case JoinRoom() | LeaveRoom():
                 return self._far
-            case RedactChat() | RedactStewards() | Withdraw():
+            case RedactChat() | RedactStewards() | Withdraw() | CallOff():
                 return self._taking_back
             case _:
                 return self._rooms
@@ -272,8 +293,15 @@ class Outbox:
             now = self._clock.now()
             until = row.effect.until if isinstance(row.effect, SendText | SendForBuddy) else None
             late = until is not None and now > until
-            if late or now - row.made_at > deadline(row.effect):
+            given_up = now - row.made_at > deadline(row.effect)
+            if isinstance(row.effect, SendForBuddy) and not given_up:
+                off = row.id in self._called_off
+                if off or late:
+                    return await self._over(row, await self._not_to_go(row, row.effect, off=off))
+            if late or given_up:
                 return await self._over(row, NotDelivered(row.effect, "deadline"))
+            if isinstance(row.effect, CallOff) and self._called_off & self._words_for(row.effect):
+                raise Unreachable("call off: the words are in hand")
             if isinstance(row.effect, Withdraw) and row.effect.mark in self._known:
                 raise Unreachable("withdraw: the message is on its way")
             again = row.attempts > 0 or row.id in self._left_over
@@ -304,6 +332,16 @@ class Outbox:
             _log.error("an effect failed", error=error, effect=row.effect.type)
             return await self._later(row, error)
 
+    async def _not_to_go(
+        self, row: OutboxRow, effect: SendForBuddy, *, off: bool
+    ) -> Delivered | NotDelivered:
+        """What came of words that are not to go any more: a try without an answer may have sent them."""
+        if row.attempts or row.id in self._left_over:
+            found = await self._deliver(FindSent(effect.room), row.id, again=True)
+            if found.detail == "there":
+                return Delivered(effect)
+        return NotDelivered(effect, "called_off" if off else "deadline")
+
     async def _over(self, row: OutboxRow, outcome: Delivered | NotDelivered) -> OutboxRow | None:
         """Hand the outcome to the engine; what our own bug or the database hinders is tried again later."""
         if isinstance(outcome, NotDelivered):
@@ -319,6 +357,7 @@ class Outbox:
             _log.error("a turn failed", error=error, kind=outcome.type, effect=row.effect.type)
             return await self._later(row, error)
         self._known.discard(row.id)
+        self._called_off.discard(row.id)
         return None
 
     async def _later(self, row: OutboxRow, error: Exception) -> OutboxRow:

@@ -146,7 +146,9 @@ class Catalogue:
             day=day,
             hour=hour,
             place=_place(zone, locale),
-            distance=_distance(instant - now, locale),
+            distance=self.text(language, "time.now")
+            if abs(instant - now) < _NOW
+            else _distance(instant - now, locale),
         )
 
     def day(self, day: date, language: str) -> str:
@@ -154,7 +156,10 @@ class Catalogue:
         return format_date(day, "long", locale=self._locale(language))
 
     def duration(self, length: timedelta, language: str) -> str:
-        """Say a length of time in days, hours and minutes, or in seconds where it is under a minute."""
+        """Say a length of time in days, hours and minutes, or in seconds where it is under a minute.
+
+        Whole weeks and months are said as such where that many days are more than a person counts.
+        """
         return _duration(max(0, round(length.total_seconds())), self._locale(language))
 
     def listing(self, items: Sequence[str], language: str) -> str:
@@ -289,9 +294,27 @@ def _day_pattern(locale: Locale) -> str:
     return "'".join(re.sub("E+|c+", "EEEE", part) if n % 2 == 0 else part for n, part in enumerate(parts))
 
 
+_NOW = timedelta(seconds=10)
+"""What is so near is said to be now."""
+
+_MONTH = 30.44
+"""Days of a month, as they are on average."""
+
+
+def _long(days: int) -> tuple[int, str]:
+    """So many days in the unit in which a person says them."""
+    months = round(days / _MONTH)
+    if months >= 2 and abs(days - months * _MONTH) <= 1:
+        return (months // 12, "year") if months % 12 == 0 else (months, "month")
+    return (days // 7, "week") if days >= 21 and days % 7 == 0 else (days, "day")
+
+
 @lru_cache(maxsize=1024)
 def _duration(seconds: int, locale: Locale) -> str:
     days, rest = divmod(seconds, 86400)
+    if days and not rest:
+        amount, unit = _long(days)
+        return format_unit(amount, f"duration-{unit}", "long", locale=locale)
     hours, rest = divmod(rest, 3600)
     minutes, rest = divmod(rest, 60)
     parts = [

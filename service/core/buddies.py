@@ -1,8 +1,8 @@
 """When a buddy is told: after the member was told first, with time to cancel it, and never twice.
 
 Guards: nothing goes to a buddy who did not say yes; nothing goes by itself before a warning has reached the
-member, half of the time before; any sign of life of theirs stops it and begins the count anew; silence counts
-only while the service could read; after the words went there is no further step.
+member, half of the time before; any sign of life of theirs, until the words went, stops it and begins the
+count anew; silence counts only while the service could read; after the words went there is no further step.
 """
 
 from collections.abc import Mapping
@@ -66,7 +66,7 @@ class Hour:
 
 @dataclass(frozen=True)
 class Arrive:
-    """The warning has reached the member."""
+    """The warning has reached the member, or the words went to the buddy."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,9 @@ class Next(Enum):
     """What follows from a move.
 
     WARN: the member is told first. TELL: the words go to the buddy. CANCELLED: the member is told that their
-    word stopped it; AGAIN: that it begins anew, since the service could not read or reach them. BACK: they
-    are told that the words had gone before. GONE: that they have no buddy any more.
+    word stopped it; AGAIN: that it begins anew, since the service could not read or reach them. STOP: the
+    words, which are on their way, are called off. BACK: the member is told that the words had gone before.
+    GONE: that they have no buddy any more.
     """
 
     NOTHING = auto()
@@ -105,14 +106,16 @@ class Next(Enum):
     TELL = auto()
     CANCELLED = auto()
     AGAIN = auto()
+    STOP = auto()
     BACK = auto()
     GONE = auto()
 
 
-_ASKED, _STANDING, _WARNED, _TOLD, _ENDED, _OVER = (
+_ASKED, _STANDING, _WARNED, _TELLING, _TOLD, _ENDED, _OVER = (
     BuddyState.ASKED,
     BuddyState.STANDING,
     BuddyState.WARNED,
+    BuddyState.TELLING,
     BuddyState.TOLD,
     BuddyState.ENDED,
     BuddyState.OVER,
@@ -121,16 +124,18 @@ _ASKED, _STANDING, _WARNED, _TOLD, _ENDED, _OVER = (
 MOVES: Mapping[BuddyState, Mapping[type[Move], BuddyState]] = {
     _ASKED: {Agree: _STANDING, Lapse: _OVER, End: _OVER},
     _STANDING: {Put: _STANDING, Miss: _STANDING, Live: _STANDING, Hour: _WARNED, End: _ENDED, Leave: _OVER},
-    _WARNED: {Put: _WARNED, Miss: _WARNED, Live: _STANDING, Hour: _TOLD, Arrive: _WARNED, Fail: _STANDING}
+    _WARNED: {Put: _WARNED, Miss: _WARNED, Live: _STANDING, Hour: _TELLING, Arrive: _WARNED}
+    | {Fail: _STANDING, End: _ENDED, Leave: _OVER},
+    _TELLING: {Put: _TELLING, Miss: _TELLING, Live: _STANDING, Arrive: _TOLD, Fail: _TOLD}
     | {End: _ENDED, Leave: _OVER},
-    _TOLD: {Put: _TOLD, Miss: _TOLD, Live: _STANDING, Fail: _TOLD, End: _ENDED, Leave: _OVER},
+    _TOLD: {Put: _TOLD, Miss: _TOLD, Live: _STANDING, End: _ENDED, Leave: _OVER},
     _ENDED: {Leave: _OVER},
     _OVER: {},
 }
 """What can happen in each state, and the state after it; an `Hour` may also leave it as it is, or begin it
 anew."""
 
-STANDS = (_STANDING, _WARNED, _TOLD)
+STANDS = (_STANDING, _WARNED, _TELLING, _TOLD)
 """Where there is a buddy."""
 
 
@@ -155,16 +160,18 @@ def advance(record: Buddy, move: Move, now: datetime) -> tuple[Buddy, Next]:
         case Miss():
             return _miss(record), Next.NOTHING
         case Live():
-            followed = {_WARNED: Next.CANCELLED, _TOLD: Next.BACK}
+            followed = {_WARNED: Next.CANCELLED, _TELLING: Next.STOP, _TOLD: Next.BACK}
             silent = record.tells_at is None
             return _anew(record), Next.NOTHING if silent else followed.get(record.state, Next.NOTHING)
         case Hour(heard_since):
             return _hour(record, heard_since, now)
+        case Arrive() if state is _TOLD:
+            return replace(record, state=state, tells_at=now), Next.NOTHING
         case Arrive():
             return replace(record, arrived=True), Next.NOTHING
         case Fail() if state is _TOLD:
             # It ends there all the same; only that the words went is not said later.
-            return replace(record, tells_at=None), Next.NOTHING
+            return replace(record, state=state, tells_at=None), Next.NOTHING
         case Fail():
             return _anew(record), Next.NOTHING
         case Leave():
@@ -205,7 +212,7 @@ def _hour(record: Buddy, heard_since: datetime | None, now: datetime) -> tuple[B
         tells_at = now + half(record)
         due_at = tells_at + READ_WITHIN
         return replace(record, state=_WARNED, tells_at=tells_at, arrived=False, due_at=due_at), Next.WARN
-    return replace(record, state=_TOLD, due_at=None, tells_at=now), Next.TELL
+    return replace(record, state=_TELLING, due_at=None, tells_at=now), Next.TELL
 
 
 def _outage(record: Buddy, heard_since: datetime | None) -> bool:

@@ -2,7 +2,8 @@
 
 Guards: a time comes once, and one that is too late is let go; of an older question and a newer one only the
 newer is there to be answered, and the older is taken back; nothing is counted;
-nothing comes after its end.
+nothing comes after its end, before which its member is asked once whether it goes on: a question that did
+not arrive, or was taken back unseen, did not ask.
 """
 
 import hashlib
@@ -87,14 +88,15 @@ class LetGo:
 
 @dataclass(frozen=True)
 class Skip:
-    """Its next time does not come."""
+    """Its next time does not come: the one that is on its way, where one is."""
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Nothing comes before `until`; None: until its member says so."""
+    """Nothing comes before `until`; None: until its member says so. `clockless`: until they name a city."""
 
     until: datetime | None = None
+    clockless: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,18 +154,19 @@ _ANY: Mapping[type[AnyMove], CheckInState] = {
 MOVES: Mapping[CheckInState, Mapping[type[AnyMove], CheckInState]] = {
     _WAITING: {**_ANY, Come: _DUE, Reach: _WAITING, Miss: _WAITING, Live: _WAITING, Answer: _WAITING}
     | {LetGo: _WAITING},
-    _DUE: {**_ANY, Come: _DUE, Reach: _OPEN, Live: _DUE, LetGo: _WAITING, Move: _DUE, Skip: _DUE}
+    _DUE: {**_ANY, Come: _DUE, Reach: _OPEN, Live: _DUE, LetGo: _WAITING, Move: _DUE}
     | {GoOn: _DUE, Miss: _DUE, Answer: _WAITING},
     _OPEN: {**_ANY, Come: _DUE, Reach: _OPEN, Miss: _DUE, Live: _WAITING, Answer: _WAITING, LetGo: _WAITING}
     | {Move: _OPEN, Skip: _OPEN, GoOn: _OPEN},
     _PAUSED: {Come: _WAITING, Live: _PAUSED, Answer: _PAUSED, Resume: _WAITING, Miss: _PAUSED}
-    | {Change: _PAUSED, Move: _PAUSED, GoOn: _PAUSED, End: CheckInState.OVER},
+    | {Pause: _PAUSED, Change: _PAUSED, Move: _PAUSED, GoOn: _PAUSED, End: CheckInState.OVER},
     CheckInState.OVER: {},
 }
 """What can happen in each state, and the state after it.
 
-After `Come` it may wait again (nothing has come yet, or it was too late), be paused still, or be over; where
-nothing is left after a pause, or after the answer to one that comes once, it is over.
+After `Come` it may wait again (nothing has come yet, or it was too late), be paused still, or be over; after
+`Move` one that had no clock waits again; where nothing is left after a pause, or after the answer to one that
+comes once, it is over.
 """
 
 
@@ -182,9 +185,24 @@ def may_go_on(record: CheckIn) -> bool:
     return record.at is None and record.rhythm.every != ONCE and not record.asked_on
 
 
+def not_asked(record: CheckIn) -> CheckIn:
+    """The check-in, whose member was to be asked whether it goes on, and it did not reach them."""
+    return replace(record, asked_on=False)
+
+
+def to_ask(record: CheckIn) -> bool:
+    """Whether its last time is past and let go, so that its member is to be asked otherwise if it goes on."""
+    return record.state is _WAITING and record.turn is None and may_go_on(record)
+
+
+def stay(record: CheckIn, now: datetime) -> CheckIn:
+    """The check-in that has come to its end, kept as long again as it can be taken up."""
+    return _look_again(replace(_over(record), said=(), state=_WAITING), now)
+
+
 def has_come(record: CheckIn, now: datetime) -> datetime | None:
     """The last time of it that has come by `now` and was not handed over yet, where it is not too late."""
-    if record.at is None or record.at > now or record.state is _PAUSED:
+    if record.at is None or record.at > now or record.state is _PAUSED or not recurrence.known(record.zone):
         return None
     return _take(record, now, record.late)[0].turn
 
@@ -204,6 +222,11 @@ def end_of(rhythm: Rhythm, zone: str, now: datetime, weeks: int) -> date:
     if first is None:
         return last
     return first.day if rhythm.every == ONCE else max(first.day, last)
+
+
+def waits(record: CheckIn) -> bool:
+    """Whether one of its times has come, and did not reach its member yet."""
+    return record.state is _DUE and record.turn is not None
 
 
 def is_late(record: CheckIn, now: datetime) -> bool:
@@ -239,15 +262,21 @@ def advance(record: CheckIn, move: AnyMove, now: datetime) -> tuple[CheckIn, tup
                 return replace(over, state=CheckInState.OVER, due_at=None), ()
             return _look_again(over, now), ()
         case LetGo():
-            return _look_again(replace(_over(record), said=(), state=state), now), _withdrawn(record)
+            asked = record.asked_on and not (record.state is _OPEN and is_last(record))
+            left = replace(_over(record), said=(), state=state, asked_on=asked)
+            return _look_again(left, now), _withdrawn(record)
+        case Skip() if record.state is _DUE:
+            return advance(record, LetGo(), now)
         case Skip() if record.at is not None:
             skipped = replace(record, last=record.wall)
             return _look_again(_to(skipped, _next(skipped, record.at), now), now), ()
         case Skip():
             return record, ()
-        case Pause(until):
-            paused = replace(_over(record), said=(), state=state, paused_at=now, paused_until=until)
-            return replace(paused, due_at=until or now + LONGEST_PAUSE), ()
+        case Pause(until, clockless):
+            paused = replace(_over(record), said=(), state=state, paused_until=until, clockless=clockless)
+            paused = replace(paused, paused_at=record.paused_at or now)
+            withdrawn = _withdrawn(record) if clockless or record.state is _DUE else ()
+            return replace(paused, due_at=until or now + LONGEST_PAUSE), withdrawn
         case Resume():
             return _resume(record, now), ()
         case End():
@@ -258,6 +287,8 @@ def advance(record: CheckIn, move: AnyMove, now: datetime) -> tuple[CheckIn, tup
             return _to(changed, _next(changed, now), now), _withdrawn(record)
         case Move(zone):
             moved = replace(record, zone=zone, state=state)
+            if record.clockless:
+                return _resume(moved, now), ()
             return _to(moved, _next(moved, now), now), ()
         case GoOn(ends):
             goes_on = replace(record, ends=ends, asked_on=False, state=state)
@@ -314,12 +345,13 @@ def _reach(
 def _miss(record: CheckIn, state: CheckInState, again: datetime) -> CheckIn:
     if record.state is not _OPEN:
         return record
-    return replace(record, state=state, due_at=_soonest(again, record.at))
+    asked = record.asked_on and not is_last(record)
+    return replace(record, state=state, asked_on=asked, due_at=_soonest(again, record.at))
 
 
 def _resume(record: CheckIn, now: datetime) -> CheckIn:
     paused = now - (record.paused_at or now)
-    record = replace(record, state=_WAITING, paused_at=None, paused_until=None)
+    record = replace(record, state=_WAITING, paused_at=None, paused_until=None, clockless=False)
     record = replace(record, ends=record.ends + timedelta(days=paused.days))
     resumed = _to(record, _next(record, now), now)
     return resumed if resumed.at is not None else replace(resumed, state=CheckInState.OVER, due_at=None)

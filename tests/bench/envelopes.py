@@ -1,8 +1,8 @@
 """How many envelopes of a link are taken per second on one core, beside the two primitives that each needs.
 
 A partner's notes, sealed beforehand, go through the whole intake: size, shape, times, counter, pace,
-signature, seal, body. Beside it, by turns, as many bytes go through a bare Ed25519 verification and a bare HPKE
-open. What is refused is measured as well: forged ones, those received before, and those of no shape.
+signature, seal, body. Beside it, by turns, as many bytes go through a bare Ed25519 verification and a bare
+HPKE open. Refusals are measured as well: what is forged, what was received before, and what has no shape.
 """
 
 import time

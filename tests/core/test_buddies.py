@@ -64,7 +64,8 @@ def after(*moves: tuple[Move, timedelta], record: Buddy = STANDING) -> tuple[Bud
 
 COUNTED = ((Put(LONG_AGO), HOUR), (Put(LONG_AGO), 24 * HOUR))
 WARNED = (*COUNTED, (Hour(LONG_AGO), 6 * HOUR))
-TOLD = (*WARNED, (Arrive(), timedelta(seconds=1)), (Hour(LONG_AGO), 6 * HOUR + READ_WITHIN))
+TELLING = (*WARNED, (Arrive(), timedelta(seconds=1)), (Hour(LONG_AGO), 6 * HOUR + READ_WITHIN))
+TOLD = (*TELLING, (Arrive(), timedelta(seconds=1)))
 
 
 def test_it_is_told_at_its_hours() -> None:
@@ -74,10 +75,11 @@ def test_it_is_told_at_its_hours() -> None:
     warned, followed = after(*WARNED)
     assert followed is Next.WARN
     assert warned.tells_at == NOW + 25 * HOUR + 12 * HOUR
-    told, followed = after(*TOLD)
+    telling, followed = after(*TELLING)
     assert followed is Next.TELL
-    assert told.due_at is None
-    assert told.state is BuddyState.TOLD
+    assert telling.due_at is None
+    assert telling.state is BuddyState.TELLING
+    assert after(*TOLD)[0].state is BuddyState.TOLD
 
 
 def test_more_check_ins_do_not_move_the_hour() -> None:
@@ -89,7 +91,8 @@ def test_more_check_ins_do_not_move_the_hour() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "followed"), [(COUNTED, Next.NOTHING), (WARNED, Next.CANCELLED), (TOLD, Next.BACK)]
+    ("before", "followed"),
+    [(COUNTED, Next.NOTHING), (WARNED, Next.CANCELLED), (TELLING, Next.STOP), (TOLD, Next.BACK)],
 )
 def test_any_sign_of_life_begins_it_anew(before: tuple[tuple[Move, timedelta], ...], followed: Next) -> None:
     """From each state; nothing of the count is left."""
@@ -104,7 +107,7 @@ def test_nothing_goes_where_the_warning_did_not_arrive() -> None:
 
 def test_words_that_could_not_go_are_not_said_to_have_gone() -> None:
     """It ends there, as where they went; the next sign of life begins it anew."""
-    failed, followed = after(*TOLD, (Fail(), HOUR))
+    failed, followed = after(*TELLING, (Fail(), HOUR))
     assert (failed.state, failed.due_at, followed) == (BuddyState.TOLD, None, Next.NOTHING)
     assert after((Live(), HOUR), record=failed) == (STANDING, Next.NOTHING)
 
@@ -233,7 +236,7 @@ def test_no_buddy_is_told_too_soon_or_twice(steps: list[tuple[str, int]], count:
             alive, puts, told = now, 0, 0
         if what == "put":
             puts += 1
-        if what == "arrive":
+        if what == "arrive" and before is BuddyState.WARNED:
             arrived = True
         if followed is Next.WARN:
             assert before is BuddyState.STANDING

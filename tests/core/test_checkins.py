@@ -172,6 +172,17 @@ def at_least(record: CheckIn) -> datetime:
     return (record.turn or NOW) + timedelta(minutes=1)
 
 
+def test_a_last_question_that_did_not_arrive_or_was_taken_back_unseen_did_not_ask() -> None:
+    """One whose member showed any sign of life since has been seen."""
+    record = put(a_checkin(ends=date(2026, 11, 27)))
+    missed, _ = advance(record, Miss(AGAIN), at_least(record))
+    assert not missed.asked_on
+    unseen, _ = advance(record, LetGo(), at_least(record))
+    assert checkins.to_ask(unseen)
+    alive, _ = advance(record, Live(), at_least(record))
+    assert not checkins.to_ask(advance(alive, LetGo(), at_least(record))[0])
+
+
 def test_once_is_once() -> None:
     """What comes once asks nothing further."""
     record = a_checkin(Rhythm("once", date(2026, 12, 3), 14 * 60))
@@ -236,6 +247,17 @@ def test_the_next_one_can_be_skipped() -> None:
     record = a_checkin()
     skipped, _ = advance(record, Skip(), NOW)
     assert at(skipped) == at(record) + timedelta(days=1)
+
+
+def test_one_that_waits_behind_something_is_the_next_to_be_skipped() -> None:
+    """The one that is on its way, and not the one after it; of what comes once nothing is left to come."""
+    record = a_checkin()
+    came, _ = advance(record, COME, at(record))
+    skipped, _ = advance(came, Skip(), at(record))
+    assert (skipped.state, skipped.turn, skipped.at) == (CheckInState.WAITING, None, came.at)
+    once = a_checkin(Rhythm("once", date(2026, 12, 3), 14 * 60))
+    came, _ = advance(once, COME, at(once))
+    assert advance(came, Skip(), at(once))[0].turn is None
 
 
 def test_of_what_was_not_answered_nothing_is_left() -> None:

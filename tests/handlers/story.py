@@ -22,6 +22,7 @@ from schema.community import Community, Place, Timings
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
+    CallOff,
     Effect,
     EmptyPeerRoom,
     InviteAgain,
@@ -165,6 +166,7 @@ class Story:
     blocking: set[str] = field(default_factory=set)
     hold_keeper: bool = False
     slow: bool = False
+    hold_words: bool = False
     lose: Callable[[Effect], bool] = lambda effect: False
     arrive: bool = True
     shared: tuple[RoomId, ...] = ()
@@ -172,6 +174,7 @@ class Story:
     effects: list[tuple[datetime, Effect]] = field(default_factory=list)
     marked: dict[OutboxId, Line] = field(default_factory=dict)
     withdrawn: list[Line] = field(default_factory=list)
+    held: list[tuple[datetime, SendForBuddy]] = field(default_factory=list)
     rooms: dict[RoomId, set[str]] = field(default_factory=dict)
     files: list[tuple[str, str]] = field(default_factory=list)
     pending: deque[Event] = field(default_factory=deque)
@@ -274,6 +277,9 @@ class Story:
         if self.lose(effect):
             self.pending.append(NotDelivered(effect, "refused"))
             return
+        if self.hold_words and isinstance(effect, SendForBuddy) and effect.step != "warn":
+            self.held.append((self.now, effect))
+            return
         match effect:
             case EmptyPeerRoom(room=room, members=members):
                 for member in members:
@@ -288,6 +294,10 @@ class Story:
             case SendForBuddy(member=member, body=body):
                 self.log.append(Line(self.now, self.name_of(member), body, True))
                 self.pending.append(Delivered(effect))
+            case CallOff(buddy=buddy):
+                off = [one for _, one in self.held if one.buddy == buddy]
+                self.held = [(at, one) for at, one in self.held if one.buddy != buddy]
+                self.pending.extend(NotDelivered(one, "called_off") for one in off)
             case MutePeerRoom() | RedactPeerRoom() | InviteAgain() | LetWrite():
                 self.pending.append(Delivered(effect))
             case RedactChat():
@@ -307,6 +317,14 @@ class Story:
         """Hand in what the deliveries brought, until nothing is left."""
         while self.pending:
             await self.event(self.pending.popleft())
+
+    async def release(self) -> None:
+        """The words for buddies that waited go."""
+        self.hold_words, held, self.held = False, self.held, []
+        for _, effect in held:
+            self.log.append(Line(self.now, self.name_of(effect.member), effect.body, True))
+            self.pending.append(Delivered(effect))
+        await self.pump()
 
     def drop_pending(self, room: RoomId) -> None:
         """Nothing more comes from a room that never was."""

@@ -10,7 +10,7 @@ import pytest
 from handlers import telling
 from handlers.desk import Desk
 from schema.effects import SendForBuddy, SendText
-from schema.events import DirectChat, Due, PlainMessage, Unreadable
+from schema.events import Delivered, DirectChat, Due, PlainMessage, Unreadable
 from schema.ids import EventId, MemberId, PairingPauseId
 from schema.records import Buddy, Member, PairingPause, Prompt
 from schema.states import Belongs, BuddyState
@@ -357,6 +357,83 @@ async def test_after_the_words_went_the_next_sign_says_so_and_begins_anew(story:
     await silent(story)
     await story.wait(HOURS + READ_WITHIN)
     assert len(went(story)) == 2
+
+
+async def telling_them(story: Story) -> None:
+    """The words for Ben are to go, and could not yet."""
+    await warned(story)
+    story.hold_words = True
+    await story.wait(HOURS / 2 + READ_WITHIN)
+    assert story.held
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+async def test_until_the_words_really_went_any_sign_of_life_stops_them(
+    story: Story, sign: Callable[[Story], Awaitable[None]]
+) -> None:
+    """They wait for the homeserver; then nothing went, and the member reads that."""
+    await telling_them(story)
+    heard = len(story.heard("ana"))
+    await sign(story)
+    await story.pump()
+    assert not story.held
+    said = [body for _, body, _ in story.heard("ana")[heard:]]
+    if sign not in (with_somebody_in_the_chat, after_a_changed_identity, leaving_the_chat):
+        assert any("I stop them now" in body for body in said)
+        assert said[-1] == "Your words did not go to @ben:example.org."
+    await story.release()
+    await story.wait(timedelta(days=5))
+    assert not any(OWN in body for _, body, _ in story.heard("ben")[3:])
+    assert the_buddy(story).unanswered == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("ana", ("end buddy", "no")),
+        ("ana", ("keep apart @ben:example.org", "yes")),
+        ("ana", ("forget me", "yes")),
+        ("ben", ("end buddy",)),
+        ("ben", ("keep apart @ana:example.org", "yes")),
+        ("ben", ("forget me", "yes")),
+    ],
+)
+@pytest.mark.parametrize("asked", [False, True])
+async def test_until_the_words_really_went_an_end_stops_them(
+    story: Story, name: str, way: tuple[str, ...], asked: bool
+) -> None:
+    """By either of the two; also where the member asked for it."""
+    if asked:
+        await agreed(story)
+        story.hold_words = True
+        await story.says("ana", "tell my buddy", "yes")
+    else:
+        await telling_them(story)
+    await story.says(name, *way)
+    assert not story.held
+    if "forget me" not in way or name == "ben":
+        assert "Your words did not go to @ben:example.org." in [one[1] for one in story.heard("ana")]
+
+
+async def test_words_in_hand_that_went_all_the_same_are_said_to_have_gone(story: Story) -> None:
+    """The one who named the buddy hears it; the count had begun anew, and the words are not ordered twice."""
+    await telling_them(story)
+    in_hand = story.held.pop()[1]
+    assert "I stop them now" in await story.say("ana", "here")
+    await story.event(Delivered(in_hand))
+    assert "had gone to @ben:example.org before I could stop them" in story.last("ana")
+    assert the_buddy(story).state is BuddyState.STANDING
+    assert "Your words went" not in await story.say("ana", "hello")
+
+
+async def test_what_they_asked_for_goes_whatever_else_they_write(story: Story) -> None:
+    """Their own word, with its yes, is no silence."""
+    await agreed(story)
+    story.hold_words = True
+    await story.says("ana", "tell my buddy", "yes", "thank you", "menu")
+    await story.release()
+    assert "I have sent your words" in story.last("ana")
+    assert OWN in story.last("ben")
 
 
 @pytest.mark.parametrize("outage", [0, 28, 33])

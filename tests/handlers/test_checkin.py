@@ -227,12 +227,64 @@ async def test_where_its_zone_is_gone_it_is_paused_and_says_so_once(story: Story
     await story.records.put(replace(record, zone="Europe/Atlantis"))
     await until(story, FIRST + timedelta(days=3))
     assert there(story) == []
-    told = [body for _, body, _ in story.heard("ana") if "I have paused it" in body]
+    told = [body for _, body, _ in story.heard("ana") if "its time zone is gone" in body]
     assert len(told) == 1
-    assert "Every day at 17:00" in await story.says("ana", "my check-ins")
-    await story.says("ana", "my city", "Lagos", "my check-ins")
-    (left,) = await story.records.find(CheckIn)
-    assert (left.zone, left.state) == ("Africa/Lagos", CheckInState.PAUSED)
+    assert "In which city do you live?" in told[0]
+    assert "Every day at 17:00; paused until I know your city" in await story.says("ana", "my check-ins")
+    assert "The next one comes on" in await story.says("ana", "my city", "Lagos")
+    left = story.checkin_of("ana")
+    assert (left.zone, left.state, left.clockless) == ("Africa/Lagos", CheckInState.WAITING, False)
+    assert left.ends == record.ends + timedelta(days=3)
+
+
+async def test_where_the_zone_is_gone_no_pause_and_no_other_check_in_is_lost(story: Story) -> None:
+    """A dated pause waits on when its day comes; whoever has several is told and asked once."""
+    for minute in (17 * 60, 20 * 60):
+        await standing(story, rhythm=replace(DAILY, minute=minute))
+    await story.says("ana", "my check-ins", "1", "pause", "3 days")
+    for record in story.records.all(CheckIn):
+        await story.records.put(replace(record, zone="Europe/Atlantis"))
+    heard = len(story.heard("ana"))
+    await until(story, FIRST + timedelta(days=2))
+    assert len(story.heard("ana")) == heard + 1
+    await until(story, FIRST + timedelta(days=6))
+    assert {one.state for one in story.records.all(CheckIn)} == {CheckInState.PAUSED}
+    await story.says("ana", "my city", "Lagos")
+    assert {one.state for one in story.records.all(CheckIn)} == {CheckInState.WAITING}
+    await story.wait(timedelta(days=1))
+    assert len(there(story)) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("skip next",), ("my check-ins", "skip next"), ("my check-ins", "change"), ("my check-ins", "1")],
+)
+async def test_where_the_zone_is_gone_every_word_about_it_asks_for_the_city(
+    story: Story, words: tuple[str, ...]
+) -> None:
+    """None of them fails, and nothing is changed before the city is known."""
+    paused = CheckInState.PAUSED if words[-1] == "1" else CheckInState.WAITING
+    record = await standing(story)
+    await story.records.put(replace(record, zone="Europe/Atlantis", state=paused))
+    assert "In which city do you live?" in await story.says("ana", *words)
+    (left,) = story.records.all(CheckIn)
+    assert replace(left, state=paused) == replace(
+        record,
+        zone="Europe/Atlantis",
+        state=paused,
+        paused_at=left.paused_at,
+        due_at=left.due_at,
+        clockless=left.clockless,
+    )
+
+
+async def test_where_the_zone_is_gone_going_on_asks_for_the_city(story: Story) -> None:
+    """At the last question too."""
+    await standing(story, ends=FIRST.date())
+    await until(story, FIRST)
+    await story.records.put(replace(story.checkin_of("ana"), zone="Europe/Atlantis"))
+    assert "In which city do you live?" in await story.say("ana", "go on")
+    assert story.records.all(CheckIn)
 
 
 async def test_the_last_one_asks_whether_it_goes_on(story: Story) -> None:
@@ -266,6 +318,80 @@ async def test_a_last_one_that_could_not_come_asks_by_itself(story: Story) -> No
     await story.wait(timedelta(minutes=1))
     assert "has come to its end: Every day at 17:00. Shall it go on?" in story.last("ana")
     await story.say("ana", "2")
+    assert not story.records.all(CheckIn)
+
+
+def asks_on(story: Story) -> list[str]:
+    """What asks, and was not taken back, whether the check-in at five goes on."""
+    gone = {line.body for line in story.withdrawn}
+    return [
+        body
+        for _, body, _ in story.heard("ana")
+        if body not in gone and ("8 weeks more" in body or "Shall it go on?" in body)
+    ]
+
+
+async def test_a_last_one_that_gives_way_unseen_is_asked_about_in_the_next(story: Story) -> None:
+    """It is taken back with its question; the one that takes its place asks, once, and one number does it."""
+    await standing(story, ends=FIRST.date())
+    await standing(story, rhythm=replace(DAILY, minute=20 * 60), question="Did you eat?")
+    await until(story, FIRST + timedelta(hours=4))
+    (body,) = asks_on(story)
+    assert body.startswith("Did you eat?\nAnother check-in of yours has come to its end: Every day at 17:00.")
+    assert "6. Go on for 8 weeks more: every day at 17:00" in body
+    await until(story, FIRST + timedelta(days=2, hours=4))
+    assert "8 weeks more" not in story.last("ana")
+    await until(story, FIRST + timedelta(days=9))
+    assert [one.question for one in story.records.all(CheckIn)] == ["Did you eat?"]
+
+
+async def test_what_the_next_asks_about_goes_on_at_one_number(story: Story) -> None:
+    """That is an answer to both."""
+    await standing(story, ends=FIRST.date())
+    evening = await standing(story, rhythm=replace(DAILY, minute=20 * 60))
+    await until(story, FIRST + timedelta(hours=4))
+    assert "It goes on until 23 January 2027" in await story.say("ana", "6")
+    left = await story.records.get(CheckIn, evening.id)
+    assert left is not None
+    assert (left.state, left.turn) == (CheckInState.WAITING, None)
+
+
+async def test_of_several_that_are_late_the_newest_asks_for_the_one_that_ends(story: Story) -> None:
+    """After an outage the last one gives way before it was ever put; it is asked about once."""
+    await standing(story, ends=FIRST.date())
+    await standing(story, rhythm=replace(DAILY, minute=18 * 60))
+    story.now = FIRST + timedelta(hours=2)
+    await story.wait(timedelta(days=3))
+    assert len([body for _, body, _ in story.heard("ana") if "8 weeks more" in body]) == 1
+    assert len(story.marked) == 4
+
+
+async def test_a_question_that_did_not_arrive_asks_again_about_the_other(story: Story) -> None:
+    """What could not be sent asked nobody."""
+    await standing(story, ends=FIRST.date())
+    await standing(story, rhythm=replace(DAILY, minute=20 * 60))
+    story.lose = lambda effect: isinstance(effect, SendText) and bool(effect.mark)
+    await until(story, FIRST + timedelta(hours=3, minutes=10))
+    story.lose = lambda effect: False
+    await until(story, FIRST + timedelta(days=3, hours=4))
+    assert len([line for line in story.marked.values() if "8 weeks more" in line.body]) == 1
+
+
+async def test_a_last_one_that_gave_way_to_nothing_is_asked_about_by_itself(story: Story) -> None:
+    """What took its place could never be sent: before it is erased it is asked about, once."""
+    await standing(story, ends=FIRST.date())
+    once = replace(DAILY, every="once", minute=20 * 60)
+    await standing(story, rhythm=once, ends=FIRST.date(), late=timedelta(hours=1))
+    await until(story, FIRST + timedelta(hours=1))
+    story.lose = lambda effect: isinstance(effect, SendText) and bool(effect.mark)
+    await until(story, FIRST + timedelta(hours=5))
+    story.lose = lambda effect: False
+    assert not asks_on(story)
+    await until(story, FIRST + timedelta(days=8))
+    (body,) = asks_on(story)
+    assert "Shall it go on?" in body
+    await until(story, FIRST + timedelta(days=30))
+    assert len(asks_on(story)) == 1
     assert not story.records.all(CheckIn)
 
 
@@ -339,5 +465,5 @@ async def test_where_its_zone_is_gone_a_word_alone_does_not_let_it_go_on(story: 
     record = await standing(story)
     await story.records.put(replace(record, zone="Europe/Atlantis"))
     await until(story, FIRST + timedelta(hours=1))
-    assert "Write “my city”" in await story.say("ana", "resume check-ins")
+    assert "In which city do you live?" in await story.say("ana", "resume check-ins")
     assert story.checkin_of("ana").state is CheckInState.PAUSED

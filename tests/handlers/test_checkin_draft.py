@@ -1,12 +1,12 @@
 """Setting a check-in up in words and by numbers, and everything that can be done with one."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from schema.effects import Withdraw
-from schema.records import CheckIn
+from schema.records import CheckIn, Rhythm
 from schema.states import CheckInState
 from tests.handlers.story import START, Story
 from tests.handlers.test_checkin import DAILY, FIRST, QUESTION, standing, there, until
@@ -227,6 +227,58 @@ async def test_skip_next_skips_one(story: Story) -> None:
     assert "The next one comes on Sunday 29 November, 17:00 Berlin" in answer
     await until(story, FIRST + timedelta(hours=1))
     assert not story.marked
+
+
+ONCE = replace(DAILY, every="once")
+
+
+async def waiting(story: Story, rhythm: Rhythm) -> None:
+    """A check-in came, and waits behind a draft that is open."""
+    await standing(story, rhythm=rhythm, ends=FIRST.date() if rhythm is ONCE else date(2027, 1, 22))
+    await until(story, FIRST - timedelta(minutes=5))
+    await story.says("ana", "talk", "more")
+    await until(story, FIRST + timedelta(minutes=2))
+    assert not story.marked
+
+
+@pytest.mark.parametrize("rhythm", [DAILY, ONCE])
+async def test_one_that_waits_behind_a_question_is_the_one_that_is_skipped(
+    story: Story, rhythm: Rhythm
+) -> None:
+    """It came, and was not shown yet: it is the next; what comes once is over then."""
+    await waiting(story, rhythm)
+    answer = await story.say("ana", "skip next")
+    assert "The one on Saturday 28 November, 17:00 Berlin" in answer
+    if rhythm is ONCE:
+        assert "It has ended." in answer
+        assert not story.records.all(CheckIn)
+    else:
+        assert "The next one comes on Sunday 29 November, 17:00 Berlin" in answer
+    await story.say("ana", "stop")
+    await until(story, FIRST + timedelta(hours=5))
+    assert not story.marked
+
+
+@pytest.mark.parametrize("how", [("1",), ("3 days",)])
+async def test_one_that_waits_behind_a_question_is_reached_by_a_pause(
+    story: Story, how: tuple[str, ...]
+) -> None:
+    """What comes once and is not shown any more is named, and gone."""
+    await waiting(story, ONCE)
+    answer = await story.says("ana", "pause check-ins", *how)
+    assert "Once on 28 November 2026 at 17:00" in answer
+    assert not story.records.all(CheckIn)
+    await story.wait(timedelta(days=5))
+    assert not story.marked
+
+
+async def test_the_list_says_of_one_that_waits_what_it_waits_for(story: Story) -> None:
+    """It is not over, and can be paused and skipped there too."""
+    await waiting(story, ONCE)
+    shown = await story.say("ana", "my check-ins")
+    assert "the one for Saturday 28 November, 17:00 Berlin" in shown
+    assert "1. Pause it\n2. Skip the next one" in shown.replace("\n\n", "\n")
+    assert "It has ended." in await story.say("ana", "2")
 
 
 async def test_skipping_the_last_one_asks_whether_it_goes_on(story: Story) -> None:

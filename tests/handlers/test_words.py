@@ -74,6 +74,8 @@ def test_plural_forms_are_chosen_by_number() -> None:
         (timedelta(minutes=80), "Friday 27 November, 15:20 Berlin (in 80 minutes)"),
         (timedelta(days=2), "Sunday 29 November, 14:00 Berlin (in 2 days)"),
         (timedelta(seconds=40), "Friday 27 November, 14:00 Berlin (in 40 seconds)"),
+        (timedelta(0), "Friday 27 November, 14:00 Berlin (now)"),
+        (-timedelta(seconds=4), "Friday 27 November, 13:59 Berlin (now)"),
         (-timedelta(minutes=5), "Friday 27 November, 13:55 Berlin (5 minutes ago)"),
     ],
 )
@@ -87,6 +89,7 @@ def test_an_instant_is_said_with_weekday_date_zone_and_distance(length: timedelt
     [
         (timedelta(hours=3), "viernes, 27 de noviembre, 17:00, hora de Berlín (dentro de 3 horas)"),
         (-timedelta(minutes=5), "viernes, 27 de noviembre, 13:55, hora de Berlín (hace 5 minutos)"),
+        (timedelta(0), "viernes, 27 de noviembre, 14:00, hora de Berlín (ahora)"),
     ],
 )
 def test_an_instant_is_said_as_the_language_says_it(length: timedelta, said: str) -> None:
@@ -107,6 +110,14 @@ def test_numbers_are_written_as_the_language_writes_them() -> None:
         (timedelta(hours=1), "1 hour"),
         (timedelta(hours=1, minutes=30), "1 hour and 30 minutes"),
         (timedelta(days=3), "3 days"),
+        (timedelta(days=14), "14 days"),
+        (timedelta(days=28), "4 weeks"),
+        (timedelta(days=30), "30 days"),
+        (timedelta(days=91), "3 months"),
+        (timedelta(days=100), "100 days"),
+        (timedelta(weeks=26), "6 months"),
+        (timedelta(days=365), "1 year"),
+        (timedelta(days=182, hours=3), "182 days and 3 hours"),
         (timedelta(seconds=20), "20 seconds"),
         (timedelta(minutes=2, seconds=5), "2 minutes and 5 seconds"),
     ],

@@ -1,7 +1,8 @@
 """What reaches a buddy, in whatever order things happen, against a reference that sees only what people see.
 
 The reference knows who wrote when, what each was asked, who said yes to being whose buddy, when the service
-could not read and what it sent. It never looks at our records.
+could not read and what it sent. It never looks at our records. This is promise 7 where there is a buddy;
+where there is none it is part of the charter's model.
 """
 
 from dataclasses import dataclass, field
@@ -185,6 +186,24 @@ class BuddyModel(RuleBasedStateMachine):
             (lambda effect: isinstance(effect, SendForBuddy)) if fails else (lambda effect: False)
         )
 
+    @rule(waits=st.booleans())
+    def the_words_wait(self, waits: bool) -> None:
+        """What is to go to a buddy waits for the homeserver from now on; or what waited goes."""
+        if waits:
+            self.story.hold_words = True
+        else:
+            run(self.story.release())
+        self._look()
+
+    @invariant()
+    def what_waits_is_still_wanted(self) -> None:
+        """Nothing waits to go after a sign of life, or after an end."""
+        for at, effect in self.story.held:
+            event("words wait")
+            who = next(name for name in NAMES if self.story.id(name) == effect.of)
+            assert self.story.name_of(effect.member) == self.seen[who].buddy
+            assert effect.step == "asked" or self.seen[who].alive < at
+
     @rule(data=st.data())
     def an_outcome_comes_twice(self, data: st.DataObject) -> None:
         """An old outcome is handed in again, and lets nothing go."""
@@ -234,7 +253,8 @@ class BuddyModel(RuleBasedStateMachine):
         event("told")
         assert self.story.name_of(effect.member) == seen.buddy, "a buddy who said yes, and nobody else"
         assert _own(who) in effect.body
-        if self.word == "Yes, send it now":
+        if effect.step == "asked":
+            assert self.word == "Yes, send it now"
             event("told at their own word")
             return
         seen.told += 1
@@ -250,10 +270,11 @@ class BuddyModel(RuleBasedStateMachine):
         standing_now = [one for one in self.story.records.all(Buddy) if one.state != "ended"]
         assert len({one.member for one in standing_now}) == len(standing_now)
         for one in standing_now:
-            assert one.due_at is not None or one.state in ("standing", "told")
+            assert one.due_at is not None or one.state in ("standing", "telling", "told")
 
     def teardown(self) -> None:
         """Left alone, each silence tells its buddy once at most, and what nobody agreed to is gone."""
+        run(self.story.release())
         run(self.story.wait(timedelta(days=20)))
         self._look()
         assert all(one.state in ("standing", "told", "ended") for one in self.story.records.all(Buddy))

@@ -37,6 +37,7 @@ class Running:
         standing: StandingOf = lambda room, member: Standing.PRIVATE,
     ) -> None:
         self.clock = FakeClock()
+        self.store = store
         self.sent: list[tuple[OutboxId, Effect]] = []
         self.again: list[bool] = []
         self._deliver = deliver

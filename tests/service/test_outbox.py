@@ -6,7 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from schema.effects import Effect, MutePeerRoom, OpenPeerRoom, SendForBuddy, SendText, Withdraw
+from schema.effects import (
+    CallOff,
+    Effect,
+    FindSent,
+    MutePeerRoom,
+    OpenPeerRoom,
+    SendForBuddy,
+    SendText,
+    Withdraw,
+)
 from schema.errors import HomeserverRefused, LeaseHeld, NotPrivate, Throttled, Unreachable
 from schema.events import Delivered, Message, NotDelivered
 from schema.ids import BuddyId, MatrixId, MemberId, OutboxId, PairingId, RoomId
@@ -143,6 +152,8 @@ async def test_what_is_said_for_a_buddy_is_not_said_late(store: Store) -> None:
     """After an outage of its chat it comes back unsent: by then it may not be true any more."""
 
     async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        if isinstance(effect, FindSent):
+            return Delivered(effect)
         raise Unreachable("send: ClientError")
 
     story = Story()
@@ -158,6 +169,90 @@ async def test_what_is_said_for_a_buddy_is_not_said_late(store: Store) -> None:
         await running.until(given_up)
         assert story.outcomes == [NotDelivered(effect, "deadline")]
         assert timedelta(0) < running.clock.now() - effect.until < timedelta(minutes=30)
+
+
+def _words(running: Running) -> SendForBuddy:
+    return replace(_for_buddy(running), step="tell", body="Please look in on me.")
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("arrived", ["", "there"])
+async def test_what_is_called_off_does_not_go_and_its_outcome_is_true(
+    store: Store, restarted: bool, arrived: str
+) -> None:
+    """The words wait after a try whose answer was lost: whether it arrived is looked up, not guessed."""
+    tries: list[Effect] = []
+    off = CallOff(BuddyId("b" * 32))
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        if isinstance(effect, FindSent):
+            return Delivered(effect, detail=arrived)
+        if isinstance(effect, CallOff):
+            return Delivered(effect)
+        tries.append(effect)
+        raise Unreachable("send: ClientError")
+
+    story = Story()
+    async with Running(store, story.dispatch, deliver) as running:
+        words = _words(running)
+        story.effects = (words,)
+        await _begin(running, store)
+        await running.until(lambda: len(tries) == 1 and running.clock.next_wake() is not None)
+        story.effects = (off,)
+        async with store.transaction("test") as transaction:
+            await transaction.take_in([message("here", 2)], running.clock.now())
+        running.engine.wake()
+
+        async def called_off() -> bool:
+            async with store.transaction("test") as transaction:
+                return len(await transaction.outbox(running.clock.now() + timedelta(days=1), 10)) == 2
+
+        await running.until(called_off)
+        if restarted:
+            story = Story()
+        else:
+            await _over(running, story)
+    if restarted:
+        async with Running(store, story.dispatch, deliver) as running:
+            await _over(running, story)
+    assert story.outcomes == [Delivered(words) if arrived else NotDelivered(words, "called_off")]
+    assert len(tries) == 1
+
+
+async def _over(running: Running, story: Story) -> None:
+    async def over() -> bool:
+        await running.clock.advance(timedelta(seconds=1))
+        async with running.store.transaction("test") as transaction:
+            left = await transaction.outbox(running.clock.now() + timedelta(days=1), 10)
+        return bool(story.outcomes) and not left
+
+    await running.until(over)
+
+
+async def test_words_in_hand_go_and_the_order_to_call_them_off_holds_up_nothing(store: Store) -> None:
+    """Their answer decides; what is ordered for the same buddy afterwards goes too."""
+    gate, begun = asyncio.Event(), asyncio.Event()
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        begun.set()
+        await gate.wait()
+        return Delivered(effect)
+
+    story = Story()
+    async with Running(store, story.dispatch, deliver) as running:
+        words = _words(running)
+        story.effects = (words,)
+        await _begin(running, store)
+        await running.until(begun.is_set)
+        story.effects = (CallOff(words.buddy), replace(words, step="asked"))
+        async with store.transaction("test") as transaction:
+            await transaction.take_in([message("here", 2)], running.clock.now())
+        running.engine.wake()
+        await running.until(lambda: running.clock.next_wake() is not None)
+        gate.set()
+        await _over(running, story)
+        await running.until(lambda: len(story.outcomes) == 2)
+        assert story.outcomes == [Delivered(words), Delivered(replace(words, step="asked"))]
 
 
 async def test_a_deadline_that_passes_is_told(store: Store) -> None:
