@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -300,15 +300,21 @@ async def restored(settings: Settings) -> None:
 def words_of(settings: Settings) -> Catalogue:
     """The sentences of every language. Raises ConfigurationError where one of those to offer is not there."""
     words = Catalogue()
+    offered(settings.community().languages, words)
+    return words
+
+
+def offered(languages: Collection[str], words: Catalogue | None = None) -> None:
+    """See that there are words in each of the languages. Raises ConfigurationError where there are none."""
+    words = words or Catalogue()
     key = BY_NAME["community.languages"]
-    if missing := [one for one in settings.community().languages if one not in words.languages]:
+    if missing := [one for one in languages if one not in words.languages]:
         raise ConfigurationError(
             f"{key.dotted} names {', '.join(missing)}, and there are no words in that language",
             fix=f"Write some of these: {', '.join(words.languages)}.",
             key=key.dotted,
             variable=key.variable,
         )
-    return words
 
 
 @asynccontextmanager

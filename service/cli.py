@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import signal
+import stat
 import sys
 import textwrap
 from collections.abc import Callable, Collection, Mapping
@@ -24,6 +25,7 @@ import click
 
 from schema.errors import (
     AlongsideError,
+    ConfigurationError,
     ConfigurationErrors,
     HomeserverRefused,
     OperatorError,
@@ -62,10 +64,17 @@ def _wrap(text: str, first: str = "", rest: str = "") -> str:
 def tell(error: OperatorError) -> None:
     """Print what is wrong and what to do about it, on standard error."""
     problems = error.problems if isinstance(error, ConfigurationErrors) else (error,)
+    # What is mended in one way is told together, in the order found.
+    alike: dict[tuple[str, str], list[OperatorError]] = {}
     for problem in problems:
-        lines = [_wrap(problem.problem)]
-        if problem.key:
-            lines.append(f"  key       {problem.key}")
+        alike.setdefault((problem.variable, problem.fix), []).append(problem)
+    for problem, *others in alike.values():
+        lines = [_wrap(one.problem) for one in (problem, *others)]
+        key = problem.key
+        if any(one.key != key for one in others):
+            key = key.partition("[")[0]
+        if key:
+            lines.append(f"  key       {key}")
         if problem.variable:
             lines.append(f"  variable  {problem.variable}")
         lines.append(_wrap(problem.fix, "  fix       ", "            "))
@@ -245,12 +254,18 @@ class _Answers:
             return None
         option = f"--{name}-file"
         try:
+            mode = path.stat().st_mode
             text = path.read_text(encoding="utf-8").strip("\r\n")
         except (OSError, UnicodeDecodeError):
             raise OperatorError(
                 f"The file given with {option} cannot be read",
                 fix=f"Give {option} a readable file of one line.",
             ) from None
+        if name != "limits" and stat.S_ISREG(mode) and mode & stat.S_IRWXO:
+            raise OperatorError(
+                f"The file given with {option} holds a secret and everybody on this machine can read it",
+                fix=f"Run `chmod 600 {path}`.",
+            )
         if not text or not text.isprintable():
             raise OperatorError(
                 f"The file given with {option} does not hold one line", fix="Put one line into it."
@@ -298,6 +313,7 @@ class _Answers:
 
     def answers(self) -> Mapping[str, config.Toml]:
         """Return the keys of a new configuration."""
+        self._known_languages()
         if self._ask:
             click.echo(_wrap("A few questions, then everything is made. Ctrl-C stops it."))
             click.echo()
@@ -381,6 +397,48 @@ class _Answers:
         if ca_file := self._given.get("ca-file"):
             values["homeserver.ca_file"] = str(Path(ca_file).absolute())
         return values
+
+    def _known_languages(self) -> None:
+        """See that there are words in every language of --languages. Raises OperatorError."""
+        from service import app
+
+        if languages := self._given.get("languages"):
+            app.offered([one.strip() for one in languages.split(",")])
+
+    def refuse_other(self, place: Path) -> None:
+        """See that what is given is what the configuration at `place` says already: it is not written anew.
+
+        Raises ConfigurationErrors, one for each option.
+        """
+        settings = config.load(place, unfinished=True)
+        server = self._given.get("server-name") or settings.homeserver.server_name
+        problems = []
+        for option, dotted in _OPTIONS.items():
+            text = self._secret("limits") if option == "limits" and "limits" in self._files else None
+            text = text or self._given.get(option)
+            if not text:
+                continue
+            given: object = _formed(dotted, text.strip(), server)
+            if dotted in ("community.stewards", "community.languages"):
+                key = "desk.user" if dotted == "community.stewards" else dotted
+                given = tuple(_formed(key, one.strip(), server) for one in text.split(","))
+            elif option == "ca-file":
+                given = str(Path(text).absolute())
+            kept = settings.value(dotted)
+            if given != kept:
+                source = settings.sources.get(dotted, "")
+                where = f"the {source}" if source not in ("", "configuration file") else str(place)
+                problems.append(
+                    ConfigurationError(
+                        f"--{option} says {_shown(given)}, and {where} has {_shown(kept)}: the option was not"
+                        " used, since `init` changes nothing that is there",
+                        fix=f"Change {dotted} there, or leave the option out.",
+                        key=dotted,
+                        variable=config.BY_NAME[dotted].variable,
+                    )
+                )
+        if problems:
+            raise ConfigurationErrors(problems)
 
     # -- signing in
 
@@ -499,6 +557,29 @@ def _one_of(last: int) -> Callable[[str], str]:
     return formed
 
 
+_OPTIONS = {
+    "homeserver": "homeserver.url",
+    "server-name": "homeserver.server_name",
+    "ca-file": "homeserver.ca_file",
+    "desk": "desk.user",
+    "keeper": "keeper.user",
+    "name": "community.name",
+    "limits": "community.limits",
+    "who-runs": "community.who_runs",
+    "ages": "community.ages",
+    "zone": "community.zone",
+    "languages": "community.languages",
+    "stewards": "community.stewards",
+}
+"""Which key each option of `init` writes into a new configuration."""
+
+
+def _shown(value: object) -> str:
+    """A value as an operator reads it in a sentence."""
+    shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return f'"{shown}"' if value and value is not None else "nothing"
+
+
 def _formed(key: str, text: str, server: str) -> str:
     """What somebody writes shortly, as the configuration has it."""
     if key == "homeserver.url":
@@ -575,9 +656,13 @@ def init(
         for name, value in options.items()
         if isinstance(value, Path)
     }
+    from service import app
     from service.installation import install
 
     asking = _Answers(ask, given, files)
+    if place.exists():
+        asking.refuse_other(place)
+        app.offered(config.load(place, unfinished=True).community().languages)
     anew = _ROLES[sign_in] if sign_in else ()
     fingerprint = asyncio.run(
         install(
@@ -706,8 +791,14 @@ async def _fingerprint(settings: config.Settings) -> str:
     return identity.fingerprint()
 
 
-def _of_the_checkout(name: str) -> click.Command:
-    @click.command(name, hidden=True, context_settings={"ignore_unknown_options": True})
+_CHECKOUT = (Path(__file__).parents[1] / "alongside").is_file()
+"""Whether this program runs from a checkout of the source, whose launcher has two commands more."""
+
+
+def _of_the_checkout(name: str, help: str) -> click.Command:
+    @click.command(
+        name, short_help=help, hidden=not _CHECKOUT, context_settings={"ignore_unknown_options": True}
+    )
     @click.argument("rest", nargs=-1)
     def command(rest: tuple[str, ...]) -> None:
         raise OperatorError(
@@ -718,8 +809,11 @@ def _of_the_checkout(name: str) -> click.Command:
     return command
 
 
-for _name in ("check", "demo"):
-    program.add_command(_of_the_checkout(_name))
+for _name, _what in (
+    ("check", "Check this checkout: lint, types and every test."),
+    ("demo", "Play it all here, with a homeserver of its own."),
+):
+    program.add_command(_of_the_checkout(_name, _what))
 
 
 def main() -> None:

@@ -227,7 +227,7 @@ async def install(
         asking.tell(f"Wrote {place}")
     settings = config.load(place, unfinished=True)
     async with session(settings) as opened:
-        await versions(Transport(opened, settings.homeserver.url))
+        await _reach(place, settings, opened)
         _make_key(settings, asking)
         draft_agreement(settings, asking.tell)
         if anew:
@@ -238,6 +238,21 @@ async def install(
             await _token(place, settings, opened, asking, "desk")
         settings = config.load(place)
         return await _settle_desk(settings, opened, asking, new_identity)
+
+
+async def _reach(place: Path, settings: Settings, opened: aiohttp.ClientSession) -> None:
+    """See that the homeserver answers. Raises OperatorError, which says where the address was read."""
+    try:
+        await versions(Transport(opened, settings.homeserver.url))
+    except OperatorError as error:
+        source = settings.sources.get("homeserver.url", "")
+        where = str(place) if source == "configuration file" else f"the {source}"
+        raise OperatorError(
+            error.problem,
+            fix=f"{error.fix} The address {settings.homeserver.url} is from {where}: correct it there.",
+            key="homeserver.url",
+            variable="ALONGSIDE_HOMESERVER__URL",
+        ) from None
 
 
 def draft_agreement(settings: Settings, tell: Callable[[str], None]) -> None:
@@ -359,7 +374,7 @@ async def _token(
     if access.device is not None and access.device != device:
         change_device(place, role, access.device)
     write_secretly(settings.pending[f"{role}.token"], account.token + "\n")
-    asking.tell(f"Signed the {_NAMES[role]} in")
+    asking.tell(f"Registered the {_NAMES[role]}" if account.made else f"Signed the {_NAMES[role]} in")
     return account.token
 
 

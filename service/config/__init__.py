@@ -9,11 +9,12 @@ from service.config import agreement
 from service.config.forms import Secret, Toml, read_key, say_length, sqlite_url
 from service.config.loading import DEFAULT_FILE, fault_of, load
 from service.config.reading import OTHER_VARIABLES
-from service.config.sections import KEYS, SECTIONS, Key, WebSection
+from service.config.sections import BY_NAME, KEYS, SECTIONS, Key, WebSection
 from service.config.settings import Settings
 from service.config.writing import example, render, to_toml
 
 __all__ = [
+    "BY_NAME",
     "DEFAULT_FILE",
     "KEYS",
     "OTHER_VARIABLES",

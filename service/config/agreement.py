@@ -75,10 +75,33 @@ def _open() -> re.Pattern[str]:
 
 
 def open_points(text: str) -> Iterator[tuple[int, str]]:
-    """Each point that is still to be filled in: its line, from 1, and what it asks."""
-    for number, line in enumerate(text.splitlines(), 1):
+    """Each point that is still to be filled in: its line, from 1, and what it asks.
+
+    A draft's question from which only the mark was taken is open too, unless an answer stands below it.
+    """
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
         if (found := _open().match(line)) is not None:
             yield number, found[1].strip()
+        elif _bare(line) in _questions():
+            below = next((one for one in lines[number:] if one.strip()), "#")
+            if below.startswith("#") or _open().match(below) or _bare(below) in _questions():
+                yield number, line.strip(_MARKUP)
+
+
+_MARKUP = " \t>*+-#_[]"
+
+
+def _bare(line: str) -> str:
+    """A line's words, whatever Markdown stands around them."""
+    return " ".join(line.strip(_MARKUP).casefold().split())
+
+
+@cache
+def _questions() -> frozenset[str]:
+    """What the drafts ask, in every language."""
+    found = (_open().match(line) for one in drafts().values() for line in one.text.splitlines())
+    return frozenset(_bare(one[1]) for one in found if one is not None)
 
 
 def read(settings: Settings) -> Mapping[str, str]:

@@ -154,7 +154,8 @@ class Reading:
             # Python's message may quote the line, and with it a secret.
             place = re.search(r"\(at [a-z0-9, ]+\)$", str(error))
             self.problem(
-                f"The configuration {path} is not TOML {place[0] if place else ''}".rstrip(),
+                f"The configuration {path} is not TOML {place[0] if place else ''}".rstrip()
+                + _begun(raw.decode(), place[0] if place else ""),
                 "Mend it there; `alongside example-config` shows the form.",
             )
             return
@@ -243,6 +244,30 @@ class Reading:
         except UnicodeDecodeError:
             self.wrong(key, f"is not text in {file}", dotted=name)
             return None
+
+
+def _begun(text: str, place: str) -> str:
+    """Where what TOML's reader stumbled over began, where that is another line; as the end of a sentence.
+
+    A list, or a text of several lines, that is not closed is noticed far below, often at the end of the file.
+    """
+    lines = text.splitlines()
+    named = re.search(r"line (\d+)", place)
+    at = int(named[1]) if named else len(lines)
+    for count in range(min(at, len(lines)) - 1, -1, -1):
+        if len(lines) > _LONGEST:
+            break
+        try:
+            tomllib.loads("\n".join(lines[:count]))
+        except (ValueError, RecursionError):
+            continue
+        begun = next((n for n, line in enumerate(lines[count:], count + 1) if line.split("#")[0].strip()), at)
+        return "" if begun >= at else f"; what is wrong begins in line {begun}"
+    return ""
+
+
+_LONGEST = 2000
+"""Lines of a configuration of which its whole is read again and again."""
 
 
 def _why(error: OSError) -> str:

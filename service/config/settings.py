@@ -227,6 +227,12 @@ class Settings(Section):
             )
         return found
 
+    def value(self, dotted: str) -> object:
+        """The value of the key `dotted` (`desk.user`)."""
+        section, _, name = dotted.partition(".")
+        found: object = getattr(getattr(self, ATTRIBUTE.get(section, section)), name)
+        return found
+
     def listing(self) -> Iterator[tuple[str, str, str]]:
         """Yield each key, its value as the file would write it (or REDACTED), and where it is from."""
         for key in KEYS:

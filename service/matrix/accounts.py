@@ -8,7 +8,7 @@ for the one call that asks for it and kept nowhere; no message holds a password,
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from schema.errors import (
@@ -39,6 +39,8 @@ class Account:
     user_id: MatrixId
     device_id: DeviceId
     token: str
+    made: bool = False
+    """Whether it was registered just now."""
 
     def __repr__(self) -> str:
         """Say nothing of the account, so that no traceback does."""
@@ -66,7 +68,7 @@ async def versions(transport: Transport) -> list[str]:
     try:
         answer = await transport.request("versions", "GET", path("_matrix", "client", "versions"), timeout=15)
     except (Unreachable, Throttled) as error:
-        raise _unreachable(error) from None
+        raise _unreachable(error, transport) from None
     except HomeserverRefused:
         answer = {}
     spoken = answer.get("versions")
@@ -97,17 +99,17 @@ async def log_in(transport: Transport, user: str, password: str, device_id: Devi
     try:
         answer = await transport.request("log in", "POST", client_path("login"), body=body)
     except (Unreachable, Throttled) as error:
-        raise _unreachable(error) from None
+        raise _unreachable(error, transport) from None
     except HomeserverRefused as error:
         raise _refused(error) from None
-    return _account(answer)
+    return _account(answer, transport)
 
 
 async def _password_is_taken(transport: Transport) -> None:
     try:
         answer = await transport.request("log-in flows", "GET", client_path("login"))
     except (Unreachable, Throttled) as error:
-        raise _unreachable(error) from None
+        raise _unreachable(error, transport) from None
     except HomeserverRefused:
         answer = {}
     flows = answer.get("flows")
@@ -128,7 +130,7 @@ async def check_token(transport: Transport, device_id: DeviceId) -> Account:
     try:
         answer = await transport.request("whoami", "GET", client_path("account", "whoami"))
     except (Unreachable, Throttled) as error:
-        raise _unreachable(error) from None
+        raise _unreachable(error, transport) from None
     except SignedOut:
         raise SignedOut(
             "The homeserver does not take an account's access token",
@@ -138,7 +140,7 @@ async def check_token(transport: Transport, device_id: DeviceId) -> Account:
         raise _refused(error) from None
     user, device = answer.get("user_id"), answer.get("device_id")
     if not isinstance(user, str):
-        raise _unreachable(Unreachable("whoami"))
+        raise _unreachable(Unreachable("whoami"), transport)
     if device is None:
         raise OperatorError("An account's access token belongs to no device", fix=UNDER_MAS)
     if device != device_id:
@@ -206,7 +208,7 @@ async def register(
             },
         )
     except (Unreachable, Throttled) as error:
-        raise _unreachable(error) from None
+        raise _unreachable(error, transport) from None
     except SignedOut:
         raise _not_synapse() from None
     except HomeserverRefused as error:
@@ -220,7 +222,7 @@ async def register(
                 fix="Give `registration_shared_secret` of Synapse's configuration, letter by letter.",
             ) from None
         raise _refused(error) from None
-    return _account(answer)
+    return replace(_account(answer, transport), made=True)
 
 
 _REGISTER = path("_synapse", "admin", "v1", "register")
@@ -304,10 +306,10 @@ def section(answer: JSON, name: str, user_id: str) -> JSON:
     return part
 
 
-def _account(answer: JSON) -> Account:
+def _account(answer: JSON, transport: Transport) -> Account:
     user, device, token = answer.get("user_id"), answer.get("device_id"), answer.get("access_token")
     if not (isinstance(user, str) and isinstance(device, str) and isinstance(token, str)):
-        raise _unreachable(Unreachable("log in"))
+        raise _unreachable(Unreachable("log in"), transport)
     return Account(MatrixId(user), DeviceId(device), token)
 
 
@@ -319,15 +321,17 @@ def _not_synapse() -> OperatorError:
     )
 
 
-def _unreachable(error: Unreachable | Throttled) -> OperatorError:
+def _unreachable(error: Unreachable | Throttled, transport: Transport) -> OperatorError:
     if isinstance(error, Throttled):
         return OperatorError(
             f"The homeserver wants fewer log-ins: it takes the next one in {ceil(error.retry_after)} seconds",
             fix="Wait that long and run the same command again.",
         )
     return OperatorError(
-        "The homeserver does not answer",
+        f"The homeserver does not answer at {transport.homeserver}",
         fix="See that it runs, that the URL is right, and that this machine can reach it.",
+        key="homeserver.url",
+        variable="ALONGSIDE_HOMESERVER__URL",
     )
 
 

@@ -57,7 +57,7 @@ class Transport:
 
     def __init__(self, session: aiohttp.ClientSession, homeserver: str, token: str | None = None) -> None:
         self._session = session
-        self._homeserver = homeserver.rstrip("/")
+        self.homeserver = homeserver.rstrip("/")
         self.token = token
 
     async def request(
@@ -109,7 +109,7 @@ class Transport:
                 asyncio.timeout(timeout),
                 self._session.request(
                     method,
-                    self._homeserver + path,
+                    self.homeserver + path,
                     params=query,
                     data=data,
                     headers=headers,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from schema.ids import DeviceId
+from service.installation import write_secretly
 from service.matrix.accounts import log_in
 from service.matrix.identity import establish
 from service.matrix.transport import Transport
@@ -61,7 +62,7 @@ async def test_a_foreign_identity_stops_the_service(homeserver: Homeserver, tmp_
     assert "--desk-password-file" in unwrapped(unanswered.stderr)
     assert "--registration-secret-file" in unwrapped(unanswered.stderr)
     assert await instance.published() == published
-    (instance.folder / "password").write_text(password)
+    write_secretly(instance.folder / "password", password)
     done = instance.call("init", "--new-identity", "--desk-password-file", "password")
     assert (done.returncode, done.stderr) == (0, "")
     assert foreign.fingerprint() != instance.fingerprint()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from service.installation import write_secretly
 from tests.live.homeserver import Homeserver
 from tests.live.installed import Instance, Running, unwrapped
 
@@ -78,12 +79,12 @@ async def test_with_passwords(homeserver: Homeserver, tmp_path: Path) -> None:
     secrets = ("--desk-password-file", "desk", "--keeper-password-file", "keeper")
     for role in ("desk", "keeper"):
         await homeserver.register(f"{role}-password", f"canary of the {role}")
-        (instance.folder / role).write_text("wrong")
+        write_secretly(instance.folder / role, "wrong")
     refused = instance.call("init", *instance.answers(), *secrets)
     assert refused.returncode == 2
     assert "does not take this name with this password" in refused.stderr
     for role in ("desk", "keeper"):
-        (instance.folder / role).write_text(f"canary of the {role}\n")
+        write_secretly(instance.folder / role, f"canary of the {role}\n", replace=True)
     done = instance.call("init", *secrets)
     assert (done.returncode, done.stderr) == (0, "")
     for content in (*instance.files().values(), (instance.folder / "alongside.db").read_bytes()):
@@ -131,7 +132,7 @@ async def test_with_tokens(homeserver: Homeserver, tmp_path: Path) -> None:
     for role in ("desk", "keeper"):
         await homeserver.register(f"{role}-token", "password")
         login = await homeserver.login(f"{role}-token", "password", device_id=f"DEVICE{role.upper()}")
-        (instance.folder / role).write_text(login.access_token)
+        write_secretly(instance.folder / role, login.access_token)
         arguments += [f"--{role}-token-file", role]
     refused = instance.call("init", *instance.answers(), *arguments)
     assert refused.returncode == 2

@@ -30,6 +30,8 @@ Answer = dict[str, Any] | Exception
 class Script:
     """Stands for `Transport`: an answer for each call, and what was asked."""
 
+    homeserver = "https://matrix.example.org"
+
     def __init__(self, **answers: Answer) -> None:
         self.token: str | None = "syt_token"
         self.answers = answers

@@ -111,6 +111,21 @@ def test_what_is_decided_is_not_open(line: str) -> None:
     assert not list(agreement.open_points(line))
 
 
+@pytest.mark.parametrize("language", SUBJECTS)
+def test_a_draft_without_its_marks_is_not_an_answer(settings: config.Settings, language: str) -> None:
+    """Taking the mark away leaves the question open, until an answer stands in its place or below it."""
+    text = agreement.draft(settings, language) or ""
+    points = list(agreement.open_points(text))
+    bare = text.replace(f"{agreement.drafts()[language].mark} ", "")
+    assert list(agreement.open_points(bare)) == points
+    as_item = bare.replace(points[0][1], f"- **{points[0][1]}**")
+    assert [number for number, _ in agreement.open_points(as_item)] == [number for number, _ in points]
+    answered = bare
+    for number, (_, point) in enumerate(points):
+        answered = answered.replace(point, f"{point} We do." if number % 2 else f"{point}\n\nWe do.")
+    assert not list(agreement.open_points(answered))
+
+
 @pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe", b"a" * 20_001])
 def test_what_cannot_be_read_out_is_refused(settings: config.Settings, content: bytes | None) -> None:
     """No file, nothing in it, no text, or more than members can read."""

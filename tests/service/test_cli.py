@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from schema.errors import ConfigurationError
+from schema.errors import ConfigurationError, ConfigurationErrors, OperatorError
 from service import cli, config, installation, logs
 from service.lease import Lease
 from service.store import Store
@@ -225,8 +225,11 @@ def test_init_waits_for_a_homeserver(tmp_path: Path) -> None:
         *("--stewards", "sam, @tess:y.org", "--languages", "es, en"),
     )
     assert result.exit_code == 2
-    assert "does not answer" in result.stderr
+    said = " ".join(result.stderr.split())
+    assert "does not answer at http://127.0.0.1:1" in said
     written = tmp_path / "alongside.toml"
+    assert f"is from {written}: correct it there." in said
+    assert "  key       homeserver.url\n" in result.stderr
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
     settings = config.load(written, {}, unfinished=True)
     assert settings.desk.user == "@d:x.org"
@@ -237,6 +240,79 @@ def test_init_waits_for_a_homeserver(tmp_path: Path) -> None:
     before = written.read_bytes()
     assert call("init").exit_code == 2
     assert written.read_bytes() == before
+
+
+def test_init_again_with_other_options_says_each_and_uses_none(tmp_path: Path) -> None:
+    """What is written stays: each option that differs is named, with both values and where to change it."""
+    written = write(tmp_path / "alongside.toml", {"community.languages": ["en"]})
+    before = written.read_bytes()
+    said = call("init", "--homeserver", "127.0.0.1:1", "--languages", "en,es", "--stewards", "sam")
+    assert said.exit_code == 2
+    shown = " ".join(said.stderr.split())
+    kept = config.load(written, {})
+    assert f'--homeserver says "https://127.0.0.1:1", and {written} has "{kept.homeserver.url}"' in shown
+    assert f'--languages says "en, es", and {written} has "en": the option was not used' in shown
+    assert f'--stewards says "@sam:{kept.homeserver.server_name}", and {written} has nothing' in shown
+    assert "3 things to mend." in shown
+    assert "fix Change community.stewards there, or leave the option out." in shown
+    assert written.read_bytes() == before
+    again = call("init", "--name", kept.community_section.name, "--languages", "en,es")
+    assert again.stderr.count("was not used") == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_language_without_words_is_refused_at_once(tmp_path: Path, there: bool) -> None:
+    """Before anything is written, or asked of the homeserver."""
+    if there:
+        write(tmp_path / "alongside.toml", {"community.languages": ["en", "tlh"]})
+    arguments = () if there else ("--languages", "en,tlh")
+    result = call("init", *arguments)
+    assert result.exit_code == 2
+    assert "names tlh, and there are no words in that language" in " ".join(result.stderr.split())
+    assert "  fix       Write some of these: en, es." in result.stderr
+    assert there or list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["registration-secret", "desk-password", "desk-token", "keeper-password", "keeper-token"],
+)
+def test_a_secret_that_everybody_can_read_is_refused_whatever_it_is_for(tmp_path: Path, option: str) -> None:
+    """As it is of the configuration; who may read it is looked at before its words."""
+    file = tmp_path / "secret"
+    file.write_text("canary")
+    file.chmod(0o644)
+    asking = cli._Answers(False, {"desk-device": "D", "keeper-device": "K"}, {option: file})
+    role = "keeper" if option.startswith("keeper") else "desk"
+    with pytest.raises(OperatorError) as refused:
+        asking.access(role, f"@{role}:example.org")
+    assert "everybody on this machine can read it" in refused.value.problem
+    assert refused.value.fix == f"Run `chmod 600 {file}`."
+    file.chmod(0o640)
+    asking.access(role, f"@{role}:example.org")
+
+
+def test_what_is_mended_in_one_way_is_told_together(capsys: pytest.CaptureFixture[str]) -> None:
+    """The fix stands once, below all that it mends; the number counts each."""
+    alike = [
+        ConfigurationError(f"line {n} is open", fix="Fill it in.", key=f"a.b[{n}]", variable="ALONGSIDE_A__B")
+        for n in (1, 2)
+    ]
+    other = ConfigurationError("it is odd", fix="Mend it.", key="a.c", variable="ALONGSIDE_A__C")
+    cli.tell(ConfigurationErrors([alike[0], other, alike[1]]))
+    assert capsys.readouterr().err == (
+        "line 1 is open\nline 2 is open\n"
+        "  key       a.b\n  variable  ALONGSIDE_A__B\n  fix       Fill it in.\n\n"
+        "it is odd\n  key       a.c\n  variable  ALONGSIDE_A__C\n  fix       Mend it.\n\n"
+        "3 things to mend.\n"
+    )
+
+
+def test_help_of_a_checkout_lists_its_own_commands() -> None:
+    """`demo` and `check` are the launcher's, and are found where everything is looked for."""
+    said = call("--help").stdout
+    assert "\n  check " in said
+    assert "\n  demo " in said
 
 
 def test_a_secret_is_written_whole_once_and_for_its_owner_alone(tmp_path: Path) -> None:

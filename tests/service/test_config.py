@@ -1081,3 +1081,25 @@ def test_who_may_write(place: Path, given: dict[str, str], room: str | None, ser
 def test_a_room_that_is_none(place: Path, given: dict[str, str]) -> None:
     """It must be named where it is asked for, by its internal id."""
     assert only(write(place, given)).key == "community.room"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "begins"),
+    [
+        ('languages = ["en",\nname = "x"', True),
+        ('topics = [\n  "a",\n  "b",\n', True),
+        ('name = """no end', True),
+        ("name = no quotes", False),
+    ],
+)
+def test_where_what_is_not_closed_begins_is_named(tmp_path: Path, wrong: str, begins: bool) -> None:
+    """An open list is noticed at the end of the file: the line in which it was begun is said as well."""
+    place = tmp_path / "alongside.toml"
+    place.write_text(
+        '# A comment\n[desk]\nuser = "@a:b"\n\n# Another\n[community]\n' + wrong + "\n\n# The end\n"
+    )
+    with pytest.raises(ConfigurationErrors) as caught:
+        config.load(place, {})
+    (problem,) = caught.value.problems
+    assert ("; what is wrong begins in line 7" in problem.problem) is begins
+    assert begins or "(at line 7" in problem.problem
