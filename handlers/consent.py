@@ -244,8 +244,10 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         member,
         "note.terms_too" if ask.own else "note.terms",
         agreed=agreed(desk, member, ask),
+        sees=desk.words(member, "note.sees" if ask.card else "note.sees_none"),
         reading=desk.timings.reading,
         address=member.matrix_id,
+        keeper=desk.community.keeper,
         who_runs=desk.community_of(member).who_runs,
         until=ask.due_at,
     )
@@ -327,6 +329,7 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
         member,
         "consent.terms",
         address=member.matrix_id,
+        keeper=desk.community.keeper,
         agreed=how,
         reading=desk.timings.reading,
         who_runs=desk.community_of(member).who_runs,

@@ -28,10 +28,14 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if ask.wish != "listening" and not ask.own:
         choices.append(Choice(_LISTENING, "choice.smaller_listening"))
     text = desk.words(member, "smaller.question", until=ask.due_at)
+    # Only a time and what it is for go together.
+    two = len(choices) > 1 and choices[-1].name == _LISTENING
+    if two:
+        text = f"{text}\n{desk.words(member, 'smaller.two', n=len(choices))}"
     return Question(
         text,
         tuple(choices),
-        many=True,
+        many=two,
         binding=True,
         also=frozenset({"back", "skip"}),
         until=ask.due_at,

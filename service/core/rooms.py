@@ -420,8 +420,8 @@ def _opened(record: PeerRoom, move: Opened, now: datetime, timings: Timings) -> 
     ends_at = now + record.length
     again = now + min(timings.join, record.length / 2)
     opened = replace(record, state=RoomState.OPEN, ends_at=ends_at, due_at=again)
-    values = (("ends", ends_at), ("length", record.length))
-    how = (*values, ("again", again), ("keeper", move.keeper))
+    values = (("ends", ends_at), ("length", record.length), ("keeper", move.keeper))
+    how = (*values, ("again", again))
     # Whoever blocks invitations hears it alone; the other sees what they see of anybody who is not in yet.
     tells = (
         Tell(one, "room.opened_blocked", how)

@@ -14,30 +14,53 @@ READING = "5 minutes"
 """How long a closed room can be read while somebody tries it."""
 
 
+STEWARD = "steward-1"
+"""Who looks after it, and reads concerns, while it is tried."""
+
+
 async def keep_running(stage: Stage) -> None:
     """Print addresses and log-ins, and return at Ctrl-C, or when the service ended."""
     screen, instance, homeserver = stage.screen, stage.instance, stage.homeserver
-    screen.status("making two accounts for you, and giving the service a longer reading time")
-    instance.configure(
-        {"timings.reading": READING, "timings.settle": "1 minute", "timings.prompt_pause": "3 s"}
-    )
-    await instance.restart()
-    guests = {f"guest-{number}": secrets.token_hex(6) for number in (1, 2)}
+    screen.status("making accounts for you, and giving the service a steward and a longer reading time")
+    guests = {name: secrets.token_hex(6) for name in ("guest-1", "guest-2", STEWARD)}
     for name, password in guests.items():
         await homeserver.register(name, password)
+    steward = f"@{STEWARD}:{homeserver.name}"
+    instance.configure(
+        {
+            "timings.reading": READING,
+            "timings.settle": "1 minute",
+            "timings.prompt_pause": "3 s",
+            "community.stewards": [steward],
+            "community.readers": [{"user": steward, "name": "The steward"}],
+        }
+    )
+    await instance.restart()
     screen.status("")
     screen.chapter(
         "Try it yourself",
         "Everything keeps running until Ctrl-C. In Element (element.io; on this machine): choose to sign in,"
         " edit the homeserver, give the address below, and use one account in each of two windows that don't"
         " share log-ins, such as a private one. Then start a chat with the front desk. Offer time with one,"
-        " ask for company with the other.",
+        " ask for company with the other. The third is a steward: it is invited to the stewards' room, and"
+        " reads what a guest writes with “something was wrong” after it has said hello to the front desk.",
     )
     screen.table(
         [
             ("Homeserver", homeserver.url),
             ("Front desk", instance.desk_user),
             *((f"@{name}:{homeserver.name}", f"password {password}") for name, password in guests.items()),
+        ]
+    )
+    screen.blank()
+    screen.paragraph("One more person, by a command in another terminal, in this folder:", style="dim")
+    screen.table(
+        [
+            (
+                "Register",
+                f".venv-synapse/bin/register_new_matrix_user --no-admin -u guest-3 -p PASSWORD"
+                f" -c {homeserver.directory / 'homeserver.yaml'} {homeserver.url}",
+            )
         ]
     )
     screen.blank()

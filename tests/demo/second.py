@@ -131,7 +131,7 @@ class SecondAct:
         assert database is not None
         self._fact(
             read(database, "SELECT count(*) FROM check_ins") == [(0,)],
-            "The check-in was for one hour, which is over: the service's database has nothing of it now.",
+            "The check-in was to come once, and it did: the service's database has nothing of it now.",
         )
         await story.chooses(member, self._chat, recap, "choice.recap_yes")
         note = await story.says_yes(peer, peer_chat, await story.is_asked(peer, peer_chat))

@@ -26,10 +26,10 @@ TIMINGS = {"settle": "1 second", "prompt_pause": "0 seconds"}
 """What is shorter than a community would have it; all else is as the service has it."""
 
 _PLACE = {
-    "name": "A line made up for this demo",
-    "contact": "nobody answers there; a community puts its own list here",
-    "hours": "never",
-    "languages": "none",
+    "name": "Example of a place (a community writes its own list)",
+    "contact": "this is a demo, so there is no number",
+    "hours": "not said",
+    "languages": "English, Spanish",
     "may_send_police": "not known",
     "checked_on": "2026-11-01",
 }

@@ -23,6 +23,7 @@ async def test_a_shorter_yes_to_listen_is_what_both_agree_on(story: Story) -> No
         "1. For up to 1 hour\n2. For up to 30 minutes\n3. For up to 15 minutes\n4. Only listening" in question
     )
     assert story.ask_of("ben").state is AskState.SHOWN
+    assert "like 1 4" in question
     note = await story.say("ben", "1 4")
     assert "Would you go on, for up to 1 hour, only to listen, in writing?" in note
     await story.say("ben", "1")
@@ -35,6 +36,39 @@ async def test_a_shorter_yes_to_listen_is_what_both_agree_on(story: Story) -> No
     for name in ("ana", "ben"):
         assert "What you two agreed would help: listening." in story.last(name)
         assert "agreed would help: listening" in await story.say(name, "status")
+
+
+async def test_two_numbers_are_named_only_where_two_go_together(story: Story) -> None:
+    """A time and only listening do; of two times one is chosen, so that nothing else is said."""
+    await _asked(story, "talk listening 1 hour")
+    question = await story.say("ben", "2")
+    assert "1. For up to 30 minutes\n2. For up to 15 minutes" in question
+    assert "two" not in question
+    assert story.ask_of("ben").state is AskState.SHOWN
+    await story.say("ben", "1 2")
+    assert story.ask_of("ben").state is AskState.SHOWN
+
+
+async def test_what_a_peer_wrote_of_themselves_is_not_claimed(story: Story) -> None:
+    """Whoever wrote nothing reads that the other sees just that."""
+    await story.comes("ben")
+    await story.offers("ben", card="")
+    await story.comes("ana")
+    await story.asks("ana")
+    said = await story.say("ben", "yes")
+    assert "They see that you wrote nothing about yourself, not who you are." in said
+
+
+async def test_who_invites_is_named_before_the_invitation_comes(story: Story) -> None:
+    """In the terms of both yeses, and when the room opens, with where its words are heard."""
+    await _asked(story)
+    assert "@keeper:example.org invites you to it." in await story.say("ben", "yes")
+    await story.say("ben", "go on")
+    assert "@keeper:example.org invites you to it." in story.last("ana")
+    await story.say("ana", "yes")
+    for name in ("ana", "ben"):
+        assert "You have an invitation to it from @keeper:example.org." in story.last(name)
+        assert "I do not hear it: write to me here." in story.last(name)
 
 
 async def test_a_whole_yes_says_nothing_of_less(story: Story) -> None:
