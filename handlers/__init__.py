@@ -32,7 +32,6 @@ from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
-    CallOff,
     JoinRoom,
     LeaveRoom,
     LookAround,
@@ -466,7 +465,7 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         if chatting is not None:
             desk.keep(chats.fail(chatting, effect, desk.now))
         return
-    if isinstance(effect, LookAround | Withdraw | CallOff):
+    if isinstance(effect, LookAround | Withdraw):
         return
     if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)
