@@ -33,8 +33,12 @@ _LONGEST_FIRST = (
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C as at a terminal: a shell has what it starts behind itself ignore it."""
+    """Take Ctrl-C as at a terminal: a shell has what it starts behind itself ignore it.
+
+    Until all tests are collected Python looks for no garbage, of which there is hardly any.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -58,6 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Have Python look for no garbage among what the tests are made of: it stays to the end."""
     gc.freeze()
+    gc.enable()
 
 
 def _served(item: pytest.Item) -> bool:
