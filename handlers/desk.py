@@ -8,7 +8,7 @@ word or a choice counts only alone.
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from handlers.words import normal, split
@@ -17,6 +17,7 @@ from schema.effects import Effect, SendText, Tell
 from schema.ids import MatrixId, MemberId, OutboxId
 from schema.records import Consent, Member, Prompt
 from service.core import chats
+from service.core.change import replace
 from service.core.pairing import recent
 from service.core.sizes import parts
 from service.turn import Turn
