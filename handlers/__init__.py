@@ -19,6 +19,7 @@ from handlers import (
     language,
     line,
     menu,
+    odd,
     outside,
     privacy,
     rest,
@@ -77,7 +78,7 @@ async def dispatch(turn: Turn) -> None:
     desk = Desk(turn)
 
     async def show(member: Member, prompt: Prompt) -> Question | None:
-        return await conversations.CONVERSATIONS[prompt.kind].show(desk, member, prompt)
+        return await odd.show(desk, member, prompt)
 
     async def sign(member: Member, prompt: Prompt) -> Mark | None:
         return await checkin.sign(desk, member, prompt)
@@ -223,9 +224,11 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         if (
             reply is None
             and question.free
-            and (command is None or not conversations.COMMANDS[command].everywhere)
+            and (command is None or not (question.reads or conversations.COMMANDS[command].everywhere))
         ):
             reply = Reply(text=body)
+        if reply is not None and odd.leads_out(prompt, question, reply):
+            command, reply = reply.name, None
         if reply is not None:
             await _answer(desk, member, prompt, question, reply, event)
             return True
@@ -265,7 +268,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
 
 async def _question(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question that is open, as it stands now; one that is not a question any more is put away."""
-    question = await conversations.CONVERSATIONS[prompt.kind].show(desk, member, prompt)
+    question = await odd.show(desk, member, prompt)
     if question is None:
         desk.put_away(member.id)
     return question
@@ -285,6 +288,7 @@ async def _answer(
     desk.put_away(member.id)
     desk.answered(normal(_own_part(event)) if reply.names else "")
     await conversations.CONVERSATIONS[prompt.kind].answer(desk, desk.now_is(member.id), prompt, reply)
+    desk.count_missed(member.id, prompt)
 
 
 def _doubt(desk: Desk, prompt: Prompt, question: Question, reply: Reply, event: Message) -> str:

@@ -261,7 +261,7 @@ COMMANDS: Mapping[str, _Command] = {
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),
     "stop": _Command("command.stop", menu.stop, everywhere=True),
-    "status": _Command("command.status", menu.status),
+    "status": _Command("command.status", menu.status, everywhere=True),
     "talk": _Command("command.talk", talk.start),
     "change": _Command("command.change", talk.change),
     "offer": _Command("command.offer", _offer),

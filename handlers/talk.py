@@ -124,7 +124,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(text, choices, also=_ALSO)
         case "topics":
             text = desk.words(member, "talk.topics")
-            return Question(text, topics.choices(desk, member), free=True, many=True, also=_ALSO)
+            listed = topics.choices(desk, member)
+            return Question(text, listed, free=True, reads=True, many=True, also=_ALSO)
         case "length":
             usual = drafts.length(drafts.usual(desk, member))
             text = desk.words(member, "talk.length", usual=usual)
@@ -161,7 +162,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "start":
             city = desk.turn.words.city(zone.of(desk, member), member.language)
             text = desk.words(member, "talk.start", city=city, longest=_AHEAD)
-            return Question(text, (Choice("now", "choice.start_now"),), free=True, also=_ALSO)
+            return Question(text, (Choice("now", "choice.start_now"),), free=True, reads=True, also=_ALSO)
         case "answer":
             return Question(desk.words(member, "talk.answer"), _waits(desk, member), also=_ALSO)
         case "fear":
@@ -361,7 +362,7 @@ def _take_start(desk: Desk, member: Member, draft: Draft, reply: Reply) -> bool:
     found = None if reply.name == "now" else hours.moment(desk, member, reply.text)
     if reply.name != "now" and (found is None or found - desk.now > _AHEAD):
         key = "talk.not_start" if found is None else "talk.start_far"
-        desk.say(member.id, key, longest=_AHEAD)
+        desk.refuse(member.id, key, longest=_AHEAD)
         _go(desk, member, draft, "start", returns=True)
         return False
     if found is not None and not draft.get("standing") and not _takes(desk, found):
@@ -430,7 +431,7 @@ def _take_typed_topics(desk: Desk, member: Member, draft: Draft, text: str) -> b
         draft["topics"] = list(found)
         return True
     if not any(char.isalpha() for char in text):
-        desk.say(member.id, "odd.not_an_answer")
+        desk.refuse(member.id, "talk.not_topics")
         _go(desk, member, draft, "topics", returns=bool(draft.get("returns")))
         return False
     note = str(draft.get("note") or "")
