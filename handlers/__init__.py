@@ -33,7 +33,6 @@ from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
-    CallOff,
     JoinRoom,
     LeaveRoom,
     LookAround,
@@ -141,6 +140,9 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
     return member
 
 
+_STAYS = frozenset({"more", "after", "again", "renew", "unfinished"})
+"""What is asked once, and mostly by itself: an odd word neither puts it away nor gives its numbers a new meaning."""
+
 _ELSEWHERE = "elsewhere"
 """The line of a member who is to hear in a new chat why the old one had no answer."""
 
@@ -224,7 +226,11 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         if (
             reply is None
             and question.free
-            and (command is None or not (question.reads or conversations.COMMANDS[command].everywhere))
+            # Where numbers are the usual answer, or words are read as something, a command stays one.
+            and (
+                command is None
+                or not (question.reads or question.many or conversations.COMMANDS[command].everywhere)
+            )
         ):
             reply = Reply(text=body)
         if reply is not None and odd.leads_out(prompt, question, reply):
@@ -239,9 +245,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     if await zone.typed(desk, member, body):
         return True
-    # Whether they would like more time too is asked by itself, and once: an odd word does not put it away.
     in_between = (
-        prompt is not None and question is not None and (prompt.kind not in PASSING or prompt.kind == "more")
+        prompt is not None and question is not None and (prompt.kind not in PASSING or prompt.kind in _STAYS)
     )
     said = line.read(desk, member, body)
     if said is not None and event.belongs is not Belongs.MEMBER:
@@ -469,7 +474,7 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         if chatting is not None:
             desk.keep(chats.fail(chatting, effect, desk.now))
         return
-    if isinstance(effect, LookAround | Withdraw | CallOff):
+    if isinstance(effect, LookAround | Withdraw):
         return
     if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)

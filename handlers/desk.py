@@ -38,11 +38,11 @@ class Choice:
 class Question:
     """A question as it is put: sentences, then numbered choices.
 
-    `free` takes a person's own words, `reads` says that they are read as something, such as a city
-    or an hour, and not taken as they are; a command is heard there. `many` takes several numbers. `binding`
-    is a consent or cannot be undone: a reply that quotes something never answers it. `also` are names of
-    commands that it takes as answers; `until` is when it lapses. `terms` are the words of it that are kept
-    with a yes. `quiet`: where it comes by itself it does not notify, and may pass unseen.
+    `free` takes a person's own words, `reads` says that they are read as something, such as a city or an
+    hour, and not taken as they are. `many` takes several numbers. With either of these a command is no own
+    word. `binding` is a consent or cannot be undone: a reply that quotes something never answers it. `also`
+    are names of commands that it takes as answers; `until` is when it lapses. `terms` are the words of it
+    that are kept with a yes. `quiet`: where it comes by itself it does not notify, and may pass unseen.
     """
 
     text: str
@@ -80,7 +80,7 @@ PASSING = frozenset(
         *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
         *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
         *("checkin", "checkin_on", "checkins", "own_checkin"),
-        *("my_plan", "change_plan", "buddies"),
+        *("my_plan", "change_plan", "buddies", "unfinished"),
     }
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""

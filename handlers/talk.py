@@ -85,14 +85,15 @@ async def _hindered(desk: Desk, member: Member) -> bool:
     """Say what stands in the way of a request, if anything does: one request, and one room, at once."""
     if await paused.hinders(desk, member):
         return True
-    if await requests.of(desk, member.id) is not None:
+    if (request := await requests.of(desk, member.id)) is not None:
         own = await plan.of(desk, member.id)
         if own and own[0].start is not None:
             # Somebody counts on that hour. A second search could end in a room that takes it up: it is let go
             # by a word of its own, of which the other hears, and never by the way.
             desk.say(member.id, "talk.planned_own", notice=False, start=own[0].start)
         else:
-            desk.say(member.id, "talk.already", notice=False)
+            looking = request.state is RequestState.LOOKING
+            desk.say(member.id, "talk.already" if looking else "talk.already_found", notice=False)
         return True
     if live := await room.of(desk, member.id, *rooms.LIVE):
         desk.say(member.id, "talk.in_room", notice=False, ends=live[0].ends_at)
