@@ -19,6 +19,7 @@ from handlers import (
     language,
     line,
     menu,
+    odd,
     outside,
     privacy,
     rest,
@@ -76,7 +77,7 @@ async def dispatch(turn: Turn) -> None:
     desk = Desk(turn)
 
     async def show(member: Member, prompt: Prompt) -> Question | None:
-        return await conversations.CONVERSATIONS[prompt.kind].show(desk, member, prompt)
+        return await odd.show(desk, member, prompt)
 
     async def sign(member: Member, prompt: Prompt) -> Mark | None:
         return await checkin.sign(desk, member, prompt)
@@ -138,6 +139,9 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
         desk.keep(member)
     return member
 
+
+_STAYS = frozenset({"more", "after", "again", "renew", "unfinished"})
+"""What is asked once, and mostly by itself: an odd word neither puts it away nor gives its numbers a new meaning."""
 
 _ELSEWHERE = "elsewhere"
 """The line of a member who is to hear in a new chat why the old one had no answer."""
@@ -222,10 +226,15 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         if (
             reply is None
             and question.free
-            # Where numbers are the usual answer and own words another, a command stays one.
-            and (command is None or not (question.many or conversations.COMMANDS[command].everywhere))
+            # Where numbers are the usual answer, or words are read as something, a command stays one.
+            and (
+                command is None
+                or not (question.reads or question.many or conversations.COMMANDS[command].everywhere)
+            )
         ):
             reply = Reply(text=body)
+        if reply is not None and odd.leads_out(prompt, question, reply):
+            command, reply = reply.name, None
         if reply is not None:
             await _answer(desk, member, prompt, question, reply, event)
             return True
@@ -236,9 +245,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     if await zone.typed(desk, member, body):
         return True
-    # Whether they would like more time too is asked by itself, and once: an odd word does not put it away.
     in_between = (
-        prompt is not None and question is not None and (prompt.kind not in PASSING or prompt.kind == "more")
+        prompt is not None and question is not None and (prompt.kind not in PASSING or prompt.kind in _STAYS)
     )
     said = line.read(desk, member, body)
     if said is not None and event.belongs is not Belongs.MEMBER:
@@ -265,7 +273,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
 
 async def _question(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question that is open, as it stands now; one that is not a question any more is put away."""
-    question = await conversations.CONVERSATIONS[prompt.kind].show(desk, member, prompt)
+    question = await odd.show(desk, member, prompt)
     if question is None:
         desk.put_away(member.id)
     return question
@@ -285,6 +293,7 @@ async def _answer(
     desk.put_away(member.id)
     desk.answered(normal(_own_part(event)) if reply.names else "")
     await conversations.CONVERSATIONS[prompt.kind].answer(desk, desk.now_is(member.id), prompt, reply)
+    desk.count_missed(member.id, prompt)
 
 
 def _doubt(desk: Desk, prompt: Prompt, question: Question, reply: Reply, event: Message) -> str:

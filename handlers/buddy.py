@@ -207,7 +207,7 @@ def _show_step(desk: Desk, member: Member, draft: Draft) -> Question:
     match step:
         case "address":
             text = desk.words(member, "buddy.address", server=desk.community.server)
-            return Question(text, free=True, also=_ALSO)
+            return Question(text, free=True, reads=True, also=_ALSO)
         case "words":
             text = desk.words(member, "buddy.words", name=name, n=LONGEST["words"])
             return Question(text, free=True, also=frozenset({"back"}))
@@ -327,10 +327,10 @@ def _go(desk: Desk, member: Member, draft: Draft, step: str) -> None:
 def _take_name(desk: Desk, member: Member, draft: Draft, typed: str) -> None:
     found = address(typed)
     if isinstance(found, Unclear):
-        desk.say(member.id, apart.UNCLEAR[found], server=desk.community.server)
+        desk.refuse(member.id, apart.UNCLEAR[found], server=desk.community.server)
         _go(desk, member, draft, "address")
     elif found == member.matrix_id.lower():
-        desk.say(member.id, "buddy.own")
+        desk.refuse(member.id, "buddy.own")
         _go(desk, member, draft, "address")
     else:
         _go(desk, member, {**draft, "address": found}, "words")

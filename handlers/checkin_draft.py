@@ -118,7 +118,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return zone.question(desk, member, zone.listed(draft.get("cities")))
         case "when":
             city = desk.turn.words.city(zone.of(desk, member), member.language)
-            return Question(desk.words(member, "checkin.when", city=city), _WHEN, free=True, also=_ALSO)
+            text = desk.words(member, "checkin.when", city=city)
+            return Question(text, _WHEN, free=True, reads=True, also=_ALSO)
         case "days":
             names = [desk.turn.words.weekday(day, member.language) for day in range(7)]
             choices = tuple(Choice(str(day), text=name) for day, name in enumerate(names))
@@ -128,7 +129,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "hour":
             hours = [(minute, desk.turn.words.clock(minute, member.language)) for minute in _HOURS]
             choices = tuple(Choice(str(minute), text=text) for minute, text in hours)
-            return Question(desk.words(member, "checkin.which_hour"), choices, free=True, also=_ALSO)
+            text = desk.words(member, "checkin.which_hour")
+            return Question(text, choices, free=True, reads=True, also=_ALSO)
         case "question":
             text = desk.words(member, "checkin.which_question", n=LONGEST)
             return Question(text, _questions(desk, member), free=True, also=_ALSO)
@@ -306,7 +308,7 @@ def _read(desk: Desk, member: Member, draft: Draft, text: str) -> None:
     draft["text"] = ""
     if isinstance(found, Unread):
         word = own_words(found.word, len(found.word)) or ""
-        desk.say(member.id, _UNREAD[found.reason], word=word)
+        desk.refuse(member.id, _UNREAD[found.reason], word=word)
         _go(desk, member, draft, "when")
         return
     _take_rhythm(desk, member, draft, found)
@@ -314,7 +316,7 @@ def _read(desk: Desk, member: Member, draft: Draft, text: str) -> None:
 
 def _take_rhythm(desk: Desk, member: Member, draft: Draft, found: Rhythm) -> None:
     if recurrence.following(found, zone.of(desk, member), desk.now) is None:
-        desk.say(member.id, "unread.past", word="")
+        desk.refuse(member.id, "unread.past", word="")
         _go(desk, member, draft, "when")
         return
     draft["rhythm"] = kept(found)
@@ -328,7 +330,7 @@ def _take_hour(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
         daily = split(desk.turn.words.text(member.language, "spell.daily"))[0]
         found = rhythm.read(desk, member, f"{daily} {reply.text}")
         if isinstance(found, Unread) or found.every != DAYS:
-            desk.say(member.id, "checkin.not_hour")
+            desk.refuse(member.id, "checkin.not_hour")
             _go(desk, member, draft, "hour")
             return
         minute = found.minute

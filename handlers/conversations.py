@@ -40,6 +40,7 @@ from handlers import (
     smaller,
     talk,
     telling,
+    unfinished,
     voucher,
     which,
     zone,
@@ -147,9 +148,18 @@ async def _my_plan(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
         await _choose(desk, member, prompt, reply)
 
 
+async def _unfinished(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "anew":
+        unfinished.drop(desk, member, prompt.subject)
+        await COMMANDS[prompt.subject].run(desk, desk.now_is(member.id))
+    else:
+        unfinished.go_on(desk, member, prompt.subject)
+
+
 CONVERSATIONS: Mapping[str, Conversation] = {
     "menu": Conversation(menu.show, _choose),
     "stop": Conversation(menu.show, menu.answer),
+    "unfinished": Conversation(unfinished.show, _unfinished),
     "talk": Conversation(talk.show, talk.answer),
     "offer": Conversation(offering.show, offering.answer),
     "offered": Conversation(offer.show, offer.answer),
@@ -214,6 +224,31 @@ CONVERSATIONS: Mapping[str, Conversation] = {
 """Every kind of question, by the name that its prompt bears."""
 
 
+async def _talk(desk: Desk, member: Member) -> None:
+    if await request.of(desk, member.id) is not None or not unfinished.asks(desk, member, "talk"):
+        await talk.start(desk, member)
+
+
+async def _concern(desk: Desk, member: Member) -> None:
+    if not unfinished.asks(desk, member, "concern"):
+        await concern.start(desk, member)
+
+
+async def _own_plan(desk: Desk, member: Member) -> None:
+    if await own_plan.of(desk, member.id) is not None or not unfinished.asks(desk, member, "own_plan"):
+        await own_plan.start(desk, member)
+
+
+async def _name_buddy(desk: Desk, member: Member) -> None:
+    if await buddy.of(desk, member.id) is not None or not unfinished.asks(desk, member, "buddies"):
+        await buddy.start(desk, member)
+
+
+async def _new_checkin(desk: Desk, member: Member) -> None:
+    if not unfinished.asks(desk, member, "new_checkin"):
+        await checkin_draft.start(desk, member)
+
+
 async def _rest(desk: Desk, member: Member) -> None:
     if await offer.of(desk, member) is None:
         desk.say(member.id, "offer.none", notice=False)
@@ -230,7 +265,7 @@ async def _withdraw(desk: Desk, member: Member) -> None:
 
 async def _offer(desk: Desk, member: Member) -> None:
     stands = await offer.of(desk, member) is not None
-    if stands or not await paused.hinders(desk, member):
+    if stands or not (await paused.hinders(desk, member) or unfinished.asks(desk, member, "offer")):
         await offer.start(desk, member)
     if stands:
         await paused.remind(desk, member)
@@ -261,13 +296,13 @@ COMMANDS: Mapping[str, _Command] = {
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),
     "stop": _Command("command.stop", menu.stop, everywhere=True),
-    "status": _Command("command.status", menu.status),
-    "talk": _Command("command.talk", talk.start),
+    "status": _Command("command.status", menu.status, everywhere=True),
+    "talk": _Command("command.talk", _talk),
     "change": _Command("command.change", talk.change),
     "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
-    "new_checkin": _Command("command.new_checkin", checkin_draft.start),
+    "new_checkin": _Command("command.new_checkin", _new_checkin),
     "checkins": _Command("command.checkins", checkin_list.mine, everywhere=True),
     "skip_next": _Command("command.skip_next", checkin_list.skip_next),
     "pause_checkins": _Command("command.pause_checkins", checkin_list.pause),
@@ -288,14 +323,14 @@ COMMANDS: Mapping[str, _Command] = {
     "never_again": _Command("command.never_again", after.say_never),
     "not_again": _Command("command.not_again", after.end_again),
     "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
-    "concern": _Command("command.concern", concern.start),
+    "concern": _Command("command.concern", _concern),
     "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
     "concerns": _Command("command.concerns", _concerns, everywhere=True),
-    "buddies": _Command("command.buddies", buddy.start, everywhere=True),
+    "buddies": _Command("command.buddies", _name_buddy, everywhere=True),
     "tell_buddy": _Command("command.tell_buddy", telling.start, everywhere=True),
     "end_buddy": _Command("command.end_buddy", buddy.end_one, everywhere=True),
     "here": _Command("command.here", telling.here),
-    "own_plan": _Command("command.own_plan", own_plan.start, everywhere=True),
+    "own_plan": _Command("command.own_plan", _own_plan, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "consents": _Command("command.consents", consents.start, everywhere=True),

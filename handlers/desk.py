@@ -39,15 +39,17 @@ class Choice:
 class Question:
     """A question as it is put: sentences, then numbered choices.
 
-    `free` takes a person's own words, `many` several numbers; with both a command is no own word. `binding`
-    is a consent or cannot be undone: a reply that quotes something never answers it. `also` are names of
-    commands that it takes as answers; `until` is when it lapses. `terms` are the words of it that are kept
-    with a yes. `quiet`: where it comes by itself it does not notify, and may pass unseen.
+    `free` takes a person's own words, `reads` says that they are read as something, such as a city or an
+    hour, and not taken as they are. `many` takes several numbers. With either of these a command is no own
+    word. `binding` is a consent or cannot be undone: a reply that quotes something never answers it. `also`
+    are names of commands that it takes as answers; `until` is when it lapses. `terms` are the words of it
+    that are kept with a yes. `quiet`: where it comes by itself it does not notify, and may pass unseen.
     """
 
     text: str
     choices: tuple[Choice, ...] = ()
     free: bool = False
+    reads: bool = False
     many: bool = False
     binding: bool = False
     also: frozenset[str] = frozenset()
@@ -79,7 +81,7 @@ PASSING = frozenset(
         *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
         *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
         *("checkin", "checkin_on", "checkins", "own_checkin"),
-        *("my_plan", "change_plan", "buddies"),
+        *("my_plan", "change_plan", "buddies", "unfinished"),
     }
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""
@@ -123,6 +125,7 @@ class Desk:
     _touched: dict[MemberId, None] = field(default_factory=dict)
     _came: set[tuple[MemberId, str]] = field(default_factory=set)
     _back: set[MemberId] = field(default_factory=set)
+    _missed: set[MemberId] = field(default_factory=set)
     _marks: dict[MemberId, Mark] = field(default_factory=dict)
     _wrote: MemberId | None = None
     _answered: str = ""
@@ -226,6 +229,18 @@ class Desk:
     def say_text(self, id: MemberId, text: str, *, notice: bool = True) -> None:
         """Say what was put together already."""
         self._said.setdefault(id, []).append((text, notice))
+
+    def refuse(self, id: MemberId, key: str, /, **values: object) -> None:
+        """Say why words could not be read as an answer, and how to leave, which holds whatever they were."""
+        self.say_text(id, self.words(self.now_is(id), key, **values))
+        self.say(id, "odd.not_read")
+        self._missed.add(id)
+
+    def count_missed(self, id: MemberId, before: Prompt) -> None:
+        """The words that answered `before` were refused in this turn, if they were: it is open once more."""
+        prompt = self.now_is(id).prompt if id in self._missed else None
+        if prompt is not None and prompt.kind == before.kind:
+            self.keep(replace(self.now_is(id), prompt=replace(prompt, missed=before.missed + 1)))
 
     def say_first(self, id: MemberId, text: str) -> None:
         """Say this before all else that is said to the member in this turn."""

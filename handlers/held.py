@@ -274,6 +274,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "aside": _NUMBERS,
             "consent": _NUMBERS,
             "brought": _NUMBERS,
+            "missed": _NUMBERS,
         },
         Consent: {
             "words": _shown("held.agreed"),

@@ -68,7 +68,8 @@ class Prompt:
     question was open until it came: a short answer may be meant for that one. `brought` is the answer to the
     question before that brought it: the same again at once may be one sent twice. `repeated` says that it was
     put again for such a reason, `aside` that the member turned to something else: only `back` brings it
-    again. `until` is when it lapses, `consent` what a yes to it would agree to.
+    again. `until` is when it lapses, `consent` what a yes to it would agree to. `missed` counts how
+    often words could not be read as an answer to it.
     """
 
     kind: str
@@ -82,6 +83,7 @@ class Prompt:
     aside: bool = False
     consent: Consent | None = None
     brought: str = ""
+    missed: int = 0
 
 
 @dataclass(frozen=True)

@@ -82,13 +82,13 @@ _BREAKS = {
     ),
     "a plural form lost": ("apart.list: empty", r'(msgid "apart\.list"\n.*\n.*\n)msgstr\[1\] ".*"\n', r"\1"),
     "a word to type lost": (
-        "menu.waiting: commands",
-        r'(msgid "menu\.waiting"\nmsgstr "[^“]*)“[^”]*”',
+        "odd.not_read: commands",
+        r'(msgid "odd\.not_read"\nmsgstr ""\n[^“]*)“[^”]*”',
         r"\1“xyz”",
     ),
     "another word to type": (
-        "menu.waiting: commands",
-        r'(msgid "menu\.waiting"\nmsgstr "[^“]*)“[^”]*”',
+        "odd.not_read: commands",
+        r'(msgid "odd\.not_read"\nmsgstr ""\n[^“]*)“[^”]*”',
         r"\1“status”",
     ),
     "two commands with one word": (
