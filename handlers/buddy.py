@@ -496,6 +496,30 @@ async def part(desk: Desk, member: MemberId) -> None:
             await _take_question(desk, record)
 
 
+def _apart_by_age(desk: Desk, member: Member, other: Member | None) -> bool:
+    return other is not None and ages.of(desk, member) != ages.of(desk, other)
+
+
+async def with_other_groups(desk: Desk, member: Member) -> bool:
+    """Whether a change of their age group would end something between the member and a buddy."""
+    return await of(desk, member.id) is not None or bool(await whose(desk, member.id))
+
+
+async def regroup(desk: Desk, member: Member) -> None:
+    """The member's age group may be another now: what is between them and the other group ends.
+
+    Of the group nobody else hears: whoever named the member reads what they read at any end of their buddy's,
+    and the member's own buddy hears of it only if the member then says so.
+    """
+    for record in await whose(desk, member.id):
+        if _apart_by_age(desk, member, await desk.member(record.member)):
+            await leave(desk, member, record)
+    own = await of(desk, member.id)
+    if own is not None and _apart_by_age(desk, member, await desk.member(own.other)):
+        desk.say(member.id, "buddy.other_group")
+        await end(desk, member, own)
+
+
 async def lapse(desk: Desk, record: Buddy) -> None:
     """Nobody said yes in time: the one who asked hears so, and why is said to nobody."""
     await _take_question(desk, record)

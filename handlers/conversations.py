@@ -101,6 +101,18 @@ async def _afterwards(desk: Desk, member: Member, prompt: Prompt, reply: Reply) 
     await buddy.part(desk, member.id)
 
 
+async def _show_ages(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    question = await ages.show(desk, member, prompt)
+    if question is None or not await buddy.with_other_groups(desk, member):
+        return question
+    return replace(question, text=f"{desk.words(member, 'buddy.group_ends')}\n{question.text}")
+
+
+async def _ages(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await ages.answer(desk, member, prompt, reply)
+    await buddy.regroup(desk, desk.now_is(member.id))
+
+
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "menu":
         await menu.start(desk, member)
@@ -158,7 +170,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "zone": Conversation(zone.show, zone.answer),
     "voucher": Conversation(voucher.show, voucher.answer),
     "vouch": Conversation(voucher.show, voucher.answer),
-    "ages": Conversation(ages.show, ages.answer),
+    "ages": Conversation(_show_ages, _ages),
     "language": Conversation(language.show, language.answer),
     "ask": Conversation(consent.show, consent.answer),
     "smaller": Conversation(smaller.show, smaller.answer),

@@ -841,6 +841,48 @@ async def test_two_of_one_age_group_can_be_buddies() -> None:
     assert the_buddy(story).state is BuddyState.STANDING
 
 
+async def of_one_group() -> Story:
+    """Ben is Ana's buddy, both are adults, and the month is over in which that cannot be changed."""
+    story = Story(BOTH)
+    for name in ("ben", "ana"):
+        await story.comes(name)
+        await story.says(name, "my age group", "1")
+    await agreed(story)
+    await story.wait(timedelta(days=31))
+    return story
+
+
+async def test_who_changes_their_age_group_ends_it_and_their_buddy_hears_no_reason() -> None:
+    """It says so before; then as at any end by the member, with the same question."""
+    story = await of_one_group()
+    heard = len(story.heard("ben"))
+    assert "it ends" in await story.say("ana", "my age group")
+    assert "Shall I tell them?" in await story.say("ana", "2")
+    await story.say("ana", "no")
+    assert len(story.heard("ben")) == heard
+    assert the_buddy(story).state is BuddyState.ENDED
+    assert "You said yes to being the buddy of @ana:example.org." in await story.say("ben", "my buddies")
+
+
+async def test_a_buddy_who_changes_their_age_group_ends_it_as_at_any_end() -> None:
+    """Whoever named them reads the words of every end, and of no age."""
+    story = await of_one_group()
+    assert "You are not the buddy of @ana:example.org any more." in await story.says(
+        "ben", "my age group", "2"
+    )
+    assert story.last("ana") == WORDS.text("en", "buddy.gone", name="@ben:example.org")
+    assert not story.records.all(Buddy)
+
+
+async def test_who_keeps_their_age_group_ends_nothing() -> None:
+    """Nor does a change that is not taken."""
+    story = await of_one_group()
+    await story.says("ana", "my age group", "1")
+    await story.says("ana", "my age group", "back")
+    await story.says("ben", "my age group", "1")
+    assert the_buddy(story).state is BuddyState.STANDING
+
+
 async def test_the_age_group_is_asked_before_a_buddy_is_named() -> None:
     """Once, and only where it counts."""
     story = Story(BOTH)
