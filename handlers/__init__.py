@@ -23,6 +23,7 @@ from handlers import (
     privacy,
     rest,
     room,
+    signs,
     steward,
     telling,
 )
@@ -81,10 +82,9 @@ async def dispatch(turn: Turn) -> None:
     async def sign(member: Member, prompt: Prompt) -> Mark | None:
         return await checkin.sign(desk, member, prompt)
 
-    if isinstance(turn.event, Message | PlainMessage | Unreadable):
-        await checkin.alive(desk, turn.event)
-    if isinstance(turn.event, Message | PlainMessage | Unreadable | DirectChat):
-        await telling.alive(desk, turn.event)
+    if (alive := signs.of(turn.event)) is not None:
+        await checkin.alive(desk, alive)
+        await telling.alive(desk, alive)
     match turn.event:
         case Message() as event:
             await _message(desk, event)

@@ -13,8 +13,8 @@ from handlers import own_plan, rhythm, telling
 from handlers.desk import Choice, Desk, Mark, Question, Reply
 from handlers.draft import texts
 from schema.effects import SendText
-from schema.events import Message, NotDelivered, PlainMessage, Unreadable
-from schema.ids import MemberId
+from schema.events import NotDelivered
+from schema.ids import MatrixId, MemberId
 from schema.records import CheckIn, Member, Prompt, Rhythm
 from schema.states import CheckInState
 from service.core import checkins, recurrence
@@ -313,9 +313,9 @@ def _thank(desk: Desk, member: Member, record: CheckIn, key: str) -> None:
 # A sign of life
 
 
-async def alive(desk: Desk, event: Message | PlainMessage | Unreadable) -> None:
-    """Its member wrote anything at all: whatever check-in is open, its turn is over."""
-    for record in await desk.records.find(CheckIn, member=desk.turn.identify(event.sender)):
+async def alive(desk: Desk, who: MatrixId) -> None:
+    """Its member showed a sign of life: whatever check-in is open, its turn is over."""
+    for record in await desk.records.find(CheckIn, member=desk.turn.identify(who)):
         if record.state is CheckInState.OPEN:
             left, _ = checkins.advance(record, checkins.Live(), desk.now)
             await desk.records.put(left)

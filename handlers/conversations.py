@@ -23,6 +23,7 @@ from handlers import (
     extension,
     language,
     menu,
+    new_words,
     offer,
     offering,
     own_plan,
@@ -135,7 +136,16 @@ async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
 
 
 async def _buddies(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
-    await (telling.start(desk, member) if reply.name == "tell" else buddy.answer(desk, member, prompt, reply))
+    own = await buddy.of(desk, member.id)
+    if reply.name == "tell":
+        await telling.start(desk, member)
+    elif reply.name in ("change", "keep") and own is not None:
+        if reply.name == "change":
+            new_words.start(desk, member, own)
+        else:
+            await new_words.withdraw(desk, member, own)
+    else:
+        await buddy.answer(desk, member, prompt, reply)
 
 
 async def _checkin(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
@@ -206,6 +216,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "buddy": Conversation(buddy.show, buddy.answer),
     "buddy_ended": Conversation(buddy.show, buddy.answer),
     "be_buddy": Conversation(buddy.show, buddy.answer),
+    "new_words": Conversation(new_words.show, new_words.answer),
+    "agree_words": Conversation(new_words.show_asked, new_words.answer_asked),
     "tell_buddy": Conversation(telling.show, telling.answer),
     "my_plan": Conversation(own_plan.show, _my_plan),
     "change_plan": Conversation(own_plan.show, own_plan.answer),

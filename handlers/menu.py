@@ -100,7 +100,10 @@ def _say_waiting(desk: Desk, member: Member) -> None:
         desk.say(member.id, "menu.waiting")
 
 
-_COME_BY_THEMSELVES = ("ask", "vouch", "be_buddy", "note", "consent", "stays", "left", "absent")
+_COME_BY_THEMSELVES = (
+    *("ask", "vouch", "be_buddy", "agree_words", "note", "consent"),
+    *("stays", "left", "absent"),
+)
 """Questions that no word of the member's brings anew."""
 
 
@@ -202,7 +205,7 @@ _STOPPABLE = (
     *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
     *("concern", "answers", "pauses", "objects", "own_plan", "delete_plan"),
     *("new_checkin", "end_checkin", "pause_checkin"),
-    *("buddy", "tell_buddy", "be_buddy"),
+    *("buddy", "tell_buddy", "be_buddy", "new_words", "agree_words"),
 )
 """Questions that `stop` ends."""
 
@@ -298,7 +301,12 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
             await offers.withdraw(desk, member)
 
 
-_NOTED = {"more": "ask.no", "vouch": "vouch.noted", "be_buddy": "bebuddy.noted"}
+_NOTED = {
+    "more": "ask.no",
+    "vouch": "vouch.noted",
+    "be_buddy": "bebuddy.noted",
+    "agree_words": "bebuddy.new_noted",
+}
 """What is said of a question that came from somebody else, as after a no."""
 
 
