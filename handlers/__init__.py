@@ -26,6 +26,7 @@ from handlers import (
     signs,
     steward,
     telling,
+    zone,
 )
 from handlers.desk import PASSING, Desk, Mark, Question, Reply
 from handlers.words import normal
@@ -232,6 +233,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         await conversations.COMMANDS[command].run(desk, desk.now_is(member.id))
         return True
     if (rests := _behind(desk, member, "command.rest", body)) and await rest.typed(desk, member, rests):
+        return True
+    if await zone.typed(desk, member, body):
         return True
     # Whether they would like more time too is asked by itself, and once: an odd word does not put it away.
     in_between = (

@@ -52,12 +52,13 @@ async def of(desk: Desk, member: MemberId) -> list[Meeting]:
 # What the search asks
 
 
-async def first_choice(desk: Desk, member: Member) -> tuple[Choice, ...]:
+async def first_choice(desk: Desk, member: Member, chosen: bool) -> tuple[Choice, ...]:
     """The choice to have those asked first with whom the member agreed to talk again, where there was one.
 
-    From their own marks alone: that the other has ended it is not to be seen by what is offered.
+    From their own marks alone: that the other has ended it is not to be seen by what is offered. Where it was
+    `chosen` before, it can be changed whatever has become of it.
     """
-    return (Choice("again", "choice.change_again"),) if await has_agreed(desk, member.id) else ()
+    return (Choice("again", "choice.change_again"),) if chosen or await has_agreed(desk, member.id) else ()
 
 
 async def has_agreed(desk: Desk, member: MemberId) -> bool:

@@ -258,7 +258,7 @@ def own_lines(desk: Desk, member: Member, of_peer: Ask | Pairing) -> list[str]:
     if own["wish"] != matching.MUTUAL:
         lines.append(desk.words(member, "own.wish", wish=desk.words(member, WISHES[str(own["wish"])])))
     if named := drafts.texts(own, "topics"):
-        lines.append(desk.words(member, "ask.topics", topics=named))
+        lines.append(desk.words(member, "ask.topics", topics=topics.names(desk, member, named)))
     if how := how_words(desk, member, drafts.texts(own, "how")):
         lines.append(desk.words(member, "own.how", how=how))
     note = str(own.get("note") or "")

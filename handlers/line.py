@@ -64,11 +64,7 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
             if name != "backup"
             for word in words(key)
         },
-        topics={
-            asking.phrase(name, normal): topic
-            for topic in desk.community.topics
-            for name in (topic, *topics.names(desk, member, (topic,)))
-        },
+        topics=topics.phrases(desk, member),
         lengths=meaning(_LENGTHS),
         units=meaning(_UNITS),
         voices={word: key == "line.voice" for key in ("line.voice", "line.writing") for word in words(key)},

@@ -187,9 +187,8 @@ def lines_of(desk: Desk, member: Member, offer: Offer) -> list[str]:
         lines.append(
             desk.words(member, "offer.not_for_topics", topics=topics.names(desk, member, offer.no_topics))
         )
-    if offer.does:
-        does = [desk.words(member, DOES[one]) for one in offer.does]
-        lines.append(desk.words(member, "offer.can_do", does=does))
+    does = [desk.words(member, DOES[one]) for one in offer.does] or desk.words(member, "offer.does_any")
+    lines.append(desk.words(member, "offer.can_do", does=does))
     if offer.who == matching.SHARES:
         lines.append(desk.words(member, "offer.who_shares"))
     how = talking.how(desk, member, Talking(offer.languages, offer.writing, offer.voice))

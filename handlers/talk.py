@@ -124,7 +124,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(text, choices, also=_ALSO)
         case "topics":
             text = desk.words(member, "talk.topics")
-            return Question(text, topics.choices(desk, member), many=True, also=_ALSO)
+            return Question(text, topics.choices(desk, member), free=True, many=True, also=_ALSO)
         case "length":
             usual = drafts.length(drafts.usual(desk, member))
             text = desk.words(member, "talk.length", usual=usual)
@@ -175,7 +175,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "talk.each_try", every=desk.timings.ask_again)
             return Question(text, choices, also=_ALSO)
         case "change":
-            choices = (*_changes(desk, draft), *(await after.first_choice(desk, member)))
+            whom = await after.first_choice(desk, member, bool(draft.get("again")))
+            choices = (*_changes(desk, draft), *whom)
             return Question(desk.words(member, "talk.change"), choices, also=_ALSO)
         case "again":
             return Question(desk.words(member, "talk.again"), after.FIRST, also=_ALSO)
@@ -331,7 +332,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if returns or step == "note":
         draft["said"] = True
         draft["sequence"] = bool(draft.get("sequence")) or not returns
-    following = "recap" if returns else _next(desk, step)
+    following = "recap" if returns else _next(desk, draft, step)
     if step == "how" and reply.name != "skip" and (draft["how"] or member.how):
         following = "keep_how"
     if step in ("wish", "too") and _meets_others(draft) and reply.name != "skip":
@@ -383,6 +384,8 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
     match step:
         case "wish":
             draft["wish"] = reply.name
+        case "topics" if reply.text:
+            return _take_typed_topics(desk, member, draft, reply.text)
         case "topics" | "languages":
             draft[step] = list(reply.names)
         case "length":
@@ -406,12 +409,34 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
         case "each_try" | "voice" | "only" | "too":
             draft[step] = reply.name == "yes"
         case "note":
-            note = own_words(reply.text, LONGEST_NOTE)
-            if note is None:
-                desk.say(member.id, "talk.too_long", n=len(reply.text), longest=LONGEST_NOTE)
-                _go(desk, member, draft, "note", returns=bool(draft.get("returns")))
-                return False
-            draft["note"] = note
+            return _take_note(desk, member, draft, "note", reply.text)
+    return True
+
+
+def _take_note(desk: Desk, member: Member, draft: Draft, step: str, text: str) -> bool:
+    """Keep `text` as the note; False where it is too long, and `step` is asked again."""
+    note = own_words(text, LONGEST_NOTE)
+    if note is None:
+        desk.say(member.id, "talk.too_long", n=len(text), longest=LONGEST_NOTE)
+        _go(desk, member, draft, step, returns=bool(draft.get("returns")))
+        return False
+    draft["note"] = note
+    return True
+
+
+def _take_typed_topics(desk: Desk, member: Member, draft: Draft, text: str) -> bool:
+    """Topics by their names; or own words, which go into the note, since several are asked at once."""
+    if found := topics.listed(desk, member, text):
+        draft["topics"] = list(found)
+        return True
+    if not any(char.isalpha() for char in text):
+        desk.say(member.id, "odd.not_an_answer")
+        _go(desk, member, draft, "topics", returns=bool(draft.get("returns")))
+        return False
+    note = str(draft.get("note") or "")
+    if not _take_note(desk, member, draft, "topics", f"{note}\n{text}" if note else text):
+        return False
+    desk.say(member.id, "talk.topics_own")
     return True
 
 
@@ -462,9 +487,12 @@ async def _asks(desk: Desk, member: Member, prompt: Prompt) -> bool:
     return True
 
 
-def _next(desk: Desk, step: str) -> str:
+def _next(desk: Desk, draft: Draft, step: str) -> str:
     following = _STEPS[_STEPS.index("wish" if step == "fear" else step) + 1]
-    return "length" if following == "topics" and not desk.community.topics else following
+    if following == "topics" and not desk.community.topics:
+        return "length"
+    # Whoever said what it is about in own words has written them, and reads them in the recap.
+    return "recap" if following == "note" and draft.get("note") else following
 
 
 def _go(desk: Desk, member: Member, draft: Draft, step: str, *, returns: bool = False) -> None:

@@ -3,10 +3,13 @@
 Guards: what is kept and compared is a topic's own name in the configuration, whatever it is called elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from handlers.desk import Choice, Desk
+from handlers.words import normal
 from schema.records import Member
+from service.core import asking
 
 
 def choices(desk: Desk, member: Member, *, marked: bool = False) -> tuple[Choice, ...]:
@@ -32,6 +35,23 @@ def _words(desk: Desk, member: Member, topic: str) -> tuple[str, str]:
 def names(desk: Desk, member: Member, topics: Sequence[str]) -> tuple[str, ...]:
     """What topics are called to the member."""
     return tuple(_words(desk, member, topic)[0] for topic in topics)
+
+
+def phrases(desk: Desk, member: Member) -> Mapping[str, str]:
+    """What a member can type for each topic, as `asking.phrase` leaves it, and the topic."""
+    return {
+        asking.phrase(name, normal): topic
+        for topic in desk.community.topics
+        for name in (topic, *names(desk, member, (topic,)))
+    }
+
+
+def listed(desk: Desk, member: Member, typed: str) -> tuple[str, ...]:
+    """The topics that `typed` lists by name; nothing where anything else stands in it."""
+    silent = frozenset(asking.phrase(word, normal) for word in desk.spoken(member, "line.silent"))
+    known = asking.Vocabulary({}, phrases(desk, member), {}, {}, {}, {}, silent, ())
+    found = asking.read(typed, known, normal, timedelta(0), timedelta(0))
+    return () if found.unknown else found.topics
 
 
 def chosen(desk: Desk, member: Member, topics: Sequence[str]) -> object:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from handlers.desk import Choice, Desk, Question, Reply
+from handlers.words import normal
 from schema.records import CheckIn, Member, Offer, Prompt
 from schema.states import CheckInState
 from service.core import checkins, cities
@@ -29,6 +30,24 @@ async def start(desk: Desk, member: Member) -> None:
     """Ask in which city's time the member lives."""
     desk.put_behind(member.id)
     desk.ask(member.id, "zone")
+
+
+async def typed(desk: Desk, member: Member, body: str) -> bool:
+    """Take the city that stands behind the words for it, "my zone is Lagos"; False: none is known there."""
+    plain = normal(body)
+    for words in sorted(desk.spoken(member, "spell.my_zone"), key=len, reverse=True):
+        if plain.startswith(f"{words} "):
+            text = plain.removeprefix(words).strip()
+            if not cities.find(text, desk.turn.words.zones()).zones:
+                return False
+            zone, found = taken(desk, member, Reply(text=text))
+            if zone:
+                await _live_in(desk, member, zone)
+            else:
+                desk.put_behind(member.id)
+                desk.ask(member.id, "zone", draft={"cities": found})
+            return True
+    return False
 
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
@@ -74,6 +93,11 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if not zone:
         desk.ask(member.id, "zone", draft={"cities": found})
         return
+    await _live_in(desk, member, zone)
+
+
+async def _live_in(desk: Desk, member: Member, zone: str) -> None:
+    """Keep the zone, and say what the clock there shows."""
     await keep(desk, member, zone)
     city = desk.turn.words.city(zone, member.language, country=True)
     local = desk.now.astimezone(ZoneInfo(zone))

@@ -31,5 +31,7 @@ StewardshipId = NewType("StewardshipId", str)
 """Of the one record that the stewards share."""
 CheckInId = NewType("CheckInId", str)
 OutlookId = NewType("OutlookId", str)
+LinkId = NewType("LinkId", str)
+"""Random; names a link to the two collectives that have it, and to nobody else."""
 OutboxId = NewType("OutboxId", str)
 """Random; also the Matrix transaction id of what the outbox row sends."""

@@ -15,6 +15,7 @@ from schema.ids import (
     BuddyId,
     CheckInId,
     ConcernId,
+    LinkId,
     MatrixId,
     MeetingId,
     MemberId,
@@ -35,11 +36,14 @@ from schema.states import (
     CheckInState,
     ConcernState,
     Ending,
+    LinkState,
+    MakingState,
     OfferState,
     PairingState,
     RequestState,
     RoomState,
 )
+from schema.wire import Hello, KeyChange, Terms
 
 
 @dataclass(frozen=True)
@@ -704,3 +708,77 @@ Record = (
     | OwnPlan
     | Buddy
 )
+
+
+@dataclass(frozen=True)
+class Received:
+    """Which envelopes of one direction were received. Kept with its epoch.
+
+    `newest` is the highest counter received; bit n of `bits` says whether `newest - n` was. `issued` is the
+    latest issue time received, in seconds. Nothing issued at or before `after` counts: it is what was the
+    latest when the sender's counter went back, or when this side was restored.
+    """
+
+    newest: int = 0
+    bits: int = 0
+    issued: int = 0
+    after: int = -1
+
+
+@dataclass(frozen=True)
+class LinkEpoch:
+    """One epoch of a link: both sides' keys, the digest of their making, and what was counted with them.
+
+    `sent` is the counter of the newest envelope sent, `sent_at` its issue time in seconds. An epoch that
+    another took the place of is received until `until`, and then deleted. Its private keys go with it.
+    """
+
+    number: int
+    made: str
+    ours: KeyChange
+    theirs: KeyChange
+    sent: int = 0
+    sent_at: int = 0
+    received: Received = Received()
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Making:
+    """The making of a link's next epoch, until both sides' stewards found the words the same, or its hour.
+
+    It has the two steps of each side, as far as they are there; our keys are shown to the other side when
+    both hellos are, and its own are checked against what it committed to. `epoch` is there once all four are.
+    `heard`: the other side's stewards found the words the same.
+    """
+
+    number: int
+    begun_at: datetime
+    state: MakingState
+    our_hello: Hello | None = None
+    our_keys: KeyChange | None = None
+    their_hello: Hello | None = None
+    their_keys: KeyChange | None = None
+    epoch: LinkEpoch | None = None
+    heard: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """The agreement of two collectives to ask one another's members.
+
+    `us` and `them` are the two desks as the link calls them. `epochs` has the keys in use, newest first: one,
+    or two while the older drains. `asks` holds when theirs came, in the last day.
+    """
+
+    id: LinkId
+    us: str
+    them: str
+    state: LinkState
+    terms: Terms
+    their_terms: Terms | None = None
+    epochs: tuple[LinkEpoch, ...] = ()
+    making: Making | None = None
+    paused_here: bool = False
+    paused_there: bool = False
+    asks: tuple[datetime, ...] = ()

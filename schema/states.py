@@ -162,3 +162,31 @@ class CheckInState(StrEnum):
     OPEN = "open"
     PAUSED = "paused"
     OVER = "over"
+
+
+class LinkState(StrEnum):
+    """A link with another collective. LINKING: it has no keys that both sides' stewards compared yet.
+
+    LIVE: asks can cross. PAUSED: one side wants nothing new to begin. RESYNC: one side was restored, or
+    words differed, and nothing crosses but what leads to new keys. CUT: one side ended it. EXPIRED: its time
+    is over, or that of its making was.
+    """
+
+    LINKING = "linking"
+    LIVE = "live"
+    PAUSED = "paused"
+    RESYNC = "resync"
+    CUT = "cut"
+    EXPIRED = "expired"
+
+
+class MakingState(StrEnum):
+    """The making of a link's next keys. PROPOSED: one side committed to its keys. COMMITTED: both did.
+
+    SHOWN: both sides' keys are here, and the stewards compare the words. CONFIRMED: ours found them the same.
+    """
+
+    PROPOSED = "proposed"
+    COMMITTED = "committed"
+    SHOWN = "shown"
+    CONFIRMED = "confirmed"

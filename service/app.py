@@ -246,15 +246,18 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def run(settings: Settings) -> None:
-    """Run the service until SIGTERM or SIGINT. Raises OperatorError where it cannot run as it is set up."""
+async def run(settings: Settings, clock: Clock | None = None) -> None:
+    """Run the service until SIGTERM or SIGINT, by the machine's clock unless another is given.
+
+    Raises OperatorError where it cannot run as it is set up.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     logs.guard(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     running = asyncio.Event()
-    serving = asyncio.create_task(_serve(settings, stop, running))
+    serving = asyncio.create_task(_serve(settings, clock or SystemClock(), stop, running))
     told = asyncio.create_task(_wait(stop))
     await asyncio.wait((serving, told), return_when=asyncio.FIRST_COMPLETED)
     if not serving.done() and not running.is_set():
@@ -274,8 +277,8 @@ async def run(settings: Settings) -> None:
     _log.info("stopped")
 
 
-async def _serve(settings: Settings, stop: asyncio.Event, running: asyncio.Event) -> None:
-    async with assemble(settings, SystemClock()) as service:
+async def _serve(settings: Settings, clock: Clock, stop: asyncio.Event, running: asyncio.Event) -> None:
+    async with assemble(settings, clock) as service:
         web = Web(Health(service), service.metrics, settings.web.host, settings.web.port)
         await web.start()
         try:

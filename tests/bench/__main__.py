@@ -23,6 +23,9 @@ NAMES = {
     "matching": "matching with 2,000 offers, beside one encrypted send; the curve to 100,000",
 }
 
+MINUTES = {"opening": "2", "answers": "5 to 8", "restart": "9", "initial": "3", "memory": "5"}
+"""What each took on two cores, where it was seen. Meanwhile it says how far it is."""
+
 
 def main(words: Sequence[str]) -> int:
     """Run the benchmarks that `words` name one after the other; the exit status."""
@@ -38,7 +41,7 @@ def main(words: Sequence[str]) -> int:
             break
     if not wanted:
         for name, what in NAMES.items():
-            say(f"{name:<10} {what}")
+            say(f"{name:<10} {what}" + (f" ({MINUTES[name]} minutes)" if name in MINUTES else ""))
         return 2 if words else 0
     for name, sizes in wanted:
         asyncio.run(importlib.import_module(f"tests.bench.{name}").measure(**sizes))

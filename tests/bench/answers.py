@@ -55,16 +55,17 @@ async def measure(rounds: int = ROUNDS, members: int = MEMBERS) -> None:
             await Service.start(homeserver) as service,
         ):
             subjects: dict[str, Subject] = {"the service": service, "nio echo": echo, "plain bot": floor}
-            chats = {
-                name: await open_chats(people, subject, encrypted=subject is not floor)
-                for name, subject in subjects.items()
-            }
-            say(f"({members} members have a chat with each of three programs after {watch():.0f} s)")
+            watch.note(f"{members} members are there")
+            chats: dict[str, list[Chat]] = {}
+            for name, subject in subjects.items():
+                chats[name] = await open_chats(people, subject, encrypted=subject is not floor)
+                watch.note(f"each has a chat with {name}")
             for width in (*(width for width in WIDTHS if width < members), members):
                 found = {name: Series() for name in subjects}
-                for _ in range(rounds):
+                for number in range(rounds):
                     for name, subject in subjects.items():
                         await _round(homeserver, subject, chats[name][:width], found[name])
+                    watch.note(f"{number + 1} of {rounds} rounds in which {width} write at once")
                 _show(width, found)
     say(f"({watch():.0f} s in all)")
 

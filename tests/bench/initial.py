@@ -37,15 +37,16 @@ async def measure(rounds: int = ROUNDS, rooms: int = ROOMS) -> None:
     ):
         token = (service.directory / "secrets" / "desk.token").read_text().strip()
         people = await crowd.grow(rooms)
+        watch.note(f"{rooms} members are there")
         chats = await each_of(people, lambda person: _chat(crowd, person, service.user_id, token))
-        say(f"({rooms} chats after {watch():.0f} s)")
+        watch.note(f"{rooms} chats")
         asker = chats[rooms // 2]
         await asker.person.share(asker.room, service.user_id)
 
         await asker.person.say(asker.room, "menu")
         first = await _start(service, proxy, asker, token)
         await _quiet(proxy, token)
-        say(f"(everybody is greeted after {watch():.0f} s)")
+        watch.note("everybody is greeted")
 
         alone: list[float] = []
         answered: list[float] = []
@@ -56,6 +57,7 @@ async def measure(rounds: int = ROUNDS, rooms: int = ROOMS) -> None:
             asker.heard = asker.person.count(asker.room)
             await asker.person.say(asker.room, "menu")
             answered.append((await _start(service, proxy, asker, token))[1])
+            watch.note(f"{len(answered)} of {rounds} starts")
     table = Table(f"initial: a first sync with {rooms} direct chats")
     table.row("from its arrival to the answer to who had written, ms", answered, 1000)
     table.row("the same sync alone, plain HTTP, ms", alone, 1000)

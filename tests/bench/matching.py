@@ -35,6 +35,8 @@ MOST = 100_000
 _CURVE = (2000, 10_000, 30_000, 100_000)
 _AT_ONCE = 2000
 """Offers that are written in one transaction."""
+_TOLD = 10_000
+"""Offers of the curve after whose writing it is said how far that is."""
 _POINTS = 5
 """Turns at each point of the curve."""
 _ASKER = 10_000_000
@@ -54,6 +56,7 @@ async def measure(rounds: int = ROUNDS, offers: int = OFFERS, most: int = MOST) 
         url = f"sqlite:///{Path(folder) / 'alongside.db'}"
         store = await Store.open(url, key)
         request = await _fill(store, offers, now, random)
+        watch.note(f"{offers} offers are written")
         assert request is not None
         words = Catalogue()
         ahead: list[float] = []
@@ -80,8 +83,9 @@ async def measure(rounds: int = ROUNDS, offers: int = OFFERS, most: int = MOST) 
                 begun = time.perf_counter()
                 await one.say(room, "Somebody asks for company. They would like: listening.")
                 sends.append(time.perf_counter() - begun)
+                watch.note(f"{number + 1} of {rounds} rounds")
             await store.close()
-            curve = await _curve(key, Path(folder), words, now, most)
+            curve = await _curve(key, Path(folder), words, now, most, watch)
     table = Table(f"matching: one round with {offers} offers")
     table.row("the whole turn, records in memory, ms", warm, 1000)
     table.row("the whole turn, first after a start, ms", cold, 1000)
@@ -103,7 +107,9 @@ class _Point:
     rule: list[float]
 
 
-async def _curve(key: bytes, folder: Path, words: Catalogue, now: datetime, most: int) -> list[_Point]:
+async def _curve(
+    key: bytes, folder: Path, words: Catalogue, now: datetime, most: int, watch: Stopwatch
+) -> list[_Point]:
     """A point of the curve for each number of offers up to `most`, in one database that grows."""
     random, found = Random(8), []
     store = await Store.open(f"sqlite:///{folder / 'curve.db'}", key)
@@ -114,6 +120,8 @@ async def _curve(key: bytes, folder: Path, words: Catalogue, now: datetime, most
             some = min(_AT_ONCE, offers - there)
             made = await _fill(store, some, now, random, begin=there, asker=request is None)
             request, there = request or made, there + some
+            if there % _TOLD == 0:
+                watch.note(f"{there} of {most} offers of the curve are written")
         assert request is not None
         await store.open_ahead(Offer)
         turns, rule = [], []
@@ -122,6 +130,7 @@ async def _curve(key: bytes, folder: Path, words: Catalogue, now: datetime, most
             turns.append(await _turn(store, words, request, now, Random(number)))
             rule.append(await _rule(store, request, now, Random(number)))
         found.append(_Point(offers, turns, rule))
+        watch.note(f"the curve's point at {offers} offers")
     await store.close()
     return found
 

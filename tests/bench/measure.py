@@ -105,3 +105,7 @@ class Stopwatch:
     def __call__(self) -> float:
         """Seconds since it was made."""
         return self._clock() - self._begun
+
+    def note(self, what: str) -> None:
+        """Print how far it is, and after how many seconds: a benchmark that is silent is taken for stuck."""
+        say(f"({what} after {self():.0f} s)")

@@ -27,7 +27,9 @@ async def measure(rounds: int = ROUNDS) -> None:
         token, _, _ = await account(homeserver, "bare")
         # A person takes longer to answer than this machine does, which would otherwise be asked again.
         async with await Service.start(homeserver, TIMINGS__PROMPT_PAUSE="0 seconds") as service:
+            watch.note(f"{len(people)} members are there")
             chats = await open_chats(people, service)
+            watch.note("each has a chat with the service")
             from_yes: list[float] = []
             from_taken: list[float] = []
             bare: list[float] = []
@@ -37,6 +39,7 @@ async def measure(rounds: int = ROUNDS) -> None:
                 yes, taken = await _pairing(asker, peer)
                 from_yes.append(yes)
                 from_taken.append(taken)
+                watch.note(f"{number + 1} of {rounds} pairings")
     table = Table("opening: until both see their invitation")
     table.row("from the moment the second yes is sent, ms", from_yes, 1000)
     table.row("from the moment the homeserver has it, ms", from_taken, 1000)

@@ -24,9 +24,11 @@ async def measure(rounds: int = ROUNDS, rooms: int = ROOMS) -> None:
     async with Homeserver() as homeserver, Crowd(homeserver) as crowd:
         people = await crowd.grow(rooms)
         async with await Echo.start(homeserver) as echo, await Service.start(homeserver) as service:
+            watch.note(f"{rooms} members are there")
             ours = await open_chats(people, service)
+            watch.note("each has a chat with the service")
             theirs = await open_chats(people, echo)
-            say(f"({rooms} members have a chat with each after {watch():.0f} s)")
+            watch.note(f"{rooms} members have a chat with each")
             first: list[float] = []
             first_echo: list[float] = []
             missing = extra = 0
@@ -37,6 +39,7 @@ async def measure(rounds: int = ROUNDS, rooms: int = ROOMS) -> None:
                 missing, extra = missing + lost, extra + more
                 took, _, _ = await _restart(echo, theirs[writers])
                 first_echo.append(took)
+                watch.note(f"{number + 1} of {rounds} restarts of each")
     table = Table(f"restart: {rooms} rooms, {WRITERS} members wrote while it was down")
     table.row("the service: from its start to the first answer, ms", first, 1000)
     table.row("nio echo: from its start to the first answer, ms", first_echo, 1000)

@@ -44,7 +44,10 @@ def test_it_is_calm_in_bounded_time(times: list[float]) -> None:
     wait = calm_in(level, PACE)
     assert 0 <= wait <= PACE.most / 2 * PACE.every
     assert not count(level, level.at + wait + 0.001, PACE).over
-    assert count(level, level.at + forgotten_after(PACE), PACE) == count(None, level.at + 40, PACE)
+    later = count(level, level.at + forgotten_after(PACE), PACE)
+    # To a rounding of the seconds: sums of them are not exact.
+    assert later.used == pytest.approx(1)
+    assert not later.over
 
 
 @given(

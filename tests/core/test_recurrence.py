@@ -68,6 +68,21 @@ def test_a_month_that_is_shorter_has_it_on_its_last_day(day: int) -> None:
     assert times(rhythm, "Africa/Lagos", after.replace(year=2028), 1) == ["Tue 2028-02-29 12:00"]
 
 
+def test_a_leap_day_is_a_day_like_any_other() -> None:
+    """What comes by days comes on it and counts it, and what comes once comes on it once."""
+    after = datetime(2028, 2, 28, tzinfo=UTC)
+    daily = Rhythm("days", date(2028, 2, 1), 12 * 60)
+    assert times(daily, "Africa/Lagos", after) == [
+        "Mon 2028-02-28 12:00",
+        "Tue 2028-02-29 12:00",
+        "Wed 2028-03-01 12:00",
+    ]
+    by_twos = Rhythm("days", date(2028, 2, 27), 12 * 60, step=2)
+    assert times(by_twos, "Africa/Lagos", after, 2) == ["Tue 2028-02-29 12:00", "Thu 2028-03-02 12:00"]
+    once = Rhythm("once", date(2028, 2, 29), 12 * 60)
+    assert times(once, "Africa/Lagos", after) == ["Tue 2028-02-29 12:00"]
+
+
 def test_a_skipped_hour_is_the_first_instant_after_it() -> None:
     """Berlin puts its clock forward from 2:00 to 3:00 on 28 March 2027; the day after it is 2:30 again."""
     rhythm = Rhythm("days", date(2027, 1, 1), 2 * 60 + 30)

@@ -20,7 +20,9 @@ from typing import ClassVar
 
 import aiohttp
 
+from service import config
 from service.config import Toml
+from service.store import Store
 from tests.journeys.stage import PASSING, RECORDS, Person, is_gone, rooms_of_keeper, rows, timeless
 from tests.live import story
 from tests.live.homeserver import Homeserver
@@ -69,6 +71,8 @@ class Rig:
     deaths: int = 0
     _log_began: int = 0
     _supervisor: asyncio.Task[None] | None = None
+    _starts: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever starts the service, or wants it to be at rest."""
 
     @classmethod
     async def make(
@@ -103,7 +107,8 @@ class Rig:
     async def _supervise(self) -> None:
         env = {"ALONGSIDE_FAIL_AT": f"@{self.arm}", "ALONGSIDE_FAIL_LOG": str(self.log)}
         while True:
-            await self.instance.start(env)
+            async with self._starts:
+                await self.instance.start(env)
             await self.instance.wait_dead(within=3600)
             self.deaths += 1
 
@@ -127,10 +132,25 @@ class Rig:
 
     async def starts_again(self) -> None:
         """The service is killed, whatever it does, and comes up again."""
+        await self._ends()
+        await self.runs()
+
+    async def _ends(self) -> None:
         deaths, pid = self.deaths, self.instance.pid
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
             await until(lambda: self.deaths > deaths, "the end of the process")
+
+    async def later(self, change: Callable[[Store], Awaitable[None]]) -> None:
+        """The service is killed, its records are changed while it is at rest, and it comes up again."""
+        async with self._starts:
+            await self._ends()
+            settings = config.load(self.instance.configuration)
+            store = await Store.open(settings.database_url(), settings.sealing_key())
+            try:
+                await change(store)
+            finally:
+                await store.close()
         await self.runs()
 
     async def close(self) -> None:

@@ -2,7 +2,8 @@
 
 Promise 3: no request is lost or matched twice, through any crash. `ALONGSIDE_CRASH=all` kills at every point
 that a recorded journey reaches, `sample` (the default) at a spread of them. PostgreSQL always has a spread.
-Two journeys are played: a pairing with all that can come between, and a community's own affairs.
+Three journeys are played: a pairing with all that can come between, a community's own affairs, and weeks of
+check-ins with a buddy: promise 7 holds through any crash too.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
+from tests.faults.checkins import CheckIns
 from tests.faults.community import Community
 from tests.faults.crash import Journey, Point, Rig, points_of, rounds, spread, until
 from tests.live.homeserver import Homeserver
@@ -24,7 +26,7 @@ pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scop
 
 _SAMPLE = 12
 _FEW = 8
-"""Points of the second journey, whose kinds of turns and requests are nearly all in the first."""
+"""Points of the other journeys, whose kinds of turns and requests are nearly all in the first."""
 _AT_ONCE = 3
 """Journeys at once: most of one is waiting."""
 _EVERY = os.environ.get("ALONGSIDE_CRASH", "sample") == "all"
@@ -143,6 +145,7 @@ def _difference(who: str, told: list[str], expected: list[str]) -> str:
     [
         pytest.param(Journey, _SAMPLE, id=Journey.called),
         pytest.param(Community, _FEW, id=Community.called),
+        pytest.param(CheckIns, _FEW, id=CheckIns.called),
     ],
 )
 async def test_killed_at_fail_points(

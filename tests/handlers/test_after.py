@@ -243,6 +243,15 @@ async def test_who_knows_that_there_is_nobody_such_is_told_so(story: Story) -> N
     assert not story.records.all(Request)
     assert "has lapsed, or you have ended it" in story.last("ana")
     assert "1. Look again now" in story.last("ana")
+    recap = await story.say("ana", "change")
+    assert "Nobody else is asked" in recap
+    assert "Whom I ask" in await story.say("ana", "change")
+    recap = await story.says("ana", "whom i ask", "anyone")
+    assert "Nobody else is asked" not in recap
+    await story.say("ana", "yes")
+    assert not story.the_request().again_only
+    await story.says("ana", "stop", "talk")
+    assert "Whom I ask" not in await story.say("ana", "change"), "where nothing of it is left"
 
 
 async def test_never_again_is_a_keeping_apart(story: Story) -> None:

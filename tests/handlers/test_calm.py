@@ -69,3 +69,25 @@ async def test_whoever_asks_again_and_again_waits(story: Story) -> None:
     assert "About: grief." in await story.say("ana", "back")
     await story.say("ana", "yes")
     assert len(story.records.all(Request)) == 2
+
+
+@pytest.mark.parametrize("does", ["skip", "2"])
+async def test_whoever_tries_each_wish_in_turn_learns_of_two_at_most(story: Story, does: str) -> None:
+    """The pause after a question, and two a day, are the same for what somebody does and does not do."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "12 hours", "skip", "skip", "2", "change", "what i can do", does, "yes")
+
+    def seconds() -> float:
+        return story.now.timestamp()
+
+    calm = Calm(seconds, 20)
+    story.too_soon = calm.request
+    asking = told = 0
+    for _ in range(8):
+        for wish in ("listen", "shared", "ideas", "form", "company", "conversation"):
+            said = await story.says("ana", f"talk {wish}", "yes")
+            told += 1
+            asking += "I am asking people now" in said
+            await story.say("ana", "stop")
+    assert told == 48
+    assert asking <= 2

@@ -201,6 +201,22 @@ async def test_the_communitys_own_words_are_read_in_the_members_language() -> No
     assert "(Casa del Olmo, una asociación)" in story.last("ana")
 
 
+async def test_what_two_who_ask_are_looking_for_is_read_by_each_in_their_language() -> None:
+    """A topic is called to each as it is called in their words, whoever of the two named it."""
+    story = Story(community=OWN)
+    await story.says("eva", "español", "hablar compañía mutua agotamiento", "sí")
+    await story.says("ana", "talk one another", "yes")
+    said = await story.say("eva", "sí")
+    assert "Sobre: agotamiento." in said, "what the other would read of her"
+    await story.say("eva", "seguir")
+    assert "About: burnout." in story.last("ana")
+    other = Story(community=OWN)
+    await other.says("ana", "talk one another burnout", "yes")
+    await other.says("eva", "español", "hablar compañía mutua", "sí")
+    await other.says("ana", "yes", "go on")
+    assert "Sobre: agotamiento." in other.last("eva")
+
+
 NIGHT = replace(
     COMMUNITY.places[0],
     texts={"es": PlaceTexts("Línea nocturna", hours="de 20 a 6", languages="alemán, inglés")},

@@ -392,3 +392,12 @@ async def test_only_people_who_share_a_topic_may_ask(story: Story) -> None:
     await other.says("ben", "my offer", "2", "2", "1", "2", "Who may ask me", "2", "yes")
     await _asks_about(other, "burnout")
     assert other.records.all(Ask)
+
+
+async def test_what_i_can_do_is_seen_before_the_yes(story: Story) -> None:
+    """Whoever offers for the first time reads that they may be asked for anything, and can change it."""
+    await story.comes("ben")
+    recap = await story.says("ben", "offer", "1", "skip", "skip", "2")
+    assert "What you can do: anything." in recap
+    recap = await story.says("ben", "change", "what i can do", "1")
+    assert "What you can do: listen." in recap

@@ -327,3 +327,48 @@ async def test_how_i_talk_is_kept_where_that_is_wished_and_changed_again(story: 
     await story.says("ana", "stop", "talk", "change", "8", "none", "1", "yes")
     assert story.member("ana").how == ()
     assert story.the_request().how == ()
+
+
+async def test_what_it_is_about_can_be_said_in_own_words(story: Story) -> None:
+    """They go where one person at a time reads them, and not to everybody who is asked."""
+    await story.comes("ben")
+    await story.offers("ben")
+    asked = await story.says("ana", "talk", "more", "1")
+    assert "write it in your own words. Those are not read by everyone I ask" in asked
+    said = await story.say("ana", "my dog died, and nobody understands")
+    assert "I keep that as your own words" in said
+    assert "How long would you like" in said
+    recap = await story.say("ana", "skip")
+    assert "“my dog died, and nobody understands”" in recap, "nothing is asked that was said"
+    assert "About:" not in recap
+    await story.say("ana", "yes")
+    assert not any("dog" in body for _, body, _ in story.heard("ben"))
+    assert "my dog died" in await story.say("ben", "yes")
+
+
+async def test_own_words_about_it_stand_beside_those_that_were_there(story: Story) -> None:
+    """Nothing that a person wrote goes; too much of it is said, and asked for again."""
+    await story.says("ana", "talk", "change", "my words", "It was a hard winter.")
+    await story.says("ana", "change", "what it is about", "x" * 480)
+    assert "What is it about?" in story.last("ana")
+    assert "500 fit" in story.last("ana")
+    recap = await story.say("ana", "the cold")
+    assert "“It was a hard winter.\nthe cold”" in recap
+
+
+async def test_topics_can_be_named_in_words_and_a_number_that_is_none_is_no_word(story: Story) -> None:
+    """What the community has a name for is that, however it is typed."""
+    await story.says("ana", "talk", "change", "what it is about")
+    assert "Here is the question again" in await story.say("ana", "1 9")
+    assert "About: burnout and grief." in await story.say("ana", "Burnout and grief, please")
+    await story.say("ana", "yes")
+    assert story.the_request().note == ""
+
+
+@pytest.mark.parametrize("line", ["talk listening divorce", "talk I do not know where to begin"])
+async def test_what_one_line_cannot_hold_has_a_place_that_is_named(story: Story, line: str) -> None:
+    """Whoever wrote more than was understood reads how somebody can read it."""
+    said = await story.say("ana", line)
+    assert "write “change”, and choose “My words”" in said
+    await story.says("ana", "change", "my words", "It is about my divorce.")
+    assert "“It is about my divorce.”" in story.last("ana")

@@ -81,3 +81,28 @@ async def test_the_hour_there_is_said_without_a_distance(story: Story) -> None:
     said = await story.says("ben", "my city", "Lagos")
     assert "There it is Friday, 17:02. Write" in said
     assert "second" not in said
+
+
+@pytest.mark.parametrize(
+    "words", ["my zone is Lisbon", "My city is lisbon.", "my city Lisbon", "my time zone is Europe/Lisbon"]
+)
+async def test_the_city_can_stand_behind_the_word_for_it(story: Story, words: str) -> None:
+    """Whoever travels says it in one line; their check-ins keep the hour on the clock, and that is said."""
+    await story.says("ben", "my city", "Berlin", "check in every day 8:00", "yes")
+    said = await story.says("ben", words)
+    assert "The next one comes on Saturday 28 November, 08:00 Lisbon" in said
+    assert "I tell hours by the clock in Lisbon (Portugal)" in said
+
+
+async def test_what_can_be_several_behind_the_word_is_asked_about(story: Story) -> None:
+    """As when the city is asked for; and what is no city is not taken for one."""
+    assert "Which one do you mean?" in await story.says("ben", "my zone is york")
+    assert "New York" in await story.says("ben", "1")
+    said = await story.says("ben", "menu", "my city is too loud for me")
+    assert "I am a program. No person has read this." in said
+    assert story.member("ben").zone == "America/New_York"
+
+
+async def test_the_city_behind_the_word_in_spanish(story: Story) -> None:
+    """In the language that is spoken."""
+    assert "Lisboa" in await story.says("ben", "español", "mi zona es Lisboa")

@@ -19,7 +19,7 @@ from tests.live.member import Message
 pytestmark = [pytest.mark.live, pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
 _TO_AGREE = timedelta(seconds=25)
-_NIGHT_LINE: dict[str, str] = {
+NIGHT_LINE: dict[str, str] = {
     "name": "Night line",
     "contact": "chat: night.example",
     "hours": "every day",
@@ -393,7 +393,7 @@ async def test_all_that_can_be_said(place: Place, people: People) -> None:
     settings: dict[str, Toml] = {
         "community.talk_in": ["en", "es"],
         "community.topics": _TOPICS,
-        "community.places": [_NIGHT_LINE],
+        "community.places": [NIGHT_LINE],
     }
     timings = CALM | {"ask_again": "3 seconds"}
     async with place.service("said", timings, settings=settings) as instance:

@@ -5,7 +5,7 @@ Every journey runs on both kinds of database: on SQLite in each check, on Postgr
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +18,7 @@ from tests.journeys.stage import FORGOTTEN, Person, comes
 from tests.live.homeserver import Homeserver
 from tests.live.instance import Instance
 from tests.live.member import Kind, Member
+from tests.live.moved import Moved
 from tests.live.postgres import Postgres
 
 TOPICS = ("burnout", "grief")
@@ -42,6 +43,12 @@ class Place:
     homeserver: Homeserver
     ground: Postgres | None
     directories: pytest.TempPathFactory
+
+    @property
+    def clock(self) -> Moved:
+        """The clock that a journey of days sets."""
+        assert self.homeserver.clock is not None, "this homeserver goes by the machine's clock"
+        return self.homeserver.clock
 
     @asynccontextmanager
     async def service(
@@ -77,6 +84,15 @@ class Place:
 def place(homeserver: Homeserver, ground: Postgres | None, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Where the services of this run are."""
     return Place(homeserver, ground, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def weeks(ground: Postgres | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Where a journey of days or weeks sets the clock of the services and of their homeserver ahead."""
+    server = Homeserver(directory=tmp_path_factory.mktemp("weeks"), moves=True)
+    asyncio.run(server.start())
+    yield Place(server, ground, tmp_path_factory)
+    asyncio.run(server.stop())
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -20,9 +20,11 @@ from urllib.parse import quote
 import asyncpg
 
 from tests.live import story
+from tests.live.canaries import scan
 from tests.live.homeserver import Homeserver, JsonObject, Refused
 from tests.live.instance import Instance
 from tests.live.member import Member, MemberFailed, Message
+from tests.live.postgres import Postgres
 from tests.live.story import hears, words_of
 
 T = TypeVar("T")
@@ -34,10 +36,11 @@ _TIME = re.compile(r"\w+day \d{1,2} \w+(?: \d{4})?, \d{1,2}:\d\d \S+ \([^)]*\)")
 
 @dataclass(frozen=True)
 class Person:
-    """A member and their chat with the front desk."""
+    """A member and their chat with the front desk, in which it speaks `language` with them."""
 
     member: Member
     chat: str
+    language: str = "en"
 
     @property
     def id(self) -> str:
@@ -55,17 +58,21 @@ class Person:
 
     async def hears(self, key: str, *, timeout: float = 120.0) -> Message:
         """Wait until the front desk says sentence `key`."""
-        return await hears(self.member, self.chat, key, timeout=timeout)
+        return await hears(self.member, self.chat, key, language=self.language, timeout=timeout)
 
     async def answers(self, key: str, *choices: str) -> Message:
         """Wait for the question `key`, answer it with these choices; returns the question."""
         asked = await self.hears(key)
-        await story.chooses(self.member, self.chat, asked, *choices)
+        await self.chooses(asked, *choices)
         return asked
+
+    async def chooses(self, asked: Message, *choices: str) -> None:
+        """Answer a question that was heard before with these choices."""
+        await story.chooses(self.member, self.chat, asked, *choices, language=self.language)
 
     async def says(self, command: str, key: str) -> Message:
         """Write a command and wait for the sentence that answers it."""
-        await self.writes(words_of(command))
+        await self.writes(words_of(command, self.language))
         return await self.hears(key)
 
     async def offers(self, *, card: str = "I like walks.", fear: str = "choice.fear_tell_first") -> None:
@@ -95,7 +102,7 @@ class Person:
 
     async def joins(self) -> str:
         """Go into the peer room that opened."""
-        return await story.joins_peer_room(self.member, self.chat)
+        return await story.joins_peer_room(self.member, self.chat, language=self.language)
 
     async def asks_to_be_forgotten(self) -> None:
         """Be forgotten, wherever the conversation stands."""
@@ -248,7 +255,7 @@ RECORDS = (
     *("members", "requests", "offers", "asks", "pairings", "peer_rooms"),
     *("separations", "meetings"),
     *("concerns", "pairing_pauses"),
-    *("vouchers", "check_ins"),
+    *("vouchers", "check_ins", "own_plans", "buddies"),
 )
 PASSING = ("inbox", "outbox", "unread")
 
@@ -279,6 +286,15 @@ def comes_due(instance: Instance, table: str, state: str) -> None:
     with closing(sqlite3.connect(instance.database, timeout=30)) as connection:
         connection.execute(f"UPDATE {table} SET due_at = ? WHERE state = ?", (now, state))
         connection.commit()
+
+
+async def at_rest(instance: Instance, ground: Postgres | None, marks: Iterable[str | bytes]) -> list[str]:
+    """Which of `marks` lies in which file of the service's and of its database's."""
+    if ground is None:
+        return scan([instance.directory], marks)
+    # What PostgreSQL has in its memory alone is written down first.
+    await ground.fetch(ground.url, "CHECKPOINT")
+    return await asyncio.to_thread(scan, [instance.directory, ground.directory], list(marks))
 
 
 def put_sealed(instance: Instance, members: dict[str, bytes]) -> None:

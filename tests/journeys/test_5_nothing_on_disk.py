@@ -19,7 +19,7 @@ import pytest
 
 from schema import tables
 from tests.journeys.fixtures import People
-from tests.journeys.stage import FORGOTTEN, PASSING, RECORDS, Person, meet, put_sealed, rows
+from tests.journeys.stage import FORGOTTEN, PASSING, RECORDS, Person, at_rest, meet, put_sealed, rows
 from tests.live import story
 from tests.live.canaries import canary, scan
 from tests.live.instance import Instance
@@ -29,15 +29,6 @@ pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
 
 _OURS = tuple(table.name for table in tables.metadata.sorted_tables)
-
-
-async def _at_rest(instance: Instance, ground: Postgres | None, marks: Iterable[str | bytes]) -> list[str]:
-    """Which of `marks` lies in which file of the service's and of its database's."""
-    if ground is None:
-        return scan([instance.directory], marks)
-    # What PostgreSQL has in its memory alone is written down first.
-    await ground.fetch(ground.url, "CHECKPOINT")
-    return await asyncio.to_thread(scan, [instance.directory, ground.directory], list(marks))
 
 
 def _database_files(instance: Instance) -> list[Path]:
@@ -79,7 +70,7 @@ async def test_no_word_and_no_name_comes_to_rest(
     marks += [one.event_id for one in asker.heard()[:3]]
     metrics = calm.directory / "tmp" / "metrics.txt"
     metrics.write_text(await calm.metrics())
-    assert await _at_rest(calm, ground, marks) == []
+    assert await at_rest(calm, ground, marks) == []
     # The write-ahead log is part of what was read, and the same search finds what lies there in clear.
     if ground is None:
         assert {path.name for path in _database_files(calm)} >= {"alongside.db", "alongside.db-wal"}
@@ -89,11 +80,11 @@ async def test_no_word_and_no_name_comes_to_rest(
         assert scan([ground.data / "pg_wal"], known) != []
     planted = calm.directory / "tmp" / "planted"
     planted.write_bytes(b"\0\1" + words["note"].encode() + b"\2")
-    assert await _at_rest(calm, ground, marks) == [f"{words['note']} in planted"]
+    assert await at_rest(calm, ground, marks) == [f"{words['note']} in planted"]
     planted.unlink()
     await story.closes(asker.member, asker.chat)
     await asker.hears("receipt.intro")
-    assert await _at_rest(calm, ground, marks) == []
+    assert await at_rest(calm, ground, marks) == []
 
 
 async def test_a_traceback_names_nobody(calm: Instance, ground: Postgres | None, people: People) -> None:
@@ -118,7 +109,7 @@ async def test_a_traceback_names_nobody(calm: Instance, ground: Postgres | None,
         log = calm.log.read_text()
         assert "SealBroken" in log
         assert re.search(r"service\.store", log)
-        assert await _at_rest(calm, ground, [words, unlucky.id, unlucky.name, unlucky.chat]) == []
+        assert await at_rest(calm, ground, [words, unlucky.id, unlucky.name, unlucky.chat]) == []
     finally:
         if calm.running:
             await calm.stop()

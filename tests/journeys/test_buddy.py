@@ -1,4 +1,7 @@
-"""A buddy, on a real homeserver: what reaches whom, before what, and what an outage and a crash leave."""
+"""A buddy, on a real homeserver: what reaches whom, before what, and what an outage and a crash leave.
+
+The member has the JavaScript SDK, the buddy is on nio.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,11 +17,12 @@ from service.core.reading import Reading, to_text
 from service.matrix.sync import READ
 from service.store import Store
 from tests.journeys.fixtures import CALM, People, Place
-from tests.journeys.stage import Person, counts
+from tests.journeys.stage import Person, at_rest, counts
 from tests.live import story
-from tests.live.canaries import canary, scan
+from tests.live.canaries import canary
 from tests.live.instance import Instance
 from tests.live.member import Message
+from tests.live.postgres import Postgres
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
@@ -98,11 +102,14 @@ async def _names(person: Person, other: Person, words: str) -> Message:
     return recap
 
 
-async def test_a_buddy_is_told_exactly_the_words_after_the_member_was(place: Place, people: People) -> None:
+async def test_a_buddy_is_told_exactly_the_words_after_the_member_was(
+    place: Place, ground: Postgres | None, people: People
+) -> None:
     """Named, asked; told at the member's word and after a silence; stopped; a crash; an outage; the end."""
     words = canary("words")
     async with place.service("buddy", CALM) as instance:
-        ana, ben = await people(instance, 2)
+        (ana,) = await people(instance, 1, kind="js")
+        (ben,) = await people(instance, 1)
         recap = await _names(ana, ben, words)
         asked = await ben.hears("bebuddy.asked")
         assert words not in asked.body
@@ -168,4 +175,4 @@ async def test_a_buddy_is_told_exactly_the_words_after_the_member_was(place: Pla
         assert not _said_since(ana, said)
         assert went.timestamp < said.timestamp
         await instance.stop()
-        assert not scan([instance.directory], [words])
+        assert not await at_rest(instance, ground, [words])

@@ -37,6 +37,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.live.bound import bound
+from tests.live.moved import Moved
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
@@ -181,7 +182,8 @@ class Homeserver:
     in its users' ids; it is set by the harness when an `authority` makes the server federate. `room_version`
     is the default for new rooms. `rate_limits` leaves Synapse's own limits in force, which are off
     otherwise. `settings` are merged into Synapse's configuration last. `directory` is kept when given; one
-    made here goes on a clean end and stays after a failure, for its log.
+    made here goes on a clean end and stays after a failure, for its log. With `moves` it goes by `clock`, as
+    each service beside it does, and a test can set it ahead.
     """
 
     def __init__(
@@ -194,6 +196,7 @@ class Homeserver:
         directory: Path | None = None,
         settings: Mapping[str, JsonValue] | None = None,
         log_level: str = "WARNING",
+        moves: bool = False,
     ) -> None:
         self._python = synapse_python()
         self._authority = authority
@@ -213,6 +216,7 @@ class Homeserver:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.database = self.directory / "homeserver.db"
         self.log = self.directory / "homeserver.log"
+        self.clock = Moved(self.directory / "clock", begin=True) if moves else None
         self._write_configuration()
 
     async def __aenter__(self) -> Self:
@@ -251,9 +255,12 @@ class Homeserver:
 
     def _spawn(self) -> None:
         configuration = str(self.directory / "homeserver.yaml")
+        program = ["-m", "synapse.app.homeserver"]
+        if self.clock is not None:
+            program = ["-P", str(CHECKOUT / "tests/live/ahead_synapse.py"), str(self.clock.file)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                bound([str(self._python), "-m", "synapse.app.homeserver", "-c", configuration]),
+                bound([str(self._python), *program, "-c", configuration]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

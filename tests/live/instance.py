@@ -168,13 +168,17 @@ class Instance:
     async def _process_of(
         self, arguments: Sequence[str], environment: Mapping[str, str], printed: IO[bytes]
     ) -> asyncio.subprocess.Process | Forked:
-        arguments = ["--config", str(self.configuration), *arguments]
+        module, clock = "service.cli", self.homeserver.clock
+        if clock is not None and list(arguments) == ["run"]:
+            module, arguments = "tests.live.ahead", [str(clock.file), str(self.configuration)]
+        else:
+            arguments = ["--config", str(self.configuration), *arguments]
         if self._forked:
             return await preloaded().start(
-                "service.cli", arguments, environment, self.directory, stdout=printed, stderr=printed
+                module, arguments, environment, self.directory, stdout=printed, stderr=printed
             )
         return await asyncio.create_subprocess_exec(
-            *bound([sys.executable, "-P", "-m", "service.cli", *arguments]),
+            *bound([sys.executable, "-P", "-m", module, *arguments]),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=printed,
             stderr=printed,

@@ -40,7 +40,8 @@ from tests.live.bound import PR_SET_PDEATHSIG, bound
 
 _CHECKOUT = Path(__file__).parents[2]
 _IMPORTED = (
-    *("service.app", "service.cli", "service.doctor", "service.installation", "tests.live.nio_member"),
+    *("service.app", "service.cli", "service.doctor", "service.installation"),
+    *("tests.live.ahead", "tests.live.nio_member"),
     *("alembic.command", "alembic.config", "alembic.ddl.sqlite"),
 )
 _START_WITHIN = 120.0

@@ -63,9 +63,9 @@ async def hears_one_of(
         raise AssertionError(f"waited for the sentence {' or '.join(keys)}: {error}") from None
 
 
-async def chooses(member: Member, chat: str, said: Message, *keys: str) -> None:
+async def chooses(member: Member, chat: str, said: Message, *keys: str, language: str = "en") -> None:
     """Answer with the numbers of the choices that read as the catalogue's `keys` do."""
-    await member.say(chat, " ".join(number_of(said.body, words_of(key)) for key in keys))
+    await member.say(chat, " ".join(number_of(said.body, words_of(key, language)) for key in keys))
 
 
 async def _answers(member: Member, chat: str, said: Message, texts: Sequence[str], otherwise: str) -> None:
@@ -247,13 +247,13 @@ async def agrees(member: Member, chat: str, consent: Message) -> None:
 # ---- the room
 
 
-async def joins_peer_room(member: Member, chat: str) -> str:
+async def joins_peer_room(member: Member, chat: str, *, language: str = "en") -> str:
     """The member is told that the room is open, and joins it; returns the room.
 
     The invitation taken is the first that the member did not meet yet and that is from the keeper's room,
     not a chat of the front desk's.
     """
-    await hears(member, chat, "room.opened")
+    await hears(member, chat, "room.opened", language=language)
     while True:
         invite = await member.invited()
         if not invite.direct:

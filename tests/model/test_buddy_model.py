@@ -1,7 +1,8 @@
 """What reaches a buddy, in whatever order things happen, against a reference that sees only what people see.
 
 The reference knows who wrote when, what each was asked, who said yes to being whose buddy, when the service
-could not read and what it sent. It never looks at our records.
+could not read and what it sent. It never looks at our records. This is promise 7 where there is a buddy;
+where there is none it is part of the charter's model.
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,13 @@
-"""Promises 1, 2, 3 and 6 in whatever order things happen, against a reference that sees only what people see.
+"""Promises 1, 2, 3, 6 and 7 in whatever order things happen, against a reference that sees what people see.
 
 The reference knows each member's open question from the words they were sent, and keeps what each yes was a
 yes to. It never looks at our records, except that promise 3 asks of each request what will move it on.
+
+Of promise 7 it holds what is so for whoever named no buddy: however long they are silent, what they have
+asked of themselves is read by nobody else, one message at most awaits an answer, nothing at all is sent for a
+buddy, and company that begins with a check-in is a request like any other. Nobody names a buddy here. For
+what reaches one, warnings and outages have to be drawn at hours that hang on one another, which would hardly
+ever happen among pairings: that is the model of test_buddy_model.py, whose members do little else.
 """
 
 from collections.abc import Coroutine, Sequence
@@ -31,6 +37,7 @@ from schema.effects import (
     OpenPeerRoom,
     PurgePeerRoom,
     RedactPeerRoom,
+    SendForBuddy,
     SendText,
 )
 from schema.events import Delivered, DirectChat, Due, Event, NotDelivered, PeerMembership
@@ -169,6 +176,7 @@ class CharterModel(RuleBasedStateMachine):
         self.asked_before_the_pause: set[AskId] | None = None
         self.reference = Reference()
         self.read = 0
+        self.sent = 0
         self.delivered: list[Event] = []
         self.matched: dict[str, str] = {}
         self.asked: set[str] = set()
@@ -501,6 +509,24 @@ class CharterModel(RuleBasedStateMachine):
         for one in written:
             self._writes(name, one, after=5)
 
+    @rule(name=st.sampled_from(NAMES), answers=st.booleans())
+    def a_check_in_comes_and_may_lead_to_company(self, name: str, answers: bool) -> None:
+        """A member waits for the hour of one, and has no answer, or would like company."""
+        self.sets_up_a_check_in(name, "every 2 days 21:00")
+        run(self.story.wait(timedelta(days=2)))
+        self._look()
+        if answers and "I'd like company" in self.reference.members[name].question:
+            for words in ("company", "yes"):
+                self._writes(name, words, after=5)
+            asks = any(one.member == self.story.id(name) for one in self.story.records.all(Request))
+            event("a check-in led to company" if asks else "a check-in did not lead to company")
+
+    @rule(days=st.integers(1, 5))
+    def nobody_writes_for_days(self, days: int) -> None:
+        """Whoever is asked is silent, and time brings what it brings."""
+        run(self.story.wait(timedelta(days=days)))
+        self._look()
+
     @invariant()
     def one_check_in_is_there_to_be_answered(self) -> None:
         """Of a member's check-ins one message at most awaits an answer."""
@@ -650,6 +676,9 @@ class CharterModel(RuleBasedStateMachine):
 
     def _look(self) -> None:
         self._check_opened()
+        for _, effect in self.story.effects[self.sent :]:
+            assert not isinstance(effect, SendForBuddy), "nobody named one: no silence is told to anybody"
+        self.sent = len(self.story.effects)
         for line in self.story.log[self.read :]:
             if line.from_desk and line.name in NAMES:
                 self.reference.hears(line.name, line.body)

@@ -1,0 +1,496 @@
+"""A link between two collectives: how it comes to be, what may cross it, and how it ends.
+
+Guards: nothing but the making of keys crosses before both sides' stewards found the same words; either side
+pauses or cuts it alone, at once; a side that was restored, or whose words differed, begins with new keys;
+what comes across is refused by the first check that it fails, the cheapest first, and changes nothing then.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from schema.errors import IllegalMove
+from schema.ids import LinkId
+from schema.records import Link, LinkEpoch, Making
+from schema.states import LinkState, MakingState
+from schema.wire import Ask, Body, Cut, Envelope, Hello, KeyChange, NewTerms, Opening, Pause, Terms
+from service.core import counters
+from service.core.counters import Order
+from service.core.handshake import commitment, transcript
+from service.core.terms import Agreed, agree, outside
+
+FUTURE = timedelta(minutes=5)
+"""How far ahead of ours a partner's clock may be."""
+
+LONGEST = timedelta(days=8)
+"""The longest time between the issue and the expiry of anything: an ask for a week ahead, and a day."""
+
+MAKING = timedelta(days=14)
+"""How long the stewards of both sides have to agree and to compare the words."""
+
+DRAIN = LONGEST
+"""How long what was sealed with the keys before is still received."""
+
+DAY = timedelta(days=1)
+
+
+class Refusal(StrEnum):
+    """Why something is not taken, in the order in which it is looked for.
+
+    SIZE: it is too large. SHAPE: it has no form that the protocol has. VERSION: the partner's, of a version
+    not spoken here. LINK: no link of that name. OVER: the link was cut, or has expired. AUDIENCE: it is for
+    another. EPOCH: not the keys in use. EXPIRED, FUTURE: by its times, or it lives too long. AGAIN, LATE:
+    by its counter. PACE: more came than is looked at. FORGED: the partner did not sign it. SEAL: it does not
+    open, or what is in it is none of the protocol's. KIND: nothing of the kind crosses now. TURN, COMMITMENT:
+    no step that the making of keys awaits. TERMS: an ask outside what both allow. QUOTA: one too many.
+    """
+
+    SIZE = "size"
+    SHAPE = "shape"
+    VERSION = "version"
+    LINK = "link"
+    OVER = "over"
+    AUDIENCE = "audience"
+    EPOCH = "epoch"
+    EXPIRED = "expired"
+    FUTURE = "future"
+    AGAIN = "again"
+    LATE = "late"
+    PACE = "pace"
+    FORGED = "forged"
+    SEAL = "seal"
+    KIND = "kind"
+    TURN = "turn"
+    COMMITMENT = "commitment"
+    TERMS = "terms"
+    QUOTA = "quota"
+
+
+TOLD: Mapping[Refusal, Literal["version", "quota"]] = {Refusal.VERSION: "version", Refusal.QUOTA: "quota"}
+"""All that a partner is told, and only where they signed what was refused."""
+
+
+@dataclass(frozen=True)
+class Agree:
+    """Our stewards take up what the other side's proposed, with our two steps to keys."""
+
+    hello: Hello
+    keys: KeyChange
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """New keys are to be made: at a steward's wish, by answer to the other side, or after a restore."""
+
+    hello: Hello
+    keys: KeyChange
+
+
+@dataclass(frozen=True)
+class Same:
+    """Our stewards compared the words of that transcript by another way, and they are the same."""
+
+    made: str
+
+
+@dataclass(frozen=True)
+class Differ:
+    """They differ: somebody is in the middle, or made a mistake."""
+
+
+@dataclass(frozen=True)
+class SetPause:
+    """A steward of ours pauses the link, or takes that back."""
+
+    paused: bool
+
+
+@dataclass(frozen=True)
+class SetTerms:
+    """Our terms are others from now on."""
+
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class End:
+    """A steward of ours cuts the link."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Our own database is an older one, so that what we counted went back."""
+
+
+@dataclass(frozen=True)
+class Lapse:
+    """An hour at which something of it may be over."""
+
+
+Move = Agree | Rotate | Same | Differ | SetPause | SetTerms | End | Restored | Lapse
+
+MOVES: Mapping[LinkState, frozenset[type[Move]]] = {
+    LinkState.LINKING: frozenset({Agree, Same, Differ, SetTerms, End, Restored, Lapse}),
+    LinkState.LIVE: frozenset({Rotate, Same, Differ, SetPause, SetTerms, End, Restored, Lapse}),
+    LinkState.PAUSED: frozenset({Rotate, Same, Differ, SetPause, SetTerms, End, Restored, Lapse}),
+    LinkState.RESYNC: frozenset({Rotate, Same, Differ, SetPause, SetTerms, End, Restored, Lapse}),
+    LinkState.CUT: frozenset(),
+    LinkState.EXPIRED: frozenset(),
+}
+"""What this side can do in each state."""
+
+_KEYS = frozenset({"hello", "key_change", "terms", "pause", "cut", "error"})
+_BEGINS = frozenset({"ask", "answer", "note", "consent", "introduce"})
+_ENDS = frozenset({"withdraw", "close"})
+
+CROSSES: Mapping[LinkState, frozenset[str]] = {
+    LinkState.LINKING: frozenset({"hello", "key_change", "terms"}),
+    LinkState.LIVE: _KEYS | _BEGINS | _ENDS,
+    # What began before can still be ended.
+    LinkState.PAUSED: _KEYS | _ENDS,
+    LinkState.RESYNC: _KEYS,
+    LinkState.CUT: frozenset(),
+    LinkState.EXPIRED: frozenset(),
+}
+"""Which kinds the other side can have taken in each state, and which this side sends."""
+
+Sent = tuple[tuple[int, Body], ...]
+"""What is to cross, each with the number of the epoch that it is sealed in; 0 is an opening."""
+
+
+# ---- how it comes to be
+
+
+def propose(
+    id: LinkId, us: str, them: str, hello: Hello, keys: KeyChange, now: datetime
+) -> tuple[Link, Sent]:
+    """A link that our stewards ask for. Raises IllegalMove unless the steps are those of a first epoch."""
+    link = Link(id, us, them, LinkState.LINKING, terms=hello.terms)
+    return _begin(link, hello, keys, now)
+
+
+def proposed(id: LinkId, us: str, them: str, hello: Hello, terms: Terms, now: datetime) -> Link | None:
+    """A link that the other side asks for; our stewards may agree. None where the hello is no first one."""
+    link = Link(id, us, them, LinkState.LINKING, terms=terms)
+    heard = _heard_hello(link, hello, now)
+    return heard.link if heard.refusal is None else None
+
+
+def advance(link: Link, move: Move, now: datetime) -> tuple[Link, Sent]:
+    """The link after a move of this side's, and what then crosses. Raises IllegalMove."""
+    if type(move) not in MOVES[link.state]:
+        raise _illegal(link, move)
+    match move:
+        case Agree() | Rotate():
+            waits = link.making is not None and link.making.our_hello is None
+            if link.making is not None and not waits:
+                raise _illegal(link, move)
+            if isinstance(move, Agree) and not waits:
+                raise _illegal(link, move)
+            return _begin(link, move.hello, move.keys, now)
+        case Same():
+            return _confirm(link, move, now)
+        case Differ():
+            if link.making is None or link.making.epoch is None:
+                raise _illegal(link, move)
+            over = LinkState.CUT if link.state is LinkState.LINKING else LinkState.RESYNC
+            return replace(link, making=None, state=over), ()
+        case SetPause(paused):
+            after = replace(link, paused_here=paused)
+            after = after if link.state is LinkState.RESYNC else replace(after, state=_running(after))
+            return after, _now(after, Pause(paused=paused))
+        case SetTerms(terms):
+            return (after := replace(link, terms=terms)), _now(after, NewTerms(terms=terms))
+        case End():
+            return replace(link, state=LinkState.CUT, making=None), _now(link, Cut())
+        case Restored():
+            return _restored(link, now), ()
+        case Lapse():
+            return _lapse(link, now), ()
+
+
+def _begin(link: Link, hello: Hello, keys: KeyChange, now: datetime) -> tuple[Link, Sent]:
+    number = _next(link)
+    committed = commitment(link.id, link.us, keys)
+    if (hello.epoch, keys.epoch, hello.commitment) != (number, number, committed):
+        raise IllegalMove("a link", link.state, "steps that do not fit it")
+    if (hello.reason == "link") is not (link.state is LinkState.LINKING):
+        raise IllegalMove("a link", link.state, f"a hello to {hello.reason}")
+    making = link.making or Making(number, now, MakingState.PROPOSED)
+    making = replace(making, our_hello=hello, our_keys=keys)
+    steps: list[Body] = [hello]
+    if making.their_hello is not None:
+        making = replace(making, state=MakingState.COMMITTED)
+        steps.append(keys)
+    state = LinkState.RESYNC if hello.reason == "restored" else link.state
+    link = replace(link, making=making, state=state, terms=hello.terms)
+    if making.their_keys is not None:
+        link = _show(link, making.their_keys).link
+    return link, tuple((_current(link), step) for step in steps)
+
+
+def _confirm(link: Link, move: Same, now: datetime) -> tuple[Link, Sent]:
+    making = link.making
+    if making is None or making.state is not MakingState.SHOWN or making.epoch is None:
+        raise _illegal(link, move)
+    if making.epoch.made != move.made:
+        # The keys that they speak of are not those that would be used.
+        raise _illegal(link, move)
+    link = replace(link, making=replace(making, state=MakingState.CONFIRMED))
+    crosses: Sent = ((making.number, NewTerms(terms=link.terms)),)
+    return (_taken_up(link, now) if making.heard else link), crosses
+
+
+def _taken_up(link: Link, now: datetime) -> Link:
+    """The link with the keys that were made, which both sides' stewards confirmed."""
+    making = link.making
+    assert making is not None  # noqa: S101 (Both callers have looked.)
+    assert making.epoch is not None  # noqa: S101 (The same.)
+    drains = tuple(replace(one, until=now + DRAIN) for one in link.epochs[:1])
+    # What a side that went back has counted with the old keys says nothing: they are dropped at once.
+    kept = () if link.state is LinkState.RESYNC else drains
+    link = replace(link, epochs=(making.epoch, *kept), making=None)
+    return replace(link, state=_running(link))
+
+
+def _restored(link: Link, now: datetime) -> Link:
+    if link.state is LinkState.LINKING:
+        return replace(link, state=LinkState.CUT, making=None)
+    # What came between the backup and now may come again: of what is issued before now nothing counts.
+    after = int(now.timestamp())
+    epochs = tuple(
+        replace(one, received=replace(one.received, after=after), sent_at=max(one.sent_at, after))
+        for one in link.epochs
+    )
+    return replace(link, state=LinkState.RESYNC, making=None, epochs=epochs)
+
+
+def _lapse(link: Link, now: datetime) -> Link:
+    if link.making is not None and now >= link.making.begun_at + MAKING:
+        if link.state is LinkState.LINKING:
+            return replace(link, state=LinkState.EXPIRED, making=None)
+        link = replace(link, making=None)
+    if link.state is not LinkState.LINKING and now >= agreed(link).until:
+        return replace(link, state=LinkState.EXPIRED, making=None, epochs=())
+    return replace(link, epochs=tuple(one for one in link.epochs if one.until is None or now < one.until))
+
+
+def due_at(link: Link) -> datetime | None:
+    """The next hour at which something of it is over by itself; None where there is none."""
+    hours = [one.until for one in link.epochs if one.until is not None]
+    if link.making is not None:
+        hours.append(link.making.begun_at + MAKING)
+    if link.state in (LinkState.LIVE, LinkState.PAUSED, LinkState.RESYNC):
+        hours.append(agreed(link).until)
+    return None if link.state in (LinkState.CUT, LinkState.EXPIRED) else min(hours, default=None)
+
+
+def agreed(link: Link) -> Agreed:
+    """The terms that hold. Raises IllegalMove before the other side's are known."""
+    if link.their_terms is None:
+        raise IllegalMove("a link", link.state, "terms")
+    return agree(link.terms, link.their_terms)
+
+
+# ---- what is sent
+
+
+def stamp(link: Link, number: int, now: datetime) -> tuple[Link, int, int]:
+    """The link after one more is sent in that epoch, its counter, and its issue time in seconds.
+
+    Raises IllegalMove where the link has no such epoch.
+    """
+    epoch = epoch_of(link, number)
+    if epoch is None:
+        raise IllegalMove("a link", link.state, f"an envelope in epoch {number}")
+    issued = max(int(now.timestamp()), epoch.sent_at)
+    return _put(link, replace(epoch, sent=epoch.sent + 1, sent_at=issued)), epoch.sent + 1, issued
+
+
+# ---- what comes
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The link after what came, what then crosses in answer, and why it was refused, where it was."""
+
+    link: Link
+    crosses: Sent = ()
+    refusal: Refusal | None = None
+
+
+def admit(link: Link, envelope: Envelope, now: datetime) -> Refusal | None:
+    """What an envelope for that link is refused for before anything is worked out."""
+    if link.state in (LinkState.CUT, LinkState.EXPIRED):
+        return Refusal.OVER
+    if envelope.audience != link.us:
+        return Refusal.AUDIENCE
+    epoch = epoch_of(link, envelope.epoch)
+    if epoch is None or (epoch.until is not None and now >= epoch.until):
+        return Refusal.EPOCH
+    if refusal := timely(envelope, now):
+        return refusal
+    match counters.order(epoch.received, envelope.counter, envelope.issued):
+        case Order.AGAIN:
+            return Refusal.AGAIN
+        case Order.LATE:
+            return Refusal.LATE
+        case Order.NEXT | Order.BACK:
+            return None
+
+
+def timely(carrier: Envelope | Opening, now: datetime) -> Refusal | None:
+    """What it is refused for by its times."""
+    seconds = now.timestamp()
+    if carrier.expires <= seconds:
+        return Refusal.EXPIRED
+    early = carrier.issued > seconds + FUTURE.total_seconds()
+    return Refusal.FUTURE if early or carrier.expires - carrier.issued > LONGEST.total_seconds() else None
+
+
+def count(link: Link, envelope: Envelope) -> Link:
+    """The link once the envelope, admitted and signed by the partner, has used up its counter.
+
+    RESYNC where the partner's counter went back.
+    """
+    epoch = epoch_of(link, envelope.epoch)
+    if epoch is None:
+        raise IllegalMove("a link", link.state, f"an envelope in epoch {envelope.epoch}")
+    back = counters.order(epoch.received, envelope.counter, envelope.issued) is Order.BACK
+    received = counters.receive(epoch.received, envelope.counter, envelope.issued)
+    link = _put(link, replace(epoch, received=received))
+    return replace(link, state=LinkState.RESYNC, making=None) if back and link.epochs else link
+
+
+def hear(link: Link, body: Body, number: int, now: datetime) -> Heard:
+    """The link after the partner said `body` in the epoch of that number; 0 is an opening.
+
+    What is between members is the conversation's to read: here it is let through or not.
+    """
+    before = link
+    making = link.making
+    if making is not None and making.epoch is not None and number == making.number:
+        # Whoever seals with these keys says that their stewards compared the words.
+        link = replace(link, making=replace(making, heard=True))
+        if making.state is MakingState.CONFIRMED:
+            link = _taken_up(link, now)
+        elif body.kind != "terms":
+            return Heard(before, refusal=Refusal.KIND)
+    opens = link.state is LinkState.LINKING and body.kind != "terms"
+    if body.kind not in CROSSES[link.state] or (number == 0) is not opens:
+        return Heard(before, refusal=Refusal.KIND)
+    match body:
+        case Hello():
+            return _heard_hello(link, body, now)
+        case KeyChange():
+            return _heard_keys(link, body)
+        case NewTerms():
+            return Heard(replace(link, their_terms=body.terms))
+        case Pause():
+            link = replace(link, paused_there=body.paused)
+            return Heard(link if link.state is LinkState.RESYNC else replace(link, state=_running(link)))
+        case Cut():
+            return Heard(replace(link, state=LinkState.CUT, making=None))
+        case Ask():
+            return _heard_ask(link, body, now)
+        case _:
+            return Heard(link)
+
+
+def _heard_hello(link: Link, hello: Hello, now: datetime) -> Heard:
+    making = link.making or Making(_next(link), now, MakingState.PROPOSED)
+    if making.their_hello == hello:
+        return Heard(link)
+    first = link.state is LinkState.LINKING
+    if hello.epoch != making.number or (hello.reason == "link") is not first:
+        return Heard(link, refusal=Refusal.TURN)
+    if making.their_hello is not None:
+        if first:
+            return Heard(link, refusal=Refusal.TURN)
+        # The words differed there, or its time was over: what is signed by the keys in use begins it anew.
+        making = Making(making.number, now, MakingState.PROPOSED)
+    making = replace(making, their_hello=hello)
+    crosses: Sent = ()
+    if (our_keys := making.our_keys) is not None:
+        making = replace(making, state=MakingState.COMMITTED)
+        crosses = ((_current(link), our_keys),)
+    state = LinkState.RESYNC if hello.reason == "restored" else link.state
+    after = replace(link, making=making, state=state, their_terms=hello.terms)
+    if making.their_keys is not None:
+        return replace(_show(after, making.their_keys), crosses=crosses)
+    return Heard(after, crosses)
+
+
+def _heard_keys(link: Link, keys: KeyChange) -> Heard:
+    making = link.making
+    if making is not None and making.their_keys == keys:
+        return Heard(link)
+    if making is None or making.epoch is not None or keys.epoch != making.number:
+        return Heard(link, refusal=Refusal.TURN)
+    if making.state is MakingState.COMMITTED:
+        return _show(link, keys)
+    # They came before the commitment, and ours are not shown before that is there: it can still be checked.
+    return Heard(replace(link, making=replace(making, their_keys=keys)))
+
+
+def _show(link: Link, keys: KeyChange) -> Heard:
+    """The link once the other side's keys are there; those that it did not commit to are as good as none."""
+    making = link.making
+    if making is None or making.their_hello is None or making.our_hello is None or making.our_keys is None:
+        return Heard(link)
+    if commitment(link.id, link.them, keys) != making.their_hello.commitment:
+        return Heard(replace(link, making=replace(making, their_keys=None)), refusal=Refusal.COMMITMENT)
+    before = link.epochs[0].made if link.epochs else ""
+    ours, theirs = (making.our_hello, making.our_keys), (making.their_hello, keys)
+    made = transcript(link.id, before, {link.us: ours, link.them: theirs})
+    epoch = LinkEpoch(making.number, made, making.our_keys, keys)
+    shown = replace(making, their_keys=keys, epoch=epoch, state=MakingState.SHOWN)
+    return Heard(replace(link, making=shown))
+
+
+def _heard_ask(link: Link, ask: Ask, now: datetime) -> Heard:
+    allowed = agreed(link)
+    if outside(allowed, ask, sent=False, now=now) is not None:
+        return Heard(link, refusal=Refusal.TERMS)
+    recent = tuple(at for at in link.asks if now - at < DAY)
+    if len(recent) >= allowed.asks_a_day:
+        return Heard(link, refusal=Refusal.QUOTA)
+    return Heard(replace(link, asks=(*recent, now)))
+
+
+# ---- its epochs
+
+
+def epoch_of(link: Link, number: int) -> LinkEpoch | None:
+    """The epoch of that number whose keys the link has, the one that is being made included."""
+    made = (link.making.epoch,) if link.making is not None and link.making.epoch is not None else ()
+    return next((one for one in (*made, *link.epochs) if one.number == number), None)
+
+
+def _put(link: Link, epoch: LinkEpoch) -> Link:
+    if link.making is not None and link.making.epoch is not None and link.making.number == epoch.number:
+        return replace(link, making=replace(link.making, epoch=epoch))
+    return replace(link, epochs=tuple(epoch if one.number == epoch.number else one for one in link.epochs))
+
+
+def _current(link: Link) -> int:
+    """The epoch in which this side seals now; 0 where it has none yet."""
+    return link.epochs[0].number if link.epochs else 0
+
+
+def _next(link: Link) -> int:
+    return _current(link) + 1
+
+
+def _now(link: Link, body: Body) -> Sent:
+    return ((link.epochs[0].number, body),) if link.epochs else ()
+
+
+def _running(link: Link) -> LinkState:
+    return LinkState.PAUSED if link.paused_here or link.paused_there else LinkState.LIVE
+
+
+def _illegal(link: Link, move: Move) -> IllegalMove:
+    return IllegalMove("a link", link.state, type(move).__name__)

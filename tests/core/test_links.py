@@ -1,0 +1,373 @@
+"""A link's states: how it comes to be, what crosses in each, and how it ends."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from schema.errors import IllegalMove
+from schema.ids import MatrixId
+from schema.states import LinkState, MakingState
+from schema.wire import (
+    KINDS,
+    Answer,
+    Body,
+    Close,
+    Consent,
+    Cut,
+    Error,
+    Introduce,
+    NewTerms,
+    Note,
+    Pause,
+    Withdraw,
+)
+from service.core import links
+from service.core.handshake import six_words
+from service.core.links import (
+    CROSSES,
+    DRAIN,
+    MAKING,
+    MOVES,
+    Agree,
+    Differ,
+    End,
+    Lapse,
+    Move,
+    Refusal,
+    Restored,
+    Rotate,
+    Same,
+    SetPause,
+    SetTerms,
+)
+from tests.linked import (
+    ASK,
+    ID,
+    NORTH_AT,
+    NOW,
+    SOUTH_AT,
+    TERMS,
+    Desk,
+    desks,
+    exchange,
+    linked,
+    secrets,
+    steps,
+)
+
+
+def _words(desk: Desk) -> tuple[str, ...]:
+    assert desk.link.making is not None
+    assert desk.link.making.epoch is not None
+    return six_words(desk.link.making.epoch.made)
+
+
+def _shown() -> tuple[Desk, Desk]:
+    one, other = desks()
+    exchange(one, other, one.propose())
+    exchange(other, one, other.agree())
+    return one, other
+
+
+def _in(state: LinkState) -> Desk:
+    """Our side of a link in that state."""
+    if state is LinkState.LINKING:
+        return _shown()[0]
+    one, _ = linked()
+    moves: dict[LinkState, Move] = {
+        LinkState.PAUSED: SetPause(True),
+        LinkState.RESYNC: Restored(),
+        LinkState.CUT: End(),
+    }
+    if state in moves:
+        one.move(moves[state])
+    if state is LinkState.EXPIRED:
+        one.now += timedelta(days=180)
+        one.move(Lapse())
+    assert one.link.state is state
+    return one
+
+
+def test_a_link_is_live_once_both_sides_stewards_compared_the_words() -> None:
+    """Until then nothing is sealed; both rooms are shown the same six, and one confirmation is not enough."""
+    one, other = desks()
+    exchange(one, other, one.propose())
+    assert one.link.making is not None
+    assert one.link.making.state is MakingState.PROPOSED
+    assert other.link.their_terms == TERMS
+    exchange(other, one, other.agree())
+    assert _words(one) == _words(other)
+    assert len(set(_words(one))) > 3
+    exchange(one, other, one.confirm())
+    assert (one.link.state, other.link.state) == (LinkState.LINKING, LinkState.LINKING)
+    exchange(other, one, other.confirm())
+    assert (one.link.state, other.link.state) == (LinkState.LIVE, LinkState.LIVE)
+    assert one.link.making is None
+
+
+def test_the_keys_are_shown_when_both_have_committed() -> None:
+    """Whoever proposes shows none before the other side's commitment is there."""
+    one, other = desks()
+    (hello,) = one.propose()
+    assert isinstance(hello, dict)
+    assert isinstance(hello["body"], dict)
+    assert hello["body"]["kind"] == "hello"
+    other.take(hello)
+    first, second = other.agree()
+    # In whatever order they come, ours follow the commitment.
+    assert one.take(second).crosses == ()
+    ((number, keys),) = one.take(first).crosses
+    assert (number, keys.kind) == (0, "key_change")
+    assert one.link.making is not None
+    assert one.link.making.state is MakingState.SHOWN
+
+
+def test_keys_that_were_not_committed_to_are_refused() -> None:
+    """Whoever has seen ours cannot choose theirs; the ones that were committed to are still taken."""
+    one, other = desks()
+    exchange(one, other, one.propose())
+    hello, keys = other.agree()
+    one.take(hello)
+    chosen = secrets("chosen later").public(1)
+    assert links.hear(one.link, chosen, 0, NOW).refusal is Refusal.COMMITMENT
+    assert one.take(keys).refusal is None
+    assert links.hear(one.link, chosen, 0, NOW).refusal is Refusal.TURN
+
+
+def test_somebody_in_the_middle_shows_both_sides_other_words() -> None:
+    """Who passes on their own keys, or changes a word of the terms, is seen in the words."""
+    one, other = desks()
+    (hello,) = one.propose()
+    other.take(hello)
+    other.agree()
+    middle_hello, middle_keys = steps(one.them, secrets("middle"), 1, "link", TERMS)
+    one.link = links.hear(one.link, middle_hello, 0, NOW).link
+    one.link = links.hear(one.link, middle_keys, 0, NOW).link
+    toward = steps(other.them, secrets("middle"), 1, "link", TERMS)
+    making = other.link.making
+    assert making is not None
+    other.link = replace(other.link, making=replace(making, their_hello=toward[0]))
+    other.link = links.hear(other.link, toward[1], 0, NOW).link
+    assert _words(one) != _words(other)
+    softer = TERMS.model_copy(update={"asks_a_day": 50})
+    altered = middle_hello.model_copy(update={"terms": softer})
+    other_one = desks()[0]
+    other_one.propose()
+    for step in (altered, middle_keys):
+        other_one.link = links.hear(other_one.link, step, 0, NOW).link
+    assert _words(other_one) != _words(one)
+
+
+def test_words_that_differ_end_it() -> None:
+    """A first link is over; one that had keys takes nothing more until new ones are compared."""
+    one, _ = _shown()
+    one.move(Differ())
+    assert one.link.state is LinkState.CUT
+    one, other = linked()
+    exchange(one, other, one.rotate())
+    exchange(other, one, other.rotate())
+    one.move(Differ())
+    assert one.link.state is LinkState.RESYNC
+    assert one.take(other.say(ASK)).refusal is Refusal.KIND
+    # It begins anew, on both sides.
+    exchange(one, other, one.rotate())
+    exchange(other, one, other.rotate())
+    exchange(one, other, one.confirm())
+    exchange(other, one, other.confirm())
+    assert (one.link.state, other.link.state) == (LinkState.LIVE, LinkState.LIVE)
+
+
+def test_a_yes_to_other_words_is_none() -> None:
+    """Stewards confirm the words that they were shown, whatever was made meanwhile."""
+    one, _ = _shown()
+    with pytest.raises(IllegalMove):
+        one.move(Same("0" * 64))
+
+
+def test_new_keys_take_over_when_both_confirmed_them() -> None:
+    """Nothing is lost on the way: what was sealed with the old ones is taken for as long as it may live."""
+    one, other = linked()
+    exchange(one, other, one.rotate())
+    exchange(other, one, other.rotate())
+    assert _words(one) == _words(other)
+    early, late = one.say(ASK), one.say(ASK)
+    exchange(one, other, one.confirm())
+    assert other.take(early).refusal is None
+    exchange(other, one, other.confirm())
+    assert [epoch.number for epoch in other.link.epochs] == [2, 1]
+    assert other.take(late).refusal is None
+    assert other.take(one.say(ASK)).refusal is None
+    other.now += DRAIN
+    other.move(Lapse())
+    assert [epoch.number for epoch in other.link.epochs] == [2]
+
+
+@pytest.mark.parametrize("state", LinkState)
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda desk: Agree(*desk.steps(1, "link")),
+        lambda desk: Rotate(*desk.steps(2, "rotate")),
+        lambda desk: Same(desk.link.making.epoch.made if desk.link.making else ""),
+        lambda _: Differ(),
+        lambda _: SetPause(True),
+        lambda _: SetTerms(TERMS.model_copy(update={"asks_a_day": 1})),
+        lambda _: End(),
+        lambda _: Restored(),
+        lambda _: Lapse(),
+    ],
+    ids=["agree", "rotate", "same", "differ", "pause", "terms", "end", "restored", "lapse"],
+)
+def test_what_the_table_does_not_allow_raises(state: LinkState, move: Callable[[Desk], Move]) -> None:
+    """In each state; what it does allow raises only where its own step is not due."""
+    desk = _in(state)
+    made = move(desk)
+    due = {
+        Agree: False,
+        Same: state is LinkState.LINKING,
+        Differ: state is LinkState.LINKING,
+    }
+    if type(made) in MOVES[state] and due.get(type(made), True):
+        desk.move(made)
+        return
+    before = desk.link
+    with pytest.raises(IllegalMove):
+        desk.move(made)
+    assert desk.link == before
+
+
+@pytest.mark.parametrize("state", LinkState)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_crosses_in_each_state(state: LinkState, kind: str) -> None:
+    """By the table; a body that does not cross changes nothing."""
+    id = "33" * 16
+    bodies: dict[str, Body] = {
+        "terms": NewTerms(terms=TERMS),
+        "ask": ASK,
+        "answer": Answer(request=id, answer=id, wish="listening", minutes=30),
+        "note": Note(request=id, answer=id, note="Hello.", how=()),
+        "consent": Consent(request=id, answer=id, card="", fear="unsaid", until=ASK.until),
+        "introduce": Introduce(request=id, answer=id, user=MatrixId("@a:b"), room=None, ends=None),
+        "withdraw": Withdraw(request=id, answer=None),
+        "close": Close(request=id, answer=id, step="ended", reached=None),
+        "pause": Pause(paused=True),
+        "cut": Cut(),
+        "error": Error(code="quota", versions=(1,)),
+    }
+    link = _in(state).link
+    number = link.epochs[0].number if link.epochs else 1
+    if kind in ("hello", "key_change"):
+        steps = Desk("another", SOUTH_AT, NORTH_AT).steps(number + 1, "rotate")
+        bodies["hello"], bodies["key_change"] = steps
+    heard = links.hear(link, bodies[kind], number, NOW)
+    if kind == "key_change" and kind in CROSSES[state] and state is not LinkState.LINKING:
+        # It crosses, and is no step that is due.
+        assert heard.refusal is Refusal.TURN
+    elif kind in CROSSES[state] and (state is not LinkState.LINKING or kind == "terms"):
+        assert heard.refusal is None
+    else:
+        assert (heard.refusal, heard.link) == (Refusal.KIND, link)
+
+
+def test_either_side_pauses_alone_and_both_must_resume() -> None:
+    """What is open can still be ended meanwhile."""
+    one, other = linked()
+    exchange(one, other, one.move(SetPause(True)))
+    exchange(other, one, other.move(SetPause(True)))
+    exchange(one, other, one.move(SetPause(False)))
+    assert (one.link.state, other.link.state) == (LinkState.PAUSED, LinkState.PAUSED)
+    assert other.take(one.say(ASK)).refusal is Refusal.KIND
+    assert other.take(one.say(Withdraw(request=ASK.request, answer=None))).refusal is None
+    exchange(other, one, other.move(SetPause(False)))
+    assert (one.link.state, other.link.state) == (LinkState.LIVE, LinkState.LIVE)
+    assert other.take(one.say(ASK)).refusal is None
+
+
+def test_a_cut_is_at_once_and_needs_nobody() -> None:
+    """Whoever cuts takes nothing more, whether or not the other side ever hears of it."""
+    one, other = linked()
+    on_its_way = other.say(ASK)
+    (said,) = one.move(End())
+    assert one.take(on_its_way).refusal is Refusal.OVER
+    other.take(said)
+    assert other.link.state is LinkState.CUT
+    assert links.due_at(other.link) is None
+
+
+def test_asks_are_counted_in_a_day() -> None:
+    """As many as the stricter side takes; a day later there are as many again."""
+    one, other = linked(south=TERMS.model_copy(update={"asks_a_day": 2}))
+    for refusal in (None, None, Refusal.QUOTA):
+        assert other.take(one.say(ASK)).refusal is refusal
+    one.now = other.now = NOW + timedelta(days=1)
+    assert other.take(one.say(ASK)).refusal is None
+
+
+def test_a_partner_that_was_restored_is_met_with_new_keys() -> None:
+    """Both sides' stewards compare words again; what it sent before its backup never counts again."""
+    one, other = linked()
+    backup, seconds = one.link, one.now
+    sent = [one.say(ASK) for _ in range(3)]
+    for content in sent:
+        other.take(content)
+    one.link, one.now = backup, seconds + timedelta(hours=1)
+    other.now = one.now
+    assert other.take(one.say(ASK)).refusal is Refusal.KIND
+    assert other.link.state is LinkState.RESYNC
+    assert all(other.take(content).refusal is Refusal.AGAIN for content in sent)
+    exchange(other, one, other.rotate("restored"))
+    assert one.link.state is LinkState.RESYNC
+    exchange(one, other, one.rotate("restored"))
+    exchange(one, other, one.confirm())
+    exchange(other, one, other.confirm())
+    assert [epoch.number for epoch in other.link.epochs] == [2]
+    one.now += timedelta(seconds=1)
+    assert other.take(one.say(ASK)).refusal is None
+
+
+def test_a_side_that_knows_it_was_restored_takes_nothing_from_before() -> None:
+    """What it had taken after its backup may be sent again by whoever kept it, and counts for nothing."""
+    one, other = linked()
+    backup = one.link
+    sent = [other.say(ASK) for _ in range(3)]
+    for content in sent:
+        one.take(content)
+    one.link = backup
+    one.now = other.now = NOW + timedelta(hours=1)
+    one.move(Restored())
+    assert all(one.take(content).refusal is Refusal.AGAIN for content in sent)
+    exchange(one, other, one.rotate("restored"))
+    assert other.link.state is LinkState.RESYNC
+
+
+def test_what_nobody_finishes_is_over_at_its_hour() -> None:
+    """A first making in two weeks, later ones as well; the link itself at the earlier of both ends."""
+    one, _ = _shown()
+    assert links.due_at(one.link) == NOW + MAKING
+    one.now += MAKING
+    one.move(Lapse())
+    assert one.link.state is LinkState.EXPIRED
+    one, other = linked(north=TERMS.model_copy(update={"until": int((NOW + 2 * MAKING).timestamp())}))
+    exchange(one, other, one.rotate())
+    assert links.due_at(other.link) == NOW + MAKING
+    other.now += MAKING
+    other.move(Lapse())
+    assert (other.link.state, other.link.making) == (LinkState.LIVE, None)
+    other.now += MAKING
+    other.move(Lapse())
+    assert other.link.state is LinkState.EXPIRED
+    assert other.link.epochs == ()
+
+
+def test_a_first_hello_is_the_only_one_that_proposes() -> None:
+    """One to rotate keys of a link that is not there makes none, nor do steps that do not fit."""
+    one, other = desks()
+    hello, keys = one.steps(1, "link")
+    wrong = hello.model_copy(update={"reason": "rotate"})
+    assert links.proposed(ID, other.us, other.them, wrong, TERMS, NOW) is None
+    assert links.proposed(ID, other.us, other.them, hello, TERMS, NOW) is not None
+    for other_hello, other_keys in ((wrong, keys), (hello, secrets("another").public(1))):
+        with pytest.raises(IllegalMove):
+            links.propose(ID, one.us, one.them, other_hello, other_keys, NOW)

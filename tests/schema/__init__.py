@@ -1,0 +1,1 @@
+"""What the shapes are held to, and the protocol between collectives by its vectors."""
