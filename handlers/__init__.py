@@ -12,6 +12,7 @@ from handlers import (
     calm,
     checkin,
     checkin_draft,
+    checkin_list,
     clear,
     conversations,
     due,
@@ -247,7 +248,9 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
         return True
-    if await checkin_draft.typed(desk, member, body) or await checkin.anything(desk, desk.now_is(member.id)):
+    if await checkin_list.typed(desk, member, body) or await checkin_draft.typed(desk, member, body):
+        return True
+    if await checkin.anything(desk, desk.now_is(member.id)):
         return True
     if in_between:
         desk.say(member.id, "odd.not_an_answer")

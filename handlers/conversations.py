@@ -260,6 +260,16 @@ async def _offer(desk: Desk, member: Member) -> None:
         await paused.remind(desk, member)
 
 
+async def _change(desk: Desk, member: Member) -> None:
+    """A request that stands or is drafted; else a check-in, where there are any."""
+    prompt = desk.now_is(member.id).prompt
+    drafted = prompt is not None and prompt.kind == "talk"
+    if not drafted and await request.of(desk, member.id) is None and await checkin.of(desk, member.id):
+        await checkin_list.change_one(desk, member)
+    else:
+        await talk.change(desk, member)
+
+
 async def _concerns(desk: Desk, member: Member) -> None:
     """Whoever reads concerns sees those; anybody else their own."""
     await (reader.mine if readers.of(desk, (member.id,)) else concern.mine)(desk, member)
@@ -287,12 +297,14 @@ COMMANDS: Mapping[str, _Command] = {
     "stop": _Command("command.stop", menu.stop, everywhere=True),
     "status": _Command("command.status", menu.status),
     "talk": _Command("command.talk", talk.start),
-    "change": _Command("command.change", talk.change),
+    "change": _Command("command.change", _change),
     "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
     "new_checkin": _Command("command.new_checkin", checkin_draft.start),
     "checkins": _Command("command.checkins", checkin_list.mine, everywhere=True),
+    "change_checkin": _Command("command.change_checkin", checkin_list.change_one),
+    "end_checkin": _Command("command.end_checkin", checkin_list.end_one),
     "skip_next": _Command("command.skip_next", checkin_list.skip_next),
     "pause_checkins": _Command("command.pause_checkins", checkin_list.pause),
     "resume_checkins": _Command("command.resume_checkins", checkin_list.resume),
