@@ -186,7 +186,7 @@ async def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
     coming = recurrence.coming(record.rhythm, record.zone, desk.now, _SHOWN)
     times = [desk.words(member, "checkin.time", at=one.at) for one in coming if one.day <= record.ends]
     once = record.rhythm.every == ONCE
-    said = checkin.said(desk, member, record.rhythm, record.zone)
+    said = checkin.said(desk, member, record.rhythm, record.zone, alone=False)
     lines = [
         desk.words(member, "checkin.recap", rhythm=said),
         *([] if once else [desk.words(member, "checkin.times")]),
@@ -397,7 +397,9 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
 
 
 async def _say_more(desk: Desk, member: Member) -> None:
-    """What can stand beside a check-in, to whoever has none of it."""
+    """What can stand beside a check-in, once, to whoever has none of it."""
+    if len(await checkin.of(desk, member.id)) > 1:
+        return
     if await own_plan.of(desk, member.id) is None and await buddy.of(desk, member.id) is None:
         desk.say(member.id, "checkin.more")
 

@@ -23,6 +23,7 @@ from handlers import (
     extension,
     language,
     menu,
+    new_words,
     offer,
     offering,
     own_plan,
@@ -102,6 +103,18 @@ async def _afterwards(desk: Desk, member: Member, prompt: Prompt, reply: Reply) 
     await buddy.part(desk, member.id)
 
 
+async def _show_ages(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    question = await ages.show(desk, member, prompt)
+    if question is None or not await buddy.with_other_groups(desk, member):
+        return question
+    return replace(question, text=f"{desk.words(member, 'buddy.group_ends')}\n{question.text}")
+
+
+async def _ages(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await ages.answer(desk, member, prompt, reply)
+    await buddy.regroup(desk, desk.now_is(member.id))
+
+
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "menu":
         await menu.start(desk, member)
@@ -124,7 +137,16 @@ async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
 
 
 async def _buddies(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
-    await (telling.start(desk, member) if reply.name == "tell" else buddy.answer(desk, member, prompt, reply))
+    own = await buddy.of(desk, member.id)
+    if reply.name == "tell":
+        await telling.start(desk, member)
+    elif reply.name in ("change", "keep") and own is not None:
+        if reply.name == "change":
+            new_words.start(desk, member, own)
+        else:
+            await new_words.withdraw(desk, member, own)
+    else:
+        await buddy.answer(desk, member, prompt, reply)
 
 
 async def _checkin(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
@@ -168,7 +190,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "zone": Conversation(zone.show, zone.answer),
     "voucher": Conversation(voucher.show, voucher.answer),
     "vouch": Conversation(voucher.show, voucher.answer),
-    "ages": Conversation(ages.show, ages.answer),
+    "ages": Conversation(_show_ages, _ages),
     "language": Conversation(language.show, language.answer),
     "ask": Conversation(consent.show, consent.answer),
     "smaller": Conversation(smaller.show, smaller.answer),
@@ -204,6 +226,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "buddy": Conversation(buddy.show, buddy.answer),
     "buddy_ended": Conversation(buddy.show, buddy.answer),
     "be_buddy": Conversation(buddy.show, buddy.answer),
+    "new_words": Conversation(new_words.show, new_words.answer),
+    "agree_words": Conversation(new_words.show_asked, new_words.answer_asked),
     "tell_buddy": Conversation(telling.show, telling.answer),
     "my_plan": Conversation(own_plan.show, _my_plan),
     "change_plan": Conversation(own_plan.show, own_plan.answer),
@@ -271,6 +295,16 @@ async def _offer(desk: Desk, member: Member) -> None:
         await paused.remind(desk, member)
 
 
+async def _change(desk: Desk, member: Member) -> None:
+    """A request that stands or is drafted; else a check-in, where there are any."""
+    prompt = desk.now_is(member.id).prompt
+    drafted = prompt is not None and prompt.kind == "talk"
+    if not drafted and await request.of(desk, member.id) is None and await checkin.of(desk, member.id):
+        await checkin_list.change_one(desk, member)
+    else:
+        await talk.change(desk, member)
+
+
 async def _concerns(desk: Desk, member: Member) -> None:
     """Whoever reads concerns sees those; anybody else their own."""
     await (reader.mine if readers.of(desk, (member.id,)) else concern.mine)(desk, member)
@@ -298,12 +332,14 @@ COMMANDS: Mapping[str, _Command] = {
     "stop": _Command("command.stop", menu.stop, everywhere=True),
     "status": _Command("command.status", menu.status, everywhere=True),
     "talk": _Command("command.talk", _talk),
-    "change": _Command("command.change", talk.change),
+    "change": _Command("command.change", _change),
     "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
     "new_checkin": _Command("command.new_checkin", _new_checkin),
     "checkins": _Command("command.checkins", checkin_list.mine, everywhere=True),
+    "change_checkin": _Command("command.change_checkin", checkin_list.change_one),
+    "end_checkin": _Command("command.end_checkin", checkin_list.end_one),
     "skip_next": _Command("command.skip_next", checkin_list.skip_next),
     "pause_checkins": _Command("command.pause_checkins", checkin_list.pause),
     "resume_checkins": _Command("command.resume_checkins", checkin_list.resume),

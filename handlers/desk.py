@@ -95,7 +95,10 @@ _SHORT = frozenset(
 """Questions that lapse after a short while."""
 
 _DRAFTS = frozenset(
-    {"talk", "offer", "concern", "answers", "pauses", "objects", "own_plan", "buddy", "new_checkin"}
+    {
+        *("talk", "offer", "concern", "answers", "pauses", "objects", "own_plan"),
+        *("buddy", "new_words", "new_checkin"),
+    }
 )
 """Questions that hold what a member writes, and lapse as a request does."""
 
@@ -420,7 +423,7 @@ class Desk:
             return False
         # An ask that is not answered lets another go first, as a draft does: silence keeps nobody waiting,
         # and whoever withdraws and asks again cannot tell it from a no.
-        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch", "be_buddy")
+        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch", "be_buddy", "agree_words")
         return lasts or self.now - prompt.asked_at < self.timings.idle
 
     def waits(self, id: MemberId) -> bool:

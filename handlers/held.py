@@ -500,6 +500,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "arrived": _THEIRS,
             "agreed_at": _BUDDY,
             "consents": _AGREED,
+            "new": _THEIRS,
         },
         CheckIn: {
             "id": _NUMBERS,

@@ -102,7 +102,10 @@ def _say_waiting(desk: Desk, member: Member) -> None:
         desk.say_text(member.id, waits)
 
 
-_COME_BY_THEMSELVES = ("ask", "vouch", "be_buddy", "note", "consent", "stays", "left", "absent")
+_COME_BY_THEMSELVES = (
+    *("ask", "vouch", "be_buddy", "agree_words", "note", "consent"),
+    *("stays", "left", "absent"),
+)
 """Questions that no word of the member's brings anew."""
 
 
@@ -146,8 +149,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
         asked = {"wish": wish, "length": request.length}
         key = "status.waits" if await pause.of(desk) else "status.looking"
         lines.append(desk.words(member, key, next=next_at, until=request.until, **asked))
-        if named := topics.names(desk, member, request.topics):
-            lines.append(desk.words(member, "talk.recap_topics", topics=named))
+        if about := topics.names(desk, member, request.topics):
+            lines.append(desk.words(member, "talk.recap_topics", topics=about))
         if request.note:
             lines.append(desk.words(member, "talk.recap_note", note=request.note))
         if (start := matching.later(request, desk.now)) is not None:
@@ -211,7 +214,7 @@ _STOPPABLE = (
     *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
     *("concern", "answers", "pauses", "objects", "own_plan", "delete_plan"),
     *("new_checkin", "end_checkin", "pause_checkin"),
-    *("buddy", "tell_buddy", "be_buddy"),
+    *("buddy", "tell_buddy", "be_buddy", "new_words", "agree_words"),
 )
 """Questions that `stop` ends."""
 
@@ -318,7 +321,12 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
             await offers.withdraw(desk, member)
 
 
-_NOTED = {"more": "ask.no", "vouch": "vouch.noted", "be_buddy": "bebuddy.noted"}
+_NOTED = {
+    "more": "ask.no",
+    "vouch": "vouch.noted",
+    "be_buddy": "bebuddy.noted",
+    "agree_words": "bebuddy.new_noted",
+}
 """What is said of a question that came from somebody else, as after a no."""
 
 

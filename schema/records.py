@@ -626,6 +626,22 @@ class OwnPlan:
 
 
 @dataclass(frozen=True)
+class NewWords:
+    """What a buddy is asked to be sent in place of what they said yes to; they can say yes until `until`.
+
+    Kept with its buddy until their yes, until then, or until its member takes it back; whether they said no
+    is kept nowhere. `consent` is the member's. `counts_at` is the hour at which something comes of the count.
+    """
+
+    words: str
+    please: tuple[str, ...]
+    please_not: tuple[str, ...]
+    until: datetime
+    consent: Consent | None = None
+    counts_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Buddy:
     """Whom `member` named to be told, in words that they wrote beforehand, where check-ins stay unanswered.
 
@@ -640,7 +656,8 @@ class Buddy:
     counts those put since `since` without a sign of life, and begins anew with any; `due_at` is what comes
     next of it. `tells_at` is the hour that the member was told, or at which the words were ordered or went
     (None where they could not), `arrived` that the warning reached the member. `agreed_at` is when the buddy
-    said yes. `consents` holds the yes of both, with whose it is.
+    said yes. `consents` holds the yes of both, with whose it is. `new` is what the buddy is asked to be sent
+    instead; until their yes the old words stand.
     """
 
     id: BuddyId
@@ -661,6 +678,7 @@ class Buddy:
     arrived: bool = False
     agreed_at: datetime | None = None
     consents: tuple[tuple[MemberId, Consent], ...] = ()
+    new: NewWords | None = None
 
 
 @dataclass(frozen=True)
