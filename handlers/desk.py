@@ -105,6 +105,9 @@ _DRAFTS = frozenset(
 _NOT_KEPT = PASSING | _SHORT | {"extend", "pass", "backup", "which"}
 """Questions that are not come back to: one word brings them anew."""
 
+GIVES_WAY = frozenset({"practice"})
+"""Questions that are not in earnest: what is takes their place at once, and they are over."""
+
 Mark = tuple[OutboxId, datetime | None]
 """By what a message can be found again, and after which instant it is not sent any more."""
 Show = Callable[[Member, Prompt], Awaitable[Question | None]]
@@ -406,6 +409,11 @@ class Desk:
         waiting = tuple(one for one in member.waiting if one is not prompt)
         self.keep(replace(member, prompt=left, waiting=waiting))
 
+    @staticmethod
+    def waits_behind(kind: str) -> bool:
+        """Whether a question of this kind waits behind another; or else one word brings it anew."""
+        return kind not in _NOT_KEPT
+
     def drop(self, member: Member, subject: str) -> None:
         """Take back every question about `subject`, open or waiting."""
         prompt = member.prompt if member.prompt is None or member.prompt.subject != subject else None
@@ -419,7 +427,7 @@ class Desk:
         return shown or self._blocks(member.prompt)
 
     def _blocks(self, prompt: Prompt | None) -> bool:
-        if prompt is None or prompt.kind in PASSING or self.over(prompt):
+        if prompt is None or prompt.kind in PASSING | GIVES_WAY or self.over(prompt):
             return False
         # An ask that is not answered lets another go first, as a draft does: silence keeps nobody waiting,
         # and whoever withdraws and asks again cannot tell it from a no.
@@ -506,6 +514,8 @@ class Desk:
         open_till_now = old is not None and not self.over(old)
         if old is not None and open_till_now and old.kind not in _NOT_KEPT:
             rest = (*rest, old)
+        if old is not None and open_till_now and old.kind in GIVES_WAY:
+            self.say(id, "practice.gives_way")
         shown = replace(
             prompt,
             asked_at=self.now,
