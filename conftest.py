@@ -11,7 +11,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ("tests.live.fixtures", "tests.journeys.fixtures", "tests.service.terminal")
+pytest_plugins = ("tests.live.fixtures", "tests.journeys.fixtures", "tests.service.terminal", "tests.spread")
 
 # No deadline for one example, and none for making it: on a busy machine that says how busy the machine is,
 # and nothing of the code.
