@@ -15,7 +15,7 @@ KEY = bytes(range(32))
 
 _made: dict[bytes, bytes] = {}
 _statements: dict[str, Statements] = {}
-"""Those of the first one, for all that are opened here: compiling them is a third of what a short test costs."""
+"""Those of the first one, for all that are opened here: compiling them is a third of a short test."""
 
 
 async def make(place: Path, key: bytes = KEY) -> str:
