@@ -25,7 +25,8 @@ settings.load_profile("check")
 
 
 _LONGEST_FIRST = (
-    *("tests/faults/test_crashes.py", "tests/interop/", "tests/live/test_demo.py"),
+    *("tests/faults/test_crashes.py", "tests/faults/test_checkin_crashes.py"),
+    *("tests/interop/", "tests/live/test_demo.py"),
     *("tests/journeys/", "tests/live/", "tests/"),
 )
 """Where the tests that take longest lie: whatever is not named before comes last, in its own order."""

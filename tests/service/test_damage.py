@@ -123,7 +123,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
             id = store.member_id(MatrixId("@ana:example.org"))
             async with store.transaction("test") as transaction:
                 await transaction.put(Member(id, MatrixId("@ana:example.org"), NOW, RoomId("!chat")))
-                await transaction.add_effects([("lane", LeaveRoom(RoomId("!chat")))], NOW)
+                await transaction.add_effects([("lane", "near", LeaveRoom(RoomId("!chat")))], NOW)
                 await transaction.write_chats({"0" * 32: b"chat"})
                 await transaction.write_crypto({("account", "0" * 32): b"account"})
                 await transaction.write_instance(
@@ -162,7 +162,7 @@ async def _read_all(url: str, key: bytes) -> None:
                 for kind in get_args(Record):
                     await transaction.find(kind)
                 await transaction.read_instance(ROW)
-                await transaction.outbox(NOW, limit=10)
+                await transaction.outbox(limit=10)
                 await transaction.read_chats()
                 await transaction.read_crypto()
         finally:
