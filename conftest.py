@@ -33,11 +33,12 @@ _LONGEST_FIRST = (
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C as at a terminal: a shell has what it starts behind itself ignore it.
-
-    Until all tests are collected Python looks for no garbage, of which there is hardly any.
-    """
+    """Take Ctrl-C as at a terminal: a shell has what it starts behind itself ignore it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collectstart() -> None:
+    """Until all tests are collected Python looks for no garbage, of which there is hardly any."""
     gc.disable()
 
 
