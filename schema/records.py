@@ -723,7 +723,7 @@ class Received:
 
     `newest` is the highest counter received; bit n of `bits` says whether `newest - n` was. `issued` is the
     latest issue time received, in seconds. Nothing issued at or before `after` counts: it is what was the
-    latest when the sender's counter went back, or when this side was restored.
+    latest when the sender's counter went back.
     """
 
     newest: int = 0
@@ -760,6 +760,7 @@ class Making:
     """
 
     number: int
+    round: int
     begun_at: datetime
     state: MakingState
     our_hello: Hello | None = None
@@ -775,7 +776,9 @@ class Link:
     """The agreement of two collectives to ask one another's members.
 
     `us` and `them` are the two desks as the link calls them. `epochs` has the keys in use, newest first: one,
-    or two while the older drains. `asks` holds when theirs came, in the last day.
+    or two while the older drains. `rounds` counts the tries at the next one. `asks` holds when theirs came,
+    in the last day. `pause_from` and `terms_from` are the epoch and the counter that `paused_there` and
+    `their_terms` are from.
     """
 
     id: LinkId
@@ -789,3 +792,6 @@ class Link:
     paused_here: bool = False
     paused_there: bool = False
     asks: tuple[datetime, ...] = ()
+    rounds: int = 0
+    pause_from: tuple[int, int] = (0, 0)
+    terms_from: tuple[int, int] = (0, 0)
