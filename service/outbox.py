@@ -2,10 +2,10 @@
 
 Guards: an effect leaves only after its commit; its row's id is the Matrix transaction id at every try, so
 that a second try is no second message; a permanent refusal and a passed deadline come back as events, so that
-the member hears about it; what is called off before it went does not go. What is sent is dropped from the
-database in batches; a crash before that sends the same transaction id again, which the homeserver answers
-with the same event. One bad effect, one slow server or one dead room holds up its own lane alone; without the
-lease nothing leaves.
+the member hears about it; before each try the record of a buddy says whether their words are still to go.
+What is sent is dropped from the database in batches; a crash before that sends the same transaction id again,
+which the homeserver answers with the same event. One bad effect, one slow server or one dead room holds up
+its own lane alone; without the lease nothing leaves.
 
 However many effects wait, so many of each way at most are in hand: the others, and each lane that was put
 off, lie in the database alone, where a look opens no more than there is room for. While our homeserver
@@ -24,7 +24,6 @@ from typing import Protocol
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
-    CallOff,
     Effect,
     EmptyPeerRoom,
     FindSent,
@@ -58,8 +57,10 @@ from schema.errors import (
 )
 from schema.events import Delivered, NotDelivered
 from schema.ids import OutboxId
+from schema.records import Buddy
 from service import logs
 from service.clock import Clock
+from service.core import buddies
 from service.store import OutboxRow, Store
 from service.web import Metrics
 
@@ -84,7 +85,7 @@ _LOOK_EVERY = 60.0
 """Seconds between two looks for committed rows that nobody handed over (a commit whose answer was lost)."""
 _TOGETHER = 0.2
 """Seconds that what was sent waits to be forgotten together, while there is more to send."""
-_SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellStewards, Withdraw, CallOff)
+_SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellStewards, Withdraw)
 """Effects whose success nobody waits for, and which may be repeated after others of their lane."""
 _SAID = (SendText, SendForBuddy, SendFile, AnswerPlainRoom, TellStewards)
 """Effects whose limit, where the homeserver sets one, is one for all that the account says."""
@@ -113,9 +114,6 @@ def deadline(effect: Effect) -> timedelta:
             return timedelta(days=14)
         case OpenDirectChat() | JoinRoom() | LeaveRoom() | InviteAgain():
             return timedelta(hours=6)
-        case CallOff():
-            # What it calls off is not sent any more by then.
-            return timedelta(hours=1)
         case _:
             return timedelta(hours=24)
 
@@ -125,9 +123,6 @@ def lane(effect: Effect) -> str:
     match effect:
         case SendText() | SendForBuddy() | AnswerPlainRoom() | JoinRoom() | LeaveRoom() | FindSent():
             return effect.room
-        case CallOff():
-            # The chat's own lane may wait for what is called off.
-            return f"call off {effect.buddy}"
         case SendFile():
             # A media store that is down must not hold up what is said.
             return f"file {effect.room}"
@@ -257,7 +252,7 @@ class Outbox:
                 return "near"
             case JoinRoom() | LeaveRoom():
                 return "far"
-            case RedactChat() | RedactStewards() | Withdraw() | CallOff():
+            case RedactChat() | RedactStewards() | Withdraw():
                 return "back"
             case _:
                 return "rooms"
@@ -476,29 +471,20 @@ class Outbox:
         self._go_on()
 
     def _is_late(self, row: OutboxRow) -> bool:
-        until = row.effect.until if isinstance(row.effect, SendText | SendForBuddy) else None
-        return (until is not None and self._clock.now() > until) or self._is_given_up(row)
-
-    def _is_given_up(self, row: OutboxRow) -> bool:
-        return self._clock.now() - row.made_at > deadline(row.effect)
-
-    def _may_have_gone(self, row: OutboxRow) -> bool:
-        """Whether a try, of this run or an earlier one, may have arrived."""
-        return row.attempts > 0 or 0 < row.seq <= self._last_before
+        now, effect = self._clock.now(), row.effect
+        until = effect.until if isinstance(effect, SendText | SendForBuddy) else None
+        return (until is not None and now > until) or now - row.made_at > deadline(effect)
 
     async def _try(self, row: OutboxRow, way: _Way) -> _Left:
         """Deliver once."""
         if self._store.guard is not None:
             self._store.guard.check()
         try:
-            if isinstance(row.effect, SendForBuddy) and not self._is_given_up(row):
-                off = await self._is_called_off(row.id, row.effect)
-                if off or self._is_late(row):
-                    return await self._over(row, await self._not_to_go(row, row.effect, off=off))
-            if self._is_late(row):
+            late = self._is_late(row)
+            if isinstance(row.effect, SendForBuddy) and (off := await self._not_to_go(row, row.effect, late)):
+                return await self._over(row, off)
+            if late:
                 return await self._over(row, NotDelivered(row.effect, "deadline"))
-            if isinstance(row.effect, CallOff) and self._may_be_called_off(row.effect):
-                raise Unreachable("call off: the words may be on their way")
             if isinstance(row.effect, Withdraw) and await self._waits(row.effect.mark):
                 raise Unreachable("withdraw: the message is on its way")
             delivered = await self._deliver(row.effect, row.id, again=self._may_have_gone(row))
@@ -543,27 +529,18 @@ class Outbox:
             _log.error("an effect failed", error=error, effect=row.effect.type)
             return await self._later(row, error)
 
-    async def _is_called_off(self, id: OutboxId, effect: SendForBuddy) -> bool:
-        """Whether these words were called off after they were ordered; that order stays until they go."""
-        if effect.step == "warn":
-            return False
-        async with self._store.reading() as transaction:
-            return await transaction.outbox_follows(id, lane(CallOff(effect.buddy)))
-
-    def _may_be_called_off(self, order: CallOff) -> bool:
-        """Whether words for this buddy are in hand, or may lie in the database alone."""
-        return bool(self._behind or self._elsewhere) or any(
-            isinstance(row.effect, SendForBuddy)
-            and row.effect.step != "warn"
-            and row.effect.buddy == order.buddy
-            for rows in self._lanes.values()
-            for row in rows
-        )
+    def _may_have_gone(self, row: OutboxRow) -> bool:
+        """Whether a try, of this run or an earlier one, may have arrived."""
+        return row.attempts > 0 or 0 < row.seq <= self._last_before
 
     async def _not_to_go(
-        self, row: OutboxRow, effect: SendForBuddy, *, off: bool
-    ) -> Delivered | NotDelivered:
+        self, row: OutboxRow, effect: SendForBuddy, late: bool
+    ) -> Delivered | NotDelivered | None:
         """What came of words that are not to go any more: a try without an answer may have sent them."""
+        async with self._store.reading() as transaction:
+            off = not buddies.wanted(await transaction.get(Buddy, effect.buddy), effect)
+        if not (off or late):
+            return None
         if self._may_have_gone(row):
             found = await self._deliver(FindSent(effect.room), row.id, again=True)
             if found.detail == "there":

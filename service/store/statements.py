@@ -308,19 +308,6 @@ class Statements:
             ),
         )
 
-    def follows(self) -> Statement:
-        """One effect of `lane` that came after the one of `id`."""
-        outbox, one = tables.outbox, tables.outbox.alias("one")
-        return self._keep(
-            "follows",
-            lambda: (
-                select(outbox.c.seq)
-                .join(one, outbox.c.seq > one.c.seq)
-                .where(outbox.c.lane == bindparam("lane"), one.c.id == bindparam("id"))
-                .limit(bindparam("limit", 1))
-            ),
-        )
-
     def count_effects(self) -> Statement:
         """How many effects wait, and the greatest `seq` among them."""
         seq = tables.outbox.c.seq

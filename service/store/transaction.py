@@ -487,11 +487,6 @@ class Transaction:
         """Whether the effect of this id waits."""
         return bool(await self._ask(self._statements.get(tables.outbox, "id"), id=id))
 
-    async def outbox_follows(self, id: OutboxId, lane: str) -> bool:
-        """Whether an effect of `lane` was kept after the one of this id, and waits."""
-        hashed = self._store.seal.lookup("lanes", lane)
-        return bool(await self._ask(self._statements.follows(), id=id, lane=hashed))
-
     async def outbox_done(self, ids: Iterable[OutboxId]) -> None:
         """The effects are delivered, or refused for good."""
         self._tell(self._statements.delete(tables.outbox, "id"), [{"id": one} for one in ids])

@@ -90,7 +90,7 @@ def test_any_arguments_are_answered(arguments: list[str]) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 def test_any_text_in_the_locks_file(text: bytes) -> None:
     """Who holds the lease is told in one line of what can be printed, whatever stands in the lock's file."""
     folder = Path.cwd()
@@ -170,7 +170,7 @@ async def _read_all(url: str, key: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 def test_any_value_in_any_row(whole: Path, data: st.DataObject) -> None:
     """One column of any table overwritten: what reads it works, or one of our errors says that it cannot."""
     table, column, kind = data.draw(st.sampled_from(sorted(_columns(whole))))

@@ -877,7 +877,7 @@ def windows(raw_bytes: bytes, size: int = 8) -> Iterator[bytes]:
     return (raw_bytes[at : at + size] for at in range(len(raw_bytes) - size + 1))
 
 
-@pytest.mark.parametrize("others", [0, 3, 300])
+@pytest.mark.parametrize("others", [0, 3, pytest.param(300, marks=pytest.mark.slow)])
 async def test_an_erased_person_leaves_no_byte(store: Store, tmp_path: Path, others: int) -> None:
     """After deletion and checkpoint no eight bytes of any ciphertext or hash of theirs are in any file."""
     url = f"sqlite:///{tmp_path}/alongside.db"
