@@ -90,7 +90,7 @@ class Transaction:
         self._own: dict[tuple[str, str], Record | None] = {}
         """By table and id, what was read ahead or put; None where nothing is there."""
         self._of: dict[str, dict[str, dict[str, Record]]] = {}
-        """By table, all that members have there, by id, where it was read ahead."""
+        """By table, all that members have there, by id, where it was read ahead; `_own` has each of them."""
         self._answered: dict[str, dict[tuple[object, ...], Sequence[Record]]] = {}
         self.earliest_due: datetime | None = None
         self.deleted = False
@@ -203,7 +203,7 @@ class Transaction:
         ):
             theirs: dict[str, dict[str, Record]] = {one: {} for one in ids}
             for each in found:
-                theirs[each.member][each.id] = each
+                theirs[each.member][each.id] = self._own[table.name, each.id] = each
             self._of[table.name] = theirs
 
     async def find(self, kind: type[R], **equal: object) -> Sequence[R]:
@@ -245,8 +245,8 @@ class Transaction:
             self.earliest_due = due
         self._tell(self._statements.put(shape.table), [self._seal(shape.table, row, text)])
         self._changed(shape.table, record.id)
-        member = str(getattr(record, "member", ""))
         theirs = self._of.get(shape.table.name, {})
+        member = str(getattr(record, "member", ""))
         if type(record) not in _NOT_REMEMBERED and (due is None or tables.Instant.keeps(due)):
             self._own[shape.table.name, record.id] = record
             if member in theirs:
@@ -256,17 +256,18 @@ class Transaction:
 
     async def delete(self, kind: type[Record], id: str) -> None:
         """Delete the record of this id, if there is one."""
+        table = SHAPES[kind].table
         self.deleted = True
-        self._store.remembered.pop((SHAPES[kind].table.name, id), None)
-        self._changed(SHAPES[kind].table, id)
-        self._tell(self._statements.delete(SHAPES[kind].table, "id"), [{"id": id}])
+        self._store.remembered.pop((table.name, id), None)
+        self._changed(table, id)
+        self._tell(self._statements.delete(table, "id"), [{"id": id}])
 
     def _changed(self, table: AnyTable, id: str) -> None:
         """What is remembered in this transaction of the record of this id is so no more."""
         self._answered.pop(table.name, None)
-        self._own.pop((table.name, id), None)
-        for theirs in self._of.get(table.name, {}).values():
-            theirs.pop(id, None)
+        before = self._own.pop((table.name, id), None)
+        if before is not None and (theirs := self._of.get(table.name)) is not None:
+            theirs.get(str(getattr(before, "member", "")), {}).pop(id, None)
 
     async def room_of(self, room: str) -> PeerRoom | None:
         """The peer room with this room ID, or None."""
