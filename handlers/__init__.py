@@ -141,7 +141,7 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
 
 
 _STAYS = frozenset({"more", "after", "again", "renew", "unfinished"})
-"""What is asked once, and mostly by itself: an odd word neither puts it away nor gives its numbers a new meaning."""
+"""What is asked once, and mostly by itself: an odd word does not put it away, and its numbers stay so."""
 
 _ELSEWHERE = "elsewhere"
 """The line of a member who is to hear in a new chat why the old one had no answer."""

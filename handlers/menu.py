@@ -146,8 +146,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
         asked = {"wish": wish, "length": request.length}
         key = "status.waits" if await pause.of(desk) else "status.looking"
         lines.append(desk.words(member, key, next=next_at, until=request.until, **asked))
-        if named := topics.names(desk, member, request.topics):
-            lines.append(desk.words(member, "talk.recap_topics", topics=named))
+        if about := topics.names(desk, member, request.topics):
+            lines.append(desk.words(member, "talk.recap_topics", topics=about))
         if request.note:
             lines.append(desk.words(member, "talk.recap_note", note=request.note))
         if (start := matching.later(request, desk.now)) is not None:

@@ -271,7 +271,7 @@ async def test_stop_counts_what_was_put_away(story: Story) -> None:
     assert story.records.all(Offer)
     await story.comes("cleo")
     answer = await story.says("cleo", "talk", "more", "1", "menu", "stop")
-    assert answer == "I have ended that. Nothing of it is kept."
+    assert "begun and not finished: your request for company. Nothing of that is kept." in answer
     assert not story.member("cleo").waiting
 
 
@@ -308,7 +308,7 @@ async def test_hello_says_the_limits_again(story: Story) -> None:
 async def test_beginning_again_and_again_keeps_one_draft(story: Story) -> None:
     """What waits for a member stays bounded, whatever they write: of each kind the last one."""
     for number in range(6):
-        await story.says("ana", "talk", "more", "1", "skip", "skip", f"draft {number}", "offer")
+        await story.says("ana", "talk", "start anew", "more", "1", "skip", "skip", f"draft {number}", "offer")
     waiting = story.member("ana").waiting
     assert [prompt.kind for prompt in waiting] == ["talk", "offer"]
     assert waiting[0].draft["note"] == "draft 5"
