@@ -142,9 +142,7 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
 
 
 _STAYS = frozenset({"more", "after", "again", "renew", "unfinished"})
-"""What is asked once, and mostly by itself: an odd word neither puts it away nor gives its numbers another
-meaning.
-"""
+"""What is asked once, and mostly by itself: an odd word does not put it away, and its numbers stay so."""
 
 _ELSEWHERE = "elsewhere"
 """The line of a member who is to hear in a new chat why the old one had no answer."""
@@ -235,6 +233,9 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
                 or not (question.reads or question.many or conversations.COMMANDS[command].everywhere)
             )
         ):
+            if odd.hardly_meant(desk, member, prompt, question, command, normal(body)):
+                odd.doubt_words(desk, member, prompt, body)
+                return True
             reply = Reply(text=body)
         if reply is not None and odd.leads_out(prompt, question, reply):
             command, reply = reply.name, None
@@ -262,9 +263,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     if await checkin.anything(desk, desk.now_is(member.id)):
         return True
-    if in_between:
-        desk.say(member.id, "odd.not_an_answer")
-        desk.ask_again(member.id)
+    if in_between and prompt is not None and question is not None:
+        odd.no_answer(desk, member, prompt, question)
         return True
     if prompt is None and desk.waits(member.id):
         desk.say(member.id, "odd.unseen")
@@ -289,11 +289,12 @@ async def _answer(
 ) -> None:
     if question.binding and event.quotes is not None:
         desk.say(member.id, "odd.quote")
-        desk.ask_again(member.id)
+        desk.ask_again(member.id, short=odd.stands_above(desk, member, prompt, question))
         return
     if question.binding and (doubt := _doubt(desk, prompt, question, reply, event)):
         desk.say(member.id, doubt)
-        desk.ask_again(member.id, repeated=True)
+        short = doubt != "odd.long_ago" and odd.stands_above(desk, member, prompt, question)
+        desk.ask_again(member.id, repeated=True, short=short)
         return
     desk.put_away(member.id)
     desk.answered(normal(_own_part(event)) if reply.names else "")

@@ -132,6 +132,7 @@ class Desk:
     _came: set[tuple[MemberId, str]] = field(default_factory=set)
     _back: set[MemberId] = field(default_factory=set)
     _missed: set[MemberId] = field(default_factory=set)
+    _short: set[MemberId] = field(default_factory=set)
     _marks: dict[MemberId, Mark] = field(default_factory=dict)
     _wrote: MemberId | None = None
     _answered: str = ""
@@ -349,20 +350,28 @@ class Desk:
     def _brought(self, id: MemberId) -> str:
         return self._answered if id == self._wrote else ""
 
-    def ask_again(self, id: MemberId, *, repeated: bool = False) -> None:
-        """Put the open question once more; `repeated` to be sure that the answer is meant for it."""
+    def ask_again(
+        self, id: MemberId, *, repeated: bool = False, anew: bool = False, short: bool = False
+    ) -> None:
+        """Put the open question once more; `repeated` to be sure that the answer is meant for it.
+
+        `anew`: whatever stood there before it, an answer is meant for this one from now on. `short`: it
+        stands right above, so that only its choices are said again; a yes agrees to the words there.
+        """
         member = self.now_is(id)
         if member.prompt is not None:
-            asked_at = self.now if repeated else member.prompt.asked_at
+            anew = anew or repeated
             again = replace(
                 member.prompt,
-                asked_at=asked_at,
+                asked_at=self.now if anew else member.prompt.asked_at,
                 aside=False,
-                instead="" if repeated else member.prompt.instead,
+                instead="" if anew else member.prompt.instead,
                 repeated=member.prompt.repeated or repeated,
             )
             self.keep(replace(member, prompt=again))
         self._opened.add(id)
+        if short:
+            self._short.add(id)
 
     def look_away(self, id: MemberId) -> None:
         """Something else is said: the open question stays so, and `back` brings it again."""
@@ -481,7 +490,9 @@ class Desk:
             question = await show(member, member.prompt)
             if question is not None:
                 member = self.now_is(id)
-                if member.prompt is not None and question.terms:
+                if id in self._short:
+                    question = replace(question, text=self.words(member, "odd.above"))
+                elif member.prompt is not None and question.terms:
                     shown = replace(member.prompt, consent=self._terms(member, question))
                     self.keep(replace(member, prompt=shown))
                 await self._say_question(member, member.prompt, question, sign, notice=False)

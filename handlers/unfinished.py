@@ -34,32 +34,32 @@ _FIRST = {
 _CHOICES = (Choice("go_on", "choice.unfinished_go_on"), Choice("anew", "choice.unfinished_anew"))
 
 _ABOUT = {
-    kind: f"open.{about}"
+    kind: about
     for about, kinds in {
-        "request": ("talk", "again"),
-        "offer": ("offer", "offered", "renew"),
-        "ask": ("ask", "smaller", "note", "more"),
-        "consent": ("consent",),
-        "room": ("extend", "pass", "stays", "left", "absent", "which", "backup"),
-        "after": ("after", "afterwards"),
-        "apart": ("apart", "kept"),
-        "concern": ("concern", "concerns", "own_concern", "answered"),
-        "reads": ("to_read", "reads", "answers", "pauses", "weighs", "lift"),
-        "paused": ("paused", "objects"),
-        "buddy": ("buddy", "buddies", "buddy_ended", "tell_buddy"),
-        "be_buddy": ("be_buddy",),
-        "plan": ("own_plan", "my_plan", "change_plan", "delete_plan"),
-        "checkin": (
+        "open.request": ("talk", "again"),
+        "open.offer": ("offer", "offered", "renew"),
+        "open.ask": ("ask", "smaller", "note", "more"),
+        "open.consent": ("consent",),
+        "open.room": ("extend", "pass", "stays", "left", "absent", "which", "backup"),
+        "open.after": ("after", "afterwards"),
+        "open.apart": ("apart", "kept"),
+        "open.concern": ("concern", "concerns", "own_concern", "answered"),
+        "open.reads": ("to_read", "reads", "answers", "pauses", "weighs", "lift"),
+        "open.paused": ("paused", "objects"),
+        "open.buddy": ("buddy", "buddies", "buddy_ended", "tell_buddy"),
+        "open.be_buddy": ("be_buddy",),
+        "open.plan": ("own_plan", "my_plan", "change_plan", "delete_plan"),
+        "open.checkin": (
             *("checkin", "checkin_on", "new_checkin", "checkins", "own_checkin"),
             *("pause_checkin", "end_checkin"),
         ),
-        "zone": ("zone",),
-        "ages": ("ages",),
-        "language": ("language",),
-        "voucher": ("voucher",),
-        "vouch": ("vouch",),
-        "practice": ("practice",),
-        "held": ("held", "consents", "take_back", "forget", "clear"),
+        "open.zone": ("zone",),
+        "open.ages": ("ages",),
+        "open.language": ("language",),
+        "open.voucher": ("voucher",),
+        "open.vouch": ("vouch",),
+        "open.practice": ("practice",),
+        "open.held": ("held", "consents", "take_back", "forget", "clear"),
     }.items()
     for kind in kinds
 }

@@ -66,7 +66,8 @@ class Prompt:
     `subject` is the id of the ask, the pairing or the room it is about. `draft` holds what was gathered in
     earlier steps. `by_itself` says that no message of the member's brought it, `instead` which kind of
     question was open until it came: a short answer may be meant for that one. `brought` is the answer to the
-    question before that brought it: the same again at once may be one sent twice. `repeated` says that it was
+    question before that brought it: the same again at once may be one sent twice; or a number or a word alone
+    that was doubted as own words: the same again is meant so. `repeated` says that it was
     put again for such a reason, `aside` that the member turned to something else: only `back` brings it
     again. `until` is when it lapses, `consent` what a yes to it would agree to. `missed` counts how
     often words could not be read as an answer to it.

@@ -354,3 +354,28 @@ async def test_the_way_out_of_a_question_is_a_number_too(story: Story) -> None:
     await story.says("ana", "my city", "xyzzy", "plugh")
     assert "1. Leave this question out" in story.last("ana")
     assert "Nothing has changed" in await story.say("ana", "1")
+
+
+@pytest.mark.parametrize(
+    ("words", "alone"),
+    [
+        (("my plan",), "1"),
+        (("my plan",), "talk"),
+        (("my buddy", "@ben:example.org"), "yes"),
+        (("talk", "more", "1", "1", "2"), "1"),
+    ],
+)
+async def test_a_number_or_a_yes_alone_is_hardly_meant_as_own_words(
+    story: Story, words: tuple[str, ...], alone: str
+) -> None:
+    """It is doubted once; the same sent again is what they want, and other words are taken at once."""
+    await story.comes("ana")
+    question = await story.says("ana", *words)
+    assert f"Should it read exactly this: “{alone}”?" in await story.say("ana", alone)
+    assert "Should it read exactly this: “2”?" in await story.say("ana", "2")
+    assert "Should it read" not in await story.say("ana", "2")
+    assert story.last("ana") != question
+    other = Story()
+    await other.comes("ana")
+    await other.says("ana", *words, alone)
+    assert "Should it read" not in await other.say("ana", "Please ring me.")
