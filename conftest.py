@@ -11,7 +11,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ("tests.live.fixtures", "tests.journeys.fixtures", "tests.service.terminal")
+pytest_plugins = ("tests.live.fixtures", "tests.journeys.fixtures", "tests.service.terminal", "tests.spread")
 
 # No deadline for one example, and none for making it: on a busy machine that says how busy the machine is,
 # and nothing of the code.
@@ -25,7 +25,8 @@ settings.load_profile("check")
 
 
 _LONGEST_FIRST = (
-    *("tests/faults/test_crashes.py", "tests/interop/", "tests/live/test_demo.py"),
+    *("tests/faults/test_crashes.py", "tests/faults/test_checkin_crashes.py"),
+    *("tests/interop/", "tests/live/test_demo.py"),
     *("tests/journeys/", "tests/live/", "tests/"),
 )
 """Where the tests that take longest lie: whatever is not named before comes last, in its own order."""

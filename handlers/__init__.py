@@ -34,7 +34,6 @@ from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
-    CallOff,
     JoinRoom,
     LeaveRoom,
     LookAround,
@@ -224,7 +223,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         if (
             reply is None
             and question.free
-            and (command is None or not conversations.COMMANDS[command].everywhere)
+            # Where numbers are the usual answer and own words another, a command stays one.
+            and (command is None or not (question.many or conversations.COMMANDS[command].everywhere))
         ):
             reply = Reply(text=body)
         if reply is not None:
@@ -468,7 +468,7 @@ async def _not_delivered(desk: Desk, event: NotDelivered) -> None:
         if chatting is not None:
             desk.keep(chats.fail(chatting, effect, desk.now))
         return
-    if isinstance(effect, LookAround | Withdraw | CallOff):
+    if isinstance(effect, LookAround | Withdraw):
         return
     if not isinstance(effect, SendText | SendFile):
         await room.not_delivered(desk, event)

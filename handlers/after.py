@@ -11,7 +11,7 @@ from datetime import datetime
 from handlers import apart, rest
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.ids import MeetingId, MemberId
-from schema.records import Meeting, Member, PeerRoom, Prompt, Separation
+from schema.records import Consent, Meeting, Member, PeerRoom, Prompt, Separation
 from service.core import afterwards
 
 _SKIP = frozenset({"skip"})
@@ -106,7 +106,7 @@ async def _which(desk: Desk, member: Member, what: str, found: list[Meeting]) ->
 
 async def _decide(desk: Desk, member: Member, what: str, id: str) -> None:
     if what == "end":
-        await _end(desk, member, id)
+        await end(desk, member, id)
         return
     desk.put_behind(member.id)
     desk.ask(member.id, "afterwards", subject=id, draft={"what": what})
@@ -144,7 +144,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             until=meeting.due_at,
             kept=desk.timings.again,
         )
-        return Question(text, _AGAIN, binding=True, also=_SKIP)
+        return Question(text, _AGAIN, binding=True, also=_SKIP, terms=text)
     text = desk.words(member, "never.recap", ended=meeting.ended_at)
     return Question(text, _NEVER, binding=True, also=_SKIP)
 
@@ -162,15 +162,16 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     elif not prompt.subject:
         await _decide(desk, member, what, reply.name)
     elif what == "again":
-        await _again(desk, member, prompt.subject)
+        await _again(desk, member, prompt.subject, desk.given(prompt))
     else:
         await _never(desk, member, prompt.subject)
 
 
-async def _again(desk: Desk, member: Member, id: str) -> None:
+async def _again(desk: Desk, member: Member, id: str, consent: Consent | None) -> None:
     own = await desk.records.get(Meeting, id)
     if own is None:
         return
+    own = replace(own, consent=consent)
     wishes = await desk.records.find(Separation, member=member.id)
     if any(one.other == own.other for one in wishes if one.other):
         desk.say(member.id, "again.apart", notice=False)
@@ -214,7 +215,8 @@ async def _never(desk: Desk, member: Member, id: str) -> None:
     desk.say(member.id, "never.done")
 
 
-async def _end(desk: Desk, member: Member, id: str) -> None:
+async def end(desk: Desk, member: Member, id: str) -> None:
+    """End what they said of talking again, or what both agreed; nobody is told."""
     own = await desk.records.get(Meeting, id)
     if own is None:
         return

@@ -12,7 +12,6 @@ from datetime import timedelta
 from handlers import ages, apart
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.draft import Draft, texts
-from schema.effects import CallOff
 from schema.ids import BuddyId, MatrixId, MemberId
 from schema.records import Buddy, Member, Prompt
 from schema.states import BuddyState
@@ -452,16 +451,10 @@ async def _answer_asked(desk: Desk, member: Member, prompt: Prompt, reply: Reply
 # Its end
 
 
-def call_off(desk: Desk, record: Buddy) -> None:
-    """Have words that are on their way not go; what came of it is said where any are."""
-    desk.turn.do(CallOff(record.id))
-
-
 async def end(desk: Desk, member: Member, record: Buddy) -> None:
     """The member ends it; the buddy is told only if they then say so."""
     ended, _ = buddies.advance(record, buddies.End(), desk.now)
     await _take_question(desk, record)
-    call_off(desk, record)
     if ended.state is BuddyState.OVER:
         await desk.records.delete(Buddy, record.id)
         desk.say(member.id, "buddy.withdrawn")
@@ -491,7 +484,6 @@ async def leave(desk: Desk, member: Member, record: Buddy) -> None:
 
 async def _leave(desk: Desk, record: Buddy) -> None:
     _, followed = buddies.advance(record, buddies.Leave(), desk.now)
-    call_off(desk, record)
     await desk.records.delete(Buddy, record.id)
     if followed is buddies.Next.GONE and await desk.member(record.member) is not None:
         desk.say(record.member, "buddy.gone", notice=False, name=record.name)
@@ -504,7 +496,6 @@ async def part(desk: Desk, member: MemberId) -> None:
     if own is not None and own.other in kept_apart:
         ended, _ = buddies.advance(own, buddies.End(), desk.now)
         await _take_question(desk, own)
-        call_off(desk, own)
         if ended.state is BuddyState.OVER:
             await desk.records.delete(Buddy, own.id)
         else:
@@ -557,7 +548,6 @@ async def forget(desk: Desk, member: MemberId) -> None:
     """Erase what the member named and what they said yes to; whoever has no buddy any more hears so."""
     for record in await desk.records.find(Buddy, member=member):
         await _take_question(desk, record)
-        call_off(desk, record)
         await desk.records.delete(Buddy, record.id)
     for record in await whose(desk, member):
         await _leave(desk, record)

@@ -6,12 +6,13 @@ withdraw, step back, close; nobody learns of it more than of those.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from handlers import buddy, concern, consent, plan, room
+from handlers import after, buddy, concern, consent, plan, room, voucher
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Choice, Desk, Question, Reply
-from schema.records import Ask, Buddy, Concern, Consent, Member, Prompt
+from schema.records import Ask, Buddy, Concern, Consent, Member, Prompt, Voucher
 from schema.states import AskState, RoomState
 from service.core import rooms
 
@@ -25,6 +26,9 @@ _CHOICES = {
     "plan": "choice.stop_plan",
     "room": "choice.stop_room",
     "closed": "choice.consents_closed",
+    "again": "choice.consents_again",
+    "vouching": "choice.consents_vouching",
+    "voucher": "choice.consents_voucher",
     "concern": "choice.consents_concern",
     "buddy": "choice.consents_buddy",
     "buddy_of": "choice.consents_buddy_of",
@@ -36,6 +40,9 @@ _EFFECTS = {
     "plan": "consents.plan",
     "room": "consents.room",
     "closed": "consents.closed",
+    "again": "consents.again",
+    "vouching": "consents.vouching",
+    "voucher": "consents.voucher",
     "concern": "consents.concern",
     "buddy": "consents.buddy",
     "buddy_of": "consents.buddy_of",
@@ -45,11 +52,12 @@ _EFFECTS = {
 
 @dataclass(frozen=True)
 class _Standing:
-    """Something that was agreed to: its kind, the id of its record, and each yes."""
+    """Something that was agreed to: its kind, the id of its record, each yes, and its hour."""
 
     kind: str
     id: str
     given: Sequence[Consent]
+    until: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -78,6 +86,13 @@ async def _standing(desk: Desk, member: Member) -> list[_Standing]:
     offer = await offers.of(desk, member)
     if offer is not None and offer.consent is not None:
         found.append(_Standing("offer", offer.id, (offer.consent,)))
+    for meeting in await after.of(desk, member.id):
+        if meeting.again and meeting.consent is not None:
+            found.append(_Standing("again", meeting.id, (meeting.consent,)))
+    vouched = await voucher.of(desk, member.id)
+    if vouched is not None and vouched.consent is not None:
+        kind = "vouching" if vouched.since is None else "voucher"
+        found.append(_Standing(kind, vouched.id, (vouched.consent,), vouched.due_at))
     for wrong in await concern.of(desk, member.id):
         if wrong.consent is not None:
             found.append(_Standing("concern", wrong.id, (wrong.consent,)))
@@ -105,7 +120,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         key = _EFFECTS[standing[prompt.subject].kind]
         # What is said to be kept stands first: a number that was sent twice changes nothing.
         return Question(
-            desk.words(member, key, reading=desk.timings.reading),
+            desk.words(member, key, reading=desk.timings.reading, until=standing[prompt.subject].until),
             (Choice("no", "choice.take_back_no"), Choice("yes", "choice.take_back_yes")),
             binding=True,
             also=frozenset({"skip"}),
@@ -167,6 +182,12 @@ async def _take_back(desk: Desk, member: Member, one: _Standing) -> None:
             record = await desk.records.get(Buddy, one.id)
             if record is not None:
                 await (buddy.end if one.kind == "buddy" else buddy.leave)(desk, member, record)
+        case "again":
+            await after.end(desk, member, one.id)
+        case "vouching" | "voucher":
+            asked = await desk.records.get(Voucher, one.id)
+            if asked is not None:
+                await voucher.take_back(desk, asked)
         case "concern":
             wrong = await desk.records.get(Concern, one.id)
             if wrong is not None:

@@ -38,10 +38,10 @@ class Choice:
 class Question:
     """A question as it is put: sentences, then numbered choices.
 
-    `free` takes a person's own words, `many` several numbers. `binding` is a consent or cannot be undone: a
-    reply that quotes something never answers it. `also` are names of commands that it takes as answers;
-    `until` is when it lapses. `terms` are the words of it that are kept with a yes. `quiet`: where it comes
-    by itself it does not notify, and may pass unseen.
+    `free` takes a person's own words, `many` several numbers; with both a command is no own word. `binding`
+    is a consent or cannot be undone: a reply that quotes something never answers it. `also` are names of
+    commands that it takes as answers; `until` is when it lapses. `terms` are the words of it that are kept
+    with a yes. `quiet`: where it comes by itself it does not notify, and may pass unseen.
     """
 
     text: str

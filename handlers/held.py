@@ -56,6 +56,7 @@ from schema.records import (
     Voucher,
 )
 from schema.states import AskState, PairingState, RoomState
+from service.core import voucher as rules
 
 
 class How(Enum):
@@ -426,6 +427,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "due_at": _MEETING,
             "again": _MEETING,
             "agreed": _MEETING,
+            "consent": _AGREED,
         },
         Concern: {
             "id": _NUMBERS,
@@ -476,6 +478,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "named": _THEIRS,
             "yes": _THEIRS,
             "since": _VOUCHER,
+            "consent": _AGREED,
         },
         Buddy: {
             "id": _NUMBERS,
@@ -554,6 +557,7 @@ def _whole(desk: Desk, member: Member, record: object) -> list[str]:
             return [checkin.told(desk, member, record)]
         case Voucher():
             key = "held.voucher_asked" if record.since is None else "held.voucher"
+            key = "held.voucher_taken_back" if rules.taken_back(record) else key
             return [desk.words(member, key, until=record.due_at)]
         case Concern():
             return [concern.told(desk, member, record), desk.words(member, "held.concern_ways")]

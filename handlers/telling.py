@@ -57,8 +57,6 @@ async def alive(desk: Desk, who: MatrixId) -> None:
     if record is None or (record.state is BuddyState.STANDING and not record.unanswered):
         return
     _, followed = await _move(desk, record, buddies.Live())
-    if followed is Next.STOP:
-        buddy.call_off(desk, record)
     event = desk.turn.event
     if isinstance(event, Message | Unreadable) and event.changed:
         # Nobody vouches yet for whom it would be said to.
@@ -135,7 +133,7 @@ async def sent(desk: Desk, effect: SendForBuddy) -> None:
     record = await desk.records.get(Buddy, effect.buddy)
     if effect.step != "warn":
         came = effect.step == "asked"
-        if record is not None and _ordered(record, effect):
+        if record is not None and buddies.ordered(record, effect):
             await _move(desk, record, buddies.Arrive())
             came = True
         if await desk.member(effect.of) is not None:
@@ -145,19 +143,13 @@ async def sent(desk: Desk, effect: SendForBuddy) -> None:
         await _move(desk, record, buddies.Arrive())
 
 
-def _ordered(record: Buddy, effect: SendForBuddy) -> bool:
-    """Whether these are the words that are to go now, and were not called off."""
-    at = record.tells_at
-    return record.state is BuddyState.TELLING and at is not None and effect.until == at + buddies.SENT_WITHIN
-
-
 async def not_sent(desk: Desk, effect: SendForBuddy, reason: str) -> None:
     """The member could not be told first, so that nothing goes; or the words were called off in time, or the
     buddy could not be reached.
     """
     record = await desk.records.get(Buddy, effect.buddy)
     if effect.step != "warn":
-        ordered = record is not None and _ordered(record, effect)
+        ordered = record is not None and buddies.ordered(record, effect)
         if record is not None and ordered:
             await _move(desk, record, buddies.Fail())
         off = reason == "called_off" or (effect.step == "tell" and not ordered)

@@ -11,7 +11,7 @@ from handlers import apart
 from handlers.desk import Choice, Desk, Question, Reply
 from handlers.steward_room import Draft, StewardRoom, stewardship
 from schema.ids import MatrixId, MemberId, VoucherId
-from schema.records import Member, Offer, Prompt, Voucher
+from schema.records import Consent, Member, Offer, Prompt, Voucher
 from service.core import voucher as rules
 from service.core.apart import Unclear, address
 
@@ -51,7 +51,8 @@ async def counting(desk: Desk, offers: Sequence[Offer]) -> Sequence[Offer]:
 async def start(desk: Desk, member: Member) -> None:
     """Say what a voucher is, and ask from whom it shall come; or that one was asked for already."""
     if (found := await of(desk, member.id)) is not None:
-        desk.say(member.id, "voucher.waits", notice=False, until=found.due_at)
+        key = "voucher.not_yet" if rules.taken_back(found) else "voucher.waits"
+        desk.say(member.id, key, notice=False, until=found.due_at)
     else:
         desk.ask(member.id, "voucher", draft={"step": "how"})
 
@@ -81,8 +82,10 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "voucher.stewards", address=member.matrix_id, until=until)
             return Question(text, _YES_NO, binding=True, also=_ALSO, terms=text)
     names = _names(prompt.draft)
-    text = desk.words(member, "voucher.members", names=names, address=member.matrix_id, until=until)
-    return Question(text, _YES_NO, binding=True, also=_ALSO, terms=text)
+    whom = desk.words(member, "voucher.whom", names=names)
+    terms = desk.words(member, "voucher.members", address=member.matrix_id, until=until)
+    # Whom they named is kept as marks alone, and of those who gave it nothing at all.
+    return Question(f"{whom}\n{terms}", _YES_NO, binding=True, also=_ALSO, terms=terms)
 
 
 def _names(draft: Draft) -> list[str]:
@@ -103,7 +106,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     elif step in ("first", "second"):
         _take_name(desk, member, str(step), names, reply.text)
     elif await of(desk, member.id) is None:
-        await _ask(desk, member, names)
+        await _ask(desk, member, names, desk.given(prompt))
 
 
 def _go(desk: Desk, member: Member, step: str, names: list[str] | None = None) -> None:
@@ -122,7 +125,7 @@ def _take_name(desk: Desk, member: Member, step: str, names: list[str], typed: s
         _go(desk, member, "second" if step == "first" else "members", [*names, found])
 
 
-async def _ask(desk: Desk, member: Member, names: list[str]) -> None:
+async def _ask(desk: Desk, member: Member, names: list[str], consent: Consent | None) -> None:
     """Ask those who were named, or the stewards; what is said of it is the same whoever they are."""
     until = desk.now + rules.ASKED_FOR
     named = tuple(desk.turn.identify(MatrixId(one)) for one in names)
@@ -132,6 +135,7 @@ async def _ask(desk: Desk, member: Member, names: list[str]) -> None:
         due_at=until,
         stewards=not names,
         named=named,
+        consent=consent,
     )
     await desk.records.put(found)
     kept_apart = await apart.of(desk, member.id)
@@ -230,10 +234,24 @@ async def answer_asked(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
 # Its end
 
 
+async def take_back(desk: Desk, found: Voucher) -> None:
+    """Its member takes it back: whoever has not answered is asked no more, and nobody is told."""
+    await _drop(desk, found)
+    left = rules.take_back(found)
+    if left is None:
+        await desk.records.delete(Voucher, found.id)
+        desk.say(found.member, "voucher.ended")
+    else:
+        await desk.records.put(left)
+        desk.say(found.member, "voucher.taken_back", until=left.due_at)
+
+
 async def due(desk: Desk, found: Voucher) -> None:
     """It was not enough in time, or it held for a year: its member hears so, and why is said to nobody."""
     await desk.records.delete(Voucher, found.id)
     await _drop(desk, found)
+    if rules.taken_back(found):
+        return
     if desk.community.vouchers and await desk.member(found.member) is not None:
         desk.say(found.member, "voucher.lapsed" if found.since is None else "voucher.over", notice=False)
 

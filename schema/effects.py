@@ -50,18 +50,6 @@ class SendForBuddy:
 
 
 @dataclass(frozen=True)
-class CallOff:
-    """Do not send the words for the buddy of the record `buddy` that were ordered before and did not go yet.
-
-    What came of it is the outcome of those: `NotDelivered` with the reason "called_off", or `Delivered` where
-    they went all the same.
-    """
-
-    buddy: BuddyId
-    type: Literal["call_off"] = "call_off"
-
-
-@dataclass(frozen=True)
 class FindSent:
     """See whether the message of an outbox row is in `room`; `Delivered.detail` is "there", or empty.
 
@@ -278,7 +266,6 @@ class LookAround:
 Effect = (
     SendText
     | SendForBuddy
-    | CallOff
     | FindSent
     | Withdraw
     | SendFile

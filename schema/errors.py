@@ -3,6 +3,7 @@
     AlongsideError
     ├── WorldError            retried: the network, a homeserver that is down or slow
     │   ├── Unreachable
+    │   │   └── Away          the homeserver answers nobody: what else it is asked fares alike
     │   └── Throttled         says how long to wait
     ├── HomeserverRefused     a permanent answer: becomes an honest answer to the member
     ├── PartnerError          refused: what a stranger or a partner sent is not what it must be
@@ -43,6 +44,10 @@ class Unreachable(WorldError):
     def __init__(self, what: str, status: int = 0) -> None:
         super().__init__(what)
         self.status = status
+
+
+class Away(Unreachable):
+    """Our homeserver is not there, or can do nothing now: other requests to it fare alike, most likely."""
 
 
 class Throttled(WorldError):

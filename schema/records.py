@@ -421,7 +421,8 @@ class Meeting:
     Deleted at `due_at`: at the latest 14 days after the room ended, or, where both said that they would talk
     again, when that lapses; sooner where its member had the two kept apart, ended it, or is forgotten.
     `ended_at` is when the room ended. `again`: the member would talk with the other again; `agreed`: both
-    said so. Whoever is forgotten stands in the other's as an empty id.
+    said so. Whoever is forgotten stands in the other's as an empty id. `consent` is the member's yes to the
+    keeping of that they would, and goes with it.
     """
 
     id: MeetingId
@@ -431,6 +432,7 @@ class Meeting:
     due_at: datetime
     again: bool = False
     agreed: bool = False
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True)
@@ -538,7 +540,9 @@ class Voucher:
 
     Deleted at `due_at`: a week after it was asked for, a year after it was given; or where its member is
     forgotten. `since` is when it was given. Until then `named` are those who may say yes, and `yes` those who
-    did, each a keyed hash; `stewards`: one of them may. Of those who gave it nothing is kept afterwards.
+    did, each a keyed hash; `stewards`: one of them may. Of those who gave it nothing is kept afterwards. What
+    was taken back before it was given stays without any of these until `due_at`: nobody is asked anew.
+    `consent` is its member's yes to the asking, without the names in it, and goes with it.
     """
 
     id: VoucherId
@@ -548,6 +552,7 @@ class Voucher:
     named: tuple[MemberId, ...] = ()
     yes: tuple[MemberId, ...] = ()
     since: datetime | None = None
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True)

@@ -320,6 +320,7 @@ outbox = Table(
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("id", Opaque, nullable=False, unique=True),
     Column("lane", Opaque, nullable=False),
+    Column("way", Name, nullable=True),
     Column("made_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_at", Instant, nullable=True),
@@ -369,6 +370,8 @@ lease = Table(
 )
 
 Index("ix_outbox_lane_seq", outbox.c.lane, outbox.c.seq)
+Index("ix_outbox_way_next_at", outbox.c.way, outbox.c.next_at, outbox.c.seq)
+Index("ix_outbox_next_at", outbox.c.next_at)
 
 RECORDS = {
     "members": members,

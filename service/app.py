@@ -57,6 +57,7 @@ from service.web import Metrics, Probe, Web, unwell
 
 _CONNECTIONS = 64
 """At once to the homeserver: two syncs, and what the outbox and the front desk send."""
+_CONNECT_SECONDS = 10.0
 _TIMER_LATE = timedelta(minutes=1)
 _KEEPER_LOOKED_AT = 60.0
 _ERASE_EVERY = 1.0
@@ -425,7 +426,12 @@ async def _opened(
         store = await Store.open(settings.database_url(), settings.sealing_key(), lease, existing=existing)
         closing.push_async_callback(store.close)
         connector = aiohttp.TCPConnector(ssl=settings.tls(), limit=_CONNECTIONS)
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # A homeserver that is not there is known sooner than a request that it is slow about.
+            timeout=aiohttp.ClientTimeout(total=300, sock_connect=_CONNECT_SECONDS),
+        )
         yield store, lease, await closing.enter_async_context(session)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
-    CallOff,
     Effect,
     EmptyPeerRoom,
     FindSent,
@@ -73,9 +72,6 @@ class Delivery:
                 )
             case FindSent(room=chat):
                 detail = "" if await self._desk.find_sent(chat, id) is None else "there"
-            case CallOff():
-                # The outbox has done it.
-                pass
             case SendFile(room=chat, member=member):
                 await self._desk.send_file(chat, effect.name, effect.body, id, member=member, again=again)
             case AcceptIdentity():

@@ -340,7 +340,9 @@ class Engine:
             read_since=self.read_since,
         )
         await self._dispatch(turn)
-        return await transaction.add_effects([(lane(effect), effect) for effect in turn.effects], now)
+        way = self._outbox.way
+        placed = [(lane(effect), way(effect), effect) for effect in turn.effects]
+        return await transaction.add_effects(placed, now)
 
     def _after(
         self,

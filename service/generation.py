@@ -7,8 +7,6 @@ as a new device of the same identity. Messages that waited in an old outbox are 
 has passed; erasures that waited are kept.
 """
 
-from datetime import UTC, datetime
-
 from schema.effects import EmptyPeerRoom, MutePeerRoom, PurgePeerRoom, RedactPeerRoom
 from schema.errors import DatabaseRestored, HomeserverRefused
 from schema.ids import MatrixId
@@ -20,7 +18,8 @@ TYPE = "org.alongside.generation"
 _ROW = "generation"
 _MOST = 1 << 40
 """More than any service ever starts: a number beyond it is none of ours, and the next must be writable."""
-_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+_AT_ONCE = 500
+"""Effects that are read at once."""
 _OF_THE_DEVICE = ("desk_sync", "desk_device", "keeper_sync")
 """Rows of the instance that belong to the encryption device or its place in time, and go with it."""
 
@@ -57,8 +56,11 @@ async def mark_restored(store: Store, transport: Transport, user: MatrixId) -> N
         await transaction.write_chats({id: None for id, _ in await transaction.read_chats()})
         for name in _OF_THE_DEVICE:
             await transaction.write_instance(name, None)
-        waiting = await transaction.outbox(_EVER, limit=1_000_000)
-        await transaction.outbox_done([row.id for row in waiting if not isinstance(row.effect, kept_effects)])
+        after = 0
+        while waiting := await transaction.outbox(_AT_ONCE, after):
+            after = waiting[-1].seq
+            gone = [row.id for row in waiting if not isinstance(row.effect, kept_effects)]
+            await transaction.outbox_done(gone)
         await transaction.write_instance(_ROW, str(remembered).encode())
 
 

@@ -63,7 +63,7 @@ def take_back(own: Meeting, now: datetime, kept: timedelta) -> Meeting | None:
     What the two agreed holds no more, whatever the other's mark says.
     """
     until = min(own.due_at, last_hour(own.ended_at, kept))
-    return replace(own, again=False, agreed=False, due_at=until) if until > now else None
+    return replace(own, again=False, agreed=False, due_at=until, consent=None) if until > now else None
 
 
 def agreed(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from schema.effects import SendForBuddy
 from schema.errors import IllegalMove
 from schema.records import Buddy, Consent, NewWords
 from schema.states import BuddyState
@@ -153,6 +154,26 @@ anew."""
 
 STANDS = (_STANDING, _WARNED, _TELLING, _TOLD)
 """Where there is a buddy."""
+
+
+def ordered(record: Buddy, words: SendForBuddy) -> bool:
+    """Whether these are the words that are to go to the buddy by themselves now."""
+    at = record.tells_at
+    return record.state is _TELLING and at is not None and words.until == at + SENT_WITHIN
+
+
+def wanted(record: Buddy | None, words: SendForBuddy) -> bool:
+    """Whether words that wait are still to go; `record` is None where nothing is left of it.
+
+    The warning goes whatever came since. What the member asked for goes as long as there is a buddy.
+    """
+    match words.step:
+        case "warn":
+            return True
+        case "tell":
+            return record is not None and ordered(record, words)
+        case "asked":
+            return record is not None and record.state in STANDS
 
 
 def half(record: Buddy) -> timedelta:

@@ -49,6 +49,21 @@ def give(voucher: Voucher, now: datetime) -> Voucher:
     return replace(voucher, since=now, due_at=now + HOLDS, stewards=False, named=(), yes=())
 
 
+def take_back(voucher: Voucher) -> Voucher | None:
+    """What is left when its member takes it back: nothing of one that was given; else that it was asked for.
+
+    That stays for its time: somebody who could ask others at once would learn by trying who says yes.
+    """
+    if voucher.since is not None:
+        return None
+    return replace(voucher, stewards=False, named=(), yes=(), consent=None)
+
+
+def taken_back(voucher: Voucher) -> bool:
+    """Whether its member took it back before it was given."""
+    return voucher.since is None and voucher.consent is None and not (voucher.stewards or voucher.named)
+
+
 def without(voucher: Voucher, forgotten: MemberId) -> Voucher:
     """The voucher without anything of somebody who is forgotten: as if they had not answered."""
     return replace(

@@ -140,11 +140,15 @@ async def _make(client: Client) -> RoomId:
 async def _settle(client: Client, room: RoomId, named: frozenset[MatrixId]) -> tuple[MatrixId, ...]:
     """Remove whoever is no steward any more, invite whoever is one; those of them who are joined."""
     answer = await client.transport.request("read members", "GET", client_path("rooms", room, "members"))
-    there = Chat(room)
+    # The desk knows it too from now on: before the next sync is read, something may be said to who is there.
+    known = client.chats.get(room)
+    there = known or Chat(room)
     try:
         there.apply_members(answer)
     except Malformed:
         raise Unreachable("read members: malformed") from None
+    if known is not None:
+        client.chats.changed.add(room)
     present = there.members.keys() - {client.user_id}
     removed, invited = sorted(present - named), sorted(named - present)
     for member in removed:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote
 
 import aiohttp
 
-from schema.errors import HomeserverRefused, SignedOut, Throttled, Unreachable
+from schema.errors import Away, HomeserverRefused, SignedOut, Throttled
 from service.failpoint import reached
 
 JSON = dict[str, Any]
@@ -73,7 +73,7 @@ class Transport:
     ) -> JSON:
         """Ask once; `call` is our own name for it, in logs and fail points. `timeout` is in seconds.
 
-        Raises Unreachable, Throttled, SignedOut or HomeserverRefused.
+        Raises Away, Throttled, SignedOut or HomeserverRefused.
         """
         headers = {}
         if (bearer := token or self.token) is not None:
@@ -119,7 +119,7 @@ class Transport:
                 raw = await _read(response)
                 status, retry_after = response.status, response.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(f"{call}: {type(error).__name__}") from None
+            raise Away(f"{call}: {type(error).__name__}") from None
         reached(f"after {call}")
         return _answer(call, status, retry_after, raw)
 
@@ -196,7 +196,7 @@ def _answer(call: str, status: int, retry_after: str, raw: bytes) -> JSON:
     if status == 429:
         raise Throttled(_seconds(retry_after, answer))
     if status >= 500 or not isinstance(answer, dict) or 300 <= status < 400:
-        raise Unreachable(f"{call}: status {status}", status)
+        raise Away(f"{call}: status {status}", status)
     if status >= 400:
         code = answer.get("errcode")
         code = code if isinstance(code, str) and _CODE.fullmatch(code) else "UNKNOWN"
@@ -206,7 +206,7 @@ def _answer(call: str, status: int, retry_after: str, raw: bytes) -> JSON:
                 fix="Sign the account in again with `alongside init --sign-in`.",
             )
         if status == 408 or code in _PASSING:
-            raise Unreachable(f"{call}: {status} {code}")
+            raise Away(f"{call}: {status} {code}")
         raise HomeserverRefused(status, code, call, answer)
     return answer
 

@@ -227,27 +227,92 @@ class Statements:
         return self._keep("failures", lambda: select(inbox.c.failures).where(inbox.c.seq == bindparam("seq")))
 
     def outbox(self) -> Statement:
-        """Effects that may go at `now`: none that has an earlier one of its lane waiting for later."""
+        """Effects after `after`, the oldest first."""
+        outbox = tables.outbox
+        return self._keep(
+            "outbox",
+            lambda: (
+                select(outbox)
+                .where(outbox.c.seq > bindparam("after"))
+                .order_by(outbox.c.seq)
+                .limit(bindparam("limit"))
+            ),
+        )
+
+    def ready(self, unnamed: bool) -> Statement:
+        """The id of each effect of `way`, or of none, that may go at `now`, the oldest first.
+
+        It gives `limit` of those that never were put off, and as many of those whose time has come: of these
+        the first of a lane alone, and of the others none that comes after such a one, or one of another way.
+        """
 
         def make() -> _Clause:
             outbox, earlier = tables.outbox, tables.outbox.alias("earlier")
-            waits = select(earlier.c.seq).where(
-                earlier.c.lane == outbox.c.lane,
-                earlier.c.seq < outbox.c.seq,
-                earlier.c.next_at > bindparam("now"),
+            limit = bindparam("limit", type_=Integer)
+            way = bindparam("way", type_=tables.Name)
+            theirs = outbox.c.way.is_(None) if unnamed else outbox.c.way == way
+            before = (
+                select(earlier.c.seq)
+                .where(earlier.c.lane == outbox.c.lane, earlier.c.seq < outbox.c.seq)
+                .correlate(outbox)
             )
-            return (
-                select(outbox)
-                .where(
-                    outbox.c.seq > bindparam("after"),
-                    or_(outbox.c.next_at.is_(None), outbox.c.next_at <= bindparam("now")),
-                    ~waits.exists(),
-                )
+            hinders = or_(earlier.c.next_at.is_not(None), earlier.c.way.is_distinct_from(outbox.c.way))
+            fresh = (
+                select(outbox.c.seq, outbox.c.id)
+                .where(theirs, outbox.c.next_at.is_(None), ~before.where(hinders).exists())
                 .order_by(outbox.c.seq)
-                .limit(bindparam("limit"))
+                .limit(limit)
+                .subquery()
             )
+            back = (
+                select(outbox.c.seq, outbox.c.id)
+                .where(
+                    theirs,
+                    outbox.c.next_at <= bindparam("now", type_=tables.Instant),
+                    ~before.exists(),
+                )
+                .order_by(outbox.c.next_at, outbox.c.seq)
+                .limit(limit)
+                .subquery()
+            )
+            both = union_all(select(back), select(fresh)).subquery()
+            return select(both.c.id).order_by(both.c.seq)
 
-        return self._keep("outbox", make)
+        return self._keep(("ready", unnamed), make)
+
+    def effects(self, count: int) -> Statement:
+        """The effects of `count` ids, given as `id_0` and on, the oldest first."""
+        outbox = tables.outbox
+        ids = [f"id_{at}" for at in range(count)]
+        return self._keep(
+            ("effects", count),
+            lambda: (
+                select(outbox).where(outbox.c.id.in_([bindparam(id) for id in ids])).order_by(outbox.c.seq)
+            ),
+        )
+
+    def lanes(self) -> Statement:
+        """The id and the lane of `limit` effects, the oldest first."""
+        outbox = tables.outbox
+        return self._keep(
+            "lanes",
+            lambda: select(outbox.c.id, outbox.c.lane).order_by(outbox.c.seq).limit(bindparam("limit")),
+        )
+
+    def next_effect(self) -> Statement:
+        """When the first effect that is put off until after `now` may go."""
+        put_off = tables.outbox.c.next_at
+        return self._keep(
+            "next effect",
+            lambda: select(func.min(put_off, type_=tables.Instant)).where(
+                put_off > bindparam("now", type_=tables.Instant)
+            ),
+        )
+
+    def count_effects(self) -> Statement:
+        """How many effects wait, and the greatest `seq` among them."""
+        seq = tables.outbox.c.seq
+        return self._keep("count effects", lambda: select(func.count(seq), func.max(seq)))
 
     def retry(self) -> Statement:
         """Put an effect off until `until`."""

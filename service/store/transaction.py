@@ -349,8 +349,8 @@ class Transaction:
 
     # Outbox.
 
-    async def add_effects(self, effects: Sequence[tuple[str, Effect]], now: datetime) -> list[OutboxRow]:
-        """Keep effects, each with its lane, until they are delivered; lanes are kept as keyed hashes.
+    async def add_effects(self, effects: Sequence[tuple[str, str, Effect]], now: datetime) -> list[OutboxRow]:
+        """Keep effects, each with its lane and its way, until they are delivered; lanes as keyed hashes.
 
         A row's id is the effect's mark, where it bears one: it is kept once, however often it is ordered.
         The rows are for delivery after the commit; their `seq` is not known yet and stands as 0.
@@ -358,7 +358,7 @@ class Transaction:
         lookup = self._store.seal.lookup
         kept = [
             OutboxRow(_id_of(effect), 0, lookup("lanes", lane), effect, now, 0, None)
-            for lane, effect in effects
+            for lane, _, effect in effects
         ]
         self._tell(
             self._statements.add(tables.outbox),
@@ -368,26 +368,27 @@ class Transaction:
                     {
                         "id": row.id,
                         "lane": row.lane,
+                        "way": way,
                         "made_at": now,
                         "attempts": 0,
                         "next_at": None,
                     },
                     to_json(EFFECT, row.effect),
                 )
-                for row in kept
+                for row, (_, way, _) in zip(kept, effects, strict=True)
             ),
         )
         return kept
 
-    async def outbox(self, now: datetime, limit: int, after: int = 0) -> list[OutboxRow]:
-        """Effects that may go now, the oldest first, whose `seq` is greater than `after`.
+    async def outbox(self, limit: int, after: int = 0) -> list[OutboxRow]:
+        """Effects that wait, the oldest first, whose `seq` is greater than `after`."""
+        return self._effects(await self._ask(self._statements.outbox(), limit=limit, after=after))
 
-        One that was put off holds back all later ones of its lane.
-        """
+    def _effects(self, rows: Sequence[Row]) -> list[OutboxRow]:
         found = []
-        for row in await self._ask(self._statements.outbox(), now=now, limit=limit, after=after):
-            seq, row_id, lane, made_at, attempts, next_at, _ = cast(
-                tuple[int, OutboxId, str, datetime, int, datetime | None, bytes], row
+        for row in rows:
+            seq, row_id, lane, _, made_at, attempts, next_at, _ = cast(
+                tuple[int, OutboxId, str, str | None, datetime, int, datetime | None, bytes], row
             )
             try:
                 effect = from_json(EFFECT, self._open(tables.outbox, row))
@@ -396,6 +397,45 @@ class Transaction:
                 continue
             found.append(OutboxRow(row_id, seq, lane, effect, made_at, attempts, next_at))
         return found
+
+    async def outbox_ready(self, way: str | None, now: datetime, limit: int) -> list[OutboxId]:
+        """Ids of the effects of `way` (None: kept without one) that may go now, the oldest first.
+
+        Nothing is opened. One that was put off holds back all later ones of its lane, and so does one of
+        another way. There are `limit` of them, or that many more where as many were put off until now.
+        """
+        rows = await self._ask(self._statements.ready(way is None), way=way, now=now, limit=limit)
+        return [OutboxId(cast(str, row[0])) for row in rows]
+
+    async def outbox_rows(self, ids: Sequence[OutboxId]) -> list[OutboxRow]:
+        """The effects of these ids, opened, the oldest first; one that does not open is left out."""
+        if not ids:
+            return []
+        # Few different lengths, so that few statements are kept.
+        size = 1 << (len(ids) - 1).bit_length()
+        values = {f"id_{at}": ids[min(at, len(ids) - 1)] for at in range(size)}
+        return self._effects(await self._ask(self._statements.effects(size), **values))
+
+    async def outbox_lanes(self, limit: int) -> list[tuple[OutboxId, str]]:
+        """The id and the lane of each of the `limit` oldest effects; nothing is opened."""
+        return cast(
+            list[tuple[OutboxId, str]],
+            [(row[0], row[1]) for row in await self._ask(self._statements.lanes(), limit=limit)],
+        )
+
+    async def outbox_next(self, now: datetime) -> datetime | None:
+        """When the first of those that are put off until after `now` may go."""
+        rows = await self._ask(self._statements.next_effect(), now=now)
+        return cast(datetime | None, rows[0][0])
+
+    async def outbox_count(self) -> tuple[int, int]:
+        """How many effects wait, and the greatest `seq` among them, 0 where there is none."""
+        count, last = (await self._ask(self._statements.count_effects()))[0]
+        return cast(int, count), cast(int, last or 0)
+
+    async def outbox_holds(self, id: OutboxId) -> bool:
+        """Whether the effect of this id waits."""
+        return bool(await self._ask(self._statements.get(tables.outbox, "id"), id=id))
 
     async def outbox_done(self, ids: Iterable[OutboxId]) -> None:
         """The effects are delivered, or refused for good."""

@@ -20,6 +20,7 @@ NAMES = {
     "memory": "memory for each further member, beside a bare nio client",
     "checkins": "500 check-ins in one minute, and 100,000 against a stand-in, beside bare nio sends; memory",
     "schedules": "a wake-up with 1,000,000 schedules and nothing due, beside one with 1,000",
+    "envelopes": "envelopes of a link taken per second on one core, beside bare HPKE and Ed25519",
     "matching": "matching with 2,000 offers, beside one encrypted send; the curve to 100,000",
 }
 

@@ -35,7 +35,7 @@ SOME, MANY = 10_000, 100_000
 _MIB = 1 << 20
 _AT_ONCE = 2000
 """Check-ins that are written in one transaction."""
-_WRITTEN = 3000
+_WRITTEN = 1500
 """Of them in a second, at least."""
 _SETTLED = 2.0
 """Seconds after the last message in which what was sent is forgotten."""

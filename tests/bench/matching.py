@@ -209,7 +209,7 @@ async def _turn(store: Store, words: Catalogue, request: RequestId, now: datetim
             random=random,
         )
         await dispatch(turn)
-        await transaction.add_effects([("lane", effect) for effect in turn.effects], now)
+        await transaction.add_effects([("lane", "near", effect) for effect in turn.effects], now)
     took = time.perf_counter() - begun
     assert turn.effects, "nobody was asked"
     return took

@@ -20,8 +20,28 @@ def _modules() -> list[tuple[str, ast.Module]]:
     ]
 
 
+@cache
+def _nodes() -> list[tuple[str, str, ast.AST]]:
+    """Every call, text and import, with the file and the function that it stands in, innermost."""
+    found: list[tuple[str, str, ast.AST]] = []
+
+    def walk(file: str, node: ast.AST, name: str, function: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                inner = f"{name}.{child.name}" if name else child.name
+                walk(file, child, inner, function if isinstance(child, ast.ClassDef) else inner)
+            else:
+                if isinstance(child, ast.Call | ast.Constant | ast.Import | ast.ImportFrom):
+                    found.append((file, function, child))
+                walk(file, child, name, function)
+
+    for file, tree in _modules():
+        walk(file, tree, "", "(module)")
+    return found
+
+
 def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
-    """Every function with its qualified name, and the module itself."""
+    """Every function with its qualified name."""
 
     def walk(node: ast.AST, name: str) -> Iterator[tuple[str, ast.AST]]:
         for child in ast.iter_child_nodes(node):
@@ -45,24 +65,19 @@ def _places(found: Iterator[tuple[str, str]]) -> set[str]:
 
 
 def _requests() -> Iterator[tuple[str, str]]:
-    for file, tree in _modules():
-        for name, function in _functions(tree):
-            for node in ast.walk(function):
-                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-                    continue
-                holder = _last(node.func.value).lower()
-                if node.func.attr in _HTTP and holder in _HOLDERS:
-                    yield file, name
+    for file, name, node in _nodes():
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            holder = _last(node.func.value).lower()
+            if node.func.attr in _HTTP and holder in _HOLDERS:
+                yield file, name
 
 
 def _commits() -> Iterator[tuple[str, str]]:
-    for file, tree in _modules():
-        for name, function in _functions(tree):
-            for node in ast.walk(function):
-                commits = isinstance(node, ast.Constant) and node.value == "COMMIT"
-                called = isinstance(node, ast.Call) and _last(node.func) == "commit"
-                if commits or called:
-                    yield file, name
+    for file, name, node in _nodes():
+        commits = isinstance(node, ast.Constant) and node.value == "COMMIT"
+        called = isinstance(node, ast.Call) and _last(node.func) == "commit"
+        if commits or called:
+            yield file, name
 
 
 def _texts(function: ast.AST) -> set[str]:
@@ -104,17 +119,16 @@ def test_one_function_commits() -> None:
 def test_no_other_way_out() -> None:
     """No module imports another library that opens connections than aiohttp and the databases' own."""
     barred = {"requests", "httpx", "urllib.request", "http.client", "urllib3", "socket", "ftplib", "smtplib"}
-    for file, tree in _modules():
-        for node in ast.walk(tree):
-            names = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module or ""]
-            found = barred & set(names)
-            if found == {"socket"} and file == "service/lease.py":
-                continue  # For the name of this machine, which the lease tells.
-            assert not found, f"{file} imports {found}"
+    for file, _, node in _nodes():
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        found = barred & set(names)
+        if found == {"socket"} and file == "service/lease.py":
+            continue  # For the name of this machine, which the lease tells.
+        assert not found, f"{file} imports {found}"
 
 
 def test_the_fail_points_are_off_by_default() -> None:

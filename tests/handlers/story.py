@@ -22,7 +22,6 @@ from schema.community import Community, Place, Timings
 from schema.effects import (
     AcceptIdentity,
     AnswerPlainRoom,
-    CallOff,
     Effect,
     EmptyPeerRoom,
     InviteAgain,
@@ -54,8 +53,9 @@ from schema.events import (
     StewardRoom,
 )
 from schema.ids import EventId, MatrixId, MemberId, OutboxId, RoomId
-from schema.records import Ask, CheckIn, Member, Offer, Pairing, PeerRoom, Request
+from schema.records import Ask, Buddy, CheckIn, Member, Offer, Pairing, PeerRoom, Request
 from schema.states import Belongs
+from service.core import buddies
 from service.turn import Turn
 from tests.handlers.records import TABLES, MemoryRecords
 
@@ -294,10 +294,6 @@ class Story:
             case SendForBuddy(member=member, body=body):
                 self.log.append(Line(self.now, self.name_of(member), body, True))
                 self.pending.append(Delivered(effect))
-            case CallOff(buddy=buddy):
-                off = [one for _, one in self.held if one.buddy == buddy]
-                self.held = [(at, one) for at, one in self.held if one.buddy != buddy]
-                self.pending.extend(NotDelivered(one, "called_off") for one in off)
             case MutePeerRoom() | RedactPeerRoom() | InviteAgain() | LetWrite():
                 self.pending.append(Delivered(effect))
             case RedactChat():
@@ -315,8 +311,15 @@ class Story:
 
     async def pump(self) -> None:
         """Hand in what the deliveries brought, until nothing is left."""
-        while self.pending:
-            await self.event(self.pending.popleft())
+        while True:
+            while self.pending:
+                await self.event(self.pending.popleft())
+            for at, words in list(self.held):
+                if not buddies.wanted(await self.records.get(Buddy, words.buddy), words):
+                    self.held.remove((at, words))
+                    self.pending.append(NotDelivered(words, "called_off"))
+            if not self.pending:
+                return
 
     async def release(self) -> None:
         """The words for buddies that waited go."""

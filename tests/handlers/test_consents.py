@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from schema.records import Offer, PeerRoom, Request
+from schema.records import Meeting, Offer, PeerRoom, Request
 from schema.states import RoomState
 from tests.handlers.story import Story
 from tests.handlers.test_privacy import proposed, reading
@@ -89,3 +89,24 @@ async def test_what_ended_meanwhile_is_not_taken_back(story: Story) -> None:
     await story.wait(timedelta(days=2))
     await story.say("ana", "my consents")
     assert "Nothing that you agreed to" in story.last("ana")
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_that_they_would_talk_again_can_be_taken_back(story: Story, agreed: bool) -> None:
+    """Whether the other said it too or not; the other hears nothing of it."""
+    await together(story)
+    await story.says("ana", "close", "again", "yes")
+    if agreed:
+        await story.says("ben", "again", "yes")
+    said = await story.say("ana", "my consents")
+    assert "That I would talk with somebody again. You agreed on" in said
+    assert "This is about the person of your room" in said
+    number = next(
+        line[0] for line in said.split("\n") if line.endswith(". That I would talk with somebody again")
+    )
+    heard = story.heard("ben")
+    assert "Nobody is told. Shall I?" in await story.say("ana", number)
+    assert "I have ended that" in await story.say("ana", "yes")
+    assert story.heard("ben") == heard
+    assert not any(one.again for one in story.records.all(Meeting) if one.member == story.id("ana"))
+    assert "talk with somebody again" not in await story.say("ana", "my consents")

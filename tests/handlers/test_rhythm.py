@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.rhythm import lexicon, said
-from handlers.words import Catalogue
 from schema.records import Rhythm
 from service.core.recurrence import walls
 from service.core.when import LONGEST, Lexicon, Reason, Unread, read
+from tests.handlers.story import WORDS
 
-WORDS = Catalogue()
 LEXICONS = {language: lexicon(WORDS, language) for language in WORDS.languages}
 NOW = datetime(2026, 11, 25, 11)  # noqa: DTZ001  What the clock on a member's wall shows, on a Wednesday.
 TODAY = NOW.date()

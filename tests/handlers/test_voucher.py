@@ -258,3 +258,50 @@ async def test_an_offer_without_a_voucher_is_not_asked_and_says_so(story: Story)
     assert "an offer needs a voucher here, and you have none" in await story.say("ana", "status")
     await story.asks("ben")
     assert not story.records.all(Ask)
+
+
+@pytest.mark.parametrize("who", ["two", "stewards"])
+async def test_what_was_asked_can_be_taken_back_and_nobody_is_told(story: Story, who: str) -> None:
+    """The questions go, a yes after it counts for nothing, and nobody is asked anew before its time."""
+    if who == "two":
+        await names(story, "ben", "cleo")
+        await story.say("ben", "yes")
+    else:
+        await story.stewards("sam")
+        await story.says("ana", "offer", "stewards", "yes")
+    assert "That you ask for a voucher for me. You agreed on" in await story.say("ana", "my consents")
+    assert "I ask nobody any more who has not answered" in await story.say("ana", "1")
+    heard = {name: story.heard(name) for name in ("ben", "cleo")}
+    assert "I have taken it back" in await story.say("ana", "yes")
+    assert heard == {name: story.heard(name) for name in ("ben", "cleo")}
+    assert "Nothing that you agreed to" in await story.say("ana", "my consents")
+    if who == "two":
+        await story.say("cleo", "yes")
+    else:
+        assert "Nobody" in await story.steward("sam", "vouch")
+    left = the_voucher(story)
+    assert (left.since, left.named, left.yes, left.stewards, left.consent) == (None, (), (), False, None)
+    assert "took it back" in await story.say("ana", "offer")
+    assert "took it back" in await story.say("ana", "what do you hold")
+    told = story.heard("ana")
+    await story.wait(ASKED_FOR)
+    assert story.heard("ana") == told, "what came to nothing by her own word is not told"
+    assert not story.records.all(Voucher)
+    assert "Who may say it?" in await story.say("ana", "offer")
+
+
+async def test_a_voucher_that_was_given_can_be_taken_back(story: Story) -> None:
+    """With its words; the offer stays, and nothing is asked because of it."""
+    await names(story, "ben", "cleo")
+    await story.say("ben", "yes")
+    await story.say("cleo", "yes")
+    await story.offers("ana")
+    said = await story.say("ana", "my consents")
+    assert "My voucher. You agreed on" in said
+    assert "They see your address @ana:example.org" in said
+    assert "ben" not in str(the_voucher(story).consent), "of those who gave it nothing is kept"
+    number = next(line[0] for line in said.split("\n") if line.endswith(". My voucher"))
+    assert "Your voucher has ended." in await story.says("ana", number, "yes")
+    assert not story.records.all(Voucher)
+    await story.asks("ben")
+    assert not story.records.all(Ask)

@@ -4,11 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.words import Catalogue
 from service.core.cities import Found, find
-from tests.handlers.story import Story
-
-WORDS = Catalogue()
+from tests.handlers.story import WORDS, Story
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,8 @@ async def _takes_it_back_and_reads_what_is_held(ana: Person) -> None:
         assert story.sentence(key, "es").search(text), key
     assert "despacio" in text
     await ana.writes(story.words_of("command.consents", "es"))
-    await ana.answers("consents.intro", "choice.stop_request")
+    listed = await ana.answers("consents.intro", "choice.stop_request")
+    assert story.words_of("choice.consents_again", "es") in listed.body
     await ana.answers("consents.request", "choice.take_back_yes")
     await ana.hears("request.withdrawn")
 

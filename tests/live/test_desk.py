@@ -13,13 +13,17 @@ from schema.errors import WorldError
 from schema.events import Invited, Message, PlainMessage, Unreadable
 from schema.ids import DeviceId, MatrixId, OutboxId
 from service.clock import SystemClock
+from service.config import Toml
 from service.matrix import identity
 from service.matrix.client import Client
 from service.matrix.sync import Sync
 from service.matrix.transport import Transport
 from service.store import Store
+from tests.journeys.stage import counts
+from tests.live import story
 from tests.live.fixtures import MemberFactory
 from tests.live.homeserver import Homeserver, Login
+from tests.live.instance import Instance
 from tests.live.member import Kind, Member
 
 pytestmark = pytest.mark.live
@@ -168,6 +172,41 @@ async def test_members_of_another_server(
         room = await member.write_to(desk.client.user_id)
         await member.say(room, "from afar")
         await member.expect(room, contains="you wrote from afar", sender=desk.client.user_id)
+
+
+async def test_only_this_servers_young_people_are_served(
+    federation: list[Homeserver], member_factory: MemberFactory, tmp_path: Path
+) -> None:
+    """Whoever is of another server has one answer and the places; nobody's age is checked, and it says so."""
+    settings: dict[str, Toml] = {"community.members": "server", "community.ages": "young"}
+    place = {"contact": "030 000", "hours": "always", "languages": "English", "may_send_police": "not known"}
+    places = [
+        {"name": "Night line", **place, "checked_on": "2026-11-01"},
+        {"name": "House for adults", **place, "checked_on": "2026-11-01", "ages": "adults"},
+    ]
+    instance = await Instance.make(federation[0], tmp_path, settings=settings, places=places, forked=True)
+    async with instance:
+        await instance.start()
+        await instance.ready()
+        outside = await member_factory(federation[1], kind="js")
+        inside = await member_factory(federation[0], kind="nio")
+        chat = await outside.write_to(instance.desk_user)
+        await outside.say(chat, "hello")
+        answered = await story.hears(outside, chat, "outside.server")
+        assert federation[0].name in answered.body
+        assert "Night line" in answered.body
+        # Nothing that they write begins anything, and no second answer comes to it.
+        await outside.say(chat, "talk")
+        own = await story.comes(inside, instance.desk_user)
+        recap = await story.asks_in_one_line(inside, own, "talk listening")
+        assert story.sentence("ages.young").search(recap.body)
+        assert "House for adults" in recap.body
+        await story.chooses(inside, own, recap, "choice.recap_yes")
+        await story.hears(inside, own, "request.nobody")
+        assert counts(instance)["members"] == 1
+        said = [one for one in outside.messages if one.room == chat and one.sender == instance.desk_user]
+        assert len(said) == 1
+        await instance.stop()
 
 
 async def test_the_desk_writes_first(

@@ -89,6 +89,6 @@ def _paths(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 often = settings(
     # Each example is a whole batch with its commit, so there are fewer of them.
-    max_examples=max(20, (settings.default or settings()).max_examples // 5),
+    max_examples=max(5, (settings.default or settings()).max_examples // 5),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

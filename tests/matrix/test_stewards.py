@@ -268,6 +268,9 @@ async def test_who_is_there_is_said_when_it_changes_and_after_a_start(desk: Desk
     found = await stewards.tend(desk.client, desk.store, [SAM])
     assert found is not None
     assert found.here == (SAM,)
+    # A crash lost the sync that had it; what is said to who came in must not wait for the next.
+    await desk.client.tell_stewards("hello", False, OutboxId("hello"))
+    assert bodies(sam, room) == ["hello"]
 
 
 async def test_forgetting_a_steward_leaves_the_room_to_the_others(desk: Desk, server: Homeserver) -> None:

@@ -90,7 +90,7 @@ def test_any_arguments_are_answered(arguments: list[str]) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 def test_any_text_in_the_locks_file(text: bytes) -> None:
     """Who holds the lease is told in one line of what can be printed, whatever stands in the lock's file."""
     folder = Path.cwd()
@@ -123,7 +123,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
             id = store.member_id(MatrixId("@ana:example.org"))
             async with store.transaction("test") as transaction:
                 await transaction.put(Member(id, MatrixId("@ana:example.org"), NOW, RoomId("!chat")))
-                await transaction.add_effects([("lane", LeaveRoom(RoomId("!chat")))], NOW)
+                await transaction.add_effects([("lane", "near", LeaveRoom(RoomId("!chat")))], NOW)
                 await transaction.write_chats({"0" * 32: b"chat"})
                 await transaction.write_crypto({("account", "0" * 32): b"account"})
                 await transaction.write_instance(
@@ -162,7 +162,7 @@ async def _read_all(url: str, key: bytes) -> None:
                 for kind in get_args(Record):
                     await transaction.find(kind)
                 await transaction.read_instance(ROW)
-                await transaction.outbox(NOW, limit=10)
+                await transaction.outbox(limit=10)
                 await transaction.read_chats()
                 await transaction.read_crypto()
         finally:
@@ -170,7 +170,7 @@ async def _read_all(url: str, key: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 def test_any_value_in_any_row(whole: Path, data: st.DataObject) -> None:
     """One column of any table overwritten: what reads it works, or one of our errors says that it cannot."""
     table, column, kind = data.draw(st.sampled_from(sorted(_columns(whole))))

@@ -46,9 +46,7 @@ async def test_what_a_turn_wrote_and_what_it_does_come_together(store: Store) ->
 
         async def all_gone() -> bool:
             async with store.transaction("test") as transaction:
-                return not await transaction.inbox(10) and not await transaction.outbox(
-                    running.clock.now(), 10
-                )
+                return not await transaction.inbox(10) and not await transaction.outbox(10)
 
         await running.until(all_gone)
         assert running.sent[0][1] == reply("hello you")
@@ -307,7 +305,7 @@ async def test_a_row_that_does_not_open_stops_nobody(store: Store) -> None:
     now = FakeClock().now()
     async with store.transaction("test") as transaction:
         await transaction.take_in([message("spoilt"), message("whole", 2)], now)
-        await transaction.add_effects([("a", reply("spoilt")), ("b", reply("whole"))], now)
+        await transaction.add_effects([("a", "near", reply("spoilt")), ("b", "near", reply("whole"))], now)
     driver = await store._ready()
     for table in ("inbox", "outbox"):
         # The first row alone is broken: by its length, which both kinds of database can cut.

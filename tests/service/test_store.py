@@ -23,7 +23,6 @@ from schema.ids import (
     EventId,
     MatrixId,
     MemberId,
-    OutboxId,
     RoomId,
     SeparationId,
 )
@@ -229,7 +228,7 @@ async def test_an_exception_undoes_all_of_a_transaction(either: Store) -> None:
             await transaction.put(offer(2))
             assert len(await transaction.find(Offer)) == 2
             await transaction.take_in([message("$1")], NOW)
-            await transaction.add_effects([("lane", LeaveRoom(RoomId("!r")))], NOW)
+            await transaction.add_effects([("lane", "near", LeaveRoom(RoomId("!r")))], NOW)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -238,7 +237,7 @@ async def test_an_exception_undoes_all_of_a_transaction(either: Store) -> None:
         assert await transaction.find(Offer) == [offer(1)]
         assert await transaction.inbox(10) == []
         assert await transaction.seen([EventId("$1")]) == set()
-        assert await transaction.outbox(NOW, 10) == []
+        assert await transaction.outbox(10) == []
 
 
 async def test_what_was_never_read_or_written_is_no_transaction(either: Store) -> None:
@@ -483,8 +482,8 @@ async def test_numbers_in_the_inbox_are_never_used_again(either: Store) -> None:
 async def test_any_effect_comes_back_as_it_was_added(store: Store, effects: list[Any]) -> None:
     """Every field of every kind of effect comes back equal, in order, under the ids that were given."""
     async with store.transaction("test") as transaction:
-        added = await transaction.add_effects([("lane", effect) for effect in effects], NOW)
-        rows = await transaction.outbox(NOW, 10)
+        added = await transaction.add_effects([("lane", "near", effect) for effect in effects], NOW)
+        rows = await transaction.outbox(10)
         assert [row.effect for row in rows] == effects
         assert [replace(row, seq=0) for row in rows] == added
         await transaction.outbox_done([row.id for row in rows])
@@ -494,30 +493,67 @@ async def test_equal_lanes_stay_equal_and_say_nothing(either: Store) -> None:
     """Rows of one lane bear one hash, of two lanes two, and no lane is to be read in it."""
     leave = LeaveRoom(RoomId("!r"))
     async with either.transaction("test") as transaction:
-        rows = await transaction.add_effects([("!a", leave), ("!b", leave), ("!a", leave)], NOW)
+        rows = await transaction.add_effects(
+            [("!a", "far", leave), ("!b", "far", leave), ("!a", "far", leave)], NOW
+        )
         assert rows[0].lane == rows[2].lane != rows[1].lane
-        assert {row.lane for row in await transaction.outbox(NOW, 10)} == {row.lane for row in rows}
+        assert {row.lane for row in await transaction.outbox(10)} == {row.lane for row in rows}
     assert "!a" not in rows[0].lane
 
 
 async def test_an_effect_put_off_holds_its_lane(either: Store) -> None:
-    """Later rows of the lane wait with it, other lanes go on, and at its time it is back."""
+    """Later rows of the lane wait with it and for it, other lanes go on, and at its time it is back alone."""
     async with either.transaction("test") as transaction:
         a1, b1, a2 = await transaction.add_effects(
-            [(lane, LeaveRoom(RoomId(name))) for lane, name in (("a", "!1"), ("b", "!2"), ("a", "!3"))], NOW
+            [
+                (lane, "far", LeaveRoom(RoomId(name)))
+                for lane, name in (("a", "!1"), ("b", "!2"), ("a", "!3"))
+            ],
+            NOW,
         )
         await transaction.outbox_retry(a1.id, NOW + MINUTE, 1)
-
-        async def ready(now: datetime) -> list[OutboxId]:
-            return [row.id for row in await transaction.outbox(now, 10)]
-
-        assert await ready(NOW) == [b1.id]
-        assert await ready(NOW + MINUTE) == [a1.id, b1.id, a2.id]
-        row = (await transaction.outbox(NOW + MINUTE, 1))[0]
+        assert await transaction.outbox_next(NOW) == NOW + MINUTE
+        assert await transaction.outbox_ready("far", NOW, 10) == [b1.id]
+        assert await transaction.outbox_ready("far", NOW + MINUTE, 10) == [a1.id, b1.id]
+        assert await transaction.outbox_next(NOW + MINUTE) is None
+        (row,) = await transaction.outbox_rows([a1.id])
         assert (row.attempts, row.next_at) == (1, NOW + MINUTE)
         assert row.again(NOW) == replace(row, attempts=2, next_at=NOW)
         await transaction.outbox_done([a1.id])
-        assert await ready(NOW) == [b1.id, a2.id]
+        assert await transaction.outbox_ready("far", NOW, 10) == [b1.id, a2.id]
+
+
+async def test_effects_of_one_way_are_found_apart_from_the_others(either: Store) -> None:
+    """Each way gives its own, the oldest first and so many; in a lane one of another way goes before."""
+    async with either.transaction("test") as transaction:
+        leave = LeaveRoom(RoomId("!r"))
+        places = [("a", "near"), ("b", "far"), ("a", "far"), ("a", "near"), ("c", "near"), ("d", "near")]
+        rows = await transaction.add_effects([(lane, way, leave) for lane, way in places], NOW)
+        ids = [row.id for row in rows]
+        assert await transaction.outbox_ready("near", NOW, 10) == [ids[0], ids[4], ids[5]]
+        assert await transaction.outbox_ready("near", NOW, 2) == [ids[0], ids[4]]
+        assert await transaction.outbox_ready("far", NOW, 10) == [ids[1]]
+        assert await transaction.outbox_ready(None, NOW, 10) == []
+        assert await transaction.outbox_lanes(2) == [(row.id, row.lane) for row in rows[:2]]
+        assert (await transaction.outbox_count())[0] == 6
+        assert await transaction.outbox_holds(ids[2])
+        await transaction.outbox_done([ids[0]])
+        assert not await transaction.outbox_holds(ids[0])
+        assert await transaction.outbox_ready("far", NOW, 10) == [ids[1], ids[2]]
+        assert [row.id for row in await transaction.outbox_rows(ids[:4])] == ids[1:4]
+
+
+async def test_what_an_earlier_version_kept_has_no_way_and_is_found(url: str, either: Store) -> None:
+    """A row without a way is found for itself, and holds back what came later in its lane."""
+    leave = LeaveRoom(RoomId("!r"))
+    async with either.transaction("test") as transaction:
+        old, new = await transaction.add_effects([("a", "far", leave), ("a", "far", leave)], NOW)
+    await raw(url, f"UPDATE outbox SET way = NULL WHERE id = '{old.id}'")
+    async with either.transaction("test") as transaction:
+        assert await transaction.outbox_ready(None, NOW, 10) == [old.id]
+        assert await transaction.outbox_ready("far", NOW, 10) == []
+        await transaction.outbox_done([old.id])
+        assert await transaction.outbox_ready("far", NOW, 10) == [new.id]
 
 
 # --- The schedule
@@ -781,7 +817,7 @@ async def fill(store: Store, mark: str) -> None:
             ],
             NOW,
         )
-        await transaction.add_effects([(mark, SendText(RoomId(mark), MatrixId(mark), mark))], NOW)
+        await transaction.add_effects([(mark, "near", SendText(RoomId(mark), MatrixId(mark), mark))], NOW)
         await transaction.write_crypto({("olm", number(1)): mark.encode()})
         await transaction.write_chats({number(1): mark.encode()})
         await transaction.write_instance("sync", mark.encode())
@@ -841,7 +877,7 @@ def windows(raw_bytes: bytes, size: int = 8) -> Iterator[bytes]:
     return (raw_bytes[at : at + size] for at in range(len(raw_bytes) - size + 1))
 
 
-@pytest.mark.parametrize("others", [0, 3, 300])
+@pytest.mark.parametrize("others", [0, 3, pytest.param(300, marks=pytest.mark.slow)])
 async def test_an_erased_person_leaves_no_byte(store: Store, tmp_path: Path, others: int) -> None:
     """After deletion and checkpoint no eight bytes of any ciphertext or hash of theirs are in any file."""
     url = f"sqlite:///{tmp_path}/alongside.db"
@@ -860,7 +896,7 @@ async def test_an_erased_person_leaves_no_byte(store: Store, tmp_path: Path, oth
                 await transaction.put(replace(offer(at + 1, card="c" * size * at), member=ana))
             await transaction.take_in([message(f"${size}", "m" * size)], NOW)
             await transaction.add_effects(
-                [("lane", SendText(RoomId("!r"), MatrixId("@ana:x"), "b" * size))], NOW
+                [("lane", "near", SendText(RoomId("!r"), MatrixId("@ana:x"), "b" * size))], NOW
             )
             await transaction.keep_unread(EventId(f"$u{size}"), b"u" * size, NOW)
         for table in ("members", "offers", "inbox", "outbox", "unread"):
@@ -881,7 +917,7 @@ async def test_an_erased_person_leaves_no_byte(store: Store, tmp_path: Path, oth
             await transaction.delete(Offer, one.id)
         for row in await transaction.inbox(1000):
             await transaction.handled(row.seq)
-        await transaction.outbox_done([row.id for row in await transaction.outbox(NOW, 1000)])
+        await transaction.outbox_done([row.id for row in await transaction.outbox(1000)])
         await transaction.drop_unread([one.id for one in await transaction.unread_since(NOW)])
         await transaction.purge_old(NOW + timedelta(days=15))
 

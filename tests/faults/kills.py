@@ -1,0 +1,155 @@
+"""A journey played once to find its fail points, and then killed at them, wherever that is.
+
+Promise 3: no request is lost or matched twice, through any crash. `ALONGSIDE_CRASH=all` kills at every point
+that the recorded journey reaches, `sample` (the default) at a spread of them. PostgreSQL always has a spread.
+"""
+
+import asyncio
+import operator
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.faults.crash import Journey, Point, Rig, points_of, rounds, spread, until
+from tests.live.homeserver import Homeserver
+from tests.live.postgres import Postgres
+
+WITHIN = 4500
+"""Seconds for all points of one journey."""
+_AT_ONCE = 3
+"""Journeys at once: most of one is waiting."""
+_EVERY = os.environ.get("ALONGSIDE_CRASH", "sample") == "all"
+
+
+class Runs:
+    """Journeys on rigs of their own, a few at a time; a rig whose journey fails is not used again."""
+
+    def __init__(
+        self,
+        journey: type[Journey],
+        homeserver: Homeserver,
+        directories: pytest.TempPathFactory,
+        postgres: Postgres | None,
+    ) -> None:
+        self._journey = journey
+        self._homeserver = homeserver
+        self._postgres = postgres
+        self._directories = directories
+        self._idle: list[Rig] = []
+        self.expected: dict[str, list[str]] = {}
+        self.covered: list[Point] = []
+        self.failed: list[str] = []
+
+    @asynccontextmanager
+    async def _rig(self, *, fresh: bool) -> AsyncIterator[Rig]:
+        """A rig that nobody uses; a `fresh` one has members who never met the service."""
+        if self._idle and not fresh:
+            rig = self._idle.pop()
+        else:
+            url = None
+            if self._postgres is not None:
+                url = await self._postgres.create(f"crash_{secrets.token_hex(6)}")
+            directory = self._directories.mktemp("crash")
+            rig = await Rig.make(self._homeserver, directory, url, self._journey.settings)
+        try:
+            yield rig
+        except BaseException:
+            await rig.close()
+            raise
+        if fresh:
+            await rig.close()
+        else:
+            self._idle.append(rig)
+
+    async def record(self) -> list[Point]:
+        """Play one journey without a crash; the points that it reached."""
+        async with self._rig(fresh=False) as rig:
+            journey = self._journey(rig)
+            _, reached = await journey.play()
+            self.expected = journey.told()
+            # The homeserver's own log has no request of ours more than those that passed a fail point.
+            # It notes a request a moment after its answer.
+            await until(lambda: operator.eq(*rig.requests()), "the homeserver's note of each request")
+            assert rig.requests()[0] > 50
+        return points_of(reached)
+
+    async def crash(self, points: Iterable[Point], *, fresh: bool = False) -> list[Point]:
+        """Play as many journeys as hold `points`, the service killed there; those that did not come up."""
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(kills: list[Point]) -> list[Point]:
+            async with places:
+                return await self._crash(kills, fresh=fresh)
+
+        missed = await asyncio.gather(*map(one, rounds(points)))
+        return [point for some in missed for point in some]
+
+    async def _crash(self, kills: list[Point], *, fresh: bool) -> list[Point]:
+        tail = ""
+        try:
+            async with self._rig(fresh=fresh) as rig:
+                try:
+                    journey = self._journey(rig)
+                    covered, _ = await journey.play(kills)
+                    told = journey.told()
+                    for who, expected in self.expected.items():
+                        assert told[who] == expected, _difference(who, told[who], expected)
+                except AssertionError:
+                    tail = rig.instance.log_tail(60)
+                    raise
+        except AssertionError as error:
+            named = "\n  ".join(map(str, kills))
+            self.failed.append(f"killed at\n  {named}\n{error}\n{tail}")
+            return []
+        self.covered += covered
+        return [kill for kill in kills if kill not in covered]
+
+    async def close(self) -> None:
+        """End the rigs."""
+        await asyncio.gather(*(rig.close() for rig in self._idle))
+        self._idle.clear()
+
+
+def _difference(who: str, told: list[str], expected: list[str]) -> str:
+    index = next(
+        (at for at, (one, other) in enumerate(zip(told, expected, strict=False)) if one != other),
+        min(len(told), len(expected)),
+    )
+    return (
+        f"the {who} was told {len(told)} things instead of {len(expected)}; from number {index} on:\n"
+        f"  {told[index : index + 3]}\n  instead of\n  {expected[index : index + 3]}"
+    )
+
+
+async def kill_everywhere(
+    journey: type[Journey],
+    sample: int,
+    homeserver: Homeserver,
+    ground: Postgres | None,
+    directories: pytest.TempPathFactory,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Play `journey` with kills, at `sample` of its points or all; raises AssertionError where one fails."""
+    runs = Runs(journey, homeserver, directories, ground)
+    try:
+        found = await runs.record()
+        assert len(found) > 100, found
+        kills = found if _EVERY and ground is None else spread(found, sample)
+        missed = await runs.crash(kills)
+        # What did not come up in its step the first time (a wait that ended just before, or what is done for
+        # a new device alone) gets a second try, with new members.
+        uncovered = await runs.crash(missed, fresh=True)
+    finally:
+        await runs.close()
+    covered, where = len(set(runs.covered)), "SQLite" if ground is None else "PostgreSQL"
+    named = f"crash points of {journey.called} on {where}"
+    record_property("figure", f"{named}: {covered} covered of {len(found)} found")
+    for point in uncovered:
+        record_property("figure", f"  did not come up again: {point}")
+    assert not runs.failed, "\n\n".join(runs.failed)
+    # Of a few points one that comes and goes weighs more than of all.
+    enough = 0.95 if kills is found else 0.75
+    assert covered >= enough * len(kills), "too few points came up again to show anything"

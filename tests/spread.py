@@ -1,0 +1,38 @@
+"""Which process of a check plays what: a file's tests together, and what waits beside what computes.
+
+Rules guarded here:
+- A file's tests share the servers that the first of them starts, so that they stay in one process.
+- Tests with real servers wait for most of their time. A process that has been given such a file gets one that
+  only computes next, and the other way round, so that the processors are used from beginning to end.
+"""
+
+import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # It ships no types.
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped]  # The same.
+
+_ALONE = ("tests/faults/test_crashes.py::",)
+"""Where each test takes minutes and has servers of its own: there they are spread one by one."""
+_WITH_SERVERS = ("tests/faults/", "tests/interop/", "tests/journeys/", "tests/live/")
+
+
+class Spread(LoadFileScheduling):
+    """xdist's own distribution by files, in the order of their collection, but for the rules above."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """What is given to one process as a whole: the file, or a test that is alone."""
+        return nodeid if nodeid.startswith(_ALONE) else str(super()._split_scope(nodeid))
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Give `node` the first that is left of the kind that it was not given last, if there is one."""
+        given = list(self.assigned_work[node])
+        waits = not given or not given[-1].startswith(_WITH_SERVERS)
+        of_kind = (scope for scope in self.workqueue if scope.startswith(_WITH_SERVERS) == waits)
+        if (chosen := next(of_kind, None)) is not None:
+            self.workqueue.move_to_end(chosen, last=False)
+        super()._assign_work_unit(node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Spread | None:
+    """Spread the files so, where they are to be spread by files at all."""
+    return Spread(config, log) if config.getvalue("dist") == "loadfile" else None
