@@ -454,7 +454,7 @@ async def _answer_asked(desk: Desk, member: Member, prompt: Prompt, reply: Reply
 async def end(desk: Desk, member: Member, record: Buddy) -> None:
     """The member ends it; the buddy is told only if they then say so."""
     ended, _ = buddies.advance(record, buddies.End(), desk.now)
-    await _take_question(desk, record)
+    await take_question(desk, record)
     if ended.state is BuddyState.OVER:
         await desk.records.delete(Buddy, record.id)
         desk.say(member.id, "buddy.withdrawn")
@@ -477,69 +477,29 @@ async def _answer_ended(desk: Desk, member: Member, prompt: Prompt, reply: Reply
 async def leave(desk: Desk, member: Member, record: Buddy) -> None:
     """The buddy ends it; what they hear is the same whether it still stood or not."""
     named_by = await desk.member(record.member)
-    await _leave(desk, record)
+    await lose(desk, record)
     if named_by is not None:
         desk.say(member.id, "bebuddy.left", address=named_by.matrix_id)
 
 
-async def _leave(desk: Desk, record: Buddy) -> None:
+async def lose(desk: Desk, record: Buddy) -> None:
+    """The buddy is none any more; the member hears so where it stood, and nothing of why."""
     _, followed = buddies.advance(record, buddies.Leave(), desk.now)
     await desk.records.delete(Buddy, record.id)
     if followed is buddies.Next.GONE and await desk.member(record.member) is not None:
         desk.say(record.member, "buddy.gone", notice=False, name=record.name)
 
 
-async def part(desk: Desk, member: MemberId) -> None:
-    """The member had somebody kept apart: what is between the two ends as if the member had ended it."""
-    kept_apart = await apart.asked_for(desk, member)
-    own = await of(desk, member)
-    if own is not None and own.other in kept_apart:
-        ended, _ = buddies.advance(own, buddies.End(), desk.now)
-        await _take_question(desk, own)
-        if ended.state is BuddyState.OVER:
-            await desk.records.delete(Buddy, own.id)
-        else:
-            await desk.records.put(ended)
-    for record in await desk.records.about(Buddy, member):
-        if record.member in kept_apart and record.agreed_at is not None:
-            await _leave(desk, record)
-        elif record.member in kept_apart:
-            await _take_question(desk, record)
-
-
-def _apart_by_age(desk: Desk, member: Member, other: Member | None) -> bool:
-    return other is not None and ages.of(desk, member) != ages.of(desk, other)
-
-
-async def with_other_groups(desk: Desk, member: Member) -> bool:
-    """Whether a change of their age group would end something between the member and a buddy."""
-    return await of(desk, member.id) is not None or bool(await whose(desk, member.id))
-
-
-async def regroup(desk: Desk, member: Member) -> None:
-    """The member's age group may be another now: what is between them and the other group ends.
-
-    Of the group nobody else hears: whoever named the member reads what they read at any end of their buddy's,
-    and the member's own buddy hears of it only if the member then says so.
-    """
-    for record in await whose(desk, member.id):
-        if _apart_by_age(desk, member, await desk.member(record.member)):
-            await leave(desk, member, record)
-    own = await of(desk, member.id)
-    if own is not None and _apart_by_age(desk, member, await desk.member(own.other)):
-        desk.say(member.id, "buddy.other_group")
-        await end(desk, member, own)
-
-
 async def lapse(desk: Desk, record: Buddy) -> None:
     """Nobody said yes in time: the one who asked hears so, and why is said to nobody."""
-    await _take_question(desk, record)
+    await take_question(desk, record)
     await desk.records.delete(Buddy, record.id)
     if await desk.member(record.member) is not None:
         desk.say(record.member, "buddy.lapsed", notice=False, name=record.name)
 
 
-async def _take_question(desk: Desk, record: Buddy) -> None:
+async def take_question(desk: Desk, record: Buddy) -> None:
+    """Whatever was asked of the other one is not asked any more."""
     if (other := await desk.member(record.other)) is not None:
         desk.drop(other, record.id)
 
@@ -547,7 +507,7 @@ async def _take_question(desk: Desk, record: Buddy) -> None:
 async def forget(desk: Desk, member: MemberId) -> None:
     """Erase what the member named and what they said yes to; whoever has no buddy any more hears so."""
     for record in await desk.records.find(Buddy, member=member):
-        await _take_question(desk, record)
+        await take_question(desk, record)
         await desk.records.delete(Buddy, record.id)
     for record in await whose(desk, member):
-        await _leave(desk, record)
+        await lose(desk, record)

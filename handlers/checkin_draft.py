@@ -135,9 +135,10 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "checkin.which_question", n=LONGEST)
             return Question(text, _questions(desk, member), free=True, also=_ALSO)
         case "ends":
-            lengths = [(weeks, timedelta(weeks=weeks)) for weeks in checkins.WEEKS]
+            lengths = {weeks: timedelta(weeks=weeks) for weeks in checkins.WEEKS}
             choices = tuple(
-                Choice(str(weeks), text=desk.words(member, "checkin.weeks", n=weeks)) for weeks, _ in lengths
+                Choice(str(weeks), text=desk.words(member, "checkin.weeks", length=length))
+                for weeks, length in lengths.items()
             )
             return Question(desk.words(member, "checkin.how_long"), choices, also=_ALSO)
         case "late":

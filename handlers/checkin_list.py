@@ -42,8 +42,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if record is None and prompt.subject:
         return None
     if prompt.kind == "pause_checkin":
-        every = checkins.LONGEST_PAUSE // timedelta(weeks=1)
-        text = desk.words(member, "checkin.pause", n=every)
+        text = desk.words(member, "checkin.pause", longest=checkins.LONGEST_PAUSE)
         return Question(text, _PAUSES, free=True, reads=True, also=_ALSO)
     if record is None:
         return None
@@ -218,7 +217,7 @@ async def answer_pause(desk: Desk, member: Member, prompt: Prompt, reply: Reply)
     if reply.text:
         until = _day(desk, member, reply.text)
         if until is None or until - desk.now > checkins.LONGEST_PAUSE:
-            desk.refuse(member.id, "checkin.not_day", n=checkins.LONGEST_PAUSE // timedelta(weeks=1))
+            desk.refuse(member.id, "checkin.not_day", longest=checkins.LONGEST_PAUSE)
             desk.ask(member.id, "pause_checkin", subject=prompt.subject)
             return
     found = [one for one in await checkin.of(desk, member.id) if _comes(one)]

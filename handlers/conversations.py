@@ -12,6 +12,7 @@ from handlers import (
     ages,
     apart,
     backup,
+    buddies_apart,
     buddy,
     checkin,
     checkin_draft,
@@ -94,25 +95,26 @@ async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 async def _apart(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await apart.answer(desk, member, prompt, reply)
     await plan.part(desk, member.id)
-    await buddy.part(desk, member.id)
+    await buddies_apart.part(desk, member.id)
 
 
 async def _afterwards(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await after.answer(desk, member, prompt, reply)
     await plan.part(desk, member.id)
-    await buddy.part(desk, member.id)
+    await buddies_apart.part(desk, member.id)
 
 
 async def _show_ages(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     question = await ages.show(desk, member, prompt)
-    if question is None or not await buddy.with_other_groups(desk, member):
+    if question is None or not await buddies_apart.stands(desk, member):
         return question
     return replace(question, text=f"{desk.words(member, 'buddy.group_ends')}\n{question.text}")
 
 
 async def _ages(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await ages.answer(desk, member, prompt, reply)
-    await buddy.regroup(desk, desk.now_is(member.id))
+    if member.age_group and desk.now_is(member.id).age_group != member.age_group:
+        await buddies_apart.regroup(desk, desk.now_is(member.id))
 
 
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:

@@ -159,7 +159,7 @@ async def _take(desk: Desk, member: Member, prompt: Prompt, record: Buddy) -> No
     elif (would.after, would.hours) == (record.after, record.hours):
         desk.say(member.id, "buddy.unchanged")
         return
-    await _take_question(desk, record)
+    await buddy.take_question(desk, record)
     changed, _ = buddies.advance(record, buddies.Change(would.after, would.hours, new), desk.now)
     await desk.records.put(changed)
     if new is None:
@@ -173,16 +173,11 @@ async def _take(desk: Desk, member: Member, prompt: Prompt, record: Buddy) -> No
 
 async def withdraw(desk: Desk, member: Member, record: Buddy) -> None:
     """The member takes their question for new words back."""
-    await _take_question(desk, record)
+    await buddy.take_question(desk, record)
     if record.new is not None:
         left, _ = buddies.advance(record, buddies.Keep(), desk.now)
         await desk.records.put(left)
     desk.say(member.id, "buddy.new_withdrawn", name=record.name)
-
-
-async def _take_question(desk: Desk, record: Buddy) -> None:
-    if (other := await desk.member(record.other)) is not None:
-        desk.drop(other, record.id)
 
 
 # The buddy
@@ -235,7 +230,7 @@ async def answer_asked(desk: Desk, member: Member, prompt: Prompt, reply: Reply)
 
 async def lapse(desk: Desk, record: Buddy) -> Buddy:
     """No yes came in time: the old words stand, and the one who asked hears so."""
-    await _take_question(desk, record)
+    await buddy.take_question(desk, record)
     left, _ = buddies.advance(record, buddies.Keep(), desk.now)
     await desk.records.put(left)
     if await desk.member(record.member) is not None:

@@ -1087,6 +1087,25 @@ async def test_a_buddy_who_changes_their_age_group_ends_it_as_at_any_end() -> No
     assert not story.records.all(Buddy)
 
 
+async def test_a_change_of_age_group_shows_nothing_about_whoever_was_only_named() -> None:
+    """Promise 2: who is of either group, or was never here, is the same."""
+    stories: list[list[tuple[datetime, str, bool]]] = []
+    for group in ("1", "2", ""):
+        story = Story(BOTH)
+        if group:
+            await story.comes("ben")
+            await story.says("ben", "my age group", group)
+        await story.wait(START + timedelta(minutes=20) - story.now)
+        await story.comes("ana")
+        await story.says("ana", "my age group", "1")
+        await named(story)
+        await story.says("ana", "my age group", "2", "my buddy", "stop")
+        await story.wait(timedelta(days=8))
+        stories.append(story.heard("ana"))
+        assert not story.records.all(Buddy)
+    assert all(one == stories[0] for one in stories)
+
+
 async def test_who_keeps_their_age_group_ends_nothing() -> None:
     """Nor does a change that is not taken."""
     story = await of_one_group()

@@ -445,8 +445,8 @@ async def test_one_that_comes_once_has_no_first_time(story: Story) -> None:
 async def test_how_long_a_pause_can_be_is_said_in_weeks(story: Story) -> None:
     """At the question, and where a day was not read."""
     await standing(story)
-    assert "I keep it for 26 weeks." in await story.say("ana", "pause check-ins")
-    assert "a day within 26 weeks." in await story.say("ana", "whenever")
+    assert "I keep it for 6 months." in await story.say("ana", "pause check-ins")
+    assert "a day within 6 months." in await story.say("ana", "whenever")
 
 
 async def test_of_one_that_is_paused_no_next_time_is_named(story: Story) -> None:
