@@ -54,15 +54,8 @@ async def keep_running(stage: Stage) -> None:
     )
     screen.blank()
     screen.paragraph("One more person, by a command in another terminal, in this folder:", style="dim")
-    screen.table(
-        [
-            (
-                "Register",
-                f".venv-synapse/bin/register_new_matrix_user --no-admin -u guest-3 -p PASSWORD"
-                f" -c {homeserver.directory / 'homeserver.yaml'} {homeserver.url}",
-            )
-        ]
-    )
+    command = ".venv-synapse/bin/register_new_matrix_user --no-admin -u guest-3 -p PASSWORD"
+    screen.table([("Register", f"{command} -c {homeserver.directory / 'homeserver.yaml'} {homeserver.url}")])
     screen.blank()
     screen.paragraph(
         f"A closed room can be read for {READING} now, and is purged a minute after that. Those who played"
