@@ -284,8 +284,8 @@ buddies = Table(
     _due(),
     _sealed(),
     info={
-        "kept": "a week where there is no yes; else until either ends it, or by forget me of either; of one "
-        "that ended unsaid the buddy's own yes, until they end it too"
+        "kept": "a week where there is no yes, to the first words or to others; else until either ends it, "
+        "or by forget me of either; of one that ended unsaid the buddy's own yes, until they end it too"
     },
 )
 
