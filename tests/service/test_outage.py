@@ -238,7 +238,8 @@ async def test_what_came_too_late_in_an_outage_is_given_up_meanwhile(store: Stor
 
         await running.until(heard, _PATIENCE)
     assert len(given_up) == 1
-    assert timedelta(0) < given_up[0] < timedelta(minutes=1)
+    # A busy machine comes to it while the clock goes on.
+    assert timedelta(0) < given_up[0] < timedelta(minutes=10)
 
 
 async def test_the_schedule_waits_while_the_homeserver_is_away(store: Store) -> None:
