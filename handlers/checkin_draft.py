@@ -144,7 +144,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "late":
             said = desk.turn.words.duration
             choices = tuple(
-                Choice(str(limit.total_seconds() / 60), text=said(limit, member.language))
+                Choice(str(limit.total_seconds() / 60), text=said(limit, member.language), length=limit)
                 for limit in checkins.LIMITS
             )
             return Question(desk.words(member, "checkin.how_late"), choices, also=_ALSO)

@@ -48,16 +48,32 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The menu, in its long first form, its short one, or as the answer to words that fit nothing."""
     if prompt.kind == "stop":
         return _show_stop(desk, member, prompt)
-    match prompt.subject:
+    subject, _, near = prompt.subject.partition(" ")
+    match subject:
         case "hello":
             return Question(hello(desk, member), _menu(desk, member))
         case "checkin":
             return Question(desk.words(member, "menu.anything_else"), FALLBACK)
         case "fallback":
-            return Question(desk.words(member, "menu.fallback"), FALLBACK)
+            text = await _fallback(desk, member)
+            meant = (Choice(near, text=desk.words(member, "choice.meant", word=_word(desk, member, near))),)
+            return Question(text, (*FALLBACK, *meant) if near else FALLBACK)
         case "nothing_open":
             return Question(desk.words(member, "menu.nothing_open"), _menu(desk, member))
     return Question(desk.words(member, "menu.menu"), _menu(desk, member))
+
+
+async def _fallback(desk: Desk, member: Member) -> str:
+    """What is said to any words that fit nothing, whatever they are; what runs for the member goes before."""
+    request = await requests.of(desk, member.id)
+    lines = [desk.words(member, "menu.fallback")]
+    if request is not None and request.state is RequestState.LOOKING:
+        lines.append(desk.words(member, "menu.fallback_looking"))
+    return "\n".join(lines)
+
+
+def _word(desk: Desk, member: Member, command: str) -> str:
+    return desk.spoken(member, f"command.{command}")[0] if command else ""
 
 
 def _menu(desk: Desk, member: Member) -> tuple[Choice, ...]:

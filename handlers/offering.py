@@ -108,7 +108,7 @@ def _lengths(desk: Desk, member: Member) -> tuple[Choice, ...]:
     lengths = ((length, timedelta(hours=length)) for length in _LENGTHS)
     return (
         *(
-            Choice(str(number), text=desk.turn.words.duration(length, member.language))
+            Choice(str(number), text=desk.turn.words.duration(length, member.language), length=length)
             for number, length in lengths
         ),
         Choice("other", "choice.offer_other"),
