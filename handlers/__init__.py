@@ -180,6 +180,7 @@ async def _message(desk: Desk, event: Message) -> None:
         ):
             desk.say(member.id, "odd.not_text")
     elif not await _reply(desk, member, event, first=first) and not first:
+        desk.put_behind(member.id)
         desk.ask(member.id, "menu", subject="fallback")
     if first:
         _first_words(desk, desk.now_is(member.id))
