@@ -104,8 +104,8 @@ _DRAFTS = frozenset(
 )
 """Questions that hold what a member writes, and lapse as a request does."""
 
-_NOT_KEPT = PASSING | _SHORT | {"extend", "pass", "backup", "which"}
-"""Questions that are not come back to: one word brings them anew."""
+_NOT_KEPT = (PASSING - {"again"}) | _SHORT | {"extend", "pass", "backup", "which"}
+"""Questions that are not come back to: one word brings them anew. A request's words are kept as was said."""
 
 GIVES_WAY = frozenset({"practice"})
 """Questions that are not in earnest: what is takes their place at once, and they are over."""
@@ -427,6 +427,11 @@ class Desk:
             waiting = (replace(prompt, aside=True), *waiting)
         self.keep(replace(member, prompt=None, waiting=waiting))
         self._opened.discard(id)
+
+    def questions(self, id: MemberId, kind: str) -> Sequence[Prompt]:
+        """The member's questions of this kind, open or waiting."""
+        member = self.now_is(id)
+        return [one for one in (member.prompt, *member.waiting) if one is not None and one.kind == kind]
 
     def end_question(self, id: MemberId, prompt: Prompt) -> None:
         """Put one question, open or waiting, away for good."""

@@ -120,7 +120,7 @@ def _say_waiting(desk: Desk, member: Member) -> None:
 
 _COME_BY_THEMSELVES = (
     *("ask", "vouch", "be_buddy", "agree_words", "note", "consent"),
-    *("stays", "left", "absent"),
+    *("stays", "left", "absent", "again"),
 )
 """Questions that no word of the member's brings anew."""
 
@@ -227,7 +227,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 _STOPPABLE = (
     *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
-    *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
+    *("extend", "more", "pass", "backup", "which", "voucher", "vouch", "again"),
     *("concern", "answers", "pauses", "objects", "own_plan", "delete_plan"),
     *("new_checkin", "end_checkin", "pause_checkin"),
     *("buddy", "tell_buddy", "be_buddy", "new_words", "agree_words"),
