@@ -61,6 +61,8 @@ def describe(desk: Desk, member: Member, record: CheckIn) -> str:
         return desk.words(member, "checkin.line_paused", rhythm=what)
     if record.at is None and checkins.waits(record):
         return desk.words(member, "checkin.line_waits", rhythm=what, at=record.turn)
+    if record.at is None and record.turn is not None and record.rhythm.every == recurrence.ONCE:
+        return desk.words(member, "checkin.line_came", rhythm=what, until=record.turn + checkins.KEPT)
     if record.at is None:
         return desk.words(member, "checkin.line_over", rhythm=what)
     return desk.words(member, "checkin.line", rhythm=what, at=record.at)

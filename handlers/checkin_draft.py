@@ -188,9 +188,10 @@ async def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
     times = [desk.words(member, "checkin.time", at=one.at) for one in coming if one.day <= record.ends]
     once = record.rhythm.every == ONCE
     said = checkin.said(desk, member, record.rhythm, record.zone, alone=False)
+    # Of what comes once its one time says it all.
+    what = ["checkin.recap_once"] if once else ["checkin.recap", "checkin.times"]
     lines = [
-        desk.words(member, "checkin.recap", rhythm=said),
-        *([] if once else [desk.words(member, "checkin.times")]),
+        *(desk.words(member, key, rhythm=said) for key in what),
         *times,
         desk.words(member, "checkin.asks", question=desk.quoted(member, checkin.asks(desk, member, record))),
     ]

@@ -57,6 +57,7 @@ from schema.records import (
 )
 from schema.states import AskState, PairingState, RoomState
 from service.core import voucher as rules
+from service.core.rooms import LIVE
 
 
 class How(Enum):
@@ -675,7 +676,8 @@ def _entries(desk: Desk, member: Member, record: object) -> Iterator[Entry]:
             values[name] = as_json(value)
         if told.how is How.SHOWN:
             said = value if told.say is None else told.say(desk, member, value)
-            words.setdefault(told.key, {})[name] = said
+            ended = told.key == "held.room" and isinstance(record, PeerRoom) and record.state not in LIVE
+            words.setdefault("held.room_over" if ended else told.key, {})[name] = said
         elif told.how is How.SAID and value:
             flags.append(desk.words(member, told.key))
     sentences = _whole(desk, member, record)

@@ -76,7 +76,10 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 def choose(desk: Desk, member: Member, language: str) -> None:
     """Speak `language` from now on, and put the open question again in it."""
     _keep(desk, member, language)
-    if member.prompt is not None:
+    if member.prompt is not None and (member.prompt.kind, member.prompt.subject) == ("menu", "fallback"):
+        # What was said before could not be read; this could.
+        desk.ask(member.id, "menu")
+    elif member.prompt is not None:
         desk.ask_again(member.id)
 
 

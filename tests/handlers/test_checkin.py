@@ -455,7 +455,9 @@ async def test_one_that_came_once_is_not_offered_to_go_on(story: Story) -> None:
     await standing(story, rhythm=replace(DAILY, every="once"), ends=FIRST.date())
     await until(story, FIRST + timedelta(hours=1))
     said = await story.say("ana", "my check-ins")
-    assert "Once on 28 November 2026 at 17:00; it has come to its end" in said
+    assert (
+        "28 November 2026 at 17:00; it has come. Unanswered, it goes by itself: Saturday 5 December" in said
+    )
     assert "Go on" not in said
     assert "End it and erase it" in said
 

@@ -163,3 +163,19 @@ async def test_where_no_file_is_taken_the_export_comes_as_words(story: Story) ->
     assert not told[2]
     assert json.loads(body[1])["held"][0]["matrix_id"] == story.address("ana")
     assert body[2]
+
+
+async def test_a_room_that_ended_is_told_as_one(story: Story) -> None:
+    """When it ended, and no length that it was to have."""
+    await story.comes("ben")
+    await story.offers("ben", hours="4")
+    await story.comes("ana")
+    await story.asks("ana")
+    await story.says("ben", "yes", "go on")
+    await story.say("ana", "yes")
+    assert "for 1 hour, until" in await story.say("ana", "what do you hold")
+    await story.say("ana", "close")
+    said = await story.say("ana", "what do you hold")
+    assert "which ended Friday 27 November" in said
+    assert "for 1 hour, until" not in said
+    assert "What you agreed to, once" in said

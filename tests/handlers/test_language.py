@@ -24,7 +24,7 @@ async def test_the_menu_names_the_other_languages_in_their_own_words(story: Stor
     assert "Now it is English." in asked
     assert asked.endswith("1. English\n2. Español")
     said = await story.say("ana", "2")
-    assert said.startswith("A partir de ahora te escribo en Español.")
+    assert said.startswith("Idioma: Español. A partir de ahora te escribo así.")
     assert "1. Hablar con alguien" in said
     assert "6. Otro idioma: English" in said
     assert story.member("ana").language == "es"
@@ -35,9 +35,9 @@ async def test_a_language_is_chosen_by_its_name_from_the_first_message_on(story:
     """Whoever reads no English has a line of their own in the greeting; case and accents do not matter."""
     await story.comes("ana")
     assert "Español: escribe “español”." in story.last("ana")
-    assert (await story.say("ana", name)).startswith("A partir de ahora te escribo en Español.")
+    assert (await story.say("ana", name)).startswith("Idioma: Español. A partir de ahora te escribo así.")
     said = await story.say("eva", name)
-    assert said.startswith("A partir de ahora te escribo en Español.")
+    assert said.startswith("Idioma: Español. A partir de ahora te escribo así.")
     assert "Hola. Soy un programa de the Elm House." in said
     assert "English: write “english”." in said
     assert story.member("eva").language == "es"
@@ -285,3 +285,12 @@ async def test_whoever_may_not_write_is_told_so_in_every_language() -> None:
     assert "Soy un programa para la gente de the Elm House" in said
     assert said.count("Night line") == 2
     assert not story.records.all(Member)
+
+
+async def test_a_language_named_after_words_that_fit_nothing_brings_the_menu(story: Story) -> None:
+    """Not once more that nobody has read it: this was read."""
+    await story.comes("ana")
+    await story.say("ana", "hola que tal amiga")
+    said = await story.say("ana", "español")
+    assert "Soy un programa" not in said
+    assert "1. " in said
