@@ -12,6 +12,7 @@ from handlers import (
     calm,
     checkin,
     checkin_draft,
+    checkin_list,
     clear,
     conversations,
     due,
@@ -19,10 +20,12 @@ from handlers import (
     language,
     line,
     menu,
+    odd,
     outside,
     privacy,
     rest,
     room,
+    signs,
     steward,
     telling,
     zone,
@@ -76,15 +79,14 @@ async def dispatch(turn: Turn) -> None:
     desk = Desk(turn)
 
     async def show(member: Member, prompt: Prompt) -> Question | None:
-        return await conversations.CONVERSATIONS[prompt.kind].show(desk, member, prompt)
+        return await odd.show(desk, member, prompt)
 
     async def sign(member: Member, prompt: Prompt) -> Mark | None:
         return await checkin.sign(desk, member, prompt)
 
-    if isinstance(turn.event, Message | PlainMessage | Unreadable):
-        await checkin.alive(desk, turn.event)
-    if isinstance(turn.event, Message | PlainMessage | Unreadable | DirectChat):
-        await telling.alive(desk, turn.event)
+    if (alive := signs.of(turn.event)) is not None:
+        await checkin.alive(desk, alive)
+        await telling.alive(desk, alive)
     match turn.event:
         case Message() as event:
             await _message(desk, event)
@@ -138,6 +140,9 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
         desk.keep(member)
     return member
 
+
+_STAYS = frozenset({"more", "after", "again", "renew", "unfinished"})
+"""What is asked once, and mostly by itself: an odd word does not put it away, and its numbers stay so."""
 
 _ELSEWHERE = "elsewhere"
 """The line of a member who is to hear in a new chat why the old one had no answer."""
@@ -223,10 +228,18 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         if (
             reply is None
             and question.free
-            # Where numbers are the usual answer and own words another, a command stays one.
-            and (command is None or not (question.many or conversations.COMMANDS[command].everywhere))
+            # Where numbers are the usual answer, or words are read as something, a command stays one.
+            and (
+                command is None
+                or not (question.reads or question.many or conversations.COMMANDS[command].everywhere)
+            )
         ):
+            if odd.hardly_meant(desk, member, prompt, question, command, normal(body)):
+                odd.doubt_words(desk, member, prompt, body)
+                return True
             reply = Reply(text=body)
+        if reply is not None and odd.leads_out(prompt, question, reply):
+            command, reply = reply.name, None
         if reply is not None:
             await _answer(desk, member, prompt, question, reply, event)
             return True
@@ -237,9 +250,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     if await zone.typed(desk, member, body):
         return True
-    # Whether they would like more time too is asked by itself, and once: an odd word does not put it away.
     in_between = (
-        prompt is not None and question is not None and (prompt.kind not in PASSING or prompt.kind == "more")
+        prompt is not None and question is not None and (prompt.kind not in PASSING or prompt.kind in _STAYS)
     )
     said = line.read(desk, member, body)
     if said is not None and event.belongs is not Belongs.MEMBER:
@@ -248,11 +260,12 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
         return True
-    if await checkin_draft.typed(desk, member, body) or await checkin.anything(desk, desk.now_is(member.id)):
+    if await checkin_list.typed(desk, member, body) or await checkin_draft.typed(desk, member, body):
         return True
-    if in_between:
-        desk.say(member.id, "odd.not_an_answer")
-        desk.ask_again(member.id)
+    if await checkin.anything(desk, desk.now_is(member.id)):
+        return True
+    if in_between and prompt is not None and question is not None:
+        odd.no_answer(desk, member, prompt, question)
         return True
     if prompt is None and desk.waits(member.id):
         desk.say(member.id, "odd.unseen")
@@ -266,7 +279,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
 
 async def _question(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The question that is open, as it stands now; one that is not a question any more is put away."""
-    question = await conversations.CONVERSATIONS[prompt.kind].show(desk, member, prompt)
+    question = await odd.show(desk, member, prompt)
     if question is None:
         desk.put_away(member.id)
     return question
@@ -277,15 +290,17 @@ async def _answer(
 ) -> None:
     if question.binding and event.quotes is not None:
         desk.say(member.id, "odd.quote")
-        desk.ask_again(member.id)
+        desk.ask_again(member.id, short=odd.stands_above(desk, member, prompt, question))
         return
     if question.binding and (doubt := _doubt(desk, prompt, question, reply, event)):
         desk.say(member.id, doubt)
-        desk.ask_again(member.id, repeated=True)
+        short = doubt != "odd.long_ago" and odd.stands_above(desk, member, prompt, question)
+        desk.ask_again(member.id, repeated=True, short=short)
         return
     desk.put_away(member.id)
     desk.answered(normal(_own_part(event)) if reply.names else "")
     await conversations.CONVERSATIONS[prompt.kind].answer(desk, desk.now_is(member.id), prompt, reply)
+    desk.count_missed(member.id, prompt)
 
 
 def _doubt(desk: Desk, prompt: Prompt, question: Question, reply: Reply, event: Message) -> str:

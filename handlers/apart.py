@@ -57,11 +57,11 @@ async def name(desk: Desk, member: Member, typed: str) -> None:
         desk.put_behind(member.id)
     found = address(typed)
     if isinstance(found, Unclear):
-        desk.say(member.id, UNCLEAR[found], server=desk.community.server)
+        desk.refuse(member.id, UNCLEAR[found], server=desk.community.server)
         desk.ask(member.id, "apart")
         return
     if found.lower() == member.matrix_id.lower():
-        desk.say(member.id, "apart.own")
+        desk.refuse(member.id, "apart.own")
         desk.ask(member.id, "apart")
         return
     own = await _own(desk, member.id)
@@ -93,7 +93,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "apart.recap", address=found)
             return Question(text, _RECAP, binding=True, also=_SKIP)
         text = desk.words(member, "apart.address", server=desk.community.server)
-        return Question(text, free=True, also=_SKIP)
+        return Question(text, free=True, reads=True, also=_SKIP)
     own = await _own(desk, member.id)
     if chosen := prompt.draft.get("chosen"):
         since = [one.since for one in own if one.id == chosen]

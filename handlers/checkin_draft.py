@@ -118,7 +118,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return zone.question(desk, member, zone.listed(draft.get("cities")))
         case "when":
             city = desk.turn.words.city(zone.of(desk, member), member.language)
-            return Question(desk.words(member, "checkin.when", city=city), _WHEN, free=True, also=_ALSO)
+            text = desk.words(member, "checkin.when", city=city)
+            return Question(text, _WHEN, free=True, reads=True, also=_ALSO)
         case "days":
             names = [desk.turn.words.weekday(day, member.language) for day in range(7)]
             choices = tuple(Choice(str(day), text=name) for day, name in enumerate(names))
@@ -128,14 +129,16 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "hour":
             hours = [(minute, desk.turn.words.clock(minute, member.language)) for minute in _HOURS]
             choices = tuple(Choice(str(minute), text=text) for minute, text in hours)
-            return Question(desk.words(member, "checkin.which_hour"), choices, free=True, also=_ALSO)
+            text = desk.words(member, "checkin.which_hour")
+            return Question(text, choices, free=True, reads=True, also=_ALSO)
         case "question":
             text = desk.words(member, "checkin.which_question", n=LONGEST)
             return Question(text, _questions(desk, member), free=True, also=_ALSO)
         case "ends":
-            lengths = [(weeks, timedelta(weeks=weeks)) for weeks in checkins.WEEKS]
+            lengths = {weeks: timedelta(weeks=weeks) for weeks in checkins.WEEKS}
             choices = tuple(
-                Choice(str(weeks), text=desk.words(member, "checkin.weeks", n=weeks)) for weeks, _ in lengths
+                Choice(str(weeks), text=desk.words(member, "checkin.weeks", length=length))
+                for weeks, length in lengths.items()
             )
             return Question(desk.words(member, "checkin.how_long"), choices, also=_ALSO)
         case "late":
@@ -184,7 +187,7 @@ async def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
     coming = recurrence.coming(record.rhythm, record.zone, desk.now, _SHOWN)
     times = [desk.words(member, "checkin.time", at=one.at) for one in coming if one.day <= record.ends]
     once = record.rhythm.every == ONCE
-    said = checkin.said(desk, member, record.rhythm, record.zone)
+    said = checkin.said(desk, member, record.rhythm, record.zone, alone=False)
     lines = [
         desk.words(member, "checkin.recap", rhythm=said),
         *([] if once else [desk.words(member, "checkin.times")]),
@@ -306,7 +309,7 @@ def _read(desk: Desk, member: Member, draft: Draft, text: str) -> None:
     draft["text"] = ""
     if isinstance(found, Unread):
         word = own_words(found.word, len(found.word)) or ""
-        desk.say(member.id, _UNREAD[found.reason], word=word)
+        desk.refuse(member.id, _UNREAD[found.reason], word=word)
         _go(desk, member, draft, "when")
         return
     _take_rhythm(desk, member, draft, found)
@@ -314,7 +317,7 @@ def _read(desk: Desk, member: Member, draft: Draft, text: str) -> None:
 
 def _take_rhythm(desk: Desk, member: Member, draft: Draft, found: Rhythm) -> None:
     if recurrence.following(found, zone.of(desk, member), desk.now) is None:
-        desk.say(member.id, "unread.past", word="")
+        desk.refuse(member.id, "unread.past", word="")
         _go(desk, member, draft, "when")
         return
     draft["rhythm"] = kept(found)
@@ -328,7 +331,7 @@ def _take_hour(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
         daily = split(desk.turn.words.text(member.language, "spell.daily"))[0]
         found = rhythm.read(desk, member, f"{daily} {reply.text}")
         if isinstance(found, Unread) or found.every != DAYS:
-            desk.say(member.id, "checkin.not_hour")
+            desk.refuse(member.id, "checkin.not_hour")
             _go(desk, member, draft, "hour")
             return
         minute = found.minute
@@ -395,7 +398,9 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
 
 
 async def _say_more(desk: Desk, member: Member) -> None:
-    """What can stand beside a check-in, to whoever has none of it."""
+    """What can stand beside a check-in, once, to whoever has none of it."""
+    if len(await checkin.of(desk, member.id)) > 1:
+        return
     if await own_plan.of(desk, member.id) is None and await buddy.of(desk, member.id) is None:
         desk.say(member.id, "checkin.more")
 

@@ -12,6 +12,7 @@ from handlers import (
     ages,
     apart,
     backup,
+    buddies_apart,
     buddy,
     checkin,
     checkin_draft,
@@ -23,6 +24,7 @@ from handlers import (
     extension,
     language,
     menu,
+    new_words,
     offer,
     offering,
     own_plan,
@@ -40,6 +42,7 @@ from handlers import (
     smaller,
     talk,
     telling,
+    unfinished,
     voucher,
     which,
     zone,
@@ -97,13 +100,26 @@ async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 async def _apart(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await apart.answer(desk, member, prompt, reply)
     await plan.part(desk, member.id)
-    await buddy.part(desk, member.id)
+    await buddies_apart.part(desk, member.id)
 
 
 async def _afterwards(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await after.answer(desk, member, prompt, reply)
     await plan.part(desk, member.id)
-    await buddy.part(desk, member.id)
+    await buddies_apart.part(desk, member.id)
+
+
+async def _show_ages(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    question = await ages.show(desk, member, prompt)
+    if question is None or not await buddies_apart.stands(desk, member):
+        return question
+    return replace(question, text=f"{desk.words(member, 'buddy.group_ends')}\n{question.text}")
+
+
+async def _ages(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await ages.answer(desk, member, prompt, reply)
+    if member.age_group and desk.now_is(member.id).age_group != member.age_group:
+        await buddies_apart.regroup(desk, desk.now_is(member.id))
 
 
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
@@ -128,7 +144,16 @@ async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
 
 
 async def _buddies(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
-    await (telling.start(desk, member) if reply.name == "tell" else buddy.answer(desk, member, prompt, reply))
+    own = await buddy.of(desk, member.id)
+    if reply.name == "tell":
+        await telling.start(desk, member)
+    elif reply.name in ("change", "keep") and own is not None:
+        if reply.name == "change":
+            new_words.start(desk, member, own)
+        else:
+            await new_words.withdraw(desk, member, own)
+    else:
+        await buddy.answer(desk, member, prompt, reply)
 
 
 async def _checkin(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
@@ -152,9 +177,18 @@ async def _my_plan(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
         await _choose(desk, member, prompt, reply)
 
 
+async def _unfinished(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    if reply.name == "anew":
+        unfinished.drop(desk, member, prompt.subject)
+        await COMMANDS[prompt.subject].run(desk, desk.now_is(member.id))
+    else:
+        unfinished.go_on(desk, member, prompt.subject)
+
+
 CONVERSATIONS: Mapping[str, Conversation] = {
     "menu": Conversation(menu.show, _choose),
     "stop": Conversation(menu.show, menu.answer),
+    "unfinished": Conversation(unfinished.show, _unfinished),
     "talk": Conversation(talk.show, talk.answer),
     "offer": Conversation(offering.show, offering.answer),
     "offered": Conversation(offer.show, offer.answer),
@@ -163,7 +197,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "zone": Conversation(zone.show, zone.answer),
     "voucher": Conversation(voucher.show, voucher.answer),
     "vouch": Conversation(voucher.show, voucher.answer),
-    "ages": Conversation(ages.show, ages.answer),
+    "ages": Conversation(_show_ages, _ages),
     "language": Conversation(language.show, language.answer),
     "ask": Conversation(consent.show, consent.answer),
     "smaller": Conversation(smaller.show, smaller.answer),
@@ -199,6 +233,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "buddy": Conversation(buddy.show, buddy.answer),
     "buddy_ended": Conversation(buddy.show, buddy.answer),
     "be_buddy": Conversation(buddy.show, buddy.answer),
+    "new_words": Conversation(new_words.show, new_words.answer),
+    "agree_words": Conversation(new_words.show_asked, new_words.answer_asked),
     "tell_buddy": Conversation(telling.show, telling.answer),
     "my_plan": Conversation(own_plan.show, _my_plan),
     "change_plan": Conversation(own_plan.show, own_plan.answer),
@@ -219,6 +255,31 @@ CONVERSATIONS: Mapping[str, Conversation] = {
 """Every kind of question, by the name that its prompt bears."""
 
 
+async def _talk(desk: Desk, member: Member) -> None:
+    if await request.of(desk, member.id) is not None or not unfinished.asks(desk, member, "talk"):
+        await talk.start(desk, member)
+
+
+async def _concern(desk: Desk, member: Member) -> None:
+    if not unfinished.asks(desk, member, "concern"):
+        await concern.start(desk, member)
+
+
+async def _own_plan(desk: Desk, member: Member) -> None:
+    if await own_plan.of(desk, member.id) is not None or not unfinished.asks(desk, member, "own_plan"):
+        await own_plan.start(desk, member)
+
+
+async def _name_buddy(desk: Desk, member: Member) -> None:
+    if await buddy.of(desk, member.id) is not None or not unfinished.asks(desk, member, "buddies"):
+        await buddy.start(desk, member)
+
+
+async def _new_checkin(desk: Desk, member: Member) -> None:
+    if not unfinished.asks(desk, member, "new_checkin"):
+        await checkin_draft.start(desk, member)
+
+
 async def _rest(desk: Desk, member: Member) -> None:
     if await offer.of(desk, member) is None:
         desk.say(member.id, "offer.none", notice=False)
@@ -235,10 +296,20 @@ async def _withdraw(desk: Desk, member: Member) -> None:
 
 async def _offer(desk: Desk, member: Member) -> None:
     stands = await offer.of(desk, member) is not None
-    if stands or not await paused.hinders(desk, member):
+    if stands or not (await paused.hinders(desk, member) or unfinished.asks(desk, member, "offer")):
         await offer.start(desk, member)
     if stands:
         await paused.remind(desk, member)
+
+
+async def _change(desk: Desk, member: Member) -> None:
+    """A request that stands or is drafted; else a check-in, where there are any."""
+    prompt = desk.now_is(member.id).prompt
+    drafted = prompt is not None and prompt.kind == "talk"
+    if not drafted and await request.of(desk, member.id) is None and await checkin.of(desk, member.id):
+        await checkin_list.change_one(desk, member)
+    else:
+        await talk.change(desk, member)
 
 
 async def _concerns(desk: Desk, member: Member) -> None:
@@ -266,14 +337,16 @@ COMMANDS: Mapping[str, _Command] = {
     "back": _Command("command.back", menu.back, everywhere=True),
     "skip": _Command("command.skip", menu.skip, everywhere=True),
     "stop": _Command("command.stop", menu.stop, everywhere=True),
-    "status": _Command("command.status", menu.status),
-    "talk": _Command("command.talk", talk.start),
-    "change": _Command("command.change", talk.change),
+    "status": _Command("command.status", menu.status, everywhere=True),
+    "talk": _Command("command.talk", _talk),
+    "change": _Command("command.change", _change),
     "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
-    "new_checkin": _Command("command.new_checkin", checkin_draft.start),
+    "new_checkin": _Command("command.new_checkin", _new_checkin),
     "checkins": _Command("command.checkins", checkin_list.mine, everywhere=True),
+    "change_checkin": _Command("command.change_checkin", checkin_list.change_one),
+    "end_checkin": _Command("command.end_checkin", checkin_list.end_one),
     "skip_next": _Command("command.skip_next", checkin_list.skip_next),
     "pause_checkins": _Command("command.pause_checkins", checkin_list.pause),
     "resume_checkins": _Command("command.resume_checkins", checkin_list.resume),
@@ -293,14 +366,14 @@ COMMANDS: Mapping[str, _Command] = {
     "never_again": _Command("command.never_again", after.say_never),
     "not_again": _Command("command.not_again", after.end_again),
     "kept_apart": _Command("command.kept_apart", apart.kept, everywhere=True),
-    "concern": _Command("command.concern", concern.start),
+    "concern": _Command("command.concern", _concern),
     "own_concerns": _Command("command.own_concerns", concern.mine, everywhere=True),
     "concerns": _Command("command.concerns", _concerns, everywhere=True),
-    "buddies": _Command("command.buddies", buddy.start, everywhere=True),
+    "buddies": _Command("command.buddies", _name_buddy, everywhere=True),
     "tell_buddy": _Command("command.tell_buddy", telling.start, everywhere=True),
     "end_buddy": _Command("command.end_buddy", buddy.end_one, everywhere=True),
     "here": _Command("command.here", telling.here),
-    "own_plan": _Command("command.own_plan", own_plan.start, everywhere=True),
+    "own_plan": _Command("command.own_plan", _own_plan, everywhere=True),
     "clear": _Command("command.clear", clear.start, everywhere=True),
     "held": _Command("command.held", privacy.hold, everywhere=True),
     "consents": _Command("command.consents", consents.start, everywhere=True),

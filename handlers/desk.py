@@ -8,7 +8,7 @@ word or a choice counts only alone.
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from handlers.words import normal, split
@@ -17,6 +17,7 @@ from schema.effects import Effect, SendText, Tell
 from schema.ids import MatrixId, MemberId, OutboxId
 from schema.records import Consent, Member, Prompt
 from service.core import chats
+from service.core.change import replace
 from service.core.pairing import recent
 from service.core.sizes import parts
 from service.turn import Turn
@@ -38,15 +39,17 @@ class Choice:
 class Question:
     """A question as it is put: sentences, then numbered choices.
 
-    `free` takes a person's own words, `many` several numbers; with both a command is no own word. `binding`
-    is a consent or cannot be undone: a reply that quotes something never answers it. `also` are names of
-    commands that it takes as answers; `until` is when it lapses. `terms` are the words of it that are kept
-    with a yes. `quiet`: where it comes by itself it does not notify, and may pass unseen.
+    `free` takes a person's own words, `reads` says that they are read as something, such as a city or an
+    hour, and not taken as they are. `many` takes several numbers. With either of these a command is no own
+    word. `binding` is a consent or cannot be undone: a reply that quotes something never answers it. `also`
+    are names of commands that it takes as answers; `until` is when it lapses. `terms` are the words of it
+    that are kept with a yes. `quiet`: where it comes by itself it does not notify, and may pass unseen.
     """
 
     text: str
     choices: tuple[Choice, ...] = ()
     free: bool = False
+    reads: bool = False
     many: bool = False
     binding: bool = False
     also: frozenset[str] = frozenset()
@@ -78,7 +81,7 @@ PASSING = frozenset(
         *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
         *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
         *("checkin", "checkin_on", "checkins", "own_checkin"),
-        *("my_plan", "change_plan", "buddies"),
+        *("my_plan", "change_plan", "buddies", "unfinished"),
     }
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""
@@ -92,12 +95,18 @@ _SHORT = frozenset(
 """Questions that lapse after a short while."""
 
 _DRAFTS = frozenset(
-    {"talk", "offer", "concern", "answers", "pauses", "objects", "own_plan", "buddy", "new_checkin"}
+    {
+        *("talk", "offer", "concern", "answers", "pauses", "objects", "own_plan"),
+        *("buddy", "new_words", "new_checkin"),
+    }
 )
 """Questions that hold what a member writes, and lapse as a request does."""
 
 _NOT_KEPT = (PASSING - {"again"}) | _SHORT | {"extend", "pass", "backup", "which"}
 """Questions that are not come back to: one word brings them anew. A request's words are kept as was said."""
+
+GIVES_WAY = frozenset({"practice"})
+"""Questions that are not in earnest: what is takes their place at once, and they are over."""
 
 Mark = tuple[OutboxId, datetime | None]
 """By what a message can be found again, and after which instant it is not sent any more."""
@@ -122,6 +131,8 @@ class Desk:
     _touched: dict[MemberId, None] = field(default_factory=dict)
     _came: set[tuple[MemberId, str]] = field(default_factory=set)
     _back: set[MemberId] = field(default_factory=set)
+    _missed: set[MemberId] = field(default_factory=set)
+    _short: set[MemberId] = field(default_factory=set)
     _marks: dict[MemberId, Mark] = field(default_factory=dict)
     _wrote: MemberId | None = None
     _answered: str = ""
@@ -226,6 +237,18 @@ class Desk:
         """Say what was put together already."""
         self._said.setdefault(id, []).append((text, notice))
 
+    def refuse(self, id: MemberId, key: str, /, **values: object) -> None:
+        """Say why words could not be read as an answer, and how to leave, which holds whatever they were."""
+        self.say_text(id, self.words(self.now_is(id), key, **values))
+        self.say(id, "odd.not_read")
+        self._missed.add(id)
+
+    def count_missed(self, id: MemberId, before: Prompt) -> None:
+        """The words that answered `before` were refused in this turn, if they were: it is open once more."""
+        prompt = self.now_is(id).prompt if id in self._missed else None
+        if prompt is not None and prompt.kind == before.kind:
+            self.keep(replace(self.now_is(id), prompt=replace(prompt, missed=before.missed + 1)))
+
     def say_first(self, id: MemberId, text: str) -> None:
         """Say this before all else that is said to the member in this turn."""
         self._said.setdefault(id, []).insert(0, (text, False))
@@ -327,20 +350,28 @@ class Desk:
     def _brought(self, id: MemberId) -> str:
         return self._answered if id == self._wrote else ""
 
-    def ask_again(self, id: MemberId, *, repeated: bool = False) -> None:
-        """Put the open question once more; `repeated` to be sure that the answer is meant for it."""
+    def ask_again(
+        self, id: MemberId, *, repeated: bool = False, anew: bool = False, short: bool = False
+    ) -> None:
+        """Put the open question once more; `repeated` to be sure that the answer is meant for it.
+
+        `anew`: whatever stood there before it, an answer is meant for this one from now on. `short`: it
+        stands right above, so that only its choices are said again; a yes agrees to the words there.
+        """
         member = self.now_is(id)
         if member.prompt is not None:
-            asked_at = self.now if repeated else member.prompt.asked_at
+            anew = anew or repeated
             again = replace(
                 member.prompt,
-                asked_at=asked_at,
+                asked_at=self.now if anew else member.prompt.asked_at,
                 aside=False,
-                instead="" if repeated else member.prompt.instead,
+                instead="" if anew else member.prompt.instead,
                 repeated=member.prompt.repeated or repeated,
             )
             self.keep(replace(member, prompt=again))
         self._opened.add(id)
+        if short:
+            self._short.add(id)
 
     def look_away(self, id: MemberId) -> None:
         """Something else is said: the open question stays so, and `back` brings it again."""
@@ -392,6 +423,11 @@ class Desk:
         waiting = tuple(one for one in member.waiting if one is not prompt)
         self.keep(replace(member, prompt=left, waiting=waiting))
 
+    @staticmethod
+    def waits_behind(kind: str) -> bool:
+        """Whether a question of this kind waits behind another; or else one word brings it anew."""
+        return kind not in _NOT_KEPT
+
     def drop(self, member: Member, subject: str) -> None:
         """Take back every question about `subject`, open or waiting."""
         prompt = member.prompt if member.prompt is None or member.prompt.subject != subject else None
@@ -405,11 +441,11 @@ class Desk:
         return shown or self._blocks(member.prompt)
 
     def _blocks(self, prompt: Prompt | None) -> bool:
-        if prompt is None or prompt.kind in PASSING or self.over(prompt):
+        if prompt is None or prompt.kind in PASSING | GIVES_WAY or self.over(prompt):
             return False
         # An ask that is not answered lets another go first, as a draft does: silence keeps nobody waiting,
         # and whoever withdraws and asks again cannot tell it from a no.
-        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch", "be_buddy")
+        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch", "be_buddy", "agree_words")
         return lasts or self.now - prompt.asked_at < self.timings.idle
 
     def waits(self, id: MemberId) -> bool:
@@ -459,7 +495,9 @@ class Desk:
             question = await show(member, member.prompt)
             if question is not None:
                 member = self.now_is(id)
-                if member.prompt is not None and question.terms:
+                if id in self._short:
+                    question = replace(question, text=self.words(member, "odd.above"))
+                elif member.prompt is not None and question.terms:
                     shown = replace(member.prompt, consent=self._terms(member, question))
                     self.keep(replace(member, prompt=shown))
                 await self._say_question(member, member.prompt, question, sign, notice=False)
@@ -492,6 +530,8 @@ class Desk:
         open_till_now = old is not None and not self.over(old)
         if old is not None and open_till_now and old.kind not in _NOT_KEPT:
             rest = (*rest, old)
+        if old is not None and open_till_now and old.kind in GIVES_WAY:
+            self.say(id, "practice.gives_way")
         shown = replace(
             prompt,
             asked_at=self.now,

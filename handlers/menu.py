@@ -17,12 +17,14 @@ from handlers import (
     plan,
     room,
     talking,
+    topics,
+    unfinished,
     voucher,
     which,
 )
 from handlers import offer as offers
 from handlers import request as requests
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import GIVES_WAY, Choice, Desk, Question, Reply
 from schema.records import Ask, Member, PeerRoom, Prompt
 from schema.states import RequestState, RoomState
 from service.core import matching, rooms
@@ -96,11 +98,14 @@ async def start(desk: Desk, member: Member) -> None:
 
 
 def _say_waiting(desk: Desk, member: Member) -> None:
-    if desk.now_is(member.id).waiting:
-        desk.say(member.id, "menu.waiting")
+    if waits := unfinished.waits(desk, desk.now_is(member.id)):
+        desk.say_text(member.id, waits)
 
 
-_COME_BY_THEMSELVES = ("ask", "vouch", "be_buddy", "note", "consent", "stays", "left", "absent", "again")
+_COME_BY_THEMSELVES = (
+    *("ask", "vouch", "be_buddy", "agree_words", "note", "consent"),
+    *("stays", "left", "absent", "again"),
+)
 """Questions that no word of the member's brings anew."""
 
 
@@ -117,7 +122,10 @@ async def back(desk: Desk, member: Member) -> None:
 async def skip(desk: Desk, member: Member) -> None:
     """Put the open question away where it has no own meaning for it."""
     desk.put_away(member.id)
-    desk.say(member.id, "menu.skipped")
+    desk.say(
+        member.id,
+        "menu.skipped_choices" if member.prompt is None or member.prompt.kind == "menu" else "menu.skipped",
+    )
 
 
 async def status(desk: Desk, member: Member) -> None:
@@ -125,9 +133,9 @@ async def status(desk: Desk, member: Member) -> None:
     lines = await standing(desk, member)
     if (paused := await pause.of(desk)) is not None:
         lines.insert(0, pause.line(desk, member, paused))
-    if desk.now_is(member.id).waiting or desk.busy(desk.now_is(member.id)):
+    if waits := unfinished.waits(desk, desk.now_is(member.id)):
         desk.look_away(member.id)
-        lines.append(desk.words(member, "status.question"))
+        lines.append(waits)
     desk.say_text(member.id, "\n".join(lines or [desk.words(member, "status.nothing")]), notice=False)
 
 
@@ -141,6 +149,10 @@ async def standing(desk: Desk, member: Member) -> list[str]:
         asked = {"wish": wish, "length": request.length}
         key = "status.waits" if await pause.of(desk) else "status.looking"
         lines.append(desk.words(member, key, next=next_at, until=request.until, **asked))
+        if about := topics.names(desk, member, request.topics):
+            lines.append(desk.words(member, "talk.recap_topics", topics=about))
+        if request.note:
+            lines.append(desk.words(member, "talk.recap_note", note=request.note))
         if (start := matching.later(request, desk.now)) is not None:
             lines.append(desk.words(member, "status.start", start=start))
     elif request is not None and request.state is RequestState.PROPOSED:
@@ -202,9 +214,18 @@ _STOPPABLE = (
     *("extend", "more", "pass", "backup", "which", "voucher", "vouch", "again"),
     *("concern", "answers", "pauses", "objects", "own_plan", "delete_plan"),
     *("new_checkin", "end_checkin", "pause_checkin"),
-    *("buddy", "tell_buddy", "be_buddy"),
+    *("buddy", "tell_buddy", "be_buddy", "new_words", "agree_words"),
 )
 """Questions that `stop` ends."""
+
+_CLOSED = frozenset(
+    {
+        *("zone", "ages", "language", "consents", "take_back", "held", "kept", "afterwards"),
+        *("concerns", "own_concern", "to_read", "reads", "lift"),
+        *("my_plan", "change_plan", "buddies", "buddy_ended"),
+    }
+)
+"""Questions and lists that `stop` closes while they are open: what they are about stands as it did."""
 
 _STOPS = {
     "question": "choice.stop_question",
@@ -219,6 +240,8 @@ _STOPS = {
 def _open_question(desk: Desk, member: Member) -> Prompt | None:
     """The question that is open, or the first that was put away, where `stop` can end it."""
     now = desk.now_is(member.id)
+    if now.prompt is not None and now.prompt.kind in _CLOSED and not now.prompt.aside:
+        return now.prompt
     found = [now.prompt, *(one for one in now.waiting if one.aside)]
     return next(
         (one for one in found if one is not None and one.kind in _STOPPABLE and not desk.over(one)), None
@@ -253,7 +276,11 @@ async def _stoppable(desk: Desk, member: Member) -> list[str]:
 async def stop(desk: Desk, member: Member) -> None:
     """Stop what is open: at once where it is one thing, else after asking which."""
     found = await _stoppable(desk, member)
-    if len(found) == 1:
+    opened = desk.now_is(member.id).prompt
+    if opened is not None and opened.kind in GIVES_WAY and not desk.over(opened):
+        # Nobody else has a part in it: there is nothing to doubt about what is meant.
+        await _stop_question(desk, member, opened)
+    elif len(found) == 1:
         await _stop(desk, member, found[0], _open_question(desk, member))
     elif found:
         question = _open_question(desk, member)
@@ -298,7 +325,12 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
             await offers.withdraw(desk, member)
 
 
-_NOTED = {"more": "ask.no", "vouch": "vouch.noted", "be_buddy": "bebuddy.noted"}
+_NOTED = {
+    "more": "ask.no",
+    "vouch": "vouch.noted",
+    "be_buddy": "bebuddy.noted",
+    "agree_words": "bebuddy.new_noted",
+}
 """What is said of a question that came from somebody else, as after a no."""
 
 
@@ -306,8 +338,14 @@ async def _stop_question(desk: Desk, member: Member, question: Prompt) -> None:
     ask = (
         await desk.records.get(Ask, question.subject) if question.kind in ("ask", "smaller", "note") else None
     )
+    was_open = question is member.prompt
     desk.end_question(member.id, question)
-    if question.kind in _NOTED:
+    if question.kind in _CLOSED:
+        desk.say(member.id, "stop.closed")
+    elif question.kind in unfinished.KINDS and not was_open:
+        what = unfinished.about(desk, member, question.kind)
+        desk.say(member.id, "stop.ended", what=what)
+    elif question.kind in _NOTED:
         desk.say(member.id, _NOTED[question.kind])
     elif ask is None:
         desk.say(member.id, "talk.dropped")
@@ -324,10 +362,14 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         return
     question = _open_question(desk, member)
     same = question is not None and f"{question.kind} {question.subject}" == prompt.draft["question"]
+    kind = str(prompt.draft["question"]).split(" ")[0]
     if reply.name not in _STOPS:
         desk.say(member.id, "stop.kept")
     elif reply.name in await _stoppable(desk, member) and (same or reply.name != "question"):
         await _stop(desk, member, reply.name, question)
+    elif reply.name == "question" and not desk.waits_behind(kind):
+        # It went when the list came; it is what they wanted.
+        desk.say(member.id, _NOTED.get(kind, "talk.dropped"))
     else:
         desk.say(member.id, "stop.over")
     if same and _open_question(desk, member) is question:

@@ -53,12 +53,12 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "windows":
             usual = enumerate(hours.windows(desk, member, offers.USUAL))
             choices = tuple(Choice(str(number), text=text) for number, text in usual)
-            return Question(desk.words(member, "offer.windows"), choices, free=True, also=_ALSO)
+            return Question(desk.words(member, "offer.windows"), choices, free=True, reads=True, also=_ALSO)
         case "quiet":
             usual_quiet = hours.span(desk, member, *QUIET)
             text = desk.words(member, "offer.quiet", quiet=usual_quiet)
             choices = (Choice("usual", text=usual_quiet), Choice("none", "choice.no_quiet"))
-            return Question(text, choices, free=True, also=_ALSO)
+            return Question(text, choices, free=True, reads=True, also=_ALSO)
         case "topics":
             hard = desk.community.hard
             text = desk.words(member, "offer.topics_hard" if hard else "offer.topics")
@@ -286,7 +286,7 @@ def _take_hours(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
         if quiet is not None:
             draft["quiet"] = [str(minute) for minute in quiet]
             return True
-    desk.say(member.id, "offer.not_hours")
+    desk.refuse(member.id, "offer.not_hours")
     _go(desk, member, draft, step, returns=bool(draft.get("returns")))
     return False
 

@@ -85,14 +85,15 @@ async def _hindered(desk: Desk, member: Member) -> bool:
     """Say what stands in the way of a request, if anything does: one request, and one room, at once."""
     if await paused.hinders(desk, member):
         return True
-    if await requests.of(desk, member.id) is not None:
+    if (request := await requests.of(desk, member.id)) is not None:
         own = await plan.of(desk, member.id)
         if own and own[0].start is not None:
             # Somebody counts on that hour. A second search could end in a room that takes it up: it is let go
             # by a word of its own, of which the other hears, and never by the way.
             desk.say(member.id, "talk.planned_own", notice=False, start=own[0].start)
         else:
-            desk.say(member.id, "talk.already", notice=False)
+            looking = request.state is RequestState.LOOKING
+            desk.say(member.id, "talk.already" if looking else "talk.already_found", notice=False)
         return True
     if live := await room.of(desk, member.id, *rooms.LIVE):
         desk.say(member.id, "talk.in_room", notice=False, ends=live[0].ends_at)
@@ -124,7 +125,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(text, choices, also=_ALSO)
         case "topics":
             text = desk.words(member, "talk.topics")
-            return Question(text, topics.choices(desk, member), free=True, many=True, also=_ALSO)
+            listed = topics.choices(desk, member)
+            return Question(text, listed, free=True, reads=True, many=True, also=_ALSO)
         case "length":
             usual = drafts.length(drafts.usual(desk, member))
             text = desk.words(member, "talk.length", usual=usual)
@@ -161,7 +163,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "start":
             city = desk.turn.words.city(zone.of(desk, member), member.language)
             text = desk.words(member, "talk.start", city=city, longest=_AHEAD)
-            return Question(text, (Choice("now", "choice.start_now"),), free=True, also=_ALSO)
+            return Question(text, (Choice("now", "choice.start_now"),), free=True, reads=True, also=_ALSO)
         case "answer":
             return Question(desk.words(member, "talk.answer"), _waits(desk, member), also=_ALSO)
         case "fear":
@@ -361,7 +363,7 @@ def _take_start(desk: Desk, member: Member, draft: Draft, reply: Reply) -> bool:
     found = None if reply.name == "now" else hours.moment(desk, member, reply.text)
     if reply.name != "now" and (found is None or found - desk.now > _AHEAD):
         key = "talk.not_start" if found is None else "talk.start_far"
-        desk.say(member.id, key, longest=_AHEAD)
+        desk.refuse(member.id, key, longest=_AHEAD)
         _go(desk, member, draft, "start", returns=True)
         return False
     if found is not None and not draft.get("standing") and not _takes(desk, found):
@@ -430,7 +432,7 @@ def _take_typed_topics(desk: Desk, member: Member, draft: Draft, text: str) -> b
         draft["topics"] = list(found)
         return True
     if not any(char.isalpha() for char in text):
-        desk.say(member.id, "odd.not_an_answer")
+        desk.refuse(member.id, "talk.not_topics")
         _go(desk, member, draft, "topics", returns=bool(draft.get("returns")))
         return False
     note = str(draft.get("note") or "")

@@ -77,7 +77,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(desk.words(member, "voucher.how"), choices, also=_ALSO)
         case "first" | "second" as step:
             key = "voucher.first" if step == "first" else "voucher.second"
-            return Question(desk.words(member, key, server=desk.community.server), free=True, also=_ALSO)
+            text = desk.words(member, key, server=desk.community.server)
+            return Question(text, free=True, reads=True, also=_ALSO)
         case "stewards":
             text = desk.words(member, "voucher.stewards", address=member.matrix_id, until=until)
             return Question(text, _YES_NO, binding=True, also=_ALSO, terms=text)
@@ -116,10 +117,10 @@ def _go(desk: Desk, member: Member, step: str, names: list[str] | None = None) -
 def _take_name(desk: Desk, member: Member, step: str, names: list[str], typed: str) -> None:
     found = address(typed)
     if isinstance(found, Unclear):
-        desk.say(member.id, apart.UNCLEAR[found], server=desk.community.server)
+        desk.refuse(member.id, apart.UNCLEAR[found], server=desk.community.server)
         _go(desk, member, step, names)
     elif found in names or found == member.matrix_id.lower():
-        desk.say(member.id, "voucher.other")
+        desk.refuse(member.id, "voucher.other")
         _go(desk, member, step, names)
     else:
         _go(desk, member, "second" if step == "first" else "members", [*names, found])

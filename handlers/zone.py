@@ -60,7 +60,7 @@ def question(desk: Desk, member: Member, found: list[str]) -> Question:
     choices = tuple(Choice(zone, text=_choice(desk, member, zone)) for zone in found)
     now = desk.turn.words.city(of(desk, member), member.language)
     text = desk.words(member, "zone.which") if found else desk.words(member, "zone.question", city=now)
-    return Question(text, choices, free=True, also=_ALSO)
+    return Question(text, choices, free=True, reads=True, also=_ALSO)
 
 
 def _choice(desk: Desk, member: Member, zones: str) -> str:
@@ -98,12 +98,12 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 
 async def _live_in(desk: Desk, member: Member, zone: str) -> None:
     """Keep the zone, and say what the clock there shows."""
-    await keep(desk, member, zone)
     city = desk.turn.words.city(zone, member.language, country=True)
     local = desk.now.astimezone(ZoneInfo(zone))
     day = desk.turn.words.weekday(local.weekday(), member.language)
     hour = desk.turn.words.clock(local.hour * 60 + local.minute, member.language)
     desk.say(member.id, "zone.done", city=city, day=day, hour=hour)
+    await keep(desk, member, zone)
 
 
 def taken(desk: Desk, member: Member, reply: Reply) -> tuple[str, list[str]]:
@@ -119,13 +119,13 @@ def taken(desk: Desk, member: Member, reply: Reply) -> tuple[str, list[str]]:
     if found.certain:
         return found.zones[0], []
     if not found.zones:
-        desk.say(member.id, "zone.none")
+        desk.refuse(member.id, "zone.none")
     if len(found.zones) <= _MOST:
         return "", list(found.zones)
     # A land as wide as that has a few clocks and many cities: first by what a clock there shows.
     clocks = cities.by_clock(found.zones, desk.now, words.usual_zones())
     if len(clocks) > _MOST:
-        desk.say(member.id, "zone.too_many", n=len(found.zones))
+        desk.refuse(member.id, "zone.too_many", n=len(found.zones))
         return "", []
     return "", [" ".join(clock) for clock in clocks]
 

@@ -316,3 +316,66 @@ async def test_forgetting_is_found_by_other_words_too(story: Story, words: str) 
     """Whoever never heard our words for it is asked the same question."""
     await story.comes("ana")
     assert "If you say yes, I erase all I hold about you" in await story.say("ana", words)
+
+
+@pytest.mark.parametrize("words", [("my city",), ("keep apart",), ("check-in", "skip"), ("my buddy",)])
+async def test_words_that_cannot_be_read_are_answered_with_what_is_always_true(
+    story: Story, words: tuple[str, ...]
+) -> None:
+    """Whatever was written, and nothing is scanned: a program reads it, how to leave, where help is."""
+    await story.comes("ana")
+    await story.says("ana", *words)
+    answer = ""
+    for odd in ("i feel like killing myself", "xyzzy plugh", "7777777"):
+        answer = await story.say("ana", odd)
+        assert "I am a program. No person has read this." in answer
+        for way in ("“help now”", "“back”", "“stop”"):
+            assert way in answer
+    # It does not go on without end: the third time there are choices.
+    assert "Places to reach now" in answer
+    number = next(line for line in answer.split("\n") if line.endswith("Places to reach now")).split(".")[0]
+    assert "Night line" in await story.say("ana", number)
+    menu = await story.say("ana", str(int(number) + 1))
+    assert "What would you like?" in menu
+
+
+async def test_a_word_of_the_whole_service_is_no_city(story: Story) -> None:
+    """Where words are read as something, a command cannot be meant for it, and is heard."""
+    await story.comes("ana")
+    await story.says("ana", "my city")
+    assert "know that city" not in await story.say("ana", "status")
+    await story.says("ana", "my city")
+    assert "This is what I would ask" in await story.say("ana", "talk")
+
+
+async def test_the_way_out_of_a_question_is_a_number_too(story: Story) -> None:
+    """Leaving the question out does what `skip` does there."""
+    await story.comes("ana")
+    await story.says("ana", "my city", "xyzzy", "plugh")
+    assert "1. Leave this question out" in story.last("ana")
+    assert "Nothing has changed" in await story.say("ana", "1")
+
+
+@pytest.mark.parametrize(
+    ("words", "alone"),
+    [
+        (("my plan",), "1"),
+        (("my plan",), "talk"),
+        (("my buddy", "@ben:example.org"), "yes"),
+        (("talk", "more", "1", "1", "2"), "1"),
+    ],
+)
+async def test_a_number_or_a_yes_alone_is_hardly_meant_as_own_words(
+    story: Story, words: tuple[str, ...], alone: str
+) -> None:
+    """It is doubted once; the same sent again is what they want, and other words are taken at once."""
+    await story.comes("ana")
+    question = await story.says("ana", *words)
+    assert f"Should it read exactly this: “{alone}”?" in await story.say("ana", alone)
+    assert "Should it read exactly this: “2”?" in await story.say("ana", "2")
+    assert "Should it read" not in await story.say("ana", "2")
+    assert story.last("ana") != question
+    other = Story()
+    await other.comes("ana")
+    await other.says("ana", *words, alone)
+    assert "Should it read" not in await other.say("ana", "Please ring me.")

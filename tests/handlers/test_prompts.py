@@ -271,7 +271,7 @@ async def test_stop_counts_what_was_put_away(story: Story) -> None:
     assert story.records.all(Offer)
     await story.comes("cleo")
     answer = await story.says("cleo", "talk", "more", "1", "menu", "stop")
-    assert answer == "I have ended that. Nothing of it is kept."
+    assert "begun and not finished: your request for company. Nothing of that is kept." in answer
     assert not story.member("cleo").waiting
 
 
@@ -308,7 +308,55 @@ async def test_hello_says_the_limits_again(story: Story) -> None:
 async def test_beginning_again_and_again_keeps_one_draft(story: Story) -> None:
     """What waits for a member stays bounded, whatever they write: of each kind the last one."""
     for number in range(6):
-        await story.says("ana", "talk", "more", "1", "skip", "skip", f"draft {number}", "offer")
+        await story.says("ana", "talk", "start anew", "more", "1", "skip", "skip", f"draft {number}", "offer")
     waiting = story.member("ana").waiting
     assert [prompt.kind for prompt in waiting] == ["talk", "offer"]
     assert waiting[0].draft["note"] == "draft 5"
+
+
+async def test_a_consent_that_stands_above_is_not_said_again(story: Story) -> None:
+    """Odd words get its choices alone; the yes agrees to the words that were shown, as they were shown."""
+    await _reading(story)
+    await story.says("ben", "go on")
+    shown = story.last("ana")
+    consent = story.member("ana").prompt
+    assert consent is not None
+    for odd in ("ok", "i want to die", "yes but i am scared"):
+        answer = await story.say("ana", odd)
+        assert "No person has read this" in answer
+        assert "“help now”" in answer
+        assert "The question above still stands." in answer
+        assert "1. Yes, open the room" in answer
+        assert "They will see your address" not in answer
+    assert "They will see your address" in shown
+    after = story.member("ana").prompt
+    assert after is not None
+    assert after.consent == consent.consent
+    await story.says("ana", "1")
+    assert _rooms(story) == 1
+
+
+async def test_a_consent_of_a_while_ago_is_said_again_whole(story: Story) -> None:
+    """What is not above any more is not called so."""
+    await _reading(story)
+    await story.says("ben", "go on")
+    await story.wait(timedelta(minutes=20))
+    assert "They will see your address" in await story.say("ana", "hello you")
+    await story.says("ana", "1")
+    assert _rooms(story) == 1, "it was read just now"
+
+
+@pytest.mark.parametrize(("seconds", "rooms"), [(1, 0), (30, 1)])
+async def test_a_question_put_again_for_an_odd_word_is_no_other_one(
+    story: Story, seconds: float, rooms: int
+) -> None:
+    """The menu was open when the consent came: after a free word the consent is what is on the screen.
+
+    A number that crosses it still counts for nothing.
+    """
+    await _reading(story)
+    await story.says("ana", "menu")
+    await story.says("ben", "go on")
+    await story.say("ana", "who is it")
+    await story.say("ana", "1", after=seconds)
+    assert _rooms(story) == rooms

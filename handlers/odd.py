@@ -1,0 +1,78 @@
+"""Words that cannot be read as an answer: what is always true of them, and ways out where they go on.
+
+Guards: what is said is the same whatever was written, since nothing is scanned; nobody is asked the same
+without end: after the second time choices stand beside the question, and places to reach are among them; a
+consent that stands right above is not said a second time, and a yes agrees to the words that stand there.
+"""
+
+from dataclasses import replace
+
+from handlers import conversations
+from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.words import normal
+from schema.records import Member, Prompt
+
+_MOST = 2
+"""How often a question is put again before it has ways out as choices."""
+
+_LEAVE = (Choice("skip", "choice.odd_skip"), Choice("back", "choice.odd_back"))
+_ELSEWHERE = (Choice("places", "choice.places"), Choice("menu", "choice.menu"))
+
+
+async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    """The question of `prompt` as it stands now, with ways out where words were not read as an answer."""
+    question = await conversations.CONVERSATIONS[prompt.kind].show(desk, member, prompt)
+    if question is None or not _stuck(prompt, question):
+        return question
+    leave = next((one for one in _LEAVE if one.name in question.also), _LEAVE[-1])
+    text = f"{question.text}\n{desk.words(member, 'odd.ways_out')}"
+    return replace(question, text=text, choices=(*question.choices, leave, *_ELSEWHERE))
+
+
+def _stuck(prompt: Prompt, question: Question) -> bool:
+    return question.reads and prompt.missed >= _MOST
+
+
+def leads_out(prompt: Prompt, question: Question, reply: Reply) -> bool:
+    """Whether the reply is one of the ways out that are commands: it answers nothing."""
+    theirs = {"places", "menu", *(() if "back" in question.also or "skip" in question.also else ("back",))}
+    return _stuck(prompt, question) and reply.name in theirs
+
+
+def no_answer(desk: Desk, member: Member, prompt: Prompt, question: Question) -> None:
+    """Words that are no answer to the open question: say what is true of them, and put it once more.
+
+    It is the question on the screen from now on: an answer that comes after it has been seen is meant for it.
+    """
+    desk.say(member.id, "odd.not_an_answer")
+    short = stands_above(desk, member, prompt, question)
+    if not short:
+        desk.say(member.id, "odd.again")
+    desk.ask_again(member.id, anew=prompt.by_itself or not short, short=short)
+
+
+def stands_above(desk: Desk, member: Member, prompt: Prompt, question: Question) -> bool:
+    """Whether a consent stands right above, in the words of now, so that its choices are enough."""
+    if not question.binding or prompt.aside or desk.now - prompt.asked_at > desk.timings.idle:
+        return False
+    same = prompt.consent is not None and prompt.consent.version == desk.turn.words.version(member.language)
+    return same if question.terms else True
+
+
+def hardly_meant(
+    desk: Desk, member: Member, prompt: Prompt, question: Question, command: str | None, said: str
+) -> bool:
+    """Whether a number, a yes or a command, sent alone where own words are asked for, is to be doubted once.
+
+    The same sent once more is what they want it to read.
+    """
+    if question.reads or question.many or (prompt.missed and prompt.brought == said):
+        return False
+    return said.isdigit() or command is not None or said in desk.spoken(member, "spell.yes_no")
+
+
+def doubt_words(desk: Desk, member: Member, prompt: Prompt, body: str) -> None:
+    """Ask whether their words are to read exactly so; the question stays open."""
+    said = normal(body)
+    desk.keep(replace(member, prompt=replace(prompt, missed=prompt.missed + 1, brought=said)))
+    desk.say(member.id, "odd.exactly", notice=False, words=own_words(body, len(body)) or "")
