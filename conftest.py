@@ -37,6 +37,11 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collectstart() -> None:
+    """Until all tests are collected Python looks for no garbage, of which there is hardly any."""
+    gc.disable()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long files first: a process that took one last would run on alone while the others rest."""
@@ -58,6 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Have Python look for no garbage among what the tests are made of: it stays to the end."""
     gc.freeze()
+    gc.enable()
 
 
 def _served(item: pytest.Item) -> bool:

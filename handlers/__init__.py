@@ -12,6 +12,7 @@ from handlers import (
     calm,
     checkin,
     checkin_draft,
+    checkin_list,
     clear,
     conversations,
     due,
@@ -24,6 +25,7 @@ from handlers import (
     privacy,
     rest,
     room,
+    signs,
     steward,
     telling,
     zone,
@@ -82,10 +84,9 @@ async def dispatch(turn: Turn) -> None:
     async def sign(member: Member, prompt: Prompt) -> Mark | None:
         return await checkin.sign(desk, member, prompt)
 
-    if isinstance(turn.event, Message | PlainMessage | Unreadable):
-        await checkin.alive(desk, turn.event)
-    if isinstance(turn.event, Message | PlainMessage | Unreadable | DirectChat):
-        await telling.alive(desk, turn.event)
+    if (alive := signs.of(turn.event)) is not None:
+        await checkin.alive(desk, alive)
+        await telling.alive(desk, alive)
     match turn.event:
         case Message() as event:
             await _message(desk, event)
@@ -259,7 +260,9 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
         return True
-    if await checkin_draft.typed(desk, member, body) or await checkin.anything(desk, desk.now_is(member.id)):
+    if await checkin_list.typed(desk, member, body) or await checkin_draft.typed(desk, member, body):
+        return True
+    if await checkin.anything(desk, desk.now_is(member.id)):
         return True
     if in_between and prompt is not None and question is not None:
         odd.no_answer(desk, member, prompt, question)

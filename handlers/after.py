@@ -119,8 +119,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         if meeting is None:
             return None
         text = desk.words(member, "after.offered", until=meeting.due_at)
-        if (until := await rest.rests_until(desk, member)) is not None:
-            text += "\n" + desk.words(member, "offer.resting", until=until)
+        if rests := await rest.said(desk, member):
+            text += f"\n{rests}"
         offered = (*_OFFERED[:2], _WRONG, *_OFFERED[2:]) if desk.community.readers else _OFFERED
         return Question(text, offered, until=meeting.due_at)
     what, own = prompt.draft["what"], {str(one.id): one for one in await of(desk, member.id)}

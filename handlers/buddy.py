@@ -41,7 +41,7 @@ _RECAP = (
     Choice("words", "choice.buddy_again"),
     Choice("no", "choice.buddy_nobody"),
 )
-_ASKED = (
+ASKED = (
     Choice("read", "choice.bebuddy_read"),
     Choice("no", "choice.bebuddy_no"),
     Choice("later", "choice.bebuddy_later"),
@@ -99,11 +99,14 @@ def told(desk: Desk, member: Member, record: Buddy) -> str:
     """What stands, to the one who named the buddy."""
     if record.state is BuddyState.ASKED:
         return desk.words(member, "buddy.waits", name=record.name, until=record.due_at)
-    return "\n".join((desk.words(member, "buddy.stands", name=record.name), _when(desk, member, record)))
+    lines = [desk.words(member, "buddy.stands", name=record.name), when(desk, member, record)]
+    if record.new is not None:
+        lines.append(desk.words(member, "buddy.new_waits", name=record.name, until=record.new.until))
+    return "\n".join(lines)
 
 
-def _when(desk: Desk, member: Member, record: Buddy) -> str:
-    """When they are told."""
+def when(desk: Desk, member: Member, record: Buddy) -> str:
+    """When the buddy is told, to the member."""
     name, half = record.name, buddies.half(record)
     if not record.after:
         return desk.words(member, "buddy.only_said", name=name)
@@ -116,6 +119,9 @@ def held_by_member(desk: Desk, member: Member, record: Buddy) -> str:
         return desk.words(member, "held.buddy_ended", name=record.name)
     own = message(desk, member, record, member.matrix_id)
     lines = [desk.words(member, "held.buddy"), told(desk, member, record), own]
+    if record.new is not None:
+        would = buddies.with_words(record, record.new, record.after, record.hours)
+        lines += [desk.words(member, "buddy.new_held"), message(desk, member, would, member.matrix_id)]
     return "\n".join(lines)
 
 
@@ -158,6 +164,8 @@ async def _show_list(desk: Desk, member: Member, prompt: Prompt) -> Question:
         lines.append(told(desk, member, own))
         stands = own.state in buddies.STANDS
         choices += [Choice("tell", "choice.buddy_tell")] if stands else []
+        choices += [Choice("change", "choice.buddy_change")] if stands else []
+        choices += [Choice("keep", "choice.buddy_keep_words")] if own.new is not None else []
         choices.append(Choice(f"end {own.id}", "choice.buddy_end" if stands else "choice.buddy_withdraw"))
     ids = prompt.draft.get("ids")
     for id in ids if isinstance(ids, list) else []:
@@ -199,10 +207,11 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
                 return None
             text = desk.words(member, "buddy.ended", name=record.name)
             return Question(text, _TELL, binding=True, also=_ALSO)
-    return _show_step(desk, member, prompt.draft)
+    return show_step(desk, member, prompt.draft)
 
 
-def _show_step(desk: Desk, member: Member, draft: Draft) -> Question:
+def show_step(desk: Desk, member: Member, draft: Draft) -> Question:
+    """The question of one step of a draft, which others change words with too."""
     step, name = str(draft["step"]), MatrixId(str(draft.get("address") or ""))
     match step:
         case "address":
@@ -239,7 +248,7 @@ def _show_step(desk: Desk, member: Member, draft: Draft) -> Question:
     if desk.community.ages == BOTH and not ages.unsaid(desk, member):
         group = desk.words(member, ages.GROUPS[ages.of(desk, member)], age=desk.community.adult_from)
         terms = f"{desk.words(member, 'buddy.ages', group=group)}\n{terms}"
-    terms = f"{_when(desk, member, record)}\n{terms}"
+    terms = f"{when(desk, member, record)}\n{terms}"
     shown = desk.words(member, "buddy.recap", name=name)
     text = "\n".join((shown, message(desk, member, record, member.matrix_id), "", terms))
     return Question(text, _RECAP, binding=True, also=_ALSO, terms=terms)
@@ -341,16 +350,20 @@ def _take_name(desk: Desk, member: Member, draft: Draft, typed: str) -> None:
 
 
 def _take_words(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> None:
+    taken = take_words(desk, member, draft, step, reply)
+    _go(desk, member, taken or draft, step if taken is None else _STEPS[_STEPS.index(step) + 1])
+
+
+def take_words(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> Draft | None:
+    """The draft with what was answered of `step`; None where that is nothing, or too long, which is said."""
     words = own_words(reply.text, LONGEST[step])
-    following = _STEPS[_STEPS.index(step) + 1]
     if words is None:
         desk.say(member.id, "talk.too_long", n=len(reply.text), longest=LONGEST[step])
-        _go(desk, member, draft, step)
-    elif step == "words":
-        _go(desk, member, {**draft, step: words}, following if words else step)
-    else:
-        chosen = [one.key for one in (*_PLEASE, *_PLEASE_NOT) if one.name in reply.names]
-        _go(desk, member, {**draft, step: [words] if words else chosen}, following)
+        return None
+    if step == "words":
+        return {**draft, step: words} if words else None
+    chosen = [one.key for one in (*_PLEASE, *_PLEASE_NOT) if one.name in reply.names]
+    return {**draft, step: [words] if words else chosen}
 
 
 async def _ask(desk: Desk, member: Member, prompt: Prompt) -> None:
@@ -359,9 +372,7 @@ async def _ask(desk: Desk, member: Member, prompt: Prompt) -> None:
     if await of(desk, member.id) is not None:
         desk.say(member.id, "buddy.one_already")
         return
-    week = timedelta(days=7)
-    if not any(desk.seldom(member.id, f"buddy {at}", week) for at in range(MOST_A_WEEK)):
-        desk.say(member.id, "buddy.too_often", n=MOST_A_WEEK, notice=False)
+    if not may_ask(desk, member):
         _go(desk, member, dict(draft), "recap")
         return
     consent = desk.given(prompt)
@@ -375,6 +386,15 @@ async def _ask(desk: Desk, member: Member, prompt: Prompt) -> None:
     if other is not None and await _may_be(desk, member, other):
         desk.queue(other.id, "be_buddy", subject=record.id, until=record.due_at)
     desk.say(member.id, "buddy.asked", name=record.name, until=record.due_at)
+
+
+def may_ask(desk: Desk, member: Member) -> bool:
+    """Whether the member has somebody asked seldom enough; that they do not is said."""
+    week = timedelta(days=7)
+    if any(desk.seldom(member.id, f"buddy {at}", week) for at in range(MOST_A_WEEK)):
+        return True
+    desk.say(member.id, "buddy.too_often", n=MOST_A_WEEK, notice=False)
+    return False
 
 
 async def _may_be(desk: Desk, member: Member, other: Member) -> bool:
@@ -404,7 +424,7 @@ async def _show_asked(desk: Desk, member: Member, prompt: Prompt) -> Question | 
     record, named_by = found
     if prompt.draft.get("step") != "words":
         text = desk.words(member, "bebuddy.asked", address=named_by.matrix_id, until=record.due_at)
-        return Question(text, _ASKED, until=record.due_at)
+        return Question(text, ASKED, until=record.due_at)
     terms = desk.words(member, "bebuddy.terms", address=named_by.matrix_id, until=record.due_at)
     shown = desk.words(member, "bebuddy.would_be")
     text = "\n".join((shown, message(desk, member, record, named_by.matrix_id), "", terms))
@@ -438,7 +458,7 @@ async def _answer_asked(desk: Desk, member: Member, prompt: Prompt, reply: Reply
 async def end(desk: Desk, member: Member, record: Buddy) -> None:
     """The member ends it; the buddy is told only if they then say so."""
     ended, _ = buddies.advance(record, buddies.End(), desk.now)
-    await _take_question(desk, record)
+    await take_question(desk, record)
     if ended.state is BuddyState.OVER:
         await desk.records.delete(Buddy, record.id)
         desk.say(member.id, "buddy.withdrawn")
@@ -461,45 +481,29 @@ async def _answer_ended(desk: Desk, member: Member, prompt: Prompt, reply: Reply
 async def leave(desk: Desk, member: Member, record: Buddy) -> None:
     """The buddy ends it; what they hear is the same whether it still stood or not."""
     named_by = await desk.member(record.member)
-    await _leave(desk, record)
+    await lose(desk, record)
     if named_by is not None:
         desk.say(member.id, "bebuddy.left", address=named_by.matrix_id)
 
 
-async def _leave(desk: Desk, record: Buddy) -> None:
+async def lose(desk: Desk, record: Buddy) -> None:
+    """The buddy is none any more; the member hears so where it stood, and nothing of why."""
     _, followed = buddies.advance(record, buddies.Leave(), desk.now)
     await desk.records.delete(Buddy, record.id)
     if followed is buddies.Next.GONE and await desk.member(record.member) is not None:
         desk.say(record.member, "buddy.gone", notice=False, name=record.name)
 
 
-async def part(desk: Desk, member: MemberId) -> None:
-    """The member had somebody kept apart: what is between the two ends as if the member had ended it."""
-    kept_apart = await apart.asked_for(desk, member)
-    own = await of(desk, member)
-    if own is not None and own.other in kept_apart:
-        ended, _ = buddies.advance(own, buddies.End(), desk.now)
-        await _take_question(desk, own)
-        if ended.state is BuddyState.OVER:
-            await desk.records.delete(Buddy, own.id)
-        else:
-            await desk.records.put(ended)
-    for record in await desk.records.about(Buddy, member):
-        if record.member in kept_apart and record.agreed_at is not None:
-            await _leave(desk, record)
-        elif record.member in kept_apart:
-            await _take_question(desk, record)
-
-
 async def lapse(desk: Desk, record: Buddy) -> None:
     """Nobody said yes in time: the one who asked hears so, and why is said to nobody."""
-    await _take_question(desk, record)
+    await take_question(desk, record)
     await desk.records.delete(Buddy, record.id)
     if await desk.member(record.member) is not None:
         desk.say(record.member, "buddy.lapsed", notice=False, name=record.name)
 
 
-async def _take_question(desk: Desk, record: Buddy) -> None:
+async def take_question(desk: Desk, record: Buddy) -> None:
+    """Whatever was asked of the other one is not asked any more."""
     if (other := await desk.member(record.other)) is not None:
         desk.drop(other, record.id)
 
@@ -507,7 +511,7 @@ async def _take_question(desk: Desk, record: Buddy) -> None:
 async def forget(desk: Desk, member: MemberId) -> None:
     """Erase what the member named and what they said yes to; whoever has no buddy any more hears so."""
     for record in await desk.records.find(Buddy, member=member):
-        await _take_question(desk, record)
+        await take_question(desk, record)
         await desk.records.delete(Buddy, record.id)
     for record in await whose(desk, member):
-        await _leave(desk, record)
+        await lose(desk, record)

@@ -13,8 +13,8 @@ from handlers import own_plan, rhythm, telling
 from handlers.desk import Choice, Desk, Mark, Question, Reply
 from handlers.draft import texts
 from schema.effects import SendText
-from schema.events import Message, NotDelivered, PlainMessage, Unreadable
-from schema.ids import MemberId
+from schema.events import NotDelivered
+from schema.ids import MatrixId, MemberId
 from schema.records import CheckIn, Member, Prompt, Rhythm
 from schema.states import CheckInState
 from service.core import checkins, recurrence
@@ -42,12 +42,12 @@ async def of(desk: Desk, member: MemberId) -> list[CheckIn]:
 # In words
 
 
-def said(desk: Desk, member: Member, what: Rhythm, zone: str) -> str:
-    """A rhythm as a phrase that begins a line: "Every Friday at 17:00"."""
+def said(desk: Desk, member: Member, what: Rhythm, zone: str, *, alone: bool = True) -> str:
+    """A rhythm as a phrase that begins a line: "Every Friday at 17:00"; else "every Friday at 17:00"."""
     here = desk.turn.words.zone_here(zone) or desk.community.zone
     wall = desk.now.astimezone(ZoneInfo(here)).replace(tzinfo=None, fold=0)
     words = rhythm.said(desk.turn.words, member.language, what, wall)
-    return words[:1].upper() + words[1:]
+    return words[:1].upper() + words[1:] if alone else words
 
 
 def describe(desk: Desk, member: Member, record: CheckIn) -> str:
@@ -241,9 +241,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         lines.append(desk.words(member, "checkin.last"))
         choices = (*choices, _ON)
     for one in await _ended(desk, member, prompt):
-        what = said(desk, member, one.rhythm, one.zone)
+        what = said(desk, member, one.rhythm, one.zone, alone=False)
         lines.append(desk.words(member, "checkin.other_over", rhythm=what))
-        on = desk.words(member, "choice.checkin_other_on", rhythm=what[:1].lower() + what[1:])
+        on = desk.words(member, "choice.checkin_other_on", rhythm=what)
         choices = (*choices, Choice(f"on {one.id}", text=on))
     until = record.at or record.turn + checkins.KEPT
     return Question("\n".join(lines), choices, until=until)
@@ -313,9 +313,9 @@ def _thank(desk: Desk, member: Member, record: CheckIn, key: str) -> None:
 # A sign of life
 
 
-async def alive(desk: Desk, event: Message | PlainMessage | Unreadable) -> None:
-    """Its member wrote anything at all: whatever check-in is open, its turn is over."""
-    for record in await desk.records.find(CheckIn, member=desk.turn.identify(event.sender)):
+async def alive(desk: Desk, who: MatrixId) -> None:
+    """Its member showed a sign of life: whatever check-in is open, its turn is over."""
+    for record in await desk.records.find(CheckIn, member=desk.turn.identify(who)):
         if record.state is CheckInState.OPEN:
             left, _ = checkins.advance(record, checkins.Live(), desk.now)
             await desk.records.put(left)
@@ -329,7 +329,8 @@ async def show_on(desk: Desk, member: Member, prompt: Prompt) -> Question | None
     record = await desk.records.get(CheckIn, prompt.subject)
     if record is None or not checkins.is_last(record):
         return None
-    text = desk.words(member, "checkin.over", rhythm=said(desk, member, record.rhythm, record.zone))
+    what = said(desk, member, record.rhythm, record.zone, alone=False)
+    text = desk.words(member, "checkin.over", rhythm=what)
     choices = (Choice("yes", "choice.checkin_on"), Choice("no", "choice.checkin_ends"))
     return Question(text, choices, until=record.due_at)
 

@@ -135,9 +135,10 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "checkin.which_question", n=LONGEST)
             return Question(text, _questions(desk, member), free=True, also=_ALSO)
         case "ends":
-            lengths = [(weeks, timedelta(weeks=weeks)) for weeks in checkins.WEEKS]
+            lengths = {weeks: timedelta(weeks=weeks) for weeks in checkins.WEEKS}
             choices = tuple(
-                Choice(str(weeks), text=desk.words(member, "checkin.weeks", n=weeks)) for weeks, _ in lengths
+                Choice(str(weeks), text=desk.words(member, "checkin.weeks", length=length))
+                for weeks, length in lengths.items()
             )
             return Question(desk.words(member, "checkin.how_long"), choices, also=_ALSO)
         case "late":
@@ -186,7 +187,7 @@ async def _recap(desk: Desk, member: Member, draft: Draft) -> Question:
     coming = recurrence.coming(record.rhythm, record.zone, desk.now, _SHOWN)
     times = [desk.words(member, "checkin.time", at=one.at) for one in coming if one.day <= record.ends]
     once = record.rhythm.every == ONCE
-    said = checkin.said(desk, member, record.rhythm, record.zone)
+    said = checkin.said(desk, member, record.rhythm, record.zone, alone=False)
     lines = [
         desk.words(member, "checkin.recap", rhythm=said),
         *([] if once else [desk.words(member, "checkin.times")]),
@@ -397,7 +398,9 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
 
 
 async def _say_more(desk: Desk, member: Member) -> None:
-    """What can stand beside a check-in, to whoever has none of it."""
+    """What can stand beside a check-in, once, to whoever has none of it."""
+    if len(await checkin.of(desk, member.id)) > 1:
+        return
     if await own_plan.of(desk, member.id) is None and await buddy.of(desk, member.id) is None:
         desk.say(member.id, "checkin.more")
 

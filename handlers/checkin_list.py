@@ -42,8 +42,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if record is None and prompt.subject:
         return None
     if prompt.kind == "pause_checkin":
-        every = checkins.LONGEST_PAUSE // timedelta(weeks=1)
-        text = desk.words(member, "checkin.pause", n=every)
+        text = desk.words(member, "checkin.pause", longest=checkins.LONGEST_PAUSE)
         return Question(text, _PAUSES, free=True, reads=True, also=_ALSO)
     if record is None:
         return None
@@ -118,6 +117,27 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
             desk.say(member.id, "checkin.unchanged")
 
 
+async def change_one(desk: Desk, member: Member) -> None:
+    """Ask what is to be different in the one that stands; which, of several."""
+    await _one(desk, member, "change")
+
+
+async def end_one(desk: Desk, member: Member) -> None:
+    """Ask whether to end the one that stands; which, of several."""
+    await _one(desk, member, "end")
+
+
+async def _one(desk: Desk, member: Member, what: str) -> None:
+    found = await checkin.of(desk, member.id)
+    if not found:
+        desk.say(member.id, "checkin.none_comes", notice=False)
+    elif len(found) > 1:
+        await mine(desk, member)
+    else:
+        desk.put_behind(member.id)
+        await answer(desk, member, Prompt("own_checkin", desk.now, found[0].id), Reply((what,)))
+
+
 # The next one
 
 
@@ -172,6 +192,22 @@ async def pause(desk: Desk, member: Member) -> None:
         desk.say(member.id, "checkin.none_comes", notice=False)
 
 
+async def typed(desk: Desk, member: Member, body: str) -> bool:
+    """Pause until what stands after the word for it, "pause until friday"; False where no day does."""
+    plain = normal(body)
+    words = sorted(desk.spoken(member, "command.pause_checkins"), key=len, reverse=True)
+    rest = next((plain.removeprefix(word).strip() for word in words if plain.startswith(f"{word} ")), "")
+    if not rest or not any(_comes(one) for one in await checkin.of(desk, member.id)):
+        return False
+    said = rest in desk.spoken(member, "spell.until_i_say")
+    if not said and _day(desk, member, rest) is None:
+        return False
+    reply = Reply(("said",)) if said else Reply(text=rest)
+    desk.put_behind(member.id)
+    await answer_pause(desk, desk.now_is(member.id), Prompt("pause_checkin", desk.now), reply)
+    return True
+
+
 async def answer_pause(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     """Pause the one that was shown, or all, until the day that was said."""
     if reply.name in ("skip", "back"):
@@ -181,7 +217,7 @@ async def answer_pause(desk: Desk, member: Member, prompt: Prompt, reply: Reply)
     if reply.text:
         until = _day(desk, member, reply.text)
         if until is None or until - desk.now > checkins.LONGEST_PAUSE:
-            desk.refuse(member.id, "checkin.not_day", n=checkins.LONGEST_PAUSE // timedelta(weeks=1))
+            desk.refuse(member.id, "checkin.not_day", longest=checkins.LONGEST_PAUSE)
             desk.ask(member.id, "pause_checkin", subject=prompt.subject)
             return
     found = [one for one in await checkin.of(desk, member.id) if _comes(one)]

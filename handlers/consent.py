@@ -143,6 +143,8 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     if _is_later(desk, ask):
         lines.append(desk.words(member, "ask.start", start=ask.start))
     terms = desk.words(member, "ask.terms_too" if ask.own else "ask.terms", until=ask.due_at)
+    if await requests.waits_for_note(desk, member.id) is not None:
+        terms = f"{desk.words(member, 'ask.instead')}\n{terms}"
     text = "\n".join((*lines, terms))
     # Whoever asks for company has no hours to rest from: they can say so of their own request.
     last = () if ask.own else (Choice("rest", "choice.ask_rest"),)
@@ -187,6 +189,9 @@ async def accept(desk: Desk, member: Member, ask: Ask) -> None:
     """The member said yes to the ask as it is given, which may be less than they were asked."""
     # One room at once: whatever else is open to them counts as silence from here on.
     await requests.clear_asks(desk, member.id, but=ask.id)
+    if (before := await requests.waits_for_note(desk, member.id)) is not None:
+        await requests.drop_ask(desk, before)
+        desk.say(member.id, "ask.instead_now")
     request = await desk.records.get(Request, ask.request)
     # Where the two are kept apart since, it goes on as if the request were not there any more.
     together = request is not None and member.id not in await apart.of(desk, request.member)
@@ -380,11 +385,12 @@ async def take_back(desk: Desk, member: Member, ask: Ask) -> None:
     if (planned := await plan.of_ask(desk, ask)) is not None:
         await plan.let_go(desk, member, planned)
         return
-    until = await requests.promised_until(desk, ask)
+    # Who only waits for the note can be asked about something else with their yes, and without it.
+    until = await requests.promised_until(desk, ask) if ask.state is not AskState.WILLING else None
     await requests.step_back(desk, ask)
     desk.say(member.id, "note.no")
     own = await requests.of(desk, member.id)
     if until is not None and own is not None:
         await desk.records.put(replace(own, free_at=max(until, own.free_at or until)))
-    if until is not None and await rest.held_back(desk, member, until):
-        desk.say(member.id, "offer.resting", until=until)
+    if until is not None:
+        await rest.hold_back(desk, member, until)

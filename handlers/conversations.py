@@ -12,6 +12,7 @@ from handlers import (
     ages,
     apart,
     backup,
+    buddies_apart,
     buddy,
     checkin,
     checkin_draft,
@@ -23,6 +24,7 @@ from handlers import (
     extension,
     language,
     menu,
+    new_words,
     offer,
     offering,
     own_plan,
@@ -93,13 +95,26 @@ async def _after(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 async def _apart(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await apart.answer(desk, member, prompt, reply)
     await plan.part(desk, member.id)
-    await buddy.part(desk, member.id)
+    await buddies_apart.part(desk, member.id)
 
 
 async def _afterwards(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await after.answer(desk, member, prompt, reply)
     await plan.part(desk, member.id)
-    await buddy.part(desk, member.id)
+    await buddies_apart.part(desk, member.id)
+
+
+async def _show_ages(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    question = await ages.show(desk, member, prompt)
+    if question is None or not await buddies_apart.stands(desk, member):
+        return question
+    return replace(question, text=f"{desk.words(member, 'buddy.group_ends')}\n{question.text}")
+
+
+async def _ages(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await ages.answer(desk, member, prompt, reply)
+    if member.age_group and desk.now_is(member.id).age_group != member.age_group:
+        await buddies_apart.regroup(desk, desk.now_is(member.id))
 
 
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
@@ -124,7 +139,16 @@ async def _paused(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> N
 
 
 async def _buddies(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
-    await (telling.start(desk, member) if reply.name == "tell" else buddy.answer(desk, member, prompt, reply))
+    own = await buddy.of(desk, member.id)
+    if reply.name == "tell":
+        await telling.start(desk, member)
+    elif reply.name in ("change", "keep") and own is not None:
+        if reply.name == "change":
+            new_words.start(desk, member, own)
+        else:
+            await new_words.withdraw(desk, member, own)
+    else:
+        await buddy.answer(desk, member, prompt, reply)
 
 
 async def _checkin(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
@@ -168,7 +192,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "zone": Conversation(zone.show, zone.answer),
     "voucher": Conversation(voucher.show, voucher.answer),
     "vouch": Conversation(voucher.show, voucher.answer),
-    "ages": Conversation(ages.show, ages.answer),
+    "ages": Conversation(_show_ages, _ages),
     "language": Conversation(language.show, language.answer),
     "ask": Conversation(consent.show, consent.answer),
     "smaller": Conversation(smaller.show, smaller.answer),
@@ -204,6 +228,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "buddy": Conversation(buddy.show, buddy.answer),
     "buddy_ended": Conversation(buddy.show, buddy.answer),
     "be_buddy": Conversation(buddy.show, buddy.answer),
+    "new_words": Conversation(new_words.show, new_words.answer),
+    "agree_words": Conversation(new_words.show_asked, new_words.answer_asked),
     "tell_buddy": Conversation(telling.show, telling.answer),
     "my_plan": Conversation(own_plan.show, _my_plan),
     "change_plan": Conversation(own_plan.show, own_plan.answer),
@@ -271,6 +297,16 @@ async def _offer(desk: Desk, member: Member) -> None:
         await paused.remind(desk, member)
 
 
+async def _change(desk: Desk, member: Member) -> None:
+    """A request that stands or is drafted; else a check-in, where there are any."""
+    prompt = desk.now_is(member.id).prompt
+    drafted = prompt is not None and prompt.kind == "talk"
+    if not drafted and await request.of(desk, member.id) is None and await checkin.of(desk, member.id):
+        await checkin_list.change_one(desk, member)
+    else:
+        await talk.change(desk, member)
+
+
 async def _concerns(desk: Desk, member: Member) -> None:
     """Whoever reads concerns sees those; anybody else their own."""
     await (reader.mine if readers.of(desk, (member.id,)) else concern.mine)(desk, member)
@@ -298,12 +334,14 @@ COMMANDS: Mapping[str, _Command] = {
     "stop": _Command("command.stop", menu.stop, everywhere=True),
     "status": _Command("command.status", menu.status, everywhere=True),
     "talk": _Command("command.talk", _talk),
-    "change": _Command("command.change", talk.change),
+    "change": _Command("command.change", _change),
     "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),
     "new_checkin": _Command("command.new_checkin", _new_checkin),
     "checkins": _Command("command.checkins", checkin_list.mine, everywhere=True),
+    "change_checkin": _Command("command.change_checkin", checkin_list.change_one),
+    "end_checkin": _Command("command.end_checkin", checkin_list.end_one),
     "skip_next": _Command("command.skip_next", checkin_list.skip_next),
     "pause_checkins": _Command("command.pause_checkins", checkin_list.pause),
     "resume_checkins": _Command("command.resume_checkins", checkin_list.resume),

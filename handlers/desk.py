@@ -8,7 +8,7 @@ word or a choice counts only alone.
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from handlers.words import normal, split
@@ -17,6 +17,7 @@ from schema.effects import Effect, SendText, Tell
 from schema.ids import MatrixId, MemberId, OutboxId
 from schema.records import Consent, Member, Prompt
 from service.core import asking, chats
+from service.core.change import replace
 from service.core.pairing import recent
 from service.core.sizes import parts
 from service.turn import Turn
@@ -96,7 +97,10 @@ _SHORT = frozenset(
 """Questions that lapse after a short while."""
 
 _DRAFTS = frozenset(
-    {"talk", "offer", "concern", "answers", "pauses", "objects", "own_plan", "buddy", "new_checkin"}
+    {
+        *("talk", "offer", "concern", "answers", "pauses", "objects", "own_plan"),
+        *("buddy", "new_words", "new_checkin"),
+    }
 )
 """Questions that hold what a member writes, and lapse as a request does."""
 
@@ -114,6 +118,9 @@ LENGTHS = {
     "line.one_day": timedelta(days=1),
 }
 """Words for lengths of time: what stands after a number, and whole ones."""
+
+GIVES_WAY = frozenset({"practice"})
+"""Questions that are not in earnest: what is takes their place at once, and they are over."""
 
 Mark = tuple[OutboxId, datetime | None]
 """By what a message can be found again, and after which instant it is not sent any more."""
@@ -428,6 +435,11 @@ class Desk:
         waiting = tuple(one for one in member.waiting if one is not prompt)
         self.keep(replace(member, prompt=left, waiting=waiting))
 
+    @staticmethod
+    def waits_behind(kind: str) -> bool:
+        """Whether a question of this kind waits behind another; or else one word brings it anew."""
+        return kind not in _NOT_KEPT
+
     def drop(self, member: Member, subject: str) -> None:
         """Take back every question about `subject`, open or waiting."""
         prompt = member.prompt if member.prompt is None or member.prompt.subject != subject else None
@@ -441,11 +453,11 @@ class Desk:
         return shown or self._blocks(member.prompt)
 
     def _blocks(self, prompt: Prompt | None) -> bool:
-        if prompt is None or prompt.kind in PASSING or self.over(prompt):
+        if prompt is None or prompt.kind in PASSING | GIVES_WAY or self.over(prompt):
             return False
         # An ask that is not answered lets another go first, as a draft does: silence keeps nobody waiting,
         # and whoever withdraws and asks again cannot tell it from a no.
-        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch", "be_buddy")
+        lasts = prompt.by_itself and prompt.kind not in ("ask", "vouch", "be_buddy", "agree_words")
         return lasts or self.now - prompt.asked_at < self.timings.idle
 
     def waits(self, id: MemberId) -> bool:
@@ -530,6 +542,8 @@ class Desk:
         open_till_now = old is not None and not self.over(old)
         if old is not None and open_till_now and old.kind not in _NOT_KEPT:
             rest = (*rest, old)
+        if old is not None and open_till_now and old.kind in GIVES_WAY:
+            self.say(id, "practice.gives_way")
         shown = replace(
             prompt,
             asked_at=self.now,

@@ -177,14 +177,14 @@ async def _met(desk: Desk, member: MemberId) -> set[MemberId]:
 
 
 async def _occupied(desk: Desk) -> set[MemberId]:
-    """Everybody who is in a peer room or near it, or awaits an answer to their yes."""
+    """Everybody who is in a peer room or near it, or has read a note and may go on."""
     asks = await desk.records.find(Ask, state=ENGAGED)
     live = await desk.records.find(PeerRoom, state=rooms.LIVE)
     return {ask.member for ask in asks}.union(*(rooms.people(room) for room in live))
 
 
 async def is_occupied(desk: Desk, member: MemberId) -> bool:
-    """Whether the member is in a peer room or near it, or awaits an answer to their yes."""
+    """Whether the member is in a peer room or near it, or has read a note and may go on."""
     return bool(
         await desk.records.find(Ask, member=member, state=ENGAGED)
         or await desk.records.find(PeerRoom, asker=member, state=rooms.LIVE)

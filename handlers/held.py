@@ -214,7 +214,9 @@ _ANSWERS: Mapping[str, Say] = {
     "rhythm": lambda desk, member, value: checkin.said(
         desk, member, checkin_draft.read(str(value)), zone.of(desk, member)
     ),
-    "weeks": lambda desk, member, value: desk.words(member, "checkin.weeks", n=value),
+    "weeks": lambda desk, member, value: desk.words(
+        member, "checkin.weeks", length=timedelta(weeks=int(str(value)))
+    ),
     "ends": lambda desk, member, value: desk.words(
         member, "checkin.ends_on", ends=date.fromisoformat(str(value))
     ),
@@ -500,6 +502,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "arrived": _THEIRS,
             "agreed_at": _BUDDY,
             "consents": _AGREED,
+            "new": _THEIRS,
         },
         CheckIn: {
             "id": _NUMBERS,

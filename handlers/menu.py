@@ -24,7 +24,7 @@ from handlers import (
 )
 from handlers import offer as offers
 from handlers import request as requests
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import GIVES_WAY, Choice, Desk, Question, Reply
 from schema.records import Ask, Member, PeerRoom, Prompt
 from schema.states import RequestState, RoomState
 from service.core import matching, rooms
@@ -118,7 +118,10 @@ def _say_waiting(desk: Desk, member: Member) -> None:
         desk.say_text(member.id, waits)
 
 
-_COME_BY_THEMSELVES = ("ask", "vouch", "be_buddy", "note", "consent", "stays", "left", "absent")
+_COME_BY_THEMSELVES = (
+    *("ask", "vouch", "be_buddy", "agree_words", "note", "consent"),
+    *("stays", "left", "absent"),
+)
 """Questions that no word of the member's brings anew."""
 
 
@@ -227,7 +230,7 @@ _STOPPABLE = (
     *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
     *("concern", "answers", "pauses", "objects", "own_plan", "delete_plan"),
     *("new_checkin", "end_checkin", "pause_checkin"),
-    *("buddy", "tell_buddy", "be_buddy"),
+    *("buddy", "tell_buddy", "be_buddy", "new_words", "agree_words"),
 )
 """Questions that `stop` ends."""
 
@@ -289,7 +292,11 @@ async def _stoppable(desk: Desk, member: Member) -> list[str]:
 async def stop(desk: Desk, member: Member) -> None:
     """Stop what is open: at once where it is one thing, else after asking which."""
     found = await _stoppable(desk, member)
-    if len(found) == 1:
+    opened = desk.now_is(member.id).prompt
+    if opened is not None and opened.kind in GIVES_WAY and not desk.over(opened):
+        # Nobody else has a part in it: there is nothing to doubt about what is meant.
+        await _stop_question(desk, member, opened)
+    elif len(found) == 1:
         await _stop(desk, member, found[0], _open_question(desk, member))
     elif found:
         question = _open_question(desk, member)
@@ -334,7 +341,12 @@ async def _stop(desk: Desk, member: Member, name: str, question: Prompt | None) 
             await offers.withdraw(desk, member)
 
 
-_NOTED = {"more": "ask.no", "vouch": "vouch.noted", "be_buddy": "bebuddy.noted"}
+_NOTED = {
+    "more": "ask.no",
+    "vouch": "vouch.noted",
+    "be_buddy": "bebuddy.noted",
+    "agree_words": "bebuddy.new_noted",
+}
 """What is said of a question that came from somebody else, as after a no."""
 
 
@@ -366,10 +378,14 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         return
     question = _open_question(desk, member)
     same = question is not None and f"{question.kind} {question.subject}" == prompt.draft["question"]
+    kind = str(prompt.draft["question"]).split(" ")[0]
     if reply.name not in _STOPS:
         desk.say(member.id, "stop.kept")
     elif reply.name in await _stoppable(desk, member) and (same or reply.name != "question"):
         await _stop(desk, member, reply.name, question)
+    elif reply.name == "question" and not desk.waits_behind(kind):
+        # It went when the list came; it is what they wanted.
+        desk.say(member.id, _NOTED.get(kind, "talk.dropped"))
     else:
         desk.say(member.id, "stop.over")
     if same and _open_question(desk, member) is question:

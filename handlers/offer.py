@@ -166,7 +166,7 @@ def describe(desk: Desk, member: Member, offer: Offer) -> str:
     if offer.until <= desk.now:
         lines.append(desk.words(member, "offer.rests", kept=offer.due_at))
     elif (free_at := availability.free_at(offer)) is not None and free_at > desk.now:
-        lines.append(desk.words(member, "offer.resting", until=free_at))
+        lines.append(rest.line(desk, member, offer))
     elif following is not None and following > desk.now:
         lines.append(desk.words(member, "offer.next", next=following))
     if ages.unsaid(desk, member):

@@ -17,7 +17,7 @@ from schema.states import AskState, PairingState, RequestState
 from service.core import matching
 from service.core.ages import group, take_part
 from service.core.pairing import (
-    ENGAGED,
+    YES,
     AskMove,
     PairingMove,
     RequestMove,
@@ -80,7 +80,11 @@ async def engaged_as_peer(desk: Desk, member: MemberId) -> Ask | None:
 
 async def engaged(desk: Desk, member: MemberId) -> bool:
     """Whether they ask for company themselves, are in a room or near it, or await an answer to their yes."""
-    return await of(desk, member) is not None or await finding.is_occupied(desk, member)
+    return (
+        await of(desk, member) is not None
+        or await engaged_as_peer(desk, member) is not None
+        or await finding.is_occupied(desk, member)
+    )
 
 
 async def promised_until(desk: Desk, ask: Ask) -> datetime | None:
@@ -90,6 +94,12 @@ async def promised_until(desk: Desk, ask: Ask) -> datetime | None:
     for pairing in await desk.records.find(Pairing, ask=ask.id):
         return None if pairing.state is PairingState.AGREED else pairing.until
     return None
+
+
+async def waits_for_note(desk: Desk, member: MemberId) -> Ask | None:
+    """An ask to which the member said yes and whose note has not been theirs to read."""
+    asks = await desk.records.find(Ask, member=member, state=AskState.WILLING)
+    return asks[0] if asks else None
 
 
 async def clear_asks(desk: Desk, member: MemberId, but: AskId | None = None) -> None:
@@ -143,7 +153,7 @@ async def look(desk: Desk, request: Request) -> None:
 
 async def _awaits(desk: Desk, request: Request) -> bool:
     """Whether its asker said yes to another who asks too: what comes of that is waited for."""
-    return bool(await desk.records.find(Ask, offer=request.id, state=ENGAGED))
+    return bool(await desk.records.find(Ask, offer=request.id, state=YES))
 
 
 def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Request:

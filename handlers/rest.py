@@ -12,6 +12,7 @@ from handlers.desk import Desk
 from handlers.words import normal
 from schema.records import Member, Offer, PeerRoom
 from schema.states import OfferState
+from service.core import availability
 from service.core.availability import NOW, RESTS
 from service.core.rooms import LIVE
 
@@ -21,9 +22,18 @@ async def until_tomorrow(desk: Desk, member: Member) -> None:
     place = ZoneInfo(zone.of(desk, member))
     tomorrow = desk.now.astimezone(place).date() + timedelta(days=1)
     until = datetime.combine(tomorrow, time(8), place).astimezone(desk.now.tzinfo)
-    for offer in await _offers(desk, member):
-        await desk.records.put(replace(offer, rest_until=until))
-    desk.say(member.id, "ask.rest", until=until)
+    offers = await _offers(desk, member)
+    for offer in offers:
+        await _rest(desk, member, offer, until)
+    if not offers:
+        desk.say(member.id, "ask.rest", until=until)
+
+
+async def _rest(desk: Desk, member: Member, offer: Offer, until: datetime) -> None:
+    rests = replace(offer, rest_until=until)
+    await desk.records.put(rests)
+    key = "rest.spent" if availability.is_spent(rests, desk.now) else "ask.rest"
+    desk.say(member.id, key, until=until, ends=offer.until)
 
 
 async def typed(desk: Desk, member: Member, text: str) -> bool:
@@ -37,8 +47,7 @@ async def typed(desk: Desk, member: Member, text: str) -> bool:
         desk.say(member.id, "offer.none", notice=False)
     for offer in offers:
         if until is not None:
-            await desk.records.put(replace(offer, rest_until=until))
-            desk.say(member.id, "ask.rest", until=until)
+            await _rest(desk, member, offer, until)
         else:
             await _until_said(desk, member, offer)
     return True
@@ -59,12 +68,19 @@ async def _offers(desk: Desk, member: Member) -> list[Offer]:
     return list(await desk.records.find(Offer, member=member.id, state=OfferState.OPEN))
 
 
-async def held_back(desk: Desk, member: Member, until: datetime) -> bool:
-    """Nothing is asked of the member before then, though they do not rest; whether they have an offer."""
-    offers = await _offers(desk, member)
-    for offer in offers:
-        await desk.records.put(replace(offer, free_at=max(until, offer.free_at or until)))
-    return bool(offers)
+async def hold_back(desk: Desk, member: Member, until: datetime) -> None:
+    """Nothing is asked of the member before then, though they do not rest; where they offer, they hear it."""
+    for offer in await _offers(desk, member):
+        held = replace(offer, free_at=max(until, offer.free_at or until))
+        await desk.records.put(held)
+        desk.say_text(member.id, line(desk, member, held))
+
+
+def line(desk: Desk, member: Member, offer: Offer) -> str:
+    """Until when nothing is asked because of an offer that is held back; or that it is over before."""
+    if availability.is_spent(offer, desk.now):
+        return desk.words(member, "offer.spent", ends=offer.until)
+    return desk.words(member, "offer.resting", until=availability.free_at(offer))
 
 
 # After they were there for someone
@@ -83,7 +99,9 @@ async def after_room(desk: Desk, before: PeerRoom, after: PeerRoom) -> None:
         await desk.records.put(replace(offer, rest_until=until))
 
 
-async def rests_until(desk: Desk, member: Member) -> datetime | None:
-    """Until when the member rests; None where they do not."""
-    found = [offer.rest_until for offer in await _offers(desk, member) if offer.rest_until is not None]
-    return max((until for until in found if until > desk.now), default=None)
+async def said(desk: Desk, member: Member) -> str:
+    """That the member rests, and until when; nothing where they do not."""
+    for offer in await _offers(desk, member):
+        if offer.rest_until is not None and offer.rest_until > desk.now:
+            return line(desk, member, offer)
+    return ""

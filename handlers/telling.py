@@ -8,11 +8,11 @@ told.
 from datetime import datetime, timedelta
 from typing import Literal
 
-from handlers import buddy
+from handlers import buddy, new_words
 from handlers.desk import Choice, Desk, Question, Reply
 from schema.effects import SendForBuddy
-from schema.events import DirectChat, Message, PlainMessage, Unreadable
-from schema.ids import MemberId
+from schema.events import Message, Unreadable
+from schema.ids import MatrixId, MemberId
 from schema.records import Buddy, Member, Prompt
 from schema.states import BuddyState
 from service.core import buddies, chats
@@ -51,18 +51,13 @@ async def missed(desk: Desk, member: MemberId) -> None:
         await _move(desk, record, buddies.Miss())
 
 
-async def alive(desk: Desk, event: Message | PlainMessage | Unreadable | DirectChat) -> None:
-    """A member wrote anything at all, readable or not, or came into a chat with us, or left it.
-
-    What a program wrote for them does not count.
-    """
-    if isinstance(event, Message) and event.kind == "notice":
-        return
-    who = event.member if isinstance(event, DirectChat) else event.sender
+async def alive(desk: Desk, who: MatrixId) -> None:
+    """A member showed a sign of life (`handlers.signs`)."""
     record = await _standing(desk, desk.turn.identify(who))
     if record is None or (record.state is BuddyState.STANDING and not record.unanswered):
         return
     _, followed = await _move(desk, record, buddies.Live())
+    event = desk.turn.event
     if isinstance(event, Message | Unreadable) and event.changed:
         # Nobody vouches yet for whom it would be said to.
         return
@@ -90,6 +85,10 @@ async def due(desk: Desk, record: Buddy) -> None:
     if record.state is BuddyState.ASKED:
         await buddy.lapse(desk, record)
         return
+    if record.new is not None and record.new.until <= desk.now:
+        record = await new_words.lapse(desk, record)
+        if record.due_at is None:
+            return
     heard_since = None if await desk.records.unheard(member.matrix_id) else desk.turn.read_since()
     record, followed = await _move(desk, record, buddies.Hour(heard_since))
     match followed:

@@ -98,12 +98,12 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 
 async def _live_in(desk: Desk, member: Member, zone: str) -> None:
     """Keep the zone, and say what the clock there shows."""
-    await keep(desk, member, zone)
     city = desk.turn.words.city(zone, member.language, country=True)
     local = desk.now.astimezone(ZoneInfo(zone))
     day = desk.turn.words.weekday(local.weekday(), member.language)
     hour = desk.turn.words.clock(local.hour * 60 + local.minute, member.language)
     desk.say(member.id, "zone.done", city=city, day=day, hour=hour)
+    await keep(desk, member, zone)
 
 
 def taken(desk: Desk, member: Member, reply: Reply) -> tuple[str, list[str]]:

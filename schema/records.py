@@ -627,6 +627,22 @@ class OwnPlan:
 
 
 @dataclass(frozen=True)
+class NewWords:
+    """What a buddy is asked to be sent in place of what they said yes to; they can say yes until `until`.
+
+    Kept with its buddy until their yes, until then, or until its member takes it back; whether they said no
+    is kept nowhere. `consent` is the member's. `counts_at` is the hour at which something comes of the count.
+    """
+
+    words: str
+    please: tuple[str, ...]
+    please_not: tuple[str, ...]
+    until: datetime
+    consent: Consent | None = None
+    counts_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Buddy:
     """Whom `member` named to be told, in words that they wrote beforehand, where check-ins stay unanswered.
 
@@ -641,7 +657,8 @@ class Buddy:
     counts those put since `since` without a sign of life, and begins anew with any; `due_at` is what comes
     next of it. `tells_at` is the hour that the member was told, or at which the words were ordered or went
     (None where they could not), `arrived` that the warning reached the member. `agreed_at` is when the buddy
-    said yes. `consents` holds the yes of both, with whose it is.
+    said yes. `consents` holds the yes of both, with whose it is. `new` is what the buddy is asked to be sent
+    instead; until their yes the old words stand.
     """
 
     id: BuddyId
@@ -662,6 +679,7 @@ class Buddy:
     arrived: bool = False
     agreed_at: datetime | None = None
     consents: tuple[tuple[MemberId, Consent], ...] = ()
+    new: NewWords | None = None
 
 
 @dataclass(frozen=True)
@@ -706,7 +724,7 @@ class Received:
 
     `newest` is the highest counter received; bit n of `bits` says whether `newest - n` was. `issued` is the
     latest issue time received, in seconds. Nothing issued at or before `after` counts: it is what was the
-    latest when the sender's counter went back, or when this side was restored.
+    latest when the sender's counter went back.
     """
 
     newest: int = 0
@@ -743,6 +761,7 @@ class Making:
     """
 
     number: int
+    round: int
     begun_at: datetime
     state: MakingState
     our_hello: Hello | None = None
@@ -758,7 +777,9 @@ class Link:
     """The agreement of two collectives to ask one another's members.
 
     `us` and `them` are the two desks as the link calls them. `epochs` has the keys in use, newest first: one,
-    or two while the older drains. `asks` holds when theirs came, in the last day.
+    or two while the older drains. `rounds` counts the tries at the next one. `asks` holds when theirs came,
+    in the last day. `pause_from` and `terms_from` are the epoch and the counter that `paused_there` and
+    `their_terms` are from.
     """
 
     id: LinkId
@@ -772,3 +793,6 @@ class Link:
     paused_here: bool = False
     paused_there: bool = False
     asks: tuple[datetime, ...] = ()
+    rounds: int = 0
+    pause_from: tuple[int, int] = (0, 0)
+    terms_from: tuple[int, int] = (0, 0)

@@ -7,6 +7,7 @@ databases order and compare them alike.
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import TypeAlias
 
 from sqlalchemy import (
@@ -283,8 +284,8 @@ buddies = Table(
     _due(),
     _sealed(),
     info={
-        "kept": "a week where there is no yes; else until either ends it, or by forget me of either; of one "
-        "that ended unsaid the buddy's own yes, until they end it too"
+        "kept": "a week where there is no yes, to the first words or to others; else until either ends it, "
+        "or by forget me of either; of one that ended unsaid the buddy's own yes, until they end it too"
     },
 )
 
@@ -397,6 +398,7 @@ SEALED = tuple(table for table in metadata.sorted_tables if "sealed" in table.c)
 """Every table with a sealed column: what a rotation of keys goes through."""
 
 
+@cache
 def naming_columns(table: AnyTable) -> tuple[str, ...]:
     """The columns that name a row of `table` for good, and so are bound into what is sealed there."""
     return ("id",) if "seq" in table.c else tuple(column.name for column in table.primary_key)

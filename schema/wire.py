@@ -54,6 +54,7 @@ Seconds = Annotated[int, Field(ge=0, le=253_402_300_799)]
 """Whole seconds since 1970 began, in UTC; to the end of the year 9999."""
 Counter = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
 Epoch = Annotated[int, Field(ge=1, le=1_000_000)]
+Round = Annotated[int, Field(ge=1, le=1_000_000)]
 Minutes = Annotated[int, Field(ge=1, le=7 * 24 * 60)]
 MinuteOfDay = Annotated[int, Field(ge=0, le=24 * 60)]
 
@@ -126,12 +127,14 @@ class Terms(Shape):
 class Hello(Shape):
     """The first step to keys for a link's next epoch: who asks for it, and a commitment to their keys.
 
-    `reason`: "link" for the first, "rotate" for new keys at a steward's wish, "restored" where a counter went
-    back. `versions` are those that the sender speaks. `greeting` is for the other side's stewards.
+    `round` counts the tries at an epoch. `reason`: "link" for the first epoch, "rotate" for new keys at a
+    steward's wish, "restored" where a counter went back. `versions` are those that the sender speaks.
+    `greeting` is for the other side's stewards.
     """
 
     kind: Literal["hello"] = "hello"
     epoch: Epoch
+    round: Round
     reason: Literal["link", "rotate", "restored"]
     versions: Annotated[tuple[Version, ...], Field(min_length=1, max_length=8)]
     commitment: Digest
@@ -145,6 +148,7 @@ class KeyChange(Shape):
 
     kind: Literal["key_change"] = "key_change"
     epoch: Epoch
+    round: Round
     signing: SigningKey
     sealing: SealingKey
     nonce: Digest

@@ -14,6 +14,11 @@ _LONGEST_NAP = 30.0
 """Seconds; the event loop's own timer stands still while a machine is suspended, so no wait is longer."""
 
 
+def kept(instant: datetime) -> datetime:
+    """The aware instant to the millisecond, as the database keeps it."""
+    return datetime.fromtimestamp(round(instant.timestamp() * 1000) / 1000, UTC)
+
+
 class Clock(Protocol):
     """`now` is aware and in UTC; `monotonic` is in seconds from any start and never goes back."""
 

@@ -32,7 +32,7 @@ from schema.ids import EventId, MatrixId, OutboxId, RoomId
 from schema.states import Belongs, Standing
 from service import logs
 from service.calm import Calm
-from service.clock import Clock
+from service.clock import Clock, kept
 from service.outbox import Outbox, lane
 from service.store import InboxRow, OutboxRow, Store, Transaction
 from service.turn import Turn, Words
@@ -47,8 +47,10 @@ _TRIES = 3
 """How often an event from Matrix may fail before it is set aside."""
 _ROWS = 100
 """Events read from the inbox at once."""
-_TOGETHER, _TOGETHER_WITHIN = 16, 0.05
-"""Turns that share a commit at most; seconds after which no more join, since their answers wait for it."""
+_TOGETHER, _DUE_TOGETHER, _TOGETHER_WITHIN = 16, 64, 0.05
+"""Turns on events, and on due records, that share a commit at most; seconds after which no more join, since
+answers wait for it.
+"""
 _LONGEST_PAUSE = 30.0
 """Seconds between two tries while the database is not to be had."""
 
@@ -273,8 +275,8 @@ class Engine:
         start = self._clock.monotonic()
         try:
             async with self._store.transaction("turns due") as transaction:
-                await transaction.read_ahead(events[:_TOGETHER])
-                for event in events[:_TOGETHER]:
+                await transaction.read_ahead(events[:_DUE_TOGETHER])
+                for event in events[:_DUE_TOGETHER]:
                     now = self._clock.monotonic()
                     if begun and now - start > _TOGETHER_WITHIN:
                         break
@@ -326,7 +328,7 @@ class Engine:
 
     async def _take_turn(self, transaction: Transaction, event: Event) -> list[OutboxRow]:
         """One event's turn within `transaction`; the effects that are delivered once it is committed."""
-        now = self._clock.now()
+        now = kept(self._clock.now())
         turn = Turn(
             event=event,
             now=now,

@@ -64,11 +64,12 @@ class Secrets:
         """Random ones."""
         return cls(secrets.token_bytes(32), secrets.token_bytes(32), secrets.token_bytes(32))
 
-    def public(self, epoch: int) -> KeyChange:
-        """What the other side is shown of them, for that epoch."""
+    def public(self, epoch: int, round: int = 1) -> KeyChange:
+        """What the other side is shown of them, for that epoch and try."""
         lattice, curve = _halves(self.sealing)
         return KeyChange(
             epoch=epoch,
+            round=round,
             signing=encoded(
                 Ed25519PrivateKey.from_private_bytes(self.signing).public_key().public_bytes_raw()
             ),

@@ -123,9 +123,10 @@ class Intake:
                 check_keys(body)
         except Malformed:
             return Taken(link, refusal=Refusal.SEAL)
-        heard = links.hear(link, body, envelope.epoch, now)
+        heard = links.hear(link, body, envelope.epoch, now, envelope.counter)
         if heard.refusal is not None:
-            return Taken(heard.link, None, self._tell(link, heard.refusal, now), heard.refusal)
+            told = self._tell(link, heard.refusal, now)
+            return Taken(heard.link, None, (*heard.crosses, *told), heard.refusal)
         return Taken(heard.link, body, heard.crosses)
 
     def _opening(self, opening: Opening, link: Link | None, now: datetime) -> Taken:

@@ -8,11 +8,14 @@ tests/service/test_store_opening.py, on places that are empty.
 from pathlib import Path
 
 from service.store import Store
+from service.store.statements import Statements
 
 KEY = bytes(range(32))
 """The outer key of databases in tests."""
 
 _made: dict[bytes, bytes] = {}
+_statements: dict[str, Statements] = {}
+"""Those of the first one, for all that are opened here: compiling them is a third of a short test."""
 
 
 async def make(place: Path, key: bytes = KEY) -> str:
@@ -40,7 +43,9 @@ async def opened(place: Path, key: bytes = KEY) -> Store:
     """The database at `place`, open; a fresh one where there is none yet."""
     if not _there(place):
         await make(place, key)
-    return await Store.open(f"sqlite:///{place}", key)
+    store = await Store.open(f"sqlite:///{place}", key)
+    store.statements = _statements.setdefault("sqlite", store.statements)
+    return store
 
 
 def _there(place: Path) -> bool:

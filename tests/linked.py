@@ -55,16 +55,17 @@ def secrets(name: str) -> Secrets:
 
 
 def steps(
-    us: str, ours: Secrets, number: int, reason: str, terms: Terms, id: LinkId = ID
+    us: str, ours: Secrets, number: int, reason: str, terms: Terms, round: int = 1
 ) -> tuple[Hello, KeyChange]:
     """The two steps of a side to the keys of an epoch."""
-    keys = ours.public(number)
+    keys = ours.public(number, round)
     hello = Hello.model_validate(
         {
             "epoch": number,
+            "round": round,
             "reason": reason,
             "versions": (VERSION,),
-            "commitment": commitment(id, us, keys),
+            "commitment": commitment(ID, us, keys),
             "name": "A collective",
             "greeting": "We met in spring.",
             "terms": terms,
@@ -95,11 +96,11 @@ class Desk:
     def link(self, link: Link) -> None:
         self._link = link
 
-    def steps(self, number: int, reason: str) -> tuple[Hello, KeyChange]:
+    def steps(self, number: int, reason: str, round: int = 1) -> tuple[Hello, KeyChange]:
         """Our two steps, with keys made anew."""
         self.made += 1
         self.secrets[number] = secrets(f"{self.name} {number} {self.made}")
-        return steps(self.us, self.secrets[number], number, reason, self.terms)
+        return steps(self.us, self.secrets[number], number, reason, self.terms, round)
 
     def propose(self) -> list[Json]:
         """Our stewards ask for the link."""
@@ -113,7 +114,8 @@ class Desk:
 
     def rotate(self, reason: str = "rotate") -> list[Json]:
         """New keys of ours."""
-        return self.move(Rotate(*self.steps(self.link.epochs[0].number + 1, reason)))
+        number, round = links.next_keys(self.link)
+        return self.move(Rotate(*self.steps(number, reason, round)))
 
     def agree(self) -> list[Json]:
         """Our stewards agree to what the others propose."""

@@ -301,10 +301,14 @@ _MONTH = 30.44
 """Days of a month, as they are on average."""
 
 
+_NEAR = 1.5
+"""Days by which some months may be missed where they are said."""
+
+
 def _long(days: int) -> tuple[int, str]:
     """So many days in the unit in which a person says them."""
     months = round(days / _MONTH)
-    if months >= 2 and abs(days - months * _MONTH) <= 1:
+    if months >= 2 and abs(days - months * _MONTH) <= _NEAR:
         return (months // 12, "year") if months % 12 == 0 else (months, "month")
     return (days // 7, "week") if days >= 21 and days % 7 == 0 else (days, "day")
 

@@ -63,6 +63,11 @@ def next_at(offer: Offer, instant: datetime) -> datetime | None:
     return None
 
 
+def is_spent(offer: Offer, now: datetime) -> bool:
+    """Whether an offer for now stands, and nothing is asked because of it any more before it ends."""
+    return offer.when == NOW and offer.until > now and next_at(offer, now) is None
+
+
 def free_at(offer: Offer) -> datetime | None:
     """Until when nothing is asked of the member, by their own word or so that others learn nothing."""
     if offer.rest_until is None or offer.free_at is None:

@@ -1,8 +1,9 @@
 """When a buddy is told: after the member was told first, with time to cancel it, and never twice.
 
-Guards: nothing goes to a buddy who did not say yes; nothing goes by itself before a warning has reached the
-member, half of the time before; any sign of life of theirs, until the words went, stops it and begins the
-count anew; silence counts only while the service could read; after the words went there is no further step.
+Guards: nothing goes to a buddy who did not say yes, and no words but those that they said yes to; nothing
+goes by itself before a warning has reached the member, half of the time before; any sign of life of theirs,
+until the words went, stops it and begins the count anew; silence counts only while the service could read;
+after the words went there is no further step.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from enum import Enum, auto
 
 from schema.effects import SendForBuddy
 from schema.errors import IllegalMove
-from schema.records import Buddy, Consent
+from schema.records import Buddy, Consent, NewWords
 from schema.states import BuddyState
 
 ASKED_FOR = timedelta(days=7)
@@ -36,9 +37,23 @@ _LOOK_AGAIN = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Agree:
-    """Whoever was named says yes."""
+    """Whoever was named says yes, or the buddy says yes to other words."""
 
     consent: Consent | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """The member has their buddy told after others, and, with `new`, asks whether other words may go."""
+
+    after: int
+    hours: timedelta
+    new: NewWords | None
+
+
+@dataclass(frozen=True)
+class Keep:
+    """The old words stay: no yes came to others in time, or the member takes those back."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +105,7 @@ class Leave:
     """The buddy ends it, or is forgotten."""
 
 
-Move = Agree | Put | Miss | Live | Hour | Arrive | Fail | Lapse | End | Leave
+Move = Agree | Change | Keep | Put | Miss | Live | Hour | Arrive | Fail | Lapse | End | Leave
 
 
 class Next(Enum):
@@ -124,12 +139,13 @@ _ASKED, _STANDING, _WARNED, _TELLING, _TOLD, _ENDED, _OVER = (
 
 MOVES: Mapping[BuddyState, Mapping[type[Move], BuddyState]] = {
     _ASKED: {Agree: _STANDING, Lapse: _OVER, End: _OVER},
-    _STANDING: {Put: _STANDING, Miss: _STANDING, Live: _STANDING, Hour: _WARNED, End: _ENDED, Leave: _OVER},
+    _STANDING: {Put: _STANDING, Miss: _STANDING, Live: _STANDING, Hour: _WARNED, End: _ENDED, Leave: _OVER}
+    | {Agree: _STANDING, Change: _STANDING, Keep: _STANDING},
     _WARNED: {Put: _WARNED, Miss: _WARNED, Live: _STANDING, Hour: _TELLING, Arrive: _WARNED}
-    | {Fail: _STANDING, End: _ENDED, Leave: _OVER},
+    | {Fail: _STANDING, End: _ENDED, Leave: _OVER, Agree: _WARNED, Keep: _WARNED},
     _TELLING: {Put: _TELLING, Miss: _TELLING, Live: _STANDING, Arrive: _TOLD, Fail: _TOLD}
-    | {End: _ENDED, Leave: _OVER},
-    _TOLD: {Put: _TOLD, Miss: _TOLD, Live: _STANDING, End: _ENDED, Leave: _OVER},
+    | {End: _ENDED, Leave: _OVER, Agree: _TELLING, Keep: _TELLING},
+    _TOLD: {Put: _TOLD, Miss: _TOLD, Live: _STANDING, End: _ENDED, Leave: _OVER, Agree: _TOLD, Keep: _TOLD},
     _ENDED: {Leave: _OVER},
     _OVER: {},
 }
@@ -165,12 +181,38 @@ def half(record: Buddy) -> timedelta:
     return record.hours / 2
 
 
+def with_words(record: Buddy, new: NewWords, after: int, hours: timedelta) -> Buddy:
+    """The record as it would be with other words, told after others."""
+    words = replace(record, words=new.words, please=new.please, please_not=new.please_not)
+    return replace(words, after=after, hours=hours)
+
+
 def advance(record: Buddy, move: Move, now: datetime) -> tuple[Buddy, Next]:
-    """The record after `move`, and what follows. Raises IllegalMove, and then nothing changed."""
+    """The record after `move`, and what follows. Raises IllegalMove, and then nothing changed.
+
+    Where other words are asked about, `due_at` is the sooner of that question's hour and the count's own.
+    """
+    if record.new is not None:
+        record = replace(record, due_at=record.new.counts_at)
+    moved, followed = _advance(record, move, now)
+    if moved.new is not None:
+        hours = [hour for hour in (moved.due_at, moved.new.until) if hour is not None]
+        moved = replace(moved, new=replace(moved.new, counts_at=moved.due_at), due_at=min(hours))
+    return moved, followed
+
+
+def _advance(record: Buddy, move: Move, now: datetime) -> tuple[Buddy, Next]:
     state = MOVES[record.state].get(type(move))
     if state is None:
         raise IllegalMove("buddy", record.state, type(move).__name__)
     match move:
+        case Agree(consent) if record.state is not _ASKED:
+            return _agree_anew(record, consent), Next.NOTHING
+        case Change(after, hours, new):
+            changed = replace(_anew(record), after=after, hours=hours, new=new)
+            return changed, Next.NOTHING
+        case Keep():
+            return replace(record, new=None), Next.NOTHING
         case Agree(consent):
             given = record.consents if consent is None else (*record.consents, (record.other, consent))
             return replace(
@@ -197,10 +239,23 @@ def advance(record: Buddy, move: Move, now: datetime) -> tuple[Buddy, Next]:
             return _anew(record), Next.NOTHING
         case Leave():
             followed_by = Next.NOTHING if record.state is _ENDED else Next.GONE
-            return replace(record, state=state, due_at=None), followed_by
+            return replace(record, state=state, due_at=None, new=None), followed_by
         case End() if state is _ENDED:
             return _without_words(record), Next.NOTHING
-    return replace(record, state=state, due_at=None), Next.NOTHING
+    return replace(record, state=state, due_at=None, new=None), Next.NOTHING
+
+
+def _agree_anew(record: Buddy, consent: Consent | None) -> Buddy:
+    """The buddy's yes to the new words, which take the place of the old ones; so do the consents."""
+    new = record.new
+    if new is None:
+        return record
+    given = ((record.member, new.consent), (record.other, consent))
+    replaced = {who for who, yes in given if yes is not None}
+    consents = tuple(one for one in record.consents if one[0] not in replaced)
+    consents += tuple((who, yes) for who, yes in given if yes is not None)
+    changed = with_words(record, new, record.after, record.hours)
+    return replace(changed, consents=consents, new=None)
 
 
 def _put(record: Buddy, heard_since: datetime | None, now: datetime) -> Buddy:
@@ -257,5 +312,5 @@ def _anew(record: Buddy) -> Buddy:
 def _without_words(record: Buddy) -> Buddy:
     """That its buddy once said yes, which is theirs to end, and nothing else."""
     left = tuple((who, consent) for who, consent in record.consents if who == record.other)
-    ended = replace(_anew(record), state=_ENDED, words="", please=(), please_not=(), consents=left)
+    ended = replace(_anew(record), state=_ENDED, words="", please=(), please_not=(), consents=left, new=None)
     return replace(ended, after=0, hours=timedelta(0))

@@ -8,7 +8,7 @@ not arrive, or was taken back unseen, did not ask.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from schema.ids import OutboxId, RoomId
 from schema.records import CheckIn, Put, Rhythm
 from schema.states import CheckInState
 from service.core import recurrence
+from service.core.change import replace
 from service.core.recurrence import ONCE, Occurrence
 
 LATE = timedelta(minutes=10)

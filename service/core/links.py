@@ -174,8 +174,8 @@ def propose(
 def proposed(id: LinkId, us: str, them: str, hello: Hello, terms: Terms, now: datetime) -> Link | None:
     """A link that the other side asks for; our stewards may agree. None where the hello is no first one."""
     link = Link(id, us, them, LinkState.LINKING, terms=terms)
-    heard = _heard_hello(link, hello, now)
-    return heard.link if heard.refusal is None else None
+    heard = hear(link, hello, 0, now)
+    return heard.link if heard.refusal is None and hello.round == 1 else None
 
 
 def advance(link: Link, move: Move, now: datetime) -> tuple[Link, Sent]:
@@ -184,10 +184,8 @@ def advance(link: Link, move: Move, now: datetime) -> tuple[Link, Sent]:
         raise _illegal(link, move)
     match move:
         case Agree() | Rotate():
-            waits = link.making is not None and link.making.our_hello is None
-            if link.making is not None and not waits:
-                raise _illegal(link, move)
-            if isinstance(move, Agree) and not waits:
+            answers = link.making is not None and link.making.our_hello is None
+            if not answers and (link.making is not None or isinstance(move, Agree)):
                 raise _illegal(link, move)
             return _begin(link, move.hello, move.keys, now)
         case Same():
@@ -206,26 +204,46 @@ def advance(link: Link, move: Move, now: datetime) -> tuple[Link, Sent]:
         case End():
             return replace(link, state=LinkState.CUT, making=None), _now(link, Cut())
         case Restored():
-            return _restored(link, now), ()
+            return _restored(link), ()
         case Lapse():
             return _lapse(link, now), ()
 
 
+def wants_keys(link: Link) -> tuple[int, int] | None:
+    """The epoch and the round for which this side is to make keys now, by itself: then it moves to Rotate.
+
+    That is in answer to the other side's, or after one of the two was restored or words differed.
+    """
+    making = link.making
+    if link.state not in (LinkState.LIVE, LinkState.PAUSED, LinkState.RESYNC):
+        return None
+    waits = making.our_hello is None if making is not None else link.state is LinkState.RESYNC
+    return next_keys(link) if waits else None
+
+
+def next_keys(link: Link) -> tuple[int, int]:
+    """The epoch and the round of the keys that this side can make now."""
+    making = link.making
+    answers = making is not None and making.our_hello is None
+    return _next(link), link.rounds if answers else link.rounds + 1
+
+
 def _begin(link: Link, hello: Hello, keys: KeyChange, now: datetime) -> tuple[Link, Sent]:
-    number = _next(link)
+    number, round = next_keys(link)
     committed = commitment(link.id, link.us, keys)
-    if (hello.epoch, keys.epoch, hello.commitment) != (number, number, committed):
+    fits = (number, round, number, round, committed)
+    if (hello.epoch, hello.round, keys.epoch, keys.round, hello.commitment) != fits:
         raise IllegalMove("a link", link.state, "steps that do not fit it")
     if (hello.reason == "link") is not (link.state is LinkState.LINKING):
         raise IllegalMove("a link", link.state, f"a hello to {hello.reason}")
-    making = link.making or Making(number, now, MakingState.PROPOSED)
+    making = link.making or Making(number, round, now, MakingState.PROPOSED)
     making = replace(making, our_hello=hello, our_keys=keys)
     steps: list[Body] = [hello]
     if making.their_hello is not None:
         making = replace(making, state=MakingState.COMMITTED)
         steps.append(keys)
     state = LinkState.RESYNC if hello.reason == "restored" else link.state
-    link = replace(link, making=making, state=state, terms=hello.terms)
+    link = replace(link, making=making, rounds=round, state=state, terms=hello.terms)
     if making.their_keys is not None:
         link = _show(link, making.their_keys).link
     return link, tuple((_current(link), step) for step in steps)
@@ -240,7 +258,10 @@ def _confirm(link: Link, move: Same, now: datetime) -> tuple[Link, Sent]:
         raise _illegal(link, move)
     link = replace(link, making=replace(making, state=MakingState.CONFIRMED))
     crosses: Sent = ((making.number, NewTerms(terms=link.terms)),)
-    return (_taken_up(link, now) if making.heard else link), crosses
+    if not making.heard:
+        return link, crosses
+    link = _taken_up(link, now)
+    return link, (*crosses, _pause(link))
 
 
 def _taken_up(link: Link, now: datetime) -> Link:
@@ -251,20 +272,22 @@ def _taken_up(link: Link, now: datetime) -> Link:
     drains = tuple(replace(one, until=now + DRAIN) for one in link.epochs[:1])
     # What a side that went back has counted with the old keys says nothing: they are dropped at once.
     kept = () if link.state is LinkState.RESYNC else drains
-    link = replace(link, epochs=(making.epoch, *kept), making=None)
+    link = replace(link, epochs=(making.epoch, *kept), making=None, rounds=0)
     return replace(link, state=_running(link))
 
 
-def _restored(link: Link, now: datetime) -> Link:
+def _pause(link: Link) -> tuple[int, Body]:
+    """What is said first with new keys: what was sealed with the old ones may not be taken any more."""
+    return link.epochs[0].number, Pause(paused=link.paused_here)
+
+
+def _restored(link: Link) -> Link:
     if link.state is LinkState.LINKING:
         return replace(link, state=LinkState.CUT, making=None)
-    # What came between the backup and now may come again: of what is issued before now nothing counts.
-    after = int(now.timestamp())
-    epochs = tuple(
-        replace(one, received=replace(one.received, after=after), sent_at=max(one.sent_at, after))
-        for one in link.epochs
-    )
-    return replace(link, state=LinkState.RESYNC, making=None, epochs=epochs)
+    # What came between the backup and now may come again: until there are new keys nothing that could harm by
+    # coming twice is taken. The other side may use keys that ours confirmed; any other try begins anew.
+    confirmed = link.making is not None and link.making.state is MakingState.CONFIRMED
+    return replace(link, state=LinkState.RESYNC, making=link.making if confirmed else None)
 
 
 def _lapse(link: Link, now: datetime) -> Link:
@@ -364,18 +387,20 @@ def count(link: Link, envelope: Envelope) -> Link:
     return replace(link, state=LinkState.RESYNC, making=None) if back and link.epochs else link
 
 
-def hear(link: Link, body: Body, number: int, now: datetime) -> Heard:
-    """The link after the partner said `body` in the epoch of that number; 0 is an opening.
+def hear(link: Link, body: Body, number: int, now: datetime, counter: int = 0) -> Heard:
+    """The link after the partner said `body` under that counter in the epoch of that number; 0 is an opening.
 
     What is between members is the conversation's to read: here it is let through or not.
     """
-    before = link
+    before, said = link, (number, counter)
+    crosses: Sent = ()
     making = link.making
     if making is not None and making.epoch is not None and number == making.number:
         # Whoever seals with these keys says that their stewards compared the words.
         link = replace(link, making=replace(making, heard=True))
         if making.state is MakingState.CONFIRMED:
             link = _taken_up(link, now)
+            crosses = (_pause(link),)
         elif body.kind != "terms":
             return Heard(before, refusal=Refusal.KIND)
     opens = link.state is LinkState.LINKING and body.kind != "terms"
@@ -383,43 +408,63 @@ def hear(link: Link, body: Body, number: int, now: datetime) -> Heard:
         return Heard(before, refusal=Refusal.KIND)
     match body:
         case Hello():
-            return _heard_hello(link, body, now)
+            heard = _heard_hello(link, body, now)
+            known = heard.refusal is not None or said < link.terms_from
+            return heard if known else replace(heard, link=_terms(heard.link, body.terms, said))
         case KeyChange():
             return _heard_keys(link, body)
         case NewTerms():
-            return Heard(replace(link, their_terms=body.terms))
+            return Heard(link if said < link.terms_from else _terms(link, body.terms, said), crosses)
         case Pause():
-            link = replace(link, paused_there=body.paused)
-            return Heard(link if link.state is LinkState.RESYNC else replace(link, state=_running(link)))
+            if said < link.pause_from:
+                return Heard(link, crosses)
+            link = replace(link, paused_there=body.paused, pause_from=said)
+            running = link.state is not LinkState.RESYNC
+            return Heard(replace(link, state=_running(link)) if running else link, crosses)
         case Cut():
             return Heard(replace(link, state=LinkState.CUT, making=None))
         case Ask():
-            return _heard_ask(link, body, now)
+            return replace(heard := _heard_ask(link, body, now), crosses=(*crosses, *heard.crosses))
         case _:
-            return Heard(link)
+            return Heard(link, crosses)
+
+
+def _terms(link: Link, terms: Terms, said: tuple[int, int]) -> Link:
+    return replace(link, their_terms=terms, terms_from=said)
 
 
 def _heard_hello(link: Link, hello: Hello, now: datetime) -> Heard:
-    making = link.making or Making(_next(link), now, MakingState.PROPOSED)
-    if making.their_hello == hello:
+    making = link.making
+    if making is not None and making.their_hello == hello:
         return Heard(link)
     first = link.state is LinkState.LINKING
-    if hello.epoch != making.number or (hello.reason == "link") is not first:
+    if hello.epoch != _next(link) or (hello.reason == "link") is not first:
         return Heard(link, refusal=Refusal.TURN)
-    if making.their_hello is not None:
-        if first:
-            return Heard(link, refusal=Refusal.TURN)
-        # The words differed there, or its time was over: what is signed by the keys in use begins it anew.
-        making = Making(making.number, now, MakingState.PROPOSED)
-    making = replace(making, their_hello=hello)
-    crosses: Sent = ()
-    if (our_keys := making.our_keys) is not None:
-        making = replace(making, state=MakingState.COMMITTED)
-        crosses = ((_current(link), our_keys),)
     state = LinkState.RESYNC if hello.reason == "restored" else link.state
-    after = replace(link, making=making, state=state, their_terms=hello.terms)
+    if hello.round > link.rounds and (not first or making is None):
+        # A later try than ours: what was made in earlier ones is dropped, and this side makes keys for it.
+        making = Making(hello.epoch, hello.round, now, MakingState.PROPOSED, their_hello=hello)
+        return Heard(replace(link, making=making, rounds=hello.round, state=state))
+    if making is None or hello.round < link.rounds:
+        # An earlier one: whoever is behind hears which is tried now.
+        ours = making.our_hello if making is not None else None
+        again: Sent = () if ours is None else ((_current(link), ours),)
+        return Heard(link, again, Refusal.TURN)
+    our_hello, our_keys = making.our_hello, making.our_keys
+    if making.their_hello is not None or our_hello is None or our_keys is None:
+        # Two different ones in a round: the other side forgot the first. The next round is for both.
+        over = link if first else replace(link, making=None, state=LinkState.RESYNC)
+        return Heard(over, refusal=Refusal.TURN)
+    making = replace(making, their_hello=hello, state=MakingState.COMMITTED)
+    after = replace(link, making=making, state=state)
+    steps: list[Body] = [our_keys]
+    if not first:
+        # Ours again: if the other side was restored meanwhile it may not have counted.
+        steps.insert(0, our_hello)
+    crosses = tuple((_current(link), step) for step in steps)
     if making.their_keys is not None:
-        return replace(_show(after, making.their_keys), crosses=crosses)
+        # Keys that came before, and are not those committed to, are dropped: the hello is good.
+        return Heard(_show(after, making.their_keys).link, crosses)
     return Heard(after, crosses)
 
 
@@ -427,7 +472,9 @@ def _heard_keys(link: Link, keys: KeyChange) -> Heard:
     making = link.making
     if making is not None and making.their_keys == keys:
         return Heard(link)
-    if making is None or making.epoch is not None or keys.epoch != making.number:
+    if making is None or making.epoch is not None:
+        return Heard(link, refusal=Refusal.TURN)
+    if (keys.epoch, keys.round) != (making.number, making.round):
         return Heard(link, refusal=Refusal.TURN)
     if making.state is MakingState.COMMITTED:
         return _show(link, keys)

@@ -54,11 +54,11 @@ def may_be_asked(
     """Whether the offer's member may be asked about `request` at `now`.
 
     `asked` holds those who were asked about this request before, `engaged` those who ask for company
-    themselves, are in a peer room, or said yes to another ask; `apart` those who are kept apart from the
-    asker, by whichever of the two. For `pause` after a question nothing else is asked, whatever was answered:
-    a no that freed somebody sooner than a silence could be told from one. `hard` are topics about which
-    nobody is asked who did not choose them. A request for later suits whose hours take in both: now, since
-    they are asked, and then.
+    themselves, are in a peer room, or read the note of another ask and may go on; `apart` those who are
+    kept apart from the asker, by whichever of the two. For `pause` after a question nothing else is asked,
+    whatever was answered: a no that freed somebody sooner than a silence could be told from one. `hard` are
+    topics about which nobody is asked who did not choose them. A request for later suits whose hours take
+    in both: now, since they are asked, and then.
     """
     return (
         offer.state is OfferState.OPEN

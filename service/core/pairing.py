@@ -154,8 +154,18 @@ def next_card(cards: Sequence[datetime], now: datetime) -> datetime | None:
     return None if len(counted) <= SOMEONE_ELSE else counted[-SOMEONE_ELSE - 1] + _DAY
 
 
-ENGAGED = (AskState.WILLING, AskState.READING, AskState.READY, AskState.CHOSEN)
-"""An ask in these states has its member's yes: nothing else is asked of them meanwhile."""
+YES = (AskState.WILLING, AskState.READING, AskState.READY, AskState.CHOSEN)
+"""An ask in these states has its member's yes."""
+
+ENGAGED = (AskState.READING, AskState.READY, AskState.CHOSEN)
+"""In these the note has been theirs to read: nothing else is asked of them meanwhile.
+
+Whoever said yes and only waits for the note can be asked about something else, and their newest yes counts.
+The request may be over without their hearing of it before the hour, and they are not to be held back for
+hours by it; being asked shows nothing, since it is the same while the note is with somebody else. Whoever
+would go on after the note stays held back until the hour that they were told, also where the request is over:
+who is chosen must be, since a room may open at any moment, and whoever is asked could tell that they are not.
+"""
 
 Step = tuple[Effect | Tell, ...]
 

@@ -42,7 +42,7 @@ def path(*segments: str) -> str:
 
 def client_path(*segments: str) -> str:
     """A path of the client-server API, `/_matrix/client/v3/…`."""
-    return path("_matrix", "client", "v3", *segments)
+    return "/_matrix/client/v3" + path(*segments)
 
 
 NO_TOKEN = ""

@@ -58,12 +58,11 @@ class Statement:
 
     def arguments(self, values: Mapping[str, object]) -> Row:
         """The arguments in the statement's order; raises ValueError for what may not lie in its column."""
+        get = values.get
         return tuple(
             [
-                value if process is None else process(value)
-                for value, process in (
-                    (values.get(name, default), process) for name, default, process in self._inputs
-                )
+                get(name, default) if process is None else process(get(name, default))
+                for name, default, process in self._inputs
             ]
         )
 

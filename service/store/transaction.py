@@ -15,7 +15,18 @@ from schema.effects import Effect, SendText
 from schema.errors import LeaseHeld, SealBroken
 from schema.events import Due, FromMatrix
 from schema.ids import EventId, MatrixId, MemberId, OutboxId
-from schema.records import Buddy, Meeting, Member, PairingPause, PeerRoom, Record, Separation, Stewardship
+from schema.records import (
+    Buddy,
+    CheckIn,
+    Meeting,
+    Member,
+    OwnPlan,
+    PairingPause,
+    PeerRoom,
+    Record,
+    Separation,
+    Stewardship,
+)
 from schema.tables import AnyTable
 from service import logs
 from service.seal import Seal
@@ -76,7 +87,10 @@ class Transaction:
         self._only_reads = only_reads
         self.begun = False
         self.wrote = False
-        self._own: dict[tuple[str, str], Record] = {}
+        self._own: dict[tuple[str, str], Record | None] = {}
+        """By table and id, what was read ahead or put; None where nothing is there."""
+        self._of: dict[str, dict[str, dict[str, Record]]] = {}
+        """By table, all that members have there, by id, where it was read ahead; `_own` has each of them."""
         self._answered: dict[str, dict[tuple[object, ...], Sequence[Record]]] = {}
         self.earliest_due: datetime | None = None
         self.deleted = False
@@ -156,36 +170,60 @@ class Transaction:
     async def get(self, kind: type[R], id: str) -> R | None:
         """The record of this id, or None."""
         shape = SHAPES[kind]
-        own = self._own.get((shape.table.name, id))
-        if own is not None:
-            if kind in _NOT_REMEMBERED:
-                del self._own[shape.table.name, id]
-            return cast(R, own)
+        key = (shape.table.name, id)
+        if key in self._own:
+            return cast(R, self._own.pop(key) if kind in _NOT_REMEMBERED else self._own[key])
         found = await self._records(kind, self._statements.get(shape.table, "id"), {"id": id})
         return found[0] if found else None
 
     async def read_ahead(self, due: Sequence[Due]) -> None:
-        """Read those records, and whose they are, at once, so that `get` has them."""
+        """Read those records at once, whose they are, and what else their turns look up.
+
+        `get` and `find` have them then; one question for all costs little more than one for each.
+        """
         members: set[str] = set()
+        asked: set[str] = set()
         for name in sorted({one.kind for one in due}):
             ids = tuple(sorted(one.id for one in due if one.kind == name))
             for record in await self.find(KINDS[name], id=ids):
                 self._own[name, record.id] = record
                 members.add(str(getattr(record, "member", "")))
+                if isinstance(record, CheckIn):
+                    asked.add(record.member)
         for member in await self.find(Member, id=tuple(sorted(members - {""}))):
             self._own[tables.members.name, member.id] = member
+        if not asked:
+            return
+        ids = tuple(sorted(asked))
+        plans: dict[str, OwnPlan] = {plan.id: plan for plan in await self.find(OwnPlan, id=ids)}
+        self._own.update({(tables.own_plans.name, one): plans.get(one) for one in ids})
+        for table, found in (
+            (tables.check_ins, await self.find(CheckIn, member=ids)),
+            (tables.buddies, await self.find(Buddy, member=ids)),
+        ):
+            theirs: dict[str, dict[str, Record]] = {one: {} for one in ids}
+            for each in found:
+                theirs[each.member][each.id] = self._own[table.name, each.id] = each
+            self._of[table.name] = theirs
 
     async def find(self, kind: type[R], **equal: object) -> Sequence[R]:
         """Records whose plain columns equal what is given, by id; a tuple means any of them, None is null."""
+        table = SHAPES[kind].table
+        theirs = self._of.get(table.name, {}).get(str(equal.get("member")))
+        if theirs is not None and len(equal) == 1:
+            return [cast(R, theirs[id]) for id in sorted(theirs)]
         counts: list[tuple[str, int]] = []
         values: dict[str, object] = {}
         for name, value in equal.items():
             if value == ():
                 return []
             options = value if isinstance(value, tuple) else () if value is None else (value,)
+            if len(options) > 1:
+                # Few different numbers, so that few statements are compiled.
+                options += options[-1:] * ((1 << (len(options) - 1).bit_length()) - len(options))
             counts.append((name, len(options)))
             values.update({f"{name}_{at}": one for at, one in enumerate(options)})
-        statement = self._statements.find(SHAPES[kind].table, tuple(counts))
+        statement = self._statements.find(table, tuple(counts))
         return await self._records(kind, statement, values)
 
     async def page(self, kind: type[R], after: str, limit: int) -> Sequence[R]:
@@ -206,18 +244,30 @@ class Transaction:
         if due is not None and (self.earliest_due is None or due < self.earliest_due):
             self.earliest_due = due
         self._tell(self._statements.put(shape.table), [self._seal(shape.table, row, text)])
-        self._answered.pop(shape.table.name, None)
-        self._own.pop((shape.table.name, record.id), None)
+        self._changed(shape.table, record.id)
+        theirs = self._of.get(shape.table.name, {})
+        member = str(getattr(record, "member", ""))
         if type(record) not in _NOT_REMEMBERED and (due is None or tables.Instant.keeps(due)):
             self._own[shape.table.name, record.id] = record
+            if member in theirs:
+                theirs[member][record.id] = record
+        else:
+            theirs.pop(member, None)
 
     async def delete(self, kind: type[Record], id: str) -> None:
         """Delete the record of this id, if there is one."""
+        table = SHAPES[kind].table
         self.deleted = True
-        self._store.remembered.pop((SHAPES[kind].table.name, id), None)
-        self._answered.pop(SHAPES[kind].table.name, None)
-        self._own.pop((SHAPES[kind].table.name, id), None)
-        self._tell(self._statements.delete(SHAPES[kind].table, "id"), [{"id": id}])
+        self._store.remembered.pop((table.name, id), None)
+        self._changed(table, id)
+        self._tell(self._statements.delete(table, "id"), [{"id": id}])
+
+    def _changed(self, table: AnyTable, id: str) -> None:
+        """What is remembered in this transaction of the record of this id is so no more."""
+        self._answered.pop(table.name, None)
+        before = self._own.pop((table.name, id), None)
+        if before is not None and (theirs := self._of.get(table.name)) is not None:
+            theirs.get(str(getattr(before, "member", "")), {}).pop(id, None)
 
     async def room_of(self, room: str) -> PeerRoom | None:
         """The peer room with this room ID, or None."""

@@ -18,9 +18,11 @@ from service.core.buddies import (
     STANDS,
     Agree,
     Arrive,
+    Change,
     End,
     Fail,
     Hour,
+    Keep,
     Lapse,
     Leave,
     Live,
@@ -164,7 +166,20 @@ def test_of_what_ended_unsaid_only_the_buddys_yes_is_left() -> None:
 
 
 _ALL: tuple[Move, ...] = (
-    *(Agree(None), Put(LONG_AGO), Miss(), Live(), Hour(LONG_AGO), Arrive(), Fail(), Lapse(), End(), Leave()),
+    *(
+        Agree(None),
+        Change(1, HOUR, None),
+        Keep(),
+        Put(LONG_AGO),
+        Miss(),
+        Live(),
+        Hour(LONG_AGO),
+        Arrive(),
+        Fail(),
+        Lapse(),
+        End(),
+        Leave(),
+    ),
 )
 
 

@@ -285,6 +285,36 @@ def test_either_side_pauses_alone_and_both_must_resume() -> None:
     assert other.take(one.say(ASK)).refusal is None
 
 
+def test_the_latest_word_holds_in_whatever_order_it_comes() -> None:
+    """A pause that was taken back stays so when it comes late, and so do terms."""
+    one, other = linked()
+    stricter = TERMS.model_copy(update={"asks_a_day": 1})
+    said = [*one.move(SetPause(True)), *one.move(SetTerms(stricter))]
+    said += [*one.move(SetPause(False)), *one.move(SetTerms(TERMS))]
+    for content in reversed(said):
+        assert other.take(content).refusal is None
+    assert (other.link.state, other.link.their_terms) == (LinkState.LIVE, TERMS)
+
+
+def test_a_try_that_the_other_side_gave_up_is_left_for_a_later_one() -> None:
+    """A later round takes over; an earlier one is answered with the round that is tried now."""
+    one, other = linked()
+    exchange(one, other, one.rotate())
+    (first,) = other.rotate()[:1]
+    other.move(Restored())
+    assert links.wants_keys(other.link) == (2, 2)
+    (second,) = other.rotate("restored")
+    one.take(second)
+    assert links.wants_keys(one.link) == (2, 2)
+    hello, *_ = one.rotate("restored")
+    taken = one.take(first)
+    assert taken.refusal is Refusal.TURN
+    assert [body.kind for _, body in taken.crosses] == ["hello"]
+    other.take(hello)
+    assert other.link.making is not None
+    assert (other.link.making.round, other.link.making.state) == (2, MakingState.COMMITTED)
+
+
 def test_a_cut_is_at_once_and_needs_nobody() -> None:
     """Whoever cuts takes nothing more, whether or not the other side ever hears of it."""
     one, other = linked()
@@ -335,11 +365,14 @@ def test_a_side_that_knows_it_was_restored_takes_nothing_from_before() -> None:
     for content in sent:
         one.take(content)
     one.link = backup
-    one.now = other.now = NOW + timedelta(hours=1)
     one.move(Restored())
-    assert all(one.take(content).refusal is Refusal.AGAIN for content in sent)
+    assert [one.take(content).refusal for content in sent] == [Refusal.KIND] * 3
     exchange(one, other, one.rotate("restored"))
     assert other.link.state is LinkState.RESYNC
+    exchange(other, one, other.rotate("restored"))
+    exchange(one, other, one.confirm())
+    exchange(other, one, other.confirm())
+    assert [one.take(content).refusal for content in sent] == [Refusal.EPOCH] * 3
 
 
 def test_what_nobody_finishes_is_over_at_its_hour() -> None:

@@ -10,8 +10,17 @@ import pytest
 from handlers import telling
 from handlers.desk import Desk
 from schema.effects import SendForBuddy, SendText
-from schema.events import Delivered, DirectChat, Due, PlainMessage, Unreadable
-from schema.ids import EventId, MemberId, PairingPauseId
+from schema.events import (
+    Delivered,
+    DirectChat,
+    Due,
+    Invited,
+    PeerMembership,
+    PlainMessage,
+    Unreadable,
+    Verified,
+)
+from schema.ids import EventId, MemberId, PairingPauseId, RoomId
 from schema.records import Buddy, Member, PairingPause, Prompt
 from schema.states import Belongs, BuddyState
 from service.core.buddies import ASKED_FOR, READ_WITHIN
@@ -311,7 +320,28 @@ async def a_new_chat(story: Story) -> None:
     await story.event(DirectChat(EventId("$n"), story.chat("new"), story.address("ana"), present=True))
 
 
+async def a_word_to_the_stewards(story: Story) -> None:
+    """Or as a steward, in their room."""
+    await story.steward("ana", "hello", counts=False)
+
+
+async def coming_into_a_room(story: Story) -> None:
+    """Or gone into a peer room, whose words nobody here can read."""
+    await story.event(PeerMembership(EventId("$r"), RoomId("!peers-9"), story.address("ana"), "join"))
+
+
+async def a_verification(story: Story) -> None:
+    """Or shown by comparing what two apps show."""
+    await story.event(Verified(EventId("$v"), story.address("ana"), "done"))
+
+
+async def an_invitation(story: Story) -> None:
+    """Or a new chat that was only begun."""
+    await story.event(Invited(EventId("$i"), story.chat("new"), story.address("ana"), True, True))
+
+
 SIGNS = (
+    *(a_word_to_the_stewards, coming_into_a_room, a_verification, an_invitation),
     *(here, anything, a_voice_message, an_edit, with_somebody_in_the_chat, after_a_changed_identity),
     *(something_unreadable, something_unencrypted, leaving_the_chat, a_new_chat),
 )
@@ -658,6 +688,14 @@ async def test_keeping_somebody_else_apart_ends_nothing(story: Story) -> None:
     assert the_buddy(story).state is BuddyState.STANDING
 
 
+async def test_what_the_keeper_does_to_somebody_is_no_sign_of_theirs(story: Story) -> None:
+    """A room that is emptied at its end, say."""
+    await warned(story)
+    await story.event(PeerMembership(EventId("$r"), RoomId("!peers-9"), story.address("ana"), "leave"))
+    await story.wait(HOURS / 2 + READ_WITHIN)
+    assert len(went(story)) == 1
+
+
 async def test_a_message_of_a_program_is_no_sign_of_life(story: Story) -> None:
     """And gets no answer: two programs must not talk to each other for ever."""
     await warned(story)
@@ -683,12 +721,187 @@ async def test_both_can_be_the_others_and_one_word_shows_which(story: Story) -> 
     await story.says("ben", "my buddy", "1", "@ana:example.org", "Hello.", "skip", "skip", "1", "1", "yes")
     await story.says("ana", "1", "yes")
     shown = await story.say("ana", "end buddy")
-    assert "2. End it" in shown
-    assert "3. End being the buddy of @ben:example.org" in shown
+    assert "3. End it" in shown
+    assert "4. End being the buddy of @ben:example.org" in shown
     assert len(story.records.all(Buddy)) == 2
-    await story.say("ana", "3")
+    await story.say("ana", "4")
     (left,) = story.records.all(Buddy)
     assert left.member == story.id("ana")
+
+
+# Other words
+
+NEW = "Please ring me at noon."
+
+
+async def asks_for_new(story: Story, *words: str) -> str:
+    """Ana asks Ben for other words; her recap."""
+    return await story.says("ana", "my buddy", "change", *(words or ("1", NEW)))
+
+
+async def test_new_words_stand_after_the_buddys_yes_and_the_old_ones_until_then(story: Story) -> None:
+    """The recap, the question and what goes are the same words; and the member is told what stands."""
+    await agreed(story)
+    recap = await asks_for_new(story)
+    assert not story.last("ben").startswith("@ana:example.org, whose buddy you are")
+    said = await story.say("ana", "yes")
+    assert "Until then the old words stand." in said
+    assert NEW not in story.last("ben")
+    shown = await story.say("ben", "1")
+    assert "Until they say yes, the old words stand." in await story.say("ana", "my buddy")
+    await story.says("ana", "tell my buddy", "yes")
+    assert OWN in went(story)[-1]
+    await story.wait(timedelta(hours=2))
+    await story.say("ben", "back")
+    await story.says("ben", "read", "yes")
+    assert "said yes to your new words" in story.last("ana")
+    await story.says("ana", "tell my buddy", "yes")
+    sent = went(story)[-1]
+    assert NEW in sent
+    assert OWN not in sent
+    assert sent in recap
+    assert sent in shown
+    assert OWN not in str(story.records.all(Buddy))
+    assert "new words" in await story.say("ben", "my consents") or NEW not in story.last("ben")
+
+
+async def no_to_the_words(story: Story) -> None:
+    """Ben reads them and says no."""
+    await story.says("ben", "1", "no")
+
+
+async def stops_the_words(story: Story) -> None:
+    """Ben stops the question."""
+    await story.says("ben", "stop")
+
+
+@pytest.mark.parametrize("silently", [False, True])
+async def test_without_a_yes_the_old_words_stay_and_nobody_learns_why(silently: bool) -> None:
+    """Promise 2: a no, a stop and a silence read the same, whatever is asked, and at the same hours."""
+    stories: list[list[tuple[datetime, str, bool]]] = []
+    for way in (no_to_the_words, stops_the_words, a_silence):
+        story = Story()
+        await agreed(story)
+        await asks_for_new(story)
+        await story.say("ana", "yes")
+        begun = story.now
+        await way(story)
+        await story.wait(begun + timedelta(hours=1) - story.now)
+        if not silently:
+            await story.says("ana", "status", "what do you hold", "my consents", "my buddy", "stop")
+        await story.wait(begun + timedelta(days=8) - story.now)
+        assert "No yes to your new words has come" in story.last("ana")
+        await story.says("ana", "tell my buddy", "yes")
+        assert OWN in went(story)[-1]
+        assert NEW not in str(story.records.all(Buddy))
+        stories.append(story.heard("ana"))
+    assert all(one == stories[0] for one in stories)
+
+
+async def test_new_words_that_are_taken_back_can_have_no_yes(story: Story) -> None:
+    """The question goes; and so it does where it is asked anew."""
+    await agreed(story)
+    await asks_for_new(story)
+    await story.say("ana", "yes")
+    await story.say("ben", "1")
+    assert "The old ones stand." in await story.says("ana", "my buddy", "take back")
+    await story.say("ben", "yes")
+    assert the_buddy(story).words == OWN
+    assert the_buddy(story).new is None
+
+
+@pytest.mark.parametrize("before", [warned, telling_them, told])
+async def test_a_yes_to_new_words_moves_no_hour(
+    story: Story, before: Callable[[Story], Awaitable[None]]
+) -> None:
+    """The buddy's word is no sign of life of the member's, nor does the question's hour bring one sooner."""
+    await agreed(story)
+    await asks_for_new(story)
+    await story.say("ana", "yes")
+    await silent(story)
+    assert the_buddy(story).due_at == story.now + HOURS / 2
+    await story.wait(HOURS / 2)
+    assert the_buddy(story).state is BuddyState.WARNED
+    if before is not warned:
+        story.hold_words = before is telling_them
+        await story.wait(HOURS / 2 + READ_WITHIN)
+    state = the_buddy(story).state
+    await story.says("ben", "back", "read", "yes")
+    assert the_buddy(story).words == NEW
+    assert the_buddy(story).state is state
+    await story.release()
+    await story.wait(timedelta(days=1))
+    assert [NEW in one for one in went(story)] == [before is warned]
+    heard = len(story.heard("ana"))
+    await story.wait(timedelta(days=9))
+    assert len(story.heard("ana")) == heard
+
+
+async def test_when_they_are_told_is_the_members_alone(story: Story) -> None:
+    """After a yes; the buddy is not asked, and hears nothing."""
+    await agreed(story)
+    heard = len(story.heard("ben"))
+    recap = await asks_for_new(story, "when", "3", "4")
+    assert "Your buddy is not asked about this" in recap
+    assert "3 check-ins in a row" in await story.say("ana", "yes")
+    assert (the_buddy(story).after, the_buddy(story).hours) == (3, timedelta(days=2))
+    assert "only when you write" in await story.says("ana", "my buddy", "change", "when", "5", "yes")
+    assert the_buddy(story).hours == timedelta(0)
+    assert len(story.heard("ben")) == heard
+
+
+async def test_one_part_is_changed_and_the_rest_stays(story: Story) -> None:
+    """What is now is shown; “back” leaves it; what stays the same asks nobody."""
+    await agreed(story)
+    assert "Now it is: “Please write to me”" in await asks_for_new(story, "2")
+    assert "What shall be different?" in await story.say("ana", "back")
+    recap = await story.says("ana", "3", "skip")
+    assert OWN in recap
+    assert "not to do" not in recap
+    assert "It stays as it is." in await story.say("ana", "no")
+    assert "It stays as it is." in await asks_for_new(story, "1", OWN, "yes")
+    assert the_buddy(story).new is None
+
+
+async def test_new_words_are_told_to_the_one_who_wrote_them_alone(story: Story) -> None:
+    """In what is held of theirs; the buddy, who may have read them, is not told what is held of another's."""
+    await agreed(story)
+    await asks_for_new(story)
+    assert NEW in await story.say("ana", "what do you hold")
+    await story.says("ana", "back", "yes")
+    held = await story.say("ana", "what do you hold")
+    assert "The new words that you asked for:" in held
+    assert NEW in held
+    await story.say("ana", "export")
+    assert NEW in story.files[-1][1]
+    await story.say("ben", "export")
+    assert NEW not in story.files[-1][1]
+    assert NEW not in await story.say("ben", "what do you hold")
+
+
+@pytest.mark.parametrize("way", [("end buddy", "no"), ("keep apart @ben:example.org", "yes")])
+async def test_an_end_takes_the_question_for_new_words_with_it(story: Story, way: tuple[str, ...]) -> None:
+    """Nothing of them is left, and the buddy cannot say yes to them."""
+    await agreed(story)
+    await asks_for_new(story)
+    await story.say("ana", "yes")
+    await story.says("ana", *way)
+    assert NEW not in str(story.records.all(Buddy))
+    assert not [one for one in _prompts(story, "ben") if one.kind == "agree_words"]
+    await story.wait(timedelta(days=9))
+    assert "new words" not in story.last("ana")
+
+
+async def test_asking_for_new_words_counts_as_asking(story: Story) -> None:
+    """Each brings somebody the member's own words: three in a week, with the first."""
+    await agreed(story)
+    for number in range(2):
+        await asks_for_new(story, "1", f"{NEW} {number}")
+        await story.say("ana", "yes")
+    await asks_for_new(story, "1", f"{NEW} 3")
+    assert "3 times within a week" in await story.say("ana", "yes")
+    assert the_buddy(story).new is not None
+    assert the_buddy(story).new.words == f"{NEW} 1"  # type: ignore[union-attr]
 
 
 # What is held
@@ -706,7 +919,7 @@ async def test_each_is_told_what_is_theirs(story: Story) -> None:
     await story.say("ben", "export")
     assert OWN not in story.files[-1][1]
     assert OWN not in await story.say("ben", "my consents")
-    assert "After 12 hours in all" in await story.say("ana", "my consents")
+    assert "12 hours after the last I send" in await story.say("ana", "my consents")
 
 
 async def test_a_member_without_a_buddy_is_never_counted(story: Story) -> None:
@@ -838,6 +1051,67 @@ async def test_two_of_one_age_group_can_be_buddies() -> None:
         await story.comes(name)
         await story.says(name, "my age group", "2")
     await agreed(story)
+    assert the_buddy(story).state is BuddyState.STANDING
+
+
+async def of_one_group() -> Story:
+    """Ben is Ana's buddy, both are adults, and the month is over in which that cannot be changed."""
+    story = Story(BOTH)
+    for name in ("ben", "ana"):
+        await story.comes(name)
+        await story.says(name, "my age group", "1")
+    await agreed(story)
+    await story.wait(timedelta(days=31))
+    return story
+
+
+async def test_who_changes_their_age_group_ends_it_and_their_buddy_hears_no_reason() -> None:
+    """It says so before; then as at any end by the member, with the same question."""
+    story = await of_one_group()
+    heard = len(story.heard("ben"))
+    assert "it ends" in await story.say("ana", "my age group")
+    assert "Shall I tell them?" in await story.say("ana", "2")
+    await story.say("ana", "no")
+    assert len(story.heard("ben")) == heard
+    assert the_buddy(story).state is BuddyState.ENDED
+    assert "You said yes to being the buddy of @ana:example.org." in await story.say("ben", "my buddies")
+
+
+async def test_a_buddy_who_changes_their_age_group_ends_it_as_at_any_end() -> None:
+    """Whoever named them reads the words of every end, and of no age."""
+    story = await of_one_group()
+    assert "You are not the buddy of @ana:example.org any more." in await story.says(
+        "ben", "my age group", "2"
+    )
+    assert story.last("ana") == WORDS.text("en", "buddy.gone", name="@ben:example.org")
+    assert not story.records.all(Buddy)
+
+
+async def test_a_change_of_age_group_shows_nothing_about_whoever_was_only_named() -> None:
+    """Promise 2: who is of either group, or was never here, is the same."""
+    stories: list[list[tuple[datetime, str, bool]]] = []
+    for group in ("1", "2", ""):
+        story = Story(BOTH)
+        if group:
+            await story.comes("ben")
+            await story.says("ben", "my age group", group)
+        await story.wait(START + timedelta(minutes=20) - story.now)
+        await story.comes("ana")
+        await story.says("ana", "my age group", "1")
+        await named(story)
+        await story.says("ana", "my age group", "2", "my buddy", "stop")
+        await story.wait(timedelta(days=8))
+        stories.append(story.heard("ana"))
+        assert not story.records.all(Buddy)
+    assert all(one == stories[0] for one in stories)
+
+
+async def test_who_keeps_their_age_group_ends_nothing() -> None:
+    """Nor does a change that is not taken."""
+    story = await of_one_group()
+    await story.says("ana", "my age group", "1")
+    await story.says("ana", "my age group", "back")
+    await story.says("ben", "my age group", "1")
     assert the_buddy(story).state is BuddyState.STANDING
 
 

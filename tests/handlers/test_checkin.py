@@ -316,7 +316,7 @@ async def test_a_last_one_that_could_not_come_asks_by_itself(story: Story) -> No
     await standing(story, ends=date(2026, 11, 28))
     story.now = FIRST + timedelta(hours=5)
     await story.wait(timedelta(minutes=1))
-    assert "has come to its end: Every day at 17:00. Shall it go on?" in story.last("ana")
+    assert "has come to its end: every day at 17:00. Shall it go on?" in story.last("ana")
     await story.say("ana", "2")
     assert not story.records.all(CheckIn)
 
@@ -337,7 +337,7 @@ async def test_a_last_one_that_gives_way_unseen_is_asked_about_in_the_next(story
     await standing(story, rhythm=replace(DAILY, minute=20 * 60), question="Did you eat?")
     await until(story, FIRST + timedelta(hours=4))
     (body,) = asks_on(story)
-    assert body.startswith("Did you eat?\nAnother check-in of yours has come to its end: Every day at 17:00.")
+    assert body.startswith("Did you eat?\nAnother check-in of yours has come to its end: every day at 17:00.")
     assert "6. Go on for 8 weeks more: every day at 17:00" in body
     await until(story, FIRST + timedelta(days=2, hours=4))
     assert "8 weeks more" not in story.last("ana")

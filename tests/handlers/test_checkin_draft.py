@@ -27,7 +27,7 @@ async def set_up(story: Story, *words: str) -> str:
     [
         (
             "every friday 17:30",
-            "Every Friday at 17:30",
+            "every Friday at 17:30",
             ["Friday 27 November, 17:30", "Friday 4 December, 17:30", "Friday 11 December, 17:30"],
         ),
         (
@@ -37,7 +37,7 @@ async def set_up(story: Story, *words: str) -> str:
         ),
         (
             "every 3 days at 20:30",
-            "Every 3 days at 20:30",
+            "every 3 days at 20:30",
             ["Friday 27 November, 20:30", "Monday 30 November, 20:30", "Thursday 3 December, 20:30"],
         ),
         (
@@ -45,8 +45,8 @@ async def set_up(story: Story, *words: str) -> str:
             "on the first Monday at 10:00",
             ["Monday 7 December, 10:00", "Monday 4 January, 10:00"],
         ),
-        ("tomorrow 8am", "Once on 28 November 2026 at 08:00", ["Saturday 28 November, 08:00"]),
-        ("once on 3 December 14:00", "Once on 3 December 2026 at 14:00", ["Thursday 3 December, 14:00"]),
+        ("tomorrow 8am", "once on 28 November 2026 at 08:00", ["Saturday 28 November, 08:00"]),
+        ("once on 3 December 14:00", "once on 3 December 2026 at 14:00", ["Thursday 3 December, 14:00"]),
     ],
 )
 async def test_when_is_said_in_words_and_repeated_with_its_next_times(
@@ -60,7 +60,7 @@ async def test_when_is_said_in_words_and_repeated_with_its_next_times(
     assert [line.split(" Berlin")[0] for line in found] == times
     assert not story.records.all(CheckIn)
     answer = await story.say("ana", "1")
-    begins = "It" if rhythm.startswith("Once") else "The first one"
+    begins = "It" if rhythm.startswith("once") else "The first one"
     assert f"{begins} comes on {times[0]} Berlin" in answer
     assert story.checkin_of("ana").state is CheckInState.WAITING
 
@@ -68,10 +68,10 @@ async def test_when_is_said_in_words_and_repeated_with_its_next_times(
 @pytest.mark.parametrize(
     ("numbers", "rhythm"),
     [
-        (("1", "3"), "Every day at 17:00"),
+        (("1", "3"), "every day at 17:00"),
         (("2", "9:30"), "at 09:30"),
-        (("3", "1 4", "8 pm"), "Every Monday and Thursday at 20:00"),
-        (("4", "2", "1"), "Once on 28 November 2026 at 08:00"),
+        (("3", "1 4", "8 pm"), "every Monday and Thursday at 20:00"),
+        (("4", "2", "1"), "once on 28 November 2026 at 08:00"),
     ],
 )
 async def test_when_is_said_by_numbers(story: Story, numbers: tuple[str, ...], rhythm: str) -> None:
@@ -212,6 +212,39 @@ async def test_a_pause_until_they_say_so(story: Story) -> None:
     assert "No check-in of yours is paused." in await story.say("ana", "resume check-ins")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("pause until monday 9:00", "Nothing comes before Monday 30 November, 09:00 Berlin"),
+        ("Pause my check-ins for 3 days", "Nothing comes before Monday 30 November"),
+        ("pause until I say", "Nothing comes until you write “resume check-ins”."),
+        ("pause", "Until when shall nothing come?"),
+        ("skip next check-in", "The one on Saturday 28 November, 17:00 Berlin"),
+        ("change", "What would you like to change?"),
+        ("move my check-in", "What would you like to change?"),
+        ("delete", "End this check-in, and erase it?"),
+        ("stop my check-ins", "End this check-in, and erase it?"),
+        ("pause the world please", "I am a program."),
+    ],
+)
+async def test_the_words_that_people_try_do_what_they_say(story: Story, words: str, said: str) -> None:
+    """Whoever has check-ins is not told how before."""
+    await standing(story)
+    assert said in await story.say("ana", words)
+
+
+async def test_of_several_the_words_ask_which(story: Story) -> None:
+    """Nothing is changed or ended by a guess; without any they say so."""
+    await story.comes("ana")
+    assert "No check-in of yours is to come." in await story.say("ana", "delete")
+    await standing(story)
+    await standing(story, rhythm=DAILY_EVENING)
+    for words in ("delete", "change my check-in"):
+        assert "Which one?" in await story.say("ana", words)
+    await story.asks("ana")
+    assert "Your check-ins" not in await story.say("ana", "change")
+
+
 async def test_what_is_no_day_is_asked_for_again(story: Story) -> None:
     """With examples."""
     await standing(story)
@@ -284,7 +317,7 @@ async def test_the_list_says_of_one_that_waits_what_it_waits_for(story: Story) -
 async def test_skipping_the_last_one_asks_whether_it_goes_on(story: Story) -> None:
     """Since nothing else would."""
     await standing(story, ends=FIRST.date())
-    assert "has come to its end: Every day at 17:00. Shall it go on?" in await story.say("ana", "skip next")
+    assert "has come to its end: every day at 17:00. Shall it go on?" in await story.say("ana", "skip next")
     assert "It goes on until" in await story.say("ana", "1")
 
 
@@ -357,7 +390,7 @@ async def test_what_is_typed_for_when_while_the_city_is_asked_for_is_not_lost(st
     """It is taken up once their clock is known."""
     await story.comes("ana")
     assert "First I need your city." in await story.says("ana", "new check-in", "every friday 17:00")
-    assert "Every Friday at 17:00" in await story.say("ana", "Berlin")
+    assert "every Friday at 17:00" in await story.say("ana", "Berlin")
 
 
 async def test_whoever_leaves_the_city_as_it_is_is_not_asked_again(story: Story) -> None:
@@ -412,8 +445,8 @@ async def test_one_that_comes_once_has_no_first_time(story: Story) -> None:
 async def test_how_long_a_pause_can_be_is_said_in_weeks(story: Story) -> None:
     """At the question, and where a day was not read."""
     await standing(story)
-    assert "I keep it for 26 weeks." in await story.say("ana", "pause check-ins")
-    assert "a day within 26 weeks." in await story.say("ana", "whenever")
+    assert "I keep it for 6 months." in await story.say("ana", "pause check-ins")
+    assert "a day within 6 months." in await story.say("ana", "whenever")
 
 
 async def test_of_one_that_is_paused_no_next_time_is_named(story: Story) -> None:

@@ -132,6 +132,61 @@ async def test_whoever_said_yes_too_late_hears_at_the_hour_in_the_same_words(sto
     assert not [ask for ask in story.records.all(Ask) if ask.member == story.id("cleo")]
 
 
+@pytest.mark.parametrize("withdrawn", [True, False])
+async def test_a_yes_that_only_waits_keeps_nobody_from_another(story: Story, withdrawn: bool) -> None:
+    """Cleo waits for a note, whether Ben has it or the request is over: Dan's question reaches her alike."""
+    await _two(story, "ben", "cleo")
+    await story.comes("dan")
+    await story.asks("ana")
+    if withdrawn:
+        await story.say("ana", "stop")
+        await story.say("ben", "withdraw")
+    else:
+        await story.says("ben", "yes", "go on")
+    said = await story.say("cleo", "yes")
+    assert "I tell you more, or that no room opens" in said
+    await story.wait(timedelta(minutes=20))
+    await story.asks("dan")
+    assert "Someone asks for company" in story.last("cleo")
+    assert "A yes to this one takes its place." in story.last("cleo")
+    said = await story.say("cleo", "yes")
+    assert said.startswith("This yes takes the place of the one before.")
+    assert [ask.state for ask in story.records.all(Ask) if ask.member == story.id("cleo")].count(
+        AskState.WILLING
+    ) == 0
+    await story.says("cleo", "go on")
+    await story.say("dan", "yes")
+    await story.wait(timedelta(hours=3))
+    assert not any(body.startswith(NOT_THIS_TIME[:20]) for _, body, _ in story.heard("cleo"))
+
+
+async def test_an_offer_that_ends_before_its_rest_says_so(story: Story) -> None:
+    """Ben steps back before his offer's last two hours are over: he is asked nothing more, and reads it."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.wait(timedelta(minutes=30))
+    await story.asks("ana")
+    await story.says("ben", "yes", "no")
+    assert "I ask you nothing more before your offer ends: Friday 27 November, 19:0" in story.last("ben")
+    assert "I ask you nothing more before your offer ends" in await story.say("ben", "my offer")
+    assert "I ask you nothing more before your offer ends" in await story.say("ben", "rest")
+
+
+async def test_a_yes_that_only_waited_is_taken_back_without_a_rest(story: Story) -> None:
+    """Cleo takes back a yes that waited for the note: she can be asked as she could with it."""
+    await _two(story, "ben", "cleo")
+    await story.comes("dan")
+    await story.asks("ana")
+    await story.says("ben", "yes")
+    await story.says("cleo", "yes")
+    said = await story.says("cleo", "stop", "1")
+    assert said == "You have stepped back. That is fine, and nobody is told."
+    await story.wait(timedelta(minutes=20))
+    await story.asks("dan")
+    assert "Someone asks for company" in story.last("cleo")
+
+
 async def test_a_second_yes_changes_nothing(story: Story) -> None:
     """A yes answers the question that is open, once."""
     await _two(story, "ben")

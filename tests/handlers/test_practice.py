@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from schema.records import Ask, Member, Pairing, PeerRoom, Request
+from schema.records import Ask, Member, Offer
 from tests.handlers.story import COMMUNITY, Story
 
 
@@ -73,19 +73,40 @@ async def test_a_practice_ends_as_it_would(story: Story, answers: tuple[str, ...
     assert story.member("ben").prompt is None
 
 
-async def test_a_real_ask_waits_until_the_practice_is_over(story: Story) -> None:
-    """A yes in a practice is never a yes to somebody."""
+@pytest.mark.parametrize("words", ["1", "yes"])
+async def test_a_real_ask_ends_a_practice(story: Story, words: str) -> None:
+    """Nobody waits for a practice to be over; and a yes in it is never a yes to somebody."""
     await story.comes("ben")
     await story.offers("ben", hours="4")
     await story.comes("ana")
-    await story.says("ana", "talk")
-    await story.says("ben", "practice")
-    await story.asks("ana")
-    await story.says("ben", "1", "1")
+    await story.says("ana", "talk", "more", "1", "1", "2", "skip")
+    await story.says("ben", "practice", "1")
+    await story.say("ana", "yes")
+    said = story.last("ben")
+    assert said.startswith("The practice is over, since something real has come.")
+    assert "Someone asks for company" in said
+    said = await story.say("ben", words, after=5)
+    assert said.startswith("Another question stood here before this one.")
     assert not [ask for ask in story.records.all(Ask) if ask.said_at is not None]
-    said = await story.says("ben", "stop", "1")
-    assert not story.records.all(Pairing)
-    assert not story.records.all(PeerRoom)
-    assert story.records.all(Request)
-    await story.says("ben", "back")
-    assert "Someone asks for company" in story.last("ben") or "Someone asks for company" in said
+    await story.say("ben", words, after=5)
+    assert [ask for ask in story.records.all(Ask) if ask.said_at is not None]
+
+
+async def test_stop_in_a_practice_ends_the_practice_alone(story: Story) -> None:
+    """Whatever else stands: nothing is asked, and nothing else ends."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.says("ben", "practice", "1")
+    assert await story.say("ben", "stop") == "I have ended that. Nothing of it is kept."
+    assert story.records.all(Offer)
+    assert story.member("ben").prompt is None
+
+
+async def test_the_question_that_stop_itself_put_away_is_ended_by_its_number(story: Story) -> None:
+    """The list named it: its number is not answered as if it had been over before."""
+    await story.comes("ben")
+    await story.offers("ben")
+    await story.says("ben", "forget me")
+    assert "The question before this" in await story.say("ben", "stop")
+    assert await story.say("ben", "1") == "I have ended that. Nothing of it is kept."
+    assert story.records.all(Offer)

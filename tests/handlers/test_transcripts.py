@@ -353,6 +353,7 @@ async def my_plan(story: Story) -> None:
 
 
 WORDS_FOR_BEN = "Please look in on me. The key is under the pot."
+OTHER_WORDS_FOR_BEN = "Please ring me. If I do not answer, leave it at that."
 
 
 async def a_buddy(story: Story) -> None:
@@ -363,6 +364,19 @@ async def a_buddy(story: Story) -> None:
     await story.says("ben", "1", "2", "my buddies", "5")
     await story.says("ana", "status", "tell my buddy", "1", "what do you hold", "my consents", "1", "2", "1")
     await story.says("ben", "my buddy", "2")
+
+
+async def other_words(story: Story) -> None:
+    """A buddy is asked for other words, in place of the old ones; then when they go is changed."""
+    await story.comes("ben")
+    await story.comes("ana")
+    await story.says("ana", "my buddy", "@ben:example.org", WORDS_FOR_BEN, "1", "1 2", "2", "2", "1")
+    await story.says("ben", "1", "2")
+    await story.says("ana", "my buddy", "2", "1", OTHER_WORDS_FOR_BEN, "2", "2", "2", "1", "my buddy")
+    await story.says("ben", "1", "2")
+    await story.says("ana", "my buddy", "2", "4", "3", "4", "1")
+    await story.says("ana", "my buddy", "2", "3", "skip", "1")
+    await story.wait(timedelta(days=8))
 
 
 async def silence(story: Story) -> None:
@@ -541,6 +555,7 @@ _STORIES = [
     kept_to_their_ages,
     my_plan,
     a_buddy,
+    other_words,
     no_yes,
     a_check_in,
     check_ins_kept,

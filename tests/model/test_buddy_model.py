@@ -29,6 +29,10 @@ def _own(name: str) -> str:
     return f"Please look in on {name} at the blue door."
 
 
+def _new(name: str) -> str:
+    return f"Please ring {name} at the green bell."
+
+
 @dataclass
 class Seen:
     """One member, as everybody could see them: their last sign of life, and what stands between them."""
@@ -39,6 +43,8 @@ class Seen:
     """Whom they ever named."""
     buddy: str = ""
     """Who said yes to them, and has not ended it."""
+    words: str = ""
+    """What that buddy said yes to last."""
     warned: datetime | None = None
     told: int = 0
 
@@ -75,6 +81,11 @@ class BuddyModel(RuleBasedStateMachine):
         if chosen == "Yes, I am their buddy":
             asker = next(one for one in NAMES if self.story.address(one) in seen.question)
             self.seen[asker].buddy = name
+            self.seen[asker].words = _own(asker)
+        if chosen == "Yes, these instead":
+            event("new words")
+            asker = next(one for one in NAMES if self.story.address(one) in seen.question)
+            self.seen[asker].words = _new(asker)
         if words == "end buddy" or chosen.startswith(("End", "Yes, erase", "Yes, keep", "Yes, forget")):
             # Whatever of theirs ended by this is seen in what they read next.
             event(f"ends: {chosen or words}")
@@ -127,6 +138,15 @@ class BuddyModel(RuleBasedStateMachine):
             self._writes(name, words)
         if agrees:
             for words in ("back", "read", "2"):
+                self._writes(other, words)
+
+    @rule(name=st.sampled_from(("ana", "ana", *NAMES)), agrees=st.booleans())
+    def changes_words(self, name: str, agrees: bool) -> None:
+        """A member would have other words sent; their buddy says yes, or nothing."""
+        for words in ("menu", "my buddy", "change", "1", _new(name), "yes"):
+            self._writes(name, words)
+        if agrees and (other := self.seen[name].buddy):
+            for words in ("back", "read", "yes"):
                 self._writes(other, words)
 
     @rule(name=st.sampled_from(NAMES), other=st.sampled_from(NAMES))
@@ -237,6 +257,7 @@ class BuddyModel(RuleBasedStateMachine):
         for other in others:
             if name not in self.seen[other].named:
                 assert _own(other) not in body, "words that were written for somebody else"
+                assert _new(other) not in body
             if other not in seen.named and name not in self.seen[other].named:
                 assert self.story.address(other) not in body, "an address that nobody gave"
 
@@ -252,7 +273,7 @@ class BuddyModel(RuleBasedStateMachine):
             return
         event("told")
         assert self.story.name_of(effect.member) == seen.buddy, "a buddy who said yes, and nobody else"
-        assert _own(who) in effect.body
+        assert [one for one in (_own(who), _new(who)) if one in effect.body] == [seen.words]
         if effect.step == "asked":
             assert self.word == "Yes, send it now"
             event("told at their own word")
