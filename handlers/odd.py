@@ -5,12 +5,11 @@ without end: after the second time choices stand beside the question, and places
 consent that stands right above is not said a second time, and a yes agrees to the words that stand there.
 """
 
-from dataclasses import replace
-
 from handlers import conversations
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.words import normal
 from schema.records import Member, Prompt
+from service.core.change import replace
 
 _MOST = 2
 """How often a question is put again before it has ways out as choices."""
