@@ -394,7 +394,7 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     elif step == "recap":
         _go(desk, member, draft, "change" if draft.get("of") else "when")
     else:
-        desk.say(member.id, "talk.dropped")
+        desk.say(member.id, "talk.left")
         desk.ask(member.id, "menu")
 
 

@@ -52,6 +52,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     match subject:
         case "hello":
             return Question(hello(desk, member), _menu(desk, member))
+        case "hello_again":
+            here = desk.community_of(member)
+            return Question(desk.words(member, "menu.hello_again", community=here.name), _menu(desk, member))
         case "checkin":
             return Question(desk.words(member, "menu.anything_else"), FALLBACK)
         case "fallback":
@@ -103,7 +106,11 @@ async def greet_again(desk: Desk, member: Member) -> None:
         return
     desk.put_behind(member.id)
     _say_waiting(desk, member)
-    greet(desk, member)
+    if desk.seldom(member.id, "hello", timedelta(hours=1)):
+        greet(desk, member)
+    else:
+        # Whoever says hello a second time has read the rest just now.
+        desk.ask(member.id, "menu", subject="hello_again")
 
 
 async def start(desk: Desk, member: Member) -> None:

@@ -307,7 +307,7 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
         _go(desk, member, draft, "recap" if step == "change" else "change")
         return
     if step == steps[0]:
-        desk.say(member.id, "talk.dropped")
+        desk.say(member.id, "talk.left")
         desk.ask(member.id, "menu")
         return
     _go(desk, member, draft, steps[steps.index(step) - 1])

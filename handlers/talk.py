@@ -529,7 +529,7 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     if draft.get("returns") or step in ("change", "wish", *_FROM_RECAP):
         _go(desk, member, draft, "recap")
     elif step == "ages" or (step == "recap" and not draft.get("said")):
-        desk.say(member.id, "talk.dropped")
+        desk.say(member.id, "talk.left")
         desk.ask(member.id, "menu")
     elif step == "recap" and not draft.get("sequence"):
         _go(desk, member, draft, "change")
