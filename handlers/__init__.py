@@ -185,7 +185,9 @@ async def _message(desk: Desk, event: Message) -> None:
         ):
             desk.say(member.id, "odd.not_text")
     elif not await _reply(desk, member, event, first=first) and not first:
-        desk.ask(member.id, "menu", subject="fallback")
+        desk.put_behind(member.id)
+        near = odd.near(desk, member, normal(_own_part(event)))
+        desk.ask(member.id, "menu", subject=f"fallback {near}".strip())
     if first:
         _first_words(desk, desk.now_is(member.id))
 

@@ -235,7 +235,11 @@ def show_step(desk: Desk, member: Member, draft: Draft) -> Question:
         case "hours":
             said = desk.turn.words.duration
             choices = tuple(
-                Choice(str(hours), text=said(timedelta(hours=hours), member.language))
+                Choice(
+                    str(hours),
+                    text=said(timedelta(hours=hours), member.language),
+                    length=timedelta(hours=hours),
+                )
                 for hours in buddies.HOURS
             )
             return Question(desk.words(member, "buddy.hours"), choices, also=frozenset({"back"}))

@@ -144,7 +144,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "late":
             said = desk.turn.words.duration
             choices = tuple(
-                Choice(str(limit.total_seconds() / 60), text=said(limit, member.language))
+                Choice(str(limit.total_seconds() / 60), text=said(limit, member.language), length=limit)
                 for limit in checkins.LIMITS
             )
             return Question(desk.words(member, "checkin.how_late"), choices, also=_ALSO)
@@ -394,7 +394,7 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     elif step == "recap":
         _go(desk, member, draft, "change" if draft.get("of") else "when")
     else:
-        desk.say(member.id, "talk.dropped")
+        desk.say(member.id, "talk.left")
         desk.ask(member.id, "menu")
 
 

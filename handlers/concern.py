@@ -304,7 +304,7 @@ async def _answer_recap(desk: Desk, member: Member, prompt: Prompt, reply: Reply
 
 async def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     if step == "about" or str(draft.get("of") or "").startswith("concern "):
-        desk.say(member.id, "talk.dropped" if step == "about" else "concern.as_it_was")
+        desk.say(member.id, "talk.left" if step == "about" else "concern.as_it_was")
         desk.ask(member.id, "menu")
         return
     before = _STEPS[_STEPS.index(step) - 1]

@@ -78,6 +78,11 @@ async def _take_up(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> 
     elif reply.name == "again":
         await talk.confirm(desk, member, prompt)
     else:
+        # Its words are kept for as long as was said, whatever is looked at first.
+        if reply.name == "places":
+            desk.keep(replace(desk.now_is(member.id), prompt=prompt))
+        else:
+            desk.set_aside(member.id, prompt)
         await _choose(desk, member, prompt, reply)
 
 

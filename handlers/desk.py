@@ -7,7 +7,7 @@ word or a choice counts only alone.
 
 import re
 import unicodedata
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -16,7 +16,7 @@ from schema.community import Community, OwnWords
 from schema.effects import Effect, SendText, Tell
 from schema.ids import MatrixId, MemberId, OutboxId
 from schema.records import Consent, Member, Prompt
-from service.core import chats
+from service.core import asking, chats
 from service.core.change import replace
 from service.core.pairing import recent
 from service.core.sizes import parts
@@ -28,11 +28,13 @@ class Choice:
     """One numbered answer: `name` is ours, `words` the catalogue's sentence for it, or the text itself.
 
     In the catalogue the sentence may be followed by ` | word`: words that mean it too when sent alone.
+    `length` is the length of time that it is, if it is one: however that is written, it is this choice.
     """
 
     name: str
     key: str = ""
     text: str = ""
+    length: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,23 @@ _DRAFTS = frozenset(
 )
 """Questions that hold what a member writes, and lapse as a request does."""
 
-_NOT_KEPT = PASSING | _SHORT | {"extend", "pass", "backup", "which"}
-"""Questions that are not come back to: one word brings them anew."""
+_NOT_KEPT = (PASSING - {"again"}) | _SHORT | {"extend", "pass", "backup", "which"}
+"""Questions that are not come back to: one word brings them anew. A request's words are kept as was said."""
 
 GIVES_WAY = frozenset({"practice"})
 """Questions that are not in earnest: what is takes their place at once, and they are over."""
+
+UNITS = {
+    "line.minutes": timedelta(minutes=1),
+    "line.hours": timedelta(hours=1),
+    "line.days": timedelta(days=1),
+}
+LENGTHS = {
+    "line.half_hour": timedelta(minutes=30),
+    "line.one_hour": timedelta(hours=1),
+    "line.one_day": timedelta(days=1),
+}
+"""Words for lengths of time: what stands after a number, and whole ones."""
 
 Mark = tuple[OutboxId, datetime | None]
 """By what a message can be found again, and after which instant it is not sent any more."""
@@ -114,6 +128,9 @@ Show = Callable[[Member, Prompt], Awaitable[Question | None]]
 """Gives the question of a prompt, or None where it is not a question any more."""
 Sign = Callable[[Member, Prompt], Awaitable[Mark | None]]
 """Hears that a question is put; what its message is marked with, if with anything."""
+
+_EXCLUDES = frozenset({"none"})
+"""Choices that are no part of all of them."""
 
 _TOGETHER = 5
 """Choices in a group at most; an empty line stands between two groups, which are of like size."""
@@ -411,6 +428,11 @@ class Desk:
         self.keep(replace(member, prompt=None, waiting=waiting))
         self._opened.discard(id)
 
+    def questions(self, id: MemberId, kind: str) -> Sequence[Prompt]:
+        """The member's questions of this kind, open or waiting."""
+        member = self.now_is(id)
+        return [one for one in (member.prompt, *member.waiting) if one is not None and one.kind == kind]
+
     def end_question(self, id: MemberId, prompt: Prompt) -> None:
         """Put one question, open or waiting, away for good."""
         member = self.now_is(id)
@@ -588,14 +610,32 @@ class Desk:
             name = self._one(member, question, normal(said.removesuffix(f" {polite}")))
             if name is not None and not (question.binding and Reply((name,)).consents):
                 return Reply((name,))
+        if not question.binding and (length := self.length(member, body)) is not None:
+            of_length = [choice.name for choice in question.choices if choice.length == length]
+            if of_length:
+                return Reply((of_length[0],))
         if not question.many:
             return None
+        if not question.binding and said in self.spoken(member, "spell.all"):
+            return Reply(tuple(one.name for one in question.choices if one.name not in _EXCLUDES))
         parts = [part for part in re.split(r"[\s,;+&]+", normal(body)) if part]
         names = [self._one(member, question, part) for part in parts]
         if not names or not all(part.isdigit() for part in parts):
             return None
         found = tuple(dict.fromkeys(name for name in names if name is not None))
         return Reply(found) if len(found) == len(set(parts)) else None
+
+    def length(self, member: Member, text: str) -> timedelta | None:
+        """The length of time that `text` is, as people write one ("2h", "half an hour"), or None."""
+
+        def meaning(keys: Mapping[str, timedelta]) -> dict[str, timedelta]:
+            return {
+                asking.phrase(word, normal): length
+                for key, length in keys.items()
+                for word in self.spoken(member, key)
+            }
+
+        return asking.length(text, meaning(LENGTHS), meaning(UNITS), normal)
 
     def _one(self, member: Member, question: Question, said: str) -> str | None:
         for number, choice in enumerate(question.choices, 1):

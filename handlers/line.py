@@ -10,12 +10,10 @@ from datetime import timedelta
 from handlers import draft as drafts
 from handlers import hours, talk, talking, topics
 from handlers.consent import WISHES
-from handlers.desk import Desk, own_words
+from handlers.desk import LENGTHS, UNITS, Desk, own_words
 from handlers.words import normal
 from schema.records import Member
 from service.core import asking
-
-SHORTEST = timedelta(minutes=10)
 
 _WISHES = {
     "listening": "line.listening",
@@ -27,16 +25,6 @@ _WISHES = {
     "mutual": "line.mutual",
     "unsure": "line.unsure",
 }
-_UNITS = {
-    "line.minutes": timedelta(minutes=1),
-    "line.hours": timedelta(hours=1),
-    "line.days": timedelta(days=1),
-}
-_LENGTHS = {
-    "line.half_hour": timedelta(minutes=30),
-    "line.one_hour": timedelta(hours=1),
-    "line.one_day": timedelta(days=1),
-}
 
 
 def read(desk: Desk, member: Member, body: str) -> asking.Line | None:
@@ -46,7 +34,7 @@ def read(desk: Desk, member: Member, body: str) -> asking.Line | None:
     if not rest or words.get(normal(first)) != "command.talk":
         return None
     longest = desk.timings.longest
-    return asking.read(rest, _vocabulary(desk, member), normal, min(SHORTEST, longest), longest)
+    return asking.read(rest, _vocabulary(desk, member), normal, min(talk.SHORTEST, longest), longest)
 
 
 def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
@@ -65,8 +53,8 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
             for word in words(key)
         },
         topics=topics.phrases(desk, member),
-        lengths=meaning(_LENGTHS),
-        units=meaning(_UNITS),
+        lengths=meaning(LENGTHS),
+        units=meaning(UNITS),
         voices={word: key == "line.voice" for key in ("line.voice", "line.writing") for word in words(key)},
         languages={
             asking.phrase(name, normal): code
@@ -107,7 +95,7 @@ async def begin(desk: Desk, member: Member, line: asking.Line) -> None:
     if line.left_out:
         desk.say(member.id, "talk.line_left_out", words=[_shown(word) for word in line.left_out])
     if line.out_of_bounds is not None:
-        shortest = min(SHORTEST, desk.timings.longest)
+        shortest = min(talk.SHORTEST, desk.timings.longest)
         desk.say(member.id, "talk.line_bounds", shortest=shortest, longest=desk.timings.longest)
 
 

@@ -48,16 +48,35 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The menu, in its long first form, its short one, or as the answer to words that fit nothing."""
     if prompt.kind == "stop":
         return _show_stop(desk, member, prompt)
-    match prompt.subject:
+    subject, _, near = prompt.subject.partition(" ")
+    match subject:
         case "hello":
             return Question(hello(desk, member), _menu(desk, member))
+        case "hello_again":
+            here = desk.community_of(member)
+            return Question(desk.words(member, "menu.hello_again", community=here.name), _menu(desk, member))
         case "checkin":
             return Question(desk.words(member, "menu.anything_else"), FALLBACK)
         case "fallback":
-            return Question(desk.words(member, "menu.fallback"), FALLBACK)
+            text = await _fallback(desk, member)
+            meant = (Choice(near, text=desk.words(member, "choice.meant", word=_word(desk, member, near))),)
+            return Question(text, (*FALLBACK, *meant) if near else FALLBACK)
         case "nothing_open":
             return Question(desk.words(member, "menu.nothing_open"), _menu(desk, member))
     return Question(desk.words(member, "menu.menu"), _menu(desk, member))
+
+
+async def _fallback(desk: Desk, member: Member) -> str:
+    """What is said to any words that fit nothing, whatever they are; what runs for the member goes before."""
+    request = await requests.of(desk, member.id)
+    lines = [desk.words(member, "menu.fallback")]
+    if request is not None and request.state is RequestState.LOOKING:
+        lines.append(desk.words(member, "menu.fallback_looking"))
+    return "\n".join(lines)
+
+
+def _word(desk: Desk, member: Member, command: str) -> str:
+    return desk.spoken(member, f"command.{command}")[0] if command else ""
 
 
 def _menu(desk: Desk, member: Member) -> tuple[Choice, ...]:
@@ -87,7 +106,11 @@ async def greet_again(desk: Desk, member: Member) -> None:
         return
     desk.put_behind(member.id)
     _say_waiting(desk, member)
-    greet(desk, member)
+    if desk.seldom(member.id, "hello", timedelta(hours=1)):
+        greet(desk, member)
+    else:
+        # Whoever says hello a second time has read the rest just now.
+        desk.ask(member.id, "menu", subject="hello_again")
 
 
 async def start(desk: Desk, member: Member) -> None:
@@ -104,7 +127,7 @@ def _say_waiting(desk: Desk, member: Member) -> None:
 
 _COME_BY_THEMSELVES = (
     *("ask", "vouch", "be_buddy", "agree_words", "note", "consent"),
-    *("stays", "left", "absent"),
+    *("stays", "left", "absent", "again"),
 )
 """Questions that no word of the member's brings anew."""
 
@@ -211,7 +234,7 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
 
 _STOPPABLE = (
     *("ask", "smaller", "note", "talk", "offer", "forget", "practice", "apart", "afterwards", "clear"),
-    *("extend", "more", "pass", "backup", "which", "voucher", "vouch"),
+    *("extend", "more", "pass", "backup", "which", "voucher", "vouch", "again"),
     *("concern", "answers", "pauses", "objects", "own_plan", "delete_plan"),
     *("new_checkin", "end_checkin", "pause_checkin"),
     *("buddy", "tell_buddy", "be_buddy", "new_words", "agree_words"),

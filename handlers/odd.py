@@ -5,15 +5,17 @@ without end: after the second time choices stand beside the question, and places
 consent that stands right above is not said a second time, and a yes agrees to the words that stand there.
 """
 
-from dataclasses import replace
-
 from handlers import conversations
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.words import normal
 from schema.records import Member, Prompt
+from service.core.change import replace
 
 _MOST = 2
 """How often a question is put again before it has ways out as choices."""
+
+_SHORTEST = 4
+"""How long a word is at least to be one that was mistyped: `tlak` is."""
 
 _LEAVE = (Choice("skip", "choice.odd_skip"), Choice("back", "choice.odd_back"))
 _ELSEWHERE = (Choice("places", "choice.places"), Choice("menu", "choice.menu"))
@@ -76,3 +78,20 @@ def doubt_words(desk: Desk, member: Member, prompt: Prompt, body: str) -> None:
     said = normal(body)
     desk.keep(replace(member, prompt=replace(prompt, missed=prompt.missed + 1, brought=said)))
     desk.say(member.id, "odd.exactly", notice=False, words=own_words(body, len(body)) or "")
+
+
+def near(desk: Desk, member: Member, said: str) -> str:
+    """Our name for the command from which one word alone is one slip of the keys away; or nothing."""
+    if len(said) < _SHORTEST or not said.isalpha():
+        return ""
+    words = desk.turn.words.commands(member.language)
+    return next((conversations.NAMES[key] for word, key in words.items() if _slipped(said, word)), "")
+
+
+def _slipped(said: str, word: str) -> bool:
+    """Whether one letter is missing, too many or another, or two beside each other changed places."""
+    while said and word and said[0] == word[0]:
+        said, word = said[1:], word[1:]
+    while said and word and said[-1] == word[-1]:
+        said, word = said[:-1], word[:-1]
+    return max(len(said), len(word)) == 1 or (len(said) == 2 and said == word[::-1])

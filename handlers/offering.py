@@ -108,7 +108,7 @@ def _lengths(desk: Desk, member: Member) -> tuple[Choice, ...]:
     lengths = ((length, timedelta(hours=length)) for length in _LENGTHS)
     return (
         *(
-            Choice(str(number), text=desk.turn.words.duration(length, member.language))
+            Choice(str(number), text=desk.turn.words.duration(length, member.language), length=length)
             for number, length in lengths
         ),
         Choice("other", "choice.offer_other"),
@@ -307,7 +307,7 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
         _go(desk, member, draft, "recap" if step == "change" else "change")
         return
     if step == steps[0]:
-        desk.say(member.id, "talk.dropped")
+        desk.say(member.id, "talk.left")
         desk.ask(member.id, "menu")
         return
     _go(desk, member, draft, steps[steps.index(step) - 1])

@@ -303,7 +303,7 @@ async def show_pause(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         return None
     if prompt.draft.get("step") == "days":
         choices = tuple(
-            Choice(str(length.days), text=desk.turn.words.duration(length, member.language))
+            Choice(str(length.days), text=desk.turn.words.duration(length, member.language), length=length)
             for length in concerns.PAUSES
         )
         return Question(desk.words(member, "pauses.length"), choices, also=_ALSO)

@@ -57,6 +57,7 @@ async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | Non
         note="",
         age_group=group(desk.community.ages, member.age_group),
     )
+    _drop_kept(desk, member.id)
     await look(desk, drafts.onto(desk, request, draft, consent))
 
 
@@ -429,7 +430,14 @@ def _offer_again(desk: Desk, request: Request, why: str) -> None:
 def offer_again(desk: Desk, asker: MemberId, words: Draft, why: str) -> None:
     """Say why with sentence `why`, and ask whether to look again; the asker is loaded in this turn."""
     draft: Draft = {**words, "why": why}
+    _drop_kept(desk, asker)
     desk.queue(asker, "again", draft=draft, until=desk.now + desk.timings.request_open)
+
+
+def _drop_kept(desk: Desk, asker: MemberId) -> None:
+    """Of the requests that came to nothing the words of the last are kept, and while none stands."""
+    for older in desk.questions(asker, "again"):
+        desk.end_question(asker, older)
 
 
 async def give_up(desk: Desk, id: RequestId, why: str) -> None:

@@ -31,6 +31,9 @@ _FROM_RECAP = (
 """What is asked from the recap alone."""
 
 _ALSO = frozenset({"skip", "back"})
+SHORTEST = timedelta(minutes=10)
+"""The least time that can be asked for."""
+
 _LENGTHS = (30, 60, 120, 1440)
 """Minutes."""
 
@@ -130,7 +133,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "length":
             usual = drafts.length(drafts.usual(desk, member))
             text = desk.words(member, "talk.length", usual=usual)
-            return Question(text, length_choices(desk, member), also=_ALSO)
+            return Question(text, length_choices(desk, member), free=True, reads=True, also=_ALSO)
         case "note":
             text = desk.words(member, "talk.note", n=LONGEST_NOTE)
             return Question(text, free=True, also=_ALSO)
@@ -224,14 +227,18 @@ def length_choices(desk: Desk, member: Member) -> tuple[Choice, ...]:
             plain if length < _LETTERS else f"{desk.words(member, 'talk.letters', length=length)} | {plain}"
         )
 
-    return tuple(Choice(str(length.total_seconds() / 60), text=text(length)) for length in lengths(desk))
+    return tuple(
+        Choice(str(length.total_seconds() / 60), text=text(length), length=length) for length in lengths(desk)
+    )
 
 
 def _waits(desk: Desk, member: Member) -> tuple[Choice, ...]:
     """How long a yes can wait; a name holds minutes, and the community's usual is in it."""
     found = sorted({*_ANSWERS, desk.timings.consent_open})
     said = desk.turn.words.duration
-    return tuple(Choice(str(one.total_seconds() / 60), text=said(one, member.language)) for one in found)
+    return tuple(
+        Choice(str(one.total_seconds() / 60), text=said(one, member.language), length=one) for one in found
+    )
 
 
 def _changes(desk: Desk, draft: Draft) -> tuple[Choice, ...]:
@@ -390,6 +397,8 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             return _take_typed_topics(desk, member, draft, reply.text)
         case "topics" | "languages":
             draft[step] = list(reply.names)
+        case "length" if reply.text:
+            return _take_typed_length(desk, member, draft, reply.text)
         case "length":
             draft["minutes"] = reply.name
         case "fear":
@@ -412,6 +421,19 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
             draft[step] = reply.name == "yes"
         case "note":
             return _take_note(desk, member, draft, "note", reply.text)
+    return True
+
+
+def _take_typed_length(desk: Desk, member: Member, draft: Draft, text: str) -> bool:
+    """A length that is none of the choices, between the shortest and the longest."""
+    found, longest = desk.length(member, text), desk.timings.longest
+    shortest = min(SHORTEST, longest)
+    if found is None or not shortest <= found <= longest:
+        key = "talk.not_length" if found is None else "talk.line_bounds"
+        desk.refuse(member.id, key, shortest=shortest, longest=longest)
+        _go(desk, member, draft, "length", returns=bool(draft.get("returns")))
+        return False
+    draft["minutes"] = str(found.total_seconds() / 60)
     return True
 
 
@@ -507,7 +529,7 @@ def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     if draft.get("returns") or step in ("change", "wish", *_FROM_RECAP):
         _go(desk, member, draft, "recap")
     elif step == "ages" or (step == "recap" and not draft.get("said")):
-        desk.say(member.id, "talk.dropped")
+        desk.say(member.id, "talk.left")
         desk.ask(member.id, "menu")
     elif step == "recap" and not draft.get("sequence"):
         _go(desk, member, draft, "change")

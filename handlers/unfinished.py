@@ -4,10 +4,9 @@ Guards: the word that begins something never throws away what was answered of it
 by what it is about, and never by what was written.
 """
 
-from dataclasses import replace
-
 from handlers.desk import PASSING, Choice, Desk, Question
 from schema.records import Member, Prompt
+from service.core.change import replace
 
 _BEGINS = {
     "talk": "talk",
@@ -46,8 +45,8 @@ _ABOUT = {
         "open.concern": ("concern", "concerns", "own_concern", "answered"),
         "open.reads": ("to_read", "reads", "answers", "pauses", "weighs", "lift"),
         "open.paused": ("paused", "objects"),
-        "open.buddy": ("buddy", "buddies", "buddy_ended", "tell_buddy"),
-        "open.be_buddy": ("be_buddy",),
+        "open.buddy": ("buddy", "new_words", "buddies", "buddy_ended", "tell_buddy"),
+        "open.be_buddy": ("be_buddy", "agree_words"),
         "open.plan": ("own_plan", "my_plan", "change_plan", "delete_plan"),
         "open.checkin": (
             *("checkin", "checkin_on", "new_checkin", "checkins", "own_checkin"),

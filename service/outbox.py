@@ -68,8 +68,10 @@ _AT_ONCE = {"near": 32, "far": 16, "rooms": 8, "back": 1}
 """How many may be on their way together: to members of our server, to others', what the keeper does, and what
 is taken back. Slow servers of others must not keep ours waiting.
 """
-_IN_HAND = 256
-"""Effects of one way that may be in memory; while so many are for our homeserver, the schedule waits."""
+_MANY, _IN_HAND = 256, 512
+"""Effects for our homeserver with which the schedule waits, and how many of one way may be in memory: what a
+turn, or some together, have to say beside those need not be read again.
+"""
 _UNNAMED = 64
 """Effects without a way (an earlier version kept them) that are opened at one look."""
 _LANES = 2048
@@ -414,7 +416,7 @@ class Outbox:
     def _go_on(self) -> None:
         """Have as many begun as may go together; the schedule goes on while there is room."""
         self._more.set()
-        if self._near.room and not self._near_waits:
+        if self._near.in_hand < _MANY and not self._near_waits:
             self._room.set()
         else:
             self._room.clear()

@@ -137,6 +137,22 @@ def read(
     )
 
 
+def length(
+    said: str,
+    lengths: Mapping[str, timedelta],
+    units: Mapping[str, timedelta],
+    normal: Callable[[str], str],
+) -> timedelta | None:
+    """The length of time that `said` is, and no more: "2h", "20 min", "an hour"; None for anything else."""
+    if len(said) > _LONGEST_LINE:
+        return None
+    words = [word for word in map(normal, _APART.split(said)) if word]
+    if (whole := lengths.get(" ".join(words))) is not None or not words:
+        return whole
+    size, found = _length(words, units)
+    return found if size == len(words) else None
+
+
 def _several(phrases: Collection[str]) -> Iterable[str]:
     return phrases if len(phrases) > 1 else ()
 

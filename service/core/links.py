@@ -256,29 +256,21 @@ def _confirm(link: Link, move: Same, now: datetime) -> tuple[Link, Sent]:
     if making.epoch.made != move.made:
         # The keys that they speak of are not those that would be used.
         raise _illegal(link, move)
-    link = replace(link, making=replace(making, state=MakingState.CONFIRMED))
     crosses: Sent = ((making.number, NewTerms(terms=link.terms)),)
     if not making.heard:
-        return link, crosses
-    link = _taken_up(link, now)
-    return link, (*crosses, _pause(link))
+        return replace(link, making=replace(making, state=MakingState.CONFIRMED)), crosses
+    link, pause = _take_up(link, making.epoch, now)
+    return link, (*crosses, *pause)
 
 
-def _taken_up(link: Link, now: datetime) -> Link:
-    """The link with the keys that were made, which both sides' stewards confirmed."""
-    making = link.making
-    assert making is not None  # noqa: S101 (Both callers have looked.)
-    assert making.epoch is not None  # noqa: S101 (The same.)
+def _take_up(link: Link, epoch: LinkEpoch, now: datetime) -> tuple[Link, Sent]:
+    """The link with the keys that were made, which both sides' stewards confirmed, and what is said first."""
     drains = tuple(replace(one, until=now + DRAIN) for one in link.epochs[:1])
     # What a side that went back has counted with the old keys says nothing: they are dropped at once.
     kept = () if link.state is LinkState.RESYNC else drains
-    link = replace(link, epochs=(making.epoch, *kept), making=None, rounds=0)
-    return replace(link, state=_running(link))
-
-
-def _pause(link: Link) -> tuple[int, Body]:
-    """What is said first with new keys: what was sealed with the old ones may not be taken any more."""
-    return link.epochs[0].number, Pause(paused=link.paused_here)
+    link = replace(link, epochs=(epoch, *kept), making=None, rounds=0)
+    # A pause that was sealed with the old keys may not have been taken.
+    return replace(link, state=_running(link)), ((epoch.number, Pause(paused=link.paused_here)),)
 
 
 def _restored(link: Link) -> Link:
@@ -392,45 +384,52 @@ def hear(link: Link, body: Body, number: int, now: datetime, counter: int = 0) -
 
     What is between members is the conversation's to read: here it is let through or not.
     """
-    before, said = link, (number, counter)
-    crosses: Sent = ()
     making = link.making
+    first: Sent = ()
     if making is not None and making.epoch is not None and number == making.number:
         # Whoever seals with these keys says that their stewards compared the words.
-        link = replace(link, making=replace(making, heard=True))
         if making.state is MakingState.CONFIRMED:
-            link = _taken_up(link, now)
-            crosses = (_pause(link),)
+            link, first = _take_up(link, making.epoch, now)
         elif body.kind != "terms":
-            return Heard(before, refusal=Refusal.KIND)
+            return Heard(link, refusal=Refusal.KIND)
+        else:
+            link = replace(link, making=replace(making, heard=True))
     opens = link.state is LinkState.LINKING and body.kind != "terms"
     if body.kind not in CROSSES[link.state] or (number == 0) is not opens:
-        return Heard(before, refusal=Refusal.KIND)
+        return Heard(link, first, Refusal.KIND)
+    heard = _heard(link, body, (number, counter), now)
+    return replace(heard, crosses=(*first, *heard.crosses))
+
+
+def _heard(link: Link, body: Body, said: tuple[int, int], now: datetime) -> Heard:
     match body:
         case Hello():
             heard = _heard_hello(link, body, now)
-            known = heard.refusal is not None or said < link.terms_from
-            return heard if known else replace(heard, link=_terms(heard.link, body.terms, said))
+            return (
+                heard
+                if heard.refusal is not None
+                else replace(heard, link=_terms(heard.link, body.terms, said))
+            )
         case KeyChange():
             return _heard_keys(link, body)
         case NewTerms():
-            return Heard(link if said < link.terms_from else _terms(link, body.terms, said), crosses)
+            return Heard(_terms(link, body.terms, said))
         case Pause():
             if said < link.pause_from:
-                return Heard(link, crosses)
+                return Heard(link)
             link = replace(link, paused_there=body.paused, pause_from=said)
-            running = link.state is not LinkState.RESYNC
-            return Heard(replace(link, state=_running(link)) if running else link, crosses)
+            return Heard(link if link.state is LinkState.RESYNC else replace(link, state=_running(link)))
         case Cut():
             return Heard(replace(link, state=LinkState.CUT, making=None))
         case Ask():
-            return replace(heard := _heard_ask(link, body, now), crosses=(*crosses, *heard.crosses))
+            return _heard_ask(link, body, now)
         case _:
-            return Heard(link, crosses)
+            return Heard(link)
 
 
 def _terms(link: Link, terms: Terms, said: tuple[int, int]) -> Link:
-    return replace(link, their_terms=terms, terms_from=said)
+    """The link with those terms of the other side's, unless it said others later."""
+    return link if said < link.terms_from else replace(link, their_terms=terms, terms_from=said)
 
 
 def _heard_hello(link: Link, hello: Hello, now: datetime) -> Heard:

@@ -39,17 +39,17 @@ def stretches(zone: str) -> tuple[Stretch, ...]:
     start = datetime.combine(FIRST, time()) - 7 * _DAY
     end = datetime.combine(LAST, time()) + 7 * _DAY
     changes = [start]
-    now = start
+    now, shown = start, _offset(start, place)
     while now < end:
         later = now + _LOOK
-        if _offset(now, place) != _offset(later, place):
-            minute = now
-            while _offset(minute, place) == _offset(now, place):
-                minute += _MINUTE
-            changes.append(minute)
-            # What was changed twice in half a day is looked at again from there.
-            later = minute
-        now = later
+        then = _offset(later, place)
+        if then != shown:
+            # What was changed twice in half a day is looked at again from the first.
+            later = now
+            while (then := _offset(later, place)) == shown:
+                later += _MINUTE
+            changes.append(later)
+        now, shown = later, then
     changes.append(end)
     return tuple(Stretch(one, other, _offset(one, place)) for one, other in pairwise(changes))
 

@@ -379,3 +379,79 @@ async def test_a_number_or_a_yes_alone_is_hardly_meant_as_own_words(
     await other.comes("ana")
     await other.says("ana", *words, alone)
     assert "Should it read" not in await other.say("ana", "Please ring me.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "length"),
+    [
+        ("2h", "up to 2 hours"),
+        ("one hour", "up to 1 hour"),
+        ("20 min", "up to 20 minutes"),
+        ("30m", "30 min"),
+    ],
+)
+async def test_a_length_can_be_written_as_people_write_one(story: Story, typed: str, length: str) -> None:
+    """Whether it is one of the choices or lies between them."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "more", "1", "1", typed)
+    assert length in await story.say("ana", "skip")
+
+
+async def test_a_length_that_is_not_to_be_had_is_asked_for_again(story: Story) -> None:
+    """Out of bounds and no length at all are told apart; the question stays."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "more", "1", "1")
+    assert "I could not read a length of time in that." in await story.say("ana", "a little")
+    assert "I can ask for 10 minutes to 3 days" in await story.say("ana", "5 min")
+    assert "How long would you like" in story.last("ana")
+
+
+async def test_lengths_of_an_offer_can_be_written_too(story: Story) -> None:
+    """As its choices, however they are written."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "4h")
+    prompt = story.member("ben").prompt
+    assert prompt is not None
+    assert prompt.draft["hours"] == 4
+
+
+async def test_all_of_several_choices_is_a_word(story: Story) -> None:
+    """Where several numbers can be sent; a choice that is none of them is not among them."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "more", "1", "all", "1", "skip", "yes")
+    assert story.the_request().topics == ("burnout", "grief", "thoughts of suicide")
+
+
+@pytest.mark.parametrize(
+    ("typed", "word", "then"),
+    [("tlak", "talk", "This is what I would ask"), ("stats", "status", "Nothing is open")],
+)
+async def test_a_slip_of_the_keys_is_asked_about(story: Story, typed: str, word: str, then: str) -> None:
+    """After company and the places of help, as a choice of its own; nothing is done by a guess."""
+    await story.comes("ana")
+    answer = await story.say("ana", typed)
+    assert answer.endswith(f"4. Did you mean “{word}”?")
+    assert "1. Talk with someone\n2. Places to reach now\n3. Menu\n" in answer
+    assert then in await story.say("ana", "4")
+
+
+@pytest.mark.parametrize(
+    "odd", ["i feel really alone tonight", "xyz", "helpless", "die", "sad", "goodbye", "pain"]
+)
+async def test_any_other_words_get_one_answer(story: Story, odd: str) -> None:
+    """The same to anything: nothing is scanned for what it could mean."""
+    await story.comes("ana")
+    said = await story.say("ana", odd)
+    other = Story()
+    await other.comes("ana")
+    assert said == await other.say("ana", "qwertyuiop asdf")
+    assert "no person has read this" in said
+
+
+async def test_words_that_fit_nothing_say_that_the_search_goes_on(story: Story) -> None:
+    """Whoever is being looked for reads so, and where to see more, before anything is offered again."""
+    await story.comes("ana")
+    await story.asks("ana")
+    said = await story.say("ana", "are you there")
+    assert "I am still looking for someone for you" in said
+    assert said.index("still looking") < said.index("1. Talk with someone")

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from schema.records import Request
 from schema.states import AskState
 from tests.handlers.story import COMMUNITY, Story
@@ -194,3 +196,48 @@ async def test_whoever_must_report_reads_no_note_once_that_is_taken_back(story: 
     assert "This time no room opens" in story.last("ben") or any(
         "This time no room opens" in body for _, body, _ in story.heard("ben")
     )
+
+
+@pytest.mark.parametrize(
+    "words", [["menu"], ["help now"], ["3"], ["4"], ["what do you hold"], ["I am so tired"], ["status"], []]
+)
+async def test_words_that_are_kept_can_be_taken_up_after_something_else(
+    story: Story, words: list[str]
+) -> None:
+    """For as long as was said, whatever is written or looked at first; then they are gone."""
+    await story.asks("ana", note="It was a hard winter.")
+    await story.wait(story.community.timings.request_open)
+    assert "I keep them until" in story.last("ana")
+    await story.says("ana", *words)
+    assert "I keep them until" in await story.say("ana", "back")
+    await story.say("ana", "look again")
+    assert story.the_request().note == "It was a hard winter."
+
+
+async def test_the_last_words_alone_are_kept_and_not_longer_than_was_said(story: Story) -> None:
+    """A second request that comes to nothing takes the place of the first; a `stop` or the hour ends it."""
+    for note in ("the first", "the second"):
+        await story.asks("ana", note=note)
+        await story.wait(story.community.timings.request_open)
+        await story.say("ana", "menu")
+    kept = str(story.records.rows)
+    assert "the second" in kept
+    assert "the first" not in kept
+    assert "the second" in await story.say("ana", "what do you hold")
+    await story.wait(story.community.timings.request_open)
+    assert "the second" not in str(story.records.rows)
+    assert "I keep them until" not in await story.say("ana", "back")
+
+
+async def test_a_new_request_or_a_stop_ends_what_was_kept(story: Story) -> None:
+    """One word ends one thing: nothing that is kept makes `stop` ask which."""
+    await story.asks("ana", note="the first")
+    await story.wait(story.community.timings.request_open)
+    await story.say("ana", "menu")
+    await story.asks("ana", note="the second")
+    assert "the first" not in str(story.records.rows)
+    assert "I have stopped looking" in await story.say("ana", "stop")
+    await story.asks("ana", note="the third")
+    await story.wait(story.community.timings.request_open)
+    assert "I have ended that" in await story.says("ana", "menu", "stop")
+    assert "the third" not in str(story.records.rows)

@@ -1,11 +1,15 @@
 """What was begun and not finished is not lost by its own word, and whatever waits is named."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from handlers.conversations import CONVERSATIONS
 from handlers.unfinished import _ABOUT
+from schema.community import Reader
 from schema.records import Offer, Request
-from tests.handlers.story import Story
+from tests.handlers.story import COMMUNITY, Story
 from tests.handlers.test_room import together
 
 _BEGUN = (
@@ -13,7 +17,7 @@ _BEGUN = (
     (("offer", "1"), "offer", ""),
     (("my plan", "call Mo"), "my plan", "call Mo"),
     (("my buddy", "@ben:example.org", "please ring me"), "my buddy", ""),
-    (("check-in", "skip", "every friday 17:00"), "check-in", "Every Friday at 17:00"),
+    (("check-in", "skip", "every friday 17:00"), "check-in", "very Friday at 17:00"),
 )
 
 
@@ -122,3 +126,24 @@ async def test_an_odd_word_after_a_room_leaves_its_choices(story: Story) -> None
     assert "I am a program." in said
     assert "2. Never pair us again" in said
     assert "Yes, keep us apart" in await story.say("ana", "2")
+
+
+@pytest.mark.parametrize("begun", ["offer", "talk", "check-in", "concern"])
+async def test_back_from_the_first_question_says_why_that_is_the_end(story: Story, begun: str) -> None:
+    """It goes to the question before; where there is none it says so, and what became of the rest."""
+    story.community = replace(COMMUNITY, readers=(Reader(story.address("rae"), "Rae"),))
+    await story.comes("ana")
+    await story.says("ana", begun)
+    said = await story.say("ana", "back")
+    assert said.startswith("There was no question before that one, so this has ended. Nothing of it is kept.")
+
+
+async def test_a_second_hello_is_answered_in_a_line(story: Story) -> None:
+    """The first words are one word away, and not said twice within the hour."""
+    await story.comes("ana")
+    assert "Nobody here is on duty." in await story.say("ana", "hello")
+    short = await story.say("ana", "hi")
+    assert short.startswith("Hello again. I am a program")
+    assert "1. Talk with someone" in short
+    await story.wait(timedelta(hours=1))
+    assert "Nobody here is on duty." in await story.say("ana", "hello")

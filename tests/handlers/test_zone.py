@@ -96,7 +96,7 @@ async def test_what_can_be_several_behind_the_word_is_asked_about(story: Story) 
     assert "Which one do you mean?" in await story.says("ben", "my zone is york")
     assert "New York" in await story.says("ben", "1")
     said = await story.says("ben", "menu", "my city is too loud for me")
-    assert "I am a program. No person has read this." in said
+    assert "I am a program, and no person has read this." in said
     assert story.member("ben").zone == "America/New_York"
 
 

@@ -55,7 +55,7 @@ async def _set_up_by_numbers(person: Person) -> None:
     when = await _says(person, ("Lagos", "checkin.when"))
     await _chooses(person, when, "choice.every_week", "checkin.which_days")
     recap = await _says(person, ("1 4", "checkin.which_hour"), ("2", "checkin.recap"))
-    assert "Every Monday and Thursday at 12:00" in recap.body
+    assert "every Monday and Thursday at 12:00" in recap.body
     assert recap.body.count(" Lagos (in ") == 3
     await _chooses(person, recap, "choice.checkin_yes", "checkin.begun")
 

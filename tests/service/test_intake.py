@@ -301,7 +301,7 @@ CHANGES: st.SearchStrategy[Callable[[dict[str, Any]], dict[str, Any]]] = st.one_
 )
 
 
-@settings(max_examples=5 * settings().max_examples)
+@settings(max_examples=3 * settings().max_examples)
 @given(st.sampled_from(GOOD), st.lists(CHANGES, min_size=1, max_size=3))
 def test_whatever_was_changed_on_the_way_is_refused(
     good: dict[str, Any], changes: list[Callable[[dict[str, Any]], dict[str, Any]]]

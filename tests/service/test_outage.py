@@ -122,7 +122,7 @@ async def test_thousands_wait_through_an_outage_and_all_arrive_in_order(store: S
             return await _left(store) == 0
 
         await running.until(all_gone, _PATIENCE)
-    assert watched.most <= 1024
+    assert watched.most <= 512
     assert len(homeserver.took) == chats
     assert all(took == ["first", "second"] for took in homeserver.took.values())
     assert set(homeserver.ids.values()) == {1}
@@ -238,7 +238,8 @@ async def test_what_came_too_late_in_an_outage_is_given_up_meanwhile(store: Stor
 
         await running.until(heard, _PATIENCE)
     assert len(given_up) == 1
-    assert timedelta(0) < given_up[0] < timedelta(minutes=1)
+    # A busy machine comes to it while the clock goes on.
+    assert timedelta(0) < given_up[0] < timedelta(minutes=10)
 
 
 async def test_the_schedule_waits_while_the_homeserver_is_away(store: Store) -> None:

@@ -27,9 +27,12 @@ from schema.ids import (
     SeparationId,
 )
 from schema.records import (
+    Buddy,
+    CheckIn,
     Concern,
     Member,
     Offer,
+    OwnPlan,
     Pause,
     PeerRoom,
     Prompt,
@@ -64,6 +67,11 @@ def request(at: int, member: int = 1, **given: object) -> Request:
 def offer(at: int, member: int = 1, **given: object) -> Offer:
     """An open offer."""
     return generated.sample(Offer, **{"id": number(at), "member": number(member), "card": "a card", **given})
+
+
+def check_in(at: int, member: int = 1) -> CheckIn:
+    """A check-in."""
+    return generated.sample(CheckIn, id=number(at), member=number(member), due_at=NOW)
 
 
 def room(at: int, name: str | None = None, **given: object) -> PeerRoom:
@@ -161,6 +169,34 @@ async def test_what_is_read_ahead_is_what_is_there(either: Store) -> None:
         assert await transaction.get(Offer, number(2)) is None
         assert await transaction.get(Offer, number(3)) == offer(3, 8)
         await transaction.read_ahead([])
+
+
+async def test_what_is_read_ahead_stays_true_through_what_is_written(either: Store) -> None:
+    """What a member has, read ahead for a check-in that is due, changes with each write of the same turn."""
+    owner, other = member(1), member(2, "ben")
+    one, two, theirs = (check_in(at, whose) for at, whose in ((1, 1), (2, 1), (3, 2)))
+    await put(either, owner, other, one, theirs)
+    async with either.transaction("test") as transaction:
+        await transaction.read_ahead([Due("check_ins", one.id), Due("check_ins", theirs.id)])
+        assert await transaction.find(CheckIn, member=owner.id) == [one]
+        assert await transaction.find(Buddy, member=owner.id) == []
+        assert await transaction.get(OwnPlan, owner.id) is None
+        await transaction.put(plan := OwnPlan(owner.id, "Tea.", NOW))
+        assert await transaction.get(OwnPlan, owner.id) == plan
+        await transaction.put(two)
+        assert await transaction.find(CheckIn, member=owner.id) == [one, two]
+        await transaction.put(changed := replace(one, question="How is it?"))
+        assert await transaction.find(CheckIn, member=owner.id) == [changed, two]
+        await transaction.delete(CheckIn, two.id)
+        assert await transaction.find(CheckIn, member=owner.id) == [changed]
+        # An instant that the database rounds is read from there.
+        await transaction.put(replace(one, due_at=NOW + timedelta(microseconds=1)))
+        assert await transaction.find(CheckIn, member=owner.id) == [replace(one, due_at=NOW)]
+        await transaction.put(replace(changed, member=other.id))
+        assert await transaction.find(CheckIn, member=owner.id) == []
+        assert await transaction.find(CheckIn, member=other.id) == [replace(changed, member=other.id), theirs]
+        await transaction.put(replace(theirs, member=MemberId("")))
+        assert await transaction.find(CheckIn, member=other.id) == [replace(changed, member=other.id)]
 
 
 async def test_every_kind_of_record_is_kept(either: Store) -> None:
