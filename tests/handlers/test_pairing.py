@@ -334,7 +334,7 @@ async def test_rest_asks_nothing_until_tomorrow(story: Story) -> None:
     await _two(story, "ben")
     await story.asks("ana")
     await story.says("ben", "4")
-    assert "Saturday 28 November, 08:00 Berlin" in story.last("ben")
+    assert "I ask you nothing more before your offer ends: Saturday 28 November, 05:0" in story.last("ben")
     await story.says("ana", "stop")
     await story.asks("ana")
     assert "Nobody is there to ask right now" in story.last("ana")
@@ -382,13 +382,13 @@ async def test_a_due_that_has_moved_is_ignored(story: Story) -> None:
 async def test_an_offer_that_ends_leaves_the_open_question_good(story: Story) -> None:
     """The question said until when it is open; the offer's end does not take that back."""
     await story.comes("ben")
-    await story.offers("ben", card="Hello there")
+    await story.offers("ben", card="Hello from here")
     await story.comes("ana")
     await story.asks("ana")
     await story.wait(timedelta(hours=2))
     assert not story.records.all(Offer)
     await story.says("ben", "yes", "go on")
-    assert "They wrote about themselves: “Hello there”" in story.last("ana")
+    assert "They wrote about themselves: “Hello from here”" in story.last("ana")
     assert "they would tell you first" in story.last("ana")
 
 
