@@ -88,7 +88,7 @@ async def test_a_yes_waits_as_long_as_the_asker_set(story: Story) -> None:
         await story.comes(peer)
         await story.offers(peer, hours="4")
     await story.comes("ana")
-    recap = await story.says("ana", "talk", "change", "how long a yes waits for me", "8 hours")
+    recap = await story.says("ana", "talk", "change", "how long i have to answer a yes", "8 hours")
     assert "When somebody says yes, it waits 8 hours for your answer." in recap
     await story.says("ana", "yes")
     await story.says("cleo", "yes")
