@@ -299,14 +299,18 @@ async def _stoppable(desk: Desk, member: Member) -> list[str]:
 async def stop(desk: Desk, member: Member) -> None:
     """Stop what is open: at once where it is one thing, else after asking which."""
     found = await _stoppable(desk, member)
+    question = _open_question(desk, member)
+    listed = question is not None and question.kind in _CLOSED and len(found) > 1
+    if listed:
+        # Leaving all as it is closes the list as well; the one thing beside it is not ended by a guess.
+        found.remove("question")
     opened = desk.now_is(member.id).prompt
     if opened is not None and opened.kind in GIVES_WAY and not desk.over(opened):
         # Nobody else has a part in it: there is nothing to doubt about what is meant.
         await _stop_question(desk, member, opened)
-    elif len(found) == 1:
-        await _stop(desk, member, found[0], _open_question(desk, member))
+    elif len(found) == 1 and not listed:
+        await _stop(desk, member, found[0], question)
     elif found:
-        question = _open_question(desk, member)
         desk.put_behind(member.id)
         of = f"{question.kind} {question.subject}" if question is not None else ""
         desk.ask(member.id, "stop", draft={"found": list(found), "question": of})

@@ -70,7 +70,9 @@ def hardly_meant(
     """
     if question.reads or question.many or (prompt.missed and prompt.brought == said):
         return False
-    return said.isdigit() or command is not None or said in desk.spoken(member, "spell.yes_no")
+    # A greeting, or some words together, can well be meant as they are.
+    alone = command not in (None, "hello") and " " not in said
+    return said.isdigit() or alone or said in desk.spoken(member, "spell.yes_no")
 
 
 def doubt_words(desk: Desk, member: Member, prompt: Prompt, body: str) -> None:

@@ -224,7 +224,7 @@ async def test_a_pause_until_they_say_so(story: Story) -> None:
         ("move my check-in", "What would you like to change?"),
         ("delete", "End this check-in, and erase it?"),
         ("stop my check-ins", "End this check-in, and erase it?"),
-        ("pause the world please", "I am a program."),
+        ("pause the world please", "I am a program"),
     ],
 )
 async def test_the_words_that_people_try_do_what_they_say(story: Story, words: str, said: str) -> None:

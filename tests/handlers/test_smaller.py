@@ -93,7 +93,7 @@ async def test_a_number_sent_twice_is_no_smaller_yes(story: Story) -> None:
     """The second of two at once is asked for again."""
     await _asked(story)
     await story.say("ben", "2")
-    assert "Here it is again" in await story.say("ben", "2", after=1)
+    assert "just as you wrote" in await story.say("ben", "2", after=1)
     assert story.ask_of("ben").state is AskState.SHOWN
 
 
