@@ -138,7 +138,9 @@ class Rig:
     async def _ends(self) -> None:
         deaths, pid = self.deaths, self.instance.pid
         if pid is not None:
-            os.kill(pid, signal.SIGKILL)
+            # It may have died just now, at the point where it was to be killed.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
             await until(lambda: self.deaths > deaths, "the end of the process")
 
     async def later(self, change: Callable[[Store], Awaitable[None]]) -> None:

@@ -115,7 +115,7 @@ async def test_two_who_meet_again(calm: Instance, people: People) -> None:
     # Nobody is asked who practises, or rests.
     await _practises(peer)
     await peer.offers(card="I grow tomatoes.")
-    await peer.says("command.rest", "ask.rest")
+    await peer.says("command.rest", "rest.spent")
     await asker.asks(hears_of="request.nobody")
     await asker.says("command.stop", "request.withdrawn")
     await _is_asked_again(peer)

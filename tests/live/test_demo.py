@@ -135,7 +135,7 @@ async def test_it_plays_it_through(directory: Path) -> None:
             "No byte of it names them",
             "What was sealed is gone too",
             "it found 3 of 3",
-            "I would write to you once on",
+            "I would write to you once:",
             "That is set up. It comes on",
             "It came at the hour that its member chose:",
             "(I'd like company)",
