@@ -28,7 +28,10 @@ async def test_both_are_offered_the_same_with_the_closing(story: Story) -> None:
     """At the same time, in one message with it, to answer or not."""
     await closed(story)
     ana, ben = story.heard("ana")[-1], story.heard("ben")[-1]
-    rests = "I ask you nothing more before your offer ends: Saturday 28 November, 05:06 Berlin (in 12 hours)."
+    rests = (
+        "I ask you nothing more before your offer ends: Saturday 28 November, 05:06 Berlin (in 12 hours). "
+        "Write “my offer” to change its hours.\n"
+    )
     assert rests in ben[1]
     assert (ana[0], ana[2]) == (ben[0], ben[2])
     assert ana[1] == ben[1].replace(rests, "")

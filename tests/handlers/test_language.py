@@ -86,7 +86,7 @@ async def test_two_hear_their_own_language_whoever_writes(story: Story) -> None:
         (("menu",), "¿Qué te gustaría hacer?"),
         (("ayuda ahora",), "Línea nocturna"),
         (("help now",), "Línea nocturna"),
-        (("hablar", "atras"), "Lo he terminado. No se guarda nada de eso."),
+        (("hablar", "atras"), "Antes de esa no había ninguna pregunta, así que esto ha terminado."),
         (("hablar", "parar"), "Lo he terminado."),
         (("talk", "stop"), "Lo he terminado."),
         (("hablar", "si"), "Ahora mismo no hay nadie a quien preguntar."),

@@ -222,7 +222,7 @@ async def test_a_consent_is_kept_in_the_words_that_were_shown(story: Story) -> N
 async def test_what_was_agreed_to_is_said_and_goes_with_its_record(story: Story) -> None:
     """It is in the answer to `what do you hold` while what it allowed stands, and nowhere afterwards."""
     await proposed(story)
-    assert "What you agreed to, 1 time" in await story.say("ana", "what do you hold")
+    assert "What you agreed to, once" in await story.say("ana", "what do you hold")
     said = await story.say("ana", "my consents")
     assert "You agreed on Friday 27 November" in said
     assert "“This is for people who are 18 or older. I cannot check that." in said

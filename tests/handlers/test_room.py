@@ -64,7 +64,7 @@ async def test_both_see_what_they_agreed_on_when_the_room_opens(story: Story) ->
     assert ben.startswith(ana), "the peer hears besides that they may pass on"
     assert "for 1 hour, until Friday 27 November" in ana
     assert "What you two agreed would help: listening." in ana
-    assert "write “close” to me here" in ana
+    assert "write “close” here" in ana
     assert story.the_room().wish == "listening"
 
 
