@@ -120,7 +120,7 @@ class Service:
                 # The turn in hand is over once this transaction begins, and none begins while it lasts.
                 await _end(tasks)
                 if self.sync.reading is not None:
-                    # After a crash it is not there: what was read before does not count any more.
+                    # After a crash that of the stop before is there, which soon counts no more.
                     await transaction.write_instance(READ, reading.to_text(self.sync.reading))
             async with asyncio.timeout(_FORGET_WITHIN):
                 await self.outbox.forget_sent()
