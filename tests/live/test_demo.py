@@ -139,7 +139,7 @@ async def test_it_plays_it_through(directory: Path) -> None:
             "That is set up. It comes on",
             "It came at the hour that its member chose:",
             "(I'd like company)",
-            "The check-in was for one hour, which is over: the service's database has nothing of it now.",
+            "The check-in was to come once, and it did: the service's database has nothing of it now.",
             "Here too neither had the other's address before both yeses",
             "and in the room are only @alongside-keeper, @finch, @heron.",
             "I am here now, and it need not be fine.",
