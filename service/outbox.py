@@ -405,8 +405,9 @@ class Outbox:
             if self._behind:
                 count, _ = await transaction.outbox_count()
                 self._left = max(count - len(self._known), 0)
-            # What comes after something in hand may go when that is forgotten.
-            self._wanted |= self._behind or any(lane in self._lanes for lane in unknown)
+            # What comes after something in hand, or sent, may go when that is forgotten.
+            sent = bool(unknown and self._sent)
+            self._wanted |= self._behind or sent or any(lane in self._lanes for lane in unknown)
             if (at := await transaction.outbox_next(now)) is not None:
                 self._look_again(at)
         self._go_on()
