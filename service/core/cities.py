@@ -38,8 +38,9 @@ class Found:
 
 
 def find(text: str, places: Mapping[str, Place]) -> Found:
-    """The zones of the city named `text`; else of the land of that name, and of what has it in its own name;
-    else those of which a name begins with it, or has it in it.
+    """The zones of the city named `text`; else of the land of that name, and after them of what has it in its
+    own name; else of a city with its land behind it ("Paris, France"), or of that land where no such city is
+    known; else those of which a name begins with it, or has it in it.
 
     `places` are those of each IANA zone. Where it is a land's name, a part of a name, or that of several
     cities, it is for the person to choose, be there one alone.
@@ -57,9 +58,15 @@ def find(text: str, places: Mapping[str, Place]) -> Found:
         return Found(city, certain=len(city) == 1)
     words = f" {wanted} "
     if land := where(lambda name: name == wanted):
-        named = where(lambda name: words in f" {name} ")
+        named = tuple(zone for zone in where(lambda name: words in f" {name} ") if zone not in land)
         # A land with one hour, which nothing else is called like, is as good as a city.
-        return Found(named, certain=len(land) == len(named) == 1)
+        return Found((*land, *named), certain=len(land) == 1 and not named)
+    for place in range(wanted.count(" "), 0, -1):
+        split = wanted.split(" ")
+        city, country = " ".join(split[:place]), " ".join(split[place:])
+        if there := {zone: one for zone, one in places.items() if country in one.lands}:
+            inside = tuple(zone for zone, one in there.items() if city in one.cities)
+            return Found(inside or tuple(there), certain=len(inside or there) == 1)
     if len(wanted) < _SHORTEST:
         return Found(())
     begun = where(lambda name: name.startswith(wanted))

@@ -28,6 +28,9 @@ ZONES = {
         ("Côte d’Ivoire", "Africa/Abidjan"),
         ("brazil", "America/Sao_Paulo"),
         ("Luxembourg", "Europe/Luxembourg"),
+        ("Berlin, Germany", "Europe/Berlin"),
+        ("Santos (Brazil)", "America/Sao_Paulo"),
+        ("New York United States", "America/New_York"),
     ],
 )
 def test_a_city_is_found_by_its_name(text: str, zone: str) -> None:
@@ -40,6 +43,8 @@ def test_a_city_is_found_by_its_name(text: str, zone: str) -> None:
     [
         ("Germany", ("Europe/Berlin", "Europe/Busingen")),
         ("Georgia", ("Asia/Tbilisi", "Atlantic/South_Georgia")),
+        ("Hamburg, Germany", ("Europe/Berlin", "Europe/Busingen")),
+        ("in germany please", ()),
         ("york", ("America/New_York",)),
         ("new y", ("America/New_York",)),
         ("ork", ()),
