@@ -8,8 +8,9 @@ the member's alone, and the buddy hears nothing of it.
 from datetime import timedelta
 
 from handlers import buddy
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
 from handlers.draft import Draft, texts
+from handlers.question import Choice, Question, Reply
 from schema.ids import MatrixId
 from schema.records import Buddy, Member, NewWords, Prompt
 from service.core import buddies

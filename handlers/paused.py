@@ -10,8 +10,10 @@ from dataclasses import replace
 
 from handlers import pairing_pauses, plan, readers, room
 from handlers import request as requests
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.desk import Desk
 from handlers.draft import Draft
+from handlers.question import Choice, Question, Reply
 from schema.ids import MemberId
 from schema.records import Ask, Member, PairingPause, Prompt
 from schema.states import RequestState

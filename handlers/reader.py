@@ -10,8 +10,10 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from handlers import paused, readers
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.desk import Desk
 from handlers.draft import Draft, texts
+from handlers.question import Choice, Question, Reply
 from schema.effects import OpenDirectChat
 from schema.ids import MemberId, PairingPauseId
 from schema.records import Concern, Member, PairingPause, Prompt
