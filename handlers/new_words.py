@@ -28,11 +28,7 @@ _RECAP = (
     Choice("part", "choice.new_more"),
     Choice("no", "choice.new_leave"),
 )
-_WHEN = (
-    Choice("yes", "choice.new_when_yes"),
-    Choice("part", "choice.new_more"),
-    Choice("no", "choice.new_leave"),
-)
+_WHEN = (Choice("yes", "choice.new_when_yes"), *_RECAP[1:])
 _ASKED = (Choice("read", "choice.new_read"), *buddy.ASKED[1:])
 _WILL = (Choice("no", "choice.bebuddy_no"), Choice("yes", "choice.new_agree"))
 """What binds does not stand first."""
