@@ -30,7 +30,9 @@ from handlers import (
     telling,
     zone,
 )
-from handlers.desk import PASSING, Desk, Mark, Question, Reply
+from handlers.answer import read_answer
+from handlers.desk import Desk, Mark
+from handlers.question import PASSING, Question, Reply
 from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
@@ -213,7 +215,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     question = None if prompt is None else await _question(desk, member, prompt)
     command = _command(desk, member, body)
     chosen = language.named(desk, body)
-    if chosen and (question is None or desk.read(member, question, body) is None):
+    if chosen and (question is None or read_answer(desk, member, question, body) is None):
         language.choose(desk, member, chosen)
         return True
     if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
@@ -223,7 +225,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         if prompt.aside and command == "back":
             desk.ask_again(member.id)
             return True
-        reply = desk.read(member, question, body)
+        reply = read_answer(desk, member, question, body)
         if reply is None and command in question.also:
             reply = Reply((command,))
         if (

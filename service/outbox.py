@@ -80,7 +80,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 300.0
 """Seconds before the second try, and the most between two."""
 _MOST_DOUBLINGS = 10
 _IN_A_ROW = 8
-"""Effects of one way that meet with no answer one after the other, before the others of it wait too."""
+"""Lanes of one way that meet with no answer one after the other, before the others of it wait too."""
 _LONGEST_WAIT = 30.0
 """Seconds, at most, between two tries of a way while our homeserver answers nobody."""
 _LOOK_EVERY = 60.0
@@ -91,6 +91,10 @@ _SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellSteward
 """Effects whose success nobody waits for, and which may be repeated after others of their lane."""
 _SAID = (SendText, SendForBuddy, SendFile, AnswerPlainRoom, TellStewards)
 """Effects whose limit, where the homeserver sets one, is one for all that the account says."""
+_TAKEN_BACK = (Withdraw, RedactChat, RedactStewards)
+"""Effects under the same limit, which go on where they were: each in its turn, or the longest held up all."""
+_BEHIND = 16
+"""Effects behind one that cannot go of which it is seen whether they come too late."""
 
 _log = logs.get("outbox")
 
@@ -150,8 +154,9 @@ def lane(effect: Effect) -> str:
 class _Way:
     """How many effects of one way may be on their way together, and from when on.
 
-    `limit` of `most` at once; `pauses` were made since something last got through, `failures` in a row; it
-    `opens` again, or is open where that is None. `lanes` wait for their turn.
+    `limit` of `most` at once; since something last got through, `pauses` were made, and effects of the lanes
+    `failed` met with no answer, as many as decide it; it `opens` again, or is open where that is None.
+    `lanes` wait for their turn.
     """
 
     name: str
@@ -159,7 +164,7 @@ class _Way:
     limit: int
     busy: int = 0
     in_hand: int = 0
-    failures: int = 0
+    failed: set[str] = field(default_factory=set)
     pauses: int = 0
     opens: datetime | None = None
     lanes: deque[str] = field(default_factory=deque)
@@ -171,8 +176,15 @@ class _Way:
 
     def answered(self) -> None:
         """The homeserver did as it was asked, or refused: it is there, for twice as many next time."""
-        self.failures, self.pauses, self.opens = 0, 0, None
+        self.failed.clear()
+        self.pauses, self.opens = 0, None
         self.limit = min(self.limit * 2, self.most)
+
+    def unanswered(self, lane: str) -> bool:
+        """An effect of `lane` met with no answer; whether that looks as if others would fare alike."""
+        if len(self.failed) < _IN_A_ROW:
+            self.failed.add(lane)
+        return len(self.failed) == _IN_A_ROW or self.pauses > 0
 
 
 class _Left(Enum):
@@ -181,6 +193,8 @@ class _Left(Enum):
     OVER = auto()
     FIRST = auto()
     """It stays the first, and waits until its way opens."""
+    LAST = auto()
+    """The same, but others of its way go before it."""
     PUT_OFF = auto()
     """The database has it, and when it may go."""
     RESTS = auto()
@@ -329,11 +343,14 @@ class Outbox:
 
     def _let_go(self, lane: str) -> None:
         """Have no row of the lane in hand: the first is put off, and so are those after it."""
-        for row in self._lanes.pop(lane):
+        rows = self._lanes.pop(lane)
+        for row in rows:
             self._known.discard(row.id)
             self._ways[self.way(row.effect)].in_hand -= 1
             self._left += 1
         self._leave(lane)
+        # Only now: a look while it was in hand passed it over.
+        self._look_again(rows[0].next_at)
 
     def _look_again(self, at: datetime | None = None) -> None:
         """Have a look at the database now, or at that time."""
@@ -431,6 +448,8 @@ class Outbox:
         rows = self._lanes[lane]
         try:
             left = await self._try(rows[0], way)
+            if left is _Left.PUT_OFF:
+                await self._give_up_behind(rows[0])
         finally:
             way.busy -= 1
         if left is _Left.OVER:
@@ -442,6 +461,8 @@ class Outbox:
                 del self._lanes[lane]
         elif left is _Left.FIRST:
             way.lanes.appendleft(lane)
+        elif left is _Left.LAST:
+            way.lanes.append(lane)
         elif left is _Left.PUT_OFF:
             self._let_go(lane)
         else:
@@ -483,11 +504,8 @@ class Outbox:
         if self._store.guard is not None:
             self._store.guard.check()
         try:
-            late = self._is_late(row)
-            if isinstance(row.effect, SendForBuddy) and (off := await self._not_to_go(row, row.effect, late)):
-                return await self._over(row, off)
-            if late:
-                return await self._over(row, NotDelivered(row.effect, "deadline"))
+            if (given_up := await self._given_up(row)) is not None:
+                return await self._over(row, given_up)
             if isinstance(row.effect, Withdraw) and await self._waits(row.effect.mark):
                 raise Unreachable("withdraw: the message is on its way")
             delivered = await self._deliver(row.effect, row.id, again=self._may_have_gone(row))
@@ -515,15 +533,14 @@ class Outbox:
             raise
         except Throttled as error:
             self._metrics.throttled.inc()
-            if not isinstance(row.effect, _SAID):
+            if not isinstance(row.effect, _SAID + _TAKEN_BACK):
                 return await self._later(row, error)
-            # It has not arrived, and what others have to say would meet with the same.
+            # It has not arrived, and what others have to say, or take back, would meet with the same.
             self._pause(way, min(error.retry_after, _LONGEST_PAUSE))
             self._metrics.delivery(type(row.effect), "later")
-            return _Left.FIRST
+            return _Left.FIRST if isinstance(row.effect, _SAID) else _Left.LAST
         except Away as error:
-            way.failures += 1
-            if way.failures >= _IN_A_ROW or way.pauses:
+            if way.unanswered(row.lane):
                 self._pause(way, min(_FIRST_PAUSE * 2 ** min(way.pauses, _MOST_DOUBLINGS), _LONGEST_WAIT))
             return await self._later(row, error)
         except WorldError as error:
@@ -536,10 +553,14 @@ class Outbox:
         """Whether a try, of this run or an earlier one, may have arrived."""
         return row.attempts > 0 or 0 < row.seq <= self._last_before
 
-    async def _not_to_go(
-        self, row: OutboxRow, effect: SendForBuddy, late: bool
-    ) -> Delivered | NotDelivered | None:
-        """What came of words that are not to go any more: a try without an answer may have sent them."""
+    async def _given_up(self, row: OutboxRow) -> Delivered | NotDelivered | None:
+        """What came of an effect that comes too late or is not to go any more; None where it may go.
+
+        Of words for a buddy a try without an answer may have sent them.
+        """
+        late, effect = self._is_late(row), row.effect
+        if not isinstance(effect, SendForBuddy):
+            return NotDelivered(effect, "deadline") if late else None
         async with self._store.reading() as transaction:
             off = not buddies.wanted(await transaction.get(Buddy, effect.buddy), effect)
         if not (off or late):
@@ -549,6 +570,20 @@ class Outbox:
             if found.detail == "there":
                 return Delivered(effect)
         return NotDelivered(effect, "called_off" if off else "deadline")
+
+    async def _give_up_behind(self, first: OutboxRow) -> None:
+        """Say of what waits behind an effect that is put off, and now comes too late, that it does not go."""
+        try:
+            async with self._store.reading() as transaction:
+                rest = await transaction.outbox_rest(first.lane, first.id, _BEHIND)
+            for row in rest:
+                if self._is_late(row) and (given_up := await self._given_up(row)) is not None:
+                    await self.result(given_up, row.id)
+                    self._metrics.delivery(type(row.effect), "refused")
+        except LeaseHeld:
+            raise
+        except Exception as error:  # noqa: BLE001  It is said when the one before it is over, at the latest.
+            _log.info("an effect waits", error=error, effect=first.effect.type)
 
     async def _waits(self, id: OutboxId) -> bool:
         """Whether an effect is still to be delivered."""
@@ -584,14 +619,13 @@ class Outbox:
         next_at: datetime = self._clock.now() + timedelta(seconds=pause)
         attempts = row.attempts + 1
         _log.info("an effect waits", error=error, effect=row.effect.type, attempts=attempts, seconds=pause)
+        self._lanes[row.lane][0] = replace(row, next_at=next_at, attempts=attempts)
         try:
             async with self._store.transaction("outbox retry") as transaction:
                 await transaction.outbox_retry(row.id, next_at, attempts)
         except WorldError:
             _log.warning("a retry is not kept", effect=row.effect.type)
-            self._lanes[row.lane][0] = replace(row, next_at=next_at, attempts=attempts)
             return _Left.RESTS
-        self._look_again(next_at)
         return _Left.PUT_OFF
 
     async def _forget_sent(self) -> None:
