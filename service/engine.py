@@ -33,6 +33,7 @@ from schema.states import Belongs, Standing
 from service import logs
 from service.calm import Calm
 from service.clock import Clock, kept
+from service.crossing import Crossing
 from service.outbox import Outbox, lane
 from service.store import InboxRow, OutboxRow, Store, Transaction
 from service.turn import Turn, Words
@@ -102,6 +103,7 @@ class Engine:
         self._shared = shared
         self._random = random
         self._metrics = metrics
+        self._crossing = Crossing()
         self._calm = Calm(clock.monotonic, community.messages_at_once)
         self._inbox = asyncio.Event()
         self._inbox.set()
@@ -340,6 +342,7 @@ class Engine:
             too_soon=self._calm.request,
             shared=self._shared,
             read_since=self.read_since,
+            crossing=self._crossing,
         )
         await self._dispatch(turn)
         way = self._outbox.way
