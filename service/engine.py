@@ -21,6 +21,7 @@ from schema.events import (
     DirectChat,
     Due,
     Event,
+    FromLink,
     FromMatrix,
     Message,
     NotDelivered,
@@ -208,6 +209,13 @@ class Engine:
                 self._waiting.add(event.room)
                 return None
             event = replace(event, counts=standing is Standing.PRIVATE)
+        if isinstance(event, FromLink):
+            standing = self._standing(event.room, event.sender)
+            if standing is Standing.UNKNOWN or event.room in self._waiting:
+                self._waiting.add(event.room)
+                return None
+            # Who wrote it is the link's own keys' to say, which outlive a new device of the other desk.
+            event = replace(event, counts=standing in (Standing.PRIVATE, Standing.CHANGED))
         if isinstance(event, Message | Unreadable | DirectChat):
             who = event.member if isinstance(event, DirectChat) else event.sender
             belongs = self._belongs(who, event.event_id)
