@@ -53,7 +53,9 @@ from schema.events import (
     Delivered,
     DirectChat,
     Due,
+    FromLink,
     Invited,
+    LinkRoom,
     Message,
     NoChat,
     NotDelivered,
@@ -97,7 +99,10 @@ async def dispatch(turn: Turn) -> None:
         case Unreadable() as event:
             await _unreadable(desk, event)
         case Invited() as event:
-            turn.do(JoinRoom(event.room) if event.direct else LeaveRoom(event.room))
+            # A room of two front desks is nobody's chat, and no link can be made in this version.
+            turn.do(JoinRoom(event.room) if event.direct and not event.link else LeaveRoom(event.room))
+        case LinkRoom() | FromLink() as event:
+            turn.do(LeaveRoom(event.room))
         case DirectChat() as event:
             await _direct_chat(desk, event)
         case NoChat() as event:

@@ -33,11 +33,13 @@ from schema.effects import (
     LookAround,
     MutePeerRoom,
     OpenDirectChat,
+    OpenLinkRoom,
     OpenPeerRoom,
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
     RedactStewards,
+    SendAcross,
     SendFile,
     SendForBuddy,
     SendText,
@@ -60,7 +62,7 @@ from schema.ids import OutboxId
 from schema.records import Buddy
 from service import logs
 from service.clock import Clock
-from service.core import buddies
+from service.core import buddies, links
 from service.store import OutboxRow, Store
 from service.web import Metrics
 
@@ -89,7 +91,7 @@ _TOGETHER = 0.2
 """Seconds that what was sent waits to be forgotten together, while there is more to send."""
 _SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellStewards, Withdraw)
 """Effects whose success nobody waits for, and which may be repeated after others of their lane."""
-_SAID = (SendText, SendForBuddy, SendFile, AnswerPlainRoom, TellStewards)
+_SAID = (SendText, SendForBuddy, SendFile, AnswerPlainRoom, TellStewards, SendAcross)
 """Effects whose limit, where the homeserver sets one, is one for all that the account says."""
 _TAKEN_BACK = (Withdraw, RedactChat, RedactStewards)
 """Effects under the same limit, which go on where they were: each in its turn, or the longest held up all."""
@@ -109,11 +111,13 @@ class Deliver(Protocol):
 
 def deadline(effect: Effect) -> timedelta:
     """How long an effect is tried: a message for a day, a room or a file for ten minutes, an erasure for two
-    weeks.
+    weeks, what crosses a link for as long as it can hold.
     """
     match effect:
-        case OpenPeerRoom() | SendFile() | LookAround():
+        case OpenPeerRoom() | OpenLinkRoom() | SendFile() | LookAround():
             return timedelta(minutes=10)
+        case SendAcross():
+            return links.LONGEST
         case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom():
             return timedelta(days=14)
         case RedactChat() | RedactStewards() | Withdraw():
@@ -129,6 +133,10 @@ def lane(effect: Effect) -> str:
     match effect:
         case SendText() | SendForBuddy() | AnswerPlainRoom() | JoinRoom() | LeaveRoom() | FindSent():
             return effect.room
+        case SendAcross():
+            return effect.room
+        case OpenLinkRoom():
+            return f"link {effect.link}"
         case SendFile():
             # A media store that is down must not hold up what is said.
             return f"file {effect.room}"
@@ -266,7 +274,7 @@ class Outbox:
                 return "near" if member.partition(":")[2] == self._server else "far"
             case TellStewards() | LookAround():
                 return "near"
-            case JoinRoom() | LeaveRoom():
+            case JoinRoom() | LeaveRoom() | OpenLinkRoom() | SendAcross():
                 return "far"
             case RedactChat() | RedactStewards() | Withdraw():
                 return "back"
@@ -496,7 +504,7 @@ class Outbox:
 
     def _is_late(self, row: OutboxRow) -> bool:
         now, effect = self._clock.now(), row.effect
-        until = effect.until if isinstance(effect, SendText | SendForBuddy) else None
+        until = effect.until if isinstance(effect, SendText | SendForBuddy | SendAcross) else None
         return (until is not None and now > until) or now - row.made_at > deadline(effect)
 
     async def _try(self, row: OutboxRow, way: _Way) -> _Left:

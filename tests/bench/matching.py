@@ -24,6 +24,7 @@ from schema.ids import MatrixId, OfferId, RequestId, RoomId
 from schema.records import Member, Offer, Request, Window
 from schema.states import OfferState, RequestState
 from service.core import matching
+from service.crossing import Crossing
 from service.store import Store
 from service.turn import Turn
 from tests.bench.measure import Goal, Stopwatch, Table, say
@@ -208,6 +209,7 @@ async def _turn(store: Store, words: Catalogue, request: RequestId, now: datetim
             words=words,
             identify=store.member_id,
             random=random,
+            crossing=Crossing(),
         )
         await dispatch(turn)
         await transaction.add_effects([("lane", "near", effect) for effect in turn.effects], now)
