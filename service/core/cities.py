@@ -61,11 +61,11 @@ def find(text: str, places: Mapping[str, Place]) -> Found:
         named = tuple(zone for zone in where(lambda name: words in f" {name} ") if zone not in land)
         # A land with one hour, which nothing else is called like, is as good as a city.
         return Found((*land, *named), certain=len(land) == 1 and not named)
-    for place in range(wanted.count(" "), 0, -1):
-        split = wanted.split(" ")
-        city, country = " ".join(split[:place]), " ".join(split[place:])
+    parts = wanted.split(" ")
+    for cut in range(1, len(parts)):
+        name, country = " ".join(parts[:cut]), " ".join(parts[cut:])
         if there := {zone: one for zone, one in places.items() if country in one.lands}:
-            inside = tuple(zone for zone, one in there.items() if city in one.cities)
+            inside = tuple(zone for zone, one in there.items() if name in one.cities)
             return Found(inside or tuple(there), certain=len(inside or there) == 1)
     if len(wanted) < _SHORTEST:
         return Found(())
