@@ -28,6 +28,8 @@ ZONES = {
         ("Côte d’Ivoire", "Africa/Abidjan"),
         ("brazil", "America/Sao_Paulo"),
         ("Luxembourg", "Europe/Luxembourg"),
+        ("New York, United States", "America/New_York"),
+        ("berlin germany", "Europe/Berlin"),
     ],
 )
 def test_a_city_is_found_by_its_name(text: str, zone: str) -> None:
@@ -48,6 +50,7 @@ def test_a_city_is_found_by_its_name(text: str, zone: str) -> None:
         ("", ()),
         ("?", ()),
         ("Atlantis", ()),
+        ("Berlin Brazil", ()),
     ],
 )
 def test_what_is_not_the_very_name_is_for_the_person_to_choose(text: str, zones: tuple[str, ...]) -> None:
