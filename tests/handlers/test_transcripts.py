@@ -642,6 +642,7 @@ def _segments(language: str) -> set[str]:
     return {text.strip() for text in texts if len(text.strip()) >= 24}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tell", _STORIES)
 @pytest.mark.parametrize("language", [language for language in WORDS.languages if language != "en"])
 async def test_each_hears_their_own_language_alone(
