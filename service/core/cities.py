@@ -39,8 +39,8 @@ class Found:
 
 def find(text: str, places: Mapping[str, Place]) -> Found:
     """The zones of the city named `text`; else of the land of that name, and after them of what has it in its
-    own name; else of a city with its land behind it ("Paris, France"), or of that land where no such city is
-    known; else those of which a name begins with it, or has it in it.
+    own name; else of the city with its land behind it ("Paris, France"), or of that land where no such city
+    is known; else those of which a name begins with it, or has it in it.
 
     `places` are those of each IANA zone. Where it is a land's name, a part of a name, or that of several
     cities, it is for the person to choose, be there one alone.
@@ -58,19 +58,27 @@ def find(text: str, places: Mapping[str, Place]) -> Found:
         return Found(city, certain=len(city) == 1)
     words = f" {wanted} "
     if land := where(lambda name: name == wanted):
-        named = tuple(zone for zone in where(lambda name: words in f" {name} ") if zone not in land)
-        # A land with one hour, which nothing else is called like, is as good as a city.
-        return Found((*land, *named), certain=len(land) == 1 and not named)
-    parts = wanted.split(" ")
-    for cut in range(1, len(parts)):
-        name, country = " ".join(parts[:cut]), " ".join(parts[cut:])
-        if there := {zone: one for zone, one in places.items() if country in one.lands}:
-            inside = tuple(zone for zone, one in there.items() if name in one.cities)
-            return Found(inside or tuple(there), certain=len(inside or there) == 1)
+        named = where(lambda name: words in f" {name} ")
+        # Its own zones first, and of these the one that most of its cities have. A land with one hour, which
+        # nothing else is called like, is as good as a city.
+        own = sorted(land, key=lambda zone: -len(places[zone].cities))
+        others = (zone for zone in named if zone not in land)
+        return Found((*own, *others), certain=len(land) == len(named) == 1)
+    if both := _city_of_land(wanted.split(), places):
+        return Found(both, certain=len(both) == 1)
     if len(wanted) < _SHORTEST:
         return Found(())
     begun = where(lambda name: name.startswith(wanted))
     return Found(begun or where(lambda name: words[:-1] in f" {name}"))
+
+
+def _city_of_land(words: Sequence[str], places: Mapping[str, Place]) -> tuple[str, ...]:
+    """The zones of a city that is named with its land behind it: "madrid spain"; else those of that land."""
+    for at in range(1, len(words)):
+        city, land = " ".join(words[:at]), " ".join(words[at:])
+        if there := {zone: place for zone, place in places.items() if land in place.lands}:
+            return tuple(zone for zone, place in there.items() if city in place.cities) or tuple(there)
+    return ()
 
 
 _SHORTEST = 3

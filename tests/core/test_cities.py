@@ -53,6 +53,7 @@ def test_a_city_is_found_by_its_name(text: str, zone: str) -> None:
         ("", ()),
         ("?", ()),
         ("Atlantis", ()),
+        ("Berlin Brazil", ()),
     ],
 )
 def test_what_is_not_the_very_name_is_for_the_person_to_choose(text: str, zones: tuple[str, ...]) -> None:
