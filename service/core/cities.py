@@ -64,21 +64,22 @@ def find(text: str, places: Mapping[str, Place]) -> Found:
         own = sorted(land, key=lambda zone: -len(places[zone].cities))
         others = (zone for zone in named if zone not in land)
         return Found((*own, *others), certain=len(land) == len(named) == 1)
-    if both := _city_of_land(wanted.split(), places):
-        return Found(both, certain=len(both) == 1)
+    if behind := _city_of_land(wanted.split(), places):
+        return behind
     if len(wanted) < _SHORTEST:
         return Found(())
     begun = where(lambda name: name.startswith(wanted))
     return Found(begun or where(lambda name: words[:-1] in f" {name}"))
 
 
-def _city_of_land(words: Sequence[str], places: Mapping[str, Place]) -> tuple[str, ...]:
-    """The zones of a city that is named with its land behind it: "madrid spain"; else those of that land."""
+def _city_of_land(words: Sequence[str], places: Mapping[str, Place]) -> Found | None:
+    """What fits a city with its land behind it, "madrid spain": where it is not known there, the land."""
     for at in range(1, len(words)):
         city, land = " ".join(words[:at]), " ".join(words[at:])
         if there := {zone: place for zone, place in places.items() if land in place.lands}:
-            return tuple(zone for zone, place in there.items() if city in place.cities) or tuple(there)
-    return ()
+            inside = tuple(zone for zone, place in there.items() if city in place.cities)
+            return Found(inside, certain=len(inside) == 1) if inside else Found(tuple(there))
+    return None
 
 
 _SHORTEST = 3

@@ -21,7 +21,7 @@ from schema.ids import CheckInId, MatrixId, MemberId, OfferId, OutboxId, RoomId
 from schema.records import CheckIn, Member, Offer, Rhythm
 from schema.states import CheckInState, OfferState
 from service.core import recurrence
-from service.outbox import lane
+from service.core.ways import lane
 from service.store import Store, Transaction
 from service.turn import Turn
 from tests.clock import FakeClock
