@@ -47,6 +47,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 300.0
 _MOST_DOUBLINGS = 10
 _IN_A_ROW = 8
 """Lanes of one way that meet with no answer one after the other, before the others of it wait too."""
+_TURNS = 20
+"""Tries after which an effect that comes too late is let go, where its outcome can never be handled."""
 _LONGEST_WAIT = 30.0
 """Seconds, at most, between two tries of a way while our homeserver answers nobody."""
 
@@ -323,7 +325,12 @@ class Outbox:
         except Exception as error:  # noqa: BLE001  One bad outcome must not stop the other lanes.
             self._metrics.failed_turns.inc()
             _log.error("a turn failed", error=error, kind=outcome.type, effect=row.effect.type)
-            return await self._later(row, error)
+            if row.attempts < _TURNS or not self._is_late(row):
+                return await self._later(row, error)
+            # A fault of ours holds up its lane as long as its effect is good for, and not for ever.
+            _log.error("an outcome is let go", kind=outcome.type, effect=row.effect.type)
+            self._backlog.sent(row.id)
+            return _Left.OVER
         self._backlog.forgotten([row.id])
         return _Left.OVER
 

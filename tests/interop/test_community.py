@@ -11,7 +11,7 @@ import pytest
 
 from service.config import Toml
 from tests.journeys.fixtures import CALM, People, Place
-from tests.journeys.stage import Person, clean, rooms_of_keeper
+from tests.journeys.stage import Person, clean, rooms_of_keeper, two_vouch
 from tests.live import story
 from tests.live.instance import Instance
 from tests.live.member import Message
@@ -145,26 +145,6 @@ async def _meet_at_once(cleo: Person, dan: Person) -> None:
 
 
 # Vouchers, and offers that go on
-
-
-async def _two_vouch(yan: Person, ben: Person, cleo: Person) -> None:
-    """Yan names two, each is asked, and both yeses together are a voucher; neither hears of the other."""
-    await yan.writes(story.words_of("command.offer"))
-    await yan.answers("voucher.how", "choice.voucher_members")
-    await yan.hears("voucher.first")
-    await yan.writes(ben.id)
-    await yan.hears("voucher.second")
-    await yan.writes(cleo.id)
-    await yan.answers("voucher.members", "choice.voucher_yes")
-    await yan.hears("voucher.asked")
-    for person in (ben, cleo):
-        asked = await person.hears("vouch.question")
-        assert yan.id in asked.body
-        assert not _times(yan, "voucher.given")
-        await person.writes("yes")
-        await person.hears("vouch.noted")
-    await yan.hears("voucher.given")
-    assert cleo.id not in "".join(one.body for one in ben.heard())
 
 
 async def _a_steward_vouches(dan: Person, stewards: Person) -> None:
@@ -315,7 +295,7 @@ async def test_an_evening_until_a_room_opens_at_its_hour(place: Place, people: P
         await stewards.hears("steward.hello")
         at = _hour()
         await _agree_on(at, ana, ben, yan)
-        await _two_vouch(yan, ben, cleo)
+        await two_vouch(yan, ben, cleo)
         await _offers_from_now_on(
             yan, "choice.offer_weekly", ("offer.windows", "daily 0-12, 12-0"), "I skate."
         )

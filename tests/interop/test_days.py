@@ -16,7 +16,7 @@ import pytest
 
 from service.config import Toml
 from tests.journeys.fixtures import People, Place
-from tests.journeys.stage import Person, clean
+from tests.journeys.stage import Person, clean, two_vouch
 from tests.live import story
 from tests.live.member import Message
 from tests.live.moved import Moved
@@ -228,22 +228,6 @@ class _Year:
     def day(self, number: int, *, minutes: int = 0) -> None:
         """It is that day, as many minutes after noon."""
         self._clock.move_to(self._begun + timedelta(days=number, minutes=minutes))
-
-
-async def _is_vouched_for(ben: Person, first: Person, second: Person) -> None:
-    """Two whom he names say yes, and it holds for a year."""
-    await ben.writes(story.words_of("command.offer"))
-    await ben.answers("voucher.how", "choice.voucher_members")
-    await ben.hears("voucher.first")
-    await ben.writes(first.id)
-    await ben.hears("voucher.second")
-    await ben.writes(second.id)
-    await ben.answers("voucher.members", "choice.voucher_yes")
-    for person in (first, second):
-        await person.hears("vouch.question")
-        await person.writes("yes")
-        await person.hears("vouch.noted")
-    await ben.hears("voucher.given")
 
 
 async def _asks_in_spanish(ana: Person, hears_of: str, line: str = "hablar escuchar") -> Message:
@@ -470,7 +454,7 @@ async def test_a_year(weeks: Place, people: People) -> None:
         (ana,) = await people(instance, 1, kind="js")
         (sol,) = await people(instance, [names[1]], kind="js")
         ben, rosa, tui = await people(instance, [f"ben-{secrets.token_hex(3)}", names[0], names[2]])
-        await _is_vouched_for(ben, sol, tui)
+        await two_vouch(ben, sol, tui)
         await _drafts_an_offer_at_any_time(ben, "I walk a lot.", quiet="2", zone=True)
         await ben.answers("offer.recap", "choice.offer_yes")
         await ben.hears("offer.begun_now")

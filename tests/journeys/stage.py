@@ -141,6 +141,27 @@ async def meet(asker: Person, peer: Person, *, note: str = "") -> str:
     return room
 
 
+async def two_vouch(one: Person, first: Person, second: Person) -> None:
+    """Whoever would offer names two; both yeses together are a voucher, and neither hears of the other."""
+    await one.writes(words_of("command.offer", one.language))
+    await one.answers("voucher.how", "choice.voucher_members")
+    await one.hears("voucher.first")
+    await one.writes(first.id)
+    await one.hears("voucher.second")
+    await one.writes(second.id)
+    await one.answers("voucher.members", "choice.voucher_yes")
+    await one.hears("voucher.asked")
+    given = story.sentence("voucher.given", one.language)
+    for person in (first, second):
+        asked = await person.hears("vouch.question")
+        assert one.id in asked.body
+        assert not any(given.search(said.body) for said in one.heard())
+        await person.writes("yes")
+        await person.hears("vouch.noted")
+    await one.hears("voucher.given")
+    assert second.id not in "".join(said.body for said in first.heard())
+
+
 async def is_muted(person: Person, room: str) -> None:
     """Wait until the person's app sees that nobody may write."""
     await person.member.sees_state(

@@ -390,6 +390,28 @@ async def test_a_turn_that_fails_on_an_outcome_is_run_again(store: Store) -> Non
         await running.until(lambda: len(tries) == 2)
 
 
+async def test_a_turn_that_always_fails_holds_up_its_lane_no_longer_than_its_effect(store: Store) -> None:
+    """Two effects of one room: the outcome of the first can never be handled, and the second goes."""
+    mute = MutePeerRoom(ROOM.pairing, RoomId("!r"))
+
+    async def dispatch(turn: Turn) -> None:
+        if isinstance(turn.event, Message):
+            turn.do(ROOM)
+            turn.do(mute)
+        elif isinstance(turn.event, Delivered | NotDelivered) and turn.event.effect == ROOM:
+            raise ZeroDivisionError
+
+    async with Running(store, dispatch) as running:
+        await _begin(running, store)
+
+        async def muted() -> bool:
+            await running.clock.advance(timedelta(minutes=1))
+            return bool(running.sent) and running.sent[-1][1] == mute
+
+        await running.until(muted)
+        assert running.clock.now() - FakeClock().now() > deadline(ROOM)
+
+
 async def test_a_thousand_tries_are_no_number_too_large(store: Store) -> None:
     """An effect that never gets through goes on waiting at the longest pause, however often it was tried."""
 
