@@ -508,6 +508,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "agreed_at": _BUDDY,
             "consents": _AGREED,
             "new": _THEIRS,
+            "age_group": _BUDDY,
         },
         CheckIn: {
             "id": _NUMBERS,

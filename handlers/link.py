@@ -7,7 +7,8 @@ that were shown; what a steward writes next is always said, and nothing is offer
 import re
 
 from handlers import linking
-from handlers.desk import Choice, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.question import Choice, Question, Reply
 from handlers.steward_room import StewardRoom
 from schema.effects import JoinRoom, LeaveRoom
 from schema.ids import LinkInvitationId, MatrixId

@@ -660,7 +660,8 @@ class Buddy:
     next of it. `tells_at` is the hour that the member was told, or at which the words were ordered or went
     (None where they could not), `arrived` that the warning reached the member. `agreed_at` is when the buddy
     said yes. `consents` holds the yes of both, with whose it is. `new` is what the buddy is asked to be sent
-    instead; until their yes the old words stand.
+    instead; until their yes the old words stand. `age_group` is the one of both when it was asked for: where
+    one of them says to be of another it ends.
     """
 
     id: BuddyId
@@ -682,6 +683,7 @@ class Buddy:
     agreed_at: datetime | None = None
     consents: tuple[tuple[MemberId, Consent], ...] = ()
     new: NewWords | None = None
+    age_group: str = ""
 
 
 @dataclass(frozen=True)

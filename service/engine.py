@@ -34,8 +34,9 @@ from schema.states import Belongs, Standing
 from service import logs
 from service.calm import Calm
 from service.clock import Clock, kept
+from service.core.ways import lane
 from service.crossing import Crossing
-from service.outbox import Outbox, lane
+from service.outbox import Outbox
 from service.store import InboxRow, OutboxRow, Store, Transaction
 from service.turn import Turn, Words
 from service.web import Metrics
