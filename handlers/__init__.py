@@ -20,6 +20,7 @@ from handlers import (
     identity,
     language,
     line,
+    linking,
     menu,
     odd,
     outside,
@@ -42,8 +43,10 @@ from schema.effects import (
     LeaveRoom,
     LookAround,
     OpenDirectChat,
+    OpenLinkRoom,
     RedactChat,
     RedactStewards,
+    SendAcross,
     SendFile,
     SendForBuddy,
     SendText,
@@ -99,11 +102,14 @@ async def dispatch(turn: Turn) -> None:
             await _plain(desk, event)
         case Unreadable() as event:
             await _unreadable(desk, event)
+        case Invited(link=True) as event:
+            await linking.invited(desk, event)
         case Invited() as event:
-            # A room of two front desks is nobody's chat, and no link can be made in this version.
-            turn.do(JoinRoom(event.room) if event.direct and not event.link else LeaveRoom(event.room))
-        case LinkRoom() | FromLink() as event:
-            turn.do(LeaveRoom(event.room))
+            turn.do(JoinRoom(event.room) if event.direct else LeaveRoom(event.room))
+        case LinkRoom() as event:
+            await linking.room(desk, event)
+        case FromLink() as event:
+            await linking.came(desk, event)
         case DirectChat() as event:
             await _direct_chat(desk, event)
         case NoChat() as event:
@@ -130,6 +136,12 @@ async def dispatch(turn: Turn) -> None:
             await telling.sent(desk, effect)
         case NotDelivered(effect=SendForBuddy() as effect, reason=reason):
             await telling.not_sent(desk, effect, reason)
+        case Delivered(effect=OpenLinkRoom() as effect, room=made):
+            await linking.opened(desk, effect, made)
+        case NotDelivered(effect=OpenLinkRoom() as effect, reason=reason):
+            await linking.not_opened(desk, effect, reason)
+        case Delivered(effect=SendAcross() as effect) | NotDelivered(effect=SendAcross() as effect):
+            await linking.sent(desk, effect)
         case Delivered(effect=RedactChat() as effect, detail=reached):
             await clear.cleared(desk, effect, reached)
         case Delivered() as event:

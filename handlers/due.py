@@ -7,6 +7,7 @@ from handlers import (
     after,
     checkin,
     concern,
+    linking,
     offer,
     paused,
     plan,
@@ -24,6 +25,8 @@ from schema.records import (
     Buddy,
     CheckIn,
     Concern,
+    Link,
+    LinkInvitation,
     Meeting,
     Member,
     Offer,
@@ -82,6 +85,12 @@ async def take(desk: Desk, event: Due) -> None:
         case "check_ins":
             if (asked_for := await desk.records.get(CheckIn, event.id)) and _is_due(desk, asked_for):
                 await checkin.due(desk, asked_for)
+        case "links":
+            if (link := await desk.records.get(Link, event.id)) and _is_due(desk, link):
+                await linking.due(desk, link)
+        case "link_invitations":
+            if (asked := await desk.records.get(LinkInvitation, event.id)) and _is_due(desk, asked):
+                await linking.forget(desk, asked)
         case "outlooks":
             if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
                 await desk.records.delete(Outlook, look.id)
@@ -102,6 +111,8 @@ _Due = (
     | Voucher
     | Buddy
     | CheckIn
+    | Link
+    | LinkInvitation
 )
 
 

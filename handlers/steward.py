@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from handlers import finding, places, readers, voucher
+from handlers import finding, link, places, readers, voucher
 from handlers import pause as pauses
 from handlers import request as requests
 from handlers.answer import own_words, read_answer
@@ -37,11 +37,15 @@ _YES_NO = (Choice("yes", "steward.choice_yes"), Choice("no", "steward.choice_no"
 
 @dataclass(frozen=True)
 class Command:
-    """A word that works on its own: `words` is its sentence of the catalogue; `rest`: more may follow it."""
+    """A word that works on its own: `words` is its sentence of the catalogue; `rest`: more may follow it.
+
+    `named` is what runs where an address follows.
+    """
 
     words: str
     run: Run
     rest: bool = False
+    named: Run | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ async def _menu(room: StewardRoom, _: str) -> None:
 async def _show_menu(room: StewardRoom, prompt: Prompt) -> Question | None:
     change = "resume" if await pauses.of(room.desk) else "pause"
     vouch = ("vouch",) if room.desk.community.vouchers else ()
-    names = ("status", change, "places", *vouch)
+    names = ("status", change, "places", *vouch, "links")
     return Question(room.words("steward.menu"), tuple(Choice(name, _MENU[name]) for name in names))
 
 
@@ -124,6 +128,7 @@ _MENU = {
     "resume": "steward.choice_resume",
     "places": "steward.choice_places",
     "vouch": "steward.choice_vouch",
+    "links": "steward.choice_links",
 }
 
 
@@ -298,12 +303,16 @@ def _watch(room: StewardRoom) -> None:
 COMMANDS: Mapping[str, Command] = {
     "menu": Command("steward.command_menu", _menu),
     "status": Command("steward.command_status", _status),
-    "pause": Command("steward.command_pause", _pause),
-    "resume": Command("steward.command_resume", _resume),
+    "pause": Command("steward.command_pause", _pause, named=link.pause),
+    "resume": Command("steward.command_resume", _resume, named=link.resume),
     "places": Command("steward.command_places", _places),
     "vouch": Command("steward.command_vouch", voucher.list_asked),
     "checked": Command("steward.command_checked", _checked, rest=True),
     "concerns": Command("steward.command_concerns", _concerns),
+    "links": Command("steward.command_links", link.listing),
+    "link": Command("steward.command_link", link.begin, named=link.begin),
+    "rotate": Command("steward.command_rotate", link.rotate, named=link.rotate),
+    "cut": Command("steward.command_cut", link.cut, named=link.cut),
 }
 """Every command of the steward room, by our name for it."""
 
@@ -313,6 +322,9 @@ QUESTIONS: Mapping[str, Conversation] = {
     "resume": Conversation(_show_resume, _answer_resume),
     "vouch": Conversation(voucher.show_asked, voucher.answer_asked),
     "checked": Conversation(_show_checked, _answer_checked),
+    "link": Conversation(link.show, link.answer),
+    "link_words": Conversation(link.show_words, link.answer_words),
+    "link_change": Conversation(link.show_change, link.answer_change),
 }
 """Every kind of question there, by the name that its prompt bears."""
 
@@ -383,14 +395,14 @@ async def _take(room: StewardRoom, event: events.StewardMessage) -> None:
     question = None if prompt is None else await QUESTIONS[prompt.kind].show(room, prompt)
     if prompt is None or question is None:
         if name is not None:
-            await COMMANDS[name].run(room, rest)
+            await _run(room, name, rest)
         return
     reply = read_answer(room.desk, room.reader, question, body)
     if normal(body) in room.desk.spoken(room.reader, "steward.command_stop"):
         room.put_away()
         room.say("steward.kept")
     elif reply is None and name is not None:
-        await COMMANDS[name].run(room, rest)
+        await _run(room, name, rest)
     elif reply is None and not question.free:
         # Stewards talk with one another here: only what could be an answer gets the question again.
         if normal(body).isdigit():
@@ -411,15 +423,23 @@ def _doubtful(room: StewardRoom, prompt: Prompt, event: events.StewardMessage) -
     return event.quotes is not None or (event.sent_at < prompt.asked_at and not prompt.repeated)
 
 
+async def _run(room: StewardRoom, name: str, rest: str) -> None:
+    command = COMMANDS[name]
+    await (command.named if rest and command.named is not None else command.run)(room, rest)
+
+
 def _command(room: StewardRoom, body: str) -> tuple[str | None, str]:
     """The command that the message is, and what stands after its word."""
     first, _, rest = body.strip().partition(" ")
+    before, _, address = body.strip().rpartition(" ")
     for name, command in COMMANDS.items():
         words = room.desk.spoken(room.reader, command.words)
         if normal(body) in words:
             return name, ""
         if command.rest and normal(first) in words:
             return name, rest.strip()
+        if command.named is not None and address.startswith("@") and normal(before) in words:
+            return name, address
     return None, ""
 
 

@@ -110,20 +110,20 @@ class Community:
     offered as choices, in this order; `topic_lines` says in a line what one is, and `hard` are those about
     which only peers who chose them are asked. `zone` is the IANA zone in which hours are said until a member
     names their own. `who_runs` says who runs the homeserver, for the consent question. `keeper` is the
-    account that invites to peer rooms. `guide` is the community's own short guide for peers; where it is
-    empty the catalogue's is read out. `talk_in` are the codes of the languages in which members talk with one
-    another, from which they choose. `members` says who may write: "room", "server" or "anyone". `languages`
-    are those in which members can be spoken to, by code: the first until they choose another; where it names
-    none, all that there are. `own_words` are by language what members read instead of the community's words
-    here. `ages` says who it is for: "adults" (from `adult_from` years on), "young" (below that) or "both",
-    kept apart. `opens` says when requests are taken: "always", "enough" (while `enough` people have offered)
-    or "hours" (in `hours`, weekly in the community's `zone`). Of fewer than `enough` people nothing is told
-    to anybody. `messages_at_once` is how many messages of one member are answered one after another; then one
-    each five seconds. `readers` are those who read concerns; where there are none, no concern is taken.
-    `stewards` look after the instance, from their room; where there are none, nothing that needs one is to be
-    had. `vouchers`: whoever offers company needs one yes of a steward, or two of members. `agreement` is
-    what the community agreed, which members can read. `questions` are the community's own that a check-in can
-    ask.
+    account that invites to peer rooms, `desk` the one that members write to. `guide` is the community's own
+    short guide for peers; where it is empty the catalogue's is read out. `talk_in` are the codes of the
+    languages in which members talk with one another, from which they choose. `members` says who may write:
+    "room", "server" or "anyone". `languages` are those in which members can be spoken to, by code: the first
+    until they choose another; where it names none, all that there are. `own_words` are by language what
+    members read instead of the community's words here. `ages` says who it is for: "adults" (from `adult_from`
+    years on), "young" (below that) or "both", kept apart. `opens` says when requests are taken: "always",
+    "enough" (while `enough` people have offered) or "hours" (in `hours`, weekly in the community's `zone`).
+    Of fewer than `enough` people nothing is told to anybody. `messages_at_once` is how many messages of one
+    member are answered one after another; then one each five seconds. `readers` are those who read concerns;
+    where there are none, no concern is taken. `stewards` look after the instance, from their room; where
+    there are none, nothing that needs one is to be had. `vouchers`: whoever offers company needs one yes of a
+    steward, or two of members. `agreement` is what the community agreed, which members can read. `questions`
+    are the community's own that a check-in can ask.
     """
 
     name: str
@@ -142,6 +142,7 @@ class Community:
     asks_a_day: int = 2
     purges: bool = False
     keeper: MatrixId = MatrixId("")
+    desk: MatrixId = MatrixId("")
     members: str = "anyone"
     messages_at_once: int = 60
     ages: str = "adults"

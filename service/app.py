@@ -33,7 +33,7 @@ from schema.events import StewardRoom, Verified
 from schema.ids import DeviceId, EventId, MatrixId
 from schema.records import Offer, PeerRoom
 from service import logs
-from service.clock import Clock, SystemClock
+from service.clock import Clock, SystemClock, kept
 from service.config import Settings, agreement
 from service.config.sections import BY_NAME
 from service.core import reading
@@ -294,7 +294,7 @@ async def restored(settings: Settings) -> None:
     """Take the database as the one in force although it is an older copy: `alongside restored`."""
     async with _opened(settings, existing=True) as (store, _, session):
         desk, _ = await sign_in(settings, store, session, SystemClock())
-        await mark_restored(store, desk, settings.desk_user)
+        await mark_restored(store, desk, settings.desk_user, kept(SystemClock().now()))
 
 
 def words_of(settings: Settings) -> Catalogue:

@@ -7,9 +7,14 @@ as a new device of the same identity. Messages that waited in an old outbox are 
 has passed; erasures that waited are kept.
 """
 
+from dataclasses import replace
+from datetime import datetime
+
 from schema.effects import EmptyPeerRoom, MutePeerRoom, PurgePeerRoom, RedactPeerRoom
 from schema.errors import DatabaseRestored, HomeserverRefused
 from schema.ids import MatrixId
+from schema.records import Link
+from service.core import links
 from service.matrix.transport import Transport, client_path
 from service.store import Store
 
@@ -44,10 +49,11 @@ async def raise_generation(store: Store, transport: Transport, user: MatrixId) -
     return generation
 
 
-async def mark_restored(store: Store, transport: Transport, user: MatrixId) -> None:
+async def mark_restored(store: Store, transport: Transport, user: MatrixId, now: datetime) -> None:
     """Take an older database as the one in force: what belonged to the old encryption device goes.
 
-    The front desk needs a new device afterwards (`alongside init --sign-in`).
+    The front desk needs a new device afterwards (`alongside init --sign-in`). Links take nothing until new
+    keys are made: what came between the backup and `now` could come again.
     """
     remembered = await _remembered(transport, user)
     kept_effects = (MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom)
@@ -61,6 +67,10 @@ async def mark_restored(store: Store, transport: Transport, user: MatrixId) -> N
             after = waiting[-1].seq
             gone = [row.id for row in waiting if not isinstance(row.effect, kept_effects)]
             await transaction.outbox_done(gone)
+        for link in await transaction.find(Link):
+            if link.state not in links.OVER:
+                resync, _ = links.advance(link, links.Restored(), now)
+                await transaction.put(replace(resync, due_at=now))
         await transaction.write_instance(_ROW, str(remembered).encode())
 
 

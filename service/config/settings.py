@@ -178,6 +178,7 @@ class Settings(Section):
             asks_a_day=here.asks_a_day,
             purges=self.admin.token is not None,
             keeper=self.keeper_user,
+            desk=self.desk_user,
             members=here.members or ("room" if here.room else "server"),
             messages_at_once=here.messages_at_once,
             ages=here.ages,

@@ -5,14 +5,14 @@ pauses or cuts it alone, at once; a side that was restored, or whose words diffe
 what comes across is refused by the first check that it fails, the cheapest first, and changes nothing then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from schema.errors import IllegalMove
-from schema.ids import LinkId
+from schema.ids import LinkId, MatrixId
 from schema.records import Link, LinkEpoch, Making
 from schema.states import LinkState, MakingState
 from schema.wire import Ask, Body, Cut, Envelope, Hello, KeyChange, NewTerms, Opening, Pause, Terms
@@ -311,6 +311,17 @@ def _lapse(link: Link, now: datetime) -> Link:
     return replace(link, epochs=tuple(one for one in link.epochs if one.until is None or now < one.until))
 
 
+def steps_again(link: Link) -> Sent:
+    """Our steps to the keys that are being made, as far as they may be shown; twice they change nothing."""
+    making = link.making
+    if making is None or making.our_hello is None or making.our_keys is None:
+        return ()
+    steps: list[Body] = [making.our_hello]
+    if making.their_hello is not None:
+        steps.append(making.our_keys)
+    return tuple((making.number - 1, step) for step in steps)
+
+
 def due_at(link: Link) -> datetime | None:
     """The next hour at which something of it is over by itself; None where there is none."""
     hours = [one.until for one in link.epochs if one.until is not None]
@@ -423,6 +434,25 @@ def hear(link: Link, body: Body, number: int, now: datetime, counter: int = 0) -
         return Heard(link, first, Refusal.KIND)
     heard = _heard(link, body, (number, counter), now)
     return replace(heard, crosses=(*first, *heard.crosses))
+
+
+MOST_TOLD, ASKED_FOR = 8, timedelta(days=14)
+"""Of how many front desks it is kept, and so told, that they asked for a link; and how long."""
+
+
+def is_told(kept: Collection[MatrixId], desk: MatrixId) -> bool:
+    """Whether stewards hear that `desk` asks for a link, where those of `kept` asked in the last 14 days.
+
+    So many at most, and of one server one: strangers cannot fill the stewards' room. Whoever is left out can
+    still be named by the stewards themselves.
+    """
+    server = desk.partition(":")[2]
+    return len(kept) < MOST_TOLD and all(one.partition(":")[2] != server for one in kept)
+
+
+def gives_way(ours: MatrixId, theirs: MatrixId) -> bool:
+    """Where both desks asked each other for a link at once: whether ours drops its own and takes theirs."""
+    return theirs < ours
 
 
 def keys_held(link: Link) -> frozenset[tuple[int, int]]:

@@ -3,14 +3,23 @@
 Guards: nothing crosses that either side alone would not let cross; all that both would let cross does.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from schema.community import Community
 from schema.records import Window
-from schema.wire import Ask, Hours, Terms
+from schema.wire import Ask, Hours, Terms, canonical
 from service.core.availability import in_window
+
+_MOST = 12
+_LONGEST = 1600
+"""Bytes of the topics, the agreement and a greeting each, so that a hello fits into the largest envelope."""
+_CODE = re.compile("[a-z]{2,3}")
+_NEVER_CROSSES = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
 
 class Outside(StrEnum):
@@ -80,3 +89,55 @@ def takes_in(hours: Hours, instant: datetime) -> bool:
         return False
     window = Window(hours.days, hours.start, hours.end)
     return in_window(window, wall.weekday(), wall.hour * 60 + wall.minute)
+
+
+ASKS_A_DAY = 5
+"""How many asks a side takes in 24 hours."""
+
+A_YEAR = timedelta(days=365)
+"""How long terms hold: each change of keys sets them anew."""
+
+
+def ours(community: Community, languages: Sequence[str], now: datetime) -> Terms:
+    """What this community allows, from how it is set up; `languages` are those that its service speaks.
+
+    What no link can carry of it (a topic of more than one line, words past the bound) is left out.
+    """
+    ages = {"both": ("adults", "young"), "young": ("young",)}.get(community.ages, ("adults",))
+    return Terms.model_validate(
+        {
+            "sends": True,
+            "takes": True,
+            "topics": _topics(community.topics),
+            "languages": tuple(one for one in community.talk_in or languages if _CODE.fullmatch(one))[:_MOST],
+            "asks_a_day": ASKS_A_DAY,
+            "hours": (),
+            "ages": ages,
+            "adult_from": min(max(community.adult_from, 12), 25),
+            "until": int((now + A_YEAR).timestamp()),
+            "reports": "",
+            "agreement": words(community.agreement, _LONGEST),
+        }
+    )
+
+
+def _topics(named: Sequence[str]) -> tuple[str, ...]:
+    found: tuple[str, ...] = ()
+    for topic in named[:_MOST]:
+        if line(topic) == topic and len(canonical([*found, topic])) <= _LONGEST:
+            found = (*found, topic)
+    return found
+
+
+def line(text: str) -> str:
+    """As much of `text` as crosses a link on one line, in at most 100 characters."""
+    return words(text, 400).split("\n")[0][:100].strip()
+
+
+def words(text: str, most: int) -> str:
+    """As much of `text` as crosses a link in `most` bytes of its encoding: whole lines where it is longer."""
+    kept = "".join(char for char in text if char == "\n" or not _NEVER_CROSSES.match(char)).strip()
+    while len(canonical(kept)) > most:
+        whole, _, last = kept.rpartition("\n")
+        kept = whole or last[: len(last) * 3 // 4]
+    return kept.strip()

@@ -124,6 +124,24 @@ def test_the_keys_are_shown_when_both_have_committed() -> None:
     assert one.link.making.state is MakingState.SHOWN
 
 
+def test_steps_said_again_change_nothing_and_show_no_keys_too_soon() -> None:
+    """To whoever was not there when they were said first."""
+    one, other = desks()
+    exchange(one, other, one.propose())
+    assert [body.kind for _, body in links.steps_again(one.link)] == ["hello"]
+    exchange(other, one, other.agree())
+    assert [body.kind for _, body in links.steps_again(one.link)] == ["hello", "key_change"]
+    before = other.link
+    exchange(one, other, one.carry(links.steps_again(one.link)))
+    assert other.link == before
+    one, other = linked()
+    assert links.steps_again(one.link) == ()
+    one.rotate()
+    exchange(one, other, one.carry(links.steps_again(one.link)))
+    assert other.link.making is not None
+    assert links.keys_held(other.link) == {(1, 1)}
+
+
 def test_keys_that_were_not_committed_to_are_refused() -> None:
     """Whoever has seen ours cannot choose theirs; the ones that were committed to are still taken."""
     one, other = desks()
@@ -335,6 +353,17 @@ def test_no_partner_uses_up_the_rounds() -> None:
     far, near = (other.steps(2, "rotate", round)[0] for round in (links.AHEAD + 1, links.AHEAD))
     assert links.hear(one.link, far, 1, one.now).refusal is Refusal.TURN
     assert links.hear(one.link, near, 1, one.now).refusal is None
+
+
+def test_few_strangers_are_told_of_and_one_of_a_server() -> None:
+    """Whoever asks again from the same server, and all beyond the bound, are not."""
+    kept: list[MatrixId] = []
+    for at in range(20):
+        desk = MatrixId(f"@desk:s{at}.example")
+        assert links.is_told(kept, desk) is (at < links.MOST_TOLD)
+        kept += [desk] if links.is_told(kept, desk) else []
+    assert not links.is_told([NORTH_AT], MatrixId("@another:north.example"))
+    assert links.gives_way(NORTH_AT, SOUTH_AT) is not links.gives_way(SOUTH_AT, NORTH_AT)
 
 
 def test_no_private_key_stays_longer_than_it_is_needed() -> None:

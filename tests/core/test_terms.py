@@ -4,12 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schema.wire import Ask, Hours, Terms
+from schema.community import Community
+from schema.wire import SIZES, Ask, Hours, Terms, canonical
+from service.core import terms
 from service.core.terms import Outside, agree, outside, takes_in
-from tests.linked import ASK, NOW, TERMS
+from tests.linked import ASK, NOW, TERMS, secrets, steps
 
 HOURS = Hours(zone="Europe/Berlin", days=(4,), start=17 * 60, end=19 * 60)
 
@@ -133,3 +135,35 @@ def test_hours_go_by_the_clock_of_their_zone() -> None:
     assert takes_in(night, datetime(2026, 11, 28, 0, 59, tzinfo=UTC))
     assert not takes_in(night, datetime(2026, 11, 28, 1, 0, tzinfo=UTC))
     assert takes_in(night, datetime(2026, 7, 3, 20, 0, tzinfo=UTC))
+
+
+@given(
+    name=st.text(max_size=200),
+    topics=st.lists(st.text(max_size=120), max_size=15),
+    agreement=st.text(max_size=5000),
+    greeting=st.text(max_size=300),
+    young=st.sampled_from(["adults", "young", "both"]),
+    adult_from=st.integers(0, 99),
+)
+@example("🌻" * 200, ["🌻" * 100] * 15, "🌻" * 5000, "🌻" * 300, "both", 18)
+@example('"' * 200, ['"' * 100] * 15, '"\n' * 2500, '"' * 300, "both", 18)
+def test_whatever_a_community_is_called_a_hello_of_its_crosses(
+    name: str, topics: list[str], agreement: str, greeting: str, young: str, adult_from: int
+) -> None:
+    """Its terms are of the protocol's shape, and the first step fits into the largest envelope."""
+    community = Community(
+        name,
+        "north.example",
+        "",
+        "",
+        topics=tuple(topics),
+        agreement=agreement,
+        ages=young,
+        adult_from=adult_from,
+    )
+    ours = terms.ours(community, ("en", "es", "zh_Hans"), NOW)
+    hello, _ = steps("0" * 32, secrets("one"), 2, "rotate", ours)
+    said = hello.model_copy(update={"name": terms.line(name) or "A", "greeting": terms.words(greeting, 1500)})
+    assert type(said).model_validate_json(canonical(said)) == said
+    assert len(canonical(said)) <= SIZES[-1]
+    assert ours.languages == ("en", "es")

@@ -25,16 +25,19 @@ from schema.effects import (
     Effect,
     EmptyPeerRoom,
     InviteAgain,
+    JoinRoom,
     LeaveRoom,
     LetWrite,
     LookAround,
     MutePeerRoom,
     OpenDirectChat,
+    OpenLinkRoom,
     OpenPeerRoom,
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
     RedactStewards,
+    SendAcross,
     SendFile,
     SendForBuddy,
     SendText,
@@ -119,10 +122,11 @@ class Speaker:
 
     def steward(self, body: str) -> str:
         """What a steward writes in their room, where the words are others."""
-        first, _, rest = body.partition(" ")
         for key in (key for key in WORDS.keys(ALWAYS) if key.startswith(_OF_STEWARDS)):
-            if normal(first) in map(normal, split(WORDS.text(ALWAYS, key))):
-                return f"{split(WORDS.text(self._language, key))[-1]} {rest}".strip()
+            for word in sorted(split(WORDS.text(ALWAYS, key)), key=len, reverse=True):
+                if f"{normal(body)} ".startswith(f"{normal(word)} "):
+                    rest = body[len(word) :].strip()
+                    return f"{split(WORDS.text(self._language, key))[-1]} {rest}".strip()
         return self(body)
 
     def __call__(self, body: str) -> str:
@@ -182,6 +186,9 @@ class Story:
     language: str = ALWAYS
     too_soon: Callable[[MemberId], timedelta] = lambda member: timedelta(0)
     read_since: datetime | None = START - timedelta(days=365)
+    links: bool = False
+    """Whether another desk is there, which is handed what is in `sends`."""
+    sends: list[Effect] = field(default_factory=list)
     crossing: Crossing = field(default_factory=Crossing)
     _count: int = 0
 
@@ -244,6 +251,9 @@ class Story:
 
     def _carry_out(self, effect: Effect) -> None:
         self.effects.append((self.now, effect))
+        if self.links and isinstance(effect, OpenLinkRoom | SendAcross | JoinRoom | LeaveRoom):
+            self.sends.append(effect)
+            return
         match effect:
             case SendText(mark=str(mark)) if mark and self.lose(effect):
                 self.pending.append(NotDelivered(effect, "deadline"))

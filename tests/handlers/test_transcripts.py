@@ -26,6 +26,7 @@ from tests import databases
 from tests.handlers.catalogues import TYPED, forms, key, load
 from tests.handlers.records import TABLES
 from tests.handlers.story import TRANSCRIPTS, WORDS, Story, community
+from tests.handlers.two import NORTH_AT, SOUTH_AT, Two
 
 
 async def one_pairing(story: Story) -> None:
@@ -509,6 +510,23 @@ async def the_stewards(story: Story) -> None:
     await story.wait(timedelta(minutes=1))
 
 
+async def a_link(story: Story) -> None:
+    """The stewards ask another community for a link, compare words, renew the keys, and cut it."""
+    two = Two(north=story)
+    await two.linked()
+    await two.says(two.north, "links", "rotate keys", "yes", f"link {SOUTH_AT}", "1")
+    await two.says(two.south, f"link {NORTH_AT}", "1", f"pause {NORTH_AT}", "yes")
+    await two.says(two.north, "links", "cut", "yes", "links")
+
+
+async def a_link_asked_for(story: Story) -> None:
+    """Another community asks; the stewards read what it says, compare words, and are told of the end."""
+    two = Two(story)
+    await two.linked()
+    await two.says(two.south, "links")
+    await two.says(two.north, "cut", "yes")
+
+
 async def vouched(story: Story) -> None:
     """An offer needs a voucher: two are asked, and a steward for somebody else."""
     story.community = replace(
@@ -550,6 +568,8 @@ _STORIES = [
     not_taken,
     cleared,
     the_stewards,
+    a_link,
+    a_link_asked_for,
     vouched,
     not_open_yet,
     kept_to_their_ages,
@@ -564,7 +584,7 @@ _STORIES = [
 ]
 
 
-_WRITES_ALL = (two_who_ask, afterwards, a_concern, the_stewards, vouched, my_plan, silence)
+_WRITES_ALL = (two_who_ask, afterwards, a_concern, the_stewards, a_link_asked_for, vouched, my_plan, silence)
 """Between them they write every kind of record."""
 
 

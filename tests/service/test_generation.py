@@ -1,5 +1,6 @@
 """The number of the start, against whatever a homeserver has under its name."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,12 +8,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schema.errors import DatabaseRestored, HomeserverRefused
-from schema.ids import MatrixId
+from schema.ids import LinkId, MatrixId
+from schema.records import Link
+from schema.states import LinkState
 from service.generation import mark_restored, raise_generation
 from service.store import Store
+from tests.linked import NOW as LINKED_AT
+from tests.linked import desks, linked
 from tests.matrix.generated import ANYTHING, OBJECTS
 
 DESK = MatrixId("@desk:home.test")
+NOW = LINKED_AT
 
 
 class AccountData:
@@ -56,7 +62,7 @@ async def test_any_account_data_starts_or_is_restored(store: Store, content: Any
         assert leaf.content is content
         assert type(content["generation"]) is int
         assert content["generation"] > starts
-        await mark_restored(store, leaf, DESK)
+        await mark_restored(store, leaf, DESK, NOW)
         number = await raise_generation(store, leaf, DESK)
         assert number == content["generation"] + 1
     else:
@@ -65,3 +71,19 @@ async def test_any_account_data_starts_or_is_restored(store: Store, content: Any
     leaf.content = {"generation": number + 1}
     with pytest.raises(DatabaseRestored):
         await raise_generation(store, leaf, DESK)
+
+
+async def test_a_link_of_before_takes_nothing_until_there_are_new_keys(store: Store) -> None:
+    """What came after the backup could come again; a making that was under way is over."""
+    live, _ = linked()
+    begun, _ = desks()
+    begun.propose()
+    other = replace(begun.link, id=LinkId("2" * 32))
+    async with store.transaction("test") as transaction:
+        await transaction.put(live.link)
+        await transaction.put(other)
+    leaf: Any = AccountData(None)
+    await mark_restored(store, leaf, DESK, NOW)
+    async with store.reading() as transaction:
+        found = await transaction.find(Link)
+    assert [(one.state, one.due_at) for one in found] == [(LinkState.RESYNC, NOW), (LinkState.CUT, NOW)]

@@ -1,0 +1,324 @@
+"""What stewards say of links with other collectives: begin one, compare words, list, pause, renew and cut it.
+
+Guards: each step is said again whole and done after one yes by the same steward; a yes to words is to those
+that were shown; what a steward writes next is always said, and nothing is offered that cannot be done.
+"""
+
+import re
+
+from handlers import linking
+from handlers.answer import own_words
+from handlers.question import Choice, Question, Reply
+from handlers.steward_room import StewardRoom
+from schema.effects import JoinRoom, LeaveRoom
+from schema.ids import LinkInvitationId, MatrixId
+from schema.records import Link, LinkInvitation, Prompt
+from schema.states import LinkState, MakingState
+from service.core import links, terms
+from service.core.links import Differ, End, Move, Same, SetPause
+
+LONGEST_GREETING = 300
+"""Characters of the words for the other side's stewards."""
+
+_ADDRESS = re.compile(r"@[!-9;-~]+:[A-Za-z0-9.:\[\]-]+")
+_YES_NO = (Choice("yes", "steward.choice_yes"), Choice("no", "steward.choice_no"))
+_SAME = (
+    Choice("yes", "link.choice_same"),
+    Choice("differ", "link.choice_differ"),
+    Choice("no", "link.choice_later"),
+)
+
+
+# Which one
+
+
+async def _which(room: StewardRoom, rest: str, word: str) -> Link | None:
+    """The link that is meant, the only one where none is named; what to write instead is said."""
+    found = [link for link in await room.desk.records.find(Link) if rest in ("", link.desk)]
+    if len(found) == 1:
+        return found[0]
+    if not await room.desk.records.find(Link):
+        await listing(room, "")
+    else:
+        desks = [link.desk for link in await room.desk.records.find(Link)]
+        room.say("link.which", notice=False, word=_word(room, word), desks=desks)
+    return None
+
+
+def _word(room: StewardRoom, key: str) -> str:
+    """The word of a command, as the room writes it."""
+    return room.words(key).split("|")[0].strip()
+
+
+# `link`: the next step, whatever it is
+
+
+async def begin(room: StewardRoom, rest: str) -> None:
+    """Put the next step to a link with the front desk that is named."""
+    desk = room.desk
+    if not rest:
+        room.say("link.how", notice=False)
+        return
+    if not _ADDRESS.fullmatch(rest) or len(rest) > 255:
+        room.say("link.no_address", notice=False)
+        return
+    other = MatrixId(rest)
+    if other == desk.community.desk:
+        room.say("link.ourselves", notice=False)
+        return
+    link = await linking.with_desk(desk, other)
+    if link is None:
+        asked = await linking.invitation_of(desk, other)
+        if asked is None or asked.room is None:
+            room.ask("link", subject=other, draft={"step": "words"})
+        elif asked.wanted:
+            room.say("link.joining", desk_there=other, notice=False)
+        else:
+            room.ask("link", subject=other, draft={"step": "join"})
+        return
+    making = link.making
+    if link.state is LinkState.LINKING and making is not None and making.our_hello is None:
+        room.ask("link", subject=other, draft={"step": "agree words"})
+    elif making is not None and making.state is MakingState.SHOWN and making.epoch is not None:
+        room.ask("link_words", subject=other, draft={"made": making.epoch.made})
+    else:
+        room.say_text(_line(room, link), notice=False)
+
+
+async def show(room: StewardRoom, prompt: Prompt) -> Question | None:
+    """The words for the other side's stewards, or all that would be done."""
+    step, other = str(prompt.draft["step"]), prompt.subject
+    if step in ("words", "agree words"):
+        return Question(room.words("link.ask_words", desk_there=other, n=LONGEST_GREETING), free=True)
+    if step == "join":
+        return Question(room.words("link.ask_join", desk_there=other), _YES_NO, binding=True)
+    text = room.words(
+        "link.recap" if step == "recap" else "link.agree_recap",
+        desk_there=other,
+        name=room.desk.community.name,
+        greeting=linking.quoted(room.desk, str(prompt.draft["words"])),
+        terms=linking.described(room.desk, linking.own_terms(room.desk)),
+    )
+    return Question(text, _YES_NO, binding=True)
+
+
+async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
+    """Go on with what was said, where it still can be done."""
+    desk, step, other = room.desk, str(prompt.draft["step"]), MatrixId(prompt.subject)
+    if step in ("words", "agree words"):
+        words = own_words(reply.text, LONGEST_GREETING)
+        if not words:
+            room.say("link.words_long", n=len(reply.text), longest=LONGEST_GREETING)
+            room.ask("link", subject=other, draft=prompt.draft)
+        else:
+            following = "recap" if step == "words" else "agree"
+            kept = terms.words(words, 5 * LONGEST_GREETING)
+            room.ask("link", subject=other, draft={"step": following, "words": kept})
+        return
+    if reply.name != "yes":
+        room.say("steward.kept")
+        return
+    link, asked = await linking.with_desk(desk, other), await linking.invitation_of(desk, other)
+    if step == "join" and link is None and asked is not None and asked.room is not None:
+        until = desk.now + links.ASKED_FOR
+        id = LinkInvitationId(desk.turn.identify(other))
+        await desk.records.put(LinkInvitation(id, other, asked.room, until, wanted=True))
+        desk.turn.do(JoinRoom(asked.room))
+        room.say("link.joining", desk_there=other)
+    elif step == "recap" and link is None:
+        await linking.propose(desk, other, str(prompt.draft["words"]))
+        here = desk.community.desk
+        room.say("link.begun", desk_there=other, desk_here=here, until=desk.now + links.MAKING)
+    elif step == "agree" and link is not None and link.making is not None and link.making.our_hello is None:
+        await linking.agree(desk, link, str(prompt.draft["words"]))
+        room.say("link.agreed", name=linking.called(link))
+    else:
+        room.say("link.changed", desk_there=other)
+
+
+# The six words
+
+
+async def show_words(room: StewardRoom, prompt: Prompt) -> Question | None:
+    """Whether they are the same on both sides; nothing where others are shown by now."""
+    link = await linking.with_desk(room.desk, MatrixId(prompt.subject))
+    if link is None or _made(link) != prompt.draft["made"]:
+        return None
+    words = linking.words_of(str(prompt.draft["made"]))
+    text = room.words("link.compare", name=linking.called(link), words=words)
+    return Question(text, _SAME, binding=True)
+
+
+async def answer_words(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
+    """The same, so that the keys are confirmed; or not, so that nothing comes of them."""
+    desk, made = room.desk, str(prompt.draft["made"])
+    link = await linking.with_desk(desk, MatrixId(prompt.subject))
+    if link is None or _made(link) != made:
+        room.say("link.changed", desk_there=prompt.subject)
+        return
+    if reply.name == "no":
+        room.say("link.later", desk_there=link.desk)
+        return
+    first = link.state is LinkState.LINKING
+    move: Move = Same(made) if reply.name == "yes" else Differ()
+    after, sent = links.advance(link, move, desk.now)
+    after = await linking.settle(desk, await linking.carry(desk, after, sent))
+    if reply.name != "yes":
+        room.say("link.differed" if first else "link.differed_again", name=linking.called(link))
+    elif after.making is None:
+        room.say("link.live" if first else "link.renewed", name=linking.called(after))
+    else:
+        room.say("link.confirmed", name=linking.called(after))
+
+
+def _made(link: Link) -> str:
+    """The transcript whose words are shown now, where some are and our side has not said yes."""
+    making = link.making
+    shown = making is not None and making.state is MakingState.SHOWN and making.epoch is not None
+    return making.epoch.made if shown and making is not None and making.epoch is not None else ""
+
+
+# What there is
+
+
+async def listing(room: StewardRoom, _: str) -> None:
+    """Every link, how it stands, and the next word for it; and who asks for one."""
+    found = await room.desk.records.find(Link)
+    asked = [one for one in await room.desk.records.find(LinkInvitation) if one.room is not None]
+    lines = [_line(room, link) for link in found]
+    lines += [
+        room.words("link.joining" if one.wanted else "link.asked", desk_there=one.desk, until=one.due_at)
+        for one in asked
+    ]
+    if not lines:
+        room.say("link.none", notice=False)
+        return
+    if any(link.state in _RUNS for link in found):
+        lines.append(room.words("link.can"))
+    room.say_text("\n\n".join(lines), notice=False)
+
+
+_RUNS = (LinkState.LIVE, LinkState.PAUSED, LinkState.RESYNC)
+
+
+def _line(room: StewardRoom, link: Link) -> str:
+    """How a link stands, and what a steward does next."""
+    making, desk = link.making, link.desk
+    if link.state is LinkState.LINKING and making is not None:
+        until = making.begun_at + links.MAKING
+        if making.our_hello is None:
+            key = "link.is_asked"
+        elif making.state is MakingState.SHOWN:
+            key = "link.is_shown"
+        elif making.state is MakingState.CONFIRMED:
+            key = "link.is_confirmed"
+        else:
+            key = "link.is_begun"
+        return room.words(key, name=linking.called(link), desk_there=desk, until=until)
+    if link.state is LinkState.RESYNC:
+        text = room.words("link.is_resync", name=linking.called(link))
+    elif link.paused_here:
+        text = room.words("link.is_paused_here", name=linking.called(link), desk_there=desk)
+    elif link.paused_there:
+        text = room.words("link.is_paused_there", name=linking.called(link))
+    else:
+        text = room.words("link.is_live", name=linking.called(link), until=links.agreed(link).until)
+    if making is not None and making.state is MakingState.SHOWN:
+        text += " " + room.words("link.is_shown_again", desk_there=desk)
+    if not link.here:
+        text += " " + room.words("link.is_gone")
+    elif link.heard_at is not None:
+        text += " " + room.words("link.is_heard", at=link.heard_at)
+    return text
+
+
+# Pause, renew, cut
+
+
+async def pause(room: StewardRoom, rest: str) -> None:
+    """Ask whether nothing new is to begin across it."""
+    await _change(room, rest, "pause", "steward.command_pause")
+
+
+async def resume(room: StewardRoom, rest: str) -> None:
+    """Ask whether it may again."""
+    await _change(room, rest, "resume", "steward.command_resume")
+
+
+async def rotate(room: StewardRoom, rest: str) -> None:
+    """Ask whether both are to make new keys."""
+    await _change(room, rest, "rotate", "steward.command_rotate")
+
+
+async def cut(room: StewardRoom, rest: str) -> None:
+    """Ask whether it is to end."""
+    await _change(room, rest, "cut", "steward.command_cut")
+
+
+async def _change(room: StewardRoom, rest: str, what: str, word: str) -> None:
+    asked = await linking.invitation_of(room.desk, MatrixId(rest)) if rest else None
+    if what == "cut" and asked is not None and asked.room is not None:
+        # Who only asked is declined without a word.
+        await room.desk.records.put(LinkInvitation(asked.id, asked.desk, None, asked.due_at))
+        room.desk.turn.do(LeaveRoom(asked.room))
+        room.say("link.declined", desk_there=asked.desk)
+        return
+    link = await _which(room, rest, word)
+    if link is None:
+        return
+    if not _can(link, what):
+        room.say_text(_line(room, link), notice=False)
+        return
+    room.ask("link_change", subject=link.desk, draft={"what": what})
+
+
+def _can(link: Link, what: str) -> bool:
+    """Whether the change is one that can be made now."""
+    if what == "cut":
+        return True
+    if what == "rotate":
+        return link.state in _RUNS and link.here and link.making is None
+    return link.state in _RUNS and link.paused_here is (what == "resume")
+
+
+async def show_change(room: StewardRoom, prompt: Prompt) -> Question | None:
+    """What would be done; nothing where it cannot be any more."""
+    link = await linking.with_desk(room.desk, MatrixId(prompt.subject))
+    what = str(prompt.draft["what"])
+    if link is None or not _can(link, what):
+        return None
+    text = room.words(_RECAPS[what], name=linking.called(link), desk_there=link.desk)
+    return Question(text, _YES_NO, binding=True)
+
+
+_RECAPS = {
+    "pause": "link.pause_recap",
+    "resume": "link.resume_recap",
+    "rotate": "link.rotate_recap",
+    "cut": "link.cut_recap",
+}
+_DONE = {"pause": "link.paused", "resume": "link.resumed", "rotate": "link.rotated", "cut": "link.cut"}
+
+
+async def answer_change(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
+    """Do it after a yes."""
+    desk, what = room.desk, str(prompt.draft["what"])
+    link = await linking.with_desk(desk, MatrixId(prompt.subject))
+    if reply.name != "yes":
+        room.say("steward.kept")
+        return
+    if link is None or not _can(link, what):
+        room.say("link.changed", desk_there=prompt.subject)
+        return
+    name = linking.called(link)
+    if what == "rotate":
+        await linking.settle(desk, await linking.rotate(desk, link))
+    elif what == "cut":
+        after, sent = links.advance(link, End(), desk.now)
+        says = bool(sent) and link.here
+        after = await linking.carry(desk, after, sent, last=True)
+        await linking.settle(desk, after, leaves=not says)
+    else:
+        after, sent = links.advance(link, SetPause(what == "pause"), desk.now)
+        await linking.settle(desk, await linking.carry(desk, after, sent))
+    room.say(_DONE[what], name=name, desk_there=prompt.subject)

@@ -1,0 +1,365 @@
+"""Links from the stewards' first word on: what each side reads, and that nobody else can bring one about."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from schema.effects import JoinRoom, LeaveRoom, OpenLinkRoom, SendAcross
+from schema.events import Due, FromLink, Invited, LinkRoom
+from schema.ids import EventId, MatrixId, RoomId
+from schema.records import Link, LinkInvitation, LinkKeys, Member
+from schema.states import LinkState
+from service.core import links
+from tests.handlers.story import STEWARDS, Story
+from tests.handlers.two import NORTH_AT, SOUTH_AT, Two, link_of, said
+
+
+@pytest.fixture
+async def two() -> Two:
+    """Two communities with a steward each, who know nothing of one another."""
+    two = Two()
+    await two.begin()
+    return two
+
+
+async def shown(two: Two) -> None:
+    """Both sides are shown the six words."""
+    await two.says(two.north, f"link {SOUTH_AT}", "We met in spring.", "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "Welcome.", "yes")
+
+
+def six(side: Story) -> str:
+    """The six words that a side was shown last."""
+    shown = next(body for body in reversed(said(side)) if body.startswith("Six words"))
+    return shown.split("\n")[1]
+
+
+def over(side: Story) -> None:
+    """Nothing of a link is left there."""
+    assert side.records.all(Link) == []
+    assert side.records.all(LinkKeys) == []
+
+
+async def test_two_communities_link_using_only_what_the_service_says(two: Two) -> None:
+    """Each side's first word is its stewards', both read who asks and in which words, and both compare."""
+    heard = await two.says(two.north, f"link {SOUTH_AT}")
+    assert "Which words shall their stewards read from you?" in heard
+    heard = await two.says(two.north, "We met in spring.")
+    assert "We met in spring." in heard
+    assert "Topics: burnout" in heard
+    assert "At most 5 asks in 24 hours" in heard
+    heard = await two.says(two.north, "yes")
+    assert f"write “link {NORTH_AT}” in their room" in heard
+    # The other side reads that somebody asks, and nothing else: nothing of theirs has crossed.
+    assert f"{NORTH_AT} asks for a link with us." in two.south.last(STEWARDS)
+    assert "spring" not in two.south.last(STEWARDS)
+    assert not any(isinstance(effect, JoinRoom | SendAcross) for _, effect in two.south.effects)
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    heard = two.south.last(STEWARDS)
+    assert f"the Elm House ({NORTH_AT}) asks for a link with us. Their words: “We met in spring.”" in heard
+    await two.says(two.south, f"link {NORTH_AT}", "Welcome.", "yes")
+    assert six(two.north) == six(two.south)
+    assert len(six(two.north).split(", ")) == 6
+    heard = await two.says(two.north, f"link {SOUTH_AT}")
+    assert "Have you compared them" in heard
+    assert "the stewards of the Elm House" in await two.says(two.north, "1")
+    assert link_of(two.north).state is LinkState.LINKING
+    assert "stands: both sides compared the words" in await two.says(two.south, f"link {NORTH_AT}", "1")
+    assert "stands: both sides compared the words" in two.north.last(STEWARDS)
+    assert link_of(two.north).state is link_of(two.south).state is LinkState.LIVE
+    assert [one.round for one in two.north.records.all(LinkKeys)] == [1]
+
+
+async def test_no_member_takes_part_in_it(two: Two) -> None:
+    """The other desk is no member, and nothing about one crosses."""
+    await two.linked()
+    assert two.north.records.all(Member) == []
+    crossed = [
+        json.loads(effect.content) for _, effect in two.north.effects if isinstance(effect, SendAcross)
+    ]
+    assert all(set(one) & {"sealed", "body"} for one in crossed)
+    assert "@" not in json.dumps(crossed)
+
+
+async def test_words_that_differ_end_it_before_it_begins(two: Two) -> None:
+    """On this side at once; the other sees that the program is gone, and can end it too."""
+    await shown(two)
+    assert "somebody may stand between us" in await two.says(two.north, f"link {SOUTH_AT}", "2")
+    over(two.north)
+    assert "is not in our room any more" in two.south.last(STEWARDS)
+    await two.says(two.south, f"cut {NORTH_AT}", "yes")
+    over(two.south)
+
+
+async def test_a_yes_is_to_the_words_that_were_shown(two: Two) -> None:
+    """If the keys are made anew while stewards compare, the question is not put again for the old words."""
+    await two.linked()
+    await two.says(two.north, f"rotate keys {SOUTH_AT}", "yes")
+    before = six(two.south)
+    await two.says(two.south, f"link {NORTH_AT}")
+    await two.says(two.north, f"link {SOUTH_AT}", "2")
+    assert six(two.south) != before
+    heard = await two.says(two.south, "1")
+    assert "are in use" not in heard
+    making = link_of(two.south).making
+    assert making is not None
+    assert making.state == "shown"
+
+
+async def test_cut_on_one_side_ends_it_on_both(two: Two) -> None:
+    """At once, with the keys; the rooms are left."""
+    await two.linked()
+    assert "will end at once" in await two.says(two.north, "cut")
+    assert "is cut" in await two.says(two.north, "yes")
+    assert "has cut the link" in two.south.last(STEWARDS)
+    over(two.north)
+    over(two.south)
+    assert all(not inside for inside in two.rooms.values())
+
+
+async def test_a_cut_waits_for_nobody(two: Two) -> None:
+    """A partner that is not there hears of it when it is; here it is over."""
+    await two.linked()
+    two.holds = True
+    await two.says(two.north, "cut", "yes")
+    over(two.north)
+    assert link_of(two.south).state is LinkState.LIVE
+    (last,) = two.north.sends
+    assert isinstance(last, SendAcross)
+    assert last.last
+
+
+async def test_either_side_pauses_and_ends_its_own_pause(two: Two) -> None:
+    """The other side reads it; the pause of the whole service is another word."""
+    await two.linked()
+    assert "is paused" in await two.says(two.north, f"pause {SOUTH_AT}", "yes")
+    assert "has paused the link" in two.south.last(STEWARDS)
+    assert link_of(two.south).state is LinkState.PAUSED
+    # They cannot end it for us: they read how it stands.
+    assert "is paused by their side" in await two.says(two.south, f"resume {NORTH_AT}")
+    assert "is over" in await two.says(two.north, f"resume {SOUTH_AT}", "yes")
+    assert link_of(two.south).state is LinkState.LIVE
+    assert "What shall" not in two.north.last(STEWARDS)
+
+
+async def test_new_keys_are_compared_again_and_the_old_ones_go(two: Two) -> None:
+    """Until both said yes the old ones are used; after eight days more they are erased."""
+    await two.linked()
+    first = six(two.north)
+    await two.says(two.north, "rotate keys", "yes")
+    assert six(two.north) == six(two.south) != first
+    await two.says(two.north, f"link {SOUTH_AT}", "1")
+    assert "The new keys" in await two.says(two.south, f"link {NORTH_AT}", "1")
+    assert "The new keys" in two.north.last(STEWARDS)
+    assert sorted(one.number for one in two.north.records.all(LinkKeys)) == [1, 2]
+    await two.north.wait(links.DRAIN + timedelta(minutes=1))
+    assert [one.number for one in two.north.records.all(LinkKeys)] == [2]
+
+
+async def test_what_comes_twice_changes_nothing(two: Two) -> None:
+    """Every event of the whole story, again: no step is made twice, and nobody is told again."""
+    await two.linked()
+    passed, heard = list(two.passed), [len(said(side)) for side in (two.north, two.south)]
+    for to, event in passed:
+        await to.event(replace(event, event_id=EventId(f"{event.event_id} again")))
+        await two.carry()
+    assert [len(said(side)) for side in (two.north, two.south)] == heard
+    assert link_of(two.north).state is link_of(two.south).state is LinkState.LIVE
+
+
+async def test_nothing_counts_from_another_or_in_another_room(two: Two) -> None:
+    """A room that is not only the two desks', another sender, another room: nothing is read."""
+    await two.linked()
+    two.holds = True
+    await two.says(two.south, f"pause {NORTH_AT}", "yes")
+    (paused,) = two.south.sends
+    assert isinstance(paused, SendAcross)
+    before = two.north.records.rows
+    event = FromLink(EventId("$1"), paused.room, SOUTH_AT, paused.content, True)
+    eve = MatrixId("@eve:south.example")
+    for wrong in (
+        replace(event, counts=False),
+        replace(event, sender=eve),
+        replace(event, room=RoomId("!x")),
+    ):
+        assert await two.north.event(wrong) == []
+    assert two.north.records.rows == before
+    for nonsense in ("", "{}", "[", "9" * 5000, json.dumps({"version": 9})):
+        await two.north.event(replace(event, content=nonsense))
+    assert link_of(two.north).state is LinkState.LIVE
+    await two.north.event(event)
+    assert link_of(two.north).state is LinkState.PAUSED
+
+
+async def test_a_server_that_cannot_be_reached_is_said_and_leaves_nothing(two: Two) -> None:
+    """With what to ask whom."""
+    two.reachable = False
+    await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
+    assert "did not reach the homeserver south.example" in two.north.last(STEWARDS)
+    over(two.north)
+
+
+async def test_both_asking_at_once_come_to_one_link(two: Two) -> None:
+    """One gives way, whichever invitation comes first, and each reads the next word to write."""
+    two.holds = True
+    await two.says(two.north, f"link {SOUTH_AT}", "From the north.", "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "From the south.", "yes")
+    two.holds = False
+    await two.carry()
+    assert "From the north." in two.south.last(STEWARDS)
+    await two.says(two.south, f"link {NORTH_AT}", "Welcome.", "yes")
+    assert six(two.north) == six(two.south)
+    assert link_of(two.north).id == link_of(two.south).id
+
+
+async def test_strangers_do_not_fill_the_stewards_room(two: Two) -> None:
+    """One of a server, and eight in two weeks; the others are declined, and leave nothing."""
+    side = two.north
+    heard = len(said(side))
+    for at in range(30):
+        for name in ("a", "b"):
+            sender = MatrixId(f"@{name}:s{at}.example")
+            room = RoomId(f"!{name}{at}")
+            await side.event(Invited(EventId(f"$i{name}{at}"), room, sender, True, True, True))
+    assert len(said(side)) == heard + links.MOST_TOLD
+    assert len(side.records.all(LinkInvitation)) == links.MOST_TOLD
+    assert sum(isinstance(effect, LeaveRoom) for effect in side.sends) == 60 - links.MOST_TOLD
+    assert not any(isinstance(effect, JoinRoom) for effect in side.sends)
+    # Whoever the stewards name themselves is not kept out by it.
+    side.sends.clear()
+    await side.steward("sam", f"link {SOUTH_AT}", "Hello.", "yes")
+    assert any(isinstance(effect, OpenLinkRoom) for effect in side.sends)
+    side.sends.clear()
+    await side.wait(links.ASKED_FOR + timedelta(minutes=1))
+    assert side.records.all(LinkInvitation) == []
+
+
+async def test_a_partner_that_asks_again_and_again_is_told_of_once(two: Two) -> None:
+    """The newest invitation is kept, the others are declined; a steward's word still takes it up."""
+    side = two.south
+    for at in range(5):
+        await side.event(Invited(EventId(f"$i{at}"), RoomId(f"!r{at}"), NORTH_AT, False, True, True))
+    assert sum("asks for a link" in body for body in said(side)) == 1
+    assert [effect.room for effect in side.sends if isinstance(effect, LeaveRoom)] == [
+        "!r0",
+        "!r1",
+        "!r2",
+        "!r3",
+    ]
+    side.sends.clear()
+    await side.steward("sam", f"link {NORTH_AT}", "yes")
+    assert [effect.room for effect in side.sends if isinstance(effect, JoinRoom)] == ["!r4"]
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+async def test_a_room_that_no_steward_wanted_is_not_gone_into(two: Two, encrypted: bool) -> None:
+    """Nor stayed in; one that is not encrypted is declined at once."""
+    side = two.south
+    await side.event(Invited(EventId("$i"), RoomId("!r"), NORTH_AT, True, encrypted, True))
+    assert bool(side.records.all(LinkInvitation)) is encrypted
+    assert not any(isinstance(effect, JoinRoom) for effect in side.sends)
+    side.sends.clear()
+    await side.event(LinkRoom(EventId("$l"), RoomId("!r"), NORTH_AT, True))
+    assert side.sends == [LeaveRoom(RoomId("!r"))]
+    await side.event(FromLink(EventId("$f"), RoomId("!r"), NORTH_AT, "{}", True))
+    assert side.records.all(Link) == []
+
+
+async def test_without_stewards_every_proposal_is_declined(two: Two) -> None:
+    """Nobody could say anything to it."""
+    two.north.community = replace(two.north.community, stewards=())
+    side = two.north
+    await side.event(Invited(EventId("$i"), RoomId("!r"), SOUTH_AT, True, True, True))
+    assert side.sends == [LeaveRoom(RoomId("!r"))]
+
+
+async def test_who_asked_can_be_declined_in_a_word(two: Two) -> None:
+    """They are not told why, and are not told of again."""
+    await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
+    assert "I have declined" in await two.says(two.south, f"cut {NORTH_AT}")
+    assert await two.says(two.south, "links")
+    assert "There is no link" in two.south.last(STEWARDS)
+
+
+async def test_a_making_that_nobody_finishes_is_over(two: Two) -> None:
+    """After 14 days, on both sides, with its keys."""
+    await shown(two)
+    for side in (two.north, two.south):
+        await side.wait(links.MAKING + timedelta(minutes=1))
+        assert "its time has passed" in side.last(STEWARDS)
+        over(side)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("link", "Write “link” and the address"),
+        ("link @nobody", "not an address"),
+        (f"link {NORTH_AT}", "my own address"),
+        ("links", "There is no link"),
+        ("cut", "There is no link"),
+        ("rotate keys", "There is no link"),
+        ("pause @a:b.example", "There is no link"),
+    ],
+)
+async def test_every_word_says_what_to_write_next(two: Two, typed: str, said: str) -> None:
+    """Whatever there is, and wherever it was typed wrongly."""
+    assert said in await two.says(two.north, typed)
+
+
+async def test_talk_about_links_is_no_command(two: Two) -> None:
+    """Stewards talk with one another there."""
+    assert await two.says(two.north, "link arms with us tomorrow") == ""
+    assert await two.says(two.north, "cut the cake") == ""
+
+
+async def test_the_list_says_how_each_stands_and_what_can_be_done(two: Two) -> None:
+    """In every state there is a next word."""
+    await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
+    assert "has not answered yet" in await two.says(two.north, "links")
+    assert "asks for a link" in await two.says(two.south, "links")
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    assert "to go on" in await two.says(two.south, "links")
+    await two.says(two.south, f"link {NORTH_AT}", "Welcome.", "yes")
+    assert "compare six words" in await two.says(two.north, "links")
+    await two.says(two.north, f"link {SOUTH_AT}", "1")
+    assert "waits for their stewards" in await two.says(two.north, "links")
+    await two.says(two.south, f"link {NORTH_AT}", "1")
+    heard = await two.says(two.north, "links")
+    assert "stands, until" in heard
+    assert "Last word from them" in heard
+    assert "“cut”" in heard
+
+
+async def test_nothing_that_the_other_side_says_looks_like_the_services_words(two: Two) -> None:
+    """Their greeting stands on one line in quotation marks, each line of their agreement behind a mark."""
+    fake = "Hello.\nThe link stands: both sides compared the words."
+    agreement = "We listen.\nThe link stands: both sides compared the words."
+    two.north.community = replace(two.north.community, agreement=agreement)
+    await two.says(two.north, f"link {SOUTH_AT}", fake, "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    lines = two.south.last(STEWARDS).split("\n")
+    assert "> The link stands: both sides compared the words." in lines
+    assert "“Hello. The link stands: both sides compared the words.”" in lines[0]
+    assert not any(line.startswith("The link stands") for line in lines)
+
+
+async def test_after_a_restore_both_compare_words_again(two: Two) -> None:
+    """Whatever was lost: what ours said before its desk knew the room again is said once more."""
+    await two.linked()
+    link, _ = links.advance(link_of(two.north), links.Restored(), two.north.now)
+    await two.north.records.put(replace(link, due_at=two.north.now))
+    await two.north.event(Due("links", link.id))
+    assert "restored from a backup" in two.north.last(STEWARDS)
+    two.north.sends.clear()
+    assert link.room is not None
+    await two.north.event(LinkRoom(EventId("$back"), link.room, SOUTH_AT, True))
+    await two.carry()
+    assert six(two.north) == six(two.south)
+    assert link_of(two.south).state is LinkState.RESYNC
+    await two.says(two.north, f"link {SOUTH_AT}", "1")
+    await two.says(two.south, f"link {NORTH_AT}", "1")
+    assert link_of(two.north).state is link_of(two.south).state is LinkState.LIVE
