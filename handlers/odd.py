@@ -9,6 +9,7 @@ from handlers import conversations
 from handlers.desk import Choice, Desk, Question, Reply, own_words
 from handlers.words import normal
 from schema.records import Member, Prompt
+from service.core import asking
 from service.core.change import replace
 
 _MOST = 2
@@ -75,6 +76,13 @@ def hardly_meant(
     return said.isdigit() or alone or said in desk.spoken(member, "spell.yes_no")
 
 
+def leaves_open(desk: Desk, member: Member, question: Question, said: str) -> bool:
+    """Whether `said` leaves a question of choices open, as "skip" does: "I don't know", "anything"."""
+    of_choices = question.many or not question.free
+    may = "skip" in question.also and of_choices and not question.binding
+    return may and said in desk.spoken(member, "spell.dont_know")
+
+
 def doubt_words(desk: Desk, member: Member, prompt: Prompt, body: str) -> None:
     """Ask whether their words are to read exactly so; the question stays open."""
     said = normal(body)
@@ -87,13 +95,4 @@ def near(desk: Desk, member: Member, said: str) -> str:
     if len(said) < _SHORTEST or not said.isalpha():
         return ""
     words = desk.turn.words.commands(member.language)
-    return next((conversations.NAMES[key] for word, key in words.items() if _slipped(said, word)), "")
-
-
-def _slipped(said: str, word: str) -> bool:
-    """Whether one letter is missing, too many or another, or two beside each other changed places."""
-    while said and word and said[0] == word[0]:
-        said, word = said[1:], word[1:]
-    while said and word and said[-1] == word[-1]:
-        said, word = said[:-1], word[:-1]
-    return max(len(said), len(word)) == 1 or (len(said) == 2 and said == word[::-1])
+    return next((conversations.NAMES[key] for word, key in words.items() if asking.slipped(said, word)), "")
