@@ -16,6 +16,7 @@ from handlers import (
     clear,
     conversations,
     due,
+    either,
     identity,
     language,
     line,
@@ -32,7 +33,9 @@ from handlers import (
     telling,
     zone,
 )
-from handlers.desk import PASSING, Desk, Mark, Question, Reply
+from handlers.answer import read_answer
+from handlers.desk import Desk, Mark
+from handlers.question import PASSING, Question, Reply
 from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
@@ -53,7 +56,9 @@ from schema.events import (
     Delivered,
     DirectChat,
     Due,
+    FromLink,
     Invited,
+    LinkRoom,
     Message,
     NoChat,
     NotDelivered,
@@ -97,7 +102,10 @@ async def dispatch(turn: Turn) -> None:
         case Unreadable() as event:
             await _unreadable(desk, event)
         case Invited() as event:
-            turn.do(JoinRoom(event.room) if event.direct else LeaveRoom(event.room))
+            # A room of two front desks is nobody's chat, and no link can be made in this version.
+            turn.do(JoinRoom(event.room) if event.direct and not event.link else LeaveRoom(event.room))
+        case LinkRoom() | FromLink() as event:
+            turn.do(LeaveRoom(event.room))
         case DirectChat() as event:
             await _direct_chat(desk, event)
         case NoChat() as event:
@@ -145,6 +153,9 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
 
 _STAYS = frozenset({"more", "after", "again", "renew", "unfinished"})
 """What is asked once, and mostly by itself: an odd word does not put it away, and its numbers stay so."""
+
+_SOMETHING = "*"
+"""Stands for a word that is not kept; `normal` leaves no such word."""
 
 _ELSEWHERE = "elsewhere"
 """The line of a member who is to hear in a new chat why the old one had no answer."""
@@ -215,7 +226,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     question = None if prompt is None else await _question(desk, member, prompt)
     command = _command(desk, member, body)
     chosen = language.named(desk, body)
-    if chosen and (question is None or desk.read(member, question, body) is None):
+    if chosen and (question is None or read_answer(desk, member, question, body) is None):
         language.choose(desk, member, chosen)
         return True
     if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
@@ -225,7 +236,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         if prompt.aside and command == "back":
             desk.ask_again(member.id)
             return True
-        reply = desk.read(member, question, body)
+        reply = read_answer(desk, member, question, body)
         if reply is None and command in question.also:
             reply = Reply((command,))
         if reply is None and command is None and odd.leaves_open(desk, member, question, normal(body)):
@@ -248,6 +259,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         if reply is not None:
             await _answer(desk, member, prompt, question, reply, event)
             return True
+    if await either.typed(desk, member, body):
+        return True
     if command is not None:
         await conversations.COMMANDS[command].run(desk, desk.now_is(member.id))
         return True
@@ -269,7 +282,12 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if offers is not None:
         await conversations.offer_line(desk, desk.now_is(member.id), offers)
         return True
-    if await checkin_list.typed(desk, member, body) or await checkin_draft.typed(desk, member, body):
+    if (
+        await checkin_list.typed(desk, member, body)
+        or await checkin_list.moved(desk, member, body)
+        or await checkin_draft.typed(desk, member, body)
+        or await telling.typed(desk, member, body)
+    ):
         return True
     if await checkin.anything(desk, desk.now_is(member.id)):
         return True
@@ -313,7 +331,9 @@ async def _answer(
         desk.ask_again(member.id, repeated=True, short=short)
         return
     desk.put_away(member.id)
-    desk.answered(normal(_own_part(event)) if reply.names else "")
+    # Of an answer to a check-in nothing is kept, but that a number that follows at once may be the same.
+    said = _SOMETHING if prompt.kind == checkin.KIND else normal(_own_part(event))
+    desk.answered(said if reply.names else "")
     await conversations.CONVERSATIONS[prompt.kind].answer(desk, desk.now_is(member.id), prompt, reply)
     desk.count_missed(member.id, prompt)
 
@@ -327,7 +347,8 @@ def _doubt(desk: Desk, prompt: Prompt, question: Question, reply: Reply, event: 
     since = desk.now - prompt.asked_at
     word = normal(_own_part(event))
     number = word.isdigit()
-    twice = word == prompt.brought and since < desk.timings.prompt_pause
+    same = word == prompt.brought or (number and prompt.brought == _SOMETHING)
+    twice = same and since < desk.timings.prompt_pause
     before = prompt.instead and since < desk.timings.idle
     if not reply.consents:
         if number and not prompt.repeated and (twice or before):

@@ -6,11 +6,13 @@ consent that stands right above is not said a second time, and a yes agrees to t
 """
 
 from handlers import conversations
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from handlers.words import normal
 from schema.records import Member, Prompt
-from service.core import asking
 from service.core.change import replace
+from service.core.slips import one_slip
 
 _MOST = 2
 """How often a question is put again before it has ways out as choices."""
@@ -28,8 +30,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if question is None or not _stuck(prompt, question):
         return question
     leave = next((one for one in _LEAVE if one.name in question.also), _LEAVE[-1])
-    text = f"{question.text}\n{desk.words(member, 'odd.ways_out')}"
-    return replace(question, text=text, choices=(*question.choices, leave, *_ELSEWHERE))
+    if not question.choices:
+        question = replace(question, text=f"{question.text}\n{desk.words(member, 'odd.ways_out')}")
+    return replace(question, choices=(*question.choices, leave, *_ELSEWHERE))
 
 
 def _stuck(prompt: Prompt, question: Question) -> bool:
@@ -95,4 +98,4 @@ def near(desk: Desk, member: Member, said: str) -> str:
     if len(said) < _SHORTEST or not said.isalpha():
         return ""
     words = desk.turn.words.commands(member.language)
-    return next((conversations.NAMES[key] for word, key in words.items() if asking.slipped(said, word)), "")
+    return next((conversations.NAMES[key] for word, key in words.items() if one_slip(said, word)), "")

@@ -9,7 +9,9 @@ from datetime import timedelta
 
 from handlers import ages, hours, practice, talking, topics, voucher, zone
 from handlers import offer as offers
-from handlers.desk import LENGTHS, UNITS, Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words, words_for_lengths
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from handlers.request import Draft
 from handlers.words import normal
 from schema.ids import OfferId
@@ -108,11 +110,12 @@ def read(desk: Desk, member: Member, body: str) -> asking.Line | None:
     def words(*keys: str) -> list[str]:
         return [asking.phrase(word, normal) for key in keys for word in desk.spoken(member, key)]
 
+    lengths, units = words_for_lengths(desk, member)
     vocabulary = asking.Vocabulary(
         wishes=dict.fromkeys(words("spell.all", "spell.anything"), _ANYTHING),
         topics=topics.phrases(desk, member),
-        lengths={word: length for key, length in LENGTHS.items() for word in words(key)},
-        units={word: length for key, length in UNITS.items() for word in words(key)},
+        lengths=lengths,
+        units=units,
         voices={},
         languages={},
         silent=frozenset(words("line.silent")),

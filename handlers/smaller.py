@@ -9,9 +9,11 @@ from datetime import timedelta
 
 from handlers import consent
 from handlers import request as requests
+from handlers.answer import words_for_lengths
 from handlers.consent import WISHES
-from handlers.desk import LENGTHS, UNITS, Choice, Desk, Question, Reply
+from handlers.desk import Desk
 from handlers.draft import Draft
+from handlers.question import Choice, Question, Reply
 from handlers.words import normal
 from schema.records import Ask, Member, Prompt
 from schema.states import AskState
@@ -38,11 +40,12 @@ async def written(desk: Desk, member: Member, prompt: Prompt, body: str) -> bool
     def words(*keys: str) -> list[str]:
         return [asking.phrase(word, normal) for key in keys for word in desk.spoken(member, key)]
 
+    lengths, units = words_for_lengths(desk, member)
     vocabulary = asking.Vocabulary(
         wishes=dict.fromkeys(words(WISHES["listening"], "line.listening"), "listening"),
         topics={},
-        lengths={word: length for key, length in LENGTHS.items() for word in words(key)},
-        units={word: length for key, length in UNITS.items() for word in words(key)},
+        lengths=lengths,
+        units=units,
         voices={},
         languages={},
         silent=frozenset(words("line.silent", "spell.smaller", "spell.polite")),

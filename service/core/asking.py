@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.core.slips import one_slip
+
 _MOMENT = 5
 """Words that an hour may take: "from tomorrow at 6 pm"."""
 
@@ -164,15 +166,6 @@ def length(
     return found if size == len(words) else None
 
 
-def slipped(said: str, word: str) -> bool:
-    """Whether one letter is missing, too many or another, or two beside each other changed places."""
-    while said and word and said[0] == word[0]:
-        said, word = said[1:], word[1:]
-    while said and word and said[-1] == word[-1]:
-        said, word = said[:-1], word[:-1]
-    return max(len(said), len(word)) == 1 or (len(said) == 2 and said == word[::-1])
-
-
 def _meant(words: list[str], topics: Mapping[str, str]) -> tuple[int, str] | None:
     """How many of the first words are a topic but for one slip, and it; None where there is not just one."""
     for size in range(min(len(words), max((len(one.split()) for one in topics), default=0) + 1), 0, -1):
@@ -180,7 +173,7 @@ def _meant(words: list[str], topics: Mapping[str, str]) -> tuple[int, str] | Non
         near = {
             topic
             for one, topic in topics.items()
-            if len(one) >= _SHORTEST_SLIP and said[0] == one[0] and slipped(said, one)
+            if len(one) >= _SHORTEST_SLIP and said[0] == one[0] and one_slip(said, one)
         }
         if len(near) == 1:
             return size, near.pop()
