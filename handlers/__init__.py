@@ -23,11 +23,13 @@ from handlers import (
     linking,
     menu,
     odd,
+    offering,
     outside,
     privacy,
     rest,
     room,
     signs,
+    smaller,
     steward,
     telling,
     zone,
@@ -249,6 +251,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         reply = read_answer(desk, member, question, body)
         if reply is None and command in question.also:
             reply = Reply((command,))
+        if reply is None and command is None and odd.leaves_open(desk, member, question, normal(body)):
+            reply = Reply(("skip",))
         if (
             reply is None
             and question.free
@@ -280,11 +284,15 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         prompt is not None and question is not None and (prompt.kind not in PASSING or prompt.kind in _STAYS)
     )
     said = line.read(desk, member, body)
-    if said is not None and event.belongs is not Belongs.MEMBER:
+    offers = offering.read(desk, member, body)
+    if (said is not None or offers is not None) and event.belongs is not Belongs.MEMBER:
         desk.say_text(member.id, await outside.words(desk, member), notice=False)
         return True
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
+        return True
+    if offers is not None:
+        await conversations.offer_line(desk, desk.now_is(member.id), offers)
         return True
     if (
         await checkin_list.typed(desk, member, body)
@@ -295,12 +303,18 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     if await checkin.anything(desk, desk.now_is(member.id)):
         return True
+    if prompt is not None and await smaller.written(desk, member, prompt, body):
+        return True
     if in_between and prompt is not None and question is not None:
         odd.no_answer(desk, member, prompt, question)
         return True
     if prompt is None and desk.waits(member.id):
         desk.say(member.id, "odd.unseen")
         desk.take_back(member.id)
+        return True
+    if not first and normal(body) in desk.spoken(member, "spell.courtesy"):
+        desk.say(member.id, "odd.courtesy")
+        await menu.status(desk, desk.now_is(member.id))
         return True
     if normal(body).isdigit() and not first and prompt is None:
         desk.ask(member.id, "menu", subject="nothing_open")
@@ -372,7 +386,9 @@ def _too_soon(desk: Desk, prompt: Prompt, event: Message) -> bool:
 
 
 def _command(desk: Desk, member: Member, body: str) -> str | None:
-    key = desk.turn.words.commands(member.language).get(normal(body))
+    said, commands = normal(body), desk.turn.words.commands(member.language)
+    polite = (said.removesuffix(f" {word}") for word in desk.spoken(member, "spell.polite"))
+    key = next((commands[one] for one in (said, *map(normal, polite)) if one in commands), None)
     return None if key is None else conversations.NAMES[key]
 
 

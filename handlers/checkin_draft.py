@@ -410,7 +410,7 @@ def _take_question(desk: Desk, member: Member, draft: Draft, reply: Reply) -> No
 async def _skip(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     if step == "zone":
         # The question named it: it is theirs from now on, and is not asked for each time.
-        await zone.keep(desk, member, zone.of(desk, member))
+        await zone.stay(desk, member)
         _on_from_zone(desk, desk.now_is(member.id), draft)
     elif draft.get("rhythm"):
         _go(desk, member, draft, "recap")

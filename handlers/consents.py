@@ -5,15 +5,15 @@ withdraw, step back, close; nobody learns of it more than of those.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from handlers import after, buddy, concern, consent, plan, room, voucher
+from handlers import after, apart, buddy, concern, consent, plan, room, voucher
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
-from schema.records import Ask, Buddy, Concern, Consent, Member, Prompt, Voucher
+from schema.records import Ask, Buddy, Concern, Consent, Member, Prompt, Separation, Voucher
 from schema.states import AskState, RoomState
 from service.core import rooms
 
@@ -33,6 +33,8 @@ _CHOICES = {
     "concern": "choice.consents_concern",
     "buddy": "choice.consents_buddy",
     "buddy_of": "choice.consents_buddy_of",
+    "how": "choice.consents_how",
+    "apart": "choice.consents_apart",
 }
 _EFFECTS = {
     "request": "consents.request",
@@ -47,6 +49,7 @@ _EFFECTS = {
     "concern": "consents.concern",
     "buddy": "consents.buddy",
     "buddy_of": "consents.buddy_of",
+    "how": "consents.how",
 }
 """What taking it back does, said before."""
 
@@ -105,23 +108,31 @@ async def _standing(desk: Desk, member: Member) -> list[_Standing]:
     return [one for one in found if one.given]
 
 
+async def _kept(desk: Desk, member: Member) -> list[str]:
+    """What is kept because the member asked for it, with no question that they agreed to."""
+    apart_from = await desk.records.find(Separation, member=member.id)
+    return [*(["how"] if member.how else []), *(["apart"] if apart_from else [])]
+
+
 async def start(desk: Desk, member: Member) -> None:
     """Say what was agreed to, with a number for each."""
     desk.put_behind(member.id)
-    found = await _standing(desk, member)
-    desk.ask(member.id, "consents", draft={"found": [one.name for one in found]})
+    found = [one.name for one in await _standing(desk, member)]
+    desk.ask(member.id, "consents", draft={"found": [*found, *await _kept(desk, member)]})
 
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """The list as it was first shown, or what one taking back would do."""
     standing = {one.name: one for one in await _standing(desk, member)}
+    kept = await _kept(desk, member)
     if prompt.kind == "take_back":
-        if prompt.subject not in standing:
+        if prompt.subject not in (*standing, *kept):
             return None
-        key = _EFFECTS[standing[prompt.subject].kind]
+        key = _EFFECTS[prompt.subject.partition(" ")[0]]
+        until = standing[prompt.subject].until if prompt.subject in standing else None
         # What is said to be kept stands first: a number that was sent twice changes nothing.
         return Question(
-            desk.words(member, key, reading=desk.timings.reading, until=standing[prompt.subject].until),
+            desk.words(member, key, reading=desk.timings.reading, until=until),
             (Choice("no", "choice.take_back_no"), Choice("yes", "choice.take_back_yes")),
             binding=True,
             also=frozenset({"skip"}),
@@ -141,6 +152,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
                 desk.words(member, "consents.one", what=what, at=one.given_at, words=one.words)
                 for one in standing[name].given
             ]
+    if "how" in kept:
+        lines.append(desk.words(member, "held.how", how=consent.how_words(desk, member, member.how)))
     choices.append(Choice("menu", "choice.menu"))
     return Question("\n\n".join(lines), tuple(choices))
 
@@ -151,9 +164,14 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if prompt.kind == "take_back":
         if reply.name != "yes":
             desk.say(member.id, "consents.kept")
+        elif prompt.subject == "how":
+            desk.keep(replace(desk.now_is(member.id), how=()))
+            desk.say(member.id, "consents.how_ended")
         elif prompt.subject in standing:
             await _take_back(desk, member, standing[prompt.subject])
-    elif reply.name in standing:
+    elif reply.name == "apart":
+        await apart.kept(desk, member)
+    elif reply.name in standing or reply.name in await _kept(desk, member):
         desk.ask(member.id, "take_back", subject=reply.name)
     else:
         desk.say(member.id, "stop.over")

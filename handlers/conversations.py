@@ -52,6 +52,7 @@ from handlers import draft as drafts
 from handlers.desk import Desk
 from handlers.question import Question, Reply
 from schema.records import Member, Prompt
+from service.core import asking
 
 Show = Callable[[Desk, Member, Prompt], Awaitable[Question | None]]
 Answer = Callable[[Desk, Member, Prompt, Reply], Awaitable[None]]
@@ -315,6 +316,14 @@ async def _offer(desk: Desk, member: Member) -> None:
         await offer.start(desk, member)
     if stands:
         await paused.remind(desk, member)
+
+
+async def offer_line(desk: Desk, member: Member, said: asking.Line) -> None:
+    """Begin an offer with what one line said of it; one that stands is shown, and nothing of it changes."""
+    await _offer(desk, member)
+    now = desk.now_is(member.id)
+    if now.prompt is not None and now.prompt.kind == "offer":
+        offering.take_line(desk, now, dict(now.prompt.draft), said)
 
 
 async def _change(desk: Desk, member: Member) -> None:

@@ -84,6 +84,7 @@ async def begin(desk: Desk, member: Member, line: asking.Line) -> None:
     draft["said"] = any(said) or line.voice is not None
     if not await talk.start_with(desk, member, draft):
         return
+    topics.say_slips(desk, member, line)
     if line.sentence:
         desk.say(member.id, "talk.line_sentence")
     if line.unknown:

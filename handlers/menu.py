@@ -33,6 +33,11 @@ from service.core import matching, rooms
 _CROSSED = timedelta(seconds=5)
 """How long after the greeting a hello counts as written before it."""
 
+_HELLO = "hello"
+"""The line of whoever was greeted."""
+_SHORT_HELLO = timedelta(hours=1)
+"""How long after the first words a hello is answered in short: they stand above still."""
+
 MENU = (
     Choice("talk", "choice.talk"),
     Choice("places", "choice.places"),
@@ -94,6 +99,7 @@ def hello(desk: Desk, member: Member) -> str:
 
 def greet(desk: Desk, member: Member) -> None:
     """The first words to a member: what this is, what it is not, and the menu."""
+    desk.seldom(member.id, _HELLO, _SHORT_HELLO)
     desk.ask(member.id, "menu", subject="hello")
 
 
@@ -107,8 +113,8 @@ async def greet_again(desk: Desk, member: Member) -> None:
         return
     desk.put_behind(member.id)
     _say_waiting(desk, member)
-    if desk.seldom(member.id, "hello", timedelta(hours=1)):
-        greet(desk, member)
+    if desk.seldom(member.id, _HELLO, _SHORT_HELLO):
+        desk.ask(member.id, "menu", subject="hello")
     else:
         # Whoever says hello a second time has read the rest just now.
         desk.ask(member.id, "menu", subject="hello_again")

@@ -79,6 +79,13 @@ def hardly_meant(
     return said.isdigit() or alone or said in desk.spoken(member, "spell.yes_no")
 
 
+def leaves_open(desk: Desk, member: Member, question: Question, said: str) -> bool:
+    """Whether `said` leaves a question of choices open, as "skip" does: "I don't know", "anything"."""
+    of_choices = question.many or not question.free
+    may = "skip" in question.also and of_choices and not question.binding
+    return may and said in desk.spoken(member, "spell.dont_know")
+
+
 def doubt_words(desk: Desk, member: Member, prompt: Prompt, body: str) -> None:
     """Ask whether their words are to read exactly so; the question stays open."""
     said = normal(body)

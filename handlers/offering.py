@@ -9,13 +9,14 @@ from datetime import timedelta
 
 from handlers import ages, hours, practice, talking, topics, voucher, zone
 from handlers import offer as offers
-from handlers.answer import own_words
+from handlers.answer import own_words, words_for_lengths
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
 from handlers.request import Draft
+from handlers.words import normal
 from schema.ids import OfferId
 from schema.records import Consent, Member, Prompt
-from service.core import availability, matching
+from service.core import asking, availability, matching
 from service.core.ages import take_part
 from service.core.availability import NOW, QUIET, RENEWED, STANDING, WEEKLY
 
@@ -29,6 +30,10 @@ _MOST_ASKS = 5
 
 _LENGTHS = (2, 4, 8, 12)
 """Hours."""
+
+_SHORTEST, _LONGEST = timedelta(hours=1), timedelta(hours=_LENGTHS[-1])
+"""Of an offer from now on that is said in one line, in whole hours."""
+_ANYTHING = "anything"
 
 _WHO = (Choice(matching.ANYONE, "choice.who_anyone"), Choice(matching.SHARES, "choice.who_shares"))
 
@@ -91,6 +96,54 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "change":
             return Question(desk.words(member, "offer.change"), _changes(desk), also=_ALSO)
     return _recap(desk, member, draft)
+
+
+# In one line
+
+
+def read(desk: Desk, member: Member, body: str) -> asking.Line | None:
+    """What stands behind the word for offering, "offer 2h grief"; None: nothing does, or a sentence."""
+    first, _, rest = " ".join(body.split()).partition(" ")
+    if not rest or desk.turn.words.commands(member.language).get(normal(first)) != "command.offer":
+        return None
+
+    def words(*keys: str) -> list[str]:
+        return [asking.phrase(word, normal) for key in keys for word in desk.spoken(member, key)]
+
+    lengths, units = words_for_lengths(desk, member)
+    vocabulary = asking.Vocabulary(
+        wishes=dict.fromkeys(words("spell.all", "spell.anything"), _ANYTHING),
+        topics=topics.phrases(desk, member),
+        lengths=lengths,
+        units=units,
+        voices={},
+        languages={},
+        silent=frozenset(words("line.silent")),
+        denials=frozenset(words("line.denial")),
+    )
+    said = asking.read(rest, vocabulary, normal, _SHORTEST, _LONGEST)
+    return None if said.sentence else said
+
+
+def take_line(desk: Desk, member: Member, draft: Draft, said: asking.Line) -> None:
+    """Put what one line said into the draft that it began; ask for the first thing that it did not say."""
+    topics.say_slips(desk, member, said)
+    if said.unknown:
+        shown = [
+            desk.words(member, "words.quoted", text=own_words(one, len(one)) or "") for one in said.unknown
+        ]
+        desk.say(member.id, "offer.line_unknown", words=shown)
+    length = said.length
+    whole = length is not None and not length % timedelta(hours=1)
+    if said.out_of_bounds is not None or said.left_out or (length is not None and not whole):
+        desk.say(member.id, "offer.line_bounds", shortest=_SHORTEST, longest=_LONGEST)
+    if length is not None and whole:
+        draft["hours"] = length // timedelta(hours=1)
+    draft["topics"] = list(said.topics)
+    if draft["step"] == "length" and whole:
+        named = said.topics or said.wish == _ANYTHING
+        draft["step"] = "card" if named or not desk.community.topics else "topics"
+    desk.ask(member.id, "offer", draft=draft)
 
 
 def _steps(desk: Desk, draft: Draft) -> list[str]:
@@ -227,6 +280,8 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
     """
     if reply.name == "skip":
         _skip(desk, member, draft, step)
+        if step == "zone":
+            await zone.stay(desk, member)
         return True
     match step:
         case "ages":

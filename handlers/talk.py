@@ -125,7 +125,12 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "ages":
             return ages.question(desk, member)
         case "wish":
-            choices = tuple(Choice(name, key) for name, key in WISHES.items() if name != "backup")
+            # Whatever means it in one line means it here too.
+            choices = tuple(
+                Choice(name, text=f"{desk.words(member, key)} | {desk.words(member, f'line.{name}')}")
+                for name, key in WISHES.items()
+                if name != "backup"
+            )
             text = desk.words(member, "talk.wish", keep=desk.timings.request_open)
             return Question(text, choices, also=_ALSO)
         case "topics":
@@ -335,7 +340,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         asks_zone = following == "start" and member.zone is None
         _go(desk, member, draft, "zone" if asks_zone else following, returns=True)
         return
-    if step == "zone" and reply.name != "skip" and not await _take_zone(desk, member, draft, reply):
+    if step == "zone" and not await _take_zone(desk, member, draft, reply):
         return
     if reply.name != "skip" and not _take(desk, member, draft, step, reply):
         return
@@ -354,6 +359,9 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 
 
 async def _take_zone(desk: Desk, member: Member, draft: Draft, reply: Reply) -> bool:
+    if reply.name == "skip":
+        await zone.stay(desk, member)
+        return True
     found, draft["cities"] = zone.taken(desk, member, reply)
     if found:
         await zone.keep(desk, member, found)
@@ -452,8 +460,9 @@ def _take_note(desk: Desk, member: Member, draft: Draft, step: str, text: str) -
 
 def _take_typed_topics(desk: Desk, member: Member, draft: Draft, text: str) -> bool:
     """Topics by their names; or own words, which go into the note, since several are asked at once."""
-    if found := topics.listed(desk, member, text):
-        draft["topics"] = list(found)
+    if (found := topics.listed(desk, member, text)).topics:
+        topics.say_slips(desk, member, found)
+        draft["topics"] = list(found.topics)
         return True
     if not any(char.isalpha() for char in text):
         desk.refuse(member.id, "talk.not_topics")

@@ -6,6 +6,7 @@ Guards: what is kept and compared is a topic's own name in the configuration, wh
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from handlers.answer import own_words
 from handlers.desk import Desk
 from handlers.question import Choice
 from handlers.words import normal
@@ -47,12 +48,19 @@ def phrases(desk: Desk, member: Member) -> Mapping[str, str]:
     }
 
 
-def listed(desk: Desk, member: Member, typed: str) -> tuple[str, ...]:
-    """The topics that `typed` lists by name; nothing where anything else stands in it."""
+def listed(desk: Desk, member: Member, typed: str) -> asking.Line:
+    """The topics that `typed` lists by name; none of them where anything else stands in it."""
     silent = frozenset(asking.phrase(word, normal) for word in desk.spoken(member, "line.silent"))
     known = asking.Vocabulary({}, phrases(desk, member), {}, {}, {}, {}, silent, ())
     found = asking.read(typed, known, normal, timedelta(0), timedelta(0))
-    return () if found.unknown else found.topics
+    return asking.SENTENCE if found.unknown else found
+
+
+def say_slips(desk: Desk, member: Member, line: asking.Line) -> None:
+    """Say which words were read as a topic, and as which."""
+    for typed, topic in line.slips:
+        shown = own_words(typed, len(typed)) or ""
+        desk.say(member.id, "talk.line_slip", word=shown, topic=names(desk, member, (topic,)))
 
 
 def chosen(desk: Desk, member: Member, topics: Sequence[str]) -> object:

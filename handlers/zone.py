@@ -89,6 +89,8 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if reply.name in ("skip", "back"):
         city = desk.turn.words.city(of(desk, member), member.language)
         desk.say(member.id, "zone.kept", city=city)
+        if reply.name == "skip":
+            await stay(desk, member)
         return
     zone, found = taken(desk, member, reply)
     if not zone:
@@ -129,6 +131,12 @@ def taken(desk: Desk, member: Member, reply: Reply) -> tuple[str, list[str]]:
         desk.refuse(member.id, "zone.too_many", n=len(found.zones))
         return "", []
     return "", [" ".join(clock) for clock in clocks]
+
+
+async def stay(desk: Desk, member: Member) -> None:
+    """The member lives by the clock that the question named: they said so, and are not asked again."""
+    if member.zone is None:
+        await keep(desk, member, of(desk, member))
 
 
 async def keep(desk: Desk, member: Member, zone: str) -> None:

@@ -1,8 +1,8 @@
 """What a member said in one line that asks for company: "talk listening burnout 2h tomorrow 18:00".
 
 Guards: nothing is taken that was not said, and nothing is guessed: what is said in two ways, or is out of
-bounds, is left out and named; a line that has a denial in it, or more of other words than of known ones, is a
-sentence, of which nothing is taken.
+bounds, is left out and named; a topic with one slip of the keys in it is named as it was read; a line that
+has a denial in it, or more of other words than of known ones, is a sentence, of which nothing is taken.
 """
 
 import re
@@ -10,11 +10,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.core.slips import one_slip
+
 _MOMENT = 5
 """Words that an hour may take: "from tomorrow at 6 pm"."""
 
 _LONGEST_LINE = 300
 """Characters; whatever is longer is a sentence."""
+
+_SHORTEST_SLIP = 5
+"""Letters of a topic at least that is read where one of them is wrong; its first must be right."""
 
 _APART = re.compile(r"[\s,;+&/]+")
 _GLUED = re.compile(r"(\d{1,5})([^\W\d_]{1,20})")
@@ -46,8 +51,9 @@ class Line:
     """What was said: None or nothing where it was not.
 
     `unknown` are words that mean nothing here, `left_out` those that were understood and not taken, since
-    another said something else; `out_of_bounds` is a length that is not to be had. Where `sentence` is true
-    nothing else is set.
+    another said something else; `out_of_bounds` is a length that is not to be had. `slips` are words that
+    were read as a topic with one slip in them, each with the topic. Where `sentence` is true nothing else is
+    set.
     """
 
     wish: str | None = None
@@ -59,6 +65,7 @@ class Line:
     unknown: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     out_of_bounds: timedelta | None = None
+    slips: tuple[tuple[str, str], ...] = ()
     sentence: bool = False
 
 
@@ -91,6 +98,7 @@ def read(
     languages: dict[str, None] = {}
     starts: dict[datetime, str] = {}
     unknown: list[str] = []
+    slips: dict[str, str] = {}
     at = 0
     while at < len(words):
         size, start = _moment(words[at:], vocabulary)
@@ -113,10 +121,14 @@ def read(
             return SENTENCE
         elif found not in vocabulary.silent:
             size, length = _length(words[at:], vocabulary.units)
-            if length is None:
-                unknown.append(words[at])
-            else:
+            if length is not None:
                 lengths[length] = " ".join(words[at : at + size])
+            elif (meant := _meant(words[at:], vocabulary.topics)) is not None:
+                size, topic = meant
+                topics[topic] = None
+                slips[" ".join(words[at : at + size])] = topic
+            else:
+                unknown.append(words[at])
         at += size
     known = len(wishes) + len(topics) + len(lengths) + len(voices) + len(languages) + len(starts)
     if len(unknown) > max(known, 1):
@@ -134,6 +146,7 @@ def read(
         unknown=tuple(dict.fromkeys(unknown)),
         left_out=tuple(one for said in (wishes, lengths, voices, starts) for one in _several(said.values())),
         out_of_bounds=None if within else length,
+        slips=tuple(slips.items()),
     )
 
 
@@ -151,6 +164,20 @@ def length(
         return whole
     size, found = _length(words, units)
     return found if size == len(words) else None
+
+
+def _meant(words: list[str], topics: Mapping[str, str]) -> tuple[int, str] | None:
+    """How many of the first words are a topic but for one slip, and it; None where there is not just one."""
+    for size in range(min(len(words), max((len(one.split()) for one in topics), default=0) + 1), 0, -1):
+        said = " ".join(words[:size])
+        near = {
+            topic
+            for one, topic in topics.items()
+            if len(one) >= _SHORTEST_SLIP and said[0] == one[0] and one_slip(said, one)
+        }
+        if len(near) == 1:
+            return size, near.pop()
+    return None
 
 
 def _several(phrases: Collection[str]) -> Iterable[str]:

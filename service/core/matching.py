@@ -166,8 +166,13 @@ def may_read(request: Request, ask: Ask) -> bool:
 
 
 def shorter(length: timedelta) -> tuple[timedelta, ...]:
-    """What somebody may say yes to instead of `length`: the next three lengths below it, longest first."""
+    """What is shown to say yes to instead of `length`: the next three lengths below it, longest first."""
     return tuple(sorted((one for one in _SHORTER if one < length), reverse=True)[:3])
+
+
+def is_shorter(one: timedelta, length: timedelta) -> bool:
+    """Whether somebody may say yes to `one`, in their own words, instead of `length`."""
+    return one in _SHORTER and one < length
 
 
 def fit(request: Request, offer: Offer) -> int:

@@ -110,3 +110,30 @@ async def test_that_they_would_talk_again_can_be_taken_back(story: Story, agreed
     assert story.heard("ben") == heard
     assert not any(one.again for one in story.records.all(Meeting) if one.member == story.id("ana"))
     assert "talk with somebody again" not in await story.say("ana", "my consents")
+
+
+async def test_how_one_talks_is_listed_and_taken_back(story: Story) -> None:
+    """What is kept for the next time is in the list, though no question agreed to it."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "change", "8", "1", "yes", "yes")
+    said = await story.say("ana", "my consents")
+    assert "How you talk, for the next time you ask, until you change that: slowly." in said
+    assert "2. How I talk" in said
+    assert "I forget how you talk" in await story.say("ana", "2")
+    assert "Nothing has changed" in await story.say("ana", "no")
+    assert story.member("ana").how == ("slow",)
+    assert "not kept any more" in await story.says("ana", "my consents", "2", "yes")
+    assert story.member("ana").how == ()
+    assert "How I talk" not in await story.say("ana", "my consents")
+
+
+async def test_whom_one_keeps_apart_from_is_one_number_away(story: Story) -> None:
+    """The list with its numbers and dates, without a name."""
+    await story.comes("ana")
+    await story.says("ana", "keep apart @ben:example.org", "1")
+    said = await story.say("ana", "my consents")
+    assert "1. Whom I keep apart from" in said
+    assert "ben" not in said
+    said = await story.say("ana", "1")
+    assert "27 November" in said
+    assert "ben" not in said

@@ -458,3 +458,44 @@ async def test_words_that_fit_nothing_say_that_the_search_goes_on(story: Story) 
     said = await story.say("ana", "are you there")
     assert "I am still looking for someone for you" in said
     assert said.index("still looking") < said.index("1. Talk with someone")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("can someone talk to me pls", "This is what I would ask:"),
+        ("Talk with someone, please!", "This is what I would ask:"),
+        ("i want to help ppl", "may I ask you whether you would talk with someone?"),
+        ("how long do I have to wait?", "Nothing is open."),
+        ("never mind", "Nothing is open"),
+    ],
+)
+async def test_plain_words_for_what_the_menu_has_are_understood(story: Story, words: str, said: str) -> None:
+    """Each does what its number does."""
+    await story.comes("ana")
+    assert said in await story.say("ana", words)
+
+
+async def test_not_to_know_leaves_a_question_open_as_skip_does(story: Story) -> None:
+    """Where there are choices; in own words it is what somebody writes."""
+    await story.comes("ana")
+    assert "How long would you like" in await story.says("ana", "talk", "2", "just listen", "dunno")
+    request = story.member("ana").prompt
+    assert request is not None
+    assert (request.draft["wish"], request.draft["topics"], request.draft["note"]) == ("listening", [], "")
+    await story.says("ana", "skip", "I don't know")
+    request = story.member("ana").prompt
+    assert request is not None
+    assert request.draft["note"] == "I don't know"
+
+
+@pytest.mark.parametrize("words", ["thank u", "ok", "ok thanks"])
+async def test_thanks_are_answered_with_how_it_stands(story: Story, words: str) -> None:
+    """Whoever is being looked for reads the next hour; an open question stands, and takes no ok for a yes."""
+    await story.comes("ana")
+    await story.says("ana", "talk", words)
+    assert not story.records.all(Request)
+    await story.say("ana", "yes")
+    said = await story.say("ana", words)
+    assert "The next time I ask people is" in said
+    assert "1. Talk with someone" not in said

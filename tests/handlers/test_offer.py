@@ -104,8 +104,9 @@ async def test_skipping_all_of_it_makes_an_offer_of_two_hours(story: Story) -> N
     assert story.offer_of("ben").until == story.now + timedelta(hours=2)
     await story.says("cleo", "offer", "5", "skip", "skip", "skip", "skip", "skip", "skip", "yes")
     assert story.offer_of("cleo").when == "weekly"
-    assert story.member("cleo").zone is None
-    assert story.offer_of("cleo").zone == "Europe/Berlin"
+    assert story.member("cleo").zone == story.offer_of("cleo").zone == "Europe/Berlin"
+    # They said by which clock they live, and are not asked again.
+    assert "When shall I write to you?" in await story.say("cleo", "check-in")
 
 
 async def test_another_city_moves_the_hours(story: Story) -> None:
@@ -401,3 +402,43 @@ async def test_what_i_can_do_is_seen_before_the_yes(story: Story) -> None:
     assert "What you can do: anything." in recap
     recap = await story.says("ben", "change", "what i can do", "1")
     assert "What you can do: listen." in recap
+
+
+@pytest.mark.parametrize(
+    ("line", "asks", "hours", "named"),
+    [
+        ("offer 2h anything", "Would you like to write a few words", 2, []),
+        ("offer for an hour about grief", "Would you like to write a few words", 1, ["grief"]),
+        ("offer 3 hours", "What would you be there for?", 3, []),
+        ("offer greif", "For how long, from now on", 2, ["grief"]),
+    ],
+)
+async def test_an_offer_in_one_line_is_asked_what_it_did_not_say(
+    story: Story, line: str, asks: str, hours: int, named: list[str]
+) -> None:
+    """Nothing of it is an offer before the yes to its recap."""
+    await story.comes("ben")
+    assert asks in await story.say("ben", line)
+    prompt = story.member("ben").prompt
+    assert prompt is not None
+    assert (prompt.draft["hours"], prompt.draft["topics"]) == (hours, named)
+    assert not story.records.all(Offer)
+
+
+async def test_what_a_line_said_that_was_not_read_is_said_again(story: Story) -> None:
+    """A word that means nothing, and a length that is not to be had; a sentence begins nothing."""
+    await story.comes("ben")
+    assert "I did not understand: “tonight”." in await story.say("ben", "offer tonight")
+    assert "whole hours, from 1 hour to 12 hours" in await story.says("ben", "stop", "offer 20 hours")
+    assert "whole hours, from 1 hour to 12 hours" in await story.says("ben", "stop", "offer 90 min")
+    said = await story.says("ben", "stop", "offer me some of your time please")
+    assert "no person has read this" in said
+
+
+async def test_a_line_changes_nothing_of_an_offer_that_stands(story: Story) -> None:
+    """It is shown, as by the word alone."""
+    await story.comes("ben")
+    await story.offers("ben")
+    before = story.offer_of("ben")
+    assert "Your offer, as it is now" in await story.say("ben", "offer 8h grief")
+    assert story.offer_of("ben") == before

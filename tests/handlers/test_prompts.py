@@ -300,8 +300,9 @@ async def test_stop_that_ends_nothing_gives_the_question_back(story: Story) -> N
 
 
 async def test_hello_says_the_limits_again(story: Story) -> None:
-    """The first words are one word away."""
+    """After an hour, when they do not stand right above, the first words are one word away."""
     await story.comes("ana")
+    await story.wait(timedelta(hours=1))
     assert "Nobody here is on duty." in await story.say("ana", "hello")
 
 

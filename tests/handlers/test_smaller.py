@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from schema.records import Pairing, PeerRoom, Request
 from schema.states import AskState
 from tests.handlers.story import COMMUNITY, Story
@@ -67,7 +69,7 @@ async def test_who_invites_is_named_before_the_invitation_comes(story: Story) ->
     assert "@keeper:example.org invites you to it." in story.last("ana")
     await story.say("ana", "yes")
     for name in ("ana", "ben"):
-        assert "You have an invitation to it from @keeper:example.org." in story.last(name)
+        assert "accept the invitation from @keeper:example.org." in story.last(name)
         assert "I do not hear it: write to me here." in story.last(name)
 
 
@@ -136,3 +138,54 @@ async def test_a_smaller_yes_survives_a_restart_and_a_note_that_is_busy() -> Non
     await again.say("ana", "1")
     (room,) = again.records.all(PeerRoom)
     assert (room.length, room.wish) == (timedelta(minutes=30), "ideas")
+
+
+@pytest.mark.parametrize(
+    ("written", "agreed", "length", "wish"),
+    [
+        ("yes but only half an hour", "for up to 30 minutes, in writing", 30, "ideas"),
+        ("30 min and only listening", "for up to 30 minutes, only to listen, in writing", 30, "listening"),
+        ("just listening", "for up to 2 hours, only to listen, in writing", 120, "listening"),
+    ],
+)
+@pytest.mark.parametrize("first", [(), ("2",)])
+async def test_less_can_be_written_and_is_asked_about_before_it_is_a_yes(
+    story: Story, first: tuple[str, ...], written: str, agreed: str, length: int, wish: str
+) -> None:
+    """At the ask and at its smaller question: nothing is agreed to before one plain yes to what was read."""
+    await _asked(story)
+    await story.says("ben", *first)
+    question = await story.say("ben", written)
+    assert f"a yes to this: {agreed}." in question
+    assert story.ask_of("ben").state is AskState.SHOWN
+    await story.say("ben", "1")
+    ask = story.ask_of("ben")
+    assert (ask.state, ask.length, ask.wish) == (AskState.READING, timedelta(minutes=length), wish)
+    assert agreed in ask.consents[-1].words
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "yes but I'm scared",
+        "ok",
+        "3 hours",
+        "not listening",
+        "20 min",
+        "yes but only half an hour, I'm tired",
+    ],
+)
+async def test_other_words_at_an_ask_are_read_as_nothing(story: Story, written: str) -> None:
+    """Neither as a yes nor as less: the question stands."""
+    await _asked(story)
+    assert "I did not take it as an answer" in await story.say("ben", written)
+    assert story.ask_of("ben").state is AskState.SHOWN
+
+
+async def test_what_was_read_wrongly_is_put_right_or_declined(story: Story) -> None:
+    """Something else leads to what there is, `back` to the ask, and a no is a no."""
+    await _asked(story)
+    assert "4. Only listening" in await story.says("ben", "half an hour", "2")
+    assert "1. Yes, tell me more" in await story.says("ben", "half an hour", "back")
+    assert "half an hour" not in await story.says("ben", "half an hour", "no")
+    assert story.ask_of("ben").state is AskState.OVER

@@ -189,7 +189,7 @@ async def test_one_line_says_it_all(story: Story) -> None:
 
 async def test_what_was_not_understood_is_named_and_goes_nowhere(story: Story) -> None:
     """Only its writer sees the word again; two of a kind, and a length out of bounds, are left out."""
-    assert "I did not understand: “burnot”." in await story.say("ana", "talk listening burnot")
+    assert "I did not understand: “bernot”." in await story.say("ana", "talk listening bernot")
     await story.say("ana", "stop")
     assert "I took none: “30m” and “1h”." in await story.say("ana", "talk 30m 1h")
     await story.say("ana", "stop")
@@ -372,3 +372,25 @@ async def test_what_one_line_cannot_hold_has_a_place_that_is_named(story: Story,
     assert "write “change”, and choose “My words”" in said
     await story.says("ana", "change", "my words", "It is about my divorce.")
     assert "“It is about my divorce.”" in story.last("ana")
+
+
+@pytest.mark.parametrize("way", [("talk greif 1 hour",), ("talk", "2", "2", "greif")])
+async def test_a_topic_with_one_slip_is_taken_and_named_as_it_was_read(
+    story: Story, way: tuple[str, ...]
+) -> None:
+    """In one line and where topics are asked for; the recap has it, and nobody was asked yet."""
+    await story.comes("ana")
+    said = await story.says("ana", *way)
+    assert "I read “greif” as grief. If you mean something else, write “change”." in said
+    if len(way) > 1:
+        said = await story.says("ana", "skip", "skip")
+    assert "About: grief." in said
+    assert not story.records.all(Request)
+
+
+async def test_a_sentence_is_answered_with_how_a_line_is_understood(story: Story) -> None:
+    """Nothing of it is kept, and the member reads what would be."""
+    await story.comes("ana")
+    said = await story.say("ana", "talk I am so tired and my mother died and nobody is here")
+    assert "In one line I understand short words, such as “talk listening 1 hour”." in said
+    assert "About" not in said

@@ -138,10 +138,14 @@ async def test_back_from_the_first_question_says_why_that_is_the_end(story: Stor
     assert said.startswith("There was no question before that one, so this has ended. Nothing of it is kept.")
 
 
-async def test_a_second_hello_is_answered_in_a_line(story: Story) -> None:
-    """The first words are one word away, and not said twice within the hour."""
-    await story.comes("ana")
-    assert "Nobody here is on duty." in await story.say("ana", "hello")
+@pytest.mark.parametrize("first", [None, "hello", "what is this"])
+async def test_a_second_hello_is_answered_in_a_line(story: Story, first: str | None) -> None:
+    """The first words are not said twice within the hour, whatever brought them."""
+    if first is None:
+        await story.comes("ana")
+    else:
+        await story.say("ana", first)
+    assert "Nobody here is on duty." in story.last("ana")
     short = await story.say("ana", "hi")
     assert short.startswith("Hello again. I am a program")
     assert "1. Talk with someone" in short

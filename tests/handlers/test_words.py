@@ -87,9 +87,9 @@ def test_an_instant_is_said_with_weekday_date_zone_and_distance(length: timedelt
 @pytest.mark.parametrize(
     ("length", "said"),
     [
-        (timedelta(hours=3), "viernes, 27 de noviembre, 17:00, hora de Berlín (dentro de 3 horas)"),
-        (-timedelta(minutes=5), "viernes, 27 de noviembre, 13:55, hora de Berlín (hace 5 minutos)"),
-        (timedelta(0), "viernes, 27 de noviembre, 14:00, hora de Berlín (ahora)"),
+        (timedelta(hours=3), "viernes, 27 de noviembre, 17:00 en Berlín (dentro de 3 horas)"),
+        (-timedelta(minutes=5), "viernes, 27 de noviembre, 13:55 en Berlín (hace 5 minutos)"),
+        (timedelta(0), "viernes, 27 de noviembre, 14:00 en Berlín (ahora)"),
     ],
 )
 def test_an_instant_is_said_as_the_language_says_it(length: timedelta, said: str) -> None:
