@@ -55,9 +55,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "postgres" in getattr(item, "fixturenames", ()):
             # Whoever asks for a server of it needs one, whether or not that is written beside the test.
             item.add_marker(pytest.mark.postgres)
-        if not _served(item):
-            # What has no other process to wait for has no excuse: `--reruns` is not for it.
-            item.add_marker(pytest.mark.flaky(reruns=0))
+        if _served(item) and item.config.getoption("max_suite_reruns"):
+            # What has no other process to wait for has no excuse and is played once. `--reruns` would not do:
+            # each test that it knows of asks the first process over a socket, and waits 40 ms for the answer.
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def pytest_collection_finish() -> None:

@@ -16,6 +16,7 @@ from handlers import (
     clear,
     conversations,
     due,
+    either,
     identity,
     language,
     line,
@@ -53,7 +54,9 @@ from schema.events import (
     Delivered,
     DirectChat,
     Due,
+    FromLink,
     Invited,
+    LinkRoom,
     Message,
     NoChat,
     NotDelivered,
@@ -97,7 +100,10 @@ async def dispatch(turn: Turn) -> None:
         case Unreadable() as event:
             await _unreadable(desk, event)
         case Invited() as event:
-            turn.do(JoinRoom(event.room) if event.direct else LeaveRoom(event.room))
+            # A room of two front desks is nobody's chat, and no link can be made in this version.
+            turn.do(JoinRoom(event.room) if event.direct and not event.link else LeaveRoom(event.room))
+        case LinkRoom() | FromLink() as event:
+            turn.do(LeaveRoom(event.room))
         case DirectChat() as event:
             await _direct_chat(desk, event)
         case NoChat() as event:
@@ -145,6 +151,9 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
 
 _STAYS = frozenset({"more", "after", "again", "renew", "unfinished"})
 """What is asked once, and mostly by itself: an odd word does not put it away, and its numbers stay so."""
+
+_SOMETHING = "*"
+"""Stands for a word that is not kept; `normal` leaves no such word."""
 
 _ELSEWHERE = "elsewhere"
 """The line of a member who is to hear in a new chat why the old one had no answer."""
@@ -246,6 +255,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         if reply is not None:
             await _answer(desk, member, prompt, question, reply, event)
             return True
+    if await either.typed(desk, member, body):
+        return True
     if command is not None:
         await conversations.COMMANDS[command].run(desk, desk.now_is(member.id))
         return True
@@ -263,7 +274,12 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if said is not None and not (in_between and said.sentence):
         await line.begin(desk, desk.now_is(member.id), said)
         return True
-    if await checkin_list.typed(desk, member, body) or await checkin_draft.typed(desk, member, body):
+    if (
+        await checkin_list.typed(desk, member, body)
+        or await checkin_list.moved(desk, member, body)
+        or await checkin_draft.typed(desk, member, body)
+        or await telling.typed(desk, member, body)
+    ):
         return True
     if await checkin.anything(desk, desk.now_is(member.id)):
         return True
@@ -301,7 +317,9 @@ async def _answer(
         desk.ask_again(member.id, repeated=True, short=short)
         return
     desk.put_away(member.id)
-    desk.answered(normal(_own_part(event)) if reply.names else "")
+    # Of an answer to a check-in nothing is kept, but that a number that follows at once may be the same.
+    said = _SOMETHING if prompt.kind == checkin.KIND else normal(_own_part(event))
+    desk.answered(said if reply.names else "")
     await conversations.CONVERSATIONS[prompt.kind].answer(desk, desk.now_is(member.id), prompt, reply)
     desk.count_missed(member.id, prompt)
 
@@ -315,7 +333,8 @@ def _doubt(desk: Desk, prompt: Prompt, question: Question, reply: Reply, event: 
     since = desk.now - prompt.asked_at
     word = normal(_own_part(event))
     number = word.isdigit()
-    twice = word == prompt.brought and since < desk.timings.prompt_pause
+    same = word == prompt.brought or (number and prompt.brought == _SOMETHING)
+    twice = same and since < desk.timings.prompt_pause
     before = prompt.instead and since < desk.timings.idle
     if not reply.consents:
         if number and not prompt.repeated and (twice or before):

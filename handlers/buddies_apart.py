@@ -1,4 +1,4 @@
-"""What keeps two from being buddies any more: one had the other kept apart, or they are of two age groups.
+"""What keeps two from being buddies any more: one had the other kept apart, or is of another age group now.
 
 Guards: it ends as any end does, so that nobody learns by it who was kept apart, in which group the other is,
 or whether they are here.
@@ -35,14 +35,18 @@ async def stands(desk: Desk, member: Member) -> bool:
     return await buddy.of(desk, member.id) is not None or bool(await buddy.whose(desk, member.id))
 
 
-async def regroup(desk: Desk, member: Member) -> None:
-    """The member changed their age group: what is between them and a buddy of the one before ends.
+async def regroup(desk: Desk, member: Member, *, behind: bool = False) -> None:
+    """The member said their age group: what is between them and a buddy in another one ends.
 
-    Whatever the other's group is, which nobody learns by it: whoever named the member reads what they read at
-    any end of their buddy's, and the member's own buddy hears of it only if the member then says so.
+    A community may have been for one group when they agreed, and be for both now. Whatever the other says
+    meanwhile, nobody learns it by this: whoever named the member reads what they read at any end of their
+    buddy's, and the member's own buddy hears of it only if the member then says so, which is asked `behind`
+    what is open or at once.
     """
     for record in await buddy.whose(desk, member.id):
-        await buddy.leave(desk, member, record)
-    if (own := await buddy.of(desk, member.id)) is not None:
+        if record.age_group != member.age_group:
+            await buddy.leave(desk, member, record)
+    own = await buddy.of(desk, member.id)
+    if own is not None and own.age_group != member.age_group:
         desk.say(member.id, "buddy.other_group")
-        await buddy.end(desk, member, own)
+        await buddy.end(desk, member, own, behind=behind)

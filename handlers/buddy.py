@@ -272,6 +272,7 @@ def _drafted(desk: Desk, member: Member, draft: Draft) -> Buddy:
         please_not=texts(draft, "please_not"),
         after=_count(draft),
         hours=timedelta(hours=int(str(draft.get("hours") or 0))),
+        age_group=ages.of(desk, member),
     )
 
 
@@ -457,8 +458,11 @@ async def _answer_asked(desk: Desk, member: Member, prompt: Prompt, reply: Reply
 # Its end
 
 
-async def end(desk: Desk, member: Member, record: Buddy) -> None:
-    """The member ends it; the buddy is told only if they then say so."""
+async def end(desk: Desk, member: Member, record: Buddy, *, behind: bool = False) -> None:
+    """The member ends it; the buddy is told only if they then say so.
+
+    They are asked at once, or `behind` what is open.
+    """
     ended, _ = buddies.advance(record, buddies.End(), desk.now)
     await take_question(desk, record)
     if ended.state is BuddyState.OVER:
@@ -466,7 +470,10 @@ async def end(desk: Desk, member: Member, record: Buddy) -> None:
         desk.say(member.id, "buddy.withdrawn")
         return
     await desk.records.put(ended)
-    desk.ask(member.id, "buddy_ended", subject=record.id)
+    if behind:
+        desk.queue(member.id, "buddy_ended", subject=record.id)
+    else:
+        desk.ask(member.id, "buddy_ended", subject=record.id)
 
 
 async def _answer_ended(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:

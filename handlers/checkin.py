@@ -19,6 +19,7 @@ from schema.ids import MatrixId, MemberId
 from schema.records import CheckIn, Member, Prompt, Rhythm
 from schema.states import CheckInState
 from service.core import checkins, recurrence
+from service.core.checkins import Late
 
 KIND = "checkin"
 """The prompt of a check-in that came."""
@@ -31,6 +32,7 @@ _CHOICES = (
     Choice("skip", "choice.checkin_skip"),
 )
 _ON = Choice("on", "choice.checkin_on")
+_LATE = {Late.BEHIND: "checkin.meant_behind", Late.OURS: "checkin.meant"}
 
 
 async def of(desk: Desk, member: MemberId) -> list[CheckIn]:
@@ -56,6 +58,8 @@ def describe(desk: Desk, member: Member, record: CheckIn) -> str:
     what = said(desk, member, record.rhythm, record.zone)
     if record.clockless:
         return desk.words(member, "checkin.line_clockless", rhythm=what)
+    if not checkins.comes_after(record):
+        return desk.words(member, "checkin.line_in_pause", rhythm=what, until=record.paused_until)
     if record.state is CheckInState.PAUSED and record.paused_until is not None:
         return desk.words(member, "checkin.line_paused_until", rhythm=what, until=record.paused_until)
     if record.state is CheckInState.PAUSED:
@@ -236,8 +240,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if record is None or record.turn is None:
         return None
     lines = [asks(desk, member, record)]
-    if checkins.is_late(record, desk.now):
-        lines.insert(0, desk.words(member, "checkin.meant", at=record.turn))
+    if (why := checkins.why_late(record, prompt.asked_at, desk.now)) is not None:
+        lines.insert(0, desk.words(member, _LATE[why], at=record.turn))
     theirs = (*await own_plan.choice(desk, member), *await telling.choice(desk, member))
     choices = (*_CHOICES[:-1], *theirs, *_CHOICES[-1:])
     if checkins.is_last(record) and record.rhythm.every != recurrence.ONCE:

@@ -12,7 +12,7 @@ from handlers.answer import own_words
 from handlers.desk import Desk
 from handlers.draft import Draft
 from handlers.question import Choice, Question, Reply
-from handlers.words import normal, split
+from handlers.words import normal
 from schema.ids import CheckInId
 from schema.records import CheckIn, Member, Prompt, Rhythm
 from schema.states import CheckInState
@@ -55,14 +55,26 @@ async def start(desk: Desk, member: Member) -> None:
     await _begin(desk, member, "")
 
 
-async def typed(desk: Desk, member: Member, body: str) -> bool:
-    """Set up what stands after the word for it, "check in every friday 17:00"; False: there is none."""
+async def typed(
+    desk: Desk, member: Member, body: str, *, words: str = "command.new_checkin", doubtful: bool = False
+) -> bool:
+    """Set up what stands after the word for it, "check in every friday 17:00"; False: there is none.
+
+    The word is one of sentence `words`; where it is `doubtful` that it means this, what stands after it must
+    be such that it can be read.
+    """
+    rest = behind(desk, member, words, body)
+    if not rest or (doubtful and isinstance(rhythm.read(desk, member, rest), Unread)):
+        return False
+    await _begin(desk, member, rest)
+    return True
+
+
+def behind(desk: Desk, member: Member, words: str, body: str) -> str:
+    """What stands after one of the words of sentence `words`, the longest that fits; or nothing."""
     plain = normal(body)
-    for word in sorted(desk.spoken(member, "command.new_checkin"), key=len, reverse=True):
-        if plain.startswith(f"{word} "):
-            await _begin(desk, member, plain.removeprefix(word).strip())
-            return True
-    return False
+    found = [word.split() for word in desk.spoken(member, words) if plain.startswith(f"{word} ")]
+    return " ".join(body.split()[len(max(found, key=len)) :]) if found else ""
 
 
 async def _begin(desk: Desk, member: Member, text: str) -> None:
@@ -80,20 +92,33 @@ async def _begin(desk: Desk, member: Member, text: str) -> None:
     if member.zone is None or not text:
         desk.ask(member.id, "new_checkin", draft=draft)
     else:
-        _read(desk, member, draft, text)
+        _read(desk, member, draft, text, line=True)
 
 
 def change(desk: Desk, member: Member, record: CheckIn) -> None:
     """Ask what is to change in one that stands."""
-    draft: Draft = {
-        "step": "change",
+    desk.ask(member.id, "new_checkin", draft={**_as_it_stands(record), "step": "change"})
+
+
+def move(desk: Desk, member: Member, record: CheckIn, text: str) -> None:
+    """Show one that stands as it would be at the time that `text` says."""
+    _read(desk, member, _as_it_stands(record), text)
+
+
+def is_time(desk: Desk, member: Member, text: str) -> bool:
+    """Whether `text` says when something comes, or an hour alone."""
+    read_as = rhythm.read(desk, member, text)
+    return not isinstance(read_as, Unread) or rhythm.hour(desk, member, text) is not None
+
+
+def _as_it_stands(record: CheckIn) -> Draft:
+    return {
         "of": record.id,
         "rhythm": kept(record.rhythm),
         "wording": record.question,
         "ends": record.ends.isoformat(),
         "minutes": str(record.late.total_seconds() / 60),
     }
-    desk.ask(member.id, "new_checkin", draft=draft)
 
 
 def kept(what: Rhythm) -> str:
@@ -301,21 +326,37 @@ async def _take_zone(desk: Desk, member: Member, draft: Draft, reply: Reply) -> 
 def _on_from_zone(desk: Desk, member: Member, draft: Draft) -> None:
     text = str(draft.get("text") or "")
     if text:
-        _read(desk, member, draft, text)
+        _read(desk, member, draft, text, line=True)
     else:
         _go(desk, member, draft, "when")
 
 
-def _read(desk: Desk, member: Member, draft: Draft, text: str) -> None:
-    """Take the words for when, or say why they were not read, and show examples."""
+def _read(desk: Desk, member: Member, draft: Draft, text: str, *, line: bool = False) -> None:
+    """Take the words for when, or say why they were not read, and show examples.
+
+    Where all was said in one `line`, what it is about may stand beside them: it is what is asked.
+    """
     found = rhythm.read(desk, member, text)
     draft["text"] = ""
+    hour = rhythm.hour(desk, member, text) if isinstance(found, Unread) and draft.get("rhythm") else None
+    if hour is not None:
+        # The days that were said before stay.
+        found = rhythm.moved(read(str(draft["rhythm"])), hour, rhythm.wall(desk, member))
+    about = rhythm.parted(desk, member, text) if isinstance(found, Unread) and line else None
+    if about is not None and (wording := _about(desk, member, about[1])):
+        found, draft["wording"] = about[0], wording
     if isinstance(found, Unread):
         word = own_words(found.word, len(found.word)) or ""
         desk.refuse(member.id, _UNREAD[found.reason], word=word)
         _go(desk, member, draft, "when")
         return
     _take_rhythm(desk, member, draft, found)
+
+
+def _about(desk: Desk, member: Member, text: str) -> str:
+    """What is asked, where "to take my pills" stands beside when; nothing where that is too long."""
+    link = behind(desk, member, "spell.about", text)
+    return own_words(link or text, LONGEST) or ""
 
 
 def _take_rhythm(desk: Desk, member: Member, draft: Draft, found: Rhythm) -> None:
@@ -331,13 +372,12 @@ def _take_hour(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
     if reply.name:
         minute = int(reply.name)
     else:
-        daily = split(desk.turn.words.text(member.language, "spell.daily"))[0]
-        found = rhythm.read(desk, member, f"{daily} {reply.text}")
-        if isinstance(found, Unread) or found.every != DAYS:
+        hour = rhythm.hour(desk, member, reply.text)
+        if hour is None:
             desk.refuse(member.id, "checkin.not_hour")
             _go(desk, member, draft, "hour")
             return
-        minute = found.minute
+        minute = hour
     start = rhythm.wall(desk, member).date()
     match draft.get("chosen"):
         case "days":

@@ -209,6 +209,23 @@ async def typed(desk: Desk, member: Member, body: str) -> bool:
     return True
 
 
+async def moved(desk: Desk, member: Member, body: str) -> bool:
+    """Move the one that stands to what stands after the word for it, "move to 22:30"; False where that is no
+    time, or there is not one alone.
+    """
+    rest = checkin_draft.behind(desk, member, "command.change_checkin", body)
+    found = await checkin.of(desk, member.id) if rest else []
+    if len(found) != 1:
+        return False
+    rest = checkin_draft.behind(desk, member, "spell.to", rest) or rest
+    if not checkin_draft.is_time(desk, member, rest):
+        return False
+    desk.put_behind(member.id)
+    if (known := await checkin.with_clock(desk, member, found[0])) is not None:
+        checkin_draft.move(desk, desk.now_is(member.id), known, rest)
+    return True
+
+
 async def answer_pause(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     """Pause the one that was shown, or all, until the day that was said."""
     if reply.name in ("skip", "back"):
@@ -232,7 +249,7 @@ async def answer_pause(desk: Desk, member: Member, prompt: Prompt, reply: Reply)
         await desk.apply(effects)
         await desk.records.put(paused)
         desk.drop(desk.now_is(member.id), record.id)
-        if until is not None and _is_over_at(paused, until):
+        if not checkins.comes_after(paused):
             over.append(record)
     if until is None:
         desk.say(member.id, "checkin.paused", kept=desk.now + checkins.LONGEST_PAUSE)
@@ -252,12 +269,6 @@ async def _let_go(desk: Desk, member: Member, record: CheckIn) -> bool:
     what = checkin.said(desk, member, record.rhythm, record.zone)
     desk.say(member.id, "checkin.waited", rhythm=what)
     return True
-
-
-def _is_over_at(paused: CheckIn, until: datetime) -> bool:
-    """Whether no time of it is left when its pause ends."""
-    known = recurrence.known(paused.zone)
-    return known and checkins.advance(paused, checkins.Resume(), until)[0].state is CheckInState.OVER
 
 
 def _day(desk: Desk, member: Member, text: str) -> datetime | None:

@@ -21,6 +21,7 @@ from handlers import (
     concern,
     consent,
     consents,
+    either,
     extension,
     language,
     menu,
@@ -119,8 +120,20 @@ async def _show_ages(desk: Desk, member: Member, prompt: Prompt) -> Question | N
 
 async def _ages(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     await ages.answer(desk, member, prompt, reply)
-    if member.age_group and desk.now_is(member.id).age_group != member.age_group:
+    if desk.now_is(member.id).age_group != member.age_group:
         await buddies_apart.regroup(desk, desk.now_is(member.id))
+
+
+async def _talks(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await talk.answer(desk, member, prompt, reply)
+    if desk.now_is(member.id).age_group != member.age_group:
+        await buddies_apart.regroup(desk, desk.now_is(member.id), behind=True)
+
+
+async def _offers(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    await offering.answer(desk, member, prompt, reply)
+    if desk.now_is(member.id).age_group != member.age_group:
+        await buddies_apart.regroup(desk, desk.now_is(member.id), behind=True)
 
 
 async def _held(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
@@ -190,8 +203,9 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "menu": Conversation(menu.show, _choose),
     "stop": Conversation(menu.show, menu.answer),
     "unfinished": Conversation(unfinished.show, _unfinished),
-    "talk": Conversation(talk.show, talk.answer),
-    "offer": Conversation(offering.show, offering.answer),
+    "either": Conversation(either.show, _choose),
+    "talk": Conversation(talk.show, _talks),
+    "offer": Conversation(offering.show, _offers),
     "offered": Conversation(offer.show, offer.answer),
     "renew": Conversation(offer.show, offer.answer),
     "practice": Conversation(practice.show, practice.answer),

@@ -12,6 +12,7 @@ from handlers.question import Choice, Question, Reply
 from handlers.words import normal
 from schema.records import Member, Prompt
 from service.core.change import replace
+from service.core.slips import one_slip
 
 _MOST = 2
 """How often a question is put again before it has ways out as choices."""
@@ -29,8 +30,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if question is None or not _stuck(prompt, question):
         return question
     leave = next((one for one in _LEAVE if one.name in question.also), _LEAVE[-1])
-    text = f"{question.text}\n{desk.words(member, 'odd.ways_out')}"
-    return replace(question, text=text, choices=(*question.choices, leave, *_ELSEWHERE))
+    if not question.choices:
+        question = replace(question, text=f"{question.text}\n{desk.words(member, 'odd.ways_out')}")
+    return replace(question, choices=(*question.choices, leave, *_ELSEWHERE))
 
 
 def _stuck(prompt: Prompt, question: Question) -> bool:
@@ -89,13 +91,4 @@ def near(desk: Desk, member: Member, said: str) -> str:
     if len(said) < _SHORTEST or not said.isalpha():
         return ""
     words = desk.turn.words.commands(member.language)
-    return next((conversations.NAMES[key] for word, key in words.items() if _slipped(said, word)), "")
-
-
-def _slipped(said: str, word: str) -> bool:
-    """Whether one letter is missing, too many or another, or two beside each other changed places."""
-    while said and word and said[0] == word[0]:
-        said, word = said[1:], word[1:]
-    while said and word and said[-1] == word[-1]:
-        said, word = said[:-1], word[:-1]
-    return max(len(said), len(word)) == 1 or (len(said) == 2 and said == word[::-1])
+    return next((conversations.NAMES[key] for word, key in words.items() if one_slip(said, word)), "")

@@ -68,7 +68,7 @@ PASSING = frozenset(
         *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
         *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
         *("checkin", "checkin_on", "checkins", "own_checkin"),
-        *("my_plan", "change_plan", "buddies", "unfinished"),
+        *("my_plan", "change_plan", "buddies", "unfinished", "either"),
     }
 )
 """Questions that hold nothing up: whatever comes by itself takes their place."""

@@ -6,7 +6,7 @@ member's own language first, and then in English.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from handlers import zone
@@ -28,8 +28,9 @@ _PHRASES: Mapping[str, Mapping[Kind, int]] = {
     "spell.weeks": {Kind.A_WEEK: 0},
     "spell.months": {Kind.A_MONTH: 0},
     "spell.years": {Kind.A_YEAR: 0},
-    "spell.hours": {Kind.SHORTER: 0},
-    "spell.minutes": {Kind.SHORTER: 0},
+    "spell.hours": {Kind.SHORTER: 60},
+    "spell.minutes": {Kind.SHORTER: 1},
+    "line.half_hour": {Kind.LENGTH: 30},
     "spell.often": {Kind.SHORTER: 0},
     "spell.daily": {Kind.DAILY: 1},
     "spell.each_morning": {Kind.DAILY: 1, Kind.HALF: MORNING},
@@ -113,16 +114,45 @@ def lexicon(words: Words, language: str) -> Lexicon:
 def read(desk: Desk, member: Member, text: str) -> Rhythm | Unread:
     """The rhythm that `text` says on the member's own clock, or why it was not read."""
     words, now = desk.turn.words, wall(desk, member)
-    found = when.read(text, lexicon(words, member.language), now)
+
+    def ahead(length: timedelta) -> datetime:
+        return wall(desk, member, length)
+
+    found = when.read(text, lexicon(words, member.language), now, ahead)
     if isinstance(found, Unread) and member.language != ALWAYS:
-        also = when.read(text, lexicon(words, ALWAYS), now)
+        also = when.read(text, lexicon(words, ALWAYS), now, ahead)
         return found if isinstance(also, Unread) else also
     return found
 
 
-def wall(desk: Desk, member: Member) -> datetime:
-    """What the member's own clock and calendar show now (naive)."""
-    return desk.now.astimezone(ZoneInfo(zone.of(desk, member))).replace(tzinfo=None, fold=0)
+def parted(desk: Desk, member: Member, text: str) -> tuple[Rhythm, str] | None:
+    """The rhythm with which `text` ends or begins, and the words beside it; None where there are none such.
+
+    Those say nothing about when: "to take my pills every day at 9" is read, "every blue friday at 9" is not.
+    """
+    now = wall(desk, member)
+    words = text.split()
+    lexicons = [lexicon(desk.turn.words, one) for one in dict.fromkeys((member.language, ALWAYS))]
+    for known in lexicons:
+        for rest, said in when.parts(words, known):
+            found = when.read(" ".join(said), known, now)
+            if not isinstance(found, Unread):
+                return found, " ".join(rest)
+    return None
+
+
+def hour(desk: Desk, member: Member, text: str) -> int | None:
+    """The time of day that `text` is, alone, in minutes since midnight; None for anything else."""
+    daily = split(desk.turn.words.text(member.language, "spell.daily"))[0]
+    found = read(desk, member, f"{daily} {text}")
+    alone = not isinstance(found, Unread) and found.every == recurrence.DAYS and found.step == 1
+    return found.minute if alone and not isinstance(found, Unread) else None
+
+
+def wall(desk: Desk, member: Member, later: timedelta = timedelta()) -> datetime:
+    """What the member's own clock and calendar show now, or so much later (naive)."""
+    there = (desk.now + later).astimezone(ZoneInfo(zone.of(desk, member)))
+    return there.replace(tzinfo=None, fold=0)
 
 
 def said(words: Words, language: str, rhythm: Rhythm, now: datetime | None = None) -> str:
@@ -148,6 +178,15 @@ def said(words: Words, language: str, rhythm: Rhythm, now: datetime | None = Non
     if now is not None and rhythm.step == 1 and not _begins_later(rhythm, now):
         return text
     return words.text(language, "rhythm.starting", rhythm=text, start=words.day(rhythm.start, language))
+
+
+def moved(rhythm: Rhythm, minute: int, now: datetime) -> Rhythm:
+    """The rhythm at another time of day, on the same days.
+
+    It goes on from `now` (naive, on the wall), unless it begins later or counts from its first day.
+    """
+    counts = rhythm.every == recurrence.ONCE or rhythm.step > 1 or _begins_later(rhythm, now)
+    return replace(rhythm, minute=minute, start=rhythm.start if counts else now.date())
 
 
 def _begins_later(rhythm: Rhythm, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal
 from handlers import buddy, new_words
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
+from handlers.words import normal
 from schema.effects import SendForBuddy
 from schema.events import Message, Unreadable
 from schema.ids import MatrixId, MemberId
@@ -178,6 +179,21 @@ async def start(desk: Desk, member: Member) -> None:
     else:
         desk.put_behind(member.id)
         desk.ask(member.id, "tell_buddy")
+
+
+async def typed(desk: Desk, member: Member, body: str) -> bool:
+    """Take "tell Ben", where the name is that of their own buddy's address; False for anything else."""
+    said = normal(body)
+    words = [word for word in desk.spoken(member, "spell.tell") if said.startswith(f"{word} ")]
+    record = await buddy.of(desk, member.id) if words else None
+    if record is None:
+        return False
+    address = normal(record.name)
+    name = address.removeprefix("@").partition(":")[0]
+    if said.removeprefix(max(words, key=len)).strip() not in (address, name, f"@{name}"):
+        return False
+    await start(desk, member)
+    return True
 
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:

@@ -34,6 +34,7 @@ from babel.numbers import format_decimal
 from babel.units import format_unit
 
 from service.core.cities import Place, plain
+from service.core.towns import TOWNS
 
 PLACE = Path(__file__).parent
 """Where the catalogues lie."""
@@ -59,7 +60,7 @@ class Catalogue:
             self._versions[language] = f"{language}-{hashlib.sha256(raw).hexdigest()[:8]}"
         self._spoken: dict[tuple[str, str], tuple[str, ...]] = {}
         self._commands = {language: self._read_commands(language) for language in found}
-        self._zones: Mapping[str, Place] = {}
+        self._zones: dict[str, Place] = {}
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -233,6 +234,10 @@ class Catalogue:
                 )
                 for zone, place in self._zones.items()
             }
+            for zone, names in TOWNS.items():
+                if zone in self._zones:
+                    place = self._zones[zone]
+                    self._zones[zone] = Place(tuple(dict.fromkeys((*place.cities, *names))), place.lands)
         return self._zones
 
     def usual_zones(self) -> Collection[str]:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import Enum, auto
 from zoneinfo import ZoneInfo
 
 from schema.effects import Withdraw
@@ -22,7 +23,7 @@ from service.core.change import replace
 from service.core.recurrence import ONCE, Occurrence
 
 LATE = timedelta(minutes=10)
-"""From then on the hour that it was meant for is said with it."""
+"""From then on what could not be written sooner says the hour that it was meant for."""
 
 PATIENCE = timedelta(minutes=15)
 """What could not be sent for so long is put again, and says for which hour it was meant."""
@@ -225,14 +226,37 @@ def end_of(rhythm: Rhythm, zone: str, now: datetime, weeks: int) -> date:
     return first.day if rhythm.every == ONCE else max(first.day, last)
 
 
+def comes_after(record: CheckIn) -> bool:
+    """Whether a time of it is left when its pause ends; True where that is not known."""
+    if record.state is not _PAUSED or record.paused_until is None or not recurrence.known(record.zone):
+        return True
+    return _resume(record, record.paused_until).state is not CheckInState.OVER
+
+
 def waits(record: CheckIn) -> bool:
     """Whether one of its times has come, and did not reach its member yet."""
     return record.state is _DUE and record.turn is not None
 
 
-def is_late(record: CheckIn, now: datetime) -> bool:
-    """Whether the hour that the question was meant for is to be said with it: it has not come before."""
-    return record.state is _DUE and record.turn is not None and now - record.turn >= LATE
+class Late(Enum):
+    """Why the hour that a question was meant for is said with it.
+
+    BEHIND: it waited until no other question was open. OURS: it could not be written sooner.
+    """
+
+    BEHIND = auto()
+    OURS = auto()
+
+
+def why_late(record: CheckIn, waits_since: datetime, now: datetime) -> Late | None:
+    """Why the question, which waits to be put since `waits_since`, comes now and did not at its hour; None
+    where it comes in time, or has come before.
+    """
+    if record.state is not _DUE or record.turn is None:
+        return None
+    if record.puts == 0 and waits_since - record.turn < LATE:
+        return Late.BEHIND if waits_since < now else None
+    return Late.OURS if now - record.turn >= LATE else None
 
 
 def mark(record: CheckIn) -> OutboxId:

@@ -18,17 +18,20 @@ from schema.effects import (
     LookAround,
     MutePeerRoom,
     OpenDirectChat,
+    OpenLinkRoom,
     OpenPeerRoom,
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
     RedactStewards,
+    SendAcross,
     SendFile,
     SendForBuddy,
     SendText,
     TellStewards,
     Withdraw,
 )
+from service.core import links
 
 WAYS = ("near", "far", "rooms", "back")
 """To members of our server, to others', what the keeper does, and what is taken back: slow servers of others
@@ -36,7 +39,7 @@ must not keep ours waiting.
 """
 SILENT = (SendText, SendFile, AnswerPlainRoom, JoinRoom, LeaveRoom, TellStewards, Withdraw)
 """Effects whose success nobody waits for, and which may be repeated after others of their lane."""
-SAID = (SendText, SendForBuddy, SendFile, AnswerPlainRoom, TellStewards)
+SAID = (SendText, SendForBuddy, SendFile, AnswerPlainRoom, TellStewards, SendAcross)
 """Effects whose limit, where the homeserver sets one, is one for all that the account says."""
 TAKEN_BACK = (Withdraw, RedactChat, RedactStewards)
 """Effects under the same limit, which go on where they were: each in its turn, or the longest held up all."""
@@ -47,6 +50,10 @@ def lane(effect: Effect) -> str:
     match effect:
         case SendText() | SendForBuddy() | AnswerPlainRoom() | JoinRoom() | LeaveRoom() | FindSent():
             return effect.room
+        case SendAcross():
+            return effect.room
+        case OpenLinkRoom():
+            return f"link {effect.link}"
         case SendFile():
             # A media store that is down must not hold up what is said.
             return f"file {effect.room}"
@@ -81,7 +88,7 @@ def way(effect: Effect, server: str) -> str:
             return "near" if member.partition(":")[2] == server else "far"
         case TellStewards() | LookAround():
             return "near"
-        case JoinRoom() | LeaveRoom():
+        case JoinRoom() | LeaveRoom() | OpenLinkRoom() | SendAcross():
             return "far"
         case RedactChat() | RedactStewards() | Withdraw():
             return "back"
@@ -91,11 +98,13 @@ def way(effect: Effect, server: str) -> str:
 
 def deadline(effect: Effect) -> timedelta:
     """How long an effect is tried: a message for a day, a room or a file for ten minutes, an erasure for two
-    weeks.
+    weeks, what crosses a link for as long as it can hold.
     """
     match effect:
-        case OpenPeerRoom() | SendFile() | LookAround():
+        case OpenPeerRoom() | OpenLinkRoom() | SendFile() | LookAround():
             return timedelta(minutes=10)
+        case SendAcross():
+            return links.LONGEST
         case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom():
             return timedelta(days=14)
         case RedactChat() | RedactStewards() | Withdraw():
@@ -108,5 +117,5 @@ def deadline(effect: Effect) -> timedelta:
 
 def is_late(effect: Effect, made_at: datetime, now: datetime) -> bool:
     """Whether an effect that was committed at `made_at` is not to go any more."""
-    until = effect.until if isinstance(effect, SendText | SendForBuddy) else None
+    until = effect.until if isinstance(effect, SendText | SendForBuddy | SendAcross) else None
     return (until is not None and now > until) or now - made_at > deadline(effect)

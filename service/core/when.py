@@ -2,20 +2,22 @@
 
 Guards: a sentence is read whole or not at all: a word that is not known, two hours, two ways to repeat are
 refused with the reason, and nothing raises, whatever was typed. What can be meant in two ways is read in the
-plain one (an hour without its half of the day as on a clock of 24 hours; a single weekday as the next one),
-and whoever asked shows the next times before anything is kept.
+plain one (an hour without its half of the day as on a clock of 24 hours; a single weekday as the next one; a
+word one slip away from known ones that all mean the same as these), and whoever asked shows the next times
+before anything is kept.
 """
 
 import re
 import unicodedata
 from calendar import isleap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from schema.records import Rhythm
 from service.core.recurrence import DAYS, MONTHS, ONCE, WEEKS, walls
+from service.core.slips import one_slip
 
 
 class Reason(StrEnum):
@@ -72,7 +74,9 @@ class Kind(StrEnum):
     A_MONTH = "a_month"
     A_YEAR = "a_year"
     SHORTER = "shorter"
-    """An hour, a minute."""
+    """An hour, a minute: the value is how many minutes; 0 is more than once a day, whatever it is."""
+    LENGTH = "length"
+    """A whole length of time: the value is how many minutes."""
     DAILY = "daily"
     """Each so many days as the value says; the three after it alike."""
     WEEKLY = "weekly"
@@ -125,6 +129,16 @@ _LONG_AGO = 20
 
 _NOON = 12
 _DAY = timedelta(days=1)
+_MINUTE = timedelta(minutes=1)
+_WORDS = 40
+"""Words of a sentence at most that is looked through for what it is about."""
+_SOON = 7 * 24 * 60
+"""Minutes from now at most, where hours or minutes are said; of days the days are."""
+_LONG = 5
+"""How long a word is at least to be found in one that was mistyped."""
+
+Ahead = Callable[[timedelta], datetime]
+"""What the member's own clock and calendar show (naive) when so much time has passed."""
 
 _TOKEN = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}(?!\d)"  # A date (ISO 8601).
@@ -175,18 +189,43 @@ class _Refused(Exception):
         self.unread = Unread(reason, word)
 
 
-def read(text: str, lexicon: Lexicon, now: datetime) -> Rhythm | Unread:
+def read(text: str, lexicon: Lexicon, now: datetime, ahead: Ahead | None = None) -> Rhythm | Unread:
     """The rhythm that `text` says in the words of `lexicon`, or why none; it never raises.
 
-    `now` is what the member's own clock and calendar show (naive). Of what repeats, the first day is the one
-    that the words name after "from", else that of the first time to come.
+    `now` is what the member's own clock and calendar show (naive); `ahead` is needed only where that clock
+    may change within a day. Of what repeats, the first day is the one that the words name after "from", else
+    that of the first time to come.
     """
     if len(text) > LONGEST:
         return Unread(Reason.UNCLEAR)
     try:
-        return _Reading(_tokens(text, lexicon), now).rhythm()
+        return _Reading(_tokens(text, lexicon), now, ahead or (lambda length: now + length)).rhythm()
     except _Refused as refused:
         return refused.unread
+
+
+_MEANINGLESS = frozenset({Kind.JOIN, Kind.NUMBER, Kind.SPAN, Kind.AT, Kind.FROM, Kind.IN, Kind.MARK})
+"""What a word can mean and still be one of a sentence about something else: "a", "to", "on"."""
+
+
+def parts(words: Sequence[str], lexicon: Lexicon) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """Each way to part `words` into some that say nothing about when, and the others: after or before them.
+
+    The fewest first. Gives nothing where the words are too many to be about when and what alone.
+    """
+    if len(words) > _WORDS:
+        return
+    silent = [_says_nothing(word, lexicon) for word in words]
+    for count in range(1, len(words)):
+        if all(silent[:count]):
+            yield words[:count], words[count:]
+        if all(silent[-count:]):
+            yield words[-count:], words[:-count]
+
+
+def _says_nothing(word: str, lexicon: Lexicon) -> bool:
+    kinds = lexicon.phrases.get(phrase(word), {})
+    return not any(char.isdigit() for char in word) and not kinds.keys() - _MEANINGLESS
 
 
 def _tokens(text: str, lexicon: Lexicon) -> list[_Token]:
@@ -203,9 +242,19 @@ def _tokens(text: str, lexicon: Lexicon) -> list[_Token]:
                 place += size
                 break
         else:
-            found.append(_literal(word, glued))
+            found.append(_mistyped(word, glued, lexicon) or _literal(word, glued))
             place += 1
     return found
+
+
+def _mistyped(word: str, glued: bool, lexicon: Lexicon) -> _Token | None:
+    """The word that was meant, where all that are one slip away mean the same."""
+    if len(word) < _LONG - 1 or not word.isalpha():
+        return None
+    near = [name for name in lexicon.phrases if len(name) >= _LONG and one_slip(word, name)]
+    meanings = [lexicon.phrases[name] for name in near]
+    same = bool(near) and all(meaning == meanings[0] for meaning in meanings)
+    return _Token(near[0], meanings[0], glued) if same else None
 
 
 def _literal(word: str, glued: bool) -> _Token:
@@ -244,8 +293,9 @@ def _date(year: int, month: int, day: int) -> date:
 class _Reading:
     """One sentence on its way: what was found of it so far, each thing at most once."""
 
-    def __init__(self, tokens: Sequence[_Token], now: datetime) -> None:
+    def __init__(self, tokens: Sequence[_Token], now: datetime, ahead: Ahead) -> None:
         self._tokens = tokens
+        self._ahead = ahead
         self._at = 0
         self._now = now
         self._today = now.date()
@@ -319,10 +369,43 @@ class _Reading:
             self._read_weekdays,
             self._read_small,
         )
+        if (soon := self._soon()) is not None:
+            return soon
         while self._at < len(self._tokens):
             if not any(part() for part in parts):
                 raise self._unclear()
         return self._decide(self._minute())
+
+    def _soon(self) -> Rhythm | None:
+        """The whole sentence, where it is "in two hours": once, so much later, at the next whole minute."""
+        begins = next((place for place, token in enumerate(self._tokens) if Kind.IN in token.kinds), None)
+        if begins is None or not all(Kind.JOIN in token.kinds for token in self._tokens[:begins]):
+            return None
+        length = self._length_at(begins + 1)
+        if length is None or self._past_joins(length[1]) < len(self._tokens):
+            return None
+        if length[0] < 1:
+            raise self._unclear()
+        if length[0] > _SOON:
+            raise _Refused(Reason.FAR)
+        wall = self._ahead(length[0] * _MINUTE)
+        if wall.second or wall.microsecond:
+            wall = wall.replace(second=0, microsecond=0) + _MINUTE
+        return self._to_come(Rhythm(ONCE, wall.date(), wall.hour * 60 + wall.minute))
+
+    def _length_at(self, ahead: int) -> tuple[int, int] | None:
+        """The length of time there in minutes, and where it ends; hours and minutes can stand together."""
+        whole = self._kind(Kind.LENGTH, ahead)
+        if whole is not None:
+            return whole, ahead + 1
+        minutes, found = 0, False
+        while (number := self._kind(Kind.NUMBER, ahead)) is not None:
+            unit = self._kind(Kind.SHORTER, ahead + 1)
+            if not unit:
+                return None
+            minutes, found = minutes + number * unit, True
+            ahead = self._past_joins(ahead + 2)
+        return (minutes, ahead) if found else None
 
     def _read_from(self) -> bool:
         if not self._is(Kind.FROM):

@@ -21,6 +21,7 @@ from service.core.checkins import (
     Come,
     End,
     GoOn,
+    Late,
     LetGo,
     Live,
     Miss,
@@ -117,11 +118,27 @@ def test_after_an_outage_one_comes_or_none() -> None:
     late = at(record) + timedelta(days=4, hours=2)
     came, _ = advance(record, COME, late)
     assert (came.state, came.turn) == (CheckInState.DUE, late - timedelta(hours=2))
-    assert checkins.is_late(came, late)
+    assert checkins.why_late(came, late, late) is Late.OURS
     too_late = late + timedelta(hours=1)
     left, _ = advance(record, COME, too_late)
     assert (left.state, left.turn) == (CheckInState.WAITING, None)
     assert at(left) > too_late
+
+
+def test_why_it_comes_late_is_known() -> None:
+    """It waited behind a question, or could not be written; in time or shown again nothing is to be said."""
+    record = a_checkin()
+    now = at(record)
+    came, _ = advance(record, COME, now)
+    later = now + timedelta(seconds=30)
+    assert checkins.why_late(came, now, now) is None
+    assert checkins.why_late(came, now, later) is Late.BEHIND
+    assert checkins.why_late(came, now + timedelta(hours=1), later + timedelta(hours=1)) is Late.OURS
+    assert checkins.why_late(came, later, later) is None
+    reached, _ = advance(came, Reach(CHAT), later)
+    assert checkins.why_late(reached, now, later) is None
+    missed, _ = advance(reached, Miss(AGAIN), later)
+    assert checkins.why_late(missed, later, now + timedelta(minutes=20)) is Late.OURS
 
 
 def test_what_waits_too_long_is_let_go() -> None:

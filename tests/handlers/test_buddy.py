@@ -24,8 +24,7 @@ from schema.ids import EventId, MemberId, PairingPauseId, RoomId
 from schema.records import Buddy, Member, PairingPause, Prompt
 from schema.states import Belongs, BuddyState
 from service.core.buddies import ASKED_FOR, READ_WITHIN
-from service.turn import Turn
-from tests.handlers.story import COMMUNITY, START, WORDS, Story, identify
+from tests.handlers.story import COMMUNITY, START, WORDS, Story
 from tests.handlers.test_checkin import DAILY, FIRST, standing, until
 
 OWN = "Please look in on me. The key is under the pot."
@@ -34,8 +33,7 @@ HOURS = timedelta(hours=12)
 
 async def put(story: Story, name: str = "ana", *, arrives: bool = True) -> None:
     """A check-in is put to the member, and does not arrive where it does not."""
-    turn = Turn(Due("", ""), story.now, story.records, story.community, WORDS, identify, story.random)
-    turn.read_since = lambda: story.read_since
+    turn = story.turn(Due("", ""))
     await (telling.put if arrives else telling.missed)(Desk(turn), story.id(name))
 
 
@@ -566,6 +564,19 @@ async def test_their_own_word_sends_it_after_one_yes(story: Story) -> None:
     assert len(went(story)) == 1
 
 
+@pytest.mark.parametrize("typed", ["tell ben", "Tell Ben.", "write to @ben", "tell @ben:example.org"])
+async def test_their_buddys_own_name_does_too(story: Story, typed: str) -> None:
+    """It leads to the same question; nobody else's name does, nor more words than the name."""
+    await agreed(story)
+    recap = await story.say("ana", "tell my buddy")
+    await story.say("ana", "no")
+    assert await story.say("ana", typed) == recap
+    await story.say("ana", "no")
+    for other in ("tell cleo", "tell ben that I am here"):
+        assert OWN not in await story.say("ana", other)
+    assert OWN not in await story.say("ben", typed)
+
+
 async def test_without_a_buddy_it_says_so(story: Story) -> None:
     """Also while the question waits: the answer is the same whoever was named."""
     await story.comes("ana")
@@ -1069,7 +1080,7 @@ async def test_who_changes_their_age_group_ends_it_and_their_buddy_hears_no_reas
     """It says so before; then as at any end by the member, with the same question."""
     story = await of_one_group()
     heard = len(story.heard("ben"))
-    assert "it ends" in await story.say("ana", "my age group")
+    assert "that ends" in await story.say("ana", "my age group")
     assert "Shall I tell them?" in await story.say("ana", "2")
     await story.say("ana", "no")
     assert len(story.heard("ben")) == heard
@@ -1104,6 +1115,44 @@ async def test_a_change_of_age_group_shows_nothing_about_whoever_was_only_named(
         stories.append(story.heard("ana"))
         assert not story.records.all(Buddy)
     assert all(one == stories[0] for one in stories)
+
+
+async def when_it_was_for_adults() -> Story:
+    """Ben is Ana's buddy since the community was for adults alone; it is for both now."""
+    story = Story(replace(COMMUNITY, ages="adults"))
+    await agreed(story)
+    story.community = replace(story.community, ages="both")
+    return story
+
+
+@pytest.mark.parametrize("who", ["ana", "ben"])
+async def test_who_says_to_be_of_the_group_of_then_ends_nothing(who: str) -> None:
+    """They agreed as adults, and are adults still; it goes on, and words go, before and after it is said."""
+    story = await when_it_was_for_adults()
+    await story.says("ana", "tell my buddy", "yes")
+    assert len(went(story)) == 1
+    assert "that ends" in await story.say(who, "my age group")
+    await story.say(who, "1")
+    assert the_buddy(story).state is BuddyState.STANDING
+
+
+@pytest.mark.parametrize("way", [("my age group", "2"), ("talk", "2"), ("offer", "2")])
+async def test_who_says_to_be_of_the_other_group_ends_it(way: tuple[str, ...]) -> None:
+    """Wherever they say it, and whatever the other said or did not: the words are those of any end."""
+    for said in ("1", "2", ""):
+        story = await when_it_was_for_adults()
+        if said:
+            await story.says("ben", "my age group", said)
+        heard = len(story.heard("ben"))
+        if said == "2":
+            assert not story.records.all(Buddy)
+            continue
+        await story.says("ana", *way)
+        assert the_buddy(story).state is BuddyState.ENDED
+        assert len(story.heard("ben")) == heard
+    story = await when_it_was_for_adults()
+    await story.says("ben", *way)
+    assert story.last("ana") == WORDS.text("en", "buddy.gone", name="@ben:example.org")
 
 
 async def test_who_keeps_their_age_group_ends_nothing() -> None:

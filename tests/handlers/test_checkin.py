@@ -116,6 +116,18 @@ async def test_company_leads_straight_to_a_request(story: Story) -> None:
     assert story.checkin_of("ana").state is CheckInState.WAITING
 
 
+async def test_a_question_that_an_answer_brings_does_not_keep_it(story: Story) -> None:
+    """What was answered is in no record; the same number sent twice is still no answer to the next."""
+    await standing(story)
+    await until(story, FIRST)
+    await story.say("ana", "3")
+    prompt = story.member("ana").prompt
+    assert prompt is not None
+    assert prompt.brought == "*"
+    assert "came in just as you wrote" in await story.say("ana", "3", after=1)
+    assert story.member("ana").prompt is not None
+
+
 async def test_places_are_one_number_away(story: Story) -> None:
     """The community's own list."""
     await standing(story)
@@ -154,7 +166,7 @@ async def test_two_check_ins_are_not_two_questions(story: Story) -> None:
 
 
 async def test_it_waits_while_another_question_is_open(story: Story) -> None:
-    """What the member is answering is not disturbed; it comes when that is done."""
+    """What the member is answering is not disturbed; it comes when that is done, and says why not sooner."""
     await standing(story)
     await until(story, FIRST - timedelta(minutes=5))
     await story.says("ana", "talk", "more")
@@ -162,7 +174,8 @@ async def test_it_waits_while_another_question_is_open(story: Story) -> None:
     assert not there(story)
     answer = await story.say("ana", "stop")
     assert QUESTION in answer
-    assert "This was meant for" not in answer
+    waited = "It waited until nothing else was open here."
+    assert f"This was meant for Saturday 28 November, 17:00 Berlin (3 minutes ago). {waited}\n" in answer
 
 
 async def test_one_that_waits_behind_something_for_too_long_is_let_go(story: Story) -> None:
@@ -173,7 +186,20 @@ async def test_one_that_waits_behind_something_for_too_long_is_let_go(story: Sto
     await until(story, FIRST + timedelta(hours=1))
     (line,) = there(story)
     assert line.at - FIRST == timedelta(minutes=15)
-    assert line.body.startswith("This was meant for Saturday 28 November, 17:00 Berlin (15 minutes ago).")
+    assert line.body.startswith(
+        "This was meant for Saturday 28 November, 17:00 Berlin (15 minutes ago). It waited"
+    )
+
+
+async def test_quiet_hours_move_nothing(story: Story) -> None:
+    """Whoever offers has hours in which nobody is asked; the hour of a check-in they chose themselves."""
+    await story.comes("ana")
+    await story.offers("ana", hours="4")
+    at_night = replace(DAILY, minute=23 * 60 + 30)
+    record = await standing(story, rhythm=at_night)
+    assert record.at is not None
+    await until(story, record.at + timedelta(minutes=1))
+    assert [line.at for line in there(story)] == [record.at]
 
 
 async def test_after_an_outage_it_comes_once_with_its_hour(story: Story) -> None:
@@ -184,7 +210,9 @@ async def test_after_an_outage_it_comes_once_with_its_hour(story: Story) -> None
     story.now = FIRST + timedelta(days=3, hours=2)
     await story.wait(timedelta(minutes=1))
     (line,) = there(story)
-    assert line.body.startswith("This was meant for Tuesday 1 December, 17:00 Berlin (2 hours ago).")
+    assert line.body.startswith(
+        "This was meant for Tuesday 1 December, 17:00 Berlin (2 hours ago). I could not"
+    )
     assert len(story.marked) == 1
     assert not there(story, "ben")
 
@@ -206,6 +234,7 @@ async def test_what_could_not_be_sent_comes_again_while_it_is_not_too_late(story
     await until(story, FIRST + timedelta(hours=2))
     (line,) = there(story)
     assert line.body.startswith("This was meant for")
+    assert "I could not write sooner." in line.body
     sent = [one for _, one in story.effects if isinstance(one, SendText) and one.mark]
     assert len({one.mark for one in sent}) == len(sent)
     assert all(one.until is not None for one in sent)
@@ -445,7 +474,7 @@ async def test_one_that_comes_with_an_answer_is_taken_back_alone(story: Story) -
     (_, answer, quiet), (_, body, notice) = story.heard("ana")[seen:]
     assert QUESTION not in answer
     assert (quiet, notice) == (True, False)
-    assert body.startswith(QUESTION)
+    assert QUESTION in body
     await until(story, FIRST + timedelta(days=1))
     assert [line.body for line in story.withdrawn] == [body]
 

@@ -65,6 +65,43 @@ async def test_when_is_said_in_words_and_repeated_with_its_next_times(
     assert story.checkin_of("ana").state is CheckInState.WAITING
 
 
+async def test_an_hour_alone_moves_the_hour_and_the_days_stay(story: Story) -> None:
+    """Where it comes every friday, 22:30 is friday at 22:30; so is midnight."""
+    await set_up(story, "every friday 17:00", "yes")
+    for typed, hour in (("22:30", "22:30"), ("0:00", "00:00"), ("7 pm", "19:00")):
+        recap = await story.says("ana", "change my check-in", "1", typed)
+        assert f"I would write to you every Friday at {hour}." in recap
+        await story.says("ana", "yes")
+    assert (story.checkin_of("ana").rhythm.minute, story.checkin_of("ana").rhythm.days) == (19 * 60, (4,))
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "said"),
+    [
+        ("every 2 weeks on friday 17:00 from 11 december", "9:00", "at 09:00, from 11 December 2026"),
+        ("every friday 17:00 from 11 december", "9:00", "every Friday at 09:00, from 11 December 2026"),
+        ("every day at 9", "22:30", "every day at 22:30."),
+        ("once on 3 December 14:00", "8:00", "Thursday 3 December, 08:00 Berlin"),
+    ],
+)
+async def test_another_hour_keeps_the_day_from_which_it_counts(
+    story: Story, words: str, typed: str, said: str
+) -> None:
+    """Also where that was said; what comes daily comes tonight already."""
+    await set_up(story, words, "yes")
+    assert said in await story.says("ana", "change my check-in", "1", typed)
+
+
+async def test_move_takes_the_hour_or_the_days_behind_it(story: Story) -> None:
+    """One line moves it, and is repeated; what is no time moves nothing."""
+    await set_up(story, "every friday 17:00", "yes")
+    assert "every Friday at 22:30." in await story.says("ana", "move to 22:30")
+    assert "every Sunday at 10:00." in await story.says("ana", "move my check-in to sundays at 10")
+    await story.says("ana", "yes")
+    assert "I would write to you" not in await story.says("ana", "move on is hard")
+    assert story.checkin_of("ana").rhythm == Rhythm("weeks", date(2026, 11, 29), 600, days=(6,))
+
+
 @pytest.mark.parametrize(
     ("numbers", "rhythm"),
     [
@@ -79,6 +116,49 @@ async def test_when_is_said_by_numbers(story: Story, numbers: tuple[str, ...], r
     assert rhythm in await set_up(story, *numbers)
     await story.say("ana", "yes")
     assert story.records.all(CheckIn)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("remind me tomorow at 9am", "Saturday 28 November, 09:00 Berlin"),
+        ("check in in 20 minutes", "Friday 27 November, 17:23 Berlin"),
+        ("remind me in 2 hours", "Friday 27 November, 19:03 Berlin"),
+    ],
+)
+async def test_a_slip_is_read_and_so_is_a_time_from_now(story: Story, typed: str, said: str) -> None:
+    """It is never sooner than was said, and is repeated before the yes."""
+    await story.comes("ana")
+    await story.says("ana", "my city", "Berlin")
+    recap = await story.says("ana", typed)
+    assert "I would write to you once:" in recap
+    assert said in recap
+
+
+@pytest.mark.parametrize(
+    ("typed", "asks", "when"),
+    [
+        ("remind me to take my Meds every day at 9", "take my Meds", "every day at 09:00"),
+        ("remind me every friday at 17:30 to call Mum", "call Mum", "every Friday at 17:30"),
+        ("Check in with me about the exam tomorrow 8am", "the exam", "Saturday 28 November, 08:00"),
+        ("remind me that it passes at night every day at 9", "it passes", "every day at 21:00"),
+    ],
+)
+async def test_what_it_is_about_can_stand_beside_when(story: Story, typed: str, asks: str, when: str) -> None:
+    """In one line, also where the city is asked for first; the recap repeats both before the yes."""
+    await story.comes("ana")
+    await story.say("ana", typed)
+    recap = await story.say("ana", "Berlin")
+    assert f"I would ask: “{asks}”" in recap
+    assert when in recap
+
+
+@pytest.mark.parametrize("typed", ["remind me to breathe", "check in every blue friday at 9"])
+async def test_what_is_half_about_when_is_not_read(story: Story, typed: str) -> None:
+    """Where nothing, or more than that, says when, examples follow as ever."""
+    await story.comes("ana")
+    await story.says("ana", "my city", "Berlin")
+    assert "When shall I write to you?" in await story.say("ana", typed)
 
 
 async def test_the_city_is_asked_for_and_never_guessed(story: Story) -> None:
@@ -434,6 +514,16 @@ async def test_one_that_a_pause_leaves_no_time_is_named_at_once(story: Story) ->
     assert "does not come, and ends" not in await story.says(
         "ana", "resume check-ins", "pause check-ins", "until tomorrow 9:00"
     )
+
+
+async def test_one_that_falls_into_its_pause_is_listed_so(story: Story) -> None:
+    """It is not said to be paused until a day on which nothing comes of it."""
+    await set_up(story, "once on 3 December 14:00", "yes")
+    await story.says("ana", "pause until 10 december")
+    line = await story.say("ana", "my check-ins")
+    assert "that is within its pause, so it does not come. It goes by itself on Thursday 10 December" in line
+    await story.says("ana", "resume", "pause until 1 december")
+    assert "paused until Tuesday 1 December" in await story.say("ana", "my check-ins")
 
 
 async def test_one_that_comes_once_has_no_first_time(story: Story) -> None:

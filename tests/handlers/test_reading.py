@@ -86,6 +86,7 @@ def _conversations() -> dict[str, Count]:
     return found
 
 
+@pytest.mark.slow
 def test_no_message_is_above_grade_six() -> None:
     """Of those that are long enough to have a grade."""
     hard = {

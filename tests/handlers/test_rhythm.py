@@ -1,8 +1,9 @@
 """When something comes back: what members type is read whole or not at all, and what is said reads back."""
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -117,6 +118,13 @@ ENGLISH = {
     "31/12/2026 at 5pm": once("2026-12-31", 17 * H),
     "in 3 days at 10:00": once("2026-11-28", 10 * H),
     "in two weeks at 10": once("2026-12-09", 10 * H),
+    "tomorow at 9am": once("2026-11-26", 9 * H),
+    "evrey firday at 17:00": weekly("2026-11-27", 17 * H, FRI),
+    "in 2 minutes": once("2026-11-25", 11 * H + 2),
+    "check in with me in an hour": once("2026-11-25", 12 * H),
+    "in half an hour please": once("2026-11-25", 11 * H + 30),
+    "in 1 hour and 20 min": once("2026-11-25", 12 * H + 20),
+    "in 14 hours": once("2026-11-26", 1 * H),
 }
 SPANISH = {
     "todos los viernes a las 17:00": weekly("2026-11-27", 17 * H, FRI),
@@ -160,6 +168,9 @@ SPANISH = {
     "el próximo viernes a las 17": once("2026-11-27", 17 * H),
     "el viernes que viene a las 17": once("2026-11-27", 17 * H),
     "dentro de 3 días a las 10": once("2026-11-28", 10 * H),
+    "todos los vienres a las 17": weekly("2026-11-27", 17 * H, FRI),
+    "en dos horas": once("2026-11-25", 13 * H),
+    "dentro de media hora": once("2026-11-25", 11 * H + 30),
 }
 
 
@@ -182,7 +193,7 @@ def test_a_sentence_is_read(language: str, text: str, rhythm: Rhythm) -> None:
     [
         ("", Reason.HOUR),
         ("friday", Reason.HOUR),
-        ("every frday at 9", Reason.WORD),
+        ("every fridge at 9", Reason.WORD),
         ("every day at 25:00", Reason.HOUR),
         ("every day at 24", Reason.HOUR),
         ("every day at 17:60", Reason.HOUR),
@@ -204,6 +215,9 @@ def test_a_sentence_is_read(language: str, text: str, rhythm: Rhythm) -> None:
         ("in 9999999 days at 10", Reason.FAR),
         ("every 99 weeks on monday 9:00", Reason.FAR),
         ("every 2 hours", Reason.OFTEN),
+        ("in 2 hours at 9", Reason.HOURS),
+        ("in 0 minutes", Reason.UNCLEAR),
+        ("in 200 hours", Reason.FAR),
         ("every minute", Reason.OFTEN),
         ("twice a day", Reason.OFTEN),
         ("2 mondays at 9", Reason.UNCLEAR),
@@ -228,8 +242,31 @@ def test_what_is_not_read_has_its_reason(text: str, reason: Reason) -> None:
 
 
 def test_a_word_that_is_not_known_is_named() -> None:
-    """So that a slip can be seen."""
-    assert read("every frday at 9", LEXICONS["en"], NOW) == Unread(Reason.WORD, "frday")
+    """So that a slip can be seen; so is one that could be two."""
+    assert read("every fridge at 9", LEXICONS["en"], NOW) == Unread(Reason.WORD, "fridge")
+    assert read("every munday at 9", LEXICONS["en"], NOW) == Unread(Reason.WORD, "munday")
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "said"),
+    [
+        # The clock goes forward at 2:00, and back at 3:00.
+        ("Europe/Berlin", "2026-03-29T00:30", "2026-03-29T04:30"),
+        ("Europe/Berlin", "2026-10-25T00:30", "2026-10-25T02:30"),
+        ("Asia/Kolkata", "2026-10-25T23:10", "2026-10-26T02:10"),
+    ],
+)
+def test_hours_from_now_are_hours_that_pass(zone: str, now: str, said: str) -> None:
+    """Whatever the clock on the wall does meanwhile."""
+    place = ZoneInfo(zone)
+    begun = datetime.fromisoformat(now).replace(tzinfo=place).astimezone(UTC)
+
+    def ahead(length: timedelta) -> datetime:
+        return (begun + length).astimezone(place).replace(tzinfo=None, fold=0)
+
+    found = read("in 3 hours", LEXICONS["en"], ahead(timedelta()), ahead)
+    assert isinstance(found, Rhythm)
+    assert next(walls(found, ahead(timedelta()))) == datetime.fromisoformat(said)
 
 
 _DATES = st.dates(TODAY, TODAY + timedelta(days=4 * 365))

@@ -82,7 +82,7 @@ async def test_stop_in_a_list_never_ends_a_request_by_a_guess(story: Story) -> N
 
 def test_every_question_has_a_name_by_which_it_waits() -> None:
     """But the menu, and what asks about other questions."""
-    assert set(CONVERSATIONS) - set(_ABOUT) == {"menu", "stop", "unfinished"}
+    assert set(CONVERSATIONS) - set(_ABOUT) == {"menu", "stop", "unfinished", "either"}
     assert set(_ABOUT) <= set(CONVERSATIONS)
 
 

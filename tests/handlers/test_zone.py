@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from service.core.cities import Found, find
+from handlers.words import Catalogue
+from service.core.cities import Found, find, plain
+from service.core.towns import TOWNS
 from tests.handlers.story import WORDS, Story
 
 
@@ -24,6 +26,11 @@ from tests.handlers.story import WORDS, Story
         ("america/argentina/buenos_aires", "America/Argentina/Buenos_Aires"),
         ("Nigeria", "Africa/Lagos"),
         ("Singapore", "Asia/Singapore"),
+        ("Barcelona", "Europe/Madrid"),
+        ("München", "Europe/Berlin"),
+        ("Napoli", "Europe/Rome"),
+        ("Río de Janeiro", "America/Sao_Paulo"),
+        ("new delhi", "Asia/Kolkata"),
     ],
 )
 def test_a_city_an_older_name_and_a_land_of_one_hour_are_known(text: str, zone: str) -> None:
@@ -32,17 +39,37 @@ def test_a_city_an_older_name_and_a_land_of_one_hour_are_known(text: str, zone: 
 
 
 @pytest.mark.parametrize(
-    "text", ["Georgia", "Congo", "Guinea", "Indiana", "EST", "PST", "UTC", "Spain", "Samoa"]
+    "text",
+    [
+        *("Georgia", "Congo", "Guinea", "Indiana", "EST", "PST", "UTC", "Spain", "Samoa"),
+        *("San José", "Valencia", "Birmingham", "Hamilton", "Córdoba"),
+    ],
 )
 def test_what_can_be_several_is_never_taken(text: str) -> None:
     """A land beside another of such a name, a part of a name, and three letters."""
     assert not find(text, WORDS.zones()).certain
 
 
+def test_of_a_land_the_zone_that_most_of_it_has_is_named_first() -> None:
+    """And what is only called like it last."""
+    assert find("Spain", WORDS.zones()).zones[0] == "Europe/Madrid"
+    assert find("Spain", WORDS.zones()).zones[-1] == "America/Port_of_Spain"
+    assert find("valencia españa", WORDS.zones()) == Found(("Europe/Madrid",), certain=True)
+
+
+def test_a_city_that_the_database_does_not_name_shows_a_clock_that_it_has() -> None:
+    """Each name is plain, and stands once at a zone that is there."""
+    known = Catalogue().zones()
+    for zone, names in TOWNS.items():
+        assert zone in known
+        assert [plain(name) for name in names] == list(names)
+        assert len(set(names)) == len(names)
+
+
 async def test_a_wide_land_is_chosen_by_its_clock_and_then_by_the_city(story: Story) -> None:
     """The hour that it is there now says which; then the cities of that hour are listed."""
     said = await story.says("ben", "my city", "united states")
-    assert "New York, Detroit, Indianapolis and more: it is 11:" in said
+    assert "New York, Indianapolis, Detroit and more: it is 11:" in said
     assert "Los Angeles (United States): it is 08:" in said
     number = next(line for line in said.splitlines() if "New York" in line).partition(".")[0]
     said = await story.says("ben", number)

@@ -132,6 +132,7 @@ def test_the_sizes_keep_the_event_under_the_bound() -> None:
     assert list(SIZES) == sorted(SIZES)
 
 
+@pytest.mark.slow
 def test_no_word_is_mistaken_for_another() -> None:
     """256 of them, in order; no two begin alike, and any two differ by two sounds at least."""
     assert len(WORDS) == 256

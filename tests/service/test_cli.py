@@ -157,6 +157,7 @@ def test_init_says_what_nobody_answers() -> None:
     assert list(Path.cwd().iterdir()) == []
 
 
+@pytest.mark.slow
 def test_init_asks_again_what_it_cannot_take(tmp_path: Path, at_terminal: Callable[..., Terminal]) -> None:
     """Each answer is looked at when it is given: a wrong one costs one question, and not all of them."""
     terminal = at_terminal("init")
@@ -190,6 +191,7 @@ def test_init_asks_again_what_it_cannot_take(tmp_path: Path, at_terminal: Callab
     assert settings.community_section.zone == "Europe/Berlin"
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_init_at_a_question(tmp_path: Path, at_terminal: Callable[..., Terminal]) -> None:
     """One Ctrl-C at a question ends the program, and leaves nothing."""
     terminal = at_terminal("init", own=True)
@@ -446,6 +448,7 @@ def test_a_no_changes_nothing_and_nobody_is_asked_in_vain(
         assert terminal.end() == 1
 
 
+@pytest.mark.slow
 def test_as_a_process(tmp_path: Path) -> None:
     """The installed program's exits, streams and version are those of a good citizen."""
     shown = process("--version", own=True)
@@ -490,6 +493,7 @@ def test_to_look_changes_no_byte(tmp_path: Path) -> None:
         asyncio.run(make())
 
 
+@pytest.mark.slow
 def test_an_unexpected_fault_shows_no_secret(tmp_path: Path) -> None:
     """A fault of ours is told by type and place; what it held stays inside."""
     write(tmp_path / "alongside.toml")

@@ -169,6 +169,7 @@ async def _read_all(url: str, key: bytes) -> None:
             await store.close()
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=settings().max_examples // 3)
 def test_any_value_in_any_row(whole: Path, data: st.DataObject) -> None:

@@ -61,6 +61,7 @@ async def holder(url: str) -> Forked:
     return process
 
 
+@pytest.mark.slow
 async def test_a_second_process_learns_who_holds_the_lease(url: str) -> None:
     """It stops with the other's process id and host, and has touched nothing."""
     process = await holder(url)

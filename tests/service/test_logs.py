@@ -264,6 +264,7 @@ async def test_sqlalchemy_with_echo_says_nothing(written: Written) -> None:
     assert CANARY not in printed.out + printed.err + written._stream.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_a_whole_process_dies_without_a_word(tmp_path: Path, form: Literal["json", "console"]) -> None:
     """An error that ends the process shows its type and places on standard error, and nothing else."""

@@ -103,6 +103,7 @@ async def _on(running: Running, store: Store, by: timedelta) -> None:
         same, before = (same + 1 if now == before else 0), now
 
 
+@pytest.mark.slow
 async def test_thousands_wait_through_an_outage_and_all_arrive_in_order(store: Store) -> None:
     """So many are opened at one look; the homeserver is asked seldom; each chat has its words once."""
     chats = 1100
@@ -171,6 +172,7 @@ async def test_one_way_that_is_full_holds_back_no_other(store: Store) -> None:
         await running.until(lambda: homeserver.took["!ana:example.org"] == words)
 
 
+@pytest.mark.slow
 async def test_a_limit_on_what_is_said_is_met_by_few_tries(store: Store) -> None:
     """Where one message in five seconds may be said, the others wait for their turn, and are as at first."""
     await _keep(store, "near", *(reply("hello", f"m{number}") for number in range(60)))
@@ -402,6 +404,7 @@ def _check_in(member: Member, number: int, late: timedelta) -> CheckIn:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hours", "expected"), [(2, {12: 1, 3: 1, 1: 0}), (26, {12: 1, 3: 1, 1: 0})])
 async def test_check_ins_of_an_outage_come_once_with_their_hour_or_not_at_all(
     store: Store, hours: int, expected: dict[int, int]

@@ -164,6 +164,7 @@ async def test_many_that_are_due_at_once_come_once_each_and_wait_for_what_goes_o
     assert len({id for id, _ in running.sent}) == 600
 
 
+@pytest.mark.slow
 async def test_what_was_put_off_holds_up_nothing_that_is_due(store: Store) -> None:
     """Messages that cannot go now wait, however many they are, and the schedule goes on."""
     await _keep_many(store, 600)

@@ -276,6 +276,7 @@ async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, content:
     assert file.read_bytes() == content
 
 
+@pytest.mark.slow
 async def test_a_damaged_page_is_said(tmp_path: Path) -> None:
     """A database whose inner pages were overwritten stops the service when they are read."""
     file = tmp_path / "alongside.db"
@@ -343,6 +344,7 @@ async def test_a_read_only_database_is_said(tmp_path: Path) -> None:
             await Store.open(f"sqlite:///{tmp_path}/new.db", KEY)
 
 
+@pytest.mark.slow
 async def test_another_program_that_locks_the_file_is_the_worlds_fault(store: Store, tmp_path: Path) -> None:
     """A lock that does not go in time is no bug and no damage: to be tried again."""
     driver = store._driver

@@ -108,6 +108,7 @@ async def test_a_dead_loop_is_not_healthy() -> None:
         assert answer.status == 503
 
 
+@pytest.mark.slow
 async def test_a_check_that_hangs_or_breaks_is_an_answer() -> None:
     """All checks share two seconds; an error's words, which may name somebody, stay inside."""
     parts = Parts(sync=None, keeper=None, database=RuntimeError("@ann:example.org wrote"))
