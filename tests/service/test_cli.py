@@ -15,8 +15,10 @@ from click.testing import CliRunner, Result
 
 from schema.errors import ConfigurationError, ConfigurationErrors, OperatorError
 from service import cli, config, installation, logs
+from service.answers import Answers
 from service.lease import Lease
 from service.store import Store
+from service.terminal import tell
 from tests.live.preloaded import preloaded
 from tests.service.terminal import Terminal
 from tests.service.test_config import KEY, WHOLE, toml, write
@@ -284,7 +286,7 @@ def test_a_secret_that_everybody_can_read_is_refused_whatever_it_is_for(tmp_path
     file = tmp_path / "secret"
     file.write_text("canary")
     file.chmod(0o644)
-    asking = cli._Answers(False, {"desk-device": "D", "keeper-device": "K"}, {option: file})
+    asking = Answers(False, {"desk-device": "D", "keeper-device": "K"}, {option: file})
     role = "keeper" if option.startswith("keeper") else "desk"
     with pytest.raises(OperatorError) as refused:
         asking.access(role, f"@{role}:example.org")
@@ -301,7 +303,7 @@ def test_what_is_mended_in_one_way_is_told_together(capsys: pytest.CaptureFixtur
         for n in (1, 2)
     ]
     other = ConfigurationError("it is odd", fix="Mend it.", key="a.c", variable="ALONGSIDE_A__C")
-    cli.tell(ConfigurationErrors([alike[0], other, alike[1]]))
+    tell(ConfigurationErrors([alike[0], other, alike[1]]))
     assert capsys.readouterr().err == (
         "line 1 is open\nline 2 is open\n"
         "  key       a.b\n  variable  ALONGSIDE_A__B\n  fix       Fill it in.\n\n"
@@ -365,7 +367,7 @@ def test_a_key_that_is_gone_is_not_replaced(tmp_path: Path) -> None:
     place = write(tmp_path / "alongside.toml", {"keys.sealing_key": None, "keys.sealing_key_file": "key"})
     settings = config.load(place, {}, unfinished=True)
     with pytest.raises(ConfigurationError, match="gone"):
-        installation._make_key(settings, cli._Answers(False, {}, {}))
+        installation._make_key(settings, Answers(False, {}, {}))
     assert not (tmp_path / "key").exists()
 
 
