@@ -163,8 +163,15 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
     return member
 
 
-_STAYS = frozenset({"more", "after", "again", "renew", "unfinished"})
-"""What is asked once, and mostly by itself: an odd word does not put it away, and its numbers stay so."""
+_STAYS = frozenset(
+    {
+        *("more", "after", "again", "renew", "unfinished"),
+        *("checkins", "own_checkin", "concerns", "to_read", "reads", "weighs"),
+    }
+)
+"""What is asked once, and mostly by itself, and lists to choose from: an odd word puts none of it away, and
+its numbers stay so.
+"""
 
 _SOMETHING = "*"
 """Stands for a word that is not kept; `normal` leaves no such word."""

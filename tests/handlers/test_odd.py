@@ -21,8 +21,10 @@ from schema.events import (
 )
 from schema.ids import EventId, RoomId
 from schema.records import Member, Request
+from schema.states import RequestState
 from service.core.sizes import LARGEST_BODY
 from tests.handlers.story import Story
+from tests.handlers.test_room import together
 
 ROOM = RoomId("!other")
 
@@ -297,14 +299,36 @@ async def test_the_numbers_beside_the_places_go_on_working(story: Story) -> None
 
 
 async def test_a_word_of_politeness_is_no_other_answer(story: Story) -> None:
-    """ "No thanks" is a no, and "2, please" a number; a yes that binds is exact all the same."""
+    """ "No thanks" is a no, "2, please" a number, and "yes please" a yes; with more around it, it is none."""
     await story.comes("ana")
     await story.say("ana", "talk")
-    for words in ("yes please", "yes please don't", "please"):
+    for words in ("yes please don't", "yes thanks but no", "please"):
         assert "did not take it as an answer" in await story.say("ana", words)
     assert await story.say("ana", "No, thanks!") == "I have ended that. Nothing of it is kept."
     await story.say("ana", "menu")
     assert "Night line" in await story.say("ana", "2, please")
+    await story.says("ana", "talk", "yes please")
+    assert story.the_request().state is RequestState.LOOKING
+
+
+async def test_words_that_fit_nothing_are_told_how_a_search_is_ended(story: Story) -> None:
+    """Whoever changes their mind in words of their own reads the one that does it."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "1")
+    assert "“stop” ends it" in await story.say("ana", "I do not need it any more")
+    await story.says("ana", "stop looking")
+    assert not story.records.all(Request)
+
+
+async def test_words_that_fit_nothing_are_told_what_a_room_has(story: Story) -> None:
+    """While a room is open, how it ends and goes on; for whoever gives company, how to pass on."""
+    await together(story)
+    said = await story.say("ben", "I am overwhelmed")
+    assert "“close” ends it" in said
+    assert "“pass on”" in said
+    said = await story.say("ana", "I am glad")
+    assert "“extend”" in said
+    assert "“pass on”" not in said
 
 
 async def test_the_menu_says_how_to_see_and_end_what_stands(story: Story) -> None:
