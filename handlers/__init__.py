@@ -31,7 +31,9 @@ from handlers import (
     telling,
     zone,
 )
-from handlers.desk import PASSING, Desk, Mark, Question, Reply
+from handlers.answer import read_answer
+from handlers.desk import Desk, Mark
+from handlers.question import PASSING, Question, Reply
 from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
@@ -52,7 +54,9 @@ from schema.events import (
     Delivered,
     DirectChat,
     Due,
+    FromLink,
     Invited,
+    LinkRoom,
     Message,
     NoChat,
     NotDelivered,
@@ -96,7 +100,10 @@ async def dispatch(turn: Turn) -> None:
         case Unreadable() as event:
             await _unreadable(desk, event)
         case Invited() as event:
-            turn.do(JoinRoom(event.room) if event.direct else LeaveRoom(event.room))
+            # A room of two front desks is nobody's chat, and no link can be made in this version.
+            turn.do(JoinRoom(event.room) if event.direct and not event.link else LeaveRoom(event.room))
+        case LinkRoom() | FromLink() as event:
+            turn.do(LeaveRoom(event.room))
         case DirectChat() as event:
             await _direct_chat(desk, event)
         case NoChat() as event:
@@ -217,7 +224,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     question = None if prompt is None else await _question(desk, member, prompt)
     command = _command(desk, member, body)
     chosen = language.named(desk, body)
-    if chosen and (question is None or desk.read(member, question, body) is None):
+    if chosen and (question is None or read_answer(desk, member, question, body) is None):
         language.choose(desk, member, chosen)
         return True
     if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
@@ -227,7 +234,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         if prompt.aside and command == "back":
             desk.ask_again(member.id)
             return True
-        reply = desk.read(member, question, body)
+        reply = read_answer(desk, member, question, body)
         if reply is None and command in question.also:
             reply = Reply((command,))
         if (

@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from handlers import apart, rest
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.ids import MeetingId, MemberId
 from schema.records import Consent, Meeting, Member, PeerRoom, Prompt, Separation
 from service.core import afterwards

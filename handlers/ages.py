@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from handlers import places
 from handlers import request as requests
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.records import Member, Offer, Prompt
 from schema.states import OfferState
 from service.core import ages

@@ -6,7 +6,8 @@ nothing ends, before a yes.
 """
 
 from handlers import pairing_pauses
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from handlers.words import normal
 from schema.ids import MatrixId, MemberId, SeparationId
 from schema.records import Meeting, Member, Prompt, Separation

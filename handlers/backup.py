@@ -10,7 +10,8 @@ from handlers import draft as drafts
 from handlers import paused
 from handlers import request as requests
 from handlers import room as peer_rooms
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.records import Member, Prompt
 from service.core import rooms
 

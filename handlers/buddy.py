@@ -10,8 +10,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from handlers import ages, apart
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.desk import Desk
 from handlers.draft import Draft, texts
+from handlers.question import Choice, Question, Reply
 from schema.ids import BuddyId, MatrixId, MemberId
 from schema.records import Buddy, Member, Prompt
 from schema.states import BuddyState

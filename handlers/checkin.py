@@ -10,8 +10,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from handlers import own_plan, rhythm, telling
-from handlers.desk import Choice, Desk, Mark, Question, Reply
+from handlers.desk import Desk, Mark
 from handlers.draft import texts
+from handlers.question import Choice, Question, Reply
 from schema.effects import SendText
 from schema.events import NotDelivered
 from schema.ids import MatrixId, MemberId

@@ -8,8 +8,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from handlers import buddy, checkin, own_plan, rhythm, zone
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.desk import Desk
 from handlers.draft import Draft
+from handlers.question import Choice, Question, Reply
 from handlers.words import normal
 from schema.ids import CheckInId
 from schema.records import CheckIn, Member, Prompt, Rhythm

@@ -7,8 +7,9 @@ nothing is erased before a yes.
 from datetime import datetime, timedelta
 
 from handlers import checkin, checkin_draft, hours, rhythm, zone
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
 from handlers.draft import texts
+from handlers.question import Choice, Question, Reply
 from handlers.words import normal
 from schema.records import CheckIn, Member, Prompt
 from schema.states import CheckInState

@@ -6,7 +6,8 @@ nothing; what it came to is said, and no more is claimed than the homeserver did
 
 from datetime import timedelta
 
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.effects import RedactChat
 from schema.events import Message
 from schema.records import Member, Prompt

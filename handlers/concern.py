@@ -22,8 +22,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from handlers import after, reader, readers, room
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.desk import Desk
 from handlers.draft import Draft, texts
+from handlers.question import Choice, Question, Reply
 from schema.community import Reader
 from schema.ids import ConcernId, MemberId
 from schema.records import Concern, Member, Prompt

@@ -12,7 +12,8 @@ from handlers import apart, finding, plan, rest, talking, topics
 from handlers import draft as drafts
 from handlers import offer as offers
 from handlers import request as requests
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.records import Ask, Member, Pairing, Prompt, Request
 from schema.states import AskState, PairingState, RequestState
 from service.core import matching

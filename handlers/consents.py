@@ -11,7 +11,8 @@ from datetime import datetime
 from handlers import after, buddy, concern, consent, plan, room, voucher
 from handlers import offer as offers
 from handlers import request as requests
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.records import Ask, Buddy, Concern, Consent, Member, Prompt, Voucher
 from schema.states import AskState, RoomState
 from service.core import rooms

@@ -49,7 +49,8 @@ from handlers import (
     zone,
 )
 from handlers import draft as drafts
-from handlers.desk import Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Question, Reply
 from schema.records import Member, Prompt
 
 Show = Callable[[Desk, Member, Prompt], Awaitable[Question | None]]

@@ -1,126 +1,24 @@
-"""What every conversation shares: whom it speaks with in a turn, the open question, how a reply is read.
+"""What every conversation shares: whom it speaks with in a turn, the open question and those that wait.
 
 Guards: one question is open per member, and what comes by itself waits behind it; one event sends one member
-one message, so one push, but that what can be taken back stands in its own, after a quiet one; a number, a
-word or a choice counts only alone.
+one message, so one push, but that what can be taken back stands in its own, after a quiet one.
 """
 
-import re
-import unicodedata
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from handlers.words import normal, split
+from handlers.question import DRAFTS, GIVES_WAY, NOT_KEPT, PASSING, SHORT, Choice, Question
+from handlers.words import split
 from schema.community import Community, OwnWords
 from schema.effects import Effect, SendText, Tell
 from schema.ids import MatrixId, MemberId, OutboxId
 from schema.records import Consent, Member, Prompt
-from service.core import asking, chats
+from service.core import chats
 from service.core.change import replace
 from service.core.pairing import recent
 from service.core.sizes import parts
 from service.turn import Turn
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One numbered answer: `name` is ours, `words` the catalogue's sentence for it, or the text itself.
-
-    In the catalogue the sentence may be followed by ` | word`: words that mean it too when sent alone.
-    `length` is the length of time that it is, if it is one: however that is written, it is this choice.
-    """
-
-    name: str
-    key: str = ""
-    text: str = ""
-    length: timedelta | None = None
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question as it is put: sentences, then numbered choices.
-
-    `free` takes a person's own words, `reads` says that they are read as something, such as a city or an
-    hour, and not taken as they are. `many` takes several numbers. With either of these a command is no own
-    word. `binding` is a consent or cannot be undone: a reply that quotes something never answers it. `also`
-    are names of commands that it takes as answers; `until` is when it lapses. `terms` are the words of it
-    that are kept with a yes. `quiet`: where it comes by itself it does not notify, and may pass unseen.
-    """
-
-    text: str
-    choices: tuple[Choice, ...] = ()
-    free: bool = False
-    reads: bool = False
-    many: bool = False
-    binding: bool = False
-    also: frozenset[str] = frozenset()
-    until: datetime | None = None
-    terms: str = ""
-    quiet: bool = False
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a member answered: the names of choices, or their own words where the question takes them."""
-
-    names: tuple[str, ...] = ()
-    text: str = ""
-
-    @property
-    def name(self) -> str:
-        """The one choice, or the empty string where there is none."""
-        return self.names[0] if self.names else ""
-
-    @property
-    def consents(self) -> bool:
-        """Whether it is a yes: the choice of that name, or some of those that say yes to one thing each."""
-        return self.name.split(" ")[0] == "yes"
-
-
-PASSING = frozenset(
-    {
-        *("menu", "held", "again", "offered", "renew", "zone", "ages", "language", "after", "more"),
-        *("consents", "concerns", "own_concern", "answered", "to_read", "reads", "weighs", "lift", "paused"),
-        *("checkin", "checkin_on", "checkins", "own_checkin"),
-        *("my_plan", "change_plan", "buddies", "unfinished", "either"),
-    }
-)
-"""Questions that hold nothing up: whatever comes by itself takes their place."""
-
-_SHORT = frozenset(
-    {
-        *("stop", "forget", "take_back", "practice", "apart", "kept", "afterwards", "clear", "voucher"),
-        *("delete_plan", "end_checkin", "pause_checkin", "tell_buddy", "buddy_ended"),
-    }
-)
-"""Questions that lapse after a short while."""
-
-_DRAFTS = frozenset(
-    {
-        *("talk", "offer", "concern", "answers", "pauses", "objects", "own_plan"),
-        *("buddy", "new_words", "new_checkin"),
-    }
-)
-"""Questions that hold what a member writes, and lapse as a request does."""
-
-_NOT_KEPT = (PASSING - {"again"}) | _SHORT | {"extend", "pass", "backup", "which"}
-"""Questions that are not come back to: one word brings them anew. A request's words are kept as was said."""
-
-GIVES_WAY = frozenset({"practice"})
-"""Questions that are not in earnest: what is takes their place at once, and they are over."""
-
-UNITS = {
-    "line.minutes": timedelta(minutes=1),
-    "line.hours": timedelta(hours=1),
-    "line.days": timedelta(days=1),
-}
-LENGTHS = {
-    "line.half_hour": timedelta(minutes=30),
-    "line.one_hour": timedelta(hours=1),
-    "line.one_day": timedelta(days=1),
-}
-"""Words for lengths of time: what stands after a number, and whole ones."""
 
 Mark = tuple[OutboxId, datetime | None]
 """By what a message can be found again, and after which instant it is not sent any more."""
@@ -128,9 +26,6 @@ Show = Callable[[Member, Prompt], Awaitable[Question | None]]
 """Gives the question of a prompt, or None where it is not a question any more."""
 Sign = Callable[[Member, Prompt], Awaitable[Mark | None]]
 """Hears that a question is put; what its message is marked with, if with anything."""
-
-_EXCLUDES = frozenset({"none"})
-"""Choices that are no part of all of them."""
 
 _TOGETHER = 5
 """Choices in a group at most; an empty line stands between two groups, which are of like size."""
@@ -324,9 +219,9 @@ class Desk:
         short while.
         """
         member = self.now_is(id)
-        if kind in _DRAFTS:
+        if kind in DRAFTS:
             until = self.now + self.timings.request_open
-        elif kind in _SHORT:
+        elif kind in SHORT:
             until = self.now + self.timings.idle
         prompt = Prompt(kind, self.now, subject, draft or {}, until=until, brought=self._brought(id))
         self.keep(replace(member, prompt=prompt))
@@ -405,7 +300,7 @@ class Desk:
         member = self.now_is(id)
         prompt = member.prompt
         if prompt is not None:
-            kept = prompt.by_itself or prompt.kind not in _NOT_KEPT
+            kept = prompt.by_itself or prompt.kind not in NOT_KEPT
             again = (replace(prompt, aside=False),) if kept else ()
             self.keep(replace(member, prompt=None, waiting=(*again, *member.waiting)))
 
@@ -421,7 +316,7 @@ class Desk:
         if prompt is None:
             return
         waiting = member.waiting
-        if prompt.kind not in _NOT_KEPT:
+        if prompt.kind not in NOT_KEPT:
             # Of what they began and began anew the last is kept: a row does not grow with every `talk`.
             waiting = tuple(one for one in waiting if one.by_itself or one.kind != prompt.kind)
             waiting = (replace(prompt, aside=True), *waiting)
@@ -443,7 +338,7 @@ class Desk:
     @staticmethod
     def waits_behind(kind: str) -> bool:
         """Whether a question of this kind waits behind another; or else one word brings it anew."""
-        return kind not in _NOT_KEPT
+        return kind not in NOT_KEPT
 
     def drop(self, member: Member, subject: str) -> None:
         """Take back every question about `subject`, open or waiting."""
@@ -545,7 +440,7 @@ class Desk:
             return False
         old = member.prompt
         open_till_now = old is not None and not self.over(old)
-        if old is not None and open_till_now and old.kind not in _NOT_KEPT:
+        if old is not None and open_till_now and old.kind not in NOT_KEPT:
             rest = (*rest, old)
         if old is not None and open_till_now and old.kind in GIVES_WAY:
             self.say(id, "practice.gives_way")
@@ -597,68 +492,3 @@ class Desk:
     def labels(self, member: Member, choice: Choice) -> Sequence[str]:
         """The choice's own sentence, then the words that mean it too."""
         return split(choice.text or self.words(member, choice.key))
-
-    def read(self, member: Member, question: Question, body: str) -> Reply | None:
-        """The choice that `body` makes, or None where it makes none: the number or the word, sent alone.
-
-        Alone, but for a word of politeness: "no thanks" is a no. To a binding question a yes is exact.
-        """
-        said = normal(body)
-        if (name := self._one(member, question, said)) is not None:
-            return Reply((name,))
-        for polite in map(normal, split(self.words(member, "spell.polite"))):
-            name = self._one(member, question, normal(said.removesuffix(f" {polite}")))
-            if name is not None and not (question.binding and Reply((name,)).consents):
-                return Reply((name,))
-        if not question.binding and (length := self.length(member, body)) is not None:
-            of_length = [choice.name for choice in question.choices if choice.length == length]
-            if of_length:
-                return Reply((of_length[0],))
-        if not question.many:
-            return None
-        if not question.binding and said in self.spoken(member, "spell.all"):
-            return Reply(tuple(one.name for one in question.choices if one.name not in _EXCLUDES))
-        parts = [part for part in re.split(r"[\s,;+&]+", normal(body)) if part]
-        names = [self._one(member, question, part) for part in parts]
-        if not names or not all(part.isdigit() for part in parts):
-            return None
-        found = tuple(dict.fromkeys(name for name in names if name is not None))
-        return Reply(found) if len(found) == len(set(parts)) else None
-
-    def length(self, member: Member, text: str) -> timedelta | None:
-        """The length of time that `text` is, as people write one ("2h", "half an hour"), or None."""
-
-        def meaning(keys: Mapping[str, timedelta]) -> dict[str, timedelta]:
-            return {
-                asking.phrase(word, normal): length
-                for key, length in keys.items()
-                for word in self.spoken(member, key)
-            }
-
-        return asking.length(text, meaning(LENGTHS), meaning(UNITS), normal)
-
-    def _one(self, member: Member, question: Question, said: str) -> str | None:
-        for number, choice in enumerate(question.choices, 1):
-            if said == str(number) or said in map(normal, self.labels(member, choice)):
-                return choice.name
-        for choice in question.choices:
-            if choice.key and said in self.spoken(member, choice.key):
-                return choice.name
-        return None
-
-
-def own_words(text: str, longest: int) -> str | None:
-    """A person's own words as they may be shown to another: None where they are longer than `longest`.
-
-    Line breaks stay; other control characters go, and those that turn the direction of text, since they
-    could make a sentence of the service's look like something else.
-    """
-    kept = "".join(
-        char
-        for char in unicodedata.normalize("NFC", text)
-        if char == "\n" or (unicodedata.category(char) not in ("Cc", "Cs") and char not in _TURNING)
-    ).strip()
-    return kept if len(kept) <= longest else None
-
-
-_TURNING = frozenset(chr(point) for point in (*range(0x202A, 0x202F), *range(0x2066, 0x206A)))

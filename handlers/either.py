@@ -5,7 +5,8 @@ one of the two can be meant, nothing is asked.
 """
 
 from handlers import checkin, checkin_draft, checkin_list, concern
-from handlers.desk import Choice, Desk, Question
+from handlers.desk import Desk
+from handlers.question import Choice, Question
 from handlers.words import normal
 from schema.records import Member, Prompt
 

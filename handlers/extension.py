@@ -7,7 +7,8 @@ beforehand, whether the other said no, was silent or never saw it; each asks at 
 from datetime import timedelta
 
 from handlers import room as peer_rooms
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.records import Member, MoreTime, PeerRoom, Prompt
 from schema.states import RoomState
 from service.core import rooms

@@ -4,7 +4,7 @@ Guards: of two who both ask one is asked about the other, and the other hears of
 room or on the way to one is asked nothing; a question that has to wait counts as not asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -33,13 +33,9 @@ async def ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
     too: dict[str, Request] = {
         one.id: one for one in standing if matching.may_meet(request, one, desk.community.hard, desk.now)
     }
-    offers = await _offers(desk, request, asks, standing, list(too.values()))
-    first = await after.agreed(desk, request.member) if request.again else frozenset()
-    if request.again_only:
-        offers = [offer for offer in offers if offer.member in first]
     free: list[Offer] = []
     busy: list[Offer] = []
-    for offer in matching.in_order(request, offers, desk.turn.random.random, first):
+    for offer in await _in_order(desk, request, asks, standing, too):
         if len(free) == desk.community.asks_at_once:
             break
         peer = await desk.member(offer.member)
@@ -68,10 +64,17 @@ async def ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
     return len(free) + sum(ask.state is not AskState.WAITING for ask in asks)
 
 
-async def _offers(
-    desk: Desk, request: Request, asks: Sequence[Ask], standing: Sequence[Request], too: Sequence[Request]
-) -> list[Offer]:
-    """Whatever counts as an offer to the request now, with a member who may be asked."""
+async def _in_order(
+    desk: Desk,
+    request: Request,
+    asks: Sequence[Ask],
+    standing: Sequence[Request],
+    too: Mapping[str, Request],
+) -> Iterator[Offer]:
+    """Whatever counts as an offer to the request now, with a member who may be asked, the best first.
+
+    Of thousands of offers only as many are looked at closely as are taken.
+    """
     asked = {ask.member for ask in asks}
     if request.wish == "backup":
         asked |= await _met(desk, request.member)
@@ -81,29 +84,31 @@ async def _offers(
     occupied = await _occupied(desk)
     askers = {one.member for one in standing}
     kept_apart = await apart.of(desk, request.member)
-    found = [
-        (matching.as_offer(one), occupied)
-        for one in too
+    offers = [
+        matching.as_offer(one)
+        for one in too.values()
         if not one.again_only or request.member in await after.agreed(desk, one.member)
     ]
     if request.wish != matching.MUTUAL:
-        peers = await voucher.counting(desk, await desk.records.find(Offer, state=OfferState.OPEN))
-        found += [(offer, occupied | askers) for offer in peers]
-    return [
-        offer
-        for offer, engaged in found
-        if matching.may_be_asked(
+        offers += await voucher.counting(desk, await desk.records.find(Offer, state=OfferState.OPEN))
+    first = await after.agreed(desk, request.member) if request.again else frozenset()
+    if request.again_only:
+        offers = [offer for offer in offers if offer.member in first]
+
+    def may_be_asked(offer: Offer) -> bool:
+        return matching.may_be_asked(
             request,
             offer,
             asked=asked,
-            engaged=engaged,
+            engaged=occupied if offer.id in too else occupied | askers,
             apart=kept_apart,
             asks_a_day=desk.community.asks_a_day,
             pause=desk.timings.idle,
             now=desk.now,
             hard=desk.community.hard,
         )
-    ]
+
+    return filter(may_be_asked, matching.in_order(request, offers, desk.turn.random.random, first))
 
 
 async def has_nobody(desk: Desk, request: Request) -> bool:

@@ -5,6 +5,7 @@ about somebody else is named in words that are always the same, so that nothing 
 what stands there, from what does not, or from how many there are.
 """
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ from schema.records import (
     CheckIn,
     Concern,
     Consent,
+    Link,
+    LinkInvitation,
+    LinkKeys,
     Meeting,
     Member,
     Offer,
@@ -534,7 +538,11 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "kept_at": _shown("held.own_plan"),
             "at_check_ins": _said("held.own_plan_check_ins"),
         },
-        Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), Told(How.BESIDE, "held.own")),
+        Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), _FOR_ALL),
+        **{
+            kind: {field.name: _FOR_ALL for field in dataclasses.fields(kind)}
+            for kind in (Link, LinkKeys, LinkInvitation)
+        },
     }
 )
 """How each field of each record is told, and of what lies in one.

@@ -7,7 +7,9 @@ what is said meanwhile is the same for everybody, since somebody else may be rea
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers.desk import Choice, Desk, Question
+from handlers.answer import read_answer
+from handlers.desk import Desk
+from handlers.question import Choice, Question
 from schema.effects import AcceptIdentity, SendText
 from schema.events import Message
 from schema.ids import MatrixId
@@ -30,7 +32,7 @@ async def heard(desk: Desk, member: Member, event: Message) -> None:
     question = _question(desk, member)
     asked = member.lines.get(_LINE)
     counts = event.kind == "text" and not event.edits and event.quotes is None
-    reply = desk.read(member, question, event.body) if asked is not None and counts else None
+    reply = read_answer(desk, member, question, event.body) if asked is not None and counts else None
     if asked is not None and reply is not None:
         if reply.name == "yes" and event.sent_at < asked + desk.timings.prompt_pause:
             # It was typed for what stood there before, so it is no yes to this.

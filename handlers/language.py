@@ -6,7 +6,8 @@ in finds the way out in their own words; what is said where others can read it t
 
 from dataclasses import replace
 
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from handlers.words import normal, split
 from schema.ids import MatrixId
 from schema.records import Member, Prompt

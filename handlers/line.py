@@ -4,13 +4,11 @@ Guards: the line leads to the recap and no further; what was not understood is n
 goes nowhere; whoever writes a sentence that begins with the word gets the recap with what is usual.
 """
 
-from collections.abc import Mapping
-from datetime import timedelta
-
 from handlers import draft as drafts
 from handlers import hours, talk, talking, topics
+from handlers.answer import own_words, words_for_lengths
 from handlers.consent import WISHES
-from handlers.desk import LENGTHS, UNITS, Desk, own_words
+from handlers.desk import Desk
 from handlers.words import normal
 from schema.records import Member
 from service.core import asking
@@ -41,9 +39,7 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
     def words(key: str) -> list[str]:
         return [asking.phrase(word, normal) for word in desk.spoken(member, key)]
 
-    def meaning(keys: Mapping[str, timedelta]) -> dict[str, timedelta]:
-        return {word: length for key, length in keys.items() for word in words(key)}
-
+    lengths, units = words_for_lengths(desk, member)
     return asking.Vocabulary(
         wishes={
             word: name
@@ -53,8 +49,8 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
             for word in words(key)
         },
         topics=topics.phrases(desk, member),
-        lengths=meaning(LENGTHS),
-        units=meaning(UNITS),
+        lengths=lengths,
+        units=units,
         voices={word: key == "line.voice" for key in ("line.voice", "line.writing") for word in words(key)},
         languages={
             asking.phrase(name, normal): code

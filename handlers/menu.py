@@ -24,7 +24,8 @@ from handlers import (
 )
 from handlers import offer as offers
 from handlers import request as requests
-from handlers.desk import GIVES_WAY, Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import GIVES_WAY, Choice, Question, Reply
 from schema.records import Ask, Member, PeerRoom, Prompt
 from schema.states import RequestState, RoomState
 from service.core import matching, rooms

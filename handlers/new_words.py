@@ -8,8 +8,9 @@ the member's alone, and the buddy hears nothing of it.
 from datetime import timedelta
 
 from handlers import buddy
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
 from handlers.draft import Draft, texts
+from handlers.question import Choice, Question, Reply
 from schema.ids import MatrixId
 from schema.records import Buddy, Member, NewWords, Prompt
 from service.core import buddies
@@ -27,11 +28,7 @@ _RECAP = (
     Choice("part", "choice.new_more"),
     Choice("no", "choice.new_leave"),
 )
-_WHEN = (
-    Choice("yes", "choice.new_when_yes"),
-    Choice("part", "choice.new_more"),
-    Choice("no", "choice.new_leave"),
-)
+_WHEN = (Choice("yes", "choice.new_when_yes"), *_RECAP[1:])
 _ASKED = (Choice("read", "choice.new_read"), *buddy.ASKED[1:])
 _WILL = (Choice("no", "choice.bebuddy_no"), Choice("yes", "choice.new_agree"))
 """What binds does not stand first."""

@@ -6,7 +6,9 @@ consent that stands right above is not said a second time, and a yes agrees to t
 """
 
 from handlers import conversations
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from handlers.words import normal
 from schema.records import Member, Prompt
 from service.core.change import replace

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from handlers import ages, hours, rest, talking, topics, voucher, zone
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from handlers.request import Draft, drop_ask
 from schema.ids import OfferId
 from schema.records import Ask, Member, Offer, Prompt, Talking, Window

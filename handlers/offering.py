@@ -9,7 +9,9 @@ from datetime import timedelta
 
 from handlers import ages, hours, practice, talking, topics, voucher, zone
 from handlers import offer as offers
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from handlers.request import Draft
 from schema.ids import OfferId
 from schema.records import Consent, Member, Prompt

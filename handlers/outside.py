@@ -7,7 +7,9 @@ still be told, forgotten and helped: only nothing new begins.
 from dataclasses import replace
 
 from handlers import places
-from handlers.desk import Desk, Question
+from handlers.answer import read_answer
+from handlers.desk import Desk
+from handlers.question import Question
 from schema.effects import SendText
 from schema.ids import MatrixId, RoomId
 from schema.records import Member, Prompt
@@ -50,7 +52,7 @@ def begins(
     body: str,
 ) -> bool:
     """Whether the message would begin something, or go on with a draft that nobody else knows of."""
-    reply = None if question is None else desk.read(member, question, body)
+    reply = None if question is None else read_answer(desk, member, question, body)
     if prompt is not None and question is not None and prompt.kind in BEGINNINGS:
         own_words = question.free and command is None
         return own_words or (reply is not None and reply.name not in ("stop", "no", "menu", "places"))

@@ -6,7 +6,9 @@ are one word away from each check-in.
 
 from dataclasses import replace
 
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.ids import MemberId
 from schema.records import Member, OwnPlan, Prompt
 

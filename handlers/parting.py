@@ -7,7 +7,8 @@ an hour that was said; whoever asked for company keeps the words of their reques
 
 from handlers import request as requests
 from handlers import room as peer_rooms
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.records import Member, PeerRoom, Prompt
 from schema.states import Ending, RoomState
 from service.core import rooms

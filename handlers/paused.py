@@ -10,8 +10,10 @@ from dataclasses import replace
 
 from handlers import pairing_pauses, plan, readers, room
 from handlers import request as requests
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.desk import Desk
 from handlers.draft import Draft
+from handlers.question import Choice, Question, Reply
 from schema.ids import MemberId
 from schema.records import Ask, Member, PairingPause, Prompt
 from schema.states import RequestState
@@ -21,11 +23,12 @@ LONGEST = 1000
 """Characters of the answer."""
 
 _ALSO = frozenset({"back"})
-_RECAP = (
+RECAP = (
     Choice("yes", "choice.reads_send"),
     Choice("words", "choice.concern_words"),
     Choice("no", "choice.reads_drop"),
 )
+"""After what one writes to others about a concern, before it goes to them."""
 _LIFT = (Choice("no", "choice.lift_no"), Choice("yes", "choice.lift_yes"))
 
 
@@ -106,7 +109,7 @@ async def show_answer(desk: Desk, member: Member, prompt: Prompt) -> Question | 
     if prompt.draft.get("step") == "words":
         return Question(desk.words(member, "objects.words", names=by, n=LONGEST), free=True, also=_ALSO)
     text = desk.words(member, "objects.recap", names=by, words=str(prompt.draft["words"]))
-    return Question(text, _RECAP, binding=True, also=_ALSO)
+    return Question(text, RECAP, binding=True, also=_ALSO)
 
 
 async def take_answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:

@@ -9,7 +9,8 @@ from datetime import timedelta
 from handlers import offer as offers
 from handlers import topics
 from handlers.consent import FEARS, WISHES
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.records import Member, Prompt
 
 _LENGTH = timedelta(hours=1)

@@ -20,7 +20,8 @@ from handlers import (
 )
 from handlers import offer as offers
 from handlers import request as requests
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.effects import LeaveRoom, SendFile, SendText
 from schema.records import Ask, Member, Pairing, PeerRoom, Prompt
 from schema.states import PairingState, RoomState

@@ -10,8 +10,10 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from handlers import paused, readers
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words
+from handlers.desk import Desk
 from handlers.draft import Draft, texts
+from handlers.question import Choice, Question, Reply
 from schema.effects import OpenDirectChat
 from schema.ids import MemberId, PairingPauseId
 from schema.records import Concern, Member, PairingPause, Prompt
@@ -27,12 +29,7 @@ _INVITED = (
     Choice("give_back", "choice.reads_give_back"),
     Choice("later", "choice.reads_later"),
 )
-_RECAP = (
-    Choice("yes", "choice.reads_send"),
-    Choice("words", "choice.concern_words"),
-    Choice("no", "choice.reads_drop"),
-)
-_PAUSE = (Choice("yes", "choice.weighs_yes"), *_RECAP[1:])
+_PAUSE = (Choice("yes", "choice.weighs_yes"), *paused.RECAP[1:])
 
 
 # Giving it, and taking it from them
@@ -250,7 +247,7 @@ async def show_answer(desk: Desk, member: Member, prompt: Prompt) -> Question | 
         lines.append(_company(desk, member, concern))
         return Question("\n".join(lines), free=True, also=_ALSO)
     text = desk.words(member, "answers.recap", words=str(prompt.draft["words"]))
-    return Question(text, _RECAP, binding=True, also=_ALSO)
+    return Question(text, paused.RECAP, binding=True, also=_ALSO)
 
 
 def _own_name(desk: Desk, member: Member) -> str:

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from handlers import apart, finding, pairing_pauses, pause
 from handlers import draft as drafts
-from handlers.desk import Choice, Desk, Question
+from handlers.desk import Desk
+from handlers.question import Choice, Question
 from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Consent, Member, Pairing, Prompt, Request
 from schema.states import AskState, PairingState, RequestState

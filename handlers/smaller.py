@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from handlers import consent
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.records import Ask, Member, Prompt
 from schema.states import AskState
 from service.core import matching

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 from handlers import finding, places, readers, voucher
 from handlers import pause as pauses
 from handlers import request as requests
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.answer import own_words, read_answer
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from handlers.steward_room import StewardRoom
 from handlers.words import normal
 from schema import events
@@ -383,7 +385,7 @@ async def _take(room: StewardRoom, event: events.StewardMessage) -> None:
         if name is not None:
             await COMMANDS[name].run(room, rest)
         return
-    reply = room.desk.read(room.reader, question, body)
+    reply = read_answer(room.desk, room.reader, question, body)
     if normal(body) in room.desk.spoken(room.reader, "steward.command_stop"):
         room.put_away()
         room.say("steward.kept")

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from handlers.desk import Desk, Question
+from handlers.desk import Desk
+from handlers.question import Question
 from schema.effects import RedactStewards, TellStewards
 from schema.ids import MatrixId, MemberId
 from schema.records import Member, Pause, Prompt, Stewardship

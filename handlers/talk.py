@@ -11,8 +11,10 @@ from handlers import after, ages, hours, outlook, pause, paused, plan, room, tal
 from handlers import draft as drafts
 from handlers import offer as offers
 from handlers import request as requests
+from handlers.answer import own_words, read_length
 from handlers.consent import HOW, WISHES, how_words
-from handlers.desk import Choice, Desk, Question, Reply, own_words
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.records import Member, Prompt, Request, Talking
 from schema.states import RequestState
 from service.core import rooms
@@ -426,7 +428,7 @@ def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> 
 
 def _take_typed_length(desk: Desk, member: Member, draft: Draft, text: str) -> bool:
     """A length that is none of the choices, between the shortest and the longest."""
-    found, longest = desk.length(member, text), desk.timings.longest
+    found, longest = read_length(desk, member, text), desk.timings.longest
     shortest = min(SHORTEST, longest)
     if found is None or not shortest <= found <= longest:
         key = "talk.not_length" if found is None else "talk.line_bounds"

@@ -7,7 +7,8 @@ asked about it.
 from collections.abc import Sequence
 from datetime import timedelta
 
-from handlers.desk import Choice, Desk
+from handlers.desk import Desk
+from handlers.question import Choice
 from schema.records import Member, Talking
 
 WAYS = {

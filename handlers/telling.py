@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from handlers import buddy, new_words
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from handlers.words import normal
 from schema.effects import SendForBuddy
 from schema.events import Message, Unreadable

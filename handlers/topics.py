@@ -6,7 +6,8 @@ Guards: what is kept and compared is a topic's own name in the configuration, wh
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from handlers.desk import Choice, Desk
+from handlers.desk import Desk
+from handlers.question import Choice
 from handlers.words import normal
 from schema.records import Member
 from service.core import asking

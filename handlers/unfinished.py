@@ -4,7 +4,8 @@ Guards: the word that begins something never throws away what was answered of it
 by what it is about, and never by what was written.
 """
 
-from handlers.desk import PASSING, Choice, Desk, Question
+from handlers.desk import Desk
+from handlers.question import PASSING, Choice, Question
 from schema.records import Member, Prompt
 from service.core.change import replace
 

@@ -8,7 +8,8 @@ a silence, and whether the address exists or not; asking for company never needs
 from collections.abc import Sequence
 
 from handlers import apart
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from handlers.steward_room import Draft, StewardRoom, stewardship
 from schema.ids import MatrixId, MemberId, VoucherId
 from schema.records import Consent, Member, Offer, Prompt, Voucher

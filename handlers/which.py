@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from handlers import extension
 from handlers import room as peer_rooms
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from schema.records import Member, PeerRoom, Prompt
 from service.core import rooms
 

@@ -7,7 +7,8 @@ that they named before moves with them.
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from handlers.desk import Choice, Desk, Question, Reply
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
 from handlers.words import normal
 from schema.records import CheckIn, Member, Offer, Prompt
 from schema.states import CheckInState

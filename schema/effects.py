@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from schema.ids import BuddyId, MatrixId, MemberId, OutboxId, PairingId, RoomId
+from schema.ids import BuddyId, LinkId, MatrixId, MemberId, OutboxId, PairingId, RoomId
 
 
 @dataclass(frozen=True)
@@ -263,6 +263,32 @@ class LookAround:
     type: Literal["look_around"] = "look_around"
 
 
+@dataclass(frozen=True)
+class OpenLinkRoom:
+    """Make the encrypted room of a link's two front desks, or find it, and invite the other one."""
+
+    link: LinkId
+    desk: MatrixId
+    type: Literal["open_link_room"] = "open_link_room"
+
+
+@dataclass(frozen=True)
+class SendAcross:
+    """Send an event of the link's type to the other front desk: `content` as JSON, stamped and sealed.
+
+    After `until` nobody would take it, and it is not sent any more. `last`: nothing follows, and the room is
+    left then.
+    """
+
+    link: LinkId
+    room: RoomId
+    desk: MatrixId
+    content: str
+    until: datetime
+    last: bool = False
+    type: Literal["send_across"] = "send_across"
+
+
 Effect = (
     SendText
     | SendForBuddy
@@ -285,6 +311,8 @@ Effect = (
     | TellStewards
     | RedactStewards
     | LookAround
+    | OpenLinkRoom
+    | SendAcross
 )
 
 

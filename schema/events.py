@@ -63,13 +63,17 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Invited:
-    """The front desk was invited to a room; `direct` and `encrypted` as the invite's state says."""
+    """The front desk was invited to a room; `direct` and `encrypted` as the invite's state says.
+
+    `link`: the room says of itself that it is one of two front desks.
+    """
 
     event_id: EventId
     room: RoomId
     sender: MatrixId
     direct: bool
     encrypted: bool
+    link: bool = False
     type: Literal["invited"] = "invited"
 
 
@@ -149,6 +153,33 @@ class StewardMessage:
 
 
 @dataclass(frozen=True)
+class LinkRoom:
+    """Another front desk and ours came to be alone in an encrypted room of two desks, or are so no more."""
+
+    event_id: EventId
+    room: RoomId
+    desk: MatrixId
+    here: bool
+    type: Literal["link_room"] = "link_room"
+
+
+@dataclass(frozen=True)
+class FromLink:
+    """A decrypted event of the link's type, in a room of two front desks, new to us.
+
+    `content` is the event's, as JSON: nothing in it is checked yet. `counts`: the room is encrypted, and only
+    the two are joined or invited; the engine fills this in at the moment of handling.
+    """
+
+    event_id: EventId
+    room: RoomId
+    sender: MatrixId
+    content: str
+    counts: bool = False
+    type: Literal["from_link"] = "from_link"
+
+
+@dataclass(frozen=True)
 class Due:
     """A record's `due_at` has come; `kind` is the record's table."""
 
@@ -191,5 +222,7 @@ FromMatrix = (
     | PeerMembership
     | StewardRoom
     | StewardMessage
+    | LinkRoom
+    | FromLink
 )
 Event = FromMatrix | Due | Delivered | NotDelivered

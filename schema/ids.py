@@ -33,5 +33,8 @@ CheckInId = NewType("CheckInId", str)
 OutlookId = NewType("OutlookId", str)
 LinkId = NewType("LinkId", str)
 """Random; names a link to the two collectives that have it, and to nobody else."""
+LinkKeysId = NewType("LinkKeysId", str)
+LinkInvitationId = NewType("LinkInvitationId", str)
+"""Keyed hash of the inviting front desk's Matrix ID."""
 OutboxId = NewType("OutboxId", str)
 """Random; also the Matrix transaction id of what the outbox row sends."""

@@ -16,6 +16,8 @@ from schema.ids import (
     CheckInId,
     ConcernId,
     LinkId,
+    LinkInvitationId,
+    LinkKeysId,
     MatrixId,
     MeetingId,
     MemberId,
@@ -700,26 +702,6 @@ class Outlook:
     enough: bool
 
 
-Record = (
-    Member
-    | Request
-    | Offer
-    | Ask
-    | Pairing
-    | PeerRoom
-    | Separation
-    | Meeting
-    | Concern
-    | PairingPause
-    | Stewardship
-    | Outlook
-    | Voucher
-    | CheckIn
-    | OwnPlan
-    | Buddy
-)
-
-
 @dataclass(frozen=True)
 class Received:
     """Which envelopes of one direction were received. Kept with its epoch.
@@ -780,8 +762,13 @@ class Link:
 
     `us` and `them` are the two desks as the link calls them. `epochs` has the keys in use, newest first: one,
     or two while the older drains. `rounds` counts the tries at the next one. `asks` holds when theirs came,
-    in the last day. `pause_from` and `terms_from` are the epoch and the counter that `paused_there` and
-    `their_terms` are from.
+    and `tries` when they began to make keys anew, in the last day. `pause_from` and `terms_from` are the
+    epoch and the counter that `paused_there` and `their_terms` are from.
+
+    `desk` is the other front desk, `room` the room of the two, once it is there; `here`: theirs is in it, and
+    nobody else. `name` is what the other collective calls itself. `heard_at` is when something that they
+    signed, or one of the first steps, was last taken. `due_at` is when something of it is over.
+    Deleted with its keys when it is over.
     """
 
     id: LinkId
@@ -798,3 +785,66 @@ class Link:
     rounds: int = 0
     pause_from: tuple[int, int] = (0, 0)
     terms_from: tuple[int, int] = (0, 0)
+    tries: tuple[datetime, ...] = ()
+    desk: MatrixId = MatrixId("")
+    room: RoomId | None = None
+    here: bool = False
+    name: str = ""
+    heard_at: datetime | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LinkKeys:
+    """Our private keys for one epoch and try of a link: two seeds and a nonce, 32 bytes each in hexadecimal.
+
+    Kept apart from the link, which is written with each envelope. Deleted when neither an epoch of the link
+    nor its making has them any more.
+    """
+
+    id: LinkKeysId
+    link: LinkId
+    number: int
+    round: int
+    signing: str = field(repr=False)
+    sealing: str = field(repr=False)
+    nonce: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class LinkInvitation:
+    """That another collective's front desk asked for a link, by inviting ours to a room of the two.
+
+    Of each desk one, kept until `due_at` whatever came of it: so long no further one of that server is told
+    of. `room` is the newest; None once it was declined, or taken up. `wanted`: our stewards named that desk,
+    so that ours goes in.
+    """
+
+    id: LinkInvitationId
+    desk: MatrixId
+    room: RoomId | None
+    due_at: datetime
+    wanted: bool = False
+
+
+Record = (
+    Member
+    | Request
+    | Offer
+    | Ask
+    | Pairing
+    | PeerRoom
+    | Separation
+    | Meeting
+    | Concern
+    | PairingPause
+    | Stewardship
+    | Outlook
+    | Voucher
+    | CheckIn
+    | OwnPlan
+    | Buddy
+    | Link
+    | LinkKeys
+    | LinkInvitation
+)

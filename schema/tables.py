@@ -289,6 +289,37 @@ buddies = Table(
     },
 )
 
+links = Table(
+    "links",
+    metadata,
+    _id(),
+    _state(),
+    _due(),
+    _sealed(),
+    info={
+        "kept": "until either side cuts the link, its terms end, or nobody finished its making in 14 days; "
+        "which asks came over it, a day"
+    },
+)
+link_keys = Table(
+    "link_keys",
+    metadata,
+    _id(),
+    _ref("link"),
+    _sealed(),
+    info={
+        "kept": "our private keys of a link: those in use, those being made, and those before for 8 days more"
+    },
+)
+link_invitations = Table(
+    "link_invitations",
+    metadata,
+    _id(),
+    _due(),
+    _sealed(),
+    info={"kept": "14 days: which front desk of another collective asked for a link, whatever came of it"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -391,6 +422,9 @@ RECORDS = {
     "outlooks": outlooks,
     "own_plans": own_plans,
     "buddies": buddies,
+    "links": links,
+    "link_keys": link_keys,
+    "link_invitations": link_invitations,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

@@ -19,11 +19,13 @@ from schema.effects import (
     LookAround,
     MutePeerRoom,
     OpenDirectChat,
+    OpenLinkRoom,
     OpenPeerRoom,
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
     RedactStewards,
+    SendAcross,
     SendFile,
     SendForBuddy,
     SendText,
@@ -90,6 +92,10 @@ class Delivery:
                     # The steward room is no chat of theirs.
                     if other not in (effect.room, self._desk.chats.stewards):
                         await self._desk.leave(other)
+            case OpenLinkRoom(link=link, desk=other_desk):
+                room = await self._desk.create_link_room(link, other_desk)
+            case SendAcross(room=between, desk=other_desk):
+                await self._desk.send_across(between, other_desk, effect.content, id, again=again)
             case OpenPeerRoom():
                 made = await self._keeper.open(effect.pairing, effect.members, again=again)
                 room, blocked = made.room, made.blocked

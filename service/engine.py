@@ -21,6 +21,7 @@ from schema.events import (
     DirectChat,
     Due,
     Event,
+    FromLink,
     FromMatrix,
     Message,
     NotDelivered,
@@ -33,7 +34,9 @@ from schema.states import Belongs, Standing
 from service import logs
 from service.calm import Calm
 from service.clock import Clock, kept
-from service.outbox import Outbox, lane
+from service.core.ways import lane
+from service.crossing import Crossing
+from service.outbox import Outbox
 from service.store import InboxRow, OutboxRow, Store, Transaction
 from service.turn import Turn, Words
 from service.web import Metrics
@@ -102,6 +105,7 @@ class Engine:
         self._shared = shared
         self._random = random
         self._metrics = metrics
+        self._crossing = Crossing()
         self._calm = Calm(clock.monotonic, community.messages_at_once)
         self._inbox = asyncio.Event()
         self._inbox.set()
@@ -206,6 +210,13 @@ class Engine:
                 self._waiting.add(event.room)
                 return None
             event = replace(event, counts=standing is Standing.PRIVATE)
+        if isinstance(event, FromLink):
+            standing = self._standing(event.room, event.sender)
+            if standing is Standing.UNKNOWN or event.room in self._waiting:
+                self._waiting.add(event.room)
+                return None
+            # Who wrote it is the link's own keys' to say, which outlive a new device of the other desk.
+            event = replace(event, counts=standing in (Standing.PRIVATE, Standing.CHANGED))
         if isinstance(event, Message | Unreadable | DirectChat):
             who = event.member if isinstance(event, DirectChat) else event.sender
             belongs = self._belongs(who, event.event_id)
@@ -340,6 +351,7 @@ class Engine:
             too_soon=self._calm.request,
             shared=self._shared,
             read_since=self.read_since,
+            crossing=self._crossing,
         )
         await self._dispatch(turn)
         way = self._outbox.way

@@ -8,16 +8,14 @@ refusals, of each once in an hour, and anybody else of none.
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from schema.errors import Malformed
 from schema.ids import LinkId
 from schema.records import Link, LinkEpoch
-from schema.states import LinkState
-from schema.wire import VERSION, Body, Envelope, Error, Frame, Json, KeyChange, Opening, canonical
+from schema.wire import VERSION, Envelope, Error, Frame, Json, KeyChange, Opening, canonical
 from service.core import links
-from service.core.links import TOLD, Refusal, Sent
+from service.core.links import TOLD, Refusal, Sent, Taken
 from service.core.pace import Level, Pace, count
 from service.envelope import Channel, Secrets, check_keys
 
@@ -31,16 +29,6 @@ TOLD_EVERY = timedelta(hours=1)
 
 _CHANNELS = 64
 """For how many epochs the keys are held ready: making them ready costs more than to open an envelope."""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What came of one: the link after it, what it said where it was taken, and what is to cross now."""
-
-    link: Link | None
-    body: Body | None = None
-    crosses: Sent = ()
-    refusal: Refusal | None = None
 
 
 class Intake:
@@ -62,11 +50,17 @@ class Intake:
                 return Taken(link, refusal=Refusal.SIZE)
             if not isinstance(content, dict):
                 return Taken(link, refusal=Refusal.SHAPE)
-            if content.get("version") != VERSION:
-                return self._other_version(content, link, secrets, now)
-            if "sealed" in content:
-                return self._envelope(Envelope.model_validate(content), content, link, secrets, now)
-            return self._opening(Opening.model_validate_json(canonical(content)), link, now)
+            carrier = _read(content)
+            refusal = Refusal.LINK if link is None else links.stands(link, carrier.link)
+            if link is None or refusal is not None:
+                return Taken(link, refusal=refusal)
+            match carrier:
+                case Frame():
+                    return self._other_version(content, carrier, link, secrets, now)
+                case Envelope():
+                    return self._envelope(carrier, content, link, secrets, now)
+                case Opening():
+                    return self._opening(carrier, link, now)
         except (Malformed, ValueError, TypeError, RecursionError):
             # What JSON cannot hold, or no shape of ours has.
             return Taken(link, refusal=Refusal.SHAPE)
@@ -101,12 +95,10 @@ class Intake:
         self,
         envelope: Envelope,
         content: Json,
-        link: Link | None,
+        link: Link,
         secrets: Mapping[int, Secrets],
         now: datetime,
     ) -> Taken:
-        if link is None or envelope.link != link.id:
-            return Taken(link, refusal=Refusal.LINK)
         if refusal := links.admit(link, envelope, now):
             return Taken(link, refusal=refusal)
         channel = self._ready(link, envelope.epoch, secrets)
@@ -129,11 +121,7 @@ class Intake:
             return Taken(heard.link, None, (*heard.crosses, *told), heard.refusal)
         return Taken(heard.link, body, heard.crosses)
 
-    def _opening(self, opening: Opening, link: Link | None, now: datetime) -> Taken:
-        if link is None or opening.link != link.id:
-            return Taken(link, refusal=Refusal.LINK)
-        if link.state in (LinkState.CUT, LinkState.EXPIRED):
-            return Taken(link, refusal=Refusal.OVER)
+    def _opening(self, opening: Opening, link: Link, now: datetime) -> Taken:
         if opening.audience != link.us:
             return Taken(link, refusal=Refusal.AUDIENCE)
         if refusal := links.timely(opening, now):
@@ -147,13 +135,13 @@ class Intake:
         return Taken(heard.link, body, heard.crosses, heard.refusal)
 
     def _other_version(
-        self, content: dict[str, Json], link: Link | None, secrets: Mapping[int, Secrets], now: datetime
+        self,
+        content: dict[str, Json],
+        frame: Frame,
+        link: Link,
+        secrets: Mapping[int, Secrets],
+        now: datetime,
     ) -> Taken:
-        frame = Frame.model_validate(content)
-        if link is None or frame.link != link.id:
-            return Taken(link, refusal=Refusal.LINK)
-        if link.state in (LinkState.CUT, LinkState.EXPIRED):
-            return Taken(link, refusal=Refusal.OVER)
         channel = self._ready(link, frame.epoch, secrets)
         if channel is None:
             return Taken(link, refusal=Refusal.EPOCH)
@@ -183,3 +171,12 @@ class Intake:
             return ()
         self._told[link.id, code] = now
         return ((link.epochs[0].number, Error(code=code, versions=(VERSION,))),)
+
+
+def _read(content: dict[str, Json]) -> Frame | Envelope | Opening:
+    """The shape that the content has; of another version than ours only what all have. Raises ValueError."""
+    if content.get("version") != VERSION:
+        return Frame.model_validate(content)
+    if "sealed" in content:
+        return Envelope.model_validate(content)
+    return Opening.model_validate_json(canonical(content))

@@ -4,7 +4,7 @@ A handler awaits only the records. What it does with `do` is collected, committe
 records, and delivered afterwards; nothing leaves from here.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
@@ -13,9 +13,11 @@ from typing import Protocol, TypeVar
 from schema.community import Community
 from schema.effects import Effect
 from schema.events import Event
-from schema.ids import MatrixId, MemberId, RoomId
-from schema.records import Buddy, Meeting, PairingPause, PeerRoom, Record, Separation
+from schema.ids import LinkId, MatrixId, MemberId, RoomId
+from schema.records import Buddy, Link, LinkKeys, Meeting, PairingPause, PeerRoom, Record, Separation
+from schema.wire import Body, KeyChange, Opening
 from service.core.cities import Place
+from service.core.links import Taken
 
 R = TypeVar("R", bound=Record)
 S = TypeVar("S", bound=Separation | Meeting | PairingPause | Buddy)
@@ -77,6 +79,30 @@ class Words(Protocol):
     def zone_here(self, zone: str) -> str: ...
 
 
+class Crossing(Protocol):
+    """What seals and opens what crosses a link (`service.crossing.Crossing`): the half that needs keys.
+
+    `keys` makes new ones for an epoch and a try: those to keep, and what the other side is shown. `take`
+    gives what comes of an event's content for a link, and raises nothing; `proposal` the opening that begins
+    one, or None. `seal` stamps and seals a body for an epoch (0: an opening): the link after it, and the
+    content of the event that carries it. `forget` lets go of a link that is over.
+    """
+
+    def keys(self, link: LinkId, number: int, round: int, random: Random) -> tuple[LinkKeys, KeyChange]: ...
+    def take(self, content: str, link: Link, keys: Iterable[LinkKeys], now: datetime) -> Taken: ...
+    def proposal(self, content: str, now: datetime) -> Opening | None: ...
+    def seal(
+        self,
+        link: Link,
+        number: int,
+        body: Body,
+        keys: Iterable[LinkKeys],
+        life: timedelta,
+        now: datetime,
+    ) -> tuple[Link, str]: ...
+    def forget(self, link: LinkId) -> None: ...
+
+
 def _never(member: MemberId) -> timedelta:
     return timedelta(0)
 
@@ -93,7 +119,8 @@ class Turn:
     desk shares with somebody now. `random` is the system's own in the service, so that ids cannot be guessed;
     a test seeds one, so that a story can be told again. `too_soon` counts one more request of a member's, and
     gives how long they wait where that is more than a person makes. `read_since` gives from when on all that
-    members wrote has been read up to now; None while nothing is read (`service.core.reading`).
+    members wrote has been read up to now; None while nothing is read (`service.core.reading`). `crossing`
+    seals and opens what crosses links.
     """
 
     event: Event
@@ -106,6 +133,7 @@ class Turn:
     shared: Callable[[MatrixId], tuple[RoomId, ...]] = lambda member: ()
     too_soon: Callable[[MemberId], timedelta] = _never
     read_since: Callable[[], datetime | None] = _not_read
+    crossing: Crossing = field(kw_only=True)
     effects: list[Effect] = field(default_factory=list)
 
     def do(self, effect: Effect) -> None:

@@ -9,9 +9,9 @@ from schema.records import Link
 from schema.wire import VERSION, Ask, Body, Hello, Json, KeyChange, Opening, Terms, canonical
 from service.core import links
 from service.core.handshake import commitment, party
-from service.core.links import Agree, Move, Rotate, Same, Sent
+from service.core.links import Agree, Move, Rotate, Same, Sent, Taken
 from service.envelope import Secrets
-from service.intake import Intake, Taken
+from service.intake import Intake
 
 NOW = datetime(2026, 11, 27, 16, 0, tzinfo=UTC)
 ID = LinkId("11" * 16)

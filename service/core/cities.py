@@ -38,8 +38,9 @@ class Found:
 
 
 def find(text: str, places: Mapping[str, Place]) -> Found:
-    """The zones of the city named `text`; else of the land of that name, and of what has it in its own name;
-    else of the city with its land; else those of which a name begins with it, or has it in it.
+    """The zones of the city named `text`; else of the land of that name, and after them of what has it in its
+    own name; else of the city with its land behind it ("Paris, France"), or of that land where no such city
+    is known; else those of which a name begins with it, or has it in it.
 
     `places` are those of each IANA zone. Where it is a land's name, a part of a name, or that of several
     cities, it is for the person to choose, be there one alone.
@@ -63,22 +64,22 @@ def find(text: str, places: Mapping[str, Place]) -> Found:
         own = sorted(land, key=lambda zone: -len(places[zone].cities))
         others = (zone for zone in named if zone not in land)
         return Found((*own, *others), certain=len(land) == len(named) == 1)
-    if both := _city_of_land(wanted.split(), places):
-        return Found(both, certain=len(both) == 1)
+    if behind := _city_of_land(wanted.split(), places):
+        return behind
     if len(wanted) < _SHORTEST:
         return Found(())
     begun = where(lambda name: name.startswith(wanted))
     return Found(begun or where(lambda name: words[:-1] in f" {name}"))
 
 
-def _city_of_land(words: Sequence[str], places: Mapping[str, Place]) -> tuple[str, ...]:
-    """The zones of a city that is named with its land behind it: "madrid spain"."""
-    parts = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words))]
-    return tuple(
-        zone
-        for zone, place in places.items()
-        if any(city in place.cities and land in place.lands for city, land in parts)
-    )
+def _city_of_land(words: Sequence[str], places: Mapping[str, Place]) -> Found | None:
+    """What fits a city with its land behind it, "madrid spain": where it is not known there, the land."""
+    for at in range(1, len(words)):
+        city, land = " ".join(words[:at]), " ".join(words[at:])
+        if there := {zone: place for zone, place in places.items() if land in place.lands}:
+            inside = tuple(zone for zone, place in there.items() if city in place.cities)
+            return Found(inside, certain=len(inside) == 1) if inside else Found(tuple(there))
+    return None
 
 
 _SHORTEST = 3

@@ -35,6 +35,12 @@ DRAIN = LONGEST
 
 DAY = timedelta(days=1)
 
+TRIES_A_DAY = 8
+"""How often in a day a partner may begin to make keys anew: each shows both sides' stewards other words."""
+
+AHEAD = 1000
+"""How much later a try of the partner's may be than ours: rounds are finite, and none may use them up."""
+
 
 class Refusal(StrEnum):
     """Why something is not taken, in the order in which it is looked for.
@@ -44,7 +50,8 @@ class Refusal(StrEnum):
     another. EPOCH: not the keys in use. EXPIRED, FUTURE: by its times, or it lives too long. AGAIN, LATE:
     by its counter. PACE: more came than is looked at. FORGED: the partner did not sign it. SEAL: it does not
     open, or what is in it is none of the protocol's. KIND: nothing of the kind crosses now. TURN, COMMITMENT:
-    no step that the making of keys awaits. TERMS: an ask outside what both allow. QUOTA: one too many.
+    no step that the making of keys awaits. TERMS: an ask outside what both allow. QUOTA: one too many,
+    or a try at new keys too many.
     """
 
     SIZE = "size"
@@ -70,6 +77,20 @@ class Refusal(StrEnum):
 
 TOLD: Mapping[Refusal, Literal["version", "quota"]] = {Refusal.VERSION: "version", Refusal.QUOTA: "quota"}
 """All that a partner is told, and only where they signed what was refused."""
+
+
+Sent = tuple[tuple[int, Body], ...]
+"""What is to cross, each with the number of the epoch that it is sealed in; 0 is an opening."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What came of one event: the link after it, what it said where it was taken, what is to cross now."""
+
+    link: Link | None
+    body: Body | None = None
+    crosses: Sent = ()
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +166,8 @@ _KEYS = frozenset({"hello", "key_change", "terms", "pause", "cut", "error"})
 _BEGINS = frozenset({"ask", "answer", "note", "consent", "introduce"})
 _ENDS = frozenset({"withdraw", "close"})
 
+OVER = (LinkState.CUT, LinkState.EXPIRED)
+
 CROSSES: Mapping[LinkState, frozenset[str]] = {
     LinkState.LINKING: frozenset({"hello", "key_change", "terms"}),
     LinkState.LIVE: _KEYS | _BEGINS | _ENDS,
@@ -155,10 +178,6 @@ CROSSES: Mapping[LinkState, frozenset[str]] = {
     LinkState.EXPIRED: frozenset(),
 }
 """Which kinds the other side can have taken in each state, and which this side sends."""
-
-Sent = tuple[tuple[int, Body], ...]
-"""What is to cross, each with the number of the epoch that it is sealed in; 0 is an opening."""
-
 
 # ---- how it comes to be
 
@@ -299,7 +318,7 @@ def due_at(link: Link) -> datetime | None:
         hours.append(link.making.begun_at + MAKING)
     if link.state in (LinkState.LIVE, LinkState.PAUSED, LinkState.RESYNC):
         hours.append(agreed(link).until)
-    return None if link.state in (LinkState.CUT, LinkState.EXPIRED) else min(hours, default=None)
+    return None if link.state in OVER else min(hours, default=None)
 
 
 def agreed(link: Link) -> Agreed:
@@ -336,10 +355,15 @@ class Heard:
     refusal: Refusal | None = None
 
 
+def stands(link: Link, named: LinkId) -> Refusal | None:
+    """What anything that names a link is refused for first, by the link that there is."""
+    if link.id != named:
+        return Refusal.LINK
+    return Refusal.OVER if link.state in OVER else None
+
+
 def admit(link: Link, envelope: Envelope, now: datetime) -> Refusal | None:
-    """What an envelope for that link is refused for before anything is worked out."""
-    if link.state in (LinkState.CUT, LinkState.EXPIRED):
-        return Refusal.OVER
+    """What an envelope for that link, which stands, is refused for before anything is worked out."""
     if envelope.audience != link.us:
         return Refusal.AUDIENCE
     epoch = epoch_of(link, envelope.epoch)
@@ -401,6 +425,14 @@ def hear(link: Link, body: Body, number: int, now: datetime, counter: int = 0) -
     return replace(heard, crosses=(*first, *heard.crosses))
 
 
+def keys_held(link: Link) -> frozenset[tuple[int, int]]:
+    """The epoch and the round of each of our private keys that the link still needs; all others go."""
+    ours = [one.ours for one in link.epochs]
+    if link.making is not None and link.making.our_keys is not None:
+        ours.append(link.making.our_keys)
+    return frozenset((keys.epoch, keys.round) for keys in ours)
+
+
 def _heard(link: Link, body: Body, said: tuple[int, int], now: datetime) -> Heard:
     match body:
         case Hello():
@@ -408,7 +440,7 @@ def _heard(link: Link, body: Body, said: tuple[int, int], now: datetime) -> Hear
             return (
                 heard
                 if heard.refusal is not None
-                else replace(heard, link=_terms(heard.link, body.terms, said))
+                else replace(heard, link=replace(_terms(heard.link, body.terms, said), name=body.name))
             )
         case KeyChange():
             return _heard_keys(link, body)
@@ -439,8 +471,14 @@ def _heard_hello(link: Link, hello: Hello, now: datetime) -> Heard:
     first = link.state is LinkState.LINKING
     if hello.epoch != _next(link) or (hello.reason == "link") is not first:
         return Heard(link, refusal=Refusal.TURN)
+    if hello.round > link.rounds + AHEAD:
+        return Heard(link, refusal=Refusal.TURN)
     state = LinkState.RESYNC if hello.reason == "restored" else link.state
     if hello.round > link.rounds and (not first or making is None):
+        tries = tuple(at for at in link.tries if now - at < DAY)
+        if len(tries) >= TRIES_A_DAY:
+            return Heard(link, refusal=Refusal.QUOTA)
+        link = replace(link, tries=(*tries, now))
         # A later try than ours: what was made in earlier ones is dropped, and this side makes keys for it.
         making = Making(hello.epoch, hello.round, now, MakingState.PROPOSED, their_hello=hello)
         return Heard(replace(link, making=making, rounds=hello.round, state=state))

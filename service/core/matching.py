@@ -172,8 +172,9 @@ def shorter(length: timedelta) -> tuple[timedelta, ...]:
 
 def fit(request: Request, offer: Offer) -> int:
     """How many of the request's topics the offer names; an offer that names none is open to any of them."""
-    named = offer.topics
-    return sum(topic in named for topic in request.topics) if named else min(1, len(request.topics))
+    if not offer.topics:
+        return min(1, len(request.topics))
+    return len(set(request.topics).intersection(offer.topics))
 
 
 def in_order(

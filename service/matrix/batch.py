@@ -10,6 +10,7 @@ Guards:
   crowd.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,8 +19,10 @@ from typing import Any
 from schema.errors import Malformed
 from schema.events import (
     DirectChat,
+    FromLink,
     FromMatrix,
     Invited,
+    LinkRoom,
     Message,
     NoChat,
     PlainMessage,
@@ -28,6 +31,7 @@ from schema.events import (
     Unreadable,
 )
 from schema.ids import EventId, MatrixId, RoomId
+from schema.wire import EVENT_TYPE
 from service import logs
 from service.calm import Levels
 from service.core.pace import Pace
@@ -50,6 +54,8 @@ _INVITES_OF_OWN, _INVITES_OF_OTHERS = Pace(200, 0.2), Pace(30, 10)
 _INVITES_OF_ONE = Pace(10, 360)
 _MOST_CHATS_OF_ONE = 10
 """Rooms that the desk shares with one person before it takes no more invitations of theirs."""
+_LARGEST_ACROSS = 16 * 1024
+"""Characters of what comes in a room of two desks; the largest that means anything has fewer."""
 _BEFORE_US = timedelta(minutes=1)
 """How far the homeserver's clock may be behind ours."""
 
@@ -150,6 +156,8 @@ class Reader:
             # Whoever administers the homeserver did that; the next start makes another.
             _log.error("the front desk is not in the steward room any more")
             batch.events.append(StewardRoom(EventId(f"left {room} {batch.token}"), room, ()))
+        elif chat is not None and chat.told is not None and chat.link:
+            self._tell_link(batch, chat, chat.told, False)
         elif chat is not None and chat.told is not None:
             cause = EventId(f"left {room} {batch.token}")
             batch.events.append(DirectChat(cause, room, chat.told, False))
@@ -245,17 +253,19 @@ class Reader:
 
     def _invited(self, batch: Batch, name: str, section: object) -> Invited:
         room = border.room_id(name)
-        encrypted, direct, sender = False, False, None
+        encrypted, direct, link, sender = False, False, False, None
         for event in border.items(section, "invite_state", "events"):
             type_ = border.mapping(event).get("type")
             if type_ == "m.room.encryption":
                 encrypted = True
+            elif type_ == "m.room.create":
+                link = border.part(event, "content").get("type") == EVENT_TYPE
             elif type_ == "m.room.member" and event.get("state_key") == self._client.user_id:
                 sender = border.matrix_id(event.get("sender"))
                 direct = border.part(event, "content").get("is_direct") is True
         if sender is None or sender == self._client.user_id:
             raise Malformed("an invitation from nobody")
-        return Invited(EventId(f"invite {room} {batch.token}"), room, sender, direct, encrypted)
+        return Invited(EventId(f"invite {room} {batch.token}"), room, sender, direct, encrypted, link)
 
     def company(self, batch: Batch, room: RoomId) -> None:
         """Say when a member came to be alone with us in `room` or left it, and when it is nobody's chat."""
@@ -265,11 +275,13 @@ class Reader:
         if room == self._client.chats.stewards:
             self._stewards(batch, chat)
             return
-        if chat.told is not None and not chat.members.get(chat.told, False) and chat.sure:
+        if chat.link:
+            self._two_desks(batch, chat)
+        elif chat.told is not None and not chat.members.get(chat.told, False) and chat.sure:
             self._tell(batch, chat, chat.told, False)
             chat.told = None
             self._client.chats.changed.add(room)
-        alone = self._client.chats.alone_with(room)
+        alone = None if chat.link else self._client.chats.alone_with(room)
         if alone is not None and chat.told != alone and chat.encrypted and chat.algorithm_known:
             self._tell(batch, chat, alone, True)
             self._client.met(room)
@@ -278,6 +290,24 @@ class Reader:
         others = chat.others(self._client.user_id)
         if chat.told is None and (others > 1 or (others == 0 and chat.sure and room in batch.emptied)):
             batch.events.append(NoChat(EventId(f"no chat {room} {chat.last}"), room))
+
+    def _two_desks(self, batch: Batch, chat: Chat) -> None:
+        """Say when another front desk came to be alone with ours, encrypted, or is so no more."""
+        usable = chat.encrypted and chat.algorithm_known
+        alone = self._client.chats.alone_with(chat.room) if usable else None
+        if alone == chat.told or not chat.sure:
+            return
+        if chat.told is not None:
+            self._tell_link(batch, chat, chat.told, False)
+        if alone is not None:
+            self._tell_link(batch, chat, alone, True)
+        chat.told = alone
+        self._client.chats.changed.add(chat.room)
+
+    @staticmethod
+    def _tell_link(batch: Batch, chat: Chat, desk: MatrixId, here: bool) -> None:
+        cause = EventId(f"link {chat.room} {chat.last} {here}")
+        batch.events.append(LinkRoom(cause, chat.room, desk, here))
 
     def _stewards(self, batch: Batch, chat: Chat) -> None:
         """Say who is in the steward room, where that is known; said twice it is taken in once."""
@@ -332,6 +362,9 @@ class Reader:
             return
         content = border.part(event, "content")
         if event.get("type") != "m.room.encrypted":
+            if chat.link:
+                # Two programs have nothing to say to one another in clear.
+                return
             if chat.encrypted and (step := messages.read_plain_step(event, room, sender)) is not None:
                 # Some clients verify in clear even in an encrypted room; the verification trusts neither.
                 if now - messages.sent_at(event) < _STEP_AGE:
@@ -383,6 +416,10 @@ class Reader:
         if "state_key" in payload:
             set_aside(Malformed("an encrypted state event"))
             return True
+        chat = self._client.chats.get(room)
+        if chat is not None and chat.link:
+            self._across(batch, chat, event_id, sender, payload)
+            return True
         try:
             at = messages.sent_at(event)
             found = messages.read(
@@ -392,7 +429,6 @@ class Reader:
             set_aside(error)
             return True
         if isinstance(found, Message):
-            chat = self._client.chats.get(room)
             if room == self._client.chats.stewards:
                 batch.events.append(_to_steward(found))
             elif chat is not None and (chat.told == sender or chat.others(self._client.user_id) <= 1):
@@ -403,6 +439,19 @@ class Reader:
         elif isinstance(found, Step) and self._client.clock.now() - at < _STEP_AGE:
             batch.steps.append(found)
         return True
+
+    @staticmethod
+    def _across(batch: Batch, chat: Chat, event: EventId, sender: MatrixId, payload: dict[str, Any]) -> None:
+        """Take in what is of the link's type and not too large; all else there is nothing."""
+        if payload.get("type") != EVENT_TYPE:
+            return
+        try:
+            content = json.dumps(payload.get("content"), separators=(",", ":"), allow_nan=False)
+        except (ValueError, RecursionError):
+            # A number that JSON does not have: nothing that a link says.
+            return
+        if len(content) <= _LARGEST_ACROSS:
+            batch.events.append(FromLink(event, chat.room, sender, content))
 
     def _vouched(self, machine: Machine, sender: MatrixId, room: RoomId, outer: dict[str, Any]) -> bool:
         """Whether the room key came from a device of the sender's that counts."""
@@ -431,7 +480,11 @@ class Reader:
             rooms[each.room] = each
             batch.fresh.remove(each)
         for last in rooms.values():
-            if last.room == self._client.chats.stewards:
+            chat = self._client.chats.get(last.room)
+            if chat is not None and chat.link:
+                # The other desk is a program, which nobody can ask to write again.
+                _log.warning("an event of a link cannot be read")
+            elif last.room == self._client.chats.stewards:
                 batch.events.append(
                     StewardMessage(last.event_id, last.room, last.sender, "", now, kind="unreadable")
                 )

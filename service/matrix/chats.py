@@ -14,6 +14,7 @@ from typing import Any
 
 from schema.errors import Malformed
 from schema.ids import EventId, MatrixId, RoomId
+from schema.wire import EVENT_TYPE
 from service.matrix import border
 from service.matrix.devices import MEGOLM
 
@@ -28,7 +29,8 @@ class Chat:
     `members` has everybody known to be joined (True) or invited (False); `sure` says that it is everybody.
     `joined` and `invited` are the homeserver's counts, None until it said them. `algorithm_known`: the
     encryption is one that we speak. `told` is the member whose arrival was made an event. `last` is the
-    newest membership event. `gap` are the sync tokens between which the timeline has not been read.
+    newest membership event. `link`: its creation says that it is a room of two front desks, which is nobody's
+    chat. `gap` are the sync tokens between which the timeline has not been read.
     """
 
     room: RoomId
@@ -41,6 +43,7 @@ class Chat:
     told: MatrixId | None = None
     last: EventId | None = None
     gap: tuple[str, str] | None = None
+    link: bool = False
 
     def alone_with(self, desk: MatrixId) -> MatrixId | None:
         """The one member who is joined beside `desk`, nobody else being joined or invited."""
@@ -63,6 +66,9 @@ class Chat:
             # An algorithm that we don't speak makes the room one in which nothing is said.
             self.algorithm_known = content.get("algorithm") == MEGOLM
             return before != (self.encrypted, self.algorithm_known)
+        if type_ == "m.room.create" and event.get("state_key") == "":
+            was, self.link = self.link, border.part(event, "content").get("type") == EVENT_TYPE
+            return was is not self.link
         if type_ != "m.room.member":
             return False
         member = border.matrix_id(event.get("state_key"))
@@ -136,15 +142,19 @@ class Chat:
             self.told,
             self.last,
             self.gap,
+            self.link,
         ]
         return json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
     def from_row(cls, row: bytes) -> "Chat":
         """The reverse of `to_row`."""
-        room, encrypted, algorithm_known, members, joined, invited, sure, told, last, gap = json.loads(row)
+        # An earlier version knew no rooms of two desks.
+        kept = [*json.loads(row), False][:11]
+        room, encrypted, algorithm_known, members, joined, invited, sure, told, last, gap, link = kept
         chat = cls(room, encrypted, algorithm_known, members, joined, invited, sure, told, last)
         chat.gap = None if gap is None else (gap[0], gap[1])
+        chat.link = link
         return chat
 
 
@@ -191,6 +201,7 @@ class Chats:
             room
             for room, chat in self._chats.items()
             if room != self.stewards
+            and not chat.link
             and chat.encrypted
             and chat.algorithm_known
             and chat.sure

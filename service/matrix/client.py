@@ -13,6 +13,7 @@ Guards:
 """
 
 import asyncio
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,8 +22,9 @@ from weakref import WeakValueDictionary
 from nio.api import Api
 
 from schema.errors import HomeserverRefused, IdentityChanged, IdentityLost, Malformed, NotPrivate, Unreachable
-from schema.ids import DeviceId, EventId, MatrixId, OutboxId, RoomId
+from schema.ids import DeviceId, EventId, LinkId, MatrixId, OutboxId, RoomId
 from schema.states import Standing
+from schema.wire import EVENT_TYPE
 from service import logs
 from service.clock import Clock
 from service.core.sizes import LARGEST_BODY
@@ -40,6 +42,9 @@ _log = logs.get("service.matrix")
 
 CHAT_TAG = "org.alongside.chat"
 """Where the keyed hash of a member stands in the creation content of the chat that the desk made for them."""
+
+LINK_TAG = "org.alongside.link.tag"
+"""The same of a link, in the room of its two front desks."""
 
 _ASK_SECONDS = 5.0
 _LOOK_BACK = 50
@@ -307,25 +312,35 @@ class Client:
         """
         for room in self.chats.direct_with(member):
             return room
-        room, invited = await self._find_chat(member) or (await self._make_chat(member), False)
+        tag = self._chat_tag(member)
+        room, invited = await self._find_made(CHAT_TAG, tag, member) or (await self._make_chat(tag), False)
         self._made.add(room)
-        if invited:
-            return room
-        # As a state event, since `POST invite` can't say that the chat is direct.
-        content = {"membership": "invite", "is_direct": True}
+        if not invited:
+            await self._invite(room, {"membership": "invite", "is_direct": True}, member)
+        return room
+
+    async def create_link_room(self, link: LinkId, desk: MatrixId) -> RoomId:
+        """The encrypted room of a link's two front desks, where the other one is invited; see above."""
+        tag = self.store.seal.lookup("link rooms", link)
+        found = await self._find_made(LINK_TAG, tag, desk)
+        room, invited = found or (await self._make_link_room(tag), False)
+        if not invited:
+            await self._invite(room, {"membership": "invite"}, desk)
+        return room
+
+    async def _invite(self, room: RoomId, content: dict[str, Any], user: MatrixId) -> None:
+        """Invite as a state event, since `POST invite` can't say that a chat is direct."""
         try:
-            asked = Api.room_put_state(NO_TOKEN, room, "m.room.member", content, member)
+            asked = Api.room_put_state(NO_TOKEN, room, "m.room.member", content, user)
             await self.transport.ask("invite to chat", asked)
         except HomeserverRefused:
             self._made.discard(room)
             await self.leave(room)
             raise
-        return room
 
-    async def _find_chat(self, member: MatrixId) -> tuple[RoomId, bool] | None:
-        """A chat that an earlier try made for `member` alone, and whether they are joined or invited."""
+    async def _find_made(self, key: str, tag: str, member: MatrixId) -> tuple[RoomId, bool] | None:
+        """A room that an earlier try made for `member` alone, and whether they are joined or invited."""
         answer = await self.transport.ask("joined rooms", Api.joined_rooms(NO_TOKEN))
-        tag = self._chat_tag(member)
         for name in border.items(answer, "joined_rooms"):
             try:
                 room = border.room_id(name)
@@ -334,7 +349,7 @@ class Client:
             chat = self.chats.get(room)
             if chat is not None and chat.members.keys() - {self.user_id, member}:
                 continue
-            if (await self._state(room, "m.room.create")).get(CHAT_TAG) != tag:
+            if (await self._state(room, "m.room.create")).get(key) != tag:
                 continue
             if not await self._state(room, "m.room.encryption"):
                 # The homeserver was interrupted before the room was what it must be.
@@ -369,8 +384,8 @@ class Client:
             raise Unreachable("read members: malformed") from None
         return asked.members
 
-    async def _make_chat(self, member: MatrixId) -> RoomId:
-        """A room for a chat with `member`, who is not invited yet.
+    async def _make_chat(self, tag: str) -> RoomId:
+        """A room for a chat with the member of that tag, who is not invited yet.
 
         The preset is not the trusted one: that would make the member a creator of the room.
         """
@@ -378,13 +393,35 @@ class Client:
             "preset": "private_chat",
             "visibility": "private",
             "is_direct": True,
-            "creation_content": {CHAT_TAG: self._chat_tag(member)},
+            "creation_content": {CHAT_TAG: tag},
             "initial_state": [
                 _state("m.room.encryption", {"algorithm": MEGOLM}),
                 _state("m.room.guest_access", {"guest_access": "forbidden"}),
                 _state("m.room.history_visibility", {"history_visibility": "invited"}),
             ],
         }
+        return await self._make(body)
+
+    async def _make_link_room(self, tag: str) -> RoomId:
+        """A room of two desks, where only ours can change anything; its type tells the other what it is.
+
+        Whoever comes in reads nothing from before.
+        """
+        only_us = ("invite", "kick", "ban", "redact", "state_default")
+        body = {
+            "preset": "private_chat",
+            "visibility": "private",
+            "creation_content": {"type": EVENT_TYPE, LINK_TAG: tag},
+            "power_level_content_override": {"events_default": 0, **dict.fromkeys(only_us, 100)},
+            "initial_state": [
+                _state("m.room.encryption", {"algorithm": MEGOLM}),
+                _state("m.room.guest_access", {"guest_access": "forbidden"}),
+                _state("m.room.history_visibility", {"history_visibility": "joined"}),
+            ],
+        }
+        return await self._make(body)
+
+    async def _make(self, body: dict[str, Any]) -> RoomId:
         # nio's room_create takes no creation content, where the tag stands.
         answer = await self.transport.request("create chat", "POST", client_path("createRoom"), body=body)
         try:
@@ -490,6 +527,26 @@ class Client:
                 return await self._send(room, session, type_, content, transaction)
         except TimeoutError:
             raise Unreachable("send: the deadline passed") from None
+
+    async def send_across(
+        self, room: RoomId, desk: MatrixId, content: str, transaction: OutboxId, *, again: bool
+    ) -> EventId:
+        """Send an event of the link's type to the other front desk, alone with ours; see `send_text`.
+
+        A new identity of that desk's hinders nothing: what is inside is sealed to the link's own keys. Raises
+        NotPrivate also where the room is not one of two desks.
+        """
+        if not self._chat(room).link:
+            raise NotPrivate("the room is not one of two front desks")
+        return await self.send_event(
+            room,
+            EVENT_TYPE,
+            json.loads(content),
+            transaction,
+            member=desk,
+            to_changed_identity=True,
+            again=again,
+        )
 
     async def _send(
         self, room: RoomId, session: RoomSession, type_: str, content: dict[str, Any], transaction: str

@@ -79,7 +79,7 @@ class Redaction:
                     break
                 progress.at = following
         except Throttled as throttled:
-            raise Throttled(max(throttled.retry_after, _GENTLY)) from None
+            raise _gently(throttled) from None
         except HomeserverRefused as refused:
             if refused.status not in (403, 404):
                 raise
@@ -108,7 +108,10 @@ class Redaction:
                 found = border.part({"event": event}, "event")
                 bears = border.part(found, "content").get(ALONGSIDE_ID) == mark
                 if bears and found.get("sender") == self._user_id:
-                    await self._redact(room, border.event_id(found.get("event_id")))
+                    try:
+                        await self._redact(room, border.event_id(found.get("event_id")))
+                    except Throttled as throttled:
+                        raise _gently(throttled) from None
                     return
             following = border.following(page, "end", progress.at)
             over = any(self._is_older(each, sent_at - _CLOCKS) for each in border.items(page, "chunk"))
@@ -168,3 +171,7 @@ class Redaction:
         """Whether one of our own was sent before `since`: only our own homeserver's time is believed."""
         is_ours = isinstance(event, dict) and event.get("sender") == self._user_id
         return is_ours and messages.sent_at(border.mapping(event)) < since
+
+
+def _gently(throttled: Throttled) -> Throttled:
+    return Throttled(max(throttled.retry_after, _GENTLY))

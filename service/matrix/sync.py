@@ -70,7 +70,7 @@ _KEEP_TOKEN = 60.0
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 _NOTHING = {"not_types": ["*"]}
-_STATE = ["m.room.member", "m.room.encryption"]
+_STATE = ["m.room.member", "m.room.encryption", "m.room.create"]
 _WORDS = ["m.room.encrypted", "m.room.message", "m.sticker", "m.key.verification.*"]
 _ROOM_FILTER = {
     "ephemeral": _NOTHING,

@@ -25,6 +25,9 @@ from schema.records import (
     Buddy,
     CheckIn,
     Concern,
+    Link,
+    LinkInvitation,
+    LinkKeys,
     Meeting,
     Member,
     Offer,
@@ -131,6 +134,9 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (Outlook, tables.outlooks),
             (OwnPlan, tables.own_plans),
             (Buddy, tables.buddies),
+            (Link, tables.links),
+            (LinkKeys, tables.link_keys),
+            (LinkInvitation, tables.link_invitations),
         )
     }
 )

@@ -290,6 +290,19 @@ class Statements:
             ),
         )
 
+    def rest_of_lane(self) -> Statement:
+        """The `limit` oldest effects of `lane` but for the one of this `id`."""
+        outbox = tables.outbox
+        return self._keep(
+            "rest of lane",
+            lambda: (
+                select(outbox)
+                .where(outbox.c.lane == bindparam("lane"), outbox.c.id != bindparam("id"))
+                .order_by(outbox.c.seq)
+                .limit(bindparam("limit"))
+            ),
+        )
+
     def lanes(self) -> Statement:
         """The id and the lane of `limit` effects, the oldest first."""
         outbox = tables.outbox

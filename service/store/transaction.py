@@ -466,6 +466,10 @@ class Transaction:
         values = {f"id_{at}": ids[min(at, len(ids) - 1)] for at in range(size)}
         return self._effects(await self._ask(self._statements.effects(size), **values))
 
+    async def outbox_rest(self, lane: str, but: OutboxId, limit: int) -> list[OutboxRow]:
+        """The `limit` oldest effects of a lane but for one, opened; one that does not open is left out."""
+        return self._effects(await self._ask(self._statements.rest_of_lane(), lane=lane, id=but, limit=limit))
+
     async def outbox_lanes(self, limit: int) -> list[tuple[OutboxId, str]]:
         """The id and the lane of each of the `limit` oldest effects; nothing is opened."""
         return cast(

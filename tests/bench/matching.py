@@ -12,6 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -23,6 +24,7 @@ from schema.ids import MatrixId, OfferId, RequestId, RoomId
 from schema.records import Member, Offer, Request, Window
 from schema.states import OfferState, RequestState
 from service.core import matching
+from service.crossing import Crossing
 from service.store import Store
 from service.turn import Turn
 from tests.bench.measure import Goal, Stopwatch, Table, say
@@ -207,6 +209,7 @@ async def _turn(store: Store, words: Catalogue, request: RequestId, now: datetim
             words=words,
             identify=store.member_id,
             random=random,
+            crossing=Crossing(),
         )
         await dispatch(turn)
         await transaction.add_effects([("lane", "near", effect) for effect in turn.effects], now)
@@ -216,17 +219,16 @@ async def _turn(store: Store, words: Catalogue, request: RequestId, now: datetim
 
 
 async def _rule(store: Store, request: RequestId, now: datetime, random: Random) -> float:
-    """Seconds of the rule itself over all offers."""
+    """Seconds of the rule itself: all offers are put in order, and the first who may be asked are found."""
     async with store.transaction("read") as transaction:
         wish = await transaction.get(Request, request)
         offers = await transaction.find(Offer, state=OfferState.OPEN)
     assert wish is not None
     wish = replace(wish, due_at=now)
     begun = time.perf_counter()
-    fitting = [
-        offer
-        for offer in offers
-        if matching.may_be_asked(
+
+    def may_be_asked(offer: Offer) -> bool:
+        return matching.may_be_asked(
             wish,
             offer,
             asked=set(),
@@ -236,6 +238,7 @@ async def _rule(store: Store, request: RequestId, now: datetime, random: Random)
             pause=timedelta(minutes=15),
             now=now,
         )
-    ]
-    matching.in_order(wish, fitting, random.random)
+
+    found = filter(may_be_asked, matching.in_order(wish, offers, random.random))
+    assert list(islice(found, _COMMUNITY.asks_at_once)), "nobody may be asked"
     return time.perf_counter() - begun

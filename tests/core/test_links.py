@@ -315,6 +315,45 @@ def test_a_try_that_the_other_side_gave_up_is_left_for_a_later_one() -> None:
     assert (other.link.making.round, other.link.making.state) == (2, MakingState.COMMITTED)
 
 
+def test_no_partner_begins_anew_more_often_than_a_day_allows() -> None:
+    """Each try shows the stewards other words: a ninth in a day is over quota, and the day after is not."""
+    one, other = linked()
+    for round in range(1, links.TRIES_A_DAY + 2):
+        hello, _ = other.steps(2, "rotate", round)
+        heard = links.hear(one.link, hello, 1, one.now)
+        assert heard.refusal is (Refusal.QUOTA if round > links.TRIES_A_DAY else None)
+        one.link = heard.link
+    assert one.link.rounds == links.TRIES_A_DAY
+    later = links.hear(one.link, other.steps(2, "rotate", 20)[0], 1, one.now + links.DAY)
+    assert later.refusal is None
+    assert len(later.link.tries) == 1
+
+
+def test_no_partner_uses_up_the_rounds() -> None:
+    """They are finite: the last that there is would leave no try to this side."""
+    one, other = linked()
+    far, near = (other.steps(2, "rotate", round)[0] for round in (links.AHEAD + 1, links.AHEAD))
+    assert links.hear(one.link, far, 1, one.now).refusal is Refusal.TURN
+    assert links.hear(one.link, near, 1, one.now).refusal is None
+
+
+def test_no_private_key_stays_longer_than_it_is_needed() -> None:
+    """Those in use, those being made, and those before until their days are over."""
+    one, other = linked()
+    assert links.keys_held(one.link) == {(1, 1)}
+    exchange(one, other, one.rotate())
+    assert links.keys_held(one.link) == {(1, 1), (2, 1)}
+    exchange(other, one, other.rotate())
+    exchange(one, other, one.confirm())
+    exchange(other, one, other.confirm())
+    assert links.keys_held(one.link) == {(1, 1), (2, 1)}
+    one.now += DRAIN
+    one.move(Lapse())
+    assert links.keys_held(one.link) == {(2, 1)}
+    one.move(End())
+    assert links.keys_held(replace(one.link, epochs=())) == frozenset()
+
+
 def test_a_cut_is_at_once_and_needs_nobody() -> None:
     """Whoever cuts takes nothing more, whether or not the other side ever hears of it."""
     one, other = linked()

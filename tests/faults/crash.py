@@ -448,7 +448,7 @@ class Journey:
         """The text without addresses, to compare what was said on different rigs."""
         for who in ("asker", "peer", "third"):
             text = text.replace(self._member(who).user_id, f"THE {who.upper()}")
-        return text
+        return text.replace(self.rig.instance.keeper_user, "THE KEEPER")
 
     async def _rests(self) -> None:
         """Wait until nothing more follows of a step: what it set off belongs to it in the record."""

@@ -8,6 +8,9 @@ from schema.records import (
     Buddy,
     CheckIn,
     Concern,
+    Link,
+    LinkInvitation,
+    LinkKeys,
     Meeting,
     Member,
     Offer,
@@ -42,6 +45,9 @@ TABLES: dict[type, str] = {
     Outlook: "outlooks",
     OwnPlan: "own_plans",
     Buddy: "buddies",
+    Link: "links",
+    LinkKeys: "link_keys",
+    LinkInvitation: "link_invitations",
 }
 
 

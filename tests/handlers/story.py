@@ -56,7 +56,8 @@ from schema.ids import EventId, MatrixId, MemberId, OutboxId, RoomId
 from schema.records import Ask, Buddy, CheckIn, Member, Offer, Pairing, PeerRoom, Request
 from schema.states import Belongs
 from service.core import buddies
-from service.turn import Turn
+from service.crossing import Crossing
+from service.turn import Records, Turn
 from tests.handlers.records import TABLES, MemoryRecords
 
 WORDS = Catalogue()
@@ -181,6 +182,7 @@ class Story:
     language: str = ALWAYS
     too_soon: Callable[[MemberId], timedelta] = lambda member: timedelta(0)
     read_since: datetime | None = START - timedelta(days=365)
+    crossing: Crossing = field(default_factory=Crossing)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -209,14 +211,12 @@ class Story:
 
     # What happens
 
-    async def event(self, event: Event) -> list[Effect]:
-        """One turn, as the engine makes it: a turn that raises changes nothing."""
-        trial = copy(self.records)
-        trial.rows = dict(self.records.rows)
-        turn = Turn(
+    def turn(self, event: Event, records: Records | None = None) -> Turn:
+        """What a handler is given for the event."""
+        return Turn(
             event,
             self.now,
-            trial,
+            records or self.records,
             self.community,
             WORDS,
             identify,
@@ -224,7 +224,14 @@ class Story:
             lambda member: self.shared,
             self.too_soon,
             lambda: self.read_since,
+            crossing=self.crossing,
         )
+
+    async def event(self, event: Event) -> list[Effect]:
+        """One turn, as the engine makes it: a turn that raises changes nothing."""
+        trial = copy(self.records)
+        trial.rows = dict(self.records.rows)
+        turn = self.turn(event, trial)
         await dispatch(turn)
         self.records.rows = trial.rows
         self.carry_out(turn.effects)

@@ -24,8 +24,7 @@ from schema.ids import EventId, MemberId, PairingPauseId, RoomId
 from schema.records import Buddy, Member, PairingPause, Prompt
 from schema.states import Belongs, BuddyState
 from service.core.buddies import ASKED_FOR, READ_WITHIN
-from service.turn import Turn
-from tests.handlers.story import COMMUNITY, START, WORDS, Story, identify
+from tests.handlers.story import COMMUNITY, START, WORDS, Story
 from tests.handlers.test_checkin import DAILY, FIRST, standing, until
 
 OWN = "Please look in on me. The key is under the pot."
@@ -34,8 +33,7 @@ HOURS = timedelta(hours=12)
 
 async def put(story: Story, name: str = "ana", *, arrives: bool = True) -> None:
     """A check-in is put to the member, and does not arrive where it does not."""
-    turn = Turn(Due("", ""), story.now, story.records, story.community, WORDS, identify, story.random)
-    turn.read_since = lambda: story.read_since
+    turn = story.turn(Due("", ""))
     await (telling.put if arrives else telling.missed)(Desk(turn), story.id(name))
 
 

@@ -33,6 +33,9 @@ async def test_a_direct_invitation_is_taken_and_any_other_declined(story: Story)
     assert await story.event(event) == [JoinRoom(ROOM)]
     event = Invited(EventId("$2"), ROOM, story.address("ana"), direct=False, encrypted=True)
     assert await story.event(event) == [LeaveRoom(ROOM)]
+    # One that says of itself that it is of two front desks is no chat, whatever else it says.
+    event = Invited(EventId("$3"), ROOM, story.address("ana"), direct=True, encrypted=True, link=True)
+    assert await story.event(event) == [LeaveRoom(ROOM)]
 
 
 async def test_a_member_is_greeted_once(story: Story) -> None:

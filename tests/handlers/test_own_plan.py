@@ -10,8 +10,7 @@ from handlers.desk import Desk
 from schema.events import Due
 from schema.records import OwnPlan
 from schema.states import Belongs
-from service.turn import Turn
-from tests.handlers.story import WORDS, Story, identify
+from tests.handlers.story import Story
 
 PLAN = "Open the window.\nRing Mia; she knows."
 
@@ -126,7 +125,7 @@ async def test_a_check_in_offers_it_only_where_the_member_wants_that(
     await kept(story, wanted)
 
     async def offered() -> tuple[str, ...]:
-        turn = Turn(Due("", ""), story.now, story.records, story.community, WORDS, identify, story.random)
+        turn = story.turn(Due("", ""))
         return tuple(one.name for one in await own_plan.choice(Desk(turn), story.member("ana")))
 
     assert await offered() == found

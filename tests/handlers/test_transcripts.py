@@ -21,7 +21,7 @@ from schema.events import Event
 from schema.ids import MatrixId
 from schema.records import Record, Window
 from service.store import Store
-from service.turn import Records, Turn
+from service.turn import Records
 from tests import databases
 from tests.handlers.catalogues import TYPED, forms, key, load
 from tests.handlers.records import TABLES
@@ -479,9 +479,9 @@ class StoredStory(Story):
     async def event(self, event: Event) -> list[Effect]:
         """One turn in one transaction."""
         async with self.store.transaction("turn") as transaction:
-            identify, noted = self.store.member_id, _Noted(transaction)
-            turn = Turn(event, self.now, noted, self.community, WORDS, identify, self.random)
-            turn.read_since = lambda: self.read_since
+            noted = _Noted(transaction)
+            turn = self.turn(event, noted)
+            turn.identify = self.store.member_id
             await dispatch(turn)
         async with self.store.transaction("look") as transaction:
             found = {TABLES[kind]: await transaction.find(kind) for kind in noted.written}

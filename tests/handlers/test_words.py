@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import handlers
 import service.core
-from handlers.desk import own_words
+from handlers.answer import own_words
 from handlers.words import normal, split
 from tests.handlers.story import WORDS
 

@@ -452,7 +452,7 @@ async def _never_again_and_after_all(year: _Year, ana: Person, ben: Person) -> N
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3000)
 async def test_a_year(weeks: Place, people: People) -> None:
     """Letters over days, again and never again, whether an offer holds, a concern of three, and what lapses.
 

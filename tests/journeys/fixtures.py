@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from service.config.forms import Toml
 from tests.journeys.stage import FORGOTTEN, Person, comes
-from tests.live.homeserver import Homeserver, JsonValue
+from tests.live.homeserver import Homeserver
 from tests.live.instance import Instance
 from tests.live.member import Kind, Member
 from tests.live.moved import Moved
@@ -89,9 +89,7 @@ def place(homeserver: Homeserver, ground: Postgres | None, tmp_path_factory: pyt
 @pytest.fixture(scope="session")
 def weeks(ground: Postgres | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Where a journey of days or weeks sets the clock of the services and of their homeserver ahead."""
-    # Who is there now is kept by it in steps of five seconds, each of which it would go through.
-    settings: dict[str, JsonValue] = {"presence": {"enabled": False}}
-    server = Homeserver(directory=tmp_path_factory.mktemp("weeks"), moves=True, settings=settings)
+    server = Homeserver(directory=tmp_path_factory.mktemp("weeks"), moves=True)
     asyncio.run(server.start())
     yield Place(server, ground, tmp_path_factory)
     asyncio.run(server.stop())

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,6 +28,9 @@ from tests.live.member import Kind, Member, MemberFailed
 from tests.live.postgres import Postgres
 
 pytestmark = [pytest.mark.live, pytest.mark.interop]
+
+_SOON_ENOUGH = 60.0
+"""Seconds; what must not be gone through would take minutes."""
 
 BOTH_ORDERS: list[tuple[Kind, Kind]] = [("js", "nio"), ("nio", "js")]
 
@@ -268,6 +272,22 @@ async def test_rate_limits_are_synapses_where_asked_for(tmp_path: Path) -> None:
             await open_rooms()
         await server.lift_rate_limits(user)
         await open_rooms()
+
+
+async def test_a_homeserver_that_is_set_ahead_by_a_year_answers(tmp_path: Path) -> None:
+    """It does not go through the year: neither in what is written just before, nor in what comes after."""
+    async with Homeserver(directory=tmp_path, moves=True) as server:
+        assert server.clock is not None
+        await server.register("ana", "a password")
+        ana = await server.login("ana", "a password")
+        made = await server.call("POST", "/_matrix/client/v3/createRoom", token=ana.access_token, body={})
+        path = f"/_matrix/client/v3/rooms/{quote(str(made['room_id']))}/send/m.room.message"
+        body: JsonObject = {"msgtype": "m.text", "body": "here"}
+        for number in range(3):
+            await server.call(
+                "PUT", f"{path}/{number}", token=ana.access_token, body=body, deadline=_SOON_ENOUGH
+            )
+            server.clock.move_to(server.clock.now() + timedelta(days=366))
 
 
 async def test_an_administrator_can_look_at_accounts(homeserver: Homeserver) -> None:

@@ -206,3 +206,21 @@ async def test_a_message_is_looked_for_no_further_back_than_it_was_sent(server: 
     server.member(ROOM, DESK, "leave")
     await _redaction(server).withdraw(ROOM, OutboxId("c" * 32), START)
     assert not server.called("take back")
+
+
+async def test_a_message_is_withdrawn_once_a_homeserver_that_has_had_enough_was_left_alone(
+    server: Homeserver,
+) -> None:
+    """What is said to members goes before: it is not asked again after the moment that it names."""
+    _chat(server)
+    mine = _marked(server, 7, "c" * 32)
+
+    async def enough(path: str, body: Any) -> None:
+        raise Throttled(5.0)
+
+    server.faults["take back"] = [enough]
+    with pytest.raises(Throttled) as throttled:
+        await _redaction(server).withdraw(ROOM, OutboxId("c" * 32), START)
+    assert throttled.value.retry_after >= 60
+    await _redaction(server).withdraw(ROOM, OutboxId("c" * 32), START)
+    assert mine not in _left(server)

@@ -15,7 +15,9 @@ from schema.effects import Effect
 from schema.events import FromMatrix
 from schema.ids import OutboxId
 from schema.records import Record
+from schema.wire import Hello, KeyChange, Terms
 from service.store.shapes import SHAPES
+from tests.linked import TERMS, secrets, steps
 
 T = TypeVar("T")
 
@@ -26,6 +28,11 @@ instants = st.integers(0, 4102444800000).map(
     lambda at: datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=at)
 )
 """Aware UTC times until the year 2100, to the millisecond, which is what a plain column keeps."""
+
+
+_HELLO, _KEYS = steps("0" * 32, secrets("generated"), 1, "link", TERMS)
+_OF_THE_WIRE = {Hello: _HELLO, KeyChange: _KEYS, Terms: TERMS}
+"""What records hold of the protocol's shapes, whose bounds no strategy for a type knows."""
 
 
 def of(hint: Any) -> st.SearchStrategy[Any]:
@@ -55,6 +62,8 @@ def of(hint: Any) -> st.SearchStrategy[Any]:
         return st.text(max_size=60)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return made(hint)
+    if hint in _OF_THE_WIRE:
+        return st.just(_OF_THE_WIRE[hint])
     return st.from_type(hint)
 
 
@@ -84,6 +93,8 @@ def _plain(hint: Any) -> object:
         return None
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return sample(hint)
+    if hint in _OF_THE_WIRE:
+        return _OF_THE_WIRE[hint]
     plain: dict[object, object] = {
         str: "0" * 32,
         int: 0,

@@ -35,6 +35,21 @@ async def test_a_wait_follows_a_wall_clock_that_is_set_while_it_waits() -> None:
     assert clock.readings == 2
 
 
+async def test_a_clock_that_is_set_back_makes_no_wait_longer() -> None:
+    """A pause of a moment is one, though the hour at which it was to end is a year away again."""
+
+    class SetBack(SystemClock):
+        readings = 0
+
+        def now(self) -> datetime:
+            self.readings += 1
+            return datetime(2026 if self.readings == 1 else 2025, 1, 1, tzinfo=UTC)
+
+    clock = SetBack()
+    await asyncio.wait_for(clock.sleep_until(datetime(2026, 1, 1, 0, 0, 0, 10_000, tzinfo=UTC)), 30)
+    assert clock.readings > 1
+
+
 async def test_virtual_time_wakes_in_order_and_at_the_waits_own_times() -> None:
     """Each waiter sees its own time, whatever the order in which they began to wait."""
     clock = FakeClock()

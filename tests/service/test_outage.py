@@ -14,14 +14,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from handlers import dispatch
-from schema.effects import Effect, SendText, Withdraw
+from schema.effects import Effect, RedactChat, SendText, Withdraw
 from schema.errors import Away, Throttled, Unreachable
-from schema.events import Delivered, Due
+from schema.events import Delivered, Due, NotDelivered
 from schema.ids import CheckInId, MatrixId, MemberId, OfferId, OutboxId, RoomId
 from schema.records import CheckIn, Member, Offer, Rhythm
 from schema.states import CheckInState, OfferState
 from service.core import recurrence
-from service.outbox import lane
+from service.core.ways import lane
 from service.store import Store, Transaction
 from service.turn import Turn
 from tests.clock import FakeClock
@@ -201,6 +201,87 @@ async def test_a_limit_on_what_is_said_is_met_by_few_tries(store: Store) -> None
     assert len(homeserver.took) == 60
     # All that may be on their way together at the beginning, and then one or two for each that arrives.
     assert homeserver.tried < 32 + 4 * 60
+
+
+async def test_what_is_taken_back_leaves_a_homeserver_alone_that_has_had_enough(store: Store) -> None:
+    """Many orders together meet with its limit seldom, and a long one of them holds up no other."""
+    order = Withdraw(RoomId("!chat"), OutboxId("c" * 32), START)
+    long = RedactChat(RoomId("!long"), MatrixId("@ana:example.org"), START)
+    await _keep(store, "back", long, *(replace(order, room=RoomId(f"!chat{at}")) for at in range(20)))
+    done: list[Effect] = []
+    free, tried, left = START, 0, 12
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        nonlocal free, tried, left
+        tried += 1
+        if running.clock.now() < free:
+            raise Throttled(60)
+        free = running.clock.now() + MINUTE
+        if isinstance(effect, RedactChat) and (left := left - 1):
+            raise Throttled(60)
+        done.append(effect)
+        return Delivered(effect)
+
+    async with Running(store, _nothing, deliver) as running:
+
+        async def all_gone() -> bool:
+            await running.clock.advance(timedelta(seconds=5))
+            return await _left(store) == 0
+
+        await running.until(all_gone, _PATIENCE)
+    assert tried <= 3 * (20 + 12)
+    assert done.index(long) > 5
+
+
+async def test_one_room_that_the_homeserver_has_no_answer_for_holds_back_no_other(store: Store) -> None:
+    """However often it is tried, and nothing else is to be said: the next word to another goes at once."""
+    await _keep(store, "near", reply("never", "broken"))
+    homeserver = Homeserver()
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        if isinstance(effect, SendText) and effect.body == "never":
+            homeserver.tried += 1
+            raise Away("send: status 500")
+        return await homeserver.deliver(effect, id)
+
+    async def answer(turn: Turn) -> None:
+        turn.do(reply("an answer"))
+
+    async with Running(store, answer, deliver) as running:
+
+        async def often() -> bool:
+            await running.clock.advance(timedelta(seconds=10))
+            return homeserver.tried >= 12
+
+        await running.until(often, _PATIENCE)
+        await running.engine.due(Due("offers", "a" * 32))
+        await running.until(lambda: homeserver.took["!ana:example.org"] == ["an answer"])
+
+
+async def test_what_comes_too_late_behind_words_that_cannot_go_is_told_soon(store: Store) -> None:
+    """A word with an hour, in a chat that cannot be written to: it comes back soon after, the other stays."""
+    hour = START + timedelta(minutes=15)
+    timed = replace(reply("in time"), until=hour)
+    await _keep(store, "near", reply("first"), timed, reply("last"))
+    told: list[Effect] = []
+
+    async def hear(turn: Turn) -> None:
+        assert isinstance(turn.event, NotDelivered)
+        told.append(turn.event.effect)
+
+    async def deliver(effect: Effect, id: OutboxId) -> Delivered:
+        raise Unreachable("share: no device of the member took the key")
+
+    async with Running(store, hear, deliver) as running:
+
+        async def heard() -> bool:
+            await running.clock.advance(timedelta(seconds=5))
+            return bool(told)
+
+        await running.until(heard, _PATIENCE)
+        assert running.clock.now() - hour < timedelta(hours=12)
+        assert told == [timed]
+        assert await _left(store) == 2
 
 
 async def test_an_order_to_take_back_waits_for_a_message_that_is_not_in_hand(store: Store) -> None:

@@ -21,7 +21,7 @@ from schema.ids import BuddyId, MatrixId, MemberId, OutboxId, PairingId, RoomId
 from schema.records import Buddy
 from schema.states import BuddyState
 from service.core import buddies
-from service.outbox import deadline
+from service.core.ways import deadline
 from service.store import Store
 from service.turn import Turn
 from tests.clock import FakeClock

@@ -1,12 +1,14 @@
 """What is put is what is found, sealed at rest, in one transaction at a time, on both databases."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
+from random import Random
 from typing import Any, get_args, get_type_hints
 
 import asyncpg
@@ -21,6 +23,9 @@ from schema.errors import SealBroken, WorldError
 from schema.events import Due, FromMatrix, Invited, Message
 from schema.ids import (
     EventId,
+    LinkId,
+    LinkInvitationId,
+    LinkKeysId,
     MatrixId,
     MemberId,
     RoomId,
@@ -30,20 +35,30 @@ from schema.records import (
     Buddy,
     CheckIn,
     Concern,
+    Link,
+    LinkInvitation,
+    LinkKeys,
     Member,
     Offer,
     OwnPlan,
     Pause,
     PeerRoom,
     Prompt,
+    Received,
     Record,
     Request,
     Separation,
     Stewardship,
 )
 from schema.states import OfferState, RequestState
+from service.core.counters import WIDTH
+from service.core.links import Refusal
+from service.crossing import Crossing
+from service.envelope import Secrets
 from service.store import Store
 from service.store.shapes import SHAPES
+from tests.linked import ASK, linked
+from tests.linked import NOW as LINKED_AT
 from tests.live.canaries import canary, scan
 from tests.live.postgres import Postgres
 from tests.service import generated
@@ -312,6 +327,70 @@ async def test_who_is_kept_apart_is_found_from_both_sides_and_seen_from_none(eit
     rows = await raw(url, "SELECT member, other_hash FROM separations")
     assert len({hashed for _, hashed in rows}) == 2
     assert not {member for member, _ in rows} & {hashed for _, hashed in rows}
+
+
+async def test_a_link_comes_back_with_its_keys_and_its_whole_window(either: Store, url: str) -> None:
+    """Counters, the replay window to its last bit and the private keys; cut, no row of it is left."""
+    north, _ = linked()
+    bits = (1 << WIDTH) - 1
+    epoch = replace(north.link.epochs[0], sent=2**53 - 1, received=Received(2**40, bits, 7, 5))
+    link = replace(
+        north.link, epochs=(epoch,), desk=MatrixId("@alongside:south.example"), due_at=NOW, tries=(NOW,)
+    )
+    keys, public = Crossing().keys(link.id, 1, 1, Random(1))
+    asked_for = LinkInvitation(LinkInvitationId(number(1)), link.desk, RoomId("!a"), NOW)
+    await put(either, link, keys, asked_for)
+    async with either.transaction("test") as transaction:
+        assert await transaction.get(Link, link.id) == link
+        assert await transaction.find(LinkKeys, link=link.id) == [keys]
+        assert await transaction.find(LinkInvitation) == [asked_for]
+        assert [one.kind for one in await transaction.due(NOW, 9)] == ["link_invitations", "links"]
+    assert keys.signing not in repr(keys)
+    assert public.nonce == keys.nonce
+    for table in ("links", "link_keys", "link_invitations"):
+        ((stored,),) = await raw(url, f"SELECT sealed FROM {table}")
+        assert keys.signing.encode() not in stored
+        assert b"south.example" not in stored
+    async with either.transaction("test") as transaction:
+        await transaction.delete(Link, link.id)
+        await transaction.delete(LinkKeys, keys.id)
+    for table in ("links", "link_keys"):
+        assert await raw(url, f"SELECT id FROM {table}") == []
+
+
+async def test_an_envelope_counts_with_what_its_turn_wrote_or_not_at_all(either: Store) -> None:
+    """A turn that fails after taking one takes it again; one that is over never does."""
+    north, south = linked()
+    crossing, said = Crossing(), json.dumps(north.say(ASK))
+    kept = [_link_keys(south.link.id, 1, south.secrets[1])]
+    await put(either, south.link, *kept)
+    effect = SendText(RoomId("!a"), MatrixId("@a:example.org"), "Somebody asks.")
+
+    async def take(*, fails: bool) -> Refusal | None:
+        async with either.transaction("test") as transaction:
+            link = await transaction.get(Link, south.link.id)
+            assert link is not None
+            held = await transaction.find(LinkKeys, link=link.id)
+            taken = crossing.take(said, link, held, LINKED_AT)
+            assert taken.link is not None
+            await transaction.put(taken.link)
+            if taken.refusal is None:
+                await transaction.add_effects([("lane", "near", effect)], NOW)
+            if fails:
+                raise RuntimeError("the turn failed")
+            return taken.refusal
+
+    with pytest.raises(RuntimeError):
+        await take(fails=True)
+    assert await take(fails=False) is None
+    assert await take(fails=False) is Refusal.AGAIN
+    async with either.reading() as transaction:
+        assert [row.effect for row in await transaction.outbox(9)] == [effect]
+
+
+def _link_keys(link: LinkId, epoch: int, made: Secrets) -> LinkKeys:
+    seeds = (made.signing.hex(), made.sealing.hex(), made.nonce.hex())
+    return LinkKeys(LinkKeysId(number(epoch)), link, epoch, 1, *seeds)
 
 
 async def test_a_forgotten_member_may_stand_as_an_empty_id(either: Store) -> None:
