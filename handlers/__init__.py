@@ -312,6 +312,8 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     if prompt is not None and await smaller.written(desk, member, prompt, body):
         return True
+    if not in_between and event.belongs is Belongs.MEMBER and await checkin_draft.alone(desk, member, body):
+        return True
     if in_between and prompt is not None and question is not None:
         odd.no_answer(desk, member, prompt, question)
         return True

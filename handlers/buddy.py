@@ -442,7 +442,9 @@ async def _answer_asked(desk: Desk, member: Member, prompt: Prompt, reply: Reply
     elif reply.name == "later" and found is not None:
         desk.set_aside(member.id, prompt)
         desk.say(member.id, "bebuddy.later")
-    elif reply.name != "yes" or found is None:
+    elif reply.name != "yes":
+        desk.say(member.id, "bebuddy.said_no")
+    elif found is None:
         desk.say(member.id, "bebuddy.noted")
     else:
         record, named_by = found

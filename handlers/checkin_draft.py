@@ -70,6 +70,15 @@ async def typed(
     return True
 
 
+async def alone(desk: Desk, member: Member, body: str) -> bool:
+    """Set up what was typed alone, "every friday 17:00", where that is all it says and it comes again."""
+    found = rhythm.read(desk, member, body)
+    if isinstance(found, Unread) or found.every == ONCE:
+        return False
+    await _begin(desk, member, body)
+    return True
+
+
 def behind(desk: Desk, member: Member, words: str, body: str) -> str:
     """What stands after one of the words of sentence `words`, the longest that fits; or nothing."""
     plain = normal(body)

@@ -194,8 +194,11 @@ async def pause(desk: Desk, member: Member) -> None:
 
 
 async def typed(desk: Desk, member: Member, body: str) -> bool:
-    """Pause until what stands after the word for it, "pause until friday"; False where no day does."""
+    """Pause until what stands after the word for it, "pause until friday", or go on; else False."""
     plain = normal(body)
+    if plain in desk.spoken(member, "spell.resume") and await checkin.of(desk, member.id):
+        await resume(desk, member)
+        return True
     words = sorted(desk.spoken(member, "command.pause_checkins"), key=len, reverse=True)
     rest = next((plain.removeprefix(word).strip() for word in words if plain.startswith(f"{word} ")), "")
     if not rest or not any(_comes(one) for one in await checkin.of(desk, member.id)):
@@ -210,16 +213,24 @@ async def typed(desk: Desk, member: Member, body: str) -> bool:
 
 
 async def moved(desk: Desk, member: Member, body: str) -> bool:
-    """Move the one that stands to what stands after the word for it, "move to 22:30"; False where that is no
-    time, or there is not one alone.
+    """Move the one that is shown, or stands alone, to the time after the word for it, "move to 22:30".
+
+    Of several it asks which; False where that is no time, or there is none.
     """
-    rest = checkin_draft.behind(desk, member, "command.change_checkin", body)
-    found = await checkin.of(desk, member.id) if rest else []
-    if len(found) != 1:
-        return False
+    words = ("spell.move", "command.change_checkin")
+    behind = filter(None, (checkin_draft.behind(desk, member, one, body) for one in words))
+    rest = min(behind, key=len, default="")
     rest = checkin_draft.behind(desk, member, "spell.to", rest) or rest
-    if not checkin_draft.is_time(desk, member, rest):
+    if not rest or not checkin_draft.is_time(desk, member, rest):
         return False
+    found = await checkin.of(desk, member.id)
+    shown = member.prompt.subject if member.prompt is not None and member.prompt.kind == "own_checkin" else ""
+    found = [one for one in found if one.id == shown] or found
+    if not found:
+        return False
+    if len(found) > 1:
+        await mine(desk, member)
+        return True
     desk.put_behind(member.id)
     if (known := await checkin.with_clock(desk, member, found[0])) is not None:
         checkin_draft.move(desk, desk.now_is(member.id), known, rest)

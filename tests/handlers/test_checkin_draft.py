@@ -92,6 +92,24 @@ async def test_another_hour_keeps_the_day_from_which_it_counts(
     assert said in await story.says("ana", "change my check-in", "1", typed)
 
 
+async def test_of_several_the_one_that_is_shown_is_moved(story: Story) -> None:
+    """“move it to 10:30” is about what they look at; where they look at none, it is asked."""
+    await set_up(story, "every friday 17:00", "yes")
+    await set_up(story, "every monday 17:00", "yes")
+    assert "Which one?" in await story.say("ana", "make it 10:30")
+    await story.say("ana", "1")
+    assert "every Monday at 10:30" in await story.say("ana", "move it to 10:30")
+
+
+async def test_what_comes_again_and_says_nothing_else_needs_no_word_before_it(story: Story) -> None:
+    """It is repeated before the yes; one time alone could mean anything."""
+    await story.comes("ana")
+    await story.says("ana", "my city", "Berlin")
+    assert "I would write to you every Friday at 17:30." in await story.say("ana", "every friday 17:30")
+    await story.say("ana", "no")
+    assert "I would write" not in await story.say("ana", "tomorrow at 9")
+
+
 async def test_move_takes_the_hour_or_the_days_behind_it(story: Story) -> None:
     """One line moves it, and is repeated; what is no time moves nothing."""
     await set_up(story, "every friday 17:00", "yes")
@@ -275,6 +293,13 @@ async def test_a_pause_until_a_day(story: Story) -> None:
     await story.wait(timedelta(days=2))
     assert len(there(story)) == 1
     assert story.checkin_of("ana").ends == ends + timedelta(days=2)
+
+
+async def test_the_words_nearest_at_hand_pause_and_resume(story: Story) -> None:
+    """Also with for how long behind them."""
+    await set_up(story, "every day 9:00", "yes")
+    assert "Nothing comes before Friday 4 December" in await story.say("ana", "pause it for a week")
+    assert "next on" in await story.say("ana", "resume")
 
 
 async def test_a_pause_until_they_say_so(story: Story) -> None:

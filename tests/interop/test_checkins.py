@@ -178,7 +178,7 @@ async def test_weeks_of_check_ins(place: Place, people: People) -> None:
         await _says(ben, ("end buddy", "bebuddy.left"))
         await ana.hears("buddy.gone")
         # A no is not heard: a week later there was no yes.
-        await _chooses(ben, await _asks_for_a_buddy(ana, ben), "choice.bebuddy_no", "bebuddy.noted")
+        await _chooses(ben, await _asks_for_a_buddy(ana, ben), "choice.bebuddy_no", "bebuddy.said_no")
         heard = len(ana.heard())
         await later.passes(instance, buddy=later.hour_of_buddy)
         await ana.hears("buddy.lapsed")
