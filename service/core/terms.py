@@ -124,7 +124,7 @@ def ours(community: Community, languages: Sequence[str], now: datetime) -> Terms
 def _topics(named: Sequence[str]) -> tuple[str, ...]:
     found: tuple[str, ...] = ()
     for topic in named[:_MOST]:
-        if line(topic) == topic and len(canonical([*found, topic])) <= _LONGEST:
+        if topic and line(topic) == topic and len(canonical([*found, topic])) <= _LONGEST:
             found = (*found, topic)
     return found
 

@@ -198,7 +198,7 @@ async def test_a_server_that_cannot_be_reached_is_said_and_leaves_nothing(two: T
     """With what to ask whom."""
     two.reachable = False
     await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
-    assert "did not reach the homeserver south.example" in two.north.last(STEWARDS)
+    assert "our homeserver did not reach south.example" in two.north.last(STEWARDS)
     over(two.north)
 
 
