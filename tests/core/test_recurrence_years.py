@@ -115,6 +115,7 @@ _ANY = st.one_of(
 _INSTANTS = st.datetimes(datetime(2006, 1, 3), datetime(2033, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
+@pytest.mark.slow
 @given(rhythm=_ANY, zone=st.sampled_from(SAMPLE), after=_INSTANTS)
 def test_the_next_time_is_the_first_that_is_later(rhythm: Rhythm, zone: str, after: datetime) -> None:
     """From any instant, as the independent calculation has it."""

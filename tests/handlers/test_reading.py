@@ -95,6 +95,7 @@ def test_no_message_is_above_grade_six() -> None:
     assert hard == {}
 
 
+@pytest.mark.slow
 def test_no_conversation_is_above_grade_six() -> None:
     """All that one says, taken together, the short with the long."""
     assert {name: one.grade for name, one in _conversations().items() if one.grade > HARDEST} == {}

@@ -824,7 +824,7 @@ class CharterModel(RuleBasedStateMachine):
         super().teardown()
 
 
-TestCharterModel = CharterModel.TestCase
+TestCharterModel = pytest.mark.slow(CharterModel.TestCase)
 TestCharterModel.settings = settings(
     max_examples=min(30, settings().max_examples * 2 // 5), stateful_step_count=50, deadline=None
 )

@@ -202,6 +202,7 @@ def test_ctrl_c_ends_init_at_a_question(tmp_path: Path, at_terminal: Callable[..
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_option_that_cannot_be_taken_is_said_before_the_questions(
     at_terminal: Callable[..., Terminal],
 ) -> None:

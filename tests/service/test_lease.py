@@ -74,6 +74,7 @@ async def test_a_second_process_learns_who_holds_the_lease(url: str) -> None:
         await process.wait()
 
 
+@pytest.mark.slow
 async def test_a_look_takes_no_lease(url: str, tmp_path: Path) -> None:
     """Whether somebody serves is seen without serving, and nothing is left of the look."""
     await Lease.see_free(url)

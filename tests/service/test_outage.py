@@ -203,6 +203,7 @@ async def test_a_limit_on_what_is_said_is_met_by_few_tries(store: Store) -> None
     assert homeserver.tried < 32 + 4 * 60
 
 
+@pytest.mark.slow
 async def test_what_is_taken_back_leaves_a_homeserver_alone_that_has_had_enough(store: Store) -> None:
     """Many orders together meet with its limit seldom, and a long one of them holds up no other."""
     order = Withdraw(RoomId("!chat"), OutboxId("c" * 32), START)
