@@ -34,7 +34,7 @@ from handlers import (
     telling,
     zone,
 )
-from handlers.answer import read_answer
+from handlers.answer import behind, read_answer
 from handlers.desk import Desk, Mark
 from handlers.question import PASSING, Question, Reply
 from handlers.words import normal
@@ -283,7 +283,7 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
     if command is not None:
         await conversations.COMMANDS[command].run(desk, desk.now_is(member.id))
         return True
-    if (rests := _behind(desk, member, "command.rest", body)) and await rest.typed(desk, member, rests):
+    if (rests := behind(desk, member, "command.rest", body)) and await rest.typed(desk, member, rests):
         return True
     if await zone.typed(desk, member, body):
         return True
@@ -399,12 +399,6 @@ def _command(desk: Desk, member: Member, body: str) -> str | None:
     polite = (said.removesuffix(f" {word}") for word in desk.spoken(member, "spell.polite"))
     key = next((commands[one] for one in (said, *map(normal, polite)) if one in commands), None)
     return None if key is None else conversations.NAMES[key]
-
-
-def _behind(desk: Desk, member: Member, key: str, body: str) -> str:
-    """What stands after one of the words of sentence `key`, with which `body` begins; or nothing."""
-    first, _, rest_of_it = body.strip().partition(" ")
-    return rest_of_it.strip() if normal(first) in desk.spoken(member, key) else ""
 
 
 def _own_part(event: Message) -> str:

@@ -87,6 +87,13 @@ def _one(desk: Desk, member: Member, question: Question, said: str) -> str | Non
     return None
 
 
+def behind(desk: Desk, member: Member, words: str, body: str) -> str:
+    """What stands after one of the words of sentence `words`, the longest that fits; or nothing."""
+    plain = normal(body)
+    found = [word.split() for word in desk.spoken(member, words) if plain.startswith(f"{word} ")]
+    return " ".join(body.split()[len(max(found, key=len)) :]) if found else ""
+
+
 def own_words(text: str, longest: int) -> str | None:
     """A person's own words as they may be shown to another: None where they are longer than `longest`.
 

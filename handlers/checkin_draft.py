@@ -8,11 +8,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from handlers import buddy, checkin, own_plan, rhythm, zone
-from handlers.answer import own_words
+from handlers.answer import behind, own_words
 from handlers.desk import Desk
 from handlers.draft import Draft
 from handlers.question import Choice, Question, Reply
-from handlers.words import normal
 from schema.ids import CheckInId
 from schema.records import CheckIn, Member, Prompt, Rhythm
 from schema.states import CheckInState
@@ -77,13 +76,6 @@ async def alone(desk: Desk, member: Member, body: str) -> bool:
         return False
     await _begin(desk, member, body)
     return True
-
-
-def behind(desk: Desk, member: Member, words: str, body: str) -> str:
-    """What stands after one of the words of sentence `words`, the longest that fits; or nothing."""
-    plain = normal(body)
-    found = [word.split() for word in desk.spoken(member, words) if plain.startswith(f"{word} ")]
-    return " ".join(body.split()[len(max(found, key=len)) :]) if found else ""
 
 
 async def _begin(desk: Desk, member: Member, text: str) -> None:

@@ -7,6 +7,7 @@ nothing is erased before a yes.
 from datetime import datetime, timedelta
 
 from handlers import checkin, checkin_draft, hours, rhythm, zone
+from handlers.answer import behind
 from handlers.desk import Desk
 from handlers.draft import texts
 from handlers.question import Choice, Question, Reply
@@ -218,9 +219,9 @@ async def moved(desk: Desk, member: Member, body: str) -> bool:
     Of several it asks which; False where that is no time, or there is none.
     """
     words = ("spell.move", "command.change_checkin")
-    behind = filter(None, (checkin_draft.behind(desk, member, one, body) for one in words))
-    rest = min(behind, key=len, default="")
-    rest = checkin_draft.behind(desk, member, "spell.to", rest) or rest
+    rests = filter(None, (behind(desk, member, one, body) for one in words))
+    rest = min(rests, key=len, default="")
+    rest = behind(desk, member, "spell.to", rest) or rest
     if not rest or not checkin_draft.is_time(desk, member, rest):
         return False
     found = await checkin.of(desk, member.id)

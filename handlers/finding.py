@@ -82,7 +82,7 @@ async def _in_order(
     about = {ask.request for ask in await desk.records.find(Ask, member=request.member, offer=request.id)}
     asked |= {one.member for one in standing if one.id in about}
     occupied = await _occupied(desk)
-    askers = {one.member for one in standing}
+    or_asking = occupied | {one.member for one in standing}
     kept_apart = await apart.of(desk, request.member)
     offers = [
         matching.as_offer(one)
@@ -100,7 +100,7 @@ async def _in_order(
             request,
             offer,
             asked=asked,
-            engaged=occupied if offer.id in too else occupied | askers,
+            engaged=occupied if offer.id in too else or_asking,
             apart=kept_apart,
             asks_a_day=desk.community.asks_a_day,
             pause=desk.timings.idle,

@@ -78,9 +78,9 @@ async def _fallback(desk: Desk, member: Member) -> str:
     lines = [desk.words(member, "menu.fallback")]
     if request is not None and request.state is RequestState.LOOKING:
         lines.append(desk.words(member, "menu.fallback_looking"))
-    for one in await room.of(desk, member.id, RoomState.OPEN):
+    if open_rooms := await room.of(desk, member.id, RoomState.OPEN):
         lines.append(desk.words(member, "menu.fallback_room"))
-        if one.peer == member.id:
+        if any(one.peer == member.id for one in open_rooms):
             lines.append(desk.words(member, "menu.fallback_room_peer"))
     return "\n".join(lines)
 

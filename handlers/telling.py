@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from handlers import buddy, new_words
+from handlers.answer import behind
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
 from handlers.words import normal
@@ -183,14 +184,13 @@ async def start(desk: Desk, member: Member) -> None:
 
 async def typed(desk: Desk, member: Member, body: str) -> bool:
     """Take "tell Ben", where the name is that of their own buddy's address; False for anything else."""
-    said = normal(body)
-    words = [word for word in desk.spoken(member, "spell.tell") if said.startswith(f"{word} ")]
-    record = await buddy.of(desk, member.id) if words else None
+    said = normal(behind(desk, member, "spell.tell", body))
+    record = await buddy.of(desk, member.id) if said else None
     if record is None:
         return False
     address = normal(record.name)
     name = address.removeprefix("@").partition(":")[0]
-    if said.removeprefix(max(words, key=len)).strip() not in (address, name, f"@{name}"):
+    if said not in (address, name, f"@{name}"):
         return False
     await start(desk, member)
     return True

@@ -7,9 +7,9 @@ that they named before moves with them.
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+from handlers.answer import behind
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
-from handlers.words import normal
 from schema.records import CheckIn, Member, Offer, Prompt
 from schema.states import CheckInState
 from service.core import checkins, cities
@@ -35,20 +35,16 @@ async def start(desk: Desk, member: Member) -> None:
 
 async def typed(desk: Desk, member: Member, body: str) -> bool:
     """Take the city that stands behind the words for it, "my zone is Lagos"; False: none is known there."""
-    plain = normal(body)
-    for words in sorted(desk.spoken(member, "spell.my_zone"), key=len, reverse=True):
-        if plain.startswith(f"{words} "):
-            text = plain.removeprefix(words).strip()
-            if not cities.find(text, desk.turn.words.zones()).zones:
-                return False
-            zone, found = taken(desk, member, Reply(text=text))
-            if zone:
-                await _live_in(desk, member, zone)
-            else:
-                desk.put_behind(member.id)
-                desk.ask(member.id, "zone", draft={"cities": found})
-            return True
-    return False
+    text = behind(desk, member, "spell.my_zone", body)
+    if not text or not cities.find(text, desk.turn.words.zones()).zones:
+        return False
+    zone, found = taken(desk, member, Reply(text=text))
+    if zone:
+        await _live_in(desk, member, zone)
+    else:
+        desk.put_behind(member.id)
+        desk.ask(member.id, "zone", draft={"cities": found})
+    return True
 
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
