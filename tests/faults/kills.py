@@ -17,7 +17,7 @@ from tests.faults.crash import Journey, Point, Rig, points_of, rounds, spread, u
 from tests.live.homeserver import Homeserver
 from tests.live.postgres import Postgres
 
-WITHIN = 4500
+WITHIN = 7200
 """Seconds for all points of one journey."""
 _AT_ONCE = 3
 """Journeys at once: most of one is waiting."""
