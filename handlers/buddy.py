@@ -437,8 +437,7 @@ async def _show_asked(desk: Desk, member: Member, prompt: Prompt) -> Question | 
 async def _answer_asked(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     found = await _asked(desk, member, prompt.subject)
     if reply.name == "read" and found is not None:
-        until = found[0].due_at
-        desk.ask(member.id, "be_buddy", subject=prompt.subject, draft={"step": "words"}, until=until)
+        desk.ask_on(member.id, prompt, {"step": "words"}, until=found[0].due_at)
     elif reply.name == "later" and found is not None:
         desk.set_aside(member.id, prompt)
         desk.say(member.id, "bebuddy.later")
@@ -514,7 +513,7 @@ async def lapse(desk: Desk, record: Buddy) -> None:
 
 
 async def take_question(desk: Desk, record: Buddy) -> None:
-    """Whatever was asked of the other one is not asked any more."""
+    """Whatever was asked of the other one is not asked any more, and goes from their chat."""
     if (other := await desk.member(record.other)) is not None:
         desk.drop(other, record.id)
 

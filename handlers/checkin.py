@@ -212,7 +212,8 @@ async def sign(desk: Desk, member: Member, prompt: Prompt) -> Mark | None:
 async def missed(desk: Desk, event: NotDelivered) -> None:
     """The question could not be sent: it comes again, with its hour, unless it is too late."""
     effect = event.effect
-    if not isinstance(effect, SendText) or not effect.mark:
+    if not isinstance(effect, SendText) or not effect.mark or effect.until is None:
+        # What else bears a mark is no check-in: those are sent until an hour.
         return
     member = desk.turn.identify(effect.member)
     found = await desk.records.find(CheckIn, member=member)

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from handlers.question import DRAFTS, GIVES_WAY, NOT_KEPT, PASSING, SHORT, Choice, Question
+from handlers.question import DRAFTS, GIVES_WAY, NOT_KEPT, PASSING, SHORT, WITHDRAWN, Choice, Question
 from handlers.words import split
 from schema.community import Community, OwnWords
-from schema.effects import Effect, SendText, Tell
+from schema.effects import Effect, SendText, Tell, Withdraw
 from schema.ids import MatrixId, MemberId, OutboxId
-from schema.records import Consent, Member, Prompt
+from schema.records import Consent, Member, Prompt, Put
 from service.core import chats
 from service.core.change import replace
 from service.core.pairing import recent
@@ -26,6 +26,9 @@ Show = Callable[[Member, Prompt], Awaitable[Question | None]]
 """Gives the question of a prompt, or None where it is not a question any more."""
 Sign = Callable[[Member, Prompt], Awaitable[Mark | None]]
 """Hears that a question is put; what its message is marked with, if with anything."""
+
+_FOUND_AGAIN = 5
+"""In how many messages one question is remembered: so often it was put, and how its answer led on."""
 
 _TOGETHER = 5
 """Choices in a group at most; an empty line stands between two groups, which are of like size."""
@@ -227,6 +230,20 @@ class Desk:
         self.keep(replace(member, prompt=prompt))
         self._opened.add(id)
 
+    def ask_on(
+        self,
+        id: MemberId,
+        before: Prompt,
+        draft: dict[str, str | int | bool | list[str] | None],
+        *,
+        until: datetime | None,
+    ) -> None:
+        """Put the next step of the question `before`; the messages of both go together."""
+        self.ask(id, before.kind, subject=before.subject, draft=draft, until=until)
+        asked = self.now_is(id)
+        if asked.prompt is not None:
+            self.keep(replace(asked, prompt=replace(asked.prompt, said=before.said)))
+
     def queue(
         self,
         id: MemberId,
@@ -341,7 +358,11 @@ class Desk:
         return kind not in NOT_KEPT
 
     def drop(self, member: Member, subject: str) -> None:
-        """Take back every question about `subject`, open or waiting."""
+        """Take back every question about `subject`, open or waiting, with the messages that it stands in."""
+        for one in (member.prompt, *member.waiting):
+            if one is not None and one.subject == subject:
+                for put in one.said:
+                    self.turn.do(Withdraw(put.room, put.mark, put.at))
         prompt = member.prompt if member.prompt is None or member.prompt.subject != subject else None
         waiting = tuple(one for one in member.waiting if one.subject != subject)
         if prompt is not member.prompt or len(waiting) != len(member.waiting):
@@ -460,12 +481,23 @@ class Desk:
     async def _say_question(
         self, member: Member, prompt: Prompt | None, question: Question, sign: Sign, *, notice: bool
     ) -> None:
-        if prompt is not None and (mark := await sign(member, prompt)) is not None:
+        mark = None if prompt is None else await sign(member, prompt) or self._remember(member, prompt)
+        if mark is not None:
             # It may be taken back: what was said before it stands by itself, and leaves the sound to it.
             self._said[member.id] = [(text, True) for text, _ in self._said.get(member.id, [])]
             self.speak(member.id)
             self._marks[member.id] = mark
         self.say_text(member.id, self.render(member, question), notice=notice)
+
+    def _remember(self, member: Member, prompt: Prompt) -> Mark | None:
+        """Keep by what the message of the question that is put now is found, if it may be taken back."""
+        now_is = self.now_is(member.id)
+        if prompt.kind not in WITHDRAWN or now_is.prompt is None or now_is.room is None:
+            return None
+        put = Put(now_is.room, OutboxId(self.turn.new_id()), self.now)
+        said = (*now_is.prompt.said, put)[-_FOUND_AGAIN:]
+        self.keep(replace(now_is, prompt=replace(now_is.prompt, said=said)))
+        return put.mark, None
 
     def _terms(self, member: Member, question: Question) -> Consent | None:
         """What a yes to the question, as it is put now, would agree to."""

@@ -282,6 +282,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "consent": _NUMBERS,
             "brought": _NUMBERS,
             "missed": _NUMBERS,
+            "said": _NUMBERS,
         },
         Consent: {
             "words": _shown("held.agreed"),

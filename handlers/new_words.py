@@ -210,8 +210,7 @@ async def answer_asked(desk: Desk, member: Member, prompt: Prompt, reply: Reply)
     """Show the words, or take the buddy's yes or no to them."""
     found = await _asked(desk, member, prompt.subject)
     if reply.name == "read" and found is not None:
-        draft: Draft = {"step": "words"}
-        desk.ask(member.id, "agree_words", subject=prompt.subject, draft=draft, until=found[1].until)
+        desk.ask_on(member.id, prompt, {"step": "words"}, until=found[1].until)
     elif reply.name == "later" and found is not None:
         desk.set_aside(member.id, prompt)
         desk.say(member.id, "bebuddy.later")

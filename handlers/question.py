@@ -92,5 +92,8 @@ DRAFTS = frozenset(
 NOT_KEPT = (PASSING - {"again"}) | SHORT | {"extend", "pass", "backup", "which"}
 """Questions that are not come back to: one word brings them anew. A request's words are kept as was said."""
 
+WITHDRAWN = frozenset({"be_buddy", "agree_words"})
+"""Questions that somebody else can take back before they are answered: what they stand in goes then."""
+
 GIVES_WAY = frozenset({"practice"})
 """Questions that are not in earnest: what is takes their place at once, and they are over."""

@@ -62,6 +62,18 @@ class Consent:
 
 
 @dataclass(frozen=True)
+class Put:
+    """A message in which a question was put that may be taken back: in `room`, at `at`; it bears `mark`.
+
+    Kept until the question is answered, or the message withdrawn.
+    """
+
+    room: RoomId
+    mark: OutboxId
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Prompt:
     """A question that awaits a member's answer; `kind` names the conversation and the step.
 
@@ -72,7 +84,8 @@ class Prompt:
     that was doubted as own words: the same again is meant so. `repeated` says that it was
     put again for such a reason, `aside` that the member turned to something else: only `back` brings it
     again. `until` is when it lapses, `consent` what a yes to it would agree to. `missed` counts how
-    often words could not be read as an answer to it.
+    often words could not be read as an answer to it. `said` are the messages in which it was put, where they
+    are withdrawn when somebody else takes the question back.
     """
 
     kind: str
@@ -87,6 +100,7 @@ class Prompt:
     consent: Consent | None = None
     brought: str = ""
     missed: int = 0
+    said: tuple[Put, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -558,18 +572,6 @@ class Voucher:
     yes: tuple[MemberId, ...] = ()
     since: datetime | None = None
     consent: Consent | None = None
-
-
-@dataclass(frozen=True)
-class Put:
-    """A message in which a check-in was put: in `room`, at `at`, and the `mark` by which it is found again.
-
-    Kept until the check-in is answered, or the message withdrawn.
-    """
-
-    room: RoomId
-    mark: OutboxId
-    at: datetime
 
 
 @dataclass(frozen=True)

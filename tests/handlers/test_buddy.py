@@ -228,6 +228,53 @@ async def test_one_at_a_time_and_not_again_and_again(story: Story) -> None:
     assert "1. Name" not in await story.say("ana", "my buddy")
 
 
+@pytest.mark.parametrize("so_far", [(), ("what is that",), ("later",), ("1",), ("1", "hm"), ("1", "menu")])
+@pytest.mark.parametrize("way", [("end buddy",), ("forget me", "yes"), ()])
+async def test_a_question_that_is_taken_back_or_lapses_goes_from_the_screen(
+    story: Story, so_far: tuple[str, ...], way: tuple[str, ...]
+) -> None:
+    """However far they came with it: a number there would do nothing any more."""
+    await story.comes("ben")
+    await named(story)
+    await story.says("ben", *so_far)
+    put = [line for line in story.marked.values() if line.name == "ben"]
+    assert put
+    assert not story.withdrawn
+    await story.says("ana", *way)
+    await story.wait(timedelta(0) if way else ASKED_FOR)
+    assert story.withdrawn == put
+
+
+async def test_a_question_that_was_answered_stays_where_it_was_read(story: Story) -> None:
+    """What somebody said yes or no to is theirs to look up; and of one repeated often the last goes."""
+    await story.comes("ben")
+    await named(story)
+    await story.says("ben", "1", "no")
+    await story.say("ana", "end buddy")
+    await named(story)
+    await story.says("ben", "1", "yes")
+    await story.say("ana", "end buddy")
+    assert not story.withdrawn
+    await story.say("ana", "no")
+    await named(story)
+    await story.says("ben", *("what is that",) * 9)
+    await story.say("ana", "end buddy")
+    assert story.withdrawn == list(story.marked.values())[-5:]
+
+
+async def test_a_question_that_did_not_arrive_is_no_check_in_that_did_not(story: Story) -> None:
+    """Of whoever is asked check-ins can be unanswered too, and stay counted."""
+    await story.comes("cy")
+    await named(story, "cy")
+    await story.says("cy", "1", "yes")
+    await put(story)
+    record = the_buddy(story)
+    story.lose = lambda effect: isinstance(effect, SendText) and bool(effect.mark)
+    await story.says("cy", "my buddy", "1", "@ana:example.org", OWN, "skip", "skip", "1", "1", "yes")
+    await story.pump()
+    assert [one.unanswered for one in story.records.all(Buddy) if one.id == record.id] == [1]
+
+
 def _prompts(story: Story, name: str) -> list[Prompt]:
     member = story.member(name)
     return [one for one in (member.prompt, *member.waiting) if one is not None]
@@ -816,6 +863,7 @@ async def test_new_words_that_are_taken_back_can_have_no_yes(story: Story) -> No
     await story.say("ana", "yes")
     await story.say("ben", "1")
     assert "The old ones stand." in await story.says("ana", "my buddy", "take back")
+    assert story.withdrawn == list(story.marked.values())[-2:]
     await story.say("ben", "yes")
     assert the_buddy(story).words == OWN
     assert the_buddy(story).new is None

@@ -174,5 +174,12 @@ async def test_a_buddy_is_told_exactly_the_words_after_the_member_was(
         assert not counts(instance).get("buddies")
         assert not _said_since(ana, said)
         assert went.timestamp < said.timestamp
+
+        # What is taken back before an answer goes from the screen of whoever was asked.
+        await _names(ana, ben, words)
+        asked = await ben.hears("bebuddy.asked")
+        await ana.writes("end buddy")
+        await ana.hears("buddy.withdrawn")
+        await ben.member.sees_redaction(ben.chat, asked.event_id)
         await instance.stop()
         assert not await at_rest(instance, ground, [words])
