@@ -4,6 +4,7 @@ Guards: each is done to the one that the member sees named, and what comes of it
 nothing is erased before a yes.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from handlers import checkin, checkin_draft, hours, rhythm, zone
@@ -19,6 +20,8 @@ from service.core.when import Unread
 
 _ALSO = frozenset({"skip", "back"})
 _PAUSES = (Choice("said", "choice.pause_until_said"), Choice("7", "choice.pause_week"))
+_AT_ONCE = 15
+"""How many are listed together."""
 _END = (Choice("no", "choice.checkin_keep"), Choice("yes", "choice.checkin_erase"))
 """What cannot be taken back does not stand first."""
 
@@ -56,12 +59,21 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 async def _show_list(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     stand = {str(one.id): one for one in await checkin.of(desk, member.id)}
-    found = [stand[id] for id in texts(prompt.draft, "ids") if id in stand]
+    found = [id for id in texts(prompt.draft, "ids") if id in stand]
     if not found:
         return None
-    choices = [Choice(one.id, text=checkin.describe(desk, member, one)) for one in found]
+    listed, others = _page(prompt)
+    choices = [Choice(id, text=checkin.describe(desk, member, stand[id])) for id in listed if id in stand]
+    if any(id in stand for id in others):
+        choices.append(Choice("more", "choice.checkin_more"))
     choices.append(Choice("new", "choice.checkin_new"))
     return Question(desk.words(member, "checkin.list"), tuple(choices))
+
+
+def _page(prompt: Prompt) -> tuple[Sequence[str], Sequence[str]]:
+    """The ids of those that are listed now, and of those that come after them."""
+    ids = texts(prompt.draft, "ids")
+    return ids[:_AT_ONCE], ids[_AT_ONCE:]
 
 
 def _show_one(desk: Desk, member: Member, record: CheckIn) -> Question:
@@ -93,6 +105,9 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     """Do what was chosen, to the one that was shown."""
     if reply.name == "new":
         await checkin_draft.start(desk, member)
+        return
+    if prompt.kind == "checkins" and reply.name == "more":
+        desk.ask(member.id, "checkins", draft={"ids": list(_page(prompt)[1])})
         return
     if prompt.kind == "checkins":
         desk.ask(member.id, "own_checkin", subject=reply.name)

@@ -42,8 +42,8 @@ KEPT = timedelta(days=7)
 LONGEST_PAUSE = timedelta(weeks=26)
 """How long one that is paused without a day is kept."""
 
-MOST = 20
-"""How many of one member's stand at once."""
+MOST = 100
+"""How many of one member's stand at once: more than anybody needs, and no row that grows without end."""
 
 _LOOK_BEFORE = timedelta(hours=26)
 """So long before its time it is looked at, by the rules that its zone has then: they may be new."""

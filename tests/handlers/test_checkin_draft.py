@@ -8,6 +8,7 @@ import pytest
 from schema.effects import Withdraw
 from schema.records import CheckIn, Rhythm
 from schema.states import CheckInState
+from service.core import checkins
 from tests.handlers.story import START, Story
 from tests.handlers.test_checkin import DAILY, FIRST, QUESTION, standing, there, until
 
@@ -461,10 +462,30 @@ async def test_another_city_moves_the_hours_along_and_says_so(story: Story) -> N
 
 
 async def test_there_is_an_end_to_how_many(story: Story) -> None:
-    """So that a row of them does not grow for ever."""
-    for _ in range(20):
+    """So that a row of them does not grow for ever; it says why, and what to do."""
+    for _ in range(checkins.MOST):
         await standing(story)
-    assert "as many as there can be" in await story.say("ana", "new check-in")
+    said = await story.say("ana", "check in every friday 17:00")
+    assert "so that nobody can fill this service" in said
+    assert "“my check-ins”" in said
+    assert len(story.records.all(CheckIn)) == checkins.MOST
+
+
+async def test_many_are_listed_some_at_a_time(story: Story) -> None:
+    """Each is reached by its number, and no list is longer than can be read."""
+    for minute in range(32):
+        await standing(story, rhythm=replace(DAILY, minute=9 * 60 + minute))
+    listed = await story.say("ana", "my check-ins")
+    shown: list[str] = []
+    while True:
+        lines = [line for line in listed.split("\n") if line[:1].isdigit()]
+        assert len(lines) <= 17
+        shown += [line.partition(". ")[2] for line in lines if "Every day" in line]
+        if not any("The others" in line for line in lines):
+            break
+        listed = await story.say("ana", "more")
+    assert len(set(shown)) == 32
+    assert "09:31" in await story.say("ana", "2")
 
 
 async def test_the_draft_is_told_and_lapses(story: Story) -> None:
