@@ -4,6 +4,7 @@ Guards: nothing is kept, and nothing comes, before the yes to a recap that names
 cannot be read gets examples; the member's city is asked for before any hour is read, and never guessed.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -30,6 +31,8 @@ _WHEN = (
     Choice("once", "choice.once"),
 )
 _HOURS = (8 * 60, 12 * 60, 17 * 60, 20 * 60, 22 * 60)
+_HOURS_OF_A_HALF = tuple(hour * 60 for hour in (7, 8, 9, 10, 17, 18, 19, 20, 21, 22))
+"""What is shown where some of those do not fit what was said: "every morning"."""
 _NEXT_DAYS = 7
 """Days to choose from for what comes once."""
 _UNREAD = {
@@ -155,10 +158,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "day":
             return Question(desk.words(member, "checkin.which_day"), _dates(desk, member), also=_ALSO)
         case "hour":
-            hours = [(minute, desk.turn.words.clock(minute, member.language)) for minute in _HOURS]
-            choices = tuple(Choice(str(minute), text=text) for minute, text in hours)
-            text = desk.words(member, "checkin.which_hour")
-            return Question(text, choices, free=True, reads=True, also=_ALSO)
+            return _which_hour(desk, member, str(draft.get("text") or ""))
         case "question":
             text = desk.words(member, "checkin.which_question", n=LONGEST)
             return Question(text, _questions(desk, member), free=True, also=_ALSO)
@@ -179,6 +179,19 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "change":
             return Question(desk.words(member, "talk.change"), _changes(draft), also=_ALSO)
     return await _recap(desk, member, draft)
+
+
+def _which_hour(desk: Desk, member: Member, said: str) -> Question:
+    """At what time; of what was `said` without one only the times that it can be are shown."""
+    minutes: Sequence[int] = _HOURS
+    if said and len(rhythm.fitting(desk, member, said, _HOURS)) < len(_HOURS):
+        minutes = rhythm.fitting(desk, member, said, _HOURS_OF_A_HALF)[:5]
+    clock = desk.turn.words.clock
+    choices = tuple(Choice(str(minute), text=clock(minute, member.language)) for minute in minutes)
+    text = desk.words(member, "checkin.which_hour")
+    if said:
+        text = desk.words(member, "checkin.without_hour", said=own_words(said, len(said)) or "")
+    return Question(text, choices, free=True, reads=True, also=_ALSO)
 
 
 def _dates(desk: Desk, member: Member) -> tuple[Choice, ...]:
@@ -346,6 +359,13 @@ def _read(desk: Desk, member: Member, draft: Draft, text: str, *, line: bool = F
     about = rhythm.parted(desk, member, text) if isinstance(found, Unread) and line else None
     if about is not None and (wording := _about(desk, member, about[1])):
         found, draft["wording"] = about[0], wording
+    lacks = rhythm.lacks_hour(desk, member, text) if isinstance(found, Unread) else None
+    if lacks is not None and (not lacks[1] or line):
+        # What was said is kept, and only the rest asked for.
+        if wording := _about(desk, member, lacks[1]):
+            draft["wording"] = wording
+        _go(desk, member, {**draft, "text": lacks[0]}, "hour")
+        return
     if isinstance(found, Unread):
         word = own_words(found.word, len(found.word)) or ""
         desk.refuse(member.id, _UNREAD[found.reason], word=word)
@@ -369,7 +389,25 @@ def _take_rhythm(desk: Desk, member: Member, draft: Draft, found: Rhythm) -> Non
     _go(desk, member, draft, "recap")
 
 
+def _take_missing_hour(desk: Desk, member: Member, draft: Draft, said: str, reply: Reply) -> None:
+    """The hour of what was `said` without one; or all of it, where it was said anew."""
+    anew = rhythm.read(desk, member, reply.text)
+    if reply.name:
+        minute = int(reply.name)
+        found = rhythm.with_hour(desk, member, said, f"{minute // 60}:{minute % 60:02}")
+    else:
+        found = rhythm.with_hour(desk, member, said, reply.text) if isinstance(anew, Unread) else anew
+    if found is None:
+        desk.refuse(member.id, "checkin.not_hour")
+        _go(desk, member, draft, "hour")
+    else:
+        _take_rhythm(desk, member, {**draft, "text": ""}, found)
+
+
 def _take_hour(desk: Desk, member: Member, draft: Draft, reply: Reply) -> None:
+    if said := str(draft.get("text") or ""):
+        _take_missing_hour(desk, member, draft, said, reply)
+        return
     if reply.name:
         minute = int(reply.name)
     else:
@@ -427,6 +465,7 @@ def _go(desk: Desk, member: Member, draft: Draft, step: str) -> None:
 def _go_back(desk: Desk, member: Member, draft: Draft, step: str) -> None:
     before = {"days": "when", "day": "when", "question": "change", "ends": "change", "late": "change"}
     if step == "hour":
+        draft["text"] = ""
         before["hour"] = {"weeks": "days", "once": "day"}.get(str(draft.get("chosen")), "when")
     if step in before:
         _go(desk, member, draft, before[step])

@@ -14,7 +14,7 @@ from handlers.desk import Desk
 from handlers.words import ALWAYS, split
 from schema.records import Member, Rhythm
 from service.core import recurrence, when
-from service.core.when import AM, MORNING, NIGHT, PM, Kind, Lexicon, Unread, phrase
+from service.core.when import AM, MORNING, NIGHT, PM, Kind, Lexicon, Reason, Unread, phrase
 from service.turn import Words
 
 _PHRASES: Mapping[str, Mapping[Kind, int]] = {
@@ -131,14 +131,59 @@ def parted(desk: Desk, member: Member, text: str) -> tuple[Rhythm, str] | None:
     Those say nothing about when: "to take my pills every day at 9" is read, "every blue friday at 9" is not.
     """
     now = wall(desk, member)
-    words = text.split()
-    lexicons = [lexicon(desk.turn.words, one) for one in dict.fromkeys((member.language, ALWAYS))]
-    for known in lexicons:
-        for rest, said in when.parts(words, known):
+    for known in _lexicons(desk, member):
+        for rest, said in when.parts(text.split(), known):
             found = when.read(" ".join(said), known, now)
             if not isinstance(found, Unread):
                 return found, " ".join(rest)
     return None
+
+
+def _lexicons(desk: Desk, member: Member) -> list[Lexicon]:
+    return [lexicon(desk.turn.words, one) for one in dict.fromkeys((member.language, ALWAYS))]
+
+
+def lacks_hour(desk: Desk, member: Member, text: str) -> tuple[str, str] | None:
+    """What `text` says about when, where that is all but its hour, and the words beside it, as `parted` has
+    them; None where it says less than that, or more.
+    """
+    now = wall(desk, member)
+    for known in _lexicons(desk, member):
+        for rest, said in ((), text.split()), *when.parts(text.split(), known):
+            found = when.read(" ".join(said), known, now)
+            hourless = isinstance(found, Unread) and found == Unread(Reason.HOUR)
+            if hourless and any(_fits(known, " ".join(said), minute, now) for minute in _HOURS):
+                return " ".join(said), " ".join(rest)
+    return None
+
+
+_HOURS = tuple(hour * 60 for hour in range(24))
+
+
+def fitting(desk: Desk, member: Member, said: str, minutes: Sequence[int]) -> list[int]:
+    """Those of the times of day, in minutes since midnight, that what `said` lacks can be."""
+    now, known = wall(desk, member), _lexicons(desk, member)
+    return [minute for minute in minutes if any(_fits(one, said, minute, now) for one in known)]
+
+
+def _fits(known: Lexicon, said: str, minute: int, now: datetime) -> bool:
+    found = when.read(f"{said} {minute // 60}:{minute % 60:02}", known, now)
+    return not isinstance(found, Unread) and found.minute == minute
+
+
+def with_hour(desk: Desk, member: Member, said: str, typed: str) -> Rhythm | None:
+    """The rhythm that `said` is with the hour that was `typed` for it; None where that is none.
+
+    "every evening" and "7" make 19:00. An hour of another half of the day counts as it is.
+    """
+    found = read(desk, member, f"{said} {typed}")
+    if not isinstance(found, Unread):
+        return found
+    minute, any_hour = hour(desk, member, typed), fitting(desk, member, said, _HOURS)
+    if minute is None or not any_hour:
+        return None
+    days = read(desk, member, f"{said} {any_hour[0] // 60}:00")
+    return None if isinstance(days, Unread) else moved(days, minute, wall(desk, member))
 
 
 def hour(desk: Desk, member: Member, text: str) -> int | None:

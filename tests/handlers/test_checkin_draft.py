@@ -193,7 +193,7 @@ async def test_the_city_is_asked_for_and_never_guessed(story: Story) -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ("every friday", "I could not find a time of day in that."),
+        ("every friday in the morning at 19:00", "I could not find a time of day in that."),
         ("every blurgday 17:00", "I do not know the word “blurgday” there."),
         ("yesterday 17:00", ""),
         ("every hour", ""),
@@ -207,6 +207,52 @@ async def test_what_cannot_be_read_gets_examples(story: Story, words: str, why: 
     assert "For example: every friday 17:00;" in answer
     assert "invalid" not in answer.casefold()
     assert "1. Yes, begin" in await story.say("ana", "every friday 17:00")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "typed", "read"),
+    [
+        ("every morning", "1. 07:00\n", "7ish", "every day at 07:00"),
+        ("every morning", "", "at 7", "every day at 07:00"),
+        ("every morning", "", "7", "every day at 07:00"),
+        ("every morning", "", "around 7 please", "every day at 07:00"),
+        ("every morning", "4. 10:00", "2", "every day at 08:00"),
+        ("every morning", "", "19:00", "every day at 19:00"),
+        ("every morning", "", "every friday 17:30", "every Friday at 17:30"),
+        ("every evening", "1. 17:00\n2. 18:00", "7", "every day at 19:00"),
+        ("tonight", "1. 18:00\n", "8", "Friday 27 November, 20:00"),
+        ("every friday", "1. 08:00\n2. 12:00", "5 pm", "every Friday at 17:00"),
+        ("first monday of the month", "", "10", "on the first Monday at 10:00"),
+        ("every 3 days", "", "half past 8", "every 3 days at 08:30"),
+    ],
+)
+async def test_a_time_without_its_hour_is_kept_and_the_hour_asked_for(
+    story: Story, said: str, shown: str, typed: str, read: str
+) -> None:
+    """Nobody has to say again what was understood; the hours that are shown are such that it can have."""
+    asked = await set_up(story, said)
+    assert f"“{said}”: at what time?" in asked
+    assert shown in asked
+    assert asked.split("\n1. ")[0].count("\n") == 0
+    recap = await story.say("ana", typed)
+    assert read in recap
+    assert "1. Yes, begin" in recap
+
+
+async def test_what_it_is_about_is_kept_with_a_time_that_lacks_its_hour(story: Story) -> None:
+    """In one line, as it is where the hour is there; what is no hour is asked for again, and one can go back."""
+    await set_up(story, "stop")
+    asked = await story.say("ana", "remind me to take my meds every day")
+    assert "“every day”: at what time?" in asked
+    again = await story.say("ana", "when the moon is full")
+    assert "I could not read that as a time of day." in again
+    assert "“every day”: at what time?" in again
+    recap = await story.say("ana", "9")
+    assert "every day at 09:00" in recap
+    assert "I would ask: “take my meds”" in recap
+    await story.say("ana", "no")
+    await story.say("ana", "check in every morning")
+    assert "For example: every friday 17:00;" in await story.say("ana", "back")
 
 
 async def test_its_own_words_or_the_communitys(story: Story) -> None:

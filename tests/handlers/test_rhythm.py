@@ -49,6 +49,8 @@ ENGLISH = {
     "fridays at 5pm": weekly("2026-11-27", 17 * H, FRI),
     "fridays at 5 p.m.": weekly("2026-11-27", 17 * H, FRI),
     "fridays at 5": weekly("2026-11-27", 5 * H, FRI),
+    "fridays around 5": weekly("2026-11-27", 5 * H, FRI),
+    "every day at about 7ish": daily("2026-11-26", 7 * H),
     "5 o'clock in the afternoon on fridays": weekly("2026-11-27", 17 * H, FRI),
     "weekdays at 9": weekly("2026-11-26", 9 * H, *WORKDAYS),
     "every weekday at 12": weekly("2026-11-25", 12 * H, *WORKDAYS),
@@ -129,6 +131,8 @@ ENGLISH = {
 SPANISH = {
     "todos los viernes a las 17:00": weekly("2026-11-27", 17 * H, FRI),
     "cada viernes a las 17h": weekly("2026-11-27", 17 * H, FRI),
+    "todos los dias a eso de las 7 y pico": daily("2026-11-26", 7 * H),
+    "cada viernes sobre las 17": weekly("2026-11-27", 17 * H, FRI),
     "los viernes a las 5 de la tarde": weekly("2026-11-27", 17 * H, FRI),
     "sabados 10:00": weekly("2026-11-28", 10 * H, SAT),
     "entre semana a las 9": weekly("2026-11-26", 9 * H, *WORKDAYS),
