@@ -36,10 +36,12 @@ from handlers.desk import Desk
 from handlers.steward_room import stewardship
 from schema.records import (
     Ask,
+    AskAcross,
     Buddy,
     CheckIn,
     Concern,
     Consent,
+    GuestRoom,
     Link,
     LinkInvitation,
     LinkKeys,
@@ -319,6 +321,8 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "start": _shown("talk.recap_start"),
             "again_only": _said("talk.recap_again_only"),
             "answer": _shown("talk.recap_answer"),
+            "linked": _said("held.linked"),
+            "across": _NUMBERS,
         },
         Offer: {
             "id": _NUMBERS,
@@ -367,6 +371,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "own": _named("held.ask"),
             "start": _THEIRS,
             "answer": _THEIRS,
+            "across": _NUMBERS,
+            "note": _THEIRS,
+            "how": _THEIRS,
         },
         Pairing: {
             "id": _NUMBERS,
@@ -387,6 +394,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "talking": _THEIRS,
             "own": _THEIRS,
             "start": _THEIRS,
+            "across": _NUMBERS,
         },
         PeerRoom: {
             "id": _NUMBERS,
@@ -420,6 +428,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "talking": _named("held.room"),
             "peer_request": _NUMBERS,
             "peer_sought": _THEIRS,
+            "across": _NUMBERS,
         },
         Separation: {
             "id": _NUMBERS,
@@ -538,10 +547,29 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "kept_at": _shown("held.own_plan"),
             "at_check_ins": _said("held.own_plan_check_ins"),
         },
+        GuestRoom: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "link": _NUMBERS,
+            "state": _NUMBERS,
+            "made_at": _shown("held.guest_room"),
+            "due_at": _NUMBERS,
+            "across": _NUMBERS,
+            "other": _THEIRS,
+            "other_matrix_id": _THEIRS,
+            "length": _shown("held.guest_room"),
+            "wish": _named("held.guest_room"),
+            "talking": _named("held.guest_room"),
+            "room": _named("held.guest_room"),
+            "ends_at": _THEIRS,
+            "ending": _THEIRS,
+            "reached": _THEIRS,
+            "consents": _AGREED,
+        },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), _FOR_ALL),
         **{
             kind: {field.name: _FOR_ALL for field in dataclasses.fields(kind)}
-            for kind in (Link, LinkKeys, LinkInvitation)
+            for kind in (Link, LinkKeys, LinkInvitation, AskAcross)
         },
     }
 )
