@@ -25,13 +25,13 @@ def last_hour(now: datetime, kept: timedelta) -> datetime:
 def begin(
     room: PeerRoom, ids: tuple[MeetingId, MeetingId], now: datetime, kept: timedelta
 ) -> tuple[Meeting, ...]:
-    """A mark for each of the two who were in `room`, but for whoever is forgotten."""
+    """A mark for each of the two who were in `room`, but for who is forgotten, or of a linked community."""
     until = last_hour(now, kept)
     pairs = ((room.asker, room.peer), (room.peer, room.asker))
     return tuple(
         Meeting(id, member, other, now, until)
         for id, (member, other) in zip(ids, pairs, strict=True)
-        if member
+        if member and (room.across is None or member == room.asker)
     )
 
 
