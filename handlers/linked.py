@@ -27,9 +27,7 @@ async def question(desk: Desk, member: Member) -> Question | None:
     found = await across.names(desk, member, [one.id for one in await across.to_ask(desk)])
     if not found:
         # None is there any more: that they are not asked can still be said.
-        return Question(
-            desk.words(member, "talk.linked_none"), _CHOICES[:1], also=_ALSO
-        )
+        return Question(desk.words(member, "talk.linked_none"), _CHOICES[:1], also=_ALSO)
     text = desk.words(member, "talk.linked", collectives=found)
     return Question(text, _CHOICES, also=_ALSO)
 
