@@ -3,11 +3,14 @@
 Guards: nothing is done before a record's hour, which may have moved since the event was made.
 """
 
+from dataclasses import replace
+
 from handlers import (
     after,
     asking_across,
     checkin,
     concern,
+    guest_room,
     linking,
     offer,
     paused,
@@ -23,9 +26,11 @@ from schema.events import Due
 from schema.ids import MemberId
 from schema.records import (
     Ask,
+    AskAcross,
     Buddy,
     CheckIn,
     Concern,
+    GuestRoom,
     Link,
     LinkInvitation,
     Meeting,
@@ -91,6 +96,13 @@ async def take(desk: Desk, event: Due) -> None:
         case "link_invitations":
             if (asked := await desk.records.get(LinkInvitation, event.id)) and _is_due(desk, asked):
                 await linking.forget(desk, asked)
+        case "asks_across":
+            if (crossed := await desk.records.get(AskAcross, event.id)) and _is_due(desk, crossed):
+                # Nobody there is asked any more; what was answered goes on as long as the request.
+                await desk.records.put(replace(crossed, due_at=None))
+        case "guest_rooms":
+            if (guest := await desk.records.get(GuestRoom, event.id)) and _is_due(desk, guest):
+                await guest_room.due(desk, guest)
         case "outlooks":
             if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
                 await desk.records.delete(Outlook, look.id)
@@ -116,6 +128,8 @@ _Due = (
     | CheckIn
     | Link
     | LinkInvitation
+    | AskAcross
+    | GuestRoom
 )
 
 

@@ -12,9 +12,9 @@ from handlers import across, after, apart, voucher
 from handlers import draft as drafts
 from handlers.desk import Desk
 from schema.ids import AskId, MemberId
-from schema.records import Ask, Offer, PeerRoom, Request, Talking
-from schema.states import AskState, OfferState, RequestState
-from service.core import matching, rooms, talking
+from schema.records import Ask, GuestRoom, Link, Offer, PeerRoom, Request, Talking
+from schema.states import AskState, LinkState, OfferState, RequestState
+from service.core import guest_rooms, matching, rooms, talking
 from service.core.pairing import ENGAGED
 
 STANDING = (RequestState.LOOKING, RequestState.PROPOSED, RequestState.TOGETHER)
@@ -60,12 +60,26 @@ async def ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             card=offer.card,
             fear=offer.fear,
             own=drafts.of(too[offer.id]) if offer.id in too else {},
+            across=request.across,
         )
         await desk.records.put(as_asked(desk, ask, request))
         desk.queue(offer.member, "ask", subject=ask.id)
     await across.ask(desk, request, enough=len(free) >= desk.community.asks_at_once)
     # Whoever was shown a question that had waited counts from this round on: at its hour that shows nothing.
     return len(free) + sum(ask.state is not AskState.WAITING for ask in asks)
+
+
+async def asks_for_link(desk: Desk, request: Request) -> bool:
+    """Whether ours are asked now about a linked community's request: a yes can cross, and none waits to meet.
+
+    While one of ours is in a room for it, or on the way there, nobody else is asked.
+    """
+    across = request.across
+    link = await desk.records.get(Link, across.link) if across is not None else None
+    if across is None or link is None or link.state is not LinkState.LIVE:
+        return False
+    live = await desk.records.find(GuestRoom, link=across.link, state=guest_rooms.LIVE)
+    return not any(one.across.request == across.request for one in live)
 
 
 async def _in_order(
@@ -189,7 +203,8 @@ async def _occupied(desk: Desk) -> set[MemberId]:
     """Everybody who is in a peer room or near it, or has read a note and may go on."""
     asks = await desk.records.find(Ask, state=ENGAGED)
     live = await desk.records.find(PeerRoom, state=rooms.LIVE)
-    return {ask.member for ask in asks}.union(*(rooms.people(room) for room in live))
+    guests = {guest.member for guest in await desk.records.find(GuestRoom, state=guest_rooms.LIVE)}
+    return guests.union({ask.member for ask in asks}, *(rooms.people(room) for room in live))
 
 
 async def is_occupied(desk: Desk, member: MemberId) -> bool:
@@ -198,4 +213,5 @@ async def is_occupied(desk: Desk, member: MemberId) -> bool:
         await desk.records.find(Ask, member=member, state=ENGAGED)
         or await desk.records.find(PeerRoom, asker=member, state=rooms.LIVE)
         or await desk.records.find(PeerRoom, peer=member, state=rooms.LIVE)
+        or await desk.records.find(GuestRoom, member=member, state=guest_rooms.LIVE)
     )

@@ -21,6 +21,7 @@ from handlers import (
     checkin,
     checkin_draft,
     concern,
+    guest_room,
     own_plan,
     paused,
     room,
@@ -62,6 +63,7 @@ from schema.records import (
     Voucher,
 )
 from schema.states import AskState, PairingState, RoomState
+from service.core import guest_rooms
 from service.core import voucher as rules
 from service.core.rooms import LIVE
 
@@ -446,6 +448,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "again": _MEETING,
             "agreed": _MEETING,
             "consent": _AGREED,
+            "linked": _MEETING,
         },
         Concern: {
             "id": _NUMBERS,
@@ -566,6 +569,8 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "ending": _THEIRS,
             "reached": _THEIRS,
             "consents": _AGREED,
+            "there": _THEIRS,
+            "server": _THEIRS,
         },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), _FOR_ALL),
         **{
@@ -684,6 +689,7 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     records += await desk.records.find(Ask, member=member.id, state=_ASKED)
     records += await desk.records.find(Pairing, asker=member.id, state=_ANSWERABLE)
     records += await room.of(desk, member.id, *_KEPT_ROOMS)
+    records += await guest_room.of(desk, member.id, *guest_rooms.TOLD)
     apart = list(await desk.records.find(Separation, member=member.id))
     apart.sort(key=lambda one: (one.since, one.id))
     records += apart

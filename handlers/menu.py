@@ -11,6 +11,7 @@ from handlers import (
     checkin,
     checkin_list,
     consent,
+    guest_room,
     language,
     pairing_pauses,
     pause,
@@ -27,7 +28,7 @@ from handlers import request as requests
 from handlers.desk import Desk
 from handlers.question import GIVES_WAY, Choice, Question, Reply
 from schema.records import Ask, Member, PeerRoom, Prompt
-from schema.states import RequestState, RoomState
+from schema.states import GuestRoomState, RequestState, RoomState
 from service.core import matching, rooms
 
 _CROSSED = timedelta(seconds=5)
@@ -78,7 +79,8 @@ async def _fallback(desk: Desk, member: Member) -> str:
     lines = [desk.words(member, "menu.fallback")]
     if request is not None and request.state is RequestState.LOOKING:
         lines.append(desk.words(member, "menu.fallback_looking"))
-    if open_rooms := await room.of(desk, member.id, RoomState.OPEN):
+    open_rooms = await room.of(desk, member.id, RoomState.OPEN)
+    if open_rooms or await guest_room.of(desk, member.id, GuestRoomState.OPEN):
         lines.append(desk.words(member, "menu.fallback_room"))
         if any(one.peer == member.id for one in open_rooms):
             lines.append(desk.words(member, "menu.fallback_room_peer"))
@@ -208,6 +210,7 @@ async def standing(desk: Desk, member: Member) -> list[str]:
             key = "choice.room_as_peer" if one.peer == member.id else "choice.room_as_asker"
             line = f"{desk.words(member, key)}: {line}"
         lines.append(line)
+    lines += await guest_room.lines(desk, member)
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(offers.describe(desk, member, offer))
@@ -290,7 +293,8 @@ async def _stoppable(desk: Desk, member: Member) -> list[str]:
     if _open_question(desk, member) is not None:
         found.append("question")
     in_room = await room.of(desk, member.id, *rooms.LIVE)
-    if in_room:
+    guest = await guest_room.of(desk, member.id, GuestRoomState.OPEN)
+    if in_room or guest:
         found.append("room")
     request = await requests.of(desk, member.id)
     planned = await plan.of(desk, member.id)
@@ -300,6 +304,7 @@ async def _stoppable(desk: Desk, member: Member) -> list[str]:
         found.append("request")
     if (
         not in_room
+        and not guest
         and not planned
         and await desk.records.find(Ask, member=member.id, state=requests.PROMISED)
     ):

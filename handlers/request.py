@@ -8,7 +8,7 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import across, apart, finding, pairing_pauses, pause
+from handlers import across, apart, finding, pairing_pauses, pause, yes_across
 from handlers import draft as drafts
 from handlers.desk import Desk
 from handlers.question import Choice, Question
@@ -151,7 +151,11 @@ async def look(desk: Desk, request: Request) -> None:
     if looking:
         next_at = min(next_at, request.until) if desk.now < request.until else next_at
         paused = await pause.of(desk)
-        if asker is not None and asker.room is not None and paused is not None:
+        if request.across is not None:
+            # A linked community asks: theirs to tell their member, ours to ask ours.
+            if paused is None and await finding.asks_for_link(desk, request):
+                await finding.ask_others(desk, request, next_at)
+        elif asker is not None and asker.room is not None and paused is not None:
             request = await pause.tell(desk, request, paused, next_at)
         elif asker is not None and asker.room is not None:
             if request.told == "paused":
@@ -441,6 +445,8 @@ def without_peer(pairing: Pairing) -> Pairing:
 async def drop_ask(desk: Desk, ask: Ask) -> None:
     """The ask is over: it stays, as over, while its request stands, so that nobody is asked twice."""
     waited = ask.state is AskState.WAITING
+    if ask.state is AskState.READY:
+        await yes_across.let_go(desk, ask)
     if ask.state is not AskState.OVER:
         ask, effects = advance_ask(ask, AskMove.DROP, desk.now)
         await desk.apply(effects)
@@ -450,7 +456,7 @@ async def drop_ask(desk: Desk, ask: Ask) -> None:
     if waited or await desk.records.get(Request, ask.request) is None:
         await desk.records.delete(Ask, ask.id)
     else:
-        await desk.records.put(replace(ask, card="", fear="", own={}, consents=()))
+        await desk.records.put(replace(ask, card="", fear="", own={}, consents=(), note="", how=()))
 
 
 def _offer_again(desk: Desk, request: Request, why: str) -> None:

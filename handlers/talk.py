@@ -7,7 +7,21 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from handlers import after, ages, hours, linked, outlook, pause, paused, plan, room, talking, topics, zone
+from handlers import (
+    after,
+    ages,
+    guest_room,
+    hours,
+    linked,
+    outlook,
+    pause,
+    paused,
+    plan,
+    room,
+    talking,
+    topics,
+    zone,
+)
 from handlers import draft as drafts
 from handlers import offer as offers
 from handlers import request as requests
@@ -16,7 +30,7 @@ from handlers.consent import HOW, WISHES, how_words
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
 from schema.records import Member, Prompt, Request, Talking
-from schema.states import RequestState
+from schema.states import GuestRoomState, RequestState
 from service.core import rooms
 from service.core.matching import MUTUAL
 
@@ -102,6 +116,9 @@ async def _hindered(desk: Desk, member: Member) -> bool:
         return True
     if live := await room.of(desk, member.id, *rooms.LIVE):
         desk.say(member.id, "talk.in_room", notice=False, ends=live[0].ends_at)
+        return True
+    if guests := await guest_room.of(desk, member.id, GuestRoomState.OPEN):
+        desk.say(member.id, "talk.in_room", notice=False, ends=guests[0].ends_at)
         return True
     if (ask := await requests.engaged_as_peer(desk, member.id)) is not None:
         until = await requests.promised_until(desk, ask) or desk.now

@@ -460,7 +460,8 @@ class Meeting:
     again, when that lapses; sooner where its member had the two kept apart, ended it, or is forgotten.
     `ended_at` is when the room ended. `again`: the member would talk with the other again; `agreed`: both
     said so. Whoever is forgotten stands in the other's as an empty id. `consent` is the member's yes to the
-    keeping of that they would, and goes with it.
+    keeping of that they would, and goes with it. `linked`: the other is of a linked community, which keeps
+    its own mark; then `again` is not to be said.
     """
 
     id: MeetingId
@@ -471,6 +472,7 @@ class Meeting:
     again: bool = False
     agreed: bool = False
     consent: Consent | None = None
+    linked: bool = False
 
 
 @dataclass(frozen=True)
@@ -882,9 +884,10 @@ class GuestRoom:
     `across` it has. `other` is the keyed hash of the other's Matrix ID, `other_matrix_id` the address itself,
     which goes when the room is closed. `room` is there once it is open, `ends_at` when it ends. `length`,
     `wish` and `talking` are what the two agreed on; `consents` holds our member's yeses. `due_at` is when our
-    side goes on by itself: where no room came, and where nothing is heard of it any more. `ending` is why it
-    closed, as far as it is told. `reached` is what was erased here. Deleted once gone and the receipt is
-    written. A member who is forgotten stands here as an empty id until then.
+    side goes on by itself: where no room came, for the erasure here, and where nothing is heard of it any
+    more. `ending` says that our member asked to end it. `reached` is what was erased here, `there` what they
+    say of their side; `server` is the one of their keeper. Deleted once gone and the receipt is written. A
+    member who is forgotten stands here as an empty id until then, and so does the other.
     """
 
     id: GuestRoomId
@@ -904,6 +907,8 @@ class GuestRoom:
     ending: Ending | None = None
     reached: str = ""
     consents: tuple[Consent, ...] = ()
+    there: str = ""
+    server: str = ""
 
 
 Record = (
