@@ -127,11 +127,15 @@ async def _may_meet(desk: Desk, link: Link, asker: MemberId, user: MatrixId) -> 
 
     Nor is it one of ours: of our own members nobody else can say that they agreed to a room.
     """
-    peer = desk.turn.identify(user)
-    if user in (desk.community.desk, desk.community.keeper, link.desk) or await desk.member(peer) is not None:
+    kept_apart = await apart.of(desk, asker)
+    if user in (desk.community.desk, desk.community.keeper, link.desk):
         return False
-    paused = await pairing_pauses.of(desk, asker)
-    return paused is None and peer not in await apart.of(desk, asker)
+    for one in (user, MatrixId(user.lower())):
+        # However it is written: a list here has it as somebody typed it.
+        peer = desk.turn.identify(one)
+        if peer in kept_apart or await desk.member(peer) is not None:
+            return False
+    return await pairing_pauses.of(desk, asker) is None
 
 
 async def _call_off(desk: Desk, pairing: Pairing) -> None:

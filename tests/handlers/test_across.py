@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from schema import wire
 from schema.effects import OpenPeerRoom
 from schema.ids import MatrixId
-from schema.records import Ask, AskAcross, Link, Meeting, Pairing, PeerRoom, Request
-from schema.states import AskState, PairingState, RequestState, RoomState
+from schema.records import Ask, AskAcross, GuestRoom, Link, Meeting, Pairing, PeerRoom, Request
+from schema.states import AskState, GuestRoomState, PairingState, RequestState, RoomState
 from tests.handlers.story import Story, identify
 from tests.handlers.two import Two, link_of
 
@@ -35,11 +35,11 @@ async def linked() -> Two:
     return two
 
 
-async def asks(two: Two, *bodies: str) -> str:
-    """Ana asks, linked communities too, with what else she says at the recap; what she reads last."""
-    await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
-    await two.say(two.north, "ana", "change", "linked communities", "yes", *bodies)
-    return await two.say(two.north, "ana", "yes")
+async def asks(two: Two, side: Story | None = None) -> str:
+    """Ana asks, in the north or on that side, linked communities too; what she reads last."""
+    side = side or two.north
+    await two.say(side, "ana", "talk", "2", "1", "1", "2", NOTE)
+    return await two.say(side, "ana", "change", "linked communities", "yes", "yes")
 
 
 def asked(two: Two) -> wire.Ask:
@@ -189,6 +189,54 @@ async def test_what_is_for_people_here_does_not_cross(two: Two) -> None:
 # The whole
 
 
+async def offers(two: Two, side: Story, name: str) -> None:
+    """Somebody of that side offers company."""
+    await side.comes(name)
+    await two.say(side, name, "offer", "1", "skip", CARD, "2", "yes")
+
+
+@pytest.mark.parametrize("from_north", [True, False], ids=["north", "south"])
+async def test_two_members_meet_across_a_link(two: Two, from_north: bool) -> None:
+    """From the ask to both receipts, both ways, by what the two of them write alone."""
+    here, there = (two.north, two.south) if from_north else (two.south, two.north)
+    await here.comes("ana")
+    await offers(two, there, "ben")
+    await asks(two, here)
+    assert "“the Elm House”" in there.last("ben")
+    assert NOTE not in there.last("ben")
+    await two.say(there, "ben", "yes")
+    assert NOTE in there.last("ben")
+    await two.say(there, "ben", "yes")
+    assert CARD in here.last("ana")
+    assert "They belong to a linked community" in here.last("ana")
+    for side, name in ((here, "@ben"), (there, "@ana")):
+        assert not any(name in body for body in _heard(side))
+    await two.say(here, "ana", "yes")
+    room = here.the_room()
+    (guest,) = there.records.all(GuestRoom)
+    assert (room.state, guest.state) == (RoomState.OPEN, GuestRoomState.OPEN)
+    assert (guest.room, guest.ends_at) == (room.room, room.ends_at)
+    assert (room.peer, guest.other) == (there.id("ben"), here.id("ana"))
+    assert "close" in there.last("ben")
+    await two.say(there, "ben", "close")
+    assert here.the_room().state is RoomState.READABLE
+    (guest,) = there.records.all(GuestRoom)
+    assert guest.state is GuestRoomState.READABLE
+    await two.wait(timedelta(days=5))
+    assert "This is what was done" in here.last("ana")
+    assert "the copy on the other community’s server" in here.last("ana")
+    for side in (here, there):
+        for kind in (Request, Ask, AskAcross, Pairing, PeerRoom, GuestRoom):
+            assert side.records.all(kind) == [], kind
+    assert [one.member for one in here.records.all(Meeting)] == [here.id("ana")]
+    assert [one.member for one in there.records.all(Meeting)] == [there.id("ben")]
+
+
+def _heard(side: Story) -> list[str]:
+    """Everything that was said on a side."""
+    return [line.body for line in side.log if line.from_desk]
+
+
 async def test_a_pairing_across(two: Two) -> None:
     """From the ask to the receipt, as the member of the north reads it."""
     await asks(two)
@@ -298,6 +346,20 @@ async def test_keep_apart_holds_across(two: Two) -> None:
     """Nobody is told, and it ends like a no."""
     await two.say(two.north, "ana", f"keep apart {BEN}", "yes")
     await not_met(two)
+
+
+async def test_keep_apart_holds_on_the_side_of_whoever_asked_for_it(two: Two) -> None:
+    """The peer had her kept apart: both hear that it came to nothing, and neither why nor who."""
+    await offers(two, two.south, "ben")
+    await two.say(two.south, "ben", f"keep apart {Story.address('ana')}", "yes")
+    await asks(two)
+    await two.say(two.south, "ben", "yes", "yes")
+    await two.say(two.north, "ana", "yes")
+    assert "This time no room opens for you two." in two.north.last("ana")
+    assert two.north.records.all(PeerRoom) == two.south.records.all(GuestRoom) == []
+    assert not any("@ben" in str(body) for body in two.to(two.north, wire.Introduce))
+    await two.wait(timedelta(hours=3))
+    assert "This time no room opens for you two." in two.south.last("ben")
 
 
 async def test_no_reply_ends_like_a_no(two: Two) -> None:
