@@ -66,6 +66,10 @@ async def erase_now(desk: Desk, member: Member) -> None:
     """Take note that the member wants their closed rooms erased without the reading time."""
     readable = await of(desk, member.id, RoomState.READABLE)
     for room in readable:
+        if room.across is not None:
+            # The other one is asked nothing across a link, and could not say so.
+            desk.say(member.id, "room.erase_across", until=room.due_at)
+            continue
         await advance(desk, room, rooms.EraseNow(member.id))
         after = await desk.records.get(PeerRoom, room.id)
         both = after is None or after.state is not RoomState.READABLE

@@ -422,11 +422,12 @@ async def test_after_her_yes_it_is_heard_at_once(two: Two) -> None:
 async def test_the_next_who_is_ready_comes_after_a_no(two: Two) -> None:
     """One read the note first; the other waits for the round, and is put to her after it."""
     await asks(two)
-    await goes_on(two)
+    await says_yes(two)
     await says_yes(two, OTHER)
     assert len(two.to(two.south, wire.Note)) == 1
     await two.wait(timedelta(minutes=11))
     assert len(two.to(two.south, wire.Note)) == 2
+    await two.put_across(two.south, consent(two))
     await two.put_across(two.south, consent(two, OTHER))
     assert len(two.north.records.all(Pairing)) == 1
     answer = await two.say(two.north, "ana", "2")
@@ -467,15 +468,15 @@ async def test_a_room_outlives_the_link(two: Two) -> None:
 
 async def test_a_pause_holds_back_what_is_new(two: Two) -> None:
     """Nothing new crosses; once it is over the next round asks."""
-    await two.says(two.south, f"pause {two.north.community.desk}")
+    await two.says(two.south, f"pause {two.north.community.desk}", "yes")
     await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
     assert "Linked communities" not in await two.say(two.north, "ana", "change")
-    await two.says(two.south, f"resume {two.north.community.desk}")
+    await two.says(two.south, f"resume {two.north.community.desk}", "yes")
     await two.say(two.north, "ana", "back", "change", "linked communities", "yes")
-    await two.says(two.south, f"pause {two.north.community.desk}")
+    await two.says(two.south, f"pause {two.north.community.desk}", "yes")
     await two.say(two.north, "ana", "yes")
     assert two.to(two.south, wire.Ask) == []
-    await two.says(two.south, f"resume {two.north.community.desk}")
+    await two.says(two.south, f"resume {two.north.community.desk}", "yes")
     await two.wait(timedelta(minutes=11))
     assert len(two.to(two.south, wire.Ask)) == 1
 
