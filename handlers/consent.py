@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import apart, finding, plan, rest, talking, topics, yes_across
+from handlers import across, apart, finding, plan, rest, talking, topics, yes_across
 from handlers import draft as drafts
 from handlers import offer as offers
 from handlers import request as requests
@@ -346,6 +346,9 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
     asked = request.wish if request is not None else ""
     how = agreed(desk, member, pairing, asked)
     lines = [desk.words(member, "consent.intro_too" if pairing.own else "consent.intro", agreed=how)]
+    if pairing.across is not None:
+        called = await across.called(desk, member, pairing.across.link)
+        lines.append(desk.words(member, "consent.across", collective=called))
     if request is not None and (pairing.length != request.length or pairing.wish not in ("", asked)):
         wish = desk.words(member, WISHES[asked])
         lines.append(desk.words(member, "consent.smaller", wish=wish, length=request.length))
@@ -377,6 +380,8 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
     )
     if _is_later(desk, pairing):
         terms = f"{desk.words(member, 'plan.terms', start=pairing.start)}\n{terms}"
+    if pairing.across is not None:
+        terms = f"{terms}\n{desk.words(member, 'consent.across_terms', wait=desk.timings.join)}"
     text = "\n".join((*lines, terms))
     return Question(text, _CONSENT, binding=True, also=_SKIP, until=pairing.until, terms=terms)
 
@@ -414,6 +419,9 @@ async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, p
     await desk.apply(effects)
     agreed = replace(agreed, consent=desk.given(prompt))
     await requests.keep_pairing(desk, agreed)
+    if agreed.state is PairingState.AGREED and agreed.across is not None:
+        await plan.introduce(desk, agreed, request, member)
+        return
     if agreed.state is PairingState.OVER or peer is None:
         await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
         return

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from handlers import (
     after,
+    asking_across,
     checkin,
     concern,
     guest_room,
@@ -60,8 +61,7 @@ async def take(desk: Desk, event: Due) -> None:
                 await request.ask_due(desk, ask)
         case "pairings":
             if (pairing := await desk.records.get(Pairing, event.id)) and _is_due(desk, pairing):
-                planned = pairing.state is PairingState.PLANNED
-                await (plan.due if planned else request.pairing_due)(desk, pairing)
+                await _PAIRINGS.get(pairing.state, request.pairing_due)(desk, pairing)
         case "members":
             if (member := await desk.member(MemberId(event.id))) and _is_due(desk, member):
                 desk.let_lapse(member)
@@ -107,6 +107,9 @@ async def take(desk: Desk, event: Due) -> None:
             if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
                 await desk.records.delete(Outlook, look.id)
 
+
+_PAIRINGS = {PairingState.PLANNED: plan.due, PairingState.AGREED: asking_across.no_reply}
+"""What is waited for in these states; in all others a consent is."""
 
 _Due = (
     Member

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import after, apart, voucher
+from handlers import across, after, apart, voucher
 from handlers import draft as drafts
 from handlers.desk import Desk
 from schema.ids import AskId, MemberId
@@ -27,7 +27,10 @@ async def of(desk: Desk, member: MemberId) -> Request | None:
 
 
 async def ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
-    """Ask as many others as the community asks at once; how many were shown the question by now."""
+    """Ask as many others as the community asks at once; how many were shown the question by now.
+
+    Linked communities are asked where too few are here; of them nothing is counted, so that nothing shows.
+    """
     asks = await desk.records.find(Ask, request=request.id)
     standing = await desk.records.find(Request, state=STANDING)
     too: dict[str, Request] = {
@@ -61,6 +64,7 @@ async def ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
         )
         await desk.records.put(as_asked(desk, ask, request))
         desk.queue(offer.member, "ask", subject=ask.id)
+    await across.ask(desk, request, enough=len(free) >= desk.community.asks_at_once)
     # Whoever was shown a question that had waited counts from this round on: at its hour that shows nothing.
     return len(free) + sum(ask.state is not AskState.WAITING for ask in asks)
 

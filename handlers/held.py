@@ -233,6 +233,7 @@ _ANSWERS: Mapping[str, Say] = {
         member, "talk.recap_start", start=datetime.fromisoformat(str(value))
     ),
     "each_try": _sentence("talk.recap_each_try"),
+    "linked": _sentence("held.linked"),
 }
 """How the answers in a draft are said; any other is the member's own words."""
 

@@ -194,6 +194,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     elif request is not None and request.state is RequestState.PROPOSED:
         lines.append(desk.words(member, "status.proposed"))
     planned = await plan.of(desk, member.id)
+    if await plan.awaits(desk, member.id):
+        lines.append(desk.words(member, "status.introduced"))
     lines += [desk.words(member, "status.planned", start=one.start, length=one.length) for one in planned]
     promised = await desk.records.find(Ask, member=member.id, state=requests.PROMISED)
     for ask in promised if not planned else ():

@@ -175,8 +175,9 @@ class Request:
     `start` is from when they would like company, where that is not at once; `until` follows it. `answer` is
     how long somebody's yes waits for theirs, where they set it.
 
-    `linked`: linked communities may be asked too. `across` is set where a linked community asks for one of
-    its own: then `member` is empty, there is no note, and the id is the one that came.
+    `linked` holds the links over which it may be asked too, those that the member was named. `across` is set
+    where a linked community asks for one of its own: then `member` is empty, there is no note, and the id is
+    the one that came.
     """
 
     id: RequestId
@@ -209,7 +210,7 @@ class Request:
     start: datetime | None = None
     again_only: bool = False
     answer: timedelta | None = None
-    linked: bool = False
+    linked: tuple[LinkId, ...] = ()
     across: Across | None = None
 
 
@@ -866,7 +867,7 @@ class LinkInvitation:
 class AskAcross:
     """That a linked collective was asked about a request of ours; the id is the request's name there.
 
-    Deleted with the request, or when the link is over. After `due_at` nobody there is asked any more.
+    Deleted with the request, or when the link is over; it has no hour of its own.
     """
 
     id: AskAcrossId

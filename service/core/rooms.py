@@ -160,6 +160,13 @@ class Purged:
 
 
 @dataclass(frozen=True)
+class There:
+    """A linked collective says what it reached of its own copy: "purged", "asked" or "cannot"."""
+
+    detail: str
+
+
+@dataclass(frozen=True)
 class TimeIsUp:
     """The record's `due_at` has come."""
 
@@ -182,6 +189,7 @@ Move = (
     | Redacted
     | Emptied
     | Purged
+    | There
     | TimeIsUp
 )
 
@@ -193,8 +201,8 @@ MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
     RoomState.READABLE: frozenset({Joined, Left, EraseNow, Forget, TimeIsUp}),
     RoomState.REDACTING: frozenset({Joined, Left, Redacted, Forget}),
     RoomState.REMOVING: frozenset({Joined, Left, Emptied, Forget}),
-    RoomState.SETTLING: frozenset({Joined, Left, Forget, TimeIsUp}),
-    RoomState.PURGING: frozenset({Joined, Left, Purged, Forget}),
+    RoomState.SETTLING: frozenset({Joined, Left, There, Forget, TimeIsUp}),
+    RoomState.PURGING: frozenset({Joined, Left, There, Purged, Forget}),
     RoomState.GONE: frozenset(),
     RoomState.FAILED: frozenset(),
 }
@@ -229,6 +237,8 @@ def allows(record: PeerRoom, move: Move) -> bool:
             return record.met and record.more is None and member not in record.asked_more
         case MoreAgreed(member):
             return record.more is not None and record.more.member != member
+        case There(detail):
+            return f"there_{detail}" in REACHED and not set(record.done) & _THERE
     return True
 
 
@@ -252,13 +262,21 @@ REACHED: Mapping[str, str] = {
     "purged": "receipt.purged",
     "asked": "receipt.purge_asked",
     "cannot": "receipt.purge_cannot",
+    "there_purged": "receipt.there_purged",
+    "there_asked": "receipt.there_asked",
+    "there_cannot": "receipt.there_cannot",
 }
 """What each thing that the erasure reached, or could not, is called in the receipt."""
+
+_THERE = {one for one in REACHED if one.startswith("there_")}
+"""What a linked collective says of its own copy."""
 
 
 def receipt(record: PeerRoom) -> tuple[str, ...]:
     """The receipt's sentences, item by item, in the order in which things were done."""
-    return tuple(REACHED[item] for item in record.done)
+    items = tuple(REACHED[item] for item in record.done)
+    heard = record.across is None or set(record.done) & _THERE
+    return items if heard else (*items, "receipt.there_unheard")
 
 
 def people(record: PeerRoom) -> tuple[MemberId, ...]:
@@ -282,7 +300,9 @@ def counts_as_emptied(record: PeerRoom, removed: tuple[MatrixId, ...]) -> bool:
 
 
 def more_time(record: PeerRoom, timings: Timings) -> timedelta:
-    """How much longer the room may become, all extensions together."""
+    """How much longer the room may become, all extensions together; across a link that is not asked."""
+    if record.across is not None:
+        return timedelta()
     return max(timedelta(), (timings.longest_in_all or timings.longest) - record.length)
 
 
@@ -313,6 +333,7 @@ def begin(
         wish=wish,
         peer_request=peer_request,
         talking=pairing.talking,
+        across=pairing.across,
     )
     return room, (OpenPeerRoom(pairing.id, (asker, peer)),)
 
@@ -392,6 +413,8 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
         case Purged(detail):
             gone = replace(record, state=RoomState.GONE, due_at=None, done=(*record.done, detail))
             return gone, ()
+        case There(detail):
+            return replace(record, done=(*record.done, f"there_{detail}")), ()
         case TimeIsUp():
             return _time_is_up(record, now, timings)
 
