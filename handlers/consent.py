@@ -254,7 +254,10 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
             return None
         ask = replace(ask, note_seen=True)
         await desk.records.put(ask)
-        note, how_said = (request.note, request.how) if ask.across is None else (ask.note, ask.how)
+        note, how_said = request.note, request.how
+        if ask.across is not None:
+            # On one line: what another program sends is not to look like a sentence of ours.
+            note, how_said = " ".join(ask.note.split()), ask.how
         said = desk.words(member, "note.words", note=note) if note else desk.words(member, "note.none")
         if how := how_words(desk, member, how_said):
             said += "\n" + desk.words(member, "note.how", how=how)
