@@ -231,7 +231,8 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
         case RoomState.OPENING:
             return desk.words(member, "status.opening")
         case RoomState.OPEN:
-            lines = [desk.words(member, "status.room", ends=peer_room.ends_at)]
+            key = "status.room" if peer_room.across is None else "status.room_across"
+            lines = [desk.words(member, key, ends=peer_room.ends_at)]
             if peer_room.peer_request:
                 lines.append(desk.words(member, "room.agreed_too"))
             elif peer_room.wish in consent.WISHES and peer_room.wish != "unsure":

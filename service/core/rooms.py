@@ -202,7 +202,7 @@ MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
     RoomState.REDACTING: frozenset({Joined, Left, Redacted, Forget}),
     RoomState.REMOVING: frozenset({Joined, Left, Emptied, Forget}),
     RoomState.SETTLING: frozenset({Joined, Left, There, Forget, TimeIsUp}),
-    RoomState.PURGING: frozenset({Joined, Left, There, Purged, Forget}),
+    RoomState.PURGING: frozenset({Joined, Left, There, Purged, Forget, TimeIsUp}),
     RoomState.GONE: frozenset(),
     RoomState.FAILED: frozenset(),
 }
@@ -238,7 +238,9 @@ def allows(record: PeerRoom, move: Move) -> bool:
         case MoreAgreed(member):
             return record.more is not None and record.more.member != member
         case There(detail):
-            return f"there_{detail}" in REACHED and not set(record.done) & _THERE
+            return f"there_{detail}" in REACHED and not _said_there(record)
+        case Purged():
+            return record.due_at is None
     return True
 
 
@@ -271,11 +273,22 @@ REACHED: Mapping[str, str] = {
 _THERE = {one for one in REACHED if one.startswith("there_")}
 """What a linked collective says of its own copy."""
 
+THEIRS = timedelta(days=2)
+"""How long the receipt waits for what a linked collective did with its copy."""
+
+
+def _said_there(record: PeerRoom) -> bool:
+    return not _THERE.isdisjoint(record.done)
+
+
+def _gone(record: PeerRoom) -> PeerRoom:
+    return replace(record, state=RoomState.GONE, due_at=None)
+
 
 def receipt(record: PeerRoom) -> tuple[str, ...]:
     """The receipt's sentences, item by item, in the order in which things were done."""
     items = tuple(REACHED[item] for item in record.done)
-    heard = record.across is None or set(record.done) & _THERE
+    heard = record.across is None or _said_there(record)
     return items if heard else (*items, "receipt.there_unheard")
 
 
@@ -411,10 +424,13 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             )
             return waits, ()
         case Purged(detail):
-            gone = replace(record, state=RoomState.GONE, due_at=None, done=(*record.done, detail))
-            return gone, ()
+            purged = replace(record, due_at=now + THEIRS, done=(*record.done, detail))
+            waits = record.across is not None and not _said_there(record)
+            return (purged if waits else _gone(purged)), ()
         case There(detail):
-            return replace(record, done=(*record.done, f"there_{detail}")), ()
+            said = replace(record, done=(*record.done, f"there_{detail}"))
+            purged_here = record.state is RoomState.PURGING and record.due_at is not None
+            return (_gone(said) if purged_here else said), ()
         case TimeIsUp():
             return _time_is_up(record, now, timings)
 
@@ -552,9 +568,12 @@ def _muted(record: PeerRoom, done: bool, now: datetime, timings: Timings) -> tup
         return after, (*effects, *tells)
     readable = replace(closed, state=RoomState.READABLE, due_at=now + timings.reading)
     key = "room.closed_time" if record.ending is Ending.TIME else "room.closed"
+    away = "room.closed_away"
+    if record.across is not None:
+        key, away = "room.closed_across", "room.closed_away_across"
     values = (("until", now + timings.reading),)
     return readable, tuple(
-        Tell(one, key if one in readable.joined else "room.closed_away", values) for one in people(readable)
+        Tell(one, key if one in readable.joined else away, values) for one in people(readable)
     )
 
 
@@ -599,6 +618,8 @@ def _time_is_up(record: PeerRoom, now: datetime, timings: Timings) -> tuple[Peer
     if record.state is RoomState.SETTLING:
         purging = replace(record, state=RoomState.PURGING, due_at=None)
         return purging, (PurgePeerRoom(record.id, _room(record)),)
+    if record.state is RoomState.PURGING:
+        return _gone(record), ()
     if now >= record.ends_at:
         return _close(record, Ending.TIME)
     if all_came(record):
