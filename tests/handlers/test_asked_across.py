@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers import across, crossed, odd
+from handlers import crossed, odd
 from handlers.desk import Desk, Mark
 from handlers.question import Question
 from schema.effects import PurgeGuestRoom
@@ -24,7 +24,6 @@ from schema.records import Ask as Asked
 from schema.records import (
     GuestRoom,
     Link,
-    LinkKeys,
     Meeting,
     Member,
     Pairing,
@@ -35,7 +34,6 @@ from schema.records import (
 )
 from schema.states import AskState, GuestRoomState
 from schema.wire import Answer, Ask, Body, Close, Consent, Introduce, Note, Withdraw
-from service.core.counters import Received
 from service.core.guest_rooms import GRACE, THEIRS, UNHEARD
 from tests.handlers.story import Story
 from tests.handlers.two import NORTH_AT, Two, link_of
@@ -45,7 +43,6 @@ ANA = MatrixId("@ana:north.example")
 ROOM = RoomId("!theirs")
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-Between = Answer | Consent | Introduce | Withdraw | Close | Ask | Note
 _BETWEEN = (Answer, Consent, Introduce, Withdraw, Close, Ask, Note)
 
 
@@ -56,31 +53,19 @@ class Asks(Two):
         super().__init__(told)
         self.read = 0
 
-    async def puts(self, *bodies: Body) -> list[Between]:
+    async def puts(self, *bodies: Body) -> list[Body]:
         """The north's program says this; what crosses to it in answer."""
         for body in bodies:
             self.north.now = self.south.now
-            turn = self.north.turn(Due("none", ""))
-            assert await across.say(Desk(turn), link_of(self.north).id, body)
-            self.north.carry_out(turn.effects)
-            await self.carry()
+            assert await self.put_across(self.north, body)
         return await self.answers()
 
-    async def answers(self) -> list[Between]:
-        """What crossed from the south since this was asked last."""
+    async def answers(self) -> list[Body]:
+        """What crossed from the south about members since this was asked last."""
         self.north.now = self.south.now
         await self.carry()
-        link = link_of(self.north)
-        # As if none of it had been received: it is opened a second time here.
-        fresh = replace(link, epochs=tuple(replace(one, received=Received()) for one in link.epochs))
-        keys = await self.north.records.find(LinkKeys, link=link.id)
-        new, self.read = self.passed[self.read :], len(self.passed)
-        taken = [
-            self.north.crossing.take(event.content, fresh, keys, self.north.now)
-            for to, event in new
-            if to is self.north
-        ]
-        return [one.body for one in taken if isinstance(one.body, _BETWEEN)]
+        new, self.read = self.crossed[self.read :], len(self.crossed)
+        return [body for to, body in new if to is self.north and isinstance(body, _BETWEEN)]
 
     async def willing(self) -> str:
         """Ben said yes to the question; the name of his answer."""
@@ -169,7 +154,7 @@ async def two() -> Asks:
     """Two communities with a link that stands."""
     two = Asks()
     await two.linked()
-    two.read = len(two.passed)
+    two.read = len(two.crossed)
     return two
 
 
@@ -229,7 +214,7 @@ async def test_one_of_ours_keeps_somebody_of_a_linked_community_company(two: Ask
     receipt = south.last("ben")
     assert "says that you are both out of it" in receipt
     assert "Could not be done: deleting the room on our own server" in receipt
-    assert "gone on their own server" in receipt
+    assert "Gone, as their program says" in receipt
     assert "another server's copy" in receipt
     assert south.records.all(GuestRoom) == []
 
@@ -335,6 +320,29 @@ async def test_two_who_are_kept_apart_end_as_every_other_reason(two: Asks, how: 
     await south.wait(3 * HOUR)
     assert told_off(south) == [hour]
     assert south.records.all(GuestRoom) == []
+
+
+async def test_of_two_who_would_go_on_one_meets_the_asker(two: Asks) -> None:
+    """A partner that takes both gets one address: the other one's hour passes as ever."""
+    south = two.south
+    for name in ("ben", "cem"):
+        await south.comes(name)
+        await south.offers(name, hours="3")
+    await two.puts(wish(south))
+    names: list[str] = []
+    for name in ("ben", "cem"):
+        await south.say(name, "1")
+        (answer,) = [one for one in await two.answers() if isinstance(one, Answer)]
+        await two.puts(words(answer.answer))
+        await south.say(name, "1")
+        names.append(answer.answer)
+    await two.answers()
+    first, second = names
+    assert await two.puts(who(first)) == [who(first, user=south.address("ben"))]
+    assert await two.puts(who(second)) == [Withdraw(request=REQUEST, answer=second)]
+    await two.puts(who(first, ROOM, south.now + HOUR))
+    await south.wait(3 * HOUR)
+    assert "This time no room opens" in south.last("cem")
 
 
 async def test_a_step_back_crosses_after_the_last_yes_alone(two: Asks) -> None:
@@ -520,7 +528,7 @@ def _played(step: str) -> Asks:
     async def play() -> Asks:
         two = Asks()
         await two.linked()
-        two.read = len(two.passed)
+        two.read = len(two.crossed)
         await getattr(two, step)()
         south = two.south
         for name in ("cem", "dan"):
