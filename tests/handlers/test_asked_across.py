@@ -33,7 +33,7 @@ from schema.records import (
     Separation,
 )
 from schema.states import AskState, GuestRoomState
-from schema.wire import Answer, Ask, Body, Close, Consent, Introduce, Note, Withdraw
+from schema.wire import BODY, Answer, Ask, Body, Close, Consent, Introduce, Note, Withdraw
 from service.core.guest_rooms import GRACE, THEIRS, UNHEARD
 from tests.handlers.story import Story
 from tests.handlers.two import NORTH_AT, Two, link_of
@@ -265,7 +265,8 @@ async def test_what_is_not_taken_is_as_nobody_there(two: Asks, changes: dict[str
     await two.south.comes("ben")
     await two.south.offers("ben", hours="3")
     assert await two.puts(wish(two.south, **changes)) == []
-    assert two.south.records.all(Request) == two.south.records.all(Asked) == []
+    assert two.south.records.all(Request) == []
+    assert two.south.records.all(Asked) == []
 
 
 async def test_while_a_link_or_the_service_is_paused_nobody_is_asked(two: Asks) -> None:
@@ -408,11 +409,21 @@ async def test_whoever_is_in_such_a_room_is_asked_nothing_and_asks_nothing(two: 
     assert south.offer_of("ben").rest_until == south.now + south.community.timings.rest
 
 
-async def test_pass_on_closes_it(two: Asks) -> None:
-    """No reason crosses."""
+@pytest.mark.parametrize("said", [["pass on"], ["my consents", "1", "2"], ["close"], ["stop", "1"]])
+async def test_every_way_out_of_it_closes_it(two: Asks, said: list[str]) -> None:
+    """No reason crosses, and it is asked for once."""
     answer = await two.opened()
-    assert "close the room now" in await two.south.say("ben", "pass on")
+    assert "close the room now" in await two.south.says("ben", *said)
     assert await two.answers() == [end(answer, "ended")]
+    assert "close the room now" in await two.south.say("ben", "close")
+    assert await two.answers() == []
+
+
+async def test_only_the_other_side_can_erase_it(two: Asks) -> None:
+    """Whoever asks for it reads so, and when they hear more."""
+    await two.closed()
+    assert "Only the other person's community can remove" in await two.south.say("ben", "erase now")
+    assert await two.answers() == []
 
 
 async def test_never_again_after_such_a_room(two: Asks) -> None:
@@ -486,7 +497,8 @@ async def test_a_link_that_ends_leaves_nobody_waiting(two: Asks, step: str) -> N
     await getattr(two, step)()
     hour = south.ask_of("ben").due_at if step in ("willing", "ready", "awaited") else None
     await two.says(south, f"cut {NORTH_AT}", "yes")
-    assert south.records.all(GuestRoom) == south.records.all(Request) == []
+    assert south.records.all(GuestRoom) == []
+    assert south.records.all(Request) == []
     if step == "opened":
         assert "The link with the other person's community is over" in south.last("ben")
         assert len(south.records.all(Meeting)) == 1
@@ -571,17 +583,13 @@ def _bodies(draw: st.DrawFn) -> tuple[str, dict[str, object]]:
     return kind, said
 
 
-_KINDS = {"note": Note, "introduce": Introduce, "withdraw": Withdraw, "close": Close}
-_KINDS_THERE = {"answer": Answer, "consent": Consent}
-
-
 def _body(two: Asks, kind: str, said: dict[str, object]) -> Body:
     names = {"answer": two.south.ask_of("ben").id if _has_ask(two) else _guest_id(two)}
     names["own"] = next(one.id for one in two.south.records.all(Request) if one.member)
     plain = {name: names.get(str(value), value) for name, value in said.items()}
     if kind == "ask":
         return wish(two.south, **plain)
-    return {**_KINDS, **_KINDS_THERE}[kind].model_validate(plain)
+    return BODY.validate_python({"kind": kind, **plain})
 
 
 def _has_ask(two: Asks) -> bool:
