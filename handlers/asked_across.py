@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from handlers import across, apart, guest_room, yes_across
+from handlers import across, apart, finding, guest_room, yes_across
 from handlers import request as requests
 from handlers import room as rooms_of
 from handlers.desk import Desk
@@ -106,9 +106,15 @@ async def introduced(desk: Desk, link: Link, said: Introduce) -> None:
 
 async def _introduction(desk: Desk, member: Member, ask: Asked, user: MatrixId) -> Introduce | None:
     """Our member by address, for somebody with whom they may be; None where they may not, or can't now."""
-    others = {desk.turn.identify(user), desk.turn.identify(MatrixId(user.lower()))}
     kept_apart = await apart.of(desk, member.id)
-    if member.id in others | kept_apart or not kept_apart.isdisjoint(others):
+    if member.id in kept_apart or user in (desk.community.desk, desk.community.keeper):
+        return None
+    for one in (user, MatrixId(user.lower())):
+        # However it is written. Nor is it one of ours: nobody else can say that they asked for company.
+        other = desk.turn.identify(one)
+        if other in kept_apart or await desk.records.get(Member, other) is not None:
+            return None
+    if ask.across is None or await finding.meet_for_link(desk, ask.across):
         return None
     if await rooms_of.of(desk, member.id, *rooms.LIVE) or await guest_room.of(
         desk, member.id, *guest_rooms.LIVE

@@ -142,7 +142,7 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     collective = ""
     if ask.across is not None:
         intro, words = "ask.intro_across", "ask.terms_across"
-        collective = await yes_across.collective(desk, member, ask.across.link)
+        collective = await across.called(desk, member, ask.across.link)
     lines = [desk.words(member, intro, wish=wish, collective=collective)]
     if ask.own and ask.wish != matching.MUTUAL:
         lines.append(desk.words(member, "own.wish", wish=wish))
@@ -222,11 +222,11 @@ async def _accept_across(desk: Desk, member: Member, ask: Ask, request: Request 
     """The yes crosses, where the request still stands; the note comes, or the hour."""
     until = desk.now + desk.timings.consent_open
     held, effects = advance_ask(ask, AskMove.HOLD, desk.now, until)
-    collective = desk.words(member, "guest.unnamed")
+    collective = desk.words(member, "across.some_community")
     if held.across is not None:
         held = replace(held, across=replace(held.across, answer=held.id))
         if held.across is not None:
-            collective = await yes_across.collective(desk, member, held.across.link)
+            collective = await across.called(desk, member, held.across.link)
     await desk.records.put(held)
     await desk.apply(effects)
     if request is not None:
@@ -273,7 +273,7 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
     collective = server = ""
     if ask.across is not None and (link := await desk.records.get(Link, ask.across.link)) is not None:
         key, server = "note.terms_across", link.desk.partition(":")[2]
-        collective = await yes_across.collective(desk, member, link.id)
+        collective = await across.called(desk, member, link.id)
     terms = desk.words(
         member,
         key,

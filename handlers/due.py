@@ -3,8 +3,6 @@
 Guards: nothing is done before a record's hour, which may have moved since the event was made.
 """
 
-from dataclasses import replace
-
 from handlers import (
     after,
     asking_across,
@@ -26,7 +24,6 @@ from schema.events import Due
 from schema.ids import MemberId
 from schema.records import (
     Ask,
-    AskAcross,
     Buddy,
     CheckIn,
     Concern,
@@ -96,10 +93,6 @@ async def take(desk: Desk, event: Due) -> None:
         case "link_invitations":
             if (asked := await desk.records.get(LinkInvitation, event.id)) and _is_due(desk, asked):
                 await linking.forget(desk, asked)
-        case "asks_across":
-            if (crossed := await desk.records.get(AskAcross, event.id)) and _is_due(desk, crossed):
-                # Nobody there is asked any more; what was answered goes on as long as the request.
-                await desk.records.put(replace(crossed, due_at=None))
         case "guest_rooms":
             if (guest := await desk.records.get(GuestRoom, event.id)) and _is_due(desk, guest):
                 await guest_room.due(desk, guest)
@@ -128,7 +121,6 @@ _Due = (
     | CheckIn
     | Link
     | LinkInvitation
-    | AskAcross
     | GuestRoom
 )
 

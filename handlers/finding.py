@@ -12,7 +12,7 @@ from handlers import across, after, apart, voucher
 from handlers import draft as drafts
 from handlers.desk import Desk
 from schema.ids import AskId, MemberId
-from schema.records import Ask, GuestRoom, Link, Offer, PeerRoom, Request, Talking
+from schema.records import Across, Ask, GuestRoom, Link, Offer, PeerRoom, Request, Talking
 from schema.states import AskState, LinkState, OfferState, RequestState
 from service.core import guest_rooms, matching, rooms, talking
 from service.core.pairing import ENGAGED
@@ -78,8 +78,13 @@ async def asks_for_link(desk: Desk, request: Request) -> bool:
     link = await desk.records.get(Link, across.link) if across is not None else None
     if across is None or link is None or link.state is not LinkState.LIVE:
         return False
-    live = await desk.records.find(GuestRoom, link=across.link, state=guest_rooms.LIVE)
-    return not any(one.across.request == across.request for one in live)
+    return not await meet_for_link(desk, across)
+
+
+async def meet_for_link(desk: Desk, asked: Across) -> bool:
+    """Whether one of ours is in a room for that request of a linked community, or on the way there."""
+    live = await desk.records.find(GuestRoom, link=asked.link, state=guest_rooms.LIVE)
+    return any(one.across.request == asked.request for one in live)
 
 
 async def _in_order(

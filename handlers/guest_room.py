@@ -8,13 +8,12 @@ went and what may remain is said.
 from handlers import across, after, rest, talking
 from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
-from handlers.yes_across import collective
 from schema.effects import PurgeGuestRoom
 from schema.ids import LinkId, MemberId
 from schema.records import Ask, GuestRoom, Member
 from schema.states import Ending, GuestRoomState
 from schema.wire import Close, Withdraw
-from service.core import guest_rooms
+from service.core import guest_rooms, rooms
 
 
 async def of(desk: Desk, member: MemberId, *states: GuestRoomState) -> list[GuestRoom]:
@@ -49,7 +48,7 @@ async def opened(desk: Desk, room: GuestRoom, ask: Ask | None) -> None:
     member = await desk.member(room.member)
     if member is None:
         return
-    name = await collective(desk, member, room.link)
+    name = await across.called(desk, member, room.link)
     ends = room.ends_at
     said = {"collective": name, "server": room.server, "length": room.length, "ends": ends}
     desk.say(member.id, "guest.opened", notice=False, **said)
@@ -70,7 +69,7 @@ async def lines(desk: Desk, member: Member) -> list[str]:
     """How the member's rooms of linked communities stand; one that is awaited is a yes that waits."""
     found: list[str] = []
     for room in await of(desk, member.id, *guest_rooms.TOLD):
-        name = await collective(desk, member, room.link)
+        name = await across.called(desk, member, room.link)
         asked = room.state is GuestRoomState.OPEN and room.ending is not None
         key = "status.guest_asked" if asked else _STATUS[room.state]
         found.append(desk.words(member, key, collective=name, ends=room.ends_at))
@@ -88,7 +87,7 @@ _STATUS = {
 
 async def close(desk: Desk, member: Member, room: GuestRoom) -> None:
     """Our member would end it: the other side is to close it at once."""
-    name = await collective(desk, member, room.link)
+    name = await across.called(desk, member, room.link)
     if room.ending is Ending.ASKED or await _ask_to_end(desk, room):
         desk.say(member.id, "guest.closing", collective=name)
         await advance(desk, room, guest_rooms.AskedToEnd())
@@ -98,7 +97,7 @@ async def close(desk: Desk, member: Member, room: GuestRoom) -> None:
 
 async def no_more(desk: Desk, member: Member, room: GuestRoom) -> None:
     """More time is not to be had across a link."""
-    name = await collective(desk, member, room.link)
+    name = await across.called(desk, member, room.link)
     desk.say(member.id, "guest.no_more", notice=False, collective=name, ends=room.ends_at)
 
 
@@ -117,7 +116,7 @@ async def _ended(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> None:
     if member is None:
         return
     unheard = isinstance(move, guest_rooms.TimeIsUp)
-    name = await collective(desk, member, room.link)
+    name = await across.called(desk, member, room.link)
     desk.say(member.id, "guest.closed_time" if unheard else "guest.closed", notice=False, collective=name)
     await rest.after_company(desk, member)
     await after.begin_linked(desk, member, room.other)
@@ -131,19 +130,15 @@ async def _say_gone(desk: Desk, room: GuestRoom) -> None:
     if not room.reached:
         desk.say(member.id, "guest.unheard", ended=room.ends_at)
         return
-    name = await collective(desk, member, room.link)
+    name = await across.called(desk, member, room.link)
     lines = [
         desk.words(member, "guest.receipt", ended=room.ends_at, collective=name),
-        desk.words(member, _REACHED[room.reached]),
-        desk.words(member, _THERE.get(room.there, "guest.there_unsaid")),
+        desk.words(member, rooms.REACHED[room.reached]),
+        desk.words(member, rooms.REACHED.get(f"there_{room.there}", "receipt.there_unheard")),
         desk.words(member, "receipt.rest"),
         desk.words(member, "receipt.mark"),
     ]
     desk.say_text(member.id, "\n".join(lines))
-
-
-_REACHED = {"purged": "receipt.purged", "asked": "receipt.purge_asked", "cannot": "receipt.purge_cannot"}
-_THERE = {"purged": "guest.there_purged", "asked": "guest.there_asked", "cannot": "guest.there_cannot"}
 
 
 async def purged(desk: Desk, order: PurgeGuestRoom, reached: str) -> None:

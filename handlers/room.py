@@ -8,7 +8,7 @@ asked is offered somebody else when the other ends it, in the same words however
 from collections.abc import Mapping
 from dataclasses import replace
 
-from handlers import across, rest, talking
+from handlers import across, guest_room, rest, talking
 from handlers import after as afterwards
 from handlers import draft as drafts
 from handlers import request as requests
@@ -26,7 +26,7 @@ from schema.effects import (
 from schema.events import Delivered, NotDelivered, PeerMembership
 from schema.ids import MemberId
 from schema.records import Member, Pairing, PeerRoom, Request
-from schema.states import Ending, PairingState, RoomState
+from schema.states import Ending, GuestRoomState, PairingState, RoomState
 from service.core import rooms
 from service.core.pairing import PairingMove, RequestMove, advance_pairing
 
@@ -78,7 +78,8 @@ async def erase_now(desk: Desk, member: Member) -> None:
         else:
             desk.say(member.id, "room.erase_asked", until=room.due_at)
     if not readable:
-        desk.say(member.id, "room.nothing_to_erase", notice=False)
+        theirs = await guest_room.of(desk, member.id, GuestRoomState.READABLE, GuestRoomState.PURGING)
+        desk.say(member.id, "guest.no_erase" if theirs else "room.nothing_to_erase", notice=False)
 
 
 async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | None = None) -> None:

@@ -8,21 +8,13 @@ from datetime import datetime, timedelta
 
 from handlers import across
 from handlers.desk import Desk
-from schema.ids import LinkId
-from schema.records import Ask, GuestRoom, Link, Member
+from schema import wire
+from schema.records import Ask, GuestRoom
 from schema.states import GuestRoomState
-from schema.wire import Answer, Consent, Withdraw
 from service.core import terms
 
 _CARD, _BYTES = 500, 2400
 """The most of a card that crosses: characters, and bytes of its encoding."""
-
-
-async def collective(desk: Desk, member: Member, id: LinkId) -> str:
-    """What a linked community calls itself, in quotation marks and on one line."""
-    link = await desk.records.get(Link, id)
-    name = " ".join(link.name.split()) if link is not None else ""
-    return desk.quoted(member, name) if name else desk.words(member, "guest.unnamed")
 
 
 async def given(desk: Desk, ask: Ask) -> None:
@@ -35,7 +27,7 @@ async def given(desk: Desk, ask: Ask) -> None:
         "wish": ask.wish,
         "minutes": max(1, ask.length // timedelta(minutes=1)),
     }
-    await across.say(desk, ask.across.link, Answer.model_validate(said), ask.due_at)
+    await across.say(desk, ask.across.link, wire.Answer.model_validate(said), ask.due_at)
 
 
 async def goes_on(desk: Desk, ask: Ask, until: datetime) -> None:
@@ -49,7 +41,7 @@ async def goes_on(desk: Desk, ask: Ask, until: datetime) -> None:
         "fear": ask.fear or "unsaid",
         "until": int(until.timestamp()),
     }
-    await across.say(desk, ask.across.link, Consent.model_validate(said), until)
+    await across.say(desk, ask.across.link, wire.Consent.model_validate(said), until)
 
 
 async def let_go(desk: Desk, ask: Ask) -> None:
@@ -58,7 +50,7 @@ async def let_go(desk: Desk, ask: Ask) -> None:
         return
     holds = ask.due_at is not None and ask.due_at > desk.now
     if await drop(desk, ask) or holds:
-        await across.say(desk, ask.across.link, Withdraw(request=ask.across.request, answer=ask.id))
+        await across.say(desk, ask.across.link, wire.Withdraw(request=ask.across.request, answer=ask.id))
 
 
 async def drop(desk: Desk, ask: Ask) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers import across, crossed, odd
+from handlers import crossed, odd
 from handlers.desk import Desk, Mark
 from handlers.question import Question
 from schema.effects import PurgeGuestRoom
@@ -24,7 +24,6 @@ from schema.records import Ask as Asked
 from schema.records import (
     GuestRoom,
     Link,
-    LinkKeys,
     Meeting,
     Member,
     Pairing,
@@ -34,8 +33,7 @@ from schema.records import (
     Separation,
 )
 from schema.states import AskState, GuestRoomState
-from schema.wire import Answer, Ask, Body, Close, Consent, Introduce, Note, Withdraw
-from service.core.counters import Received
+from schema.wire import BODY, Answer, Ask, Body, Close, Consent, Introduce, Note, Withdraw
 from service.core.guest_rooms import GRACE, THEIRS, UNHEARD
 from tests.handlers.story import Story
 from tests.handlers.two import NORTH_AT, Two, link_of
@@ -45,7 +43,6 @@ ANA = MatrixId("@ana:north.example")
 ROOM = RoomId("!theirs")
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-Between = Answer | Consent | Introduce | Withdraw | Close | Ask | Note
 _BETWEEN = (Answer, Consent, Introduce, Withdraw, Close, Ask, Note)
 
 
@@ -56,31 +53,19 @@ class Asks(Two):
         super().__init__(told)
         self.read = 0
 
-    async def puts(self, *bodies: Body) -> list[Between]:
+    async def puts(self, *bodies: Body) -> list[Body]:
         """The north's program says this; what crosses to it in answer."""
         for body in bodies:
             self.north.now = self.south.now
-            turn = self.north.turn(Due("none", ""))
-            assert await across.say(Desk(turn), link_of(self.north).id, body)
-            self.north.carry_out(turn.effects)
-            await self.carry()
+            assert await self.put_across(self.north, body)
         return await self.answers()
 
-    async def answers(self) -> list[Between]:
-        """What crossed from the south since this was asked last."""
+    async def answers(self) -> list[Body]:
+        """What crossed from the south about members since this was asked last."""
         self.north.now = self.south.now
         await self.carry()
-        link = link_of(self.north)
-        # As if none of it had been received: it is opened a second time here.
-        fresh = replace(link, epochs=tuple(replace(one, received=Received()) for one in link.epochs))
-        keys = await self.north.records.find(LinkKeys, link=link.id)
-        new, self.read = self.passed[self.read :], len(self.passed)
-        taken = [
-            self.north.crossing.take(event.content, fresh, keys, self.north.now)
-            for to, event in new
-            if to is self.north
-        ]
-        return [one.body for one in taken if isinstance(one.body, _BETWEEN)]
+        new, self.read = self.crossed[self.read :], len(self.crossed)
+        return [body for to, body in new if to is self.north and isinstance(body, _BETWEEN)]
 
     async def willing(self) -> str:
         """Ben said yes to the question; the name of his answer."""
@@ -169,7 +154,7 @@ async def two() -> Asks:
     """Two communities with a link that stands."""
     two = Asks()
     await two.linked()
-    two.read = len(two.passed)
+    two.read = len(two.crossed)
     return two
 
 
@@ -229,7 +214,7 @@ async def test_one_of_ours_keeps_somebody_of_a_linked_community_company(two: Ask
     receipt = south.last("ben")
     assert "says that you are both out of it" in receipt
     assert "Could not be done: deleting the room on our own server" in receipt
-    assert "gone on their own server" in receipt
+    assert "Gone, as their program says" in receipt
     assert "another server's copy" in receipt
     assert south.records.all(GuestRoom) == []
 
@@ -280,7 +265,8 @@ async def test_what_is_not_taken_is_as_nobody_there(two: Asks, changes: dict[str
     await two.south.comes("ben")
     await two.south.offers("ben", hours="3")
     assert await two.puts(wish(two.south, **changes)) == []
-    assert two.south.records.all(Request) == two.south.records.all(Asked) == []
+    assert two.south.records.all(Request) == []
+    assert two.south.records.all(Asked) == []
 
 
 async def test_while_a_link_or_the_service_is_paused_nobody_is_asked(two: Asks) -> None:
@@ -335,6 +321,29 @@ async def test_two_who_are_kept_apart_end_as_every_other_reason(two: Asks, how: 
     await south.wait(3 * HOUR)
     assert told_off(south) == [hour]
     assert south.records.all(GuestRoom) == []
+
+
+async def test_of_two_who_would_go_on_one_meets_the_asker(two: Asks) -> None:
+    """A partner that takes both gets one address: the other one's hour passes as ever."""
+    south = two.south
+    for name in ("ben", "cem"):
+        await south.comes(name)
+        await south.offers(name, hours="3")
+    await two.puts(wish(south))
+    names: list[str] = []
+    for name in ("ben", "cem"):
+        await south.say(name, "1")
+        (answer,) = [one for one in await two.answers() if isinstance(one, Answer)]
+        await two.puts(words(answer.answer))
+        await south.say(name, "1")
+        names.append(answer.answer)
+    await two.answers()
+    first, second = names
+    assert await two.puts(who(first)) == [who(first, user=south.address("ben"))]
+    assert await two.puts(who(second)) == [Withdraw(request=REQUEST, answer=second)]
+    await two.puts(who(first, ROOM, south.now + HOUR))
+    await south.wait(3 * HOUR)
+    assert "This time no room opens" in south.last("cem")
 
 
 async def test_a_step_back_crosses_after_the_last_yes_alone(two: Asks) -> None:
@@ -400,11 +409,21 @@ async def test_whoever_is_in_such_a_room_is_asked_nothing_and_asks_nothing(two: 
     assert south.offer_of("ben").rest_until == south.now + south.community.timings.rest
 
 
-async def test_pass_on_closes_it(two: Asks) -> None:
-    """No reason crosses."""
+@pytest.mark.parametrize("said", [["pass on"], ["my consents", "1", "2"], ["close"], ["stop", "1"]])
+async def test_every_way_out_of_it_closes_it(two: Asks, said: list[str]) -> None:
+    """No reason crosses, and it is asked for once."""
     answer = await two.opened()
-    assert "close the room now" in await two.south.say("ben", "pass on")
+    assert "close the room now" in await two.south.says("ben", *said)
     assert await two.answers() == [end(answer, "ended")]
+    assert "close the room now" in await two.south.say("ben", "close")
+    assert await two.answers() == []
+
+
+async def test_only_the_other_side_can_erase_it(two: Asks) -> None:
+    """Whoever asks for it reads so, and when they hear more."""
+    await two.closed()
+    assert "Only the other person's community can remove" in await two.south.say("ben", "erase now")
+    assert await two.answers() == []
 
 
 async def test_never_again_after_such_a_room(two: Asks) -> None:
@@ -478,7 +497,8 @@ async def test_a_link_that_ends_leaves_nobody_waiting(two: Asks, step: str) -> N
     await getattr(two, step)()
     hour = south.ask_of("ben").due_at if step in ("willing", "ready", "awaited") else None
     await two.says(south, f"cut {NORTH_AT}", "yes")
-    assert south.records.all(GuestRoom) == south.records.all(Request) == []
+    assert south.records.all(GuestRoom) == []
+    assert south.records.all(Request) == []
     if step == "opened":
         assert "The link with the other person's community is over" in south.last("ben")
         assert len(south.records.all(Meeting)) == 1
@@ -520,7 +540,7 @@ def _played(step: str) -> Asks:
     async def play() -> Asks:
         two = Asks()
         await two.linked()
-        two.read = len(two.passed)
+        two.read = len(two.crossed)
         await getattr(two, step)()
         south = two.south
         for name in ("cem", "dan"):
@@ -563,17 +583,13 @@ def _bodies(draw: st.DrawFn) -> tuple[str, dict[str, object]]:
     return kind, said
 
 
-_KINDS = {"note": Note, "introduce": Introduce, "withdraw": Withdraw, "close": Close}
-_KINDS_THERE = {"answer": Answer, "consent": Consent}
-
-
 def _body(two: Asks, kind: str, said: dict[str, object]) -> Body:
     names = {"answer": two.south.ask_of("ben").id if _has_ask(two) else _guest_id(two)}
     names["own"] = next(one.id for one in two.south.records.all(Request) if one.member)
     plain = {name: names.get(str(value), value) for name, value in said.items()}
     if kind == "ask":
         return wish(two.south, **plain)
-    return {**_KINDS, **_KINDS_THERE}[kind].model_validate(plain)
+    return BODY.validate_python({"kind": kind, **plain})
 
 
 def _has_ask(two: Asks) -> bool:
