@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from schema import wire
 from schema.effects import OpenPeerRoom
-from schema.ids import LinkId, MatrixId
+from schema.events import Delivered
+from schema.ids import LinkId, MatrixId, RoomId
 from schema.records import Ask, AskAcross, GuestRoom, Link, Meeting, Pairing, PeerRoom, Request
 from schema.states import AskState, GuestRoomState, PairingState, RequestState, RoomState
 from tests.handlers.story import Story, identify
@@ -189,8 +190,10 @@ async def offers(two: Two, side: Story, name: str) -> None:
 
 
 @pytest.mark.parametrize("from_north", [True, False], ids=["north", "south"])
-async def test_two_members_meet_across_a_link(two: Two, from_north: bool) -> None:
+async def test_two_members_meet_across_a_link(from_north: bool) -> None:
     """From the ask to both receipts, both ways, by what the two of them write alone."""
+    two = Two()
+    await two.linked()
     here, there = (two.north, two.south) if from_north else (two.south, two.north)
     await here.comes("ana")
     await offers(two, there, "ben")
@@ -519,6 +522,20 @@ async def test_a_pause_holds_back_what_is_new(two: Two) -> None:
     await two.says(two.south, f"resume {two.north.community.desk}", "yes")
     await two.wait(timedelta(minutes=11))
     assert len(two.to(two.south, wire.Ask)) == 1
+
+
+async def test_a_room_of_which_their_member_cannot_hear_closes(two: Two) -> None:
+    """The link was paused while it opened: nobody is left to wait in it alone, and the search goes on."""
+    two.north.hold_keeper = True
+    await opened(two)
+    await two.says(two.south, f"pause {two.north.community.desk}", "yes")
+    (order,) = [one for _, one in two.north.effects if isinstance(one, OpenPeerRoom)]
+    await two.north.event(Delivered(order, RoomId("!late")))
+    await two.north.pump()
+    await two.carry()
+    assert any("I go on looking." in body for _, body, _ in two.north.heard("ana"))
+    assert two.north.the_request().state is RequestState.LOOKING
+    assert two.north.the_room().state is not RoomState.OPEN
 
 
 async def test_whom_she_takes_back_is_withdrawn_there(two: Two) -> None:
