@@ -96,7 +96,7 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
             if (member := await desk.member(one)) is not None:
                 desk.say_text(one, agreed(desk, member, after), notice=False)
                 await _say_how(desk, member, after)
-    await _say_across(desk, room, after, move)
+    told = await _say_across(desk, room, after, move)
     if after.state is RoomState.GONE:
         await _say_receipt(desk, after)
     if after.state in (RoomState.GONE, RoomState.FAILED):
@@ -111,17 +111,23 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         await _look_on(desk, room, after, by)
     if after.met and room.state is RoomState.CLOSING and isinstance(move, rooms.Muted):
         await afterwards.begin(desk, after)
+    if not told:
+        await advance(desk, after, rooms.Close(Ending.REFUSED))
 
 
-async def _say_across(desk: Desk, before: PeerRoom, after: PeerRoom, move: rooms.Move) -> None:
-    """Tell a linked collective how the room that its member is in stands, and nothing of why."""
+async def _say_across(desk: Desk, before: PeerRoom, after: PeerRoom, move: rooms.Move) -> bool:
+    """Tell a linked collective how the room that its member is in stands, and nothing of why.
+
+    False where it cannot be told that there is a room now: then its member would know nothing of it.
+    """
     theirs, came_to_nothing = after.across, (RoomState.CLOSING, RoomState.FAILED)
     if theirs is None:
-        return
+        return True
     match move:
         case rooms.Opened(room) if after.state is RoomState.OPEN:
             # It is how their member hears of it: it holds as long as the room does.
-            await across.introduce(desk, theirs, after.asker_matrix_id, after.ends_at, room, after.ends_at)
+            ends = after.ends_at
+            return await across.introduce(desk, theirs, after.asker_matrix_id, ends, room, ends)
         case rooms.Muted() if before.state is RoomState.CLOSING:
             await across.close(desk, theirs, "ended")
         case rooms.Emptied():
@@ -130,6 +136,7 @@ async def _say_across(desk: Desk, before: PeerRoom, after: PeerRoom, move: rooms
             await across.close(desk, theirs, "gone", _REACHED.get(detail, "asked"))
         case _ if before.state is RoomState.OPENING and after.state in came_to_nothing:
             await across.withdraw(desk, theirs)
+    return True
 
 
 _REACHED: Mapping[str, across.Reached] = {"purged": "purged", "cannot": "cannot"}

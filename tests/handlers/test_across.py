@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from schema import wire
 from schema.effects import OpenPeerRoom
-from schema.ids import MatrixId
+from schema.events import Delivered
+from schema.ids import LinkId, MatrixId, RoomId
 from schema.records import Ask, AskAcross, GuestRoom, Link, Meeting, Pairing, PeerRoom, Request
 from schema.states import AskState, GuestRoomState, PairingState, RequestState, RoomState
 from tests.handlers.story import Story, identify
@@ -120,13 +121,6 @@ async def test_without_a_link_it_is_no_choice(story: Story) -> None:
     assert "Linked communities" not in await story.say("ana", "change")
 
 
-async def test_a_link_that_came_later_is_not_asked(two: Two) -> None:
-    """The member said yes to those that the recap named."""
-    await asks(two)
-    request = two.north.the_request()
-    assert request.linked == (link_of(two.north).id,)
-
-
 async def test_the_tags_alone_cross(two: Two) -> None:
     """No word of hers, no name and no note."""
     heard = await asks(two)
@@ -196,8 +190,10 @@ async def offers(two: Two, side: Story, name: str) -> None:
 
 
 @pytest.mark.parametrize("from_north", [True, False], ids=["north", "south"])
-async def test_two_members_meet_across_a_link(two: Two, from_north: bool) -> None:
+async def test_two_members_meet_across_a_link(from_north: bool) -> None:
     """From the ask to both receipts, both ways, by what the two of them write alone."""
+    two = Two()
+    await two.linked()
     here, there = (two.north, two.south) if from_north else (two.south, two.north)
     await here.comes("ana")
     await offers(two, there, "ben")
@@ -327,6 +323,51 @@ async def test_forget_me_withdraws_it(two: Two) -> None:
     assert wire.Withdraw(request=asked(two).request, answer=None) in two.to(two.south, wire.Withdraw)
     await two.wait(timedelta(minutes=20))
     nothing_left(two)
+
+
+async def test_forget_me_closes_the_room_there(two: Two) -> None:
+    """Their side hears that it is over, by the room's own way to its end."""
+    await opened(two)
+    await two.say(two.north, "ana", "forget me", "yes")
+    steps = [one.step for one in two.to(two.south, wire.Close) if isinstance(one, wire.Close)]
+    assert steps == ["ended"]
+    assert two.north.the_room().asker == ""
+
+
+async def test_stop_while_the_room_is_awaited(two: Two) -> None:
+    """It ends at once, and whoever the south names then is nobody's."""
+    await asks(two)
+    await goes_on(two)
+    await two.say(two.north, "ana", "yes", "stop")
+    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
+    nothing_left(two)
+    await two.put_across(two.south, introduce(two))
+    assert two.north.records.all(PeerRoom) == []
+
+
+async def test_what_is_held_and_agreed_to_is_told(two: Two) -> None:
+    """The choice, and the consent in the words that named the community."""
+    await asks(two)
+    held = await two.say(two.north, "ana", "what do you hold")
+    assert "That linked communities may be asked too." in held
+    consents = await two.say(two.north, "ana", "my consents")
+    assert "I may also ask people of linked communities: “the Elm House”." in consents
+    await goes_on(two)
+    await two.say(two.north, "ana", "back", "yes")
+    await two.put_across(two.south, introduce(two))
+    assert "If you say yes, their community’s program gets your address" in await two.say(
+        two.north, "ana", "my consents"
+    )
+
+
+async def test_a_third_community_learns_nothing(two: Two) -> None:
+    """The request is put to those alone that were named; another link has no part in it."""
+    await asks(two)
+    third = replace(link_of(two.north), id=LinkId("f" * 32), desk=MatrixId("@alongside:third.example"))
+    await two.north.records.put(third)
+    await two.wait(timedelta(minutes=30))
+    assert [one.link for one in two.north.records.all(AskAcross)] == [two.north.the_request().linked[0]]
+    assert len(two.to(two.south, wire.Ask)) == 1
 
 
 # Who the peer is
@@ -481,6 +522,20 @@ async def test_a_pause_holds_back_what_is_new(two: Two) -> None:
     await two.says(two.south, f"resume {two.north.community.desk}", "yes")
     await two.wait(timedelta(minutes=11))
     assert len(two.to(two.south, wire.Ask)) == 1
+
+
+async def test_a_room_of_which_their_member_cannot_hear_closes(two: Two) -> None:
+    """The link was paused while it opened: nobody is left to wait in it alone, and the search goes on."""
+    two.north.hold_keeper = True
+    await opened(two)
+    await two.says(two.south, f"pause {two.north.community.desk}", "yes")
+    (order,) = [one for _, one in two.north.effects if isinstance(one, OpenPeerRoom)]
+    await two.north.event(Delivered(order, RoomId("!late")))
+    await two.north.pump()
+    await two.carry()
+    assert any("I go on looking." in body for _, body, _ in two.north.heard("ana"))
+    assert two.north.the_request().state is RequestState.LOOKING
+    assert two.north.the_room().state is not RoomState.OPEN
 
 
 async def test_whom_she_takes_back_is_withdrawn_there(two: Two) -> None:
