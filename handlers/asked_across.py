@@ -61,7 +61,7 @@ async def asked(desk: Desk, link: Link, said: Ask) -> None:
 async def _asks(desk: Desk, link: Link, request: str) -> list[Asked]:
     """The yeses of ours to that request that still await what comes of them."""
     found = await desk.records.find(Asked, request=request, state=_WAITS)
-    return [one for one in found if one.member and one.across is not None and one.across.link == link.id]
+    return [one for one in found if yes_across.holds(one) and one.across and one.across.link == link.id]
 
 
 async def _ask(desk: Desk, link: Link, request: str, answer: str, state: AskState) -> Asked | None:
@@ -131,7 +131,7 @@ async def _introduction(desk: Desk, member: Member, ask: Asked, user: MatrixId) 
 async def _nothing_more(desk: Desk, ask: Asked) -> None:
     """Nothing can come of this yes any more; its member hears at their hour, as for every reason."""
     await yes_across.drop(desk, ask)
-    await desk.records.put(replace(ask, across=None, note="", how=()))
+    await desk.records.put(replace(yes_across.without(ask), note="", how=()))
 
 
 async def _guest(desk: Desk, link: Link, request: str, answer: str) -> GuestRoom | None:
@@ -152,7 +152,7 @@ async def _opened(desk: Desk, guest: GuestRoom, said: Introduce) -> None:
     await guest_room.opened(desk, opened, ask)
     if ask is not None:
         # What it promised has come: nothing is withdrawn with it.
-        await requests.drop_ask(desk, replace(ask, across=None))
+        await requests.drop_ask(desk, yes_across.without(ask))
 
 
 async def withdrawn(desk: Desk, link: Link, said: Withdraw) -> None:
@@ -189,6 +189,6 @@ async def over(desk: Desk, link: LinkId) -> None:
         if request.across is not None and request.across.link == link:
             await requests.end(desk, request, RequestMove.WITHDRAW)
     for ask in await desk.records.find(Asked, state=_WAITS):
-        if ask.member and ask.across is not None and ask.across.link == link:
+        if yes_across.holds(ask) and ask.across is not None and ask.across.link == link:
             await _nothing_more(desk, ask)
     await guest_room.link_over(desk, link)

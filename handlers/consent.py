@@ -241,6 +241,9 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
     ask = await desk.records.get(Ask, prompt.subject)
     if ask is None or ask.state is not AskState.READING:
         return None
+    link = await desk.records.get(Link, ask.across.link) if ask.across is not None else None
+    if ask.across is not None and link is None:
+        return None
     if ask.note_seen:
         said = desk.words(member, "note.again")
     else:
@@ -248,7 +251,7 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
             # What the other would read stands below: as it is now, and from here on.
             ask = replace(ask, own=drafts.of(own), fear=own.fear)
         request = await desk.records.get(Request, ask.request)
-        gone = request is not None and request.across is not None and ask.across is None
+        gone = ask.across is not None and not yes_across.holds(ask)
         if request is None or gone or not matching.may_read(request, ask):
             # It was taken back before the note was read; they hear at the hour they were told.
             return None
@@ -271,7 +274,7 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         said += "\n" + "\n".join(lines)
     key = "note.terms_too" if ask.own else "note.terms"
     collective = server = ""
-    if ask.across is not None and (link := await desk.records.get(Link, ask.across.link)) is not None:
+    if link is not None:
         key, server = "note.terms_across", link.desk.partition(":")[2]
         collective = await across.called(desk, member, link.id)
     terms = desk.words(

@@ -4,6 +4,7 @@ Guards: a no, a silence and a step back before the last word cross as nothing at
 more of our member than their card; why a last word is taken back never crosses.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from handlers import across
@@ -15,6 +16,16 @@ from service.core import terms
 
 _CARD, _BYTES = 500, 2400
 """The most of a card that crosses: characters, and bytes of its encoding."""
+
+
+def holds(ask: Ask) -> bool:
+    """Whether something can still come of a yes of one of ours that a linked community knows of."""
+    return bool(ask.member) and ask.across is not None and bool(ask.across.answer)
+
+
+def without(ask: Ask) -> Ask:
+    """The yes of which nothing can come any more; to its member it reads as before, until its hour."""
+    return ask if ask.across is None else replace(ask, across=replace(ask.across, answer=""))
 
 
 async def given(desk: Desk, ask: Ask) -> None:
@@ -32,7 +43,7 @@ async def given(desk: Desk, ask: Ask) -> None:
 
 async def goes_on(desk: Desk, ask: Ask, until: datetime) -> None:
     """They read the note and go on: their card crosses, and by when they were promised to hear."""
-    if ask.across is None:
+    if ask.across is None or not holds(ask):
         return
     said = {
         "request": ask.across.request,
@@ -46,10 +57,10 @@ async def goes_on(desk: Desk, ask: Ask, until: datetime) -> None:
 
 async def let_go(desk: Desk, ask: Ask) -> None:
     """Their last word does not hold any more: the other side hears that, and never why."""
-    if ask.across is None or not ask.member:
+    if ask.across is None or not holds(ask):
         return
-    holds = ask.due_at is not None and ask.due_at > desk.now
-    if await drop(desk, ask) or holds:
+    in_time = ask.due_at is not None and ask.due_at > desk.now
+    if await drop(desk, ask) or in_time:
         await across.say(desk, ask.across.link, wire.Withdraw(request=ask.across.request, answer=ask.id))
 
 

@@ -307,6 +307,21 @@ async def test_who_said_yes_hears_of_an_end_at_their_own_hour(two: Asks, step: s
     assert await two.answers() == []
 
 
+async def test_a_note_that_was_read_reads_the_same_when_nothing_can_come_of_it(two: Asks) -> None:
+    """That the request is over shows at the hour alone; a yes to it crosses to nobody."""
+    south = two.south
+    answer = await two.willing()
+    await two.puts(words(answer))
+    before = await south.say("ben", "back")
+    await two.puts(Withdraw(request=REQUEST, answer=None))
+    assert await south.say("ben", "back") == before
+    assert "I tell you by" in await south.say("ben", "1")
+    hour = south.ask_of("ben").due_at
+    await south.wait(3 * HOUR)
+    assert told_off(south) == [hour]
+    assert await two.answers() == []
+
+
 @pytest.mark.parametrize("how", ["apart", "stranger"])
 async def test_two_who_are_kept_apart_end_as_every_other_reason(two: Asks, how: str) -> None:
     """The other side hears what it hears of a step back, and ours at their hour, however it is spelt."""
