@@ -17,6 +17,7 @@ from handlers import (
     conversations,
     due,
     either,
+    guest_room,
     identity,
     language,
     line,
@@ -47,6 +48,7 @@ from schema.effects import (
     LookAround,
     OpenDirectChat,
     OpenLinkRoom,
+    PurgeGuestRoom,
     RedactChat,
     RedactStewards,
     SendAcross,
@@ -145,6 +147,10 @@ async def dispatch(turn: Turn) -> None:
             await linking.not_opened(desk, effect, reason)
         case Delivered(effect=SendAcross() as effect) | NotDelivered(effect=SendAcross() as effect):
             await linking.sent(desk, effect)
+        case Delivered(effect=PurgeGuestRoom() as effect, detail=reached):
+            await guest_room.purged(desk, effect, reached or "asked")
+        case NotDelivered(effect=PurgeGuestRoom() as effect):
+            await guest_room.purged(desk, effect, "cannot")
         case Delivered(effect=RedactChat() as effect, detail=reached):
             await clear.cleared(desk, effect, reached)
         case Delivered() as event:

@@ -39,9 +39,19 @@ async def begin(desk: Desk, room: PeerRoom) -> None:
     """The two met and their room is closed: keep the marks, and offer both what they may say."""
     ids = (MeetingId(desk.turn.new_id()), MeetingId(desk.turn.new_id()))
     for meeting in afterwards.begin(room, ids, desk.now, desk.timings.afterwards):
-        await desk.records.put(meeting)
-        if await desk.member(meeting.member) is not None:
-            desk.queue(meeting.member, "after", subject=meeting.id, until=meeting.due_at)
+        await _offer(desk, meeting)
+
+
+async def begin_linked(desk: Desk, member: Member, other: MemberId) -> None:
+    """The member's room with somebody of a linked community is closed: their side keeps a mark of its own."""
+    id, until = MeetingId(desk.turn.new_id()), afterwards.last_hour(desk.now, desk.timings.afterwards)
+    await _offer(desk, Meeting(id, member.id, other, desk.now, until, linked=True))
+
+
+async def _offer(desk: Desk, meeting: Meeting) -> None:
+    await desk.records.put(meeting)
+    if await desk.member(meeting.member) is not None:
+        desk.queue(meeting.member, "after", subject=meeting.id, until=meeting.due_at)
 
 
 async def of(desk: Desk, member: MemberId) -> list[Meeting]:
@@ -78,7 +88,11 @@ async def agreed(desk: Desk, member: MemberId) -> frozenset[MemberId]:
 
 async def say_again(desk: Desk, member: Member) -> None:
     """They would talk with somebody again: ask whether to note it."""
-    own = await of(desk, member.id)
+    every = await of(desk, member.id)
+    own = [one for one in every if not one.linked]
+    if every and not own:
+        desk.say(member.id, "again.linked", notice=False)
+        return
     if own and all(one.agreed for one in own):
         desk.say(member.id, "again.already", notice=False, until=max(one.due_at for one in own))
         return
@@ -119,11 +133,13 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         meeting = await desk.records.get(Meeting, prompt.subject)
         if meeting is None:
             return None
-        text = desk.words(member, "after.offered", until=meeting.due_at)
+        key = "after.offered_linked" if meeting.linked else "after.offered"
+        text = desk.words(member, key, until=meeting.due_at)
         if rests := await rest.said(desk, member):
             text += f"\n{rests}"
         offered = (*_OFFERED[:2], _WRONG, *_OFFERED[2:]) if desk.community.readers else _OFFERED
-        return Question(text, offered, until=meeting.due_at)
+        # What the two sides would have to tell each other for it crosses no link.
+        return Question(text, offered[1:] if meeting.linked else offered, until=meeting.due_at)
     what, own = prompt.draft["what"], {str(one.id): one for one in await of(desk, member.id)}
     if not prompt.subject:
         # The list stays as it was first shown: a number never comes to mean something else.
@@ -170,7 +186,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 
 async def _again(desk: Desk, member: Member, id: str, consent: Consent | None) -> None:
     own = await desk.records.get(Meeting, id)
-    if own is None:
+    if own is None or own.linked:
         return
     own = replace(own, consent=consent)
     wishes = await desk.records.find(Separation, member=member.id)
@@ -234,7 +250,7 @@ async def end(desk: Desk, member: Member, id: str) -> None:
 
 def told(desk: Desk, member: Member, meeting: Meeting) -> str:
     """What a mark of the member's own is, in a sentence."""
-    key = _HELD[meeting.again, meeting.agreed]
+    key = "held.meeting_linked" if meeting.linked else _HELD[meeting.again, meeting.agreed]
     return desk.words(member, key, ended=meeting.ended_at, until=meeting.due_at)
 
 

@@ -7,12 +7,13 @@ other, and the one exception to one room at once; whoever shares the room is nev
 from datetime import timedelta
 
 from handlers import draft as drafts
-from handlers import paused
+from handlers import guest_room, paused
 from handlers import request as requests
 from handlers import room as peer_rooms
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
 from schema.records import Member, Prompt
+from schema.states import GuestRoomState
 from service.core import rooms
 
 _LENGTH = timedelta(hours=1)
@@ -30,7 +31,8 @@ async def _may(desk: Desk, member: Member) -> bool:
     if await paused.hinders(desk, member):
         return False
     live = await peer_rooms.of(desk, member.id, *rooms.LIVE)
-    if not any(room.peer == member.id and room.met for room in live):
+    guests = await guest_room.of(desk, member.id, GuestRoomState.OPEN)
+    if not guests and not any(room.peer == member.id and room.met for room in live):
         desk.say(member.id, "backup.no_room", notice=False)
     elif any(room.asker == member.id for room in live) or await requests.of(desk, member.id) is not None:
         desk.say(member.id, "backup.already", notice=False)

@@ -21,7 +21,7 @@ it, give it to others, or take it back at any time, and it goes with their `forg
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from handlers import after, reader, readers, room
+from handlers import after, guest_room, reader, readers, room
 from handlers.answer import own_words
 from handlers.desk import Desk
 from handlers.draft import Draft, texts
@@ -29,7 +29,7 @@ from handlers.question import Choice, Question, Reply
 from schema.community import Reader
 from schema.ids import ConcernId, MemberId
 from schema.records import Concern, Member, Prompt
-from schema.states import ConcernState
+from schema.states import ConcernState, GuestRoomState
 from service.core import concerns, rooms
 
 LONGEST = 1500
@@ -98,6 +98,8 @@ async def _rooms(desk: Desk, member: Member) -> dict[str, tuple[MemberId, dateti
     found: dict[str, tuple[MemberId, datetime | None]] = {}
     for one in live:
         found[f"room {one.id}"] = (one.peer if one.asker == member.id else one.asker, None)
+    for guest in await guest_room.of(desk, member.id, GuestRoomState.OPEN):
+        found[f"room {guest.id}"] = (guest.other, None)
     for meeting in await after.of(desk, member.id):
         found[f"meeting {meeting.id}"] = (meeting.other, meeting.ended_at)
     return found

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import apart, finding, plan, rest, talking, topics
+from handlers import across, apart, finding, plan, rest, talking, topics, yes_across
 from handlers import draft as drafts
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
-from schema.records import Ask, Member, Pairing, Prompt, Request
+from schema.records import Ask, Link, Member, Pairing, Prompt, Request
 from schema.states import AskState, PairingState, RequestState
 from service.core import matching
 from service.core.pairing import (
@@ -119,6 +119,9 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     ask = await desk.records.get(Ask, prompt.subject)
     if ask is None or ask.state not in (AskState.WAITING, AskState.SHOWN):
         return None
+    if ask.across is not None and await desk.records.get(Link, ask.across.link) is None:
+        # Nobody is there any more to hear a yes.
+        return None
     if ask.state is AskState.WAITING:
         offer = await finding.may_be_shown(desk, ask)
         if offer is None:
@@ -135,7 +138,12 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
         asked = (*(then for then in offer.asked if desk.now - then < timedelta(days=1)), desk.now)
         await desk.records.put(replace(offer, asked=asked, asked_at=desk.now))
     wish = desk.words(member, WISHES[ask.wish])
-    lines = [desk.words(member, "ask.intro_too" if ask.own else "ask.intro", wish=wish)]
+    intro, words = "ask.intro_too" if ask.own else "ask.intro", "ask.terms_too" if ask.own else "ask.terms"
+    collective = ""
+    if ask.across is not None:
+        intro, words = "ask.intro_across", "ask.terms_across"
+        collective = await across.called(desk, member, ask.across.link)
+    lines = [desk.words(member, intro, wish=wish, collective=collective)]
     if ask.own and ask.wish != matching.MUTUAL:
         lines.append(desk.words(member, "own.wish", wish=wish))
     if ask.topics:
@@ -143,7 +151,7 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     lines.append(talking.line(desk, member, ask.talking, ask.length))
     if _is_later(desk, ask):
         lines.append(desk.words(member, "ask.start", start=ask.start))
-    terms = desk.words(member, "ask.terms_too" if ask.own else "ask.terms", until=ask.due_at)
+    terms = desk.words(member, words, until=ask.due_at, collective=collective)
     if await requests.waits_for_note(desk, member.id) is not None:
         terms = f"{desk.words(member, 'ask.instead')}\n{terms}"
     text = "\n".join((*lines, terms))
@@ -195,6 +203,9 @@ async def accept(desk: Desk, member: Member, ask: Ask) -> None:
         desk.say(member.id, "ask.instead_now")
     request = await desk.records.get(Request, ask.request)
     # Where the two are kept apart since, it goes on as if the request were not there any more.
+    if ask.across is not None:
+        await _accept_across(desk, member, ask, request)
+        return
     together = request is not None and member.id not in await apart.of(desk, request.member)
     if request is not None and together and requests.note_is_free(desk, request, ask):
         await requests.open_note(desk, request, ask, request.due_at or request.until)
@@ -207,12 +218,31 @@ async def accept(desk: Desk, member: Member, ask: Ask) -> None:
     desk.say(member.id, "ask.held", until=until)
 
 
+async def _accept_across(desk: Desk, member: Member, ask: Ask, request: Request | None) -> None:
+    """The yes crosses, where the request still stands; the note comes, or the hour."""
+    until = desk.now + desk.timings.consent_open
+    held, effects = advance_ask(ask, AskMove.HOLD, desk.now, until)
+    collective = desk.words(member, "across.some_community")
+    if held.across is not None:
+        held = replace(held, across=replace(held.across, answer=held.id))
+        if held.across is not None:
+            collective = await across.called(desk, member, held.across.link)
+    await desk.records.put(held)
+    await desk.apply(effects)
+    if request is not None:
+        await yes_across.given(desk, held)
+    desk.say(member.id, "ask.held_across", until=until, collective=collective)
+
+
 # The note
 
 
 async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     ask = await desk.records.get(Ask, prompt.subject)
     if ask is None or ask.state is not AskState.READING:
+        return None
+    link = await desk.records.get(Link, ask.across.link) if ask.across is not None else None
+    if ask.across is not None and link is None:
         return None
     if ask.note_seen:
         said = desk.words(member, "note.again")
@@ -221,17 +251,18 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
             # What the other would read stands below: as it is now, and from here on.
             ask = replace(ask, own=drafts.of(own), fear=own.fear)
         request = await desk.records.get(Request, ask.request)
-        if request is None or not matching.may_read(request, ask):
+        gone = ask.across is not None and not yes_across.holds(ask)
+        if request is None or gone or not matching.may_read(request, ask):
             # It was taken back before the note was read; they hear at the hour they were told.
             return None
         ask = replace(ask, note_seen=True)
         await desk.records.put(ask)
-        said = (
-            desk.words(member, "note.words", note=request.note)
-            if request.note
-            else desk.words(member, "note.none")
-        )
-        if how := how_words(desk, member, request.how):
+        note, how_said = request.note, request.how
+        if ask.across is not None:
+            # On one line: what another program sends is not to look like a sentence of ours.
+            note, how_said = " ".join(ask.note.split()), ask.how
+        said = desk.words(member, "note.words", note=note) if note else desk.words(member, "note.none")
+        if how := how_words(desk, member, how_said):
             said += "\n" + desk.words(member, "note.how", how=how)
         if ask.own:
             fear = desk.words(member, FEARS[request.fear])
@@ -241,9 +272,16 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         own_fear = desk.words(member, "offer.own_fear", fear=fear)
         lines = (desk.words(member, "note.own"), *own_lines(desk, member, ask), own_fear)
         said += "\n" + "\n".join(lines)
+    key = "note.terms_too" if ask.own else "note.terms"
+    collective = server = ""
+    if link is not None:
+        key, server = "note.terms_across", link.desk.partition(":")[2]
+        collective = await across.called(desk, member, link.id)
     terms = desk.words(
         member,
-        "note.terms_too" if ask.own else "note.terms",
+        key,
+        collective=collective,
+        server=server,
         agreed=agreed(desk, member, ask),
         sees=desk.words(member, "note.sees" if ask.card else "note.sees_none"),
         reading=desk.timings.reading,
@@ -284,14 +322,18 @@ async def _answer_note(desk: Desk, member: Member, ask: Ask, reply: Reply) -> No
     until = desk.now + (ask.answer or desk.timings.consent_open)
     request = await desk.records.get(Request, ask.request)
     together = request is not None and member.id not in await apart.of(desk, request.member)
+    # Where a linked community asks, it is theirs to ask their member.
+    own = ask.across is None and request is not None and request.across is None
     asker = await desk.member(request.member) if request is not None else None
     more = asker is None or next_card(asker.cards, desk.now) is None
-    if request is not None and together and more and request.state is RequestState.LOOKING:
+    if request is not None and own and together and more and request.state is RequestState.LOOKING:
         await requests.propose(desk, request, ask, until)
     else:
         kept, effects = advance_ask(ask, AskMove.KEEP, desk.now, until)
-        await desk.records.put(kept)
+        await desk.records.put(replace(kept, note=""))
         await desk.apply(effects)
+        if request is not None:
+            await yes_across.goes_on(desk, kept, until)
     # One sentence for both: whoever is not chosen hears at the same hour as whoever is declined.
     desk.say(member.id, "note.yes", until=until)
 
@@ -307,6 +349,9 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
     asked = request.wish if request is not None else ""
     how = agreed(desk, member, pairing, asked)
     lines = [desk.words(member, "consent.intro_too" if pairing.own else "consent.intro", agreed=how)]
+    if pairing.across is not None:
+        called = await across.called(desk, member, pairing.across.link)
+        lines.append(desk.words(member, "consent.across", collective=called))
     if request is not None and (pairing.length != request.length or pairing.wish not in ("", asked)):
         wish = desk.words(member, WISHES[asked])
         lines.append(desk.words(member, "consent.smaller", wish=wish, length=request.length))
@@ -338,6 +383,8 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
     )
     if _is_later(desk, pairing):
         terms = f"{desk.words(member, 'plan.terms', start=pairing.start)}\n{terms}"
+    if pairing.across is not None:
+        terms = f"{terms}\n{desk.words(member, 'consent.across_terms', wait=desk.timings.join)}"
     text = "\n".join((*lines, terms))
     return Question(text, _CONSENT, binding=True, also=_SKIP, until=pairing.until, terms=terms)
 
@@ -375,6 +422,9 @@ async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, p
     await desk.apply(effects)
     agreed = replace(agreed, consent=desk.given(prompt))
     await requests.keep_pairing(desk, agreed)
+    if agreed.state is PairingState.AGREED and agreed.across is not None:
+        await plan.introduce(desk, agreed, request, member)
+        return
     if agreed.state is PairingState.OVER or peer is None:
         await requests.resume(desk, request.id, "pairing.not_this_time_go_on")
         return

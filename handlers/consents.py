@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from handlers import after, apart, buddy, concern, consent, plan, room, voucher
+from handlers import after, apart, buddy, concern, consent, guest_room, plan, room, voucher
 from handlers import offer as offers
 from handlers import request as requests
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
-from schema.records import Ask, Buddy, Concern, Consent, Member, Prompt, Separation, Voucher
-from schema.states import AskState, RoomState
+from schema.records import Ask, Buddy, Concern, Consent, GuestRoom, Member, Prompt, Separation, Voucher
+from schema.states import AskState, GuestRoomState, RoomState
 from service.core import rooms
 
 _READING = (AskState.READING, *requests.PROMISED)
@@ -27,6 +27,7 @@ _CHOICES = {
     "plan": "choice.stop_plan",
     "room": "choice.stop_room",
     "closed": "choice.consents_closed",
+    "guest": "choice.stop_room",
     "again": "choice.consents_again",
     "vouching": "choice.consents_vouching",
     "voucher": "choice.consents_voucher",
@@ -43,6 +44,7 @@ _EFFECTS = {
     "plan": "consents.plan",
     "room": "consents.room",
     "closed": "consents.closed",
+    "guest": "consents.guest",
     "again": "consents.again",
     "vouching": "consents.vouching",
     "voucher": "consents.voucher",
@@ -83,6 +85,8 @@ async def _standing(desk: Desk, member: Member) -> list[_Standing]:
         is_open = one.state is RoomState.OPEN
         length, ends = (one.length, one.ends_at) if is_open else (None, None)
         found.append(_Standing(kind, one.id, yes, ends, length))
+    guests = await guest_room.of(desk, member.id, GuestRoomState.OPEN)
+    found += [_Standing("guest", one.id, one.consents) for one in guests]
     planned = await plan.of(desk, member.id)
     for pairing in planned:
         ask = await desk.records.get(Ask, pairing.ask)
@@ -205,6 +209,10 @@ async def _take_back(desk: Desk, member: Member, one: _Standing) -> None:
             found = [live for live in await room.of(desk, member.id, *rooms.LIVE) if live.id == one.id]
             for live in found:
                 await room.close(desk, member, live)
+        case "guest":
+            guest = await desk.records.get(GuestRoom, one.id)
+            if guest is not None:
+                await guest_room.close(desk, member, guest)
         case "buddy" | "buddy_of":
             record = await desk.records.get(Buddy, one.id)
             if record is not None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from handlers import talking
 from handlers.desk import Desk
+from schema.ids import LinkId
 from schema.records import Consent, Member, Request
 from service.core import matching
 
@@ -38,6 +39,7 @@ def usual(desk: Desk, member: Member) -> Draft:
         "again_only": False,
         "each_try": False,
         "too": False,
+        "linked": [],
         "fear": "",
         "start": "",
         "answer": "",
@@ -60,6 +62,7 @@ def of(request: Request) -> Draft:
         "again_only": request.again_only,
         "each_try": request.each_try,
         "too": request.too,
+        "linked": list(request.linked),
         "fear": request.fear if request.too else "",
         "start": request.start.isoformat() if request.start is not None else "",
         "answer": str(request.answer.total_seconds() / 60) if request.answer is not None else "",
@@ -94,6 +97,12 @@ def until(desk: Desk, draft: Draft, request: Request | None = None) -> datetime:
     return request.until
 
 
+def linked(draft: Draft) -> tuple[LinkId, ...]:
+    """The links over which it may be asked too; none where nobody there could be who is looked for."""
+    here_alone = draft.get("wish") == matching.MUTUAL or draft.get("again_only")
+    return () if here_alone else tuple(LinkId(one) for one in texts(draft, "linked"))
+
+
 def texts(draft: Draft, name: str) -> tuple[str, ...]:
     """What the draft lists as `name`."""
     found = draft.get(name)
@@ -124,5 +133,6 @@ def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) ->
         again=bool(draft.get("again")),
         again_only=bool(draft.get("again_only")),
         each_try=bool(draft.get("each_try")),
+        linked=linked(draft),
         consent=consent,
     )

@@ -5,8 +5,10 @@ Guards: nothing is done before a record's hour, which may have moved since the e
 
 from handlers import (
     after,
+    asking_across,
     checkin,
     concern,
+    guest_room,
     linking,
     offer,
     paused,
@@ -25,6 +27,7 @@ from schema.records import (
     Buddy,
     CheckIn,
     Concern,
+    GuestRoom,
     Link,
     LinkInvitation,
     Meeting,
@@ -55,8 +58,7 @@ async def take(desk: Desk, event: Due) -> None:
                 await request.ask_due(desk, ask)
         case "pairings":
             if (pairing := await desk.records.get(Pairing, event.id)) and _is_due(desk, pairing):
-                planned = pairing.state is PairingState.PLANNED
-                await (plan.due if planned else request.pairing_due)(desk, pairing)
+                await _PAIRINGS.get(pairing.state, request.pairing_due)(desk, pairing)
         case "members":
             if (member := await desk.member(MemberId(event.id))) and _is_due(desk, member):
                 desk.let_lapse(member)
@@ -91,10 +93,16 @@ async def take(desk: Desk, event: Due) -> None:
         case "link_invitations":
             if (asked := await desk.records.get(LinkInvitation, event.id)) and _is_due(desk, asked):
                 await linking.forget(desk, asked)
+        case "guest_rooms":
+            if (guest := await desk.records.get(GuestRoom, event.id)) and _is_due(desk, guest):
+                await guest_room.due(desk, guest)
         case "outlooks":
             if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
                 await desk.records.delete(Outlook, look.id)
 
+
+_PAIRINGS = {PairingState.PLANNED: plan.due, PairingState.AGREED: asking_across.no_reply}
+"""What is waited for in these states; in all others a consent is."""
 
 _Due = (
     Member
@@ -113,6 +121,7 @@ _Due = (
     | CheckIn
     | Link
     | LinkInvitation
+    | GuestRoom
 )
 
 

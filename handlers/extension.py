@@ -23,6 +23,8 @@ async def start(desk: Desk, member: Member, room: PeerRoom) -> None:
     """Ask how much more time they would like; where the other has asked already, whether they would too."""
     if not room.met or room.state is not RoomState.OPEN:
         desk.say(member.id, "extend.not_yet", notice=False)
+    elif room.across is not None:
+        desk.say(member.id, "extend.across", notice=False, ends=room.ends_at)
     elif _asks_other(desk, member, room):
         desk.put_behind(member.id)
         desk.ask(member.id, "more", subject=room.id, until=room.more.until if room.more else None)

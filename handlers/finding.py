@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import after, apart, voucher
+from handlers import across, after, apart, voucher
 from handlers import draft as drafts
 from handlers.desk import Desk
 from schema.ids import AskId, MemberId
-from schema.records import Ask, Offer, PeerRoom, Request, Talking
-from schema.states import AskState, OfferState, RequestState
-from service.core import matching, rooms, talking
+from schema.records import Across, Ask, GuestRoom, Link, Offer, PeerRoom, Request, Talking
+from schema.states import AskState, LinkState, OfferState, RequestState
+from service.core import guest_rooms, matching, rooms, talking
 from service.core.pairing import ENGAGED
 
 STANDING = (RequestState.LOOKING, RequestState.PROPOSED, RequestState.TOGETHER)
@@ -27,7 +27,10 @@ async def of(desk: Desk, member: MemberId) -> Request | None:
 
 
 async def ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
-    """Ask as many others as the community asks at once; how many were shown the question by now."""
+    """Ask as many others as the community asks at once; how many were shown the question by now.
+
+    Linked communities are asked where too few are here; of them nothing is counted, so that nothing shows.
+    """
     asks = await desk.records.find(Ask, request=request.id)
     standing = await desk.records.find(Request, state=STANDING)
     too: dict[str, Request] = {
@@ -57,11 +60,31 @@ async def ask_others(desk: Desk, request: Request, next_at: datetime) -> int:
             card=offer.card,
             fear=offer.fear,
             own=drafts.of(too[offer.id]) if offer.id in too else {},
+            across=request.across,
         )
         await desk.records.put(as_asked(desk, ask, request))
         desk.queue(offer.member, "ask", subject=ask.id)
+    await across.ask(desk, request, enough=len(free) >= desk.community.asks_at_once)
     # Whoever was shown a question that had waited counts from this round on: at its hour that shows nothing.
     return len(free) + sum(ask.state is not AskState.WAITING for ask in asks)
+
+
+async def asks_for_link(desk: Desk, request: Request) -> bool:
+    """Whether ours are asked now about a linked community's request: a yes can cross, and none waits to meet.
+
+    While one of ours is in a room for it, or on the way there, nobody else is asked.
+    """
+    across = request.across
+    link = await desk.records.get(Link, across.link) if across is not None else None
+    if across is None or link is None or link.state is not LinkState.LIVE:
+        return False
+    return not await meet_for_link(desk, across)
+
+
+async def meet_for_link(desk: Desk, asked: Across) -> bool:
+    """Whether one of ours is in a room for that request of a linked community, or on the way there."""
+    live = await desk.records.find(GuestRoom, link=asked.link, state=guest_rooms.LIVE)
+    return any(one.across.request == asked.request for one in live)
 
 
 async def _in_order(
@@ -185,7 +208,8 @@ async def _occupied(desk: Desk) -> set[MemberId]:
     """Everybody who is in a peer room or near it, or has read a note and may go on."""
     asks = await desk.records.find(Ask, state=ENGAGED)
     live = await desk.records.find(PeerRoom, state=rooms.LIVE)
-    return {ask.member for ask in asks}.union(*(rooms.people(room) for room in live))
+    guests = {guest.member for guest in await desk.records.find(GuestRoom, state=guest_rooms.LIVE)}
+    return guests.union({ask.member for ask in asks}, *(rooms.people(room) for room in live))
 
 
 async def is_occupied(desk: Desk, member: MemberId) -> bool:
@@ -194,4 +218,5 @@ async def is_occupied(desk: Desk, member: MemberId) -> bool:
         await desk.records.find(Ask, member=member, state=ENGAGED)
         or await desk.records.find(PeerRoom, asker=member, state=rooms.LIVE)
         or await desk.records.find(PeerRoom, peer=member, state=rooms.LIVE)
+        or await desk.records.find(GuestRoom, member=member, state=guest_rooms.LIVE)
     )

@@ -21,6 +21,7 @@ from handlers import (
     checkin,
     checkin_draft,
     concern,
+    guest_room,
     own_plan,
     paused,
     room,
@@ -36,10 +37,12 @@ from handlers.desk import Desk
 from handlers.steward_room import stewardship
 from schema.records import (
     Ask,
+    AskAcross,
     Buddy,
     CheckIn,
     Concern,
     Consent,
+    GuestRoom,
     Link,
     LinkInvitation,
     LinkKeys,
@@ -60,6 +63,7 @@ from schema.records import (
     Voucher,
 )
 from schema.states import AskState, PairingState, RoomState
+from service.core import guest_rooms
 from service.core import voucher as rules
 from service.core.rooms import LIVE
 
@@ -229,6 +233,7 @@ _ANSWERS: Mapping[str, Say] = {
         member, "talk.recap_start", start=datetime.fromisoformat(str(value))
     ),
     "each_try": _sentence("talk.recap_each_try"),
+    "linked": _sentence("held.linked"),
 }
 """How the answers in a draft are said; any other is the member's own words."""
 
@@ -321,6 +326,8 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "start": _shown("talk.recap_start"),
             "again_only": _said("talk.recap_again_only"),
             "answer": _shown("talk.recap_answer"),
+            "linked": _said("held.linked"),
+            "across": _NUMBERS,
         },
         Offer: {
             "id": _NUMBERS,
@@ -369,6 +376,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "own": _named("held.ask"),
             "start": _THEIRS,
             "answer": _THEIRS,
+            "across": _NUMBERS,
+            "note": _THEIRS,
+            "how": _THEIRS,
         },
         Pairing: {
             "id": _NUMBERS,
@@ -389,6 +399,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "talking": _THEIRS,
             "own": _THEIRS,
             "start": _THEIRS,
+            "across": _NUMBERS,
         },
         PeerRoom: {
             "id": _NUMBERS,
@@ -422,6 +433,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "talking": _named("held.room"),
             "peer_request": _NUMBERS,
             "peer_sought": _THEIRS,
+            "across": _NUMBERS,
         },
         Separation: {
             "id": _NUMBERS,
@@ -438,6 +450,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "again": _MEETING,
             "agreed": _MEETING,
             "consent": _AGREED,
+            "linked": _MEETING,
         },
         Concern: {
             "id": _NUMBERS,
@@ -540,10 +553,31 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "kept_at": _shown("held.own_plan"),
             "at_check_ins": _said("held.own_plan_check_ins"),
         },
+        GuestRoom: {
+            "id": _NUMBERS,
+            "member": _NUMBERS,
+            "link": _NUMBERS,
+            "state": _NUMBERS,
+            "made_at": _shown("held.guest_room"),
+            "due_at": _NUMBERS,
+            "across": _NUMBERS,
+            "other": _THEIRS,
+            "other_matrix_id": _THEIRS,
+            "length": _shown("held.guest_room"),
+            "wish": _named("held.guest_room"),
+            "talking": _named("held.guest_room"),
+            "room": _named("held.guest_room"),
+            "ends_at": _THEIRS,
+            "ending": _THEIRS,
+            "reached": _THEIRS,
+            "consents": _AGREED,
+            "there": _THEIRS,
+            "server": _THEIRS,
+        },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), _FOR_ALL),
         **{
             kind: {field.name: _FOR_ALL for field in dataclasses.fields(kind)}
-            for kind in (Link, LinkKeys, LinkInvitation)
+            for kind in (Link, LinkKeys, LinkInvitation, AskAcross)
         },
     }
 )
@@ -657,6 +691,7 @@ async def about(desk: Desk, member: Member) -> list[Entry]:
     records += await desk.records.find(Ask, member=member.id, state=_ASKED)
     records += await desk.records.find(Pairing, asker=member.id, state=_ANSWERABLE)
     records += await room.of(desk, member.id, *_KEPT_ROOMS)
+    records += await guest_room.of(desk, member.id, *guest_rooms.TOLD)
     apart = list(await desk.records.find(Separation, member=member.id))
     apart.sort(key=lambda one: (one.since, one.id))
     records += apart

@@ -7,6 +7,7 @@ that were shown; what a steward writes next is always said, and nothing is offer
 import re
 
 from handlers import linking
+from handlers.across import carry
 from handlers.answer import own_words
 from handlers.question import Choice, Question, Reply
 from handlers.steward_room import StewardRoom
@@ -162,7 +163,7 @@ async def answer_words(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
     first = link.state is LinkState.LINKING
     move: Move = Same(made) if reply.name == "yes" else Differ()
     after, sent = links.advance(link, move, desk.now)
-    after = await linking.settle(desk, await linking.carry(desk, after, sent))
+    after = await linking.settle(desk, await carry(desk, after, sent))
     if reply.name != "yes":
         room.say("link.differed" if first else "link.differed_again", name=linking.called(link))
     elif after.making is None:
@@ -316,9 +317,9 @@ async def answer_change(room: StewardRoom, prompt: Prompt, reply: Reply) -> None
     elif what == "cut":
         after, sent = links.advance(link, End(), desk.now)
         says = bool(sent) and link.here
-        after = await linking.carry(desk, after, sent, last=True)
+        after = await carry(desk, after, sent, last=True)
         await linking.settle(desk, after, leaves=not says)
     else:
         after, sent = links.advance(link, SetPause(what == "pause"), desk.now)
-        await linking.settle(desk, await linking.carry(desk, after, sent))
+        await linking.settle(desk, await carry(desk, after, sent))
     room.say(_DONE[what], name=name, desk_there=prompt.subject)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from handlers import crossed
+from handlers.across import carry
 from handlers.desk import Desk
 from handlers.steward_room import StewardRoom
 from schema.effects import JoinRoom, LeaveRoom, OpenLinkRoom, SendAcross
@@ -20,7 +22,7 @@ from schema.states import LinkState, MakingState
 from schema.wire import VERSION, Hello, KeyChange, NewTerms, Pause, Terms
 from service.core import links, steward, terms
 from service.core.handshake import commitment, party, six_words
-from service.core.links import Agree, Rotate, Sent
+from service.core.links import Agree, Rotate
 
 Steps = tuple[LinkKeys, Hello, KeyChange]
 
@@ -97,19 +99,6 @@ def own_terms(desk: Desk) -> Terms:
     return terms.ours(desk.community, desk.languages, desk.now)
 
 
-async def carry(desk: Desk, link: Link, sent: Sent, *, last: bool = False) -> Link:
-    """Have these cross, once the other desk is there to read them; the link after they were stamped."""
-    room = link.room
-    if room is None or not link.here:
-        return link
-    keys = await desk.records.find(LinkKeys, link=link.id)
-    for number, body in sent:
-        link, content = desk.turn.crossing.seal(link, number, body, keys, links.LONGEST, desk.now)
-        until = desk.now + links.LONGEST
-        desk.turn.do(SendAcross(link.id, room, link.desk, content, until, last))
-    return link
-
-
 async def settle(desk: Desk, link: Link, *, leaves: bool = True) -> Link:
     """Keep the link as it is now, with new keys where it wants them, and none that it does not need.
 
@@ -123,6 +112,7 @@ async def settle(desk: Desk, link: Link, *, leaves: bool = True) -> Link:
             await desk.records.delete(LinkKeys, keys.id)
     if link.state in links.OVER:
         await desk.records.delete(Link, link.id)
+        await crossed.over(desk, link.id)
         desk.turn.crossing.forget(link.id)
         if leaves and link.room is not None:
             desk.turn.do(LeaveRoom(link.room))
@@ -205,6 +195,8 @@ async def came(desk: Desk, event: FromLink) -> None:
             after = replace(after, heard_at=desk.now)
         after = await settle(desk, await carry(desk, after, taken.crosses))
         await _tell(desk, link, after)
+        if taken.body is not None and after.state not in links.OVER:
+            await crossed.came(desk, after, taken.body)
         if isinstance(taken.body, Pause) and link.paused_there is not after.paused_there:
             key = "link.paused_there" if after.paused_there else "link.resumed_there"
             await _say(desk, key, name=called(after))

@@ -11,6 +11,7 @@ from handlers import (
     checkin,
     checkin_list,
     consent,
+    guest_room,
     language,
     pairing_pauses,
     pause,
@@ -27,7 +28,7 @@ from handlers import request as requests
 from handlers.desk import Desk
 from handlers.question import GIVES_WAY, Choice, Question, Reply
 from schema.records import Ask, Member, PeerRoom, Prompt
-from schema.states import RequestState, RoomState
+from schema.states import GuestRoomState, RequestState, RoomState
 from service.core import matching, rooms
 
 _CROSSED = timedelta(seconds=5)
@@ -80,7 +81,8 @@ async def _fallback(desk: Desk, member: Member) -> str:
     lines = [desk.words(member, "menu.fallback")]
     if request is not None and request.state is RequestState.LOOKING:
         lines.append(desk.words(member, "menu.fallback_looking"))
-    if open_rooms := await room.of(desk, member.id, RoomState.OPEN):
+    open_rooms = await room.of(desk, member.id, RoomState.OPEN)
+    if open_rooms or await guest_room.of(desk, member.id, GuestRoomState.OPEN):
         lines.append(desk.words(member, "menu.fallback_room"))
         if any(one.peer == member.id for one in open_rooms):
             lines.append(desk.words(member, "menu.fallback_room_peer"))
@@ -195,6 +197,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     elif request is not None and request.state is RequestState.PROPOSED:
         lines.append(desk.words(member, "status.proposed"))
     planned = await plan.of(desk, member.id)
+    if await plan.awaits(desk, member.id):
+        lines.append(desk.words(member, "status.introduced"))
     lines += [desk.words(member, "status.planned", start=one.start, length=one.length) for one in planned]
     promised = await desk.records.find(Ask, member=member.id, state=requests.PROMISED)
     for ask in promised if not planned else ():
@@ -209,6 +213,7 @@ async def standing(desk: Desk, member: Member) -> list[str]:
             key = "choice.room_as_peer" if one.peer == member.id else "choice.room_as_asker"
             line = f"{desk.words(member, key)}: {line}"
         lines.append(line)
+    lines += await guest_room.lines(desk, member)
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(offers.describe(desk, member, offer))
@@ -229,7 +234,8 @@ def _of_room(desk: Desk, member: Member, peer_room: PeerRoom) -> str:
         case RoomState.OPENING:
             return desk.words(member, "status.opening")
         case RoomState.OPEN:
-            lines = [desk.words(member, "status.room", ends=peer_room.ends_at)]
+            key = "status.room" if peer_room.across is None else "status.room_across"
+            lines = [desk.words(member, key, ends=peer_room.ends_at)]
             if peer_room.peer_request:
                 lines.append(desk.words(member, "room.agreed_too"))
             elif peer_room.wish in consent.WISHES and peer_room.wish != "unsure":
@@ -291,7 +297,8 @@ async def _stoppable(desk: Desk, member: Member) -> list[str]:
     if _open_question(desk, member) is not None:
         found.append("question")
     in_room = await room.of(desk, member.id, *rooms.LIVE)
-    if in_room:
+    guest = await guest_room.of(desk, member.id, GuestRoomState.OPEN)
+    if in_room or guest:
         found.append("room")
     request = await requests.of(desk, member.id)
     planned = await plan.of(desk, member.id)
@@ -301,6 +308,7 @@ async def _stoppable(desk: Desk, member: Member) -> list[str]:
         found.append("request")
     if (
         not in_room
+        and not guest
         and not planned
         and await desk.records.find(Ask, member=member.id, state=requests.PROMISED)
     ):

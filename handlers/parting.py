@@ -5,12 +5,13 @@ comes back only at their own word; whoever stays waits, looks for somebody else 
 an hour that was said; whoever asked for company keeps the words of their request for somebody else.
 """
 
+from handlers import guest_room
 from handlers import request as requests
 from handlers import room as peer_rooms
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
 from schema.records import Member, PeerRoom, Prompt
-from schema.states import Ending, RoomState
+from schema.states import Ending, GuestRoomState, RoomState
 from service.core import rooms
 
 _SKIP = frozenset({"skip"})
@@ -33,6 +34,9 @@ async def pass_on(desk: Desk, member: Member) -> None:
     if of_peer:
         desk.put_behind(member.id)
         desk.ask(member.id, "pass", subject=of_peer[0].id, until=of_peer[0].ends_at)
+    elif guests := await guest_room.of(desk, member.id, GuestRoomState.OPEN):
+        # What the other hears of it is not ours to say across a link: it closes, as for every reason.
+        await guest_room.close(desk, member, guests[0])
     elif live:
         desk.say(member.id, "pass.not_asked", notice=False)
     else:

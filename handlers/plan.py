@@ -2,15 +2,16 @@
 
 Guards: what was agreed waits in the schedule, so that no crash or outage loses it; whoever lets go is asked
 for no reason, and the other hears at once that no room opens, in the same words for every reason; a request
-goes on at once, and one that is kept apart from the other learns nothing before the hour.
+goes on at once, and one that is kept apart from the other learns nothing before the hour. Across a link the
+room opens once the other desk has said who the peer is, or after a while not at all.
 """
 
 from dataclasses import replace
 
-from handlers import apart
+from handlers import across, apart
 from handlers import request as requests
 from handlers.desk import Desk
-from schema.ids import AskId, MemberId, RequestId
+from schema.ids import AskId, MatrixId, MemberId, RequestId
 from schema.records import Ask, Member, Pairing, Request
 from schema.states import PairingState, RequestState
 from service.core import rooms
@@ -24,6 +25,12 @@ async def of(desk: Desk, member: MemberId) -> list[Pairing]:
         *(await desk.records.find(Pairing, asker=member, state=planned)),
         *(await desk.records.find(Pairing, peer=member, state=planned)),
     ]
+
+
+async def awaits(desk: Desk, member: MemberId) -> bool:
+    """Whether both said yes across a link, and the other desk has not said yet who the peer is."""
+    agreed = await desk.records.find(Pairing, asker=member, state=PairingState.AGREED)
+    return any(one.across is not None and not one.peer for one in agreed)
 
 
 async def of_ask(desk: Desk, ask: Ask) -> Pairing | None:
@@ -43,7 +50,7 @@ async def agree(desk: Desk, pairing: Pairing, request: Request, asker: Member, p
     if theirs is not None:
         await requests.join(desk, theirs)
     if pairing.state is not PairingState.PLANNED:
-        await _open(desk, pairing, asker, peer)
+        await open_room(desk, pairing, asker, peer.matrix_id)
         return
     for one in (asker, peer):
         desk.say(one.id, "plan.agreed", notice=one is asker, start=pairing.start, length=pairing.length)
@@ -54,15 +61,38 @@ async def _theirs(desk: Desk, ask: Ask | None) -> Request | None:
     return await desk.records.get(Request, ask.offer) if ask is not None and ask.own else None
 
 
-async def _open(desk: Desk, pairing: Pairing, asker: Member, peer: Member) -> None:
+async def introduce(desk: Desk, pairing: Pairing, request: Request, asker: Member) -> None:
+    """Both said yes across a link: the other desk hears who the asker is, and then says who the peer is."""
+    until = desk.now + desk.timings.join
+    theirs = pairing.across
+    if theirs is None or not await across.introduce(desk, theirs, asker.matrix_id, until):
+        await call_off(desk, pairing)
+        return
+    moved, effects = advance_request(request, RequestMove.AGREE, desk.now)
+    await desk.apply(effects)
+    await desk.records.put(moved)
+    await requests.one_room(desk, asker.id, but=pairing.ask)
+    await desk.records.put(replace(pairing, due_at=until))
+    desk.say(asker.id, "consent.introduced", until=until)
+
+
+async def call_off(desk: Desk, pairing: Pairing) -> None:
+    """No room comes of what both agreed to across a link; the asker's search goes on."""
+    over, effects = advance_pairing(pairing, PairingMove.END, desk.now)
+    await desk.apply(effects)
+    await requests.keep_pairing(desk, over)
+    await requests.resume(desk, pairing.request, "pairing.not_this_time_go_on")
+
+
+async def open_room(desk: Desk, pairing: Pairing, asker: Member, peer: MatrixId) -> None:
     """Have the room of the two opened, with what they agreed to."""
     ask = await desk.records.get(Ask, pairing.ask)
     theirs = await _theirs(desk, ask)
-    yes = [(asker.id, pairing.consent), *((peer.id, one) for one in (ask.consents if ask else ()))]
+    yes = [(asker.id, pairing.consent), *((pairing.peer, one) for one in (ask.consents if ask else ()))]
     room, effects = rooms.begin(
         pairing,
         asker.matrix_id,
-        peer.matrix_id,
+        peer,
         desk.now,
         pairing.wish,
         theirs.id if theirs is not None else RequestId(""),
@@ -84,7 +114,7 @@ async def due(desk: Desk, pairing: Pairing) -> None:
     opened, effects = advance_pairing(pairing, PairingMove.OPEN, desk.now)
     await desk.apply(effects)
     await requests.keep_pairing(desk, opened)
-    await _open(desk, opened, asker, peer)
+    await open_room(desk, opened, asker, peer.matrix_id)
 
 
 async def let_go(desk: Desk, member: Member, pairing: Pairing) -> None:

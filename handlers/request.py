@@ -8,7 +8,7 @@ asked twice about one request; its words are erased when it ends.
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import apart, finding, pairing_pauses, pause
+from handlers import across, apart, finding, pairing_pauses, pause, yes_across
 from handlers import draft as drafts
 from handlers.desk import Desk
 from handlers.question import Choice, Question
@@ -66,12 +66,23 @@ async def change(desk: Desk, request: Request, draft: Draft, consent: Consent | 
     """Ask from now on what `draft` describes, with the yes to it; who was asked goes by what they read."""
     changed = drafts.onto(desk, request, draft, consent)
     await desk.records.put(changed)
+    await _ask_less_across(desk, request, changed)
     for ask in await desk.records.find(Ask, request=request.id, state=AskState.WAITING):
         await desk.records.put(finding.as_asked(desk, ask, changed))
     desk.say(request.member, "request.changed")
     if changed.due_at is not None:
         next_at = min(changed.due_at, changed.until)
         desk.say(request.member, "request.next", next=next_at, until=changed.until)
+
+
+async def _ask_less_across(desk: Desk, before: Request, after: Request) -> None:
+    """Take the request back where it is not for a linked community any more, or for fewer people there.
+
+    Where it still is for that community it is put to it anew. One that is with somebody there stays.
+    """
+    fewer = before.reporters and not after.reporters
+    if after.state is RequestState.LOOKING and (fewer or set(before.linked) - set(after.linked)):
+        await across.withdraw_request(desk, before)
 
 
 async def engaged_as_peer(desk: Desk, member: MemberId) -> Ask | None:
@@ -140,7 +151,11 @@ async def look(desk: Desk, request: Request) -> None:
     if looking:
         next_at = min(next_at, request.until) if desk.now < request.until else next_at
         paused = await pause.of(desk)
-        if asker is not None and asker.room is not None and paused is not None:
+        if request.across is not None:
+            # A linked community asks: theirs to tell their member, ours to ask ours.
+            if paused is None and await finding.asks_for_link(desk, request):
+                await finding.ask_others(desk, request, next_at)
+        elif asker is not None and asker.room is not None and paused is not None:
             request = await pause.tell(desk, request, paused, next_at)
         elif asker is not None and asker.room is not None:
             if request.told == "paused":
@@ -179,14 +194,17 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
     key = _TOLD[told]
     if told == "looking" and (request.again_only or request.too):
         key = "request.looking_again" if request.again_only else "request.looking_too"
+    elif told == "looking" and request.linked:
+        key = "request.looking_linked"
     every = desk.timings.ask_again
     desk.say(request.member, key, next=next_at, every=every, until=request.until)
     return replace(request, told=told)
 
 
 def _only_some(desk: Desk, request: Request) -> bool:
-    """Whether to say that somebody is asked would show who is here."""
-    return matching.only_some(request, desk.community.hard, desk.community.talk_in[:1])
+    """Whether to say that somebody is asked would show who is here, or is none of what is known here."""
+    usual = desk.community.talk_in[:1]
+    return bool(request.linked) or matching.only_some(request, desk.community.hard, usual)
 
 
 _TOLD = {
@@ -209,12 +227,19 @@ async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request
         and ask.member not in kept_apart
         and matching.may_read(request, ask)
     ]
-    if not waiting:
-        return request
-    ask = min(waiting, key=lambda one: (one.said_at or one.made_at, one.id))
-    if await desk.member(ask.member) is not None:
-        desk.queue(ask.member, "note", subject=ask.id, until=desk.now + desk.timings.consent_open)
-    return await open_note(desk, request, ask, next_at)
+    for ask in sorted(waiting, key=lambda one: (one.said_at or one.made_at, one.id)):
+        if not await note_crosses(desk, request, ask):
+            continue
+        if await desk.member(ask.member) is not None:
+            desk.queue(ask.member, "note", subject=ask.id, until=desk.now + desk.timings.consent_open)
+        return await open_note(desk, request, ask, next_at)
+    return request
+
+
+async def note_crosses(desk: Desk, request: Request, ask: Ask) -> bool:
+    """Have the note cross where `ask` is of somebody of a linked community; False where it cannot now."""
+    theirs = across.of_theirs(ask)
+    return theirs is None or await across.note(desk, request, theirs, desk.now + desk.timings.consent_open)
 
 
 def note_is_free(desk: Desk, request: Request, ask: Ask) -> bool:
@@ -266,6 +291,7 @@ async def propose(desk: Desk, request: Request, ask: Ask, until: datetime) -> No
         talking=ask.talking,
         own=ask.own,
         start=ask.start,
+        across=across.of_theirs(ask),
     )
     await desk.records.put(pairing)
     if asker is not None:
@@ -327,6 +353,11 @@ async def end(desk: Desk, request: Request, move: RequestMove) -> None:
     """Erase the request; asks that still await their hour keep it, so that nobody can tell when it ended."""
     advance_request(request, move, desk.now)
     await desk.records.delete(Request, request.id)
+    for pairing in await desk.records.find(Pairing, request=request.id, state=PairingState.AGREED):
+        if pairing.across is not None:
+            # Their desk has not said yet who it is, and nothing waits for that any more.
+            await desk.records.delete(Pairing, pairing.id)
+    await across.withdraw_request(desk, request)
     for ask in await desk.records.find(Ask, request=request.id, state=(AskState.WAITING, AskState.OVER)):
         await drop_ask(desk, ask)
     # Who was asked since they ask too, and does not any more, has taken back their yes; but not from a room.
@@ -351,6 +382,9 @@ async def decline(desk: Desk, pairing: Pairing) -> None:
     asker = await desk.member(pairing.asker)
     if asker is not None:
         desk.drop(asker, pairing.id)
+    if pairing.across is not None and declined.state is PairingState.DECLINED:
+        # Nobody here was promised an hour: theirs is their own desk's to keep.
+        declined, _ = advance_pairing(declined, PairingMove.STEP_BACK, desk.now)
     await keep_pairing(desk, declined)
 
 
@@ -411,6 +445,8 @@ def without_peer(pairing: Pairing) -> Pairing:
 async def drop_ask(desk: Desk, ask: Ask) -> None:
     """The ask is over: it stays, as over, while its request stands, so that nobody is asked twice."""
     waited = ask.state is AskState.WAITING
+    if ask.state is AskState.READY:
+        await yes_across.let_go(desk, ask)
     if ask.state is not AskState.OVER:
         ask, effects = advance_ask(ask, AskMove.DROP, desk.now)
         await desk.apply(effects)
@@ -420,7 +456,7 @@ async def drop_ask(desk: Desk, ask: Ask) -> None:
     if waited or await desk.records.get(Request, ask.request) is None:
         await desk.records.delete(Ask, ask.id)
     else:
-        await desk.records.put(replace(ask, card="", fear="", own={}, consents=()))
+        await desk.records.put(replace(ask, card="", fear="", own={}, consents=(), note="", how=()))
 
 
 def _offer_again(desk: Desk, request: Request, why: str) -> None:

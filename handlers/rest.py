@@ -94,6 +94,11 @@ async def after_room(desk: Desk, before: PeerRoom, after: PeerRoom) -> None:
     peer = await desk.member(after.peer) if after.met else None
     if peer is None or before.state not in LIVE or after.state in LIVE:
         return
+    await after_company(desk, peer)
+
+
+async def after_company(desk: Desk, peer: Member) -> None:
+    """The member was there for somebody: they rest."""
     for offer in await _offers(desk, peer):
         until = max(desk.now + desk.timings.rest, offer.rest_until or desk.now)
         await desk.records.put(replace(offer, rest_until=until))

@@ -5,12 +5,13 @@ a reason that is one person's own is told to nobody; a request whose room came t
 asked is offered somebody else when the other ends it, in the same words however that one ended it.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from handlers import across, guest_room, rest, talking
 from handlers import after as afterwards
 from handlers import draft as drafts
 from handlers import request as requests
-from handlers import rest, talking
 from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
 from schema.effects import (
@@ -25,7 +26,7 @@ from schema.effects import (
 from schema.events import Delivered, NotDelivered, PeerMembership
 from schema.ids import MemberId
 from schema.records import Member, Pairing, PeerRoom, Request
-from schema.states import Ending, PairingState, RoomState
+from schema.states import Ending, GuestRoomState, PairingState, RoomState
 from service.core import rooms
 from service.core.pairing import PairingMove, RequestMove, advance_pairing
 
@@ -48,7 +49,8 @@ def agreed(desk: Desk, member: Member, room: PeerRoom) -> str:
     if room.peer_request:
         lines = [desk.words(member, "room.agreed_too")]
     lines.append(desk.words(member, "room.agreed_how", how=talking.how(desk, member, room.talking)))
-    lines.append(desk.words(member, "room.ways", reading=desk.timings.reading))
+    ways = "room.ways" if room.across is None else "room.ways_across"
+    lines.append(desk.words(member, ways, reading=desk.timings.reading))
     if not rooms.asked_for_it(room, member.id):
         lines.append(desk.words(member, "room.peer_ways"))
     return "\n".join(lines)
@@ -64,6 +66,10 @@ async def erase_now(desk: Desk, member: Member) -> None:
     """Take note that the member wants their closed rooms erased without the reading time."""
     readable = await of(desk, member.id, RoomState.READABLE)
     for room in readable:
+        if room.across is not None:
+            # The other one is asked nothing across a link, and could not say so.
+            desk.say(member.id, "room.erase_across", until=room.due_at)
+            continue
         await advance(desk, room, rooms.EraseNow(member.id))
         after = await desk.records.get(PeerRoom, room.id)
         both = after is None or after.state is not RoomState.READABLE
@@ -72,7 +78,8 @@ async def erase_now(desk: Desk, member: Member) -> None:
         else:
             desk.say(member.id, "room.erase_asked", until=room.due_at)
     if not readable:
-        desk.say(member.id, "room.nothing_to_erase", notice=False)
+        theirs = await guest_room.of(desk, member.id, GuestRoomState.READABLE, GuestRoomState.PURGING)
+        desk.say(member.id, "guest.no_erase" if theirs else "room.nothing_to_erase", notice=False)
 
 
 async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | None = None) -> None:
@@ -89,6 +96,7 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
             if (member := await desk.member(one)) is not None:
                 desk.say_text(one, agreed(desk, member, after), notice=False)
                 await _say_how(desk, member, after)
+    told = await _say_across(desk, room, after, move)
     if after.state is RoomState.GONE:
         await _say_receipt(desk, after)
     if after.state in (RoomState.GONE, RoomState.FAILED):
@@ -103,6 +111,35 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         await _look_on(desk, room, after, by)
     if after.met and room.state is RoomState.CLOSING and isinstance(move, rooms.Muted):
         await afterwards.begin(desk, after)
+    if not told:
+        await advance(desk, after, rooms.Close(Ending.REFUSED))
+
+
+async def _say_across(desk: Desk, before: PeerRoom, after: PeerRoom, move: rooms.Move) -> bool:
+    """Tell a linked collective how the room that its member is in stands, and nothing of why.
+
+    False where it cannot be told that there is a room now: then its member would know nothing of it.
+    """
+    theirs, came_to_nothing = after.across, (RoomState.CLOSING, RoomState.FAILED)
+    if theirs is None:
+        return True
+    match move:
+        case rooms.Opened(room) if after.state is RoomState.OPEN:
+            # It is how their member hears of it: it holds as long as the room does.
+            ends = after.ends_at
+            return await across.introduce(desk, theirs, after.asker_matrix_id, ends, room, ends)
+        case rooms.Muted() if before.state is RoomState.CLOSING:
+            await across.close(desk, theirs, "ended")
+        case rooms.Emptied():
+            await across.close(desk, theirs, "removed")
+        case rooms.Purged(detail):
+            await across.close(desk, theirs, "gone", _REACHED.get(detail, "asked"))
+        case _ if before.state is RoomState.OPENING and after.state in came_to_nothing:
+            await across.withdraw(desk, theirs)
+    return True
+
+
+_REACHED: Mapping[str, across.Reached] = {"purged": "purged", "cannot": "cannot"}
 
 
 async def _ask_whoever_stays(desk: Desk, before: PeerRoom, after: PeerRoom) -> None:

@@ -7,7 +7,21 @@ it is written; nothing is kept as a request, and nobody is asked, before the yes
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from handlers import after, ages, hours, outlook, pause, paused, plan, room, talking, topics, zone
+from handlers import (
+    after,
+    ages,
+    guest_room,
+    hours,
+    linked,
+    outlook,
+    pause,
+    paused,
+    plan,
+    room,
+    talking,
+    topics,
+    zone,
+)
 from handlers import draft as drafts
 from handlers import offer as offers
 from handlers import request as requests
@@ -16,7 +30,7 @@ from handlers.consent import HOW, WISHES, how_words
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
 from schema.records import Member, Prompt, Request, Talking
-from schema.states import RequestState
+from schema.states import GuestRoomState, RequestState
 from service.core import rooms
 from service.core.matching import MUTUAL
 
@@ -28,7 +42,7 @@ LONGEST_NOTE = 500
 _STEPS = ("wish", "topics", "length", "note", "recap")
 _FROM_RECAP = (
     *("again", "reporters", "each_try", "voice", "languages", "only", "how", "keep_how", "too", "zone"),
-    *("start", "answer"),
+    *("start", "answer", "linked"),
 )
 """What is asked from the recap alone."""
 
@@ -103,6 +117,9 @@ async def _hindered(desk: Desk, member: Member) -> bool:
     if live := await room.of(desk, member.id, *rooms.LIVE):
         desk.say(member.id, "talk.in_room", notice=False, ends=live[0].ends_at)
         return True
+    if guests := await guest_room.of(desk, member.id, GuestRoomState.OPEN):
+        desk.say(member.id, "talk.in_room", notice=False, ends=guests[0].ends_at)
+        return True
     if (ask := await requests.engaged_as_peer(desk, member.id)) is not None:
         until = await requests.promised_until(desk, ask) or desk.now
         key = "talk.planned" if await plan.of_ask(desk, ask) is not None else "talk.promised"
@@ -168,6 +185,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "too":
             choices = (Choice("no", "choice.too_no"), Choice("yes", "choice.too_yes"))
             return Question(desk.words(member, "talk.too"), choices, also=_ALSO)
+        case "linked":
+            return await linked.question(desk, member)
         case "zone":
             return zone.question(desk, member, zone.listed(draft.get("cities")))
         case "start":
@@ -188,12 +207,12 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(text, choices, also=_ALSO)
         case "change":
             whom = await after.first_choice(desk, member, bool(draft.get("again")))
-            choices = (*_changes(desk, draft), *whom)
+            choices = (*_changes(desk, draft), *await linked.choice(desk, draft), *whom)
             return Question(desk.words(member, "talk.change"), choices, also=_ALSO)
         case "again":
             return Question(desk.words(member, "talk.again"), after.FIRST, also=_ALSO)
     standing = await requests.of(desk, member.id) if draft.get("standing") else None
-    terms = _terms(desk, member, draft, standing)
+    terms = _terms(desk, member, draft, standing, await linked.line(desk, member, draft))
     if (paused := await pause.of(desk)) is not None:
         terms = "\n".join((pause.line(desk, member, paused), desk.words(member, "pause.recap"), terms))
     if standing is not None:
@@ -286,7 +305,7 @@ def recap(desk: Desk, member: Member, draft: Draft) -> str:
     return "\n".join(lines)
 
 
-def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -> str:
+def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None, linked: str) -> str:
     """Who is asked, until when, what is kept, and how it is taken back."""
     again = "talk.recap_again_only" if draft.get("again_only") else "talk.recap_again"
     lines = [desk.words(member, again)] if draft.get("again") else []
@@ -298,6 +317,8 @@ def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None) -
         key = "talk.recap_mutual" if draft.get("wish") == MUTUAL else "talk.recap_too"
         fear = desk.words(member, offers.OWN_FEARS[str(draft.get("fear") or "unsaid")])
         lines += [desk.words(member, key), desk.words(member, "talk.recap_fear", fear=fear)]
+    if linked:
+        lines.append(linked)
     if draft.get("each_try"):
         lines.append(desk.words(member, "talk.recap_each_try"))
     if (answer := drafts.answer(draft)) is not None:
@@ -342,7 +363,9 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         return
     if step == "zone" and not await _take_zone(desk, member, draft, reply):
         return
-    if reply.name != "skip" and not _take(desk, member, draft, step, reply):
+    if step == "linked" and reply.name != "skip":
+        draft["linked"] = await linked.taken(desk, reply)
+    elif reply.name != "skip" and not _take(desk, member, draft, step, reply):
         return
     returns = bool(draft.get("returns")) or step in _FROM_RECAP
     if returns or step == "note":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from schema.ids import BuddyId, LinkId, MatrixId, MemberId, OutboxId, PairingId, RoomId
+from schema.ids import BuddyId, GuestRoomId, LinkId, MatrixId, MemberId, OutboxId, PairingId, RoomId
 
 
 @dataclass(frozen=True)
@@ -206,6 +206,20 @@ class PurgePeerRoom:
 
 
 @dataclass(frozen=True)
+class PurgeGuestRoom:
+    """Have our homeserver's copy of a linked community's room purged, once nobody of ours is in it.
+
+    `server` is theirs: a room that was made on another one is left alone. `Delivered.detail` says what was
+    reached: "purged", "asked" or "cannot".
+    """
+
+    guest: GuestRoomId
+    room: RoomId
+    server: str
+    type: Literal["purge_guest_room"] = "purge_guest_room"
+
+
+@dataclass(frozen=True)
 class InviteAgain:
     """Invite one of the two to their peer room again (an invitation lost, or a limit reached)."""
 
@@ -306,6 +320,7 @@ Effect = (
     | RedactPeerRoom
     | EmptyPeerRoom
     | PurgePeerRoom
+    | PurgeGuestRoom
     | InviteAgain
     | RedactChat
     | TellStewards

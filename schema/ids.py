@@ -34,6 +34,10 @@ OutlookId = NewType("OutlookId", str)
 LinkId = NewType("LinkId", str)
 """Random; names a link to the two collectives that have it, and to nobody else."""
 LinkKeysId = NewType("LinkKeysId", str)
+AskAcrossId = NewType("AskAcrossId", str)
+"""Random; names a request to the one linked collective that it was put to, and to nobody else."""
+GuestRoomId = NewType("GuestRoomId", str)
+"""Of a room that another collective opened for one of our members: the ask's that led to it."""
 LinkInvitationId = NewType("LinkInvitationId", str)
 """Keyed hash of the inviting front desk's Matrix ID."""
 OutboxId = NewType("OutboxId", str)

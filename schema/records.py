@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from schema.ids import (
+    AskAcrossId,
     AskId,
     BuddyId,
     CheckInId,
     ConcernId,
+    GuestRoomId,
     LinkId,
     LinkInvitationId,
     LinkKeysId,
@@ -38,6 +40,7 @@ from schema.states import (
     CheckInState,
     ConcernState,
     Ending,
+    GuestRoomState,
     LinkState,
     MakingState,
     OfferState,
@@ -156,6 +159,19 @@ class Talking:
 
 
 @dataclass(frozen=True)
+class Across:
+    """By what a linked collective knows something: over `link`, the `request`, and, once there is a yes, its
+    `answer`.
+
+    All three are random, and mean nothing to anybody else. Kept with what it is in.
+    """
+
+    link: LinkId
+    request: str
+    answer: str = ""
+
+
+@dataclass(frozen=True)
 class Request:
     """A member's wish for company. Deleted when it ended and what came of it is over.
 
@@ -174,6 +190,10 @@ class Request:
 
     `start` is from when they would like company, where that is not at once; `until` follows it. `answer` is
     how long somebody's yes waits for theirs, where they set it.
+
+    `linked` holds the links over which it may be asked too, those that the member was named. `across` is set
+    where a linked community asks for one of its own: then `member` is empty, there is no note, and the id is
+    the one that came.
     """
 
     id: RequestId
@@ -206,6 +226,8 @@ class Request:
     start: datetime | None = None
     again_only: bool = False
     answer: timedelta | None = None
+    linked: tuple[LinkId, ...] = ()
+    across: Across | None = None
 
 
 @dataclass(frozen=True)
@@ -300,6 +322,10 @@ class Ask:
     the question and their yes to the note. `own` is set where the member was asked as somebody who looks for
     company too: what their request, whose id then stands in `offer`, asks. `start` is when the room would
     open, where that is later, `answer` how long the member's last word would wait for the asker's.
+
+    `across` is set where a linked community asked our member, and then `note` and `how` hold what its own
+    wrote for this member once it came; or where somebody of a linked community gave a yes to our member's
+    request: then `member` and `offer` are empty. The id is the answer's there too.
     """
 
     id: AskId
@@ -321,6 +347,9 @@ class Ask:
     own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
     start: datetime | None = None
     answer: timedelta | None = None
+    across: Across | None = None
+    note: str = ""
+    how: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -334,7 +363,8 @@ class Pairing:
     another. `length`, `wish` and `talking` are what the peer said yes to. `card` and `fear` are the peer's
     words as the asker sees them, until the pairing is over, and so is `own`, what the peer's request asks
     where they look for company too; `seen`: they were shown to the asker. `consent` is the asker's. `start`
-    is when the room is to open, where that is later: once planned, the pairing waits for it.
+    is when the room is to open, where that is later: once planned, the pairing waits for it. `across` is set
+    where the peer is of a linked community; `peer` is empty then until that community said who it is.
     """
 
     id: PairingId
@@ -355,6 +385,7 @@ class Pairing:
     talking: Talking = Talking()
     own: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
     start: datetime | None = None
+    across: Across | None = None
 
 
 @dataclass(frozen=True)
@@ -385,7 +416,8 @@ class PeerRoom:
     receipt. `reminded`: whoever had not come was invited again; `choosing`: the other was then asked whether
     to wait. `met`: both were in it and could write. `early` holds who went in or out of which room before we
     knew that it is this one. `consents` holds every yes that led to it, with whose it is, until the room is
-    gone. Whoever is forgotten stands here as an empty id, and their consents go.
+    gone. Whoever is forgotten stands here as an empty id, and their consents go. `across` is set where the
+    peer is of a linked community: `peer` is the keyed hash of an address that is no member's here.
     """
 
     id: PairingId
@@ -419,6 +451,7 @@ class PeerRoom:
     talking: Talking = Talking()
     peer_request: RequestId = RequestId("")
     peer_sought: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
+    across: Across | None = None
 
 
 @dataclass(frozen=True)
@@ -443,7 +476,8 @@ class Meeting:
     again, when that lapses; sooner where its member had the two kept apart, ended it, or is forgotten.
     `ended_at` is when the room ended. `again`: the member would talk with the other again; `agreed`: both
     said so. Whoever is forgotten stands in the other's as an empty id. `consent` is the member's yes to the
-    keeping of that they would, and goes with it.
+    keeping of that they would, and goes with it. `linked`: the other is of a linked community, which keeps
+    its own mark; then `again` is not to be said.
     """
 
     id: MeetingId
@@ -454,6 +488,7 @@ class Meeting:
     again: bool = False
     agreed: bool = False
     consent: Consent | None = None
+    linked: bool = False
 
 
 @dataclass(frozen=True)
@@ -766,8 +801,8 @@ class Link:
 
     `us` and `them` are the two desks as the link calls them. `epochs` has the keys in use, newest first: one,
     or two while the older drains. `rounds` counts the tries at the next one. `asks` holds when theirs came,
-    and `tries` when they began to make keys anew, in the last day. `pause_from` and `terms_from` are the
-    epoch and the counter that `paused_there` and `their_terms` are from.
+    `asked` when ours went, and `tries` when they began to make keys anew, in the last day. `pause_from` and
+    `terms_from` are the epoch and the counter that `paused_there` and `their_terms` are from.
 
     `desk` is the other front desk, `room` the room of the two, once it is there; `here`: theirs is in it, and
     nobody else. `name` is what the other collective calls itself. `heard_at` is when something that they
@@ -786,6 +821,7 @@ class Link:
     paused_here: bool = False
     paused_there: bool = False
     asks: tuple[datetime, ...] = ()
+    asked: tuple[datetime, ...] = ()
     rounds: int = 0
     pause_from: tuple[int, int] = (0, 0)
     terms_from: tuple[int, int] = (0, 0)
@@ -831,6 +867,54 @@ class LinkInvitation:
     wanted: bool = False
 
 
+@dataclass(frozen=True)
+class AskAcross:
+    """That a linked collective was asked about a request of ours; the id is the request's name there.
+
+    Deleted with the request, or when the link is over; it has no hour of its own.
+    """
+
+    id: AskAcrossId
+    link: LinkId
+    request: RequestId
+    due_at: datetime | None
+
+
+@dataclass(frozen=True)
+class GuestRoom:
+    """A room that a linked collective opens for one of its members and `member`, one of ours.
+
+    Its keeper is theirs: our side hears from their desk how it stands. The id is that of the ask, whose
+    `across` it has. `other` is the keyed hash of the other's Matrix ID, `other_matrix_id` the address itself,
+    which goes when the room is closed. `room` is there once it is open, `ends_at` when it ends. `length`,
+    `wish` and `talking` are what the two agreed on; `consents` holds our member's yeses. `due_at` is when our
+    side goes on by itself: where no room came, for the erasure here, and where nothing is heard of it any
+    more. `ending` says that our member asked to end it. `reached` is what was erased here, `there` what they
+    say of their side; `server` is the one of their keeper. Deleted once gone and the receipt is written. A
+    member who is forgotten stands here as an empty id until then, and so does the other.
+    """
+
+    id: GuestRoomId
+    member: MemberId
+    link: LinkId
+    state: GuestRoomState
+    made_at: datetime
+    due_at: datetime | None
+    across: Across
+    other: MemberId
+    other_matrix_id: MatrixId
+    length: timedelta
+    wish: str
+    talking: Talking = Talking()
+    room: RoomId | None = None
+    ends_at: datetime | None = None
+    ending: Ending | None = None
+    reached: str = ""
+    consents: tuple[Consent, ...] = ()
+    there: str = ""
+    server: str = ""
+
+
 Record = (
     Member
     | Request
@@ -851,4 +935,6 @@ Record = (
     | Link
     | LinkKeys
     | LinkInvitation
+    | AskAcross
+    | GuestRoom
 )

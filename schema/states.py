@@ -180,6 +180,20 @@ class LinkState(StrEnum):
     EXPIRED = "expired"
 
 
+class GuestRoomState(StrEnum):
+    """A room of another collective's, with one of our members in it, as our side knows it.
+
+    AWAITED: both said yes, and that side opens it. OPEN: it did. READABLE: nobody writes there any more.
+    PURGING: its people are out, and our homeserver's copy is being erased. GONE: that is done.
+    """
+
+    AWAITED = "awaited"
+    OPEN = "open"
+    READABLE = "readable"
+    PURGING = "purging"
+    GONE = "gone"
+
+
 class MakingState(StrEnum):
     """The making of a link's next keys. PROPOSED: one side committed to its keys. COMMITTED: both did.
 

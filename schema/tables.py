@@ -321,6 +321,28 @@ link_invitations = Table(
     info={"kept": "14 days: which front desk of another collective asked for a link, whatever came of it"},
 )
 
+asks_across = Table(
+    "asks_across",
+    metadata,
+    _id(),
+    _ref("link"),
+    _ref("request"),
+    _due(),
+    _sealed(),
+    info={"kept": "that a linked community was asked about a request: until the request or the link ends"},
+)
+guest_rooms = Table(
+    "guest_rooms",
+    metadata,
+    _id(),
+    _ref("member"),
+    _ref("link"),
+    _state(),
+    _due(),
+    _sealed(),
+    info={"kept": "a room that a linked community opened: until it is erased there, as far as we hear of it"},
+)
+
 inbox = Table(
     "inbox",
     metadata,
@@ -426,6 +448,8 @@ RECORDS = {
     "links": links,
     "link_keys": link_keys,
     "link_invitations": link_invitations,
+    "asks_across": asks_across,
+    "guest_rooms": guest_rooms,
 }
 """The tables of `schema.records`, by the name that `Due.kind` uses."""
 

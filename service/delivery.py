@@ -21,6 +21,7 @@ from schema.effects import (
     OpenDirectChat,
     OpenLinkRoom,
     OpenPeerRoom,
+    PurgeGuestRoom,
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
@@ -111,6 +112,8 @@ class Delivery:
                 detail = _reached(await self._keeper.empty(effect.room, effect.members))
             case PurgePeerRoom():
                 detail = await self._keeper.purge(effect.room)
+            case PurgeGuestRoom(room=theirs, server=server):
+                detail = await self._keeper.purge_copy(theirs, server)
             case RedactChat():
                 detail = await self._redaction.redact(
                     effect.room, effect.member, effect.before, effect.since, theirs=effect.theirs

@@ -10,7 +10,7 @@ has passed; erasures that waited are kept.
 from dataclasses import replace
 from datetime import datetime
 
-from schema.effects import EmptyPeerRoom, MutePeerRoom, PurgePeerRoom, RedactPeerRoom
+from schema.effects import EmptyPeerRoom, MutePeerRoom, PurgeGuestRoom, PurgePeerRoom, RedactPeerRoom
 from schema.errors import DatabaseRestored, HomeserverRefused
 from schema.ids import MatrixId
 from schema.records import Link
@@ -56,7 +56,7 @@ async def mark_restored(store: Store, transport: Transport, user: MatrixId, now:
     keys are made: what came between the backup and `now` could come again.
     """
     remembered = await _remembered(transport, user)
-    kept_effects = (MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom)
+    kept_effects = (MutePeerRoom, RedactPeerRoom, EmptyPeerRoom, PurgePeerRoom, PurgeGuestRoom)
     async with store.transaction("restored") as transaction:
         await transaction.write_crypto({(kind, id): None for kind, id, _ in await transaction.read_crypto()})
         await transaction.write_chats({id: None for id, _ in await transaction.read_chats()})

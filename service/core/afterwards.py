@@ -25,13 +25,17 @@ def last_hour(now: datetime, kept: timedelta) -> datetime:
 def begin(
     room: PeerRoom, ids: tuple[MeetingId, MeetingId], now: datetime, kept: timedelta
 ) -> tuple[Meeting, ...]:
-    """A mark for each of the two who were in `room`, but for whoever is forgotten."""
+    """A mark for each of the two who were in `room`, but for whoever is forgotten.
+
+    Where the peer is of a linked community only the asker has one here: the other side keeps its own.
+    """
+    linked = room.across is not None
     until = last_hour(now, kept)
     pairs = ((room.asker, room.peer), (room.peer, room.asker))
     return tuple(
-        Meeting(id, member, other, now, until)
+        Meeting(id, member, other, now, until, linked=linked)
         for id, (member, other) in zip(ids, pairs, strict=True)
-        if member
+        if member and not (linked and member == room.peer)
     )
 
 

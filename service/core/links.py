@@ -436,6 +436,22 @@ def hear(link: Link, body: Body, number: int, now: datetime, counter: int = 0) -
     return replace(heard, crosses=(*first, *heard.crosses))
 
 
+def may_cross(link: Link, body: Body) -> bool:
+    """Whether a body of this kind is one to send while the link stands as it does."""
+    return body.kind in CROSSES[link.state]
+
+
+def may_ask(link: Link, ask: Ask, now: datetime) -> Link | None:
+    """The link once our ask went over it; None where it may not: it is outside of what both sides allow."""
+    allowed = agreed(link)
+    recent = tuple(at for at in link.asked if now - at < DAY)
+    if not may_cross(link, ask) or len(recent) >= allowed.asks_a_day:
+        return None
+    if outside(allowed, ask, sent=True, now=now) is not None:
+        return None
+    return replace(link, asked=(*recent, now))
+
+
 MOST_TOLD, ASKED_FOR = 8, timedelta(days=14)
 """Of how many front desks it is kept, and so told, that they asked for a link; and how long."""
 

@@ -160,6 +160,13 @@ class Purged:
 
 
 @dataclass(frozen=True)
+class There:
+    """A linked collective says what it reached of its own copy: "purged", "asked" or "cannot"."""
+
+    detail: str
+
+
+@dataclass(frozen=True)
 class TimeIsUp:
     """The record's `due_at` has come."""
 
@@ -182,6 +189,7 @@ Move = (
     | Redacted
     | Emptied
     | Purged
+    | There
     | TimeIsUp
 )
 
@@ -193,8 +201,8 @@ MOVES: Mapping[RoomState, frozenset[type[Move]]] = {
     RoomState.READABLE: frozenset({Joined, Left, EraseNow, Forget, TimeIsUp}),
     RoomState.REDACTING: frozenset({Joined, Left, Redacted, Forget}),
     RoomState.REMOVING: frozenset({Joined, Left, Emptied, Forget}),
-    RoomState.SETTLING: frozenset({Joined, Left, Forget, TimeIsUp}),
-    RoomState.PURGING: frozenset({Joined, Left, Purged, Forget}),
+    RoomState.SETTLING: frozenset({Joined, Left, There, Forget, TimeIsUp}),
+    RoomState.PURGING: frozenset({Joined, Left, There, Purged, Forget, TimeIsUp}),
     RoomState.GONE: frozenset(),
     RoomState.FAILED: frozenset(),
 }
@@ -229,6 +237,10 @@ def allows(record: PeerRoom, move: Move) -> bool:
             return record.met and record.more is None and member not in record.asked_more
         case MoreAgreed(member):
             return record.more is not None and record.more.member != member
+        case There(detail):
+            return f"there_{detail}" in REACHED and not _said_there(record)
+        case Purged():
+            return record.due_at is None
     return True
 
 
@@ -252,13 +264,32 @@ REACHED: Mapping[str, str] = {
     "purged": "receipt.purged",
     "asked": "receipt.purge_asked",
     "cannot": "receipt.purge_cannot",
+    "there_purged": "receipt.there_purged",
+    "there_asked": "receipt.there_asked",
+    "there_cannot": "receipt.there_cannot",
 }
 """What each thing that the erasure reached, or could not, is called in the receipt."""
+
+_THERE = {one for one in REACHED if one.startswith("there_")}
+"""What a linked collective says of its own copy."""
+
+THEIRS = timedelta(days=2)
+"""How long the receipt waits for what a linked collective did with its copy."""
+
+
+def _said_there(record: PeerRoom) -> bool:
+    return not _THERE.isdisjoint(record.done)
+
+
+def _gone(record: PeerRoom) -> PeerRoom:
+    return replace(record, state=RoomState.GONE, due_at=None)
 
 
 def receipt(record: PeerRoom) -> tuple[str, ...]:
     """The receipt's sentences, item by item, in the order in which things were done."""
-    return tuple(REACHED[item] for item in record.done)
+    items = tuple(REACHED[item] for item in record.done)
+    heard = record.across is None or _said_there(record)
+    return items if heard else (*items, "receipt.there_unheard")
 
 
 def people(record: PeerRoom) -> tuple[MemberId, ...]:
@@ -282,7 +313,9 @@ def counts_as_emptied(record: PeerRoom, removed: tuple[MatrixId, ...]) -> bool:
 
 
 def more_time(record: PeerRoom, timings: Timings) -> timedelta:
-    """How much longer the room may become, all extensions together."""
+    """How much longer the room may become, all extensions together; across a link that is not asked."""
+    if record.across is not None:
+        return timedelta()
     return max(timedelta(), (timings.longest_in_all or timings.longest) - record.length)
 
 
@@ -313,6 +346,7 @@ def begin(
         wish=wish,
         peer_request=peer_request,
         talking=pairing.talking,
+        across=pairing.across,
     )
     return room, (OpenPeerRoom(pairing.id, (asker, peer)),)
 
@@ -390,8 +424,13 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             )
             return waits, ()
         case Purged(detail):
-            gone = replace(record, state=RoomState.GONE, due_at=None, done=(*record.done, detail))
-            return gone, ()
+            purged = replace(record, due_at=now + THEIRS, done=(*record.done, detail))
+            unsaid = record.across is not None and not _said_there(record)
+            return (purged if unsaid else _gone(purged)), ()
+        case There(detail):
+            said = replace(record, done=(*record.done, f"there_{detail}"))
+            purged_here = record.state is RoomState.PURGING and record.due_at is not None
+            return (_gone(said) if purged_here else said), ()
         case TimeIsUp():
             return _time_is_up(record, now, timings)
 
@@ -529,9 +568,12 @@ def _muted(record: PeerRoom, done: bool, now: datetime, timings: Timings) -> tup
         return after, (*effects, *tells)
     readable = replace(closed, state=RoomState.READABLE, due_at=now + timings.reading)
     key = "room.closed_time" if record.ending is Ending.TIME else "room.closed"
+    away = "room.closed_away"
+    if record.across is not None:
+        key, away = "room.closed_across", "room.closed_away_across"
     values = (("until", now + timings.reading),)
     return readable, tuple(
-        Tell(one, key if one in readable.joined else "room.closed_away", values) for one in people(readable)
+        Tell(one, key if one in readable.joined else away, values) for one in people(readable)
     )
 
 
@@ -576,6 +618,8 @@ def _time_is_up(record: PeerRoom, now: datetime, timings: Timings) -> tuple[Peer
     if record.state is RoomState.SETTLING:
         purging = replace(record, state=RoomState.PURGING, due_at=None)
         return purging, (PurgePeerRoom(record.id, _room(record)),)
+    if record.state is RoomState.PURGING:
+        return _gone(record), ()
     if now >= record.ends_at:
         return _close(record, Ending.TIME)
     if all_came(record):

@@ -20,6 +20,7 @@ from schema.effects import (
     OpenDirectChat,
     OpenLinkRoom,
     OpenPeerRoom,
+    PurgeGuestRoom,
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
@@ -65,6 +66,8 @@ def lane(effect: Effect) -> str:
         case RedactChat() | Withdraw():
             # What was said before must not hold up what is said now.
             return f"redact {effect.room}"
+        case PurgeGuestRoom():
+            return f"guest {effect.guest}"
         case TellStewards():
             return "stewards"
         case RedactStewards():
@@ -105,7 +108,7 @@ def deadline(effect: Effect) -> timedelta:
             return timedelta(minutes=10)
         case SendAcross():
             return links.LONGEST
-        case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom():
+        case MutePeerRoom() | RedactPeerRoom() | EmptyPeerRoom() | PurgePeerRoom() | PurgeGuestRoom():
             return timedelta(days=14)
         case RedactChat() | RedactStewards() | Withdraw():
             return timedelta(days=14)

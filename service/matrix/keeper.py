@@ -293,6 +293,39 @@ class Keeper:
         its own rules.
         """
         await self._leave(room)
+        return await self._erase(room)
+
+    async def purge_copy(self, room: RoomId, server: str) -> Literal["purged", "asked", "cannot"]:
+        """Have our homeserver purge its copy of a room that another community's keeper made, as `purge` does.
+
+        Which room it is was said by the other side, and an administrator's order puts everybody out: so it
+        goes out only for one that was made by an account of `server`, theirs, with nobody of ours in it.
+        Raises Unreachable while somebody of ours still is: they may be on their way out.
+        """
+        if self._admin is None:
+            return "cannot"
+        try:
+            found = await self._admin.request("look at a room", "GET", _details(room))
+        except SignedOut as error:
+            _log.warning("the administrator's token is refused", error=error)
+            return "cannot"
+        except HomeserverRefused as error:
+            if error.status == 404 and error.code == "M_NOT_FOUND":
+                return "purged"
+            if error.status in (400, 401, 403, 404):
+                _log.warning("the homeserver does not say who is in a room", error=error)
+                return "cannot"
+            raise
+        creator, inside = found.get("creator"), found.get("joined_local_members")
+        if not isinstance(creator, str) or creator.partition(":")[2] != server or server == self._server:
+            return "cannot"
+        if not isinstance(inside, int):
+            return "cannot"
+        if inside:
+            raise Unreachable("purge: somebody is still in the room")
+        return await self._erase(room)
+
+    async def _erase(self, room: RoomId) -> Literal["purged", "asked", "cannot"]:
         if self._admin is None:
             return "cannot"
         order = {"purge": True, "block": False}
@@ -534,6 +567,10 @@ class Keeper:
 
 def _admin_path(*segments: str) -> str:
     return path("_synapse", "admin", "v2", "rooms", *segments)
+
+
+def _details(room: RoomId) -> str:
+    return path("_synapse", "admin", "v1", "rooms", room)
 
 
 async def _watch(admin: Transport, place: str) -> Literal["purged", "asked"]:

@@ -22,9 +22,11 @@ from schema.events import FromMatrix
 from schema.ids import OutboxId
 from schema.records import (
     Ask,
+    AskAcross,
     Buddy,
     CheckIn,
     Concern,
+    GuestRoom,
     Link,
     LinkInvitation,
     LinkKeys,
@@ -137,6 +139,8 @@ SHAPES: Mapping[type[object], Shape] = MappingProxyType(
             (Link, tables.links),
             (LinkKeys, tables.link_keys),
             (LinkInvitation, tables.link_invitations),
+            (AskAcross, tables.asks_across),
+            (GuestRoom, tables.guest_rooms),
         )
     }
 )

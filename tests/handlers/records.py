@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from schema.ids import MatrixId, MemberId, RoomId
 from schema.records import (
     Ask,
+    AskAcross,
     Buddy,
     CheckIn,
     Concern,
+    GuestRoom,
     Link,
     LinkInvitation,
     LinkKeys,
@@ -48,6 +50,8 @@ TABLES: dict[type, str] = {
     Link: "links",
     LinkKeys: "link_keys",
     LinkInvitation: "link_invitations",
+    AskAcross: "asks_across",
+    GuestRoom: "guest_rooms",
 }
 
 

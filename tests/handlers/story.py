@@ -33,6 +33,7 @@ from schema.effects import (
     OpenDirectChat,
     OpenLinkRoom,
     OpenPeerRoom,
+    PurgeGuestRoom,
     PurgePeerRoom,
     RedactChat,
     RedactPeerRoom,
@@ -306,6 +307,8 @@ class Story:
                 self.pending.append(Delivered(effect))
             case PurgePeerRoom():
                 self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
+            case PurgeGuestRoom():
+                self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "cannot"))
             case SendFile(member=member, body=body):
                 self.files.append((self.name_of(member), body))
             case SendForBuddy(member=member, body=body):

@@ -527,6 +527,36 @@ async def a_link_asked_for(story: Story) -> None:
     await two.says(two.north, "cut", "yes")
 
 
+async def across_a_link(story: Story) -> None:
+    """Nobody here can be asked; a linked community is, and one of its members is company for ours."""
+    two = Two(north=story)
+    await _company_across(two, story, two.south)
+
+
+async def asked_across_a_link(story: Story) -> None:
+    """A linked community asks for one of its members, and one of ours is company for them."""
+    two = Two(story)
+    await _company_across(two, two.north, story)
+
+
+async def _company_across(two: Two, here: Story, there: Story) -> None:
+    """From the choice in the recap to both receipts, without what the stewards read of the link."""
+    await two.linked()
+    here.log.clear()
+    there.log.clear()
+    await there.comes("ben")
+    await two.say(there, "ben", "offer", "1", "skip", "I like walks.", "2", "yes")
+    await here.comes("ana")
+    await two.say(here, "ana", "talk", "2", "1", "1", "2", "It has been a long week.")
+    await two.say(here, "ana", "change", "13", "2", "1")
+    for word in ("1", "1"):
+        await two.say(there, "ben", word)
+    await two.say(here, "ana", "1", "status")
+    await two.say(there, "ben", "status", "close")
+    await two.say(here, "ana", "erase now")
+    await two.wait(timedelta(days=4))
+
+
 async def vouched(story: Story) -> None:
     """An offer needs a voucher: two are asked, and a steward for somebody else."""
     story.community = replace(
@@ -570,6 +600,8 @@ _STORIES = [
     the_stewards,
     a_link,
     a_link_asked_for,
+    across_a_link,
+    asked_across_a_link,
     vouched,
     not_open_yet,
     kept_to_their_ages,
@@ -584,7 +616,10 @@ _STORIES = [
 ]
 
 
-_WRITES_ALL = (two_who_ask, afterwards, a_concern, the_stewards, a_link_asked_for, vouched, my_plan, silence)
+_WRITES_ALL = (
+    *(two_who_ask, afterwards, a_concern, the_stewards, a_link_asked_for, vouched, my_plan, silence),
+    *(across_a_link, asked_across_a_link),
+)
 """Between them they write every kind of record."""
 
 

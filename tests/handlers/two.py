@@ -4,12 +4,16 @@ Only the homeservers are fake: who is in which room, and in what order events co
 """
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
+from handlers import across
+from handlers.desk import Desk
 from schema.community import Community
 from schema.effects import Effect, JoinRoom, LeaveRoom, OpenLinkRoom, SendAcross
-from schema.events import Delivered, FromLink, Invited, LinkRoom, NotDelivered
+from schema.events import Delivered, Due, FromLink, Invited, LinkRoom, NotDelivered
 from schema.ids import EventId, MatrixId, RoomId
-from schema.records import Link
+from schema.records import Link, LinkKeys
+from schema.wire import Body
 from tests.handlers.story import STEWARDS, Story, community
 
 NORTH_AT, SOUTH_AT = MatrixId("@alongside:north.example"), MatrixId("@alongside:south.example")
@@ -48,6 +52,7 @@ class Two:
             one.community, one.links = looked_after(one.community, desk), True
         self.rooms: dict[RoomId, set[MatrixId]] = {}
         self.passed: list[tuple[Story, FromLink]] = []
+        self.crossed: list[tuple[Story, Body]] = []
         self.reachable = True
         self.holds = False
         self._count = 0
@@ -79,6 +84,8 @@ class Two:
             if side is None:
                 return
             await self._carry(side, side.sends.pop(0))
+            for one in (self.north, self.south):
+                await one.pump()
 
     def _id(self) -> EventId:
         self._count += 1
@@ -104,6 +111,7 @@ class Two:
                 if self.rooms[room] == {side.community.desk, other.community.desk}:
                     event = FromLink(self._id(), room, side.community.desk, content, True)
                     self.passed.append((other, event))
+                    self._read(other, content)
                     await other.event(event)
                 await side.event(Delivered(effect))
             case LeaveRoom(room=room):
@@ -112,6 +120,51 @@ class Two:
                 inside.discard(side.community.desk)
                 if was:
                     await other.event(LinkRoom(self._id(), room, side.community.desk, False))
+
+    def _read(self, to: Story, content: str) -> None:
+        """Note what crosses, as its reader takes it; `crossed` has to whom, and what."""
+        link = next(iter(to.records.all(Link)), None)
+        if link is not None and link.epochs:
+            taken = to.crossing.take(content, link, to.records.all(LinkKeys), to.now)
+            if taken.body is not None:
+                self.crossed.append((to, taken.body))
+
+    def to(self, side: Story, *kinds: type[Body]) -> list[Body]:
+        """What crossed to that side, of these kinds."""
+        return [body for to, body in self.crossed if to is side and isinstance(body, kinds)]
+
+    async def say(self, side: Story, name: str, *bodies: str) -> str:
+        """A member of that side writes; what both then do happens. The last answer."""
+        answer = ""
+        for body in bodies:
+            await self.wait(timedelta(minutes=1))
+            answer = await side.say(name, body, after=0)
+            await self.carry()
+        return answer
+
+    async def put_across(self, side: Story, body: Body, until: datetime | None = None) -> bool:
+        """Have that side's desk say this, whatever it knows of; whether it crossed."""
+        turn = side.turn(Due("links", ""))
+        done = await across.say(Desk(turn), link_of(side).id, body, until)
+        side.carry_out(turn.effects)
+        await self.carry()
+        return done
+
+    async def wait(self, length: timedelta) -> None:
+        """Time passes for both; whatever comes due on the way is handled at its hour."""
+        end = self.north.now + length
+        while True:
+            due = [(one._next_due(), one) for one in (self.north, self.south)]
+            next_at = min((found[0] for found, _ in due if found is not None), default=end)
+            for one in (self.north, self.south):
+                one.now = max(one.now, min(next_at, end))
+            if next_at > end:
+                return
+            for one in (self.north, self.south):
+                await one.wait(timedelta())
+            await self.carry()
+            if next_at == end:
+                return
 
     async def linked(self) -> None:
         """From the first word to a link that stands."""

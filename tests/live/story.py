@@ -247,13 +247,15 @@ async def agrees(member: Member, chat: str, consent: Message) -> None:
 # ---- the room
 
 
-async def joins_peer_room(member: Member, chat: str, *, language: str = "en") -> str:
-    """The member is told that the room is open, and joins it; returns the room.
+async def joins_peer_room(
+    member: Member, chat: str, *, language: str = "en", opened: str = "room.opened"
+) -> str:
+    """The member is told by sentence `opened` that the room is open, and joins it; returns the room.
 
     The invitation taken is the first that the member did not meet yet and that is from the keeper's room,
     not a chat of the front desk's.
     """
-    await hears(member, chat, "room.opened", language=language)
+    await hears(member, chat, opened, language=language)
     while True:
         invite = await member.invited()
         if not invite.direct:

@@ -1,86 +1,33 @@
 """Two communities on two homeservers that federate over TLS: their stewards link them, and one cuts it."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.journeys.stage import Person
 from tests.live.homeserver import Homeserver
-from tests.live.instance import Instance
-from tests.live.member import Member
+from tests.live.links import Side, link, says_yes, two_sides
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 
 @pytest.fixture
-async def sides(
-    federation: list[Homeserver], tmp_path: Path
-) -> AsyncIterator[tuple[tuple[Person, Instance], ...]]:
+async def sides(federation: list[Homeserver], tmp_path: Path) -> AsyncIterator[tuple[Side, Side]]:
     """On each homeserver a service that runs, and its one steward in the steward room."""
-    async with AsyncExitStack() as stack:
-        sides = []
-        for at, homeserver in enumerate(federation):
-            steward = await Member.start(homeserver, kind="nio")
-            stack.push_async_callback(steward.close)
-            instance = await Instance.make(
-                homeserver,
-                tmp_path / f"side-{at}",
-                topics=("burnout", "grief"),
-                community=("The Elm House", "The Mill")[at],
-                settings={"community.stewards": [steward.user_id]},
-                forked=True,
-            )
-            await stack.enter_async_context(instance)
-            await instance.start()
-            await instance.ready()
-            room = (await steward.invited()).room
-            await steward.join(room)
-            await steward.expect(room, contains="This room is for its stewards")
-            sides.append((Person(steward, room), instance))
-        yield tuple(sides)
-
-
-async def _says_yes(steward: Person, key: str) -> None:
-    """Be asked, and say yes."""
-    await steward.hears(key)
-    await steward.writes("1")
+    async with two_sides(federation, tmp_path) as both:
+        yield both
 
 
 async def test_two_communities_link_over_federation_and_one_cuts_it(
-    sides: tuple[tuple[Person, Instance], ...],
+    sides: tuple[Side, Side],
 ) -> None:
     """Using only what the service says: who asks, in which words, six words to compare, and the end."""
-    (sam, north), (tess, south) = sides
-    await sam.writes(f"link {south.desk_user}")
-    await sam.hears("link.ask_words")
-    await sam.writes("We met in spring.")
-    await _says_yes(sam, "link.recap")
-    asked = await tess.hears("link.asked")
-    assert north.desk_user in asked.body
-    assert "spring" not in asked.body
-    await tess.writes(f"link {north.desk_user}")
-    await _says_yes(tess, "link.ask_join")
-    hello = await tess.hears("link.hello")
-    assert "We met in spring." in hello.body
-    assert "The Elm House" in hello.body
-    await tess.writes(f"link {north.desk_user}")
-    await tess.hears("link.ask_words")
-    await tess.writes("Welcome.")
-    await _says_yes(tess, "link.agree_recap")
-    words = [(await steward.hears("link.words")).body.split("\n")[1] for steward in (sam, tess)]
-    assert words[0] == words[1]
-    assert len(words[0].split(", ")) == 6
-    for steward, other in ((sam, south), (tess, north)):
-        await steward.writes(f"link {other.desk_user}")
-        await _says_yes(steward, "link.compare")
-    for steward in (sam, tess):
-        await steward.hears("link.live")
+    (sam, _), (tess, south) = sides
+    await link(sides)
     # One of them starts again: what stands, stands.
     await south.restart()
     await tess.writes("cut")
-    await _says_yes(tess, "link.cut_recap")
+    await says_yes(tess, "link.cut_recap")
     await tess.hears("link.cut")
     await sam.hears("link.cut_there")
     for steward in (sam, tess):

@@ -522,3 +522,63 @@ async def test_no_answer_breaks_the_keeper(answer: dict[str, Any]) -> None:
             await step()
         except (WorldError, HomeserverRefused, KeeperNotDeaf):
             continue
+
+
+class Administered:
+    """A homeserver that tells an administrator of one room, and takes the order to purge it."""
+
+    def __init__(self, found: Any) -> None:
+        self.found = found
+        self.calls: list[str] = []
+
+    async def request(self, call: str, method: str, path: str, **more: Any) -> Any:
+        """What it answers."""
+        self.calls.append(f"{method} {path}")
+        if method == "DELETE":
+            return {"delete_id": "order"}
+        if "delete_status" in path:
+            return {"status": "complete"}
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+THERE = {"creator": "@keeper:other.test", "joined_local_members": 0}
+
+
+@pytest.mark.parametrize(
+    ("found", "reached"),
+    [
+        (THERE, "purged"),
+        # Of ours, or of somebody else's: a partner that names it could have any room emptied.
+        (THERE | {"creator": "@keeper:home.test"}, "cannot"),
+        (THERE | {"creator": "@keeper:third.test"}, "cannot"),
+        (THERE | {"creator": None}, "cannot"),
+        (THERE | {"joined_local_members": None}, "cannot"),
+        ({}, "cannot"),
+        (HomeserverRefused(404, "M_NOT_FOUND", "look"), "purged"),
+        (HomeserverRefused(404, "M_UNRECOGNIZED", "look"), "cannot"),
+        (HomeserverRefused(403, "M_FORBIDDEN", "look"), "cannot"),
+        (SignedOut("no", fix="x"), "cannot"),
+    ],
+)
+async def test_only_the_copy_of_a_partners_own_room_is_purged(found: Any, reached: str) -> None:
+    """It was made there, and nobody of ours is in it: whatever else is named is left alone."""
+    leaf: Any = Administered(found)
+    keeper = Keeper(leaf, MatrixId(KEEPER), "home.test", str, leaf)
+    assert await keeper.purge_copy(RoomId("!theirs"), "other.test") == reached
+    assert any(one.startswith("DELETE") for one in leaf.calls) is (found is THERE)
+
+
+async def test_a_partners_room_with_somebody_of_ours_in_it_waits() -> None:
+    """They may be on their way out; a purge would put them out."""
+    leaf: Any = Administered(THERE | {"joined_local_members": 1})
+    keeper = Keeper(leaf, MatrixId(KEEPER), "home.test", str, leaf)
+    with pytest.raises(Unreachable):
+        await keeper.purge_copy(RoomId("!theirs"), "other.test")
+    assert not any(one.startswith("DELETE") for one in leaf.calls)
+    assert await Keeper(leaf, MatrixId(KEEPER), "other.test", str, leaf).purge_copy(
+        RoomId("!theirs"), "other.test"
+    ) == ("cannot")
+    none = Keeper(leaf, MatrixId(KEEPER), "home.test", str)
+    assert await none.purge_copy(RoomId("!theirs"), "other.test") == "cannot"

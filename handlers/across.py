@@ -1,0 +1,213 @@
+"""Putting something across a link: the one way by which anything about a member goes to another collective.
+
+Guards: nothing is put across that the link's state does not let cross, and each envelope's counter is kept
+with it; an envelope lives no longer than what it is about; of a request the tags alone cross, to those that
+its member was named; the note goes to whoever gave an answer, the address after both consents.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal, get_args
+
+from handlers.desk import Desk
+from schema import wire
+from schema.effects import SendAcross
+from schema.ids import AskAcrossId, LinkId, MatrixId, RoomId
+from schema.records import Across, Ask, AskAcross, Link, LinkKeys, Member, Request
+from schema.states import LinkState
+from schema.wire import Body
+from service.core import links, matching, terms
+from service.core.links import Sent
+from service.core.terms import Agreed
+
+
+async def carry(
+    desk: Desk, link: Link, sent: Sent, *, last: bool = False, life: timedelta = links.LONGEST
+) -> Link:
+    """Have these cross, once the other desk is there to read them; the link after they were stamped."""
+    room = link.room
+    if room is None or not link.here:
+        return link
+    keys = await desk.records.find(LinkKeys, link=link.id)
+    for number, body in sent:
+        link, content = desk.turn.crossing.seal(link, number, body, keys, life, desk.now)
+        desk.turn.do(SendAcross(link.id, room, link.desk, content, desk.now + life, last))
+    return link
+
+
+async def say(desk: Desk, id: LinkId, body: Body, until: datetime | None = None) -> bool:
+    """Have `body` cross that link, good until `until` (as long as anything, where none is given).
+
+    False where it cannot: there is no such link any more, it is paused, or their desk is not there.
+    """
+    link = await desk.records.get(Link, id)
+    if link is None or not link.epochs or not links.may_cross(link, body):
+        return False
+    life = links.LONGEST if until is None else min(until - desk.now, links.LONGEST)
+    if life <= timedelta(0) or link.room is None or not link.here:
+        return False
+    await desk.records.put(await carry(desk, link, ((link.epochs[0].number, body),), life=life))
+    return True
+
+
+# Which there are, and what they are called
+
+
+async def to_ask(desk: Desk) -> list[Link]:
+    """The links over which members can be asked for, as their terms stand; always in one order."""
+    found = await desk.records.find(Link, state=LinkState.LIVE)
+    return [one for one in found if (agreed := links.agreed(one)).sends and agreed.asks_a_day]
+
+
+async def called(desk: Desk, member: Member, id: LinkId) -> str:
+    """What the collective of that link calls itself, in quotation marks; also once the link is no more."""
+    link = await desk.records.get(Link, id)
+    if link is None:
+        return desk.words(member, "across.some_community")
+    return desk.quoted(member, terms.line(link.name))
+
+
+async def names(desk: Desk, member: Member, ids: Sequence[LinkId]) -> list[str]:
+    """What the collectives of those links call themselves; without those that are no more."""
+    return [await called(desk, member, one) for one in ids if await desk.records.get(Link, one) is not None]
+
+
+# What our member asks
+
+
+def of_theirs(ask: Ask) -> Across | None:
+    """By what a linked collective knows an ask, where it is a yes of one of its members to ours."""
+    return None if ask.member else ask.across
+
+
+async def ask(desk: Desk, request: Request, *, enough: bool) -> None:
+    """Put the request to each linked collective that its member was named, once, where it may be asked now.
+
+    Own people come first: where there are `enough`, from the second round on.
+    """
+    if not request.linked or (enough and request.round == 0):
+        return
+    asked = {one.link for one in await desk.records.find(AskAcross, request=request.id)}
+    for id in request.linked:
+        link = await desk.records.get(Link, id)
+        if link is not None and link.state is LinkState.LIVE and id not in asked:
+            await _ask(desk, request, link)
+
+
+async def _ask(desk: Desk, request: Request, link: Link) -> None:
+    name = AskAcrossId(desk.turn.new_id())
+    body = _tags(desk, request, links.agreed(link), name)
+    counted = None if body is None else links.may_ask(link, body, desk.now)
+    if body is None or counted is None or not await say(desk, link.id, body, request.until):
+        return
+    sent = await desk.records.get(Link, link.id) or link
+    await desk.records.put(replace(sent, asked=counted.asked))
+    await desk.records.put(AskAcross(name, link.id, request.id, None))
+
+
+def _tags(desk: Desk, request: Request, agreed: Agreed, name: AskAcrossId) -> wire.Ask | None:
+    """What crosses of a request: what its member approved for it, and no word of theirs.
+
+    None where it is not for people of another collective, or holds what the wire has no place for.
+    """
+    local = request.wish in (matching.MUTUAL, "backup") or request.again_only
+    if local or matching.later(request, desk.now) is not None:
+        return None
+    usual = desk.community.talk_in[:1] or desk.languages[:1]
+    wait = request.answer or desk.timings.consent_open
+    until = min(request.until, desk.now + links.LONGEST)
+    try:
+        return wire.Ask.model_validate(
+            {
+                "request": name,
+                "wish": request.wish,
+                "topics": request.topics,
+                "topics_only": request.topics_only,
+                # Of the languages those that both name: whoever is asked can then talk in any that crosses.
+                "languages": tuple(one for one in request.languages or usual if one in agreed.languages),
+                "writing": True,
+                "voice": request.voice,
+                "minutes": _minutes(request.length),
+                "wait": _minutes(wait),
+                "ages": request.age_group,
+                "reporters": request.reporters,
+                "start": None,
+                "until": int(until.timestamp()),
+            }
+        )
+    except ValueError:
+        return None
+
+
+def _minutes(length: timedelta) -> int:
+    return max(1, int(length.total_seconds() // 60))
+
+
+_LONGEST_NOTE = 6000
+"""Bytes."""
+
+
+async def note(desk: Desk, request: Request, across: Across, until: datetime) -> bool:
+    """Have the note cross to the one who gave that answer; False where it cannot now."""
+    body = wire.Note.model_validate(
+        {
+            "request": across.request,
+            "answer": across.answer,
+            "note": terms.words(request.note, _LONGEST_NOTE),
+            "how": tuple(one for one in request.how if one in get_args(wire.How)),
+        }
+    )
+    return await say(desk, across.link, body, until)
+
+
+async def introduce(
+    desk: Desk,
+    across: Across,
+    user: MatrixId,
+    until: datetime,
+    room: RoomId | None = None,
+    ends: datetime | None = None,
+) -> bool:
+    """Say who our member is, after both consents, later which room it is; False where that cannot cross."""
+    try:
+        body = wire.Introduce.model_validate(
+            {
+                "request": across.request,
+                "answer": across.answer,
+                "user": user,
+                "room": room,
+                "ends": None if ends is None else int(ends.timestamp()),
+            }
+        )
+    except ValueError:
+        # Old homeservers let an address hold what none may hold now.
+        return False
+    return await say(desk, across.link, body, until)
+
+
+async def withdraw(desk: Desk, across: Across) -> None:
+    """What there is between two members, by that answer, is not to be had any more."""
+    await say(desk, across.link, wire.Withdraw(request=across.request, answer=across.answer))
+
+
+async def withdraw_request(desk: Desk, request: Request) -> None:
+    """Nobody is to be asked about our member's request any more; what was said to it is forgotten here."""
+    for one in await desk.records.find(AskAcross, request=request.id):
+        await say(desk, one.link, wire.Withdraw(request=one.id, answer=None))
+        await desk.records.delete(AskAcross, one.id)
+    for ask in await desk.records.find(Ask, request=request.id):
+        # Their desk tells them at their own hour.
+        if of_theirs(ask) is not None:
+            await desk.records.delete(Ask, ask.id)
+
+
+Reached = Literal["purged", "asked", "cannot"]
+
+
+async def close(
+    desk: Desk, across: Across, step: Literal["ended", "removed", "gone"], reached: Reached | None = None
+) -> None:
+    """How the room of two stands."""
+    body = wire.Close(request=across.request, answer=across.answer, step=step, reached=reached)
+    await say(desk, across.link, body)

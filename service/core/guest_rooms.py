@@ -1,0 +1,194 @@
+"""How a room that a linked community opened for one of ours stands, as our side knows it, to its erasure.
+
+Guards: a room is ours to erase only after its people are out, and a wait in which our homeserver sees it;
+what the other side says twice, too late or out of turn changes nothing; where nothing is heard of it any more
+it is over here at an hour all the same; the other's address goes with the end, and so do the consents.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from schema.effects import PurgeGuestRoom
+from schema.errors import IllegalMove
+from schema.ids import GuestRoomId, MatrixId, MemberId, RoomId
+from schema.records import Ask, GuestRoom
+from schema.states import Ending, GuestRoomState
+
+LIVE = (GuestRoomState.AWAITED, GuestRoomState.OPEN)
+"""The two are together, or may still be."""
+
+TOLD = (GuestRoomState.OPEN, GuestRoomState.READABLE, GuestRoomState.PURGING)
+"""Its member knows of it; that one is awaited looks to them as any yes that waits."""
+
+GRACE = timedelta(hours=1)
+"""How long after its time the other side may leave unsaid that it closed."""
+
+UNHEARD = timedelta(days=14)
+"""How long a closed room is kept here where the other side does not say that its people are out."""
+
+THEIRS = timedelta(days=2)
+"""How long the receipt waits for what the other side erased."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Their keeper made it, and invited both."""
+
+    room: RoomId
+    ends_at: datetime
+
+
+@dataclass(frozen=True)
+class AskedToEnd:
+    """Our member would end it: the other side is to close it."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Nobody can write in it any more, as the other side says."""
+
+
+@dataclass(frozen=True)
+class Emptied:
+    """Its people are out."""
+
+
+@dataclass(frozen=True)
+class Purged:
+    """`reached` says what was erased here: "purged", "asked" or "cannot"."""
+
+    reached: str
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The other side did what it could; `reached` says what, in the same words, or nothing."""
+
+    reached: str
+
+
+@dataclass(frozen=True)
+class TimeIsUp:
+    """The record's `due_at` has come."""
+
+
+Move = Opened | AskedToEnd | Ended | Emptied | Purged | Gone | TimeIsUp
+
+MOVES: Mapping[GuestRoomState, frozenset[type[Move]]] = {
+    GuestRoomState.AWAITED: frozenset({Opened, TimeIsUp}),
+    GuestRoomState.OPEN: frozenset({AskedToEnd, Ended, Emptied, Gone, TimeIsUp}),
+    GuestRoomState.READABLE: frozenset({Emptied, Gone, TimeIsUp}),
+    GuestRoomState.PURGING: frozenset({Purged, Gone, TimeIsUp}),
+    GuestRoomState.GONE: frozenset(),
+}
+"""What may happen in each state; everything else is illegal."""
+
+
+def allows(record: GuestRoom, move: Move) -> bool:
+    """Whether `move` is legal now: what is said twice is not, the second time."""
+    if type(move) not in MOVES[record.state]:
+        return False
+    match move:
+        case TimeIsUp():
+            return record.due_at is not None
+        case AskedToEnd():
+            return record.ending is None
+        case Purged():
+            return not record.reached
+        case Gone() if record.state is GuestRoomState.PURGING:
+            return not record.there
+    return True
+
+
+def begin(ask: Ask, other: MemberId, address: MatrixId, desk: MatrixId, now: datetime) -> GuestRoom:
+    """The room that two agreed to, which the other side is to open by the hour that our member was told.
+
+    `ask` is our member's, across a link, with both of their yeses; `desk` is the other side's front desk,
+    whose server its keeper is of. Raises IllegalMove for any other ask.
+    """
+    if ask.across is None or not ask.member:
+        raise IllegalMove("guest room", ask.state, "begin")
+    return GuestRoom(
+        id=GuestRoomId(ask.id),
+        member=ask.member,
+        link=ask.across.link,
+        state=GuestRoomState.AWAITED,
+        made_at=now,
+        due_at=ask.due_at,
+        across=ask.across,
+        other=other,
+        other_matrix_id=address,
+        length=ask.length,
+        wish=ask.wish,
+        talking=ask.talking,
+        consents=ask.consents,
+        server=desk.partition(":")[2],
+    )
+
+
+def ends_at(record: GuestRoom, said: int | None, now: datetime) -> datetime:
+    """When the room ends, where the other side says so in seconds: never later than was agreed."""
+    latest = now + record.length
+    if said is None or not now.timestamp() < said < latest.timestamp():
+        return latest
+    return datetime.fromtimestamp(said, now.tzinfo)
+
+
+def advance(
+    record: GuestRoom, move: Move, now: datetime, settle: timedelta
+) -> tuple[GuestRoom, tuple[PurgeGuestRoom, ...]]:
+    """The room after `move`, and the order to erase our copy; `settle` is the wait before that.
+
+    Raises IllegalMove, and then nothing changed.
+    """
+    if not allows(record, move):
+        raise IllegalMove("guest room", record.state, type(move).__name__)
+    match move:
+        case Opened(room, ends):
+            opened = replace(record, state=GuestRoomState.OPEN, room=room, ends_at=ends)
+            return replace(opened, due_at=ends + GRACE), ()
+        case AskedToEnd():
+            return replace(record, ending=Ending.ASKED), ()
+        case Ended():
+            return _closed(record, now), ()
+        case Emptied():
+            return _empty(record, now, settle), ()
+        case Gone(reached):
+            emptied = record if record.state is GuestRoomState.PURGING else _empty(record, now, settle)
+            return _if_both(replace(emptied, there=reached or "unsaid")), ()
+        case Purged(reached):
+            return _if_both(replace(record, reached=reached, due_at=now + THEIRS)), ()
+        case TimeIsUp():
+            return _time_is_up(record, now)
+
+
+def forget(record: GuestRoom) -> GuestRoom:
+    """The room without its member, and without whom they met: what is left is the copy to be erased."""
+    return replace(record, member=MemberId(""), other=MemberId(""), other_matrix_id=MatrixId(""), consents=())
+
+
+def _closed(record: GuestRoom, now: datetime) -> GuestRoom:
+    ended = min(now, record.ends_at or now)
+    closed = replace(record, state=GuestRoomState.READABLE, ends_at=ended, due_at=now + UNHEARD)
+    return replace(closed, other_matrix_id=MatrixId(""), consents=())
+
+
+def _empty(record: GuestRoom, now: datetime, settle: timedelta) -> GuestRoom:
+    closed = record if record.state is GuestRoomState.READABLE else _closed(record, now)
+    return replace(closed, state=GuestRoomState.PURGING, due_at=now + settle)
+
+
+def _if_both(record: GuestRoom) -> GuestRoom:
+    """The room, gone where both sides have said what they erased."""
+    if not (record.reached and record.there):
+        return record
+    return replace(record, state=GuestRoomState.GONE, due_at=None)
+
+
+def _time_is_up(record: GuestRoom, now: datetime) -> tuple[GuestRoom, tuple[PurgeGuestRoom, ...]]:
+    if record.state is GuestRoomState.OPEN:
+        return _closed(record, now), ()
+    if record.state is GuestRoomState.PURGING and not record.reached and record.room is not None:
+        return replace(record, due_at=None), (PurgeGuestRoom(record.id, record.room, record.server),)
+    return replace(record, state=GuestRoomState.GONE, due_at=None), ()

@@ -1,0 +1,166 @@
+"""A room of a linked community's: every state, what may happen in it, and what never does."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schema.effects import PurgeGuestRoom
+from schema.errors import IllegalMove
+from schema.ids import AskId, GuestRoomId, LinkId, MatrixId, MemberId, OfferId, RequestId, RoomId
+from schema.records import Across, Ask, GuestRoom
+from schema.states import AskState, Ending, GuestRoomState
+from service.core import guest_rooms
+from service.core.guest_rooms import (
+    GRACE,
+    MOVES,
+    THEIRS,
+    UNHEARD,
+    AskedToEnd,
+    Emptied,
+    Ended,
+    Gone,
+    Move,
+    Opened,
+    Purged,
+    TimeIsUp,
+)
+
+NOW = datetime(2026, 11, 27, 16, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SETTLE = timedelta(days=1)
+ROOM = RoomId("!theirs")
+ASK = Ask(
+    id=AskId("b" * 32),
+    request=RequestId("a" * 32),
+    member=MemberId("ben"),
+    offer=OfferId("offer"),
+    state=AskState.READY,
+    made_at=NOW,
+    due_at=NOW + 2 * HOUR,
+    length=HOUR,
+    wish="listening",
+    topics=(),
+    across=Across(LinkId("c" * 32), "a" * 32, "b" * 32),
+)
+
+
+def begun() -> GuestRoom:
+    """Both said yes."""
+    return guest_rooms.begin(
+        ASK, MemberId("ana"), MatrixId("@ana:north.example"), MatrixId("@desk:north.example:8448"), NOW
+    )
+
+
+def after(record: GuestRoom, *moves: Move) -> GuestRoom:
+    """The room after these moves."""
+    for move in moves:
+        record, _ = guest_rooms.advance(record, move, NOW, SETTLE)
+    return record
+
+
+OPEN = after(begun(), Opened(ROOM, NOW + HOUR))
+
+
+def test_it_waits_for_the_hour_that_was_promised() -> None:
+    """And its keeper's server is their desk's."""
+    room = begun()
+    assert (room.state, room.due_at, room.server) == (
+        GuestRoomState.AWAITED,
+        ASK.due_at,
+        "north.example:8448",
+    )
+    assert after(room, TimeIsUp()).state is GuestRoomState.GONE
+
+
+@pytest.mark.parametrize("ask", [replace(ASK, across=None), replace(ASK, member=MemberId(""))])
+def test_only_a_yes_of_ours_across_a_link_leads_to_one(ask: Ask) -> None:
+    """Any other is our own bug."""
+    with pytest.raises(IllegalMove):
+        guest_rooms.begin(ask, MemberId("ana"), MatrixId("@a:b"), MatrixId("@d:b"), NOW)
+
+
+def test_from_its_opening_to_the_receipt() -> None:
+    """Each step awaits one thing; the address goes with the end, and our copy after a wait."""
+    assert (OPEN.room, OPEN.ends_at, OPEN.due_at) == (ROOM, NOW + HOUR, NOW + HOUR + GRACE)
+    closed = after(OPEN, AskedToEnd(), Ended())
+    assert (closed.state, closed.ending, closed.other_matrix_id) == (
+        GuestRoomState.READABLE,
+        Ending.ASKED,
+        "",
+    )
+    assert (closed.ends_at, closed.due_at) == (NOW, NOW + UNHEARD)
+    emptied = after(closed, Emptied())
+    assert (emptied.state, emptied.due_at) == (GuestRoomState.PURGING, NOW + SETTLE)
+    ordered, orders = guest_rooms.advance(emptied, TimeIsUp(), NOW + SETTLE, SETTLE)
+    assert orders == (PurgeGuestRoom(GuestRoomId(ASK.id), ROOM, "north.example:8448"),)
+    assert ordered.due_at is None
+    ours = after(ordered, Purged("asked"))
+    assert (ours.state, ours.due_at) == (GuestRoomState.PURGING, NOW + THEIRS)
+    assert after(ours, Gone("purged")).state is GuestRoomState.GONE
+    assert after(ours, TimeIsUp()).state is GuestRoomState.GONE
+
+
+def test_what_comes_out_of_turn_is_taken_as_far_as_it_goes() -> None:
+    """That its people are out says that it is closed; what the other side erased may come before ours."""
+    assert after(OPEN, Emptied()).state is GuestRoomState.PURGING
+    theirs = after(OPEN, Gone("cannot"))
+    assert (theirs.state, theirs.there, theirs.due_at) == (GuestRoomState.PURGING, "cannot", NOW + SETTLE)
+    assert not guest_rooms.allows(theirs, Gone("purged"))
+    ordered, _ = guest_rooms.advance(theirs, TimeIsUp(), NOW, SETTLE)
+    assert after(ordered, Purged("purged")).state is GuestRoomState.GONE
+
+
+@pytest.mark.parametrize(
+    ("said", "ends"),
+    [
+        (None, NOW + HOUR),
+        (0, NOW + HOUR),
+        (253_402_300_799, NOW + HOUR),
+        (int((NOW + HOUR / 2).timestamp()), NOW + HOUR / 2),
+    ],
+)
+def test_it_never_ends_later_than_was_agreed(said: int | None, ends: datetime) -> None:
+    """Whatever the other side says."""
+    assert guest_rooms.ends_at(begun(), said, NOW) == ends
+
+
+def test_whoever_is_forgotten_stands_nowhere_in_it() -> None:
+    """The copy is still to be erased."""
+    left = guest_rooms.forget(OPEN)
+    assert (left.member, left.other, left.other_matrix_id, left.room) == ("", "", "", ROOM)
+
+
+moves = st.sampled_from(
+    [
+        Opened(ROOM, NOW + HOUR),
+        AskedToEnd(),
+        Ended(),
+        Emptied(),
+        Purged("purged"),
+        Gone(""),
+        Gone("asked"),
+        TimeIsUp(),
+    ]
+)
+
+
+@given(st.lists(moves, max_size=12))
+def test_nothing_is_erased_before_its_people_are_out(said: list[Move]) -> None:
+    """Any words in any order: an illegal one changes nothing, our copy is erased at most once, and late."""
+    room, orders, out = begun(), 0, False
+    for move in said:
+        if not guest_rooms.allows(room, move):
+            with pytest.raises(IllegalMove):
+                guest_rooms.advance(room, move, NOW, SETTLE)
+            continue
+        room, ordered = guest_rooms.advance(room, move, NOW, SETTLE)
+        out = out or isinstance(move, Emptied | Gone)
+        orders += len(ordered)
+        assert not ordered or out
+        assert room.due_at is not None or room.state in (GuestRoomState.GONE, GuestRoomState.PURGING)
+        assert room.state in guest_rooms.LIVE or not room.other_matrix_id or not out
+    assert orders <= 1
+    assert not MOVES[GuestRoomState.GONE]

@@ -1,0 +1,623 @@
+"""Our member asks, and linked communities too: what crosses, what they read, and that nothing else does."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schema import wire
+from schema.effects import OpenPeerRoom
+from schema.events import Delivered
+from schema.ids import LinkId, MatrixId, RoomId
+from schema.records import Ask, AskAcross, GuestRoom, Link, Meeting, Pairing, PeerRoom, Request
+from schema.states import AskState, GuestRoomState, PairingState, RequestState, RoomState
+from tests.handlers.story import Story, identify
+from tests.handlers.two import Two, link_of
+
+NOTE = "It has been a long week."
+BEN = MatrixId("@ben:south.example")
+CARD = "I like walks."
+
+
+@pytest.fixture
+async def two() -> Two:
+    """Two communities that are linked, and a member of the north."""
+    return await linked()
+
+
+async def linked() -> Two:
+    """The same, for where there are many of them."""
+    two = Two()
+    await two.linked()
+    await two.north.comes("ana")
+    await two.carry()
+    return two
+
+
+async def asks(two: Two, side: Story | None = None) -> str:
+    """Ana asks, in the north or on that side, linked communities too; what she reads last."""
+    side = side or two.north
+    await two.say(side, "ana", "talk", "2", "1", "1", "2", NOTE)
+    return await two.say(side, "ana", "change", "linked communities", "yes", "yes")
+
+
+def asked(two: Two) -> wire.Ask:
+    """The one ask that crossed."""
+    (found,) = two.to(two.south, wire.Ask)
+    assert isinstance(found, wire.Ask)
+    return found
+
+
+ANSWER, OTHER = "a" * 32, "b" * 32
+
+
+async def says_yes(two: Two, answer: str = ANSWER, minutes: int = 60) -> None:
+    """Somebody of the south would hear more."""
+    body = wire.Answer(request=asked(two).request, answer=answer, wish="listening", minutes=minutes)
+    await two.put_across(two.south, body)
+
+
+def consent(two: Two, answer: str = ANSWER, fear: str = "tell_first") -> wire.Consent:
+    """They go on, for two hours."""
+    until = int((two.north.now + timedelta(hours=2)).timestamp())
+    values = {"request": asked(two).request, "answer": answer, "card": CARD, "fear": fear, "until": until}
+    return wire.Consent.model_validate(values)
+
+
+async def goes_on(two: Two, answer: str = ANSWER) -> None:
+    """Somebody of the south read the note and goes on."""
+    await says_yes(two, answer)
+    await two.put_across(two.south, consent(two, answer))
+
+
+def introduce(two: Two, user: MatrixId = BEN, answer: str = ANSWER) -> wire.Introduce:
+    """The south says who it is."""
+    return wire.Introduce(request=asked(two).request, answer=answer, user=user, room=None, ends=None)
+
+
+async def opened(two: Two) -> PeerRoom:
+    """From the ask to the room of the two."""
+    await asks(two)
+    await goes_on(two)
+    await two.say(two.north, "ana", "yes")
+    await two.put_across(two.south, introduce(two))
+    return two.north.the_room()
+
+
+def nothing_left(two: Two) -> None:
+    """Of the request nothing is kept at the north."""
+    for kind in (Request, AskAcross, Pairing):
+        assert two.north.records.all(kind) == []
+    assert all(ask.across is None for ask in two.north.records.all(Ask))
+
+
+# The choice
+
+
+async def test_linked_communities_are_asked_only_where_the_member_chose_it(two: Two) -> None:
+    """It is never the default, and the recap names each of them before the yes."""
+    recap = await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
+    assert "linked communit" not in recap
+    choices = await two.say(two.north, "ana", "change")
+    assert "Linked communities" in choices
+    question = await two.say(two.north, "ana", "linked communities")
+    assert "There are linked communities: “the Elm House”." in question
+    assert "does not get your note, your name or your address" in question
+    recap = await two.say(two.north, "ana", "yes")
+    assert "I may also ask people of linked communities: “the Elm House”." in recap
+    recap = await two.say(two.north, "ana", "change", "linked communities", "no")
+    assert "linked communit" not in recap
+    await two.say(two.north, "ana", "yes")
+    await two.wait(timedelta(hours=1))
+    assert two.to(two.south, wire.Ask) == []
+
+
+async def test_without_a_link_it_is_no_choice(story: Story) -> None:
+    """Nobody is asked about what there is not."""
+    await story.comes("ana")
+    await story.say("ana", "talk")
+    assert "Linked communities" not in await story.say("ana", "change")
+
+
+async def test_the_tags_alone_cross(two: Two) -> None:
+    """No word of hers, no name and no note."""
+    heard = await asks(two)
+    assert "in linked communities too" in heard
+    said = asked(two)
+    assert said.model_dump() == {
+        "kind": "ask",
+        "request": two.north.records.all(AskAcross)[0].id,
+        "wish": "listening",
+        "topics": ("burnout",),
+        "topics_only": False,
+        "languages": ("en",),
+        "writing": True,
+        "voice": False,
+        "minutes": 60,
+        "wait": 120,
+        "ages": "adults",
+        "reporters": False,
+        "start": None,
+        "until": int(two.north.the_request().until.timestamp()),
+    }
+    assert said.request != two.north.the_request().id
+
+
+async def test_own_people_are_asked_first(two: Two) -> None:
+    """Where enough are here the link waits for the second round, and is asked once."""
+    for name in ("bea", "cai", "dan"):
+        await two.north.comes(name)
+        await two.north.offers(name)
+    await two.carry()
+    two.north.community = replace(two.north.community, asks_at_once=2)
+    await asks(two)
+    assert two.to(two.south, wire.Ask) == []
+    await two.wait(timedelta(minutes=11))
+    assert len(two.to(two.south, wire.Ask)) == 1
+    await two.wait(timedelta(minutes=30))
+    assert len(two.to(two.south, wire.Ask)) == 1
+
+
+async def test_what_is_for_people_here_does_not_cross(two: Two) -> None:
+    """Two who both ask, and company for a later hour, are for the own community."""
+    await asks(two)
+    request = two.north.the_request()
+    said = asked(two)
+    for local in (
+        replace(request, wish="mutual"),
+        replace(request, wish="backup"),
+        replace(request, again_only=True),
+        replace(request, start=two.north.now + timedelta(hours=3)),
+        replace(request, topics=("knitting",)),
+        replace(request, languages=("fi",)),
+    ):
+        for put in two.north.records.all(AskAcross):
+            await two.north.records.delete(AskAcross, put.id)
+        await two.north.records.put(local)
+        await two.wait(timedelta(minutes=11))
+        assert two.to(two.south, wire.Ask) == [said]
+
+
+# The whole
+
+
+async def offers(two: Two, side: Story, name: str) -> None:
+    """Somebody of that side offers company."""
+    await side.comes(name)
+    await two.say(side, name, "offer", "1", "skip", CARD, "2", "yes")
+
+
+@pytest.mark.parametrize("from_north", [True, False], ids=["north", "south"])
+async def test_two_members_meet_across_a_link(from_north: bool) -> None:
+    """From the ask to both receipts, both ways, by what the two of them write alone."""
+    two = Two()
+    await two.linked()
+    here, there = (two.north, two.south) if from_north else (two.south, two.north)
+    await here.comes("ana")
+    await offers(two, there, "ben")
+    await asks(two, here)
+    assert "“the Elm House”" in there.last("ben")
+    assert NOTE not in there.last("ben")
+    await two.say(there, "ben", "yes")
+    assert NOTE in there.last("ben")
+    await two.say(there, "ben", "yes")
+    assert CARD in here.last("ana")
+    assert "They belong to a linked community" in here.last("ana")
+    for side, name in ((here, "@ben"), (there, "@ana")):
+        assert not any(name in body for body in _heard(side))
+    await two.say(here, "ana", "yes")
+    room = here.the_room()
+    (guest,) = there.records.all(GuestRoom)
+    assert (room.state, guest.state) == (RoomState.OPEN, GuestRoomState.OPEN)
+    assert (guest.room, guest.ends_at) == (room.room, room.ends_at)
+    assert (room.peer, guest.other) == (there.id("ben"), here.id("ana"))
+    assert "close" in there.last("ben")
+    await two.say(there, "ben", "close")
+    assert here.the_room().state is RoomState.READABLE
+    (guest,) = there.records.all(GuestRoom)
+    assert guest.state is GuestRoomState.READABLE
+    await two.wait(timedelta(days=5))
+    assert "This is what was done" in here.last("ana")
+    assert "Stays: the copy on the other community’s server." in here.last("ana")
+    for side in (here, there):
+        for kind in (Request, Ask, AskAcross, Pairing, PeerRoom, GuestRoom):
+            assert side.records.all(kind) == [], kind
+    assert [one.member for one in here.records.all(Meeting)] == [here.id("ana")]
+    assert [one.member for one in there.records.all(Meeting)] == [there.id("ben")]
+
+
+def _heard(side: Story) -> list[str]:
+    """Everything that was said on a side."""
+    return [line.body for line in side.log if line.from_desk]
+
+
+async def test_a_pairing_across(two: Two) -> None:
+    """From the ask to the receipt, as the member of the north reads it."""
+    await asks(two)
+    await says_yes(two)
+    (note,) = two.to(two.south, wire.Note)
+    assert note == wire.Note(request=asked(two).request, answer=ANSWER, note=NOTE, how=())
+    await two.put_across(two.south, consent(two))
+    question = two.north.last("ana")
+    assert "They belong to a linked community: “the Elm House”." in question
+    assert CARD in question
+    assert "the room is on both servers" in question
+    heard = await two.say(two.north, "ana", "yes")
+    assert "I have asked the program of their community" in heard
+    assert two.to(two.south, wire.Introduce) == [introduce(two, Story.address("ana"))]
+    assert "I am waiting for the program of their community" in await two.say(two.north, "ana", "status")
+    await two.put_across(two.south, introduce(two))
+    room = two.north.the_room()
+    (order,) = [one for _, one in two.north.effects if isinstance(one, OpenPeerRoom)]
+    assert order.members == (Story.address("ana"), BEN)
+    told = two.to(two.south, wire.Introduce)[-1]
+    assert isinstance(told, wire.Introduce)
+    assert (told.user, told.room) == (Story.address("ana"), room.room)
+    assert told.ends == int(room.ends_at.timestamp())
+    assert room.state is RoomState.OPEN
+    assert room.met
+    assert "cannot be made longer" in two.north.last("ana")
+    assert "cannot be made longer" in await two.say(two.north, "ana", "extend")
+    nothing_left(two)
+    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
+    await two.say(two.north, "ana", "close")
+    steps = [one.step for one in two.to(two.south, wire.Close) if isinstance(one, wire.Close)]
+    assert steps == ["ended"]
+    assert [one.member for one in two.north.records.all(Meeting)] == [two.north.id("ana")]
+    await two.wait(timedelta(days=1, minutes=5))
+    body = wire.Close(request=asked(two).request, answer=ANSWER, step="gone", reached="purged")
+    await two.put_across(two.south, body)
+    await two.wait(timedelta(days=2))
+    said = [one for one in two.to(two.south, wire.Close) if isinstance(one, wire.Close)]
+    assert [(one.step, one.reached) for one in said] == [
+        ("ended", None),
+        ("removed", None),
+        ("gone", "asked"),
+    ]
+    receipt = two.north.last("ana")
+    assert "Gone, as their program says: the copy on the other community’s server." in receipt
+    assert two.north.records.all(PeerRoom) == []
+
+
+async def test_their_member_ends_the_room(two: Two) -> None:
+    """It closes as if somebody here had ended it."""
+    await opened(two)
+    await two.put_across(
+        two.south, wire.Close(request=asked(two).request, answer=ANSWER, step="ended", reached=None)
+    )
+    assert two.north.the_room().state is RoomState.READABLE
+    await two.wait(timedelta(days=3))
+    assert two.north.the_room().state is RoomState.PURGING
+    await two.wait(timedelta(days=2))
+    assert "Its program has not said what became of it" in two.north.last("ana")
+
+
+async def test_a_no_crosses_as_nothing(two: Two) -> None:
+    """Not this person: the other desk hears nothing until the request is over, and nobody has to."""
+    await asks(two)
+    await goes_on(two)
+    before = len(two.crossed)
+    await two.say(two.north, "ana", "2")
+    assert two.crossed[before:] == []
+    assert two.north.the_request().state is RequestState.LOOKING
+    assert two.north.records.all(Pairing) == []
+
+
+async def test_a_request_that_ends_is_withdrawn(two: Two) -> None:
+    """Nobody there is asked about what is over, and nothing of it is left here."""
+    await asks(two)
+    await goes_on(two)
+    await two.say(two.north, "ana", "3")
+    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
+    nothing_left(two)
+
+
+async def test_forget_me_withdraws_it(two: Two) -> None:
+    """Whoever is forgotten is forgotten there too, as far as our word goes."""
+    await asks(two)
+    await goes_on(two)
+    await two.say(two.north, "ana", "yes")
+    await two.say(two.north, "ana", "forget me", "yes")
+    assert wire.Withdraw(request=asked(two).request, answer=None) in two.to(two.south, wire.Withdraw)
+    await two.wait(timedelta(minutes=20))
+    nothing_left(two)
+
+
+async def test_forget_me_closes_the_room_there(two: Two) -> None:
+    """Their side hears that it is over, by the room's own way to its end."""
+    await opened(two)
+    await two.say(two.north, "ana", "forget me", "yes")
+    steps = [one.step for one in two.to(two.south, wire.Close) if isinstance(one, wire.Close)]
+    assert steps == ["ended"]
+    assert two.north.the_room().asker == ""
+
+
+async def test_stop_while_the_room_is_awaited(two: Two) -> None:
+    """It ends at once, and whoever the south names then is nobody's."""
+    await asks(two)
+    await goes_on(two)
+    await two.say(two.north, "ana", "yes", "stop")
+    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
+    nothing_left(two)
+    await two.put_across(two.south, introduce(two))
+    assert two.north.records.all(PeerRoom) == []
+
+
+async def test_what_is_held_and_agreed_to_is_told(two: Two) -> None:
+    """The choice, and the consent in the words that named the community."""
+    await asks(two)
+    held = await two.say(two.north, "ana", "what do you hold")
+    assert "That linked communities may be asked too." in held
+    consents = await two.say(two.north, "ana", "my consents")
+    assert "I may also ask people of linked communities: “the Elm House”." in consents
+    await goes_on(two)
+    await two.say(two.north, "ana", "back", "yes")
+    await two.put_across(two.south, introduce(two))
+    assert "If you say yes, their community’s program gets your address" in await two.say(
+        two.north, "ana", "my consents"
+    )
+
+
+async def test_a_third_community_learns_nothing(two: Two) -> None:
+    """The request is put to those alone that were named; another link has no part in it."""
+    await asks(two)
+    third = replace(link_of(two.north), id=LinkId("f" * 32), desk=MatrixId("@alongside:third.example"))
+    await two.north.records.put(third)
+    await two.wait(timedelta(minutes=30))
+    assert [one.link for one in two.north.records.all(AskAcross)] == [two.north.the_request().linked[0]]
+    assert len(two.to(two.south, wire.Ask)) == 1
+
+
+# Who the peer is
+
+
+async def not_met(two: Two, user: MatrixId = BEN) -> None:
+    """Whom the south names is not met: she hears what she hears of a step back, the south that it is off."""
+    await asks(two)
+    await goes_on(two)
+    await two.say(two.north, "ana", "yes")
+    await two.put_across(two.south, introduce(two, user))
+    assert "This time no room opens for you two." in two.north.last("ana")
+    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=ANSWER)]
+    assert two.north.records.all(PeerRoom) == []
+    assert two.north.the_request().state is RequestState.LOOKING
+
+
+async def test_keep_apart_holds_across(two: Two) -> None:
+    """Nobody is told, and it ends like a no."""
+    await two.say(two.north, "ana", f"keep apart {BEN}", "yes")
+    await not_met(two)
+
+
+async def test_keep_apart_holds_on_the_side_of_whoever_asked_for_it(two: Two) -> None:
+    """The peer had her kept apart: both hear that it came to nothing, and neither why nor who."""
+    await offers(two, two.south, "ben")
+    await two.say(two.south, "ben", f"keep apart {Story.address('ana')}", "yes")
+    await asks(two)
+    await two.say(two.south, "ben", "yes", "yes")
+    await two.say(two.north, "ana", "yes")
+    assert "This time no room opens for you two." in two.north.last("ana")
+    assert two.north.records.all(PeerRoom) == []
+    assert two.south.records.all(GuestRoom) == []
+    assert not any("@ben" in str(body) for body in two.to(two.north, wire.Introduce))
+    await two.wait(timedelta(hours=3))
+    assert "This time no room opens for you two." in two.south.last("ben")
+
+
+async def test_no_reply_ends_like_a_no(two: Two) -> None:
+    """The wait has an hour, which was said."""
+    await asks(two)
+    await goes_on(two)
+    await two.say(two.north, "ana", "yes")
+    await two.wait(timedelta(minutes=16))
+    assert "This time no room opens for you two." in two.north.last("ana")
+    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=ANSWER)]
+    before = two.north.records.rows
+    await two.put_across(two.south, introduce(two))
+    assert [one for one in before if one[0] == "peer_rooms"] == []
+
+
+async def test_a_partner_cannot_bring_one_of_ours_into_a_room(two: Two) -> None:
+    """Of our own members, our desk and our keeper no other desk can say that they agreed."""
+    await two.north.comes("bea")
+    await two.north.say("bea", "hello", after=0)
+    await not_met(two, Story.address("bea"))
+    assert "room" not in two.north.last("bea")
+
+
+@pytest.mark.parametrize("who", ["desk", "keeper", "ana"])
+async def test_nor_what_belongs_to_us(two: Two, who: str) -> None:
+    """Nor the asker with herself."""
+    ours = {
+        "desk": two.north.community.desk,
+        "keeper": two.north.community.keeper,
+        "ana": Story.address("ana"),
+    }
+    await not_met(two, ours[who])
+
+
+# What is taken back
+
+
+async def test_their_step_back_is_heard_when_she_answers(two: Two) -> None:
+    """Until then her question stays as it was."""
+    await asks(two)
+    await goes_on(two)
+    seen = len(two.north.heard("ana"))
+    await two.put_across(two.south, wire.Withdraw(request=asked(two).request, answer=ANSWER))
+    assert len(two.north.heard("ana")) == seen
+    assert two.north.the_pairing().state is PairingState.STEPPED_BACK
+    assert "This time no room opens for you two." in await two.say(two.north, "ana", "yes")
+    assert two.to(two.south, wire.Introduce) == []
+
+
+async def test_after_her_yes_it_is_heard_at_once(two: Two) -> None:
+    """She was told that it takes a moment."""
+    await asks(two)
+    await goes_on(two)
+    await two.say(two.north, "ana", "yes")
+    await two.put_across(two.south, wire.Withdraw(request=asked(two).request, answer=ANSWER))
+    assert "This time no room opens for you two." in two.north.last("ana")
+    assert two.north.the_request().state is RequestState.LOOKING
+
+
+async def test_the_next_who_is_ready_comes_after_a_no(two: Two) -> None:
+    """One read the note first; the other waits for the round, and is put to her after it."""
+    await asks(two)
+    await says_yes(two)
+    await says_yes(two, OTHER)
+    assert len(two.to(two.south, wire.Note)) == 1
+    await two.wait(timedelta(minutes=11))
+    assert len(two.to(two.south, wire.Note)) == 2
+    await two.put_across(two.south, consent(two))
+    await two.put_across(two.south, consent(two, OTHER))
+    assert len(two.north.records.all(Pairing)) == 1
+    answer = await two.say(two.north, "ana", "2")
+    assert "They belong to a linked community" in answer
+    assert two.north.the_pairing().ask == OTHER
+
+
+async def test_a_cut_ends_it_for_whoever_waits(two: Two) -> None:
+    """The question stands until she answers; then she hears that no room opens."""
+    await asks(two)
+    await goes_on(two)
+    await two.says(two.south, f"cut {two.north.community.desk}", "yes")
+    assert two.north.records.all(Link) == []
+    assert two.north.records.all(AskAcross) == []
+    assert two.north.the_pairing().state is PairingState.STEPPED_BACK
+    assert "This time no room opens for you two." in await two.say(two.north, "ana", "yes")
+
+
+async def test_a_cut_while_the_room_is_awaited(two: Two) -> None:
+    """The search goes on at once."""
+    await asks(two)
+    await goes_on(two)
+    await two.say(two.north, "ana", "yes")
+    await two.says(two.north, f"cut {two.south.community.desk}", "yes")
+    assert "This time no room opens for you two." in two.north.last("ana")
+    assert two.north.the_request().state is RequestState.LOOKING
+
+
+async def test_a_room_outlives_the_link(two: Two) -> None:
+    """It has its own end, and is erased all the same."""
+    await opened(two)
+    await two.says(two.north, f"cut {two.south.community.desk}", "yes")
+    assert two.north.the_room().state is RoomState.OPEN
+    await two.say(two.north, "ana", "close")
+    await two.wait(timedelta(days=5))
+    assert two.north.records.all(PeerRoom) == []
+
+
+async def test_a_pause_holds_back_what_is_new(two: Two) -> None:
+    """Nothing new crosses; once it is over the next round asks."""
+    await two.says(two.south, f"pause {two.north.community.desk}", "yes")
+    await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
+    assert "Linked communities" not in await two.say(two.north, "ana", "change")
+    await two.says(two.south, f"resume {two.north.community.desk}", "yes")
+    await two.say(two.north, "ana", "back", "change", "linked communities", "yes")
+    await two.says(two.south, f"pause {two.north.community.desk}", "yes")
+    await two.say(two.north, "ana", "yes")
+    assert two.to(two.south, wire.Ask) == []
+    await two.says(two.south, f"resume {two.north.community.desk}", "yes")
+    await two.wait(timedelta(minutes=11))
+    assert len(two.to(two.south, wire.Ask)) == 1
+
+
+async def test_a_room_of_which_their_member_cannot_hear_closes(two: Two) -> None:
+    """The link was paused while it opened: nobody is left to wait in it alone, and the search goes on."""
+    two.north.hold_keeper = True
+    await opened(two)
+    await two.says(two.south, f"pause {two.north.community.desk}", "yes")
+    (order,) = [one for _, one in two.north.effects if isinstance(one, OpenPeerRoom)]
+    await two.north.event(Delivered(order, RoomId("!late")))
+    await two.north.pump()
+    await two.carry()
+    assert any("I go on looking." in body for _, body, _ in two.north.heard("ana"))
+    assert two.north.the_request().state is RequestState.LOOKING
+    assert two.north.the_room().state is not RoomState.OPEN
+
+
+async def test_whom_she_takes_back_is_withdrawn_there(two: Two) -> None:
+    """A change that leaves the linked communities out ends it there."""
+    await asks(two)
+    await two.say(two.north, "ana", "change", "linked communities", "no", "yes")
+    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
+    assert two.north.records.all(AskAcross) == []
+    assert two.north.the_request().linked == ()
+
+
+# A partner that does other things
+
+
+async def test_answers_are_bounded(two: Two) -> None:
+    """A partner that says yes a hundred times has a few of them kept."""
+    await asks(two)
+    for number in range(30):
+        await says_yes(two, f"{number:032x}")
+    assert len(two.north.records.all(Ask)) == 2 * two.north.community.asks_at_once
+    assert len(two.to(two.south, wire.Note)) == 1
+
+
+async def test_somebody_who_must_report_is_not_put_to_whoever_left_them_out(two: Two) -> None:
+    """Their desk keeps to it; where it does not, it goes no further."""
+    await asks(two)
+    await says_yes(two)
+    await two.put_across(two.south, consent(two, fear="report"))
+    assert two.north.records.all(Pairing) == []
+    (ask,) = two.north.records.all(Ask)
+    assert ask.state is AskState.OVER
+
+
+_WISHES = ("listening", "ideas", "mutual", "unsure")
+_IDS = st.sampled_from([ANSWER, OTHER, "c" * 32])
+
+
+@st.composite
+def _bodies(draw: st.DrawFn, request: str) -> wire.Body:
+    """Anything that a partner can say about a request or an answer, of ours or made up."""
+    ids = {"request": draw(st.sampled_from([request, "d" * 32])), "answer": draw(_IDS)}
+    number = draw(st.sampled_from([0, 1, 1795795200, 253_402_300_799]))
+    values: dict[str, dict[str, object]] = {
+        "answer": {"wish": draw(st.sampled_from(_WISHES)), "minutes": draw(st.integers(1, 10080))},
+        "consent": {
+            "card": "x" * 500,
+            "fear": draw(st.sampled_from(["nobody", "report"])),
+            "until": number,
+        },
+        "introduce": {
+            "user": draw(st.sampled_from([BEN, "@ana:example.org", "@bea:example.org"])),
+            "room": draw(st.sampled_from([None, "!their-room"])),
+            "ends": draw(st.sampled_from([None, number])),
+        },
+        "withdraw": {"answer": draw(st.none() | _IDS)},
+        "close": {
+            "step": draw(st.sampled_from(["ended", "removed", "gone"])),
+            "reached": draw(st.sampled_from([None, "purged", "asked", "cannot"])),
+        },
+        "note": {"note": "words", "how": ()},
+    }
+    kind = draw(st.sampled_from(sorted(values)))
+    return wire.BODY.validate_python({"kind": kind, **ids, **values[kind]})
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+async def test_whatever_a_partner_says_harms_nobody_else(data: st.DataObject) -> None:
+    """No body raises in any state, and a member who has nothing to do with it hears nothing of it."""
+    two = await linked()
+    await two.north.comes("bea")
+    await two.north.say("bea", "hello", after=0)
+    heard = two.north.heard("bea")
+    await asks(two)
+    request = asked(two).request
+    for _ in range(data.draw(st.integers(1, 8))):
+        await two.put_across(two.south, data.draw(_bodies(request)))
+        if data.draw(st.booleans()):
+            await two.say(two.north, "ana", data.draw(st.sampled_from(["yes", "2", "close", "status"])))
+    assert two.north.heard("bea") == heard
+    for room in two.north.records.all(PeerRoom):
+        assert room.asker == two.north.id("ana")
+        assert room.peer == identify(BEN)
