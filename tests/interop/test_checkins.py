@@ -5,6 +5,7 @@ service rests (tests/journeys/later.py); an hour that comes by the clock is play
 7, and what a buddy is told of a silence by the buddy's.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -46,8 +47,13 @@ async def _come(instance: Instance, *people: Person, late: timedelta = timedelta
     asked: list[Message] = []
     for person in people:
         fine = f"\n1. {story.words_of('choice.checkin_fine', person.language)}\n"
-        asked.append(await person.member.expect(person.chat, where=lambda said, fine=fine: fine in said.body))
+        asked.append(await person.member.expect(person.chat, where=_holding(fine)))
     return asked
+
+
+def _holding(words: str) -> Callable[[Message], bool]:
+    """Whether a message holds these words."""
+    return lambda said: words in said.body
 
 
 async def _set_up_by_numbers(person: Person) -> None:
