@@ -7,7 +7,7 @@ writes; nothing of it is kept, and nobody is asked who they are.
 from collections.abc import Sequence
 
 from handlers import odd
-from handlers.answer import behind
+from handlers.answer import behind, read_answer
 from handlers.desk import Desk
 from handlers.question import PASSING, Question
 from handlers.words import normal
@@ -23,6 +23,9 @@ def asks(desk: Desk, member: Member, prompt: Prompt | None, question: Question |
     if prompt is not None and prompt.kind not in _CHOOSING | (PASSING - _ANSWERED_BY_ANYTHING):
         return False
     if question is not None and question.free and not question.reads:
+        return False
+    if question is not None and read_answer(desk, member, question, body) is not None:
+        # What is asked may be answered by the same word: "older", of oneself.
         return False
     said = plain = normal(body)
     for polite in desk.spoken(member, "spell.polite"):
