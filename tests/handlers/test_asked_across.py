@@ -441,6 +441,15 @@ async def test_only_the_other_side_can_erase_it(two: Asks) -> None:
     assert await two.answers() == []
 
 
+@pytest.mark.parametrize("step", ["opened", "closed"])
+async def test_nothing_is_kept_longer_than_it_is_for(two: Asks, step: str) -> None:
+    """The note goes with the answer to it, the address with the end of the room."""
+    await getattr(two, step)()
+    kept = repr(two.south.records.rows)
+    assert "long week" not in kept
+    assert (str(ANA) in kept) is (step == "opened")
+
+
 async def test_never_again_after_such_a_room(two: Asks) -> None:
     """It is kept on our side, and holds; `again` is not to be said."""
     south = two.south
