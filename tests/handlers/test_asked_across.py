@@ -288,8 +288,13 @@ def told_off(side: Story) -> list[datetime]:
     return [at for at, said, _ in side.heard("ben") if "This time no room opens" in said]
 
 
-@pytest.mark.parametrize("step", ["willing", "ready", "awaited"])
-@pytest.mark.parametrize("which", ["request", "answer"])
+@pytest.mark.parametrize(
+    ("step", "which"),
+    [
+        *(("willing", "request"), ("ready", "request")),
+        *(("willing", "answer"), ("ready", "answer"), ("awaited", "answer")),
+    ],
+)
 async def test_who_said_yes_hears_of_an_end_at_their_own_hour(two: Asks, step: str, which: str) -> None:
     """Whatever ended it there, and whenever: as with a request of our own."""
     south = two.south
@@ -320,6 +325,21 @@ async def test_a_note_that_was_read_reads_the_same_when_nothing_can_come_of_it(t
     await south.wait(3 * HOUR)
     assert told_off(south) == [hour]
     assert await two.answers() == []
+
+
+@pytest.mark.parametrize("opens", [True, False])
+async def test_the_end_of_a_request_says_nothing_of_a_room(two: Asks, opens: bool) -> None:
+    """It may have ended in this very meeting, and overtaken it; else our member hears at their hour."""
+    south = two.south
+    answer = await two.awaited()
+    hour = south.ask_of("ben").due_at
+    assert await two.puts(Withdraw(request=REQUEST, answer=None)) == []
+    if opens:
+        await two.puts(who(answer, ROOM, south.now + HOUR))
+        assert two.guest().state is GuestRoomState.OPEN
+    await south.wait(3 * HOUR)
+    assert told_off(south) == ([] if opens else [hour])
+    assert len(south.records.all(GuestRoom)) == opens
 
 
 @pytest.mark.parametrize("how", ["apart", "stranger"])
