@@ -425,8 +425,8 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             return waits, ()
         case Purged(detail):
             purged = replace(record, due_at=now + THEIRS, done=(*record.done, detail))
-            waits = record.across is not None and not _said_there(record)
-            return (purged if waits else _gone(purged)), ()
+            unsaid = record.across is not None and not _said_there(record)
+            return (purged if unsaid else _gone(purged)), ()
         case There(detail):
             said = replace(record, done=(*record.done, f"there_{detail}"))
             purged_here = record.state is RoomState.PURGING and record.due_at is not None
