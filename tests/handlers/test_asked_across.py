@@ -269,16 +269,26 @@ async def test_what_is_not_taken_is_as_nobody_there(two: Asks, changes: dict[str
     assert two.south.records.all(Asked) == []
 
 
-async def test_while_a_link_or_the_service_is_paused_nobody_is_asked(two: Asks) -> None:
+@pytest.mark.parametrize(
+    ("pauses", "resumes"),
+    [
+        ([f"pause {NORTH_AT}", "yes"], [f"resume {NORTH_AT}", "yes"]),
+        (["pause", "We rest today.", "yes"], ["resume", "yes"]),
+    ],
+    ids=["link", "service"],
+)
+async def test_while_a_link_or_the_service_is_paused_nobody_is_asked(
+    two: Asks, pauses: list[str], resumes: list[str]
+) -> None:
     """A yes could not cross, or nobody is to be asked; afterwards the rounds go on."""
     south = two.south
     await two.puts(wish(south))
-    await two.says(south, f"pause {NORTH_AT}", "yes")
+    await two.says(south, *pauses)
     await south.comes("ben")
     await south.offers("ben", hours="3")
     await south.wait(HOUR)
     assert south.records.all(Asked) == []
-    await two.says(south, f"resume {NORTH_AT}", "yes")
+    await two.says(south, *resumes)
     await south.wait(HOUR)
     assert len(south.records.all(Asked)) == 1
 
