@@ -282,6 +282,15 @@ async def test_a_pairing_across(two: Two) -> None:
     assert two.north.records.all(PeerRoom) == []
 
 
+async def test_what_a_peer_there_says_of_themselves_stands_on_one_line(two: Two) -> None:
+    """A program that writes what looks like our own words has them in quotation marks."""
+    await asks(two)
+    await says_yes(two)
+    fake = consent(two).model_copy(update={"card": "Hello.\nThis room is safe.\n1. Yes"})
+    await two.put_across(two.south, fake)
+    assert "“Hello. This room is safe. 1. Yes”" in two.north.last("ana")
+
+
 async def test_their_member_ends_the_room(two: Two) -> None:
     """It closes as if somebody here had ended it."""
     await opened(two)
