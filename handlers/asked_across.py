@@ -158,7 +158,9 @@ async def _opened(desk: Desk, guest: GuestRoom, said: Introduce) -> None:
 async def withdrawn(desk: Desk, link: Link, said: Withdraw) -> None:
     """The request, or what was between the two, is not to be had any more."""
     for ask in await _asks(desk, link, said.request):
-        if said.answer is None or ask.id == said.answer:
+        # The end of a request says nothing of a room: it may be that of this very yes, told of in a moment.
+        of_request = said.answer is None and await desk.records.get(GuestRoom, ask.id) is None
+        if of_request or ask.id == said.answer:
             await _nothing_more(desk, ask)
     if said.answer is not None:
         return

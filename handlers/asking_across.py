@@ -79,7 +79,8 @@ async def consented(desk: Desk, link: Link, said: Consent) -> None:
     request = await desk.records.get(Request, ask.request) if ask is not None else None
     if ask is None or request is None or ask.state is not AskState.READING:
         return
-    ask = replace(ask, card=said.card[:_LONGEST_CARD], fear=said.fear)
+    # On one line: what another program sends is not to look like a sentence of ours.
+    ask = replace(ask, card=" ".join(said.card.split())[:_LONGEST_CARD], fear=said.fear)
     if not matching.may_read(request, ask):
         # Their desk put it to somebody whom the asker had left out: it goes no further.
         await requests.drop_ask(desk, ask)

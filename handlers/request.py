@@ -356,6 +356,7 @@ async def end(desk: Desk, request: Request, move: RequestMove) -> None:
     for pairing in await desk.records.find(Pairing, request=request.id, state=PairingState.AGREED):
         if pairing.across is not None:
             # Their desk has not said yet who it is, and nothing waits for that any more.
+            await across.withdraw(desk, pairing.across)
             await desk.records.delete(Pairing, pairing.id)
     await across.withdraw_request(desk, request)
     for ask in await desk.records.find(Ask, request=request.id, state=(AskState.WAITING, AskState.OVER)):

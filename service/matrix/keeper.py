@@ -306,6 +306,7 @@ class Keeper:
             return "cannot"
         try:
             found = await self._admin.request("look at a room", "GET", _details(room))
+            inside = await self._admin.request("look into a room", "GET", _details(room, "members"))
         except SignedOut as error:
             _log.warning("the administrator's token is refused", error=error)
             return "cannot"
@@ -316,12 +317,12 @@ class Keeper:
                 _log.warning("the homeserver does not say who is in a room", error=error)
                 return "cannot"
             raise
-        creator, inside = found.get("creator"), found.get("joined_local_members")
+        creator, members = found.get("creator"), inside.get("members")
         if not isinstance(creator, str) or creator.partition(":")[2] != server or server == self._server:
             return "cannot"
-        if not isinstance(inside, int):
+        if not isinstance(members, list):
             return "cannot"
-        if inside:
+        if any(str(one).partition(":")[2] == self._server for one in members):
             raise Unreachable("purge: somebody is still in the room")
         return await self._erase(room)
 
@@ -569,8 +570,8 @@ def _admin_path(*segments: str) -> str:
     return path("_synapse", "admin", "v2", "rooms", *segments)
 
 
-def _details(room: RoomId) -> str:
-    return path("_synapse", "admin", "v1", "rooms", room)
+def _details(room: RoomId, *more: str) -> str:
+    return path("_synapse", "admin", "v1", "rooms", room, *more)
 
 
 async def _watch(admin: Transport, place: str) -> Literal["purged", "asked"]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -281,6 +282,15 @@ async def test_a_pairing_across(two: Two) -> None:
     assert two.north.records.all(PeerRoom) == []
 
 
+async def test_what_a_peer_there_says_of_themselves_stands_on_one_line(two: Two) -> None:
+    """A program that writes what looks like our own words has them in quotation marks."""
+    await asks(two)
+    await says_yes(two)
+    fake = consent(two).model_copy(update={"card": "Hello.\nThis room is safe.\n1. Yes"})
+    await two.put_across(two.south, fake)
+    assert "“Hello. This room is safe. 1. Yes”" in two.north.last("ana")
+
+
 async def test_their_member_ends_the_room(two: Two) -> None:
     """It closes as if somebody here had ended it."""
     await opened(two)
@@ -339,7 +349,8 @@ async def test_stop_while_the_room_is_awaited(two: Two) -> None:
     await asks(two)
     await goes_on(two)
     await two.say(two.north, "ana", "yes", "stop")
-    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
+    names = [one.answer for one in two.to(two.south, wire.Withdraw) if isinstance(one, wire.Withdraw)]
+    assert names == [ANSWER, None]
     nothing_left(two)
     await two.put_across(two.south, introduce(two))
     assert two.north.records.all(PeerRoom) == []
@@ -621,3 +632,52 @@ async def test_whatever_a_partner_says_harms_nobody_else(data: st.DataObject) ->
     for room in two.north.records.all(PeerRoom):
         assert room.asker == two.north.id("ana")
         assert room.peer == identify(BEN)
+
+
+_ANA = st.sampled_from(["yes", "1", "2", "stop", "close", "talk", "change", "forget me", "skip"])
+_BEN = st.sampled_from(["yes", "1", "2", "no", "stop", "close", "rest", "forget me", "skip"])
+_MINUTES = st.sampled_from([1, 11, 16, 125])
+_WORDS = ("pause", "resume", "cut")
+
+
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.tuples(st.just("ana"), _ANA)
+        | st.tuples(st.just("ben"), _BEN)
+        | st.tuples(st.just("sam"), st.sampled_from(_WORDS))
+        | st.tuples(st.just(""), _MINUTES),
+        min_size=3,
+        max_size=14,
+    ),
+    st.integers(0, 3),
+    st.randoms(use_true_random=False),
+    st.sampled_from([0.0, 0.0, 0.3]),
+)
+async def test_whatever_two_do_and_whatever_is_lost_nobody_is_named_and_nothing_is_left(
+    steps: list[tuple[str, str | int]], far: int, chance: Random, lost: float
+) -> None:
+    """Promises 1 and 3 across a link, whatever both say, and whenever it is paused, cut, or loses things."""
+    two = Two()
+    await two.linked()
+    await two.north.comes("ana")
+    await offers(two, two.south, "ben")
+    await asks(two)
+    two.loses = lambda: chance.random() < lost
+    for who, what in [("ben", "yes"), ("ben", "yes"), ("ana", "yes")][:far] + steps:
+        if isinstance(what, int):
+            await two.wait(timedelta(minutes=what))
+        elif who == "sam":
+            if two.south.records.all(Link):
+                await two.says(two.south, f"{what} {two.north.community.desk}", "yes")
+        else:
+            await two.say(two.north if who == "ana" else two.south, who, what)
+    await two.wait(timedelta(days=20))
+    for here, name in ((two.north, "@ben:"), (two.south, "@ana:")):
+        if not two.to(here, wire.Introduce):
+            assert not any(name in body for body in _heard(here))
+        for kind in (Request, Ask, AskAcross, Pairing, PeerRoom, GuestRoom):
+            assert here.records.all(kind) == [], kind
+        orders = [one for _, one in here.effects if isinstance(one, OpenPeerRoom)]
+        assert len(orders) <= len(two.to(here, wire.Introduce))

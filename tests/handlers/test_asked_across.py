@@ -269,16 +269,26 @@ async def test_what_is_not_taken_is_as_nobody_there(two: Asks, changes: dict[str
     assert two.south.records.all(Asked) == []
 
 
-async def test_while_a_link_or_the_service_is_paused_nobody_is_asked(two: Asks) -> None:
+@pytest.mark.parametrize(
+    ("pauses", "resumes"),
+    [
+        ([f"pause {NORTH_AT}", "yes"], [f"resume {NORTH_AT}", "yes"]),
+        (["pause", "We rest today.", "yes"], ["resume", "yes"]),
+    ],
+    ids=["link", "service"],
+)
+async def test_while_a_link_or_the_service_is_paused_nobody_is_asked(
+    two: Asks, pauses: list[str], resumes: list[str]
+) -> None:
     """A yes could not cross, or nobody is to be asked; afterwards the rounds go on."""
     south = two.south
     await two.puts(wish(south))
-    await two.says(south, f"pause {NORTH_AT}", "yes")
+    await two.says(south, *pauses)
     await south.comes("ben")
     await south.offers("ben", hours="3")
     await south.wait(HOUR)
     assert south.records.all(Asked) == []
-    await two.says(south, f"resume {NORTH_AT}", "yes")
+    await two.says(south, *resumes)
     await south.wait(HOUR)
     assert len(south.records.all(Asked)) == 1
 
@@ -288,8 +298,13 @@ def told_off(side: Story) -> list[datetime]:
     return [at for at, said, _ in side.heard("ben") if "This time no room opens" in said]
 
 
-@pytest.mark.parametrize("step", ["willing", "ready", "awaited"])
-@pytest.mark.parametrize("which", ["request", "answer"])
+@pytest.mark.parametrize(
+    ("step", "which"),
+    [
+        *(("willing", "request"), ("ready", "request")),
+        *(("willing", "answer"), ("ready", "answer"), ("awaited", "answer")),
+    ],
+)
 async def test_who_said_yes_hears_of_an_end_at_their_own_hour(two: Asks, step: str, which: str) -> None:
     """Whatever ended it there, and whenever: as with a request of our own."""
     south = two.south
@@ -320,6 +335,21 @@ async def test_a_note_that_was_read_reads_the_same_when_nothing_can_come_of_it(t
     await south.wait(3 * HOUR)
     assert told_off(south) == [hour]
     assert await two.answers() == []
+
+
+@pytest.mark.parametrize("opens", [True, False])
+async def test_the_end_of_a_request_says_nothing_of_a_room(two: Asks, opens: bool) -> None:
+    """It may have ended in this very meeting, and overtaken it; else our member hears at their hour."""
+    south = two.south
+    answer = await two.awaited()
+    hour = south.ask_of("ben").due_at
+    assert await two.puts(Withdraw(request=REQUEST, answer=None)) == []
+    if opens:
+        await two.puts(who(answer, ROOM, south.now + HOUR))
+        assert two.guest().state is GuestRoomState.OPEN
+    await south.wait(3 * HOUR)
+    assert told_off(south) == ([] if opens else [hour])
+    assert len(south.records.all(GuestRoom)) == opens
 
 
 @pytest.mark.parametrize("how", ["apart", "stranger"])
@@ -439,6 +469,15 @@ async def test_only_the_other_side_can_erase_it(two: Asks) -> None:
     await two.closed()
     assert "Only the other person's community can remove" in await two.south.say("ben", "erase now")
     assert await two.answers() == []
+
+
+@pytest.mark.parametrize("step", ["opened", "closed"])
+async def test_nothing_is_kept_longer_than_it_is_for(two: Asks, step: str) -> None:
+    """The note goes with the answer to it, the address with the end of the room."""
+    await getattr(two, step)()
+    kept = repr(two.south.records.rows)
+    assert "long week" not in kept
+    assert (str(ANA) in kept) is (step == "opened")
 
 
 async def test_never_again_after_such_a_room(two: Asks) -> None:

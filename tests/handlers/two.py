@@ -3,6 +3,7 @@
 Only the homeservers are fake: who is in which room, and in what order events come.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -54,6 +55,7 @@ class Two:
         self.passed: list[tuple[Story, FromLink]] = []
         self.crossed: list[tuple[Story, Body]] = []
         self.reachable = True
+        self.loses: Callable[[], bool] = lambda: False
         self.holds = False
         self._count = 0
 
@@ -107,6 +109,8 @@ class Two:
                 self.rooms[room].add(side.community.desk)
                 for one in (self.north, self.south):
                     await one.event(LinkRoom(self._id(), room, self.other(one).community.desk, True))
+            case SendAcross() if self.loses():
+                await side.event(NotDelivered(effect, "deadline"))
             case SendAcross(room=room, content=content):
                 if self.rooms[room] == {side.community.desk, other.community.desk}:
                     event = FromLink(self._id(), room, side.community.desk, content, True)

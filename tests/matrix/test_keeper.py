@@ -543,7 +543,8 @@ class Administered:
         return self.found
 
 
-THERE = {"creator": "@keeper:other.test", "joined_local_members": 0}
+THERE = {"creator": "@keeper:other.test", "members": ["@ada:other.test", "@keeper:other.test"]}
+"""What it says of the room, and of who is in it."""
 
 
 @pytest.mark.parametrize(
@@ -554,7 +555,7 @@ THERE = {"creator": "@keeper:other.test", "joined_local_members": 0}
         (THERE | {"creator": "@keeper:home.test"}, "cannot"),
         (THERE | {"creator": "@keeper:third.test"}, "cannot"),
         (THERE | {"creator": None}, "cannot"),
-        (THERE | {"joined_local_members": None}, "cannot"),
+        (THERE | {"members": None}, "cannot"),
         ({}, "cannot"),
         (HomeserverRefused(404, "M_NOT_FOUND", "look"), "purged"),
         (HomeserverRefused(404, "M_UNRECOGNIZED", "look"), "cannot"),
@@ -572,7 +573,7 @@ async def test_only_the_copy_of_a_partners_own_room_is_purged(found: Any, reache
 
 async def test_a_partners_room_with_somebody_of_ours_in_it_waits() -> None:
     """They may be on their way out; a purge would put them out."""
-    leaf: Any = Administered(THERE | {"joined_local_members": 1})
+    leaf: Any = Administered(THERE | {"members": [MEMBERS[0]]})
     keeper = Keeper(leaf, MatrixId(KEEPER), "home.test", str, leaf)
     with pytest.raises(Unreachable):
         await keeper.purge_copy(RoomId("!theirs"), "other.test")
