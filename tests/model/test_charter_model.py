@@ -453,7 +453,8 @@ class CharterModel(RuleBasedStateMachine):
             assert not others, (words, chosen, others)
         if chosen.startswith(("I am 18 or older", "I am younger")):
             said = self.story.last(name)
-            if "I cannot change this" not in said:
+            # A number that comes long after its question was answered changes nothing, and they hear so.
+            if "I cannot change this" not in said and "that number did nothing" not in said:
                 self._changes_group(self.reference.members[name], chosen)
         # Promise 1: a room is ordered by the asker's yes alone, and for a peer who goes on.
         for effect in opened:
