@@ -240,7 +240,7 @@ async def test_a_time_without_its_hour_is_kept_and_the_hour_asked_for(
 
 
 async def test_what_it_is_about_is_kept_with_a_time_that_lacks_its_hour(story: Story) -> None:
-    """In one line, as it is where the hour is there; what is no hour is asked for again, and one can go back."""
+    """In one line, as it is where the hour is there; what is no hour is asked for again."""
     await set_up(story, "stop")
     asked = await story.say("ana", "remind me to take my meds every day")
     assert "“every day”: at what time?" in asked

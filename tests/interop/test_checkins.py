@@ -1,10 +1,11 @@
-"""Weeks of check-ins with clients of two makes, and all that can be done with them.
+"""Weeks of check-ins with clients of two makes, and all that can be done with them; some in Spanish.
 
 One member is on the JavaScript SDK and names the other, who is on nio, as a buddy. Days pass while the
 service rests (tests/journeys/later.py); an hour that comes by the clock is played by the journey of promise
 7, and what a buddy is told of a silence by the buddy's.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -35,17 +36,19 @@ async def _says(person: Person, *turns: tuple[str, str]) -> Message:
 
 async def _chooses(person: Person, said: Message, choice: str, key: str) -> Message:
     """Choose by number, and hear what answers it."""
-    await story.chooses(person.member, person.chat, said, choice)
+    await person.chooses(said, choice)
     return await person.hears(key)
 
 
 async def _come(instance: Instance, *people: Person, late: timedelta = timedelta()) -> list[Message]:
     """A day passes and the hour comes, `late` ago; what each of these is asked."""
     await later.passes(instance, later.comes(late))
-    fine = f"\n1. {story.words_of('choice.checkin_fine')}\n"
-    return [
-        await person.member.expect(person.chat, where=lambda said: fine in said.body) for person in people
-    ]
+    return [await _is_asked(person) for person in people]
+
+
+async def _is_asked(person: Person) -> Message:
+    fine = f"\n1. {story.words_of('choice.checkin_fine', person.language)}\n"
+    return await person.member.expect(person.chat, where=lambda said: fine in said.body)
 
 
 async def _set_up_by_numbers(person: Person) -> None:
@@ -111,9 +114,19 @@ async def _deletes_the_plan(person: Person) -> None:
 
 
 async def _is_deleted(person: Person) -> None:
-    one = await _says(person, ("my check-ins", "checkin.asks_now"))
+    one = await person.says("command.checkins", "checkin.asks_now")
     sure = await _chooses(person, one, "choice.checkin_end", "checkin.end")
     await _chooses(person, sure, "choice.checkin_erase", "checkin.ended")
+
+
+async def _set_up_in_spanish(person: Person) -> Person:
+    """From now on in Spanish: the hour that was not said is asked for; returns who reads it."""
+    spoken = replace(person, language="es")
+    await _says(spoken, ("español", "language.chosen"), ("saludo todas las mañanas", "checkin.without_hour"))
+    recap = await _says(spoken, ("a las 9", "checkin.recap"))
+    assert "todos los días a las 9:00" in recap.body
+    await _chooses(spoken, recap, "choice.checkin_yes", "checkin.begun")
+    return spoken
 
 
 async def _asks_for_a_buddy(person: Person, other: Person) -> Message:
@@ -162,9 +175,13 @@ async def test_weeks_of_check_ins(place: Place, people: People) -> None:
         (late,) = await _come(instance, ana, late=timedelta(days=2, hours=2))
         assert story.sentence("checkin.meant").search(late.body)
         assert _QUESTION in late.body
-        (asked,) = await _come(instance, ana)
+        spanish = await _set_up_in_spanish(ben)
+        asked, for_ben = await _come(instance, ana, spanish)
         assert not story.sentence("checkin.meant").search(asked.body)
         await ana.member.sees_redaction(ana.chat, late.event_id)
+        await _chooses(spanish, for_ben, "choice.checkin_fine", "checkin.fine")
+        await _is_deleted(spanish)
+        await _says(ben, ("english", "language.chosen"))
         shown = await _chooses(ana, asked, "choice.own_plan", "ownplan.shown")
         assert _OWN_PLAN in shown.body
         await _deletes_the_plan(ana)
