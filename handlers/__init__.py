@@ -32,6 +32,7 @@ from handlers import (
     smaller,
     steward,
     telling,
+    whom,
     zone,
 )
 from handlers.answer import behind, read_answer
@@ -250,6 +251,9 @@ async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> 
         return True
     if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
         desk.say_text(member.id, await outside.words(desk, member), notice=False)
+        return True
+    if command is None and whom.asks(desk, member, prompt, question, body):
+        whom.answer(desk, member, prompt, question)
         return True
     if prompt is not None and question is not None:
         if prompt.aside and command == "back":

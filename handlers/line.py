@@ -5,7 +5,7 @@ goes nowhere; whoever writes a sentence that begins with the word gets the recap
 """
 
 from handlers import draft as drafts
-from handlers import hours, talk, talking, topics
+from handlers import hours, talk, talking, topics, whom
 from handlers.answer import own_words, words_for_lengths
 from handlers.consent import WISHES
 from handlers.desk import Desk
@@ -87,8 +87,11 @@ async def begin(desk: Desk, member: Member, line: asking.Line) -> None:
     topics.say_slips(desk, member, line)
     if line.sentence:
         desk.say(member.id, "talk.line_sentence")
-    if line.unknown:
-        desk.say(member.id, "talk.line_unknown", words=[_shown(word) for word in line.unknown])
+    about_whom = whom.of(desk, member, line.unknown)
+    if about_whom:
+        desk.say(member.id, "talk.whom")
+    if unknown := [_shown(word) for word in line.unknown if word not in about_whom]:
+        desk.say(member.id, "talk.line_unknown", words=unknown)
     if line.left_out:
         desk.say(member.id, "talk.line_left_out", words=[_shown(word) for word in line.left_out])
     if line.out_of_bounds is not None:
