@@ -21,9 +21,14 @@ _UNITS = {
     "line.days": timedelta(days=1),
 }
 _LENGTHS = {
+    "line.quarter_hour": timedelta(minutes=15),
     "line.half_hour": timedelta(minutes=30),
+    "line.three_quarters": timedelta(minutes=45),
     "line.one_hour": timedelta(hours=1),
+    "line.hour_and_half": timedelta(minutes=90),
+    "line.two_hours": timedelta(hours=2),
     "line.one_day": timedelta(days=1),
+    "line.two_days": timedelta(days=2),
 }
 """Words for lengths of time: what stands after a number, and whole ones."""
 

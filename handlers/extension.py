@@ -79,9 +79,10 @@ def _how_much(desk: Desk, member: Member, room: PeerRoom) -> Question | None:
     lengths = _lengths(desk, room)
     if not lengths or not rooms.allows(room, rooms.MoreAsked(member.id, lengths[0])):
         return None
+    said = desk.turn.words.duration
     choices = (
         *(
-            Choice(str(length.total_seconds() / 60), text=desk.turn.words.duration(length, member.language))
+            Choice(str(length.total_seconds() / 60), text=said(length, member.language), length=length)
             for length in lengths
         ),
         Choice("no", "choice.extend_none"),

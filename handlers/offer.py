@@ -116,7 +116,7 @@ def draft_of(desk: Desk, member: Member, offer: Offer) -> Draft:
 def made(desk: Desk, member: Member, draft: Draft) -> Offer:
     """The offer that the draft describes, from now on; it has no id yet."""
     when = str(draft["when"])
-    until = desk.now + timedelta(hours=int(str(draft["hours"])))
+    until = desk.now + timedelta(hours=float(str(draft["hours"])))
     if kept := str(draft.get("until") or ""):
         until = datetime.fromisoformat(kept)
     writing, voice = talking.WAYS[str(draft.get("way") or "either")]

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from handlers import ages, hours, practice, talking, topics, voucher, zone
 from handlers import offer as offers
-from handlers.answer import own_words, words_for_lengths
+from handlers.answer import own_words, read_length, words_for_lengths
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
 from handlers.request import Draft
@@ -32,7 +32,7 @@ _LENGTHS = (2, 4, 8, 12)
 """Hours."""
 
 _SHORTEST, _LONGEST = timedelta(hours=1), timedelta(hours=_LENGTHS[-1])
-"""Of an offer from now on that is said in one line, in whole hours."""
+"""Of an offer from now on that is said in words."""
 _ANYTHING = "anything"
 
 _WHO = (Choice(matching.ANYONE, "choice.who_anyone"), Choice(matching.SHARES, "choice.who_shares"))
@@ -51,7 +51,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return ages.question(desk, member)
         case "length":
             text = desk.words(member, "offer.length", keep=desk.timings.request_open)
-            return Question(text, _lengths(desk, member), also=_ALSO)
+            return Question(text, _lengths(desk, member), free=True, reads=True, also=_ALSO)
         case "when":
             choices = (Choice(WEEKLY, "choice.offer_weekly"), Choice(STANDING, "choice.offer_standing"))
             return Question(desk.words(member, "offer.when"), choices, also=_ALSO)
@@ -133,17 +133,21 @@ def take_line(desk: Desk, member: Member, draft: Draft, said: asking.Line) -> No
             desk.words(member, "words.quoted", text=own_words(one, len(one)) or "") for one in said.unknown
         ]
         desk.say(member.id, "offer.line_unknown", words=shown)
-    length = said.length
-    whole = length is not None and not length % timedelta(hours=1)
-    if said.out_of_bounds is not None or said.left_out or (length is not None and not whole):
+    if said.out_of_bounds is not None or said.left_out:
         desk.say(member.id, "offer.line_bounds", shortest=_SHORTEST, longest=_LONGEST)
-    if length is not None and whole:
-        draft["hours"] = length // timedelta(hours=1)
+    if said.length is not None:
+        draft["hours"] = _hours(said.length)
     draft["topics"] = list(said.topics)
-    if draft["step"] == "length" and whole:
+    if draft["step"] == "length" and said.length is not None:
         named = said.topics or said.wish == _ANYTHING
         draft["step"] = "card" if named or not desk.community.topics else "topics"
     desk.ask(member.id, "offer", draft=draft)
+
+
+def _hours(length: timedelta) -> int | str:
+    """A length as a draft holds it."""
+    hours = length / timedelta(hours=1)
+    return int(hours) if hours.is_integer() else str(hours)
 
 
 def _steps(desk: Desk, draft: Draft) -> list[str]:
@@ -286,6 +290,8 @@ async def _take(desk: Desk, member: Member, draft: Draft, step: str, reply: Repl
     match step:
         case "ages":
             ages.take(desk, member, reply)
+        case "length" if not reply.names:
+            return _take_length(desk, member, draft, reply.text)
         case "length":
             draft["until"] = ""
             draft["when"] = WEEKLY if reply.name == "other" else NOW
@@ -327,6 +333,18 @@ def _skip(desk: Desk, member: Member, draft: Draft, step: str) -> None:
         draft["when"] = WEEKLY
     elif step != "zone":
         draft[step] = offers.defaults(desk, member)[step]
+
+
+def _take_length(desk: Desk, member: Member, draft: Draft, text: str) -> bool:
+    """How long from now on, where that is none of the choices."""
+    found = read_length(desk, member, text)
+    if found is None or not _SHORTEST <= found <= _LONGEST:
+        key = "talk.not_length" if found is None else "offer.line_bounds"
+        desk.refuse(member.id, key, shortest=_SHORTEST, longest=_LONGEST)
+        _go(desk, member, draft, "length", returns=bool(draft.get("returns")))
+        return False
+    draft.update(until="", when=NOW, hours=_hours(found))
+    return True
 
 
 def _take_hours(desk: Desk, member: Member, draft: Draft, step: str, reply: Reply) -> bool:

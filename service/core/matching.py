@@ -21,6 +21,9 @@ from service.core import availability, talking
 MUST_REPORT = "report"
 """What an offer's `fear` says of somebody whom a law obliges to report some things."""
 
+_LEAST = timedelta(minutes=10)
+"""The least time for which somebody may say yes."""
+
 _SHORTER = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 120, 360, 1440))
 
 MUTUAL = "mutual"
@@ -172,7 +175,7 @@ def shorter(length: timedelta) -> tuple[timedelta, ...]:
 
 def is_shorter(one: timedelta, length: timedelta) -> bool:
     """Whether somebody may say yes to `one`, in their own words, instead of `length`."""
-    return one in _SHORTER and one < length
+    return _LEAST <= one < length
 
 
 def fit(request: Request, offer: Offer) -> int:

@@ -23,7 +23,7 @@ from schema.ids import EventId, RoomId
 from schema.records import Member, Request
 from schema.states import RequestState
 from service.core.sizes import LARGEST_BODY
-from tests.handlers.story import Story
+from tests.handlers.story import Story, community
 from tests.handlers.test_room import together
 
 ROOM = RoomId("!other")
@@ -415,6 +415,10 @@ async def test_a_number_or_a_yes_alone_is_hardly_meant_as_own_words(
         ("one hour", "up to 1 hour"),
         ("20 min", "up to 20 minutes"),
         ("30m", "30 min"),
+        ("a couple of hours", "up to 2 hours"),
+        ("an hour and a half", "up to 1 hour and 30 minutes"),
+        ("half an hour", "up to 30 minutes"),
+        ("three quarters of an hour", "up to 45 minutes"),
     ],
 )
 async def test_a_length_can_be_written_as_people_write_one(story: Story, typed: str, length: str) -> None:
@@ -422,6 +426,64 @@ async def test_a_length_can_be_written_as_people_write_one(story: Story, typed: 
     await story.comes("ana")
     await story.says("ana", "talk", "more", "1", "1", typed)
     assert length in await story.say("ana", "skip")
+
+
+@pytest.mark.parametrize(
+    ("typed", "length"),
+    [
+        ("un par de horas", "2 horas"),
+        ("hora y media", "1 hora y 30 minutos"),
+        ("media hora", "30 minutos"),
+        ("tres cuartos de hora", "45 minutos"),
+    ],
+)
+async def test_a_length_can_be_written_in_spanish(typed: str, length: str) -> None:
+    """Where one is asked for, and in the one line."""
+    for words in (("talk", "more", "1", "1", typed, "skip"), (f"hablar duelo {typed}",)):
+        story = Story(community=community("es"), language="es")
+        await story.comes("ana")
+        recap = await story.says("ana", *words)
+        assert length in recap
+
+
+@pytest.mark.parametrize(
+    ("said", "length"),
+    [
+        ("talk grief a couple of hours", timedelta(hours=2)),
+        ("talk listening for an hour and a half about grief", timedelta(minutes=90)),
+        ("talk half an hour", timedelta(minutes=30)),
+    ],
+)
+async def test_such_a_length_can_stand_in_the_line_that_asks(
+    story: Story, said: str, length: timedelta
+) -> None:
+    """As a whole: half of an hour is not an hour."""
+    assert "I did not understand" not in await story.say("ana", said)
+    await story.say("ana", "yes")
+    assert story.the_request().length == length
+
+
+@pytest.mark.parametrize(
+    ("words", "hours"),
+    [
+        (("offer", "a couple of hours", "skip"), 2),
+        (("offer", "an hour and a half", "skip"), 1.5),
+        (("offer", "3 h", "skip"), 3),
+        (("offer an hour and a half grief",), 1.5),
+    ],
+)
+async def test_such_a_length_can_be_that_of_an_offer(
+    story: Story, words: tuple[str, ...], hours: float
+) -> None:
+    """Between the choices too; what is none, or too short, is asked for again."""
+    await story.comes("ben")
+    await story.says("ben", "offer", "a while")
+    assert "I could not read a length of time in that." in story.last("ben")
+    assert "for 1 hour to 12 hours" in await story.say("ben", "half an hour")
+    await story.says("ben", "stop", *words)
+    await story.says("ben", "skip", "skip", "yes")
+    offer = story.offer_of("ben")
+    assert abs(offer.until - story.now - timedelta(hours=hours)) < timedelta(minutes=1)
 
 
 async def test_a_length_that_is_not_to_be_had_is_asked_for_again(story: Story) -> None:

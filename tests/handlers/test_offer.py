@@ -429,8 +429,8 @@ async def test_what_a_line_said_that_was_not_read_is_said_again(story: Story) ->
     """A word that means nothing, and a length that is not to be had; a sentence begins nothing."""
     await story.comes("ben")
     assert "I did not understand: “tonight”." in await story.say("ben", "offer tonight")
-    assert "whole hours, from 1 hour to 12 hours" in await story.says("ben", "stop", "offer 20 hours")
-    assert "whole hours, from 1 hour to 12 hours" in await story.says("ben", "stop", "offer 90 min")
+    assert "for 1 hour to 12 hours" in await story.says("ben", "stop", "offer 20 hours")
+    assert "for 1 hour to 12 hours" in await story.says("ben", "stop", "offer half an hour")
     said = await story.says("ben", "stop", "offer me some of your time please")
     assert "no person has read this" in said
 

@@ -145,6 +145,8 @@ async def test_a_smaller_yes_survives_a_restart_and_a_note_that_is_busy() -> Non
     [
         ("yes but only half an hour", "for up to 30 minutes, in writing", 30, "ideas"),
         ("30 min and only listening", "for up to 30 minutes, only to listen, in writing", 30, "listening"),
+        ("20 min", "for up to 20 minutes, in writing", 20, "ideas"),
+        ("yes but only three quarters of an hour", "for up to 45 minutes, in writing", 45, "ideas"),
         ("just listening", "for up to 2 hours, only to listen, in writing", 120, "listening"),
     ],
 )
@@ -171,7 +173,7 @@ async def test_less_can_be_written_and_is_asked_about_before_it_is_a_yes(
         "ok",
         "3 hours",
         "not listening",
-        "20 min",
+        "5 min",
         "yes but only half an hour, I'm tired",
     ],
 )
