@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.config import Toml
 from tests.demo.screen import Screen, Speaker
 from tests.demo.witness import Witness, local
 from tests.live.homeserver import Homeserver, synapse_python
@@ -32,7 +33,22 @@ _PLACE = {
     "languages": "English, Spanish",
     "may_send_police": "not known",
     "checked_on": "2026-11-01",
+    "words.es.name": "Ejemplo de un lugar (cada comunidad escribe su propia lista)",
+    "words.es.contact": "esto es una demostración, así que no hay número",
+    "words.es.hours": "no se dice",
+    "words.es.languages": "inglés, español",
 }
+_TOPICS = [
+    {"name": "burnout", "names.es": "agotamiento"},
+    {"name": "grief", "names.es": "duelo"},
+    {"name": "loneliness", "names.es": "soledad"},
+]
+_SETTINGS: dict[str, Toml] = {
+    "community.topics": _TOPICS,
+    "community.words.es.limits": "Aquí la gente de esta comunidad se hace compañía. Nadie la vigila.",
+    "community.words.es.who_runs": "dos personas de nuestro colectivo",
+}
+"""What somebody reads who chooses Spanish, too."""
 _PATIENCE = 120.0
 _IN_A_PEER_ROOM = 3
 """The two, and the keeper."""
@@ -303,7 +319,7 @@ async def _make(screen: Screen, homeserver: Homeserver, directory: Path) -> Inst
         directory,
         name="alongside",
         timings=TIMINGS,
-        topics=("burnout", "grief", "loneliness"),
+        settings=_SETTINGS,
         places=[_PLACE],
         admin=True,
     )
