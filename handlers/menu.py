@@ -47,7 +47,9 @@ MENU = (
 _WITH_READERS = (*MENU, Choice("concern", "choice.concern"))
 """Where the community named somebody who reads concerns."""
 _CHECKINS = Choice("checkins", "choice.checkins")
-FALLBACK = (Choice("talk", "choice.talk"), Choice("places", "choice.places"), Choice("menu", "choice.menu"))
+_MORE = (Choice("talk", "choice.talk"), Choice("places", "choice.places"), Choice("menu", "choice.menu"))
+_FALLBACK = (*MENU[:3], Choice("menu", "choice.menu"))
+"""As the menu begins: whoever would be there for others has no word for it yet."""
 
 
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
@@ -62,11 +64,11 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             here = desk.community_of(member)
             return Question(desk.words(member, "menu.hello_again", community=here.name), _menu(desk, member))
         case "checkin":
-            return Question(desk.words(member, "menu.anything_else"), FALLBACK)
+            return Question(desk.words(member, "menu.anything_else"), _MORE)
         case "fallback":
             text = await _fallback(desk, member)
             meant = (Choice(near, text=desk.words(member, "choice.meant", word=_word(desk, member, near))),)
-            return Question(text, (*FALLBACK, *meant) if near else FALLBACK)
+            return Question(text, (*_FALLBACK, *meant) if near else _FALLBACK)
         case "nothing_open":
             return Question(desk.words(member, "menu.nothing_open"), _menu(desk, member))
     return Question(desk.words(member, "menu.menu"), _menu(desk, member))
