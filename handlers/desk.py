@@ -16,7 +16,7 @@ from schema.ids import MatrixId, MemberId, OutboxId
 from schema.records import Consent, Member, Prompt, Put
 from service.core import chats
 from service.core.change import replace
-from service.core.pairing import recent
+from service.core.pairing import DAY, recent
 from service.core.sizes import parts
 from service.turn import Turn
 
@@ -402,7 +402,8 @@ class Desk:
         """Erase the questions whose time is past, with what was answered so far."""
         prompt = member.prompt if member.prompt is None or not self.over(member.prompt) else None
         waiting = tuple(one for one in member.waiting if not self.over(one))
-        self.keep(replace(member, prompt=prompt, waiting=waiting, cards=recent(member.cards, self.now)))
+        cards, asked = recent(member.cards, self.now), recent(member.asked, self.now)
+        self.keep(replace(member, prompt=prompt, waiting=waiting, cards=cards, asked=asked))
 
     async def sweep(self, member: Member) -> None:
         """Have what is old in the member's chats taken back, where the hour for that has come."""
@@ -420,6 +421,7 @@ class Desk:
         hours = [one.until for one in prompts if one.draft and one.until is not None]
         hours += [] if member.sweep_at is None else [member.sweep_at]
         hours += [chats.own_hour(member.id, shown + chats.EVERY) for shown in member.cards[:1]]
+        hours += [asked + DAY for asked in member.asked[:1]]
         return replace(member, due_at=min(hours, default=None))
 
     async def _settle(self, id: MemberId, show: Show, sign: Sign) -> None:

@@ -268,6 +268,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "age_group": _shown("held.age_group", _age_group),
             "age_since": _shown("held.age_since"),
             "cards": _said("held.cards"),
+            "asked": _said("held.asked_lately"),
         },
         Prompt: {
             "kind": _NUMBERS,

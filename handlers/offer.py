@@ -16,6 +16,7 @@ from schema.records import Ask, Member, Offer, Prompt, Talking, Window
 from schema.states import AskState, OfferState
 from service.core import availability, matching
 from service.core.availability import NOW, QUIET, RENEWED, RESTS, WEEKLY
+from service.core.pairing import recent
 
 USUAL_ASKS = 2
 """How often in a day somebody is asked who says nothing else."""
@@ -290,7 +291,7 @@ async def withdraw(desk: Desk, member: Member) -> None:
 async def end(desk: Desk, member: Member) -> None:
     """Erase the member's offers; what they have not answered counts as silence."""
     for offer in await desk.records.find(Offer, member=member.id):
-        await desk.records.delete(Offer, offer.id)
+        await _delete(desk, offer)
         desk.drop(desk.now_is(member.id), offer.id)
     for ask in await desk.records.find(
         Ask, member=member.id, state=(AskState.WAITING, AskState.SHOWN, AskState.READING)
@@ -311,6 +312,14 @@ async def due(desk: Desk, offer: Offer) -> None:
         if member is not None:
             desk.queue(member.id, "renew", subject=offer.id, until=kept)
         return
-    await desk.records.delete(Offer, offer.id)
+    await _delete(desk, offer)
     if member is not None and offer.when == NOW:
         desk.say(member.id, "offer.ended")
+
+
+async def _delete(desk: Desk, offer: Offer) -> None:
+    """Erase the offer; how often its member was asked in the last day holds for one that they begin anew."""
+    await desk.records.delete(Offer, offer.id)
+    if (member := await desk.member(offer.member)) is not None:
+        asked = (at.replace(microsecond=0) for at in recent(offer.asked, desk.now))
+        desk.keep(replace(member, asked=tuple(sorted((*recent(member.asked, desk.now), *asked)))))

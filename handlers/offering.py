@@ -19,6 +19,7 @@ from schema.records import Consent, Member, Prompt
 from service.core import asking, availability, matching
 from service.core.ages import take_part
 from service.core.availability import NOW, QUIET, RENEWED, STANDING, WEEKLY
+from service.core.pairing import recent
 
 LONGEST_CARD = 300
 """Characters."""
@@ -395,9 +396,13 @@ async def _begin(desk: Desk, member: Member, draft: Draft, consent: Consent | No
     if await voucher.lacks(desk, member.id):
         await voucher.start(desk, member)
         return
+    # Whoever withdraws and offers anew is asked no more often than whoever does not.
+    asked = recent(desk.now_is(member.id).asked, desk.now)
     offer = replace(offers.made(desk, member, draft), id=OfferId(desk.turn.new_id()), consent=consent)
+    offer = replace(offer, asked=asked)
     await desk.records.put(offer)
-    desk.keep(take_part(desk.now_is(member.id), desk.community.ages, desk.now))
+    part = take_part(desk.now_is(member.id), desk.community.ages, desk.now)
+    desk.keep(replace(part, asked=()))
     following = availability.next_at(offer, desk.now)
     if offer.when == NOW or following is None:
         desk.say(member.id, "offer.begun", until=offer.until)
@@ -405,6 +410,9 @@ async def _begin(desk: Desk, member: Member, draft: Draft, consent: Consent | No
         desk.say(member.id, "offer.begun_from", next=following)
     else:
         desk.say(member.id, "offer.begun_now")
+    if (again := matching.asks_again(offer, desk.community.asks_a_day, desk.now)) is not None:
+        spent = offer.when == NOW and again >= offer.until
+        desk.say(member.id, "offer.asked_spent" if spent else "offer.asked_enough", at=again)
 
 
 async def _change(desk: Desk, member: Member, draft: Draft, consent: Consent | None) -> None:

@@ -118,7 +118,8 @@ class Member:
     holds in which chats something was said that is not taken back yet, and when that was last, to within a
     day; a chat goes from it with its last message. What is older than `swept_to` was taken back. `cards`
     holds when, in the last day, they were shown what somebody wrote about themselves, and did not say yes to
-    them; it goes within two days.
+    them; it goes within two days. `asked` holds when, in the last day, they were asked because of an offer
+    that has ended since, to the second; each goes after a day, all with the next offer, which has them then.
     """
 
     id: MemberId
@@ -139,6 +140,7 @@ class Member:
     age_group: str = ""
     age_since: datetime | None = None
     cards: tuple[datetime, ...] = ()
+    asked: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True)

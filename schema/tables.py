@@ -124,7 +124,8 @@ members = Table(
     _sealed(),
     info={
         "kept": "until the member says forget me; what they drafted and did not send, until its hour; when "
-        "they were shown somebody's words, two days at most"
+        "they were shown somebody's words, two days at most; when they were asked because of an "
+        "offer that ended, a day"
     },
 )
 requests = Table(

@@ -17,6 +17,7 @@ from schema.ids import MemberId, OfferId
 from schema.records import Ask, Offer, Request
 from schema.states import OfferState, RequestState
 from service.core import availability, talking
+from service.core.pairing import DAY, recent
 
 MUST_REPORT = "report"
 """What an offer's `fear` says of somebody whom a law obliges to report some things."""
@@ -38,7 +39,6 @@ _ABOUT_TALK = ("conversation", "backup")
 ANYONE, SHARES = "anyone", "shares"
 """What `Offer.who` can be."""
 
-_DAY = timedelta(days=1)
 _NEVER = 0.0
 
 
@@ -141,7 +141,13 @@ def may_meet(request: Request, other: Request, hard: Collection[str], now: datet
 
 def _times(offer: Offer, now: datetime) -> int:
     """How often the offer's member was shown an ask in the last day."""
-    return sum(now - then < _DAY for then in offer.asked) if offer.asked else 0
+    return sum(now - then < DAY for then in offer.asked) if offer.asked else 0
+
+
+def asks_again(offer: Offer, asks_a_day: int, now: datetime) -> datetime | None:
+    """From when the offer's member may be asked again, who was as often in the last day as may be, or None."""
+    counted, most = recent(offer.asked, now), min(asks_a_day, offer.asks_a_day)
+    return None if len(counted) < most else counted[-most] + DAY
 
 
 def suits(request: Request, offer: Offer, hard: Collection[str]) -> bool:

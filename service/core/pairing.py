@@ -140,18 +140,20 @@ PAIRING: Mapping[PairingState, Mapping[PairingMove, PairingState]] = {
 SOMEONE_ELSE = 3
 """How often in a day an asker is shown somebody else instead, so that nobody leafs through people's words."""
 
-_DAY = timedelta(days=1)
+DAY = timedelta(days=1)
 
 
 def recent(cards: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
-    """Of the times at which somebody's words were shown to an asker those that still count."""
-    return tuple(shown for shown in cards if now - shown < _DAY)
+    """Of the times at which somebody's words were shown to an asker, or somebody was asked, those that still
+    count: of the last day.
+    """
+    return tuple(shown for shown in cards if now - shown < DAY)
 
 
 def next_card(cards: Sequence[datetime], now: datetime) -> datetime | None:
     """From when an asker can be shown somebody's words again; None where that is now."""
     counted = recent(cards, now)
-    return None if len(counted) <= SOMEONE_ELSE else counted[-SOMEONE_ELSE - 1] + _DAY
+    return None if len(counted) <= SOMEONE_ELSE else counted[-SOMEONE_ELSE - 1] + DAY
 
 
 YES = (AskState.WILLING, AskState.READING, AskState.READY, AskState.CHOSEN)

@@ -296,6 +296,46 @@ async def test_how_often_is_theirs_up_to_what_the_community_allows(story: Story)
     assert story.offer_of("ben").asks_a_day == 1
 
 
+async def test_a_new_offer_has_nobody_asked_more_often(story: Story) -> None:
+    """What was asked because of the old one counts for a day, and is kept no longer; the new one says so."""
+    await story.offers("ben", hours="4")
+    for number, name in enumerate(("ana", "cleo")):
+        await story.asks(name)
+        await story.say("ben", "3")
+        await story.says(name, "stop")
+        await story.wait(timedelta(hours=1))
+        assert len(story.offer_of("ben").asked) == number + 1
+    await story.say("ben", "withdraw")
+    first, last = story.member("ben").asked
+    assert first < last < story.now
+    assert "because of an offer of yours that has ended" in await story.say("ben", "what do you hold")
+    await story.offers("ben")
+    assert "as often as you allow. So I ask you nothing more before this offer ends." in story.last("ben")
+    assert story.member("ben").asked == ()
+    await story.asks("dora")
+    assert not [ask for ask in story.records.all(Ask) if ask.member == story.id("ben")]
+    await story.says("dora", "stop")
+    await story.says("ben", "withdraw", "offer", "5", "2", "Berlin", "2", "skip", "skip", "skip", "yes")
+    assert "So I may ask you again from Saturday 28 November" in story.last("ben")
+    await story.say("ben", "withdraw")
+    await story.wait(first + timedelta(days=1) - story.now)
+    assert story.member("ben").asked == (last,)
+    await story.wait(last + timedelta(days=1) - story.now)
+    assert story.member("ben").asked == ()
+    await story.offers("ben")
+    assert "as often as you allow" not in story.last("ben")
+
+
+async def test_an_offer_that_ended_at_its_hour_counts_too(story: Story) -> None:
+    """However it ended; whoever is forgotten leaves nothing of it."""
+    await story.offers("ben")
+    await story.asks("ana")
+    await story.wait(timedelta(hours=3))
+    assert len(story.member("ben").asked) == 1
+    await story.says("ben", "forget me", "yes")
+    assert ("members", story.id("ben")) not in story.records.rows
+
+
 async def test_what_was_asked_before_a_change_stays_as_it_was(story: Story) -> None:
     """A card that is changed after the yes is not the one that the asker sees."""
     await story.comes("ben")

@@ -51,6 +51,20 @@ async def _offers_anew(person: Person) -> None:
     await person.offers(card="I grow tomatoes.")
 
 
+async def _may_be_asked_more(person: Person) -> None:
+    """Whoever was asked as often in the last day as they allow allows more."""
+    assert story.sentence("offer.asked_spent").search(_last(person).body)
+    await person.says("command.offer", "offer.standing")
+    for choice, asks in (("choice.recap_change", "offer.change"), ("choice.change_asks", "offer.asks")):
+        await story.chooses(person.member, person.chat, _last(person), choice)
+        await person.hears(asks)
+    await person.writes("5")
+    await story.chooses(
+        person.member, person.chat, await person.hears("offer.recap"), "choice.offer_change_yes"
+    )
+    await person.hears("offer.changed")
+
+
 async def _in_spanish_and_back(person: Person) -> None:
     for chosen, language in (("español", "es"), ("english", "en")):
         await person.writes(chosen)
@@ -172,6 +186,7 @@ async def test_two_who_meet_again(calm: Instance, people: People) -> None:
     assert await is_gone(calm.homeserver, room)
     # The one who asks has them asked first; then never again.
     await _offers_anew(peer)
+    await _may_be_asked_more(peer)
     await story.asks_in_one_line(asker.member, asker.chat, "talk listening")
     await story.chooses(asker.member, asker.chat, _last(asker), "choice.recap_change")
     await asker.answers("talk.change", "choice.change_again")
