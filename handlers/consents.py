@@ -6,7 +6,7 @@ withdraw, step back, close; nobody learns of it more than of those.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from handlers import after, apart, buddy, concern, consent, plan, room, voucher
 from handlers import offer as offers
@@ -56,12 +56,13 @@ _EFFECTS = {
 
 @dataclass(frozen=True)
 class _Standing:
-    """Something that was agreed to: its kind, the id of its record, each yes, and its hour."""
+    """Something that was agreed to: its kind, its record's id, each yes, its hour; a room's length by now."""
 
     kind: str
     id: str
     given: Sequence[Consent]
     until: datetime | None = None
+    length: timedelta | None = None
 
     @property
     def name(self) -> str:
@@ -78,12 +79,15 @@ async def _standing(desk: Desk, member: Member) -> list[_Standing]:
     in_rooms = await room.of(desk, member.id, *rooms.LIVE, RoomState.READABLE)
     for one in in_rooms:
         kind = "closed" if one.state is RoomState.READABLE else "room"
-        found.append(_Standing(kind, one.id, tuple(yes for who, yes in one.consents if who == member.id)))
+        yes = tuple(yes for who, yes in one.consents if who == member.id)
+        is_open = one.state is RoomState.OPEN
+        length, ends = (one.length, one.ends_at) if is_open else (None, None)
+        found.append(_Standing(kind, one.id, yes, ends, length))
     planned = await plan.of(desk, member.id)
     for pairing in planned:
         ask = await desk.records.get(Ask, pairing.ask)
-        yes = ask.consents if ask is not None and ask.member == member.id else (pairing.consent,)
-        found.append(_Standing("plan", pairing.id, tuple(one for one in yes if one is not None)))
+        given = ask.consents if ask is not None and ask.member == member.id else (pairing.consent,)
+        found.append(_Standing("plan", pairing.id, tuple(one for one in given if one is not None)))
     if not planned and not any(one.state in rooms.LIVE for one in in_rooms):
         asks = await desk.records.find(Ask, member=member.id, state=_READING)
         found += [_Standing("yes", ask.id, ask.consents) for ask in asks]
@@ -152,6 +156,10 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
                 desk.words(member, "consents.one", what=what, at=one.given_at, words=one.words)
                 for one in standing[name].given
             ]
+            if (length := standing[name].length) is not None:
+                # More time may have been agreed on since.
+                until = standing[name].until
+                lines.append(desk.words(member, "consents.room_now", length=length, until=until))
     if "how" in kept:
         lines.append(desk.words(member, "held.how", how=consent.how_words(desk, member, member.how)))
     choices.append(Choice("menu", "choice.menu"))

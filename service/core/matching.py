@@ -145,7 +145,7 @@ def _times(offer: Offer, now: datetime) -> int:
 
 
 def asks_again(offer: Offer, asks_a_day: int, now: datetime) -> datetime | None:
-    """From when the offer's member may be asked again, who was as often in the last day as may be, or None."""
+    """From when the offer's member may be asked again, who was as often in the last day as may be."""
     counted, most = recent(offer.asked, now), min(asks_a_day, offer.asks_a_day)
     return None if len(counted) < most else counted[-most] + DAY
 

@@ -72,6 +72,19 @@ async def test_a_room_taken_back_is_closed(story: Story, name: str) -> None:
     assert story.the_room().state is not RoomState.READABLE
 
 
+async def test_of_a_room_with_more_time_it_says_how_long_it_is_by_now(story: Story) -> None:
+    """The yes is quoted as it was given; the length that both agreed on since stands below it."""
+    await together(story)
+    said = await story.say("ana", "my consents")
+    assert "The room is open now for 1 hour in all, until Friday 27 November, 18:" in said
+    await story.says("ana", "extend", "half an hour")
+    await story.says("ben", "extend", "1")
+    for name in ("ana", "ben"):
+        said = await story.say(name, "my consents")
+        assert "The room is open now for 1 hour and 30 minutes in all, until Friday 27 November, 18:" in said
+        assert said.index("You agreed on") < said.index("The room is open now")
+
+
 async def test_the_consents_of_whoever_is_forgotten_go_from_the_room(story: Story) -> None:
     """Their words name their address; the other's stay until the room is gone."""
     await together(story)
