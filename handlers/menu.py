@@ -180,7 +180,8 @@ async def standing(desk: Desk, member: Member) -> list[str]:
     lines: list[str] = []
     request = await requests.of(desk, member.id)
     if request is not None and request.state is RequestState.LOOKING:
-        next_at = min(request.due_at or request.until, request.until)
+        # A word can be read before the hour that has come is taken, as after a stop.
+        next_at = max(min(request.due_at or request.until, request.until), desk.now)
         wish = desk.words(member, consent.WISHES[request.wish])
         asked = {"wish": wish, "length": request.length}
         key = "status.waits" if await pause.of(desk) else "status.looking"

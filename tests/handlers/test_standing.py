@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from schema.events import Message
+from schema.ids import EventId
 from schema.records import Request
 from schema.states import AskState
 from tests.handlers.story import COMMUNITY, Story
@@ -25,6 +27,17 @@ async def test_status_says_what_is_asked_and_what_comes_next(story: Story) -> No
     assert "What would help: practical ideas. For up to 2 hours." in said
     assert "The next time I ask people is Friday 27 November" in said
     assert all(word in said for word in ("“change”", "“stop”", "“help now”"))
+
+
+async def test_status_never_names_an_hour_that_is_over(story: Story) -> None:
+    """Whoever asks before the hour that has come is taken, as after a stop, reads that it is now."""
+    await story.asks("ana")
+    story.now += timedelta(hours=4)
+    event = Message(
+        EventId("$early"), story.chat("ana"), story.address("ana"), "status", story.now, private=True
+    )
+    await story.event(event)
+    assert "(now)" in story.last("ana").split("The next time I ask people is ")[1].split(".")[0]
 
 
 async def test_nobody_answered_is_said_once_with_the_hour_and_the_ways_out(story: Story) -> None:
