@@ -5,7 +5,6 @@ service rests (tests/journeys/later.py); an hour that comes by the clock is play
 7, and what a buddy is told of a silence by the buddy's.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -44,16 +43,12 @@ async def _chooses(person: Person, said: Message, choice: str, key: str) -> Mess
 async def _come(instance: Instance, *people: Person, late: timedelta = timedelta()) -> list[Message]:
     """A day passes and the hour comes, `late` ago; what each of these is asked."""
     await later.passes(instance, later.comes(late))
-    asked: list[Message] = []
-    for person in people:
-        fine = f"\n1. {story.words_of('choice.checkin_fine', person.language)}\n"
-        asked.append(await person.member.expect(person.chat, where=_holding(fine)))
-    return asked
+    return [await _is_asked(person) for person in people]
 
 
-def _holding(words: str) -> Callable[[Message], bool]:
-    """Whether a message holds these words."""
-    return lambda said: words in said.body
+async def _is_asked(person: Person) -> Message:
+    fine = f"\n1. {story.words_of('choice.checkin_fine', person.language)}\n"
+    return await person.member.expect(person.chat, where=lambda said: fine in said.body)
 
 
 async def _set_up_by_numbers(person: Person) -> None:
