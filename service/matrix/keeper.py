@@ -305,8 +305,7 @@ class Keeper:
         if self._admin is None:
             return "cannot"
         try:
-            found = await self._admin.request("look at a room", "GET", _details(room))
-            inside = await self._admin.request("look into a room", "GET", _details(room, "members"))
+            inside = await self._admin.request("look into a room", "GET", _members(room))
         except SignedOut as error:
             _log.warning("the administrator's token is refused", error=error)
             return "cannot"
@@ -317,14 +316,32 @@ class Keeper:
                 _log.warning("the homeserver does not say who is in a room", error=error)
                 return "cannot"
             raise
-        creator, members = found.get("creator"), inside.get("members")
-        if not isinstance(creator, str) or creator.partition(":")[2] != server or server == self._server:
+        members = inside.get("members")
+        if not isinstance(members, list) or server == self._server:
             return "cannot"
-        if not isinstance(members, list):
+        if await self._made_on(room, self._admin) != server:
             return "cannot"
         if any(str(one).partition(":")[2] == self._server for one in members):
             raise Unreachable("purge: somebody is still in the room")
         return await self._erase(room)
+
+    async def _made_on(self, room: RoomId, admin: Transport) -> str:
+        """On which server the room was made; empty where that cannot be known.
+
+        Of the room itself Synapse keeps no maker where it came by an invitation. But until version 12 its id
+        has the server, and from then on it is the id of the event that made it (MSC4291).
+        """
+        localpart, _, server = room.partition(":")
+        if server:
+            return server
+        try:
+            answer = await admin.request("look how a room was made", "GET", _event(f"${localpart[1:]}"))
+        except (SignedOut, HomeserverRefused) as error:
+            _log.warning("the homeserver does not say who made a room", error=error)
+            return ""
+        made = answer.get("event")
+        sender = made.get("sender") if isinstance(made, dict) and made.get("type") == "m.room.create" else ""
+        return str(sender).partition(":")[2]
 
     async def _erase(self, room: RoomId) -> Literal["purged", "asked", "cannot"]:
         if self._admin is None:
@@ -570,8 +587,12 @@ def _admin_path(*segments: str) -> str:
     return path("_synapse", "admin", "v2", "rooms", *segments)
 
 
-def _details(room: RoomId, *more: str) -> str:
-    return path("_synapse", "admin", "v1", "rooms", room, *more)
+def _members(room: RoomId) -> str:
+    return path("_synapse", "admin", "v1", "rooms", room, "members")
+
+
+def _event(event: str) -> str:
+    return path("_synapse", "admin", "v1", "fetch_event", event)
 
 
 async def _watch(admin: Transport, place: str) -> Literal["purged", "asked"]:

@@ -540,11 +540,14 @@ class Administered:
             return {"status": "complete"}
         if isinstance(self.found, Exception):
             raise self.found
+        if "fetch_event" in path:
+            assert path.endswith("%24theirs")
+            return {"event": {"type": "m.room.create", "sender": self.found["creator"]}}
         return self.found
 
 
 THERE = {"creator": "@keeper:other.test", "members": ["@ada:other.test", "@keeper:other.test"]}
-"""What it says of the room, and of who is in it."""
+"""Who made the room, as the event says that made it, and who is in it."""
 
 
 @pytest.mark.parametrize(
@@ -556,7 +559,7 @@ THERE = {"creator": "@keeper:other.test", "members": ["@ada:other.test", "@keepe
         (THERE | {"creator": "@keeper:third.test"}, "cannot"),
         (THERE | {"creator": None}, "cannot"),
         (THERE | {"members": None}, "cannot"),
-        ({}, "cannot"),
+        ({"creator": "@keeper:other.test"}, "cannot"),
         (HomeserverRefused(404, "M_NOT_FOUND", "look"), "purged"),
         (HomeserverRefused(404, "M_UNRECOGNIZED", "look"), "cannot"),
         (HomeserverRefused(403, "M_FORBIDDEN", "look"), "cannot"),
@@ -569,6 +572,15 @@ async def test_only_the_copy_of_a_partners_own_room_is_purged(found: Any, reache
     keeper = Keeper(leaf, MatrixId(KEEPER), "home.test", str, leaf)
     assert await keeper.purge_copy(RoomId("!theirs"), "other.test") == reached
     assert any(one.startswith("DELETE") for one in leaf.calls) is (found is THERE)
+
+
+async def test_until_version_12_a_room_is_made_where_its_id_says() -> None:
+    """Then nothing else is asked for."""
+    leaf: Any = Administered({"members": []})
+    keeper = Keeper(leaf, MatrixId(KEEPER), "home.test", str, leaf)
+    assert await keeper.purge_copy(RoomId("!old:third.test"), "other.test") == "cannot"
+    assert not any(one.startswith("DELETE") for one in leaf.calls)
+    assert await keeper.purge_copy(RoomId("!old:other.test"), "other.test") == "purged"
 
 
 async def test_a_partners_room_with_somebody_of_ours_in_it_waits() -> None:
