@@ -64,7 +64,7 @@ async def called(desk: Desk, member: Member, id: LinkId) -> str:
     """What the collective of that link calls itself, in quotation marks; also once the link is no more."""
     link = await desk.records.get(Link, id)
     if link is None:
-        return desk.words(member, "across.some_community")
+        return desk.words(member, "guest.some_community")
     return desk.quoted(member, terms.line(link.name))
 
 

@@ -222,7 +222,7 @@ async def _accept_across(desk: Desk, member: Member, ask: Ask, request: Request 
     """The yes crosses, where the request still stands; the note comes, or the hour."""
     until = desk.now + desk.timings.consent_open
     held, effects = advance_ask(ask, AskMove.HOLD, desk.now, until)
-    collective = desk.words(member, "across.some_community")
+    collective = desk.words(member, "guest.some_community")
     if held.across is not None:
         held = replace(held, across=replace(held.across, answer=held.id))
         if held.across is not None:
