@@ -16,7 +16,7 @@ from schema.ids import MatrixId, MemberId, OutboxId
 from schema.records import Consent, Member, Prompt, Put
 from service.core import chats
 from service.core.change import replace
-from service.core.pairing import DAY, recent
+from service.core.pairing import recent
 from service.core.sizes import parts
 from service.turn import Turn
 
@@ -420,8 +420,8 @@ class Desk:
         prompts = member.waiting if member.prompt is None else (member.prompt, *member.waiting)
         hours = [one.until for one in prompts if one.draft and one.until is not None]
         hours += [] if member.sweep_at is None else [member.sweep_at]
-        hours += [chats.own_hour(member.id, shown + chats.EVERY) for shown in member.cards[:1]]
-        hours += [asked + DAY for asked in member.asked[:1]]
+        counted = (*member.cards[:1], *member.asked[:1])
+        hours += [chats.own_hour(member.id, at + chats.EVERY) for at in counted]
         return replace(member, due_at=min(hours, default=None))
 
     async def _settle(self, id: MemberId, show: Show, sign: Sign) -> None:

@@ -122,7 +122,7 @@ class Member:
     day; a chat goes from it with its last message. What is older than `swept_to` was taken back. `cards`
     holds when, in the last day, they were shown what somebody wrote about themselves, and did not say yes to
     them; it goes within two days. `asked` holds when, in the last day, they were asked because of an offer
-    that has ended since, to the second; each goes after a day, all with the next offer, which has them then.
+    that has ended since, to the second; each goes within two days, all with the next offer, which has them.
     """
 
     id: MemberId

@@ -125,7 +125,7 @@ members = Table(
     info={
         "kept": "until the member says forget me; what they drafted and did not send, until its hour; when "
         "they were shown somebody's words, two days at most; when they were asked because of an "
-        "offer that ended, a day"
+        "offer that ended, the same"
     },
 )
 requests = Table(

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scop
     ("journey", "sample"),
     [
         pytest.param(Journey, 12, id=Journey.called),
-        # Whose kinds of turns and requests are nearly all in the first: of it a sample would show little more.
+        # Whose kinds of turns and requests are nearly all in the first: a sample would show little more.
         pytest.param(Community, 8, id=Community.called, marks=pytest.mark.long),
     ],
 )
