@@ -31,7 +31,7 @@ async def asked(desk: Desk, link: Link, said: Ask) -> None:
     """Ours are asked, under our own rules, with the collective named."""
     until = min(datetime.fromtimestamp(said.until, UTC), desk.now + desk.timings.request_open)
     later = said.start is not None and said.start > desk.now.timestamp()
-    if until <= desk.now or later or said.wish == matching.MUTUAL:
+    if not desk.community.ask_linked or until <= desk.now or later or said.wish == matching.MUTUAL:
         return
     if await desk.records.get(Request, said.request) is not None:
         return

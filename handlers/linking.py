@@ -349,7 +349,11 @@ def described(desk: Desk, said: Terms) -> str:
         room.words("link.terms_topics", topics=list(said.topics)) if said.topics else "",
         room.words("link.terms_languages", languages=_tongues(desk, said.languages)),
         room.words("link.terms_ages", ages=ages) if ages else "",
-        room.words("link.terms_asks", n=said.asks_a_day),
+        (
+            room.words("link.terms_asks", n=said.asks_a_day)
+            if said.sends or said.takes
+            else room.words("link.terms_off")
+        ),
         room.words("link.terms_until", until=until),
         room.words("link.terms_reports", reports=quoted(desk, said.reports)) if said.reports else "",
         room.words("link.terms_agreement", agreement=_marked(said.agreement)) if said.agreement else "",

@@ -106,8 +106,8 @@ def ours(community: Community, languages: Sequence[str], now: datetime) -> Terms
     ages = {"both": ("adults", "young"), "young": ("young",)}.get(community.ages, ("adults",))
     return Terms.model_validate(
         {
-            "sends": True,
-            "takes": True,
+            "sends": community.ask_linked,
+            "takes": community.ask_linked,
             "topics": _topics(community.topics),
             "languages": tuple(one for one in community.talk_in or languages if _CODE.fullmatch(one))[:_MOST],
             "asks_a_day": ASKS_A_DAY,
