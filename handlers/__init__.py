@@ -407,7 +407,12 @@ def _too_soon(desk: Desk, prompt: Prompt, event: Message) -> bool:
 def _command(desk: Desk, member: Member, body: str) -> str | None:
     said, commands = normal(body), desk.turn.words.commands(member.language)
     polite = (said.removesuffix(f" {word}") for word in desk.spoken(member, "spell.polite"))
-    key = next((commands[one] for one in (said, *map(normal, polite)) if one in commands), None)
+    typed = (said, *map(normal, polite))
+    key = next((commands[one] for one in typed if one in commands), None)
+    if key is None:
+        # A phone writes "check in" where a keyboard has "check-in".
+        unjoined = {one.replace("-", " "): meant for one, meant in commands.items() if "-" in one}
+        key = next((unjoined[one] for one in typed if one in unjoined), None)
     return None if key is None else conversations.NAMES[key]
 
 

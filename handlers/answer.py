@@ -56,12 +56,14 @@ def read_answer(desk: Desk, member: Member, question: Question, body: str) -> Re
         return None
     if not question.binding and said in desk.spoken(member, "spell.all"):
         return Reply(tuple(one.name for one in question.choices if one.name not in _EXCLUDES))
-    parts = [part for part in re.split(r"[\s,;+&]+", normal(body)) if part]
+    for word in desk.spoken(member, "spell.and"):
+        said = said.replace(f" {word} ", ",")
+    parts = [part for part in re.split(r"[\s,;+&]+", said) if part]
+    if not all(part.isdigit() for part in parts):
+        parts = [part.strip() for part in re.split(r"[,;+&]+", said) if part.strip()]
     names = [_one(desk, member, question, part) for part in parts]
-    if not names or not all(part.isdigit() for part in parts):
-        return None
     found = tuple(dict.fromkeys(name for name in names if name is not None))
-    return Reply(found) if len(found) == len(set(parts)) else None
+    return Reply(found) if found and len(found) == len(set(parts)) else None
 
 
 def read_length(desk: Desk, member: Member, text: str) -> timedelta | None:
@@ -86,10 +88,17 @@ def _one(desk: Desk, member: Member, question: Question, said: str) -> str | Non
     for number, choice in enumerate(question.choices, 1):
         if said == str(number) or said in map(normal, desk.labels(member, choice)):
             return choice.name
+        if _uncomma(said) in (_uncomma(normal(label)) for label in desk.labels(member, choice)):
+            return choice.name
     for choice in question.choices:
         if choice.key and said in desk.spoken(member, choice.key):
             return choice.name
     return None
+
+
+def _uncomma(text: str) -> str:
+    """Without commas, which few put on a phone: "yes tell me more" is the choice's own words."""
+    return " ".join(text.replace(",", " ").split())
 
 
 def behind(desk: Desk, member: Member, words: str, body: str) -> str:

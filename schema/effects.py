@@ -182,14 +182,16 @@ class RedactPeerRoom:
 
 @dataclass(frozen=True)
 class EmptyPeerRoom:
-    """Remove `members`, or withdraw their invitations; one alone where only one is forgotten.
+    """Remove `members` and whoever else is in it, or withdraw their invitations.
 
+    `alone`: nobody but `members`, since one of the two is forgotten and the other can still read.
     `Delivered.detail` is "partly" where the keeper is no longer in the room, and can't know.
     """
 
     pairing: PairingId
     room: RoomId
     members: tuple[MatrixId, ...]
+    alone: bool = False
     type: Literal["empty_peer_room"] = "empty_peer_room"
 
 

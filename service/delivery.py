@@ -108,8 +108,8 @@ class Delivery:
                 await self._keeper.mute(effect.room)
             case RedactPeerRoom():
                 detail = _reached(await self._keeper.redact(effect.room))
-            case EmptyPeerRoom():
-                detail = _reached(await self._keeper.empty(effect.room, effect.members))
+            case EmptyPeerRoom(alone=alone):
+                detail = _reached(await self._keeper.empty(effect.room, effect.members, alone=alone))
             case PurgePeerRoom():
                 detail = await self._keeper.purge(effect.room)
             case PurgeGuestRoom(room=theirs, server=server):

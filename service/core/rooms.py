@@ -603,7 +603,7 @@ def _forget(record: PeerRoom, member: MemberId) -> tuple[PeerRoom, Step]:
         consents=tuple(one for one in record.consents if one[0] != member),
     )
     if before.room is not None and before.state not in (RoomState.SETTLING, RoomState.PURGING):
-        effects = (*effects, EmptyPeerRoom(record.id, before.room, (matrix_id,)))
+        effects = (*effects, EmptyPeerRoom(record.id, before.room, (matrix_id,), alone=True))
     if record.state is RoomState.READABLE and not people(record):
         record, more = _redact(record)
         effects = (*effects, *more)

@@ -272,8 +272,11 @@ class Keeper:
             raise
         return True
 
-    async def empty(self, room: RoomId, members: Sequence[MatrixId]) -> Outcome:
-        """Remove `members` and whoever else is there, and withdraw invitations; who is gone is left alone."""
+    async def empty(self, room: RoomId, members: Sequence[MatrixId], *, alone: bool = False) -> Outcome:
+        """Remove `members` and whoever else is there, and withdraw invitations; who is gone is left alone.
+
+        `alone`: nobody but `members` is removed.
+        """
         try:
             present = await self._members(room)
         except HomeserverRefused as error:
@@ -281,7 +284,8 @@ class Keeper:
                 return "outside"
             raise
         for member, membership in present.items():
-            if membership in _PRESENT and (member in members or member != self._user_id):
+            other = member != self._user_id and not alone
+            if membership in _PRESENT and (member in members or other):
                 await self._remove(room, member)
         return "done"
 

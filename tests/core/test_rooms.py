@@ -181,7 +181,7 @@ def test_forgetting_takes_out_that_one_and_leaves_the_other_their_time() -> None
     """The forgotten one's ids are gone at once; the other reads on; removing one is not emptying."""
     readable = replace(OPEN, state=RoomState.READABLE, due_at=NOW + TIMINGS.reading)
     record, effects = rooms.advance(readable, rooms.Forget(ANA), NOW, TIMINGS)
-    assert effects == (EmptyPeerRoom(OPEN.id, RoomId("!room"), (ANA_AT,)),)
+    assert effects == (EmptyPeerRoom(OPEN.id, RoomId("!room"), (ANA_AT,), alone=True),)
     assert record.state is RoomState.READABLE
     assert ANA not in (record.asker, *record.joined, *record.ever_joined)
     assert record.asker_matrix_id == ""

@@ -20,7 +20,7 @@ from schema.events import (
     Verified,
 )
 from schema.ids import EventId, RoomId
-from schema.records import Member, Request
+from schema.records import Ask, Member, Request
 from schema.states import RequestState
 from service.core.sizes import LARGEST_BODY
 from tests.handlers.story import Story, community
@@ -509,6 +509,43 @@ async def test_all_of_several_choices_is_a_word(story: Story) -> None:
     await story.comes("ana")
     await story.says("ana", "talk", "more", "1", "all", "1", "skip", "yes")
     assert story.the_request().topics == ("burnout", "grief", "thoughts of suicide")
+
+
+@pytest.mark.parametrize(
+    "typed", ["grief, burnout", "burnout and grief", "1 and 2", "1, 2", "grief & burnout"]
+)
+async def test_several_are_named_as_people_name_them(story: Story, typed: str) -> None:
+    """By their words, with a comma or "and" between them, and by their numbers."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "more", "1", typed, "1", "skip", "yes")
+    assert sorted(story.the_request().topics) == ["burnout", "grief"]
+
+
+async def test_a_word_that_is_none_of_them_makes_no_answer_of_the_others(story: Story) -> None:
+    """Nothing is left out in silence."""
+    await story.comes("ana")
+    await story.says("ana", "talk", "more", "1", "grief and rain")
+    prompt = story.member("ana").prompt
+    assert prompt is not None
+    assert "grief" not in str(prompt.draft["topics"])
+
+
+@pytest.mark.parametrize("typed", ["yes tell me more", "Yes,tell me more!", "yes pls"])
+async def test_a_choice_is_its_own_words_without_the_comma_too(story: Story, typed: str) -> None:
+    """Also where it binds: few put a comma on a phone."""
+    await story.offers("ben")
+    await story.asks("ana")
+    await story.say("ben", typed)
+    (ask,) = story.records.all(Ask)
+    assert ask.said_at is not None
+
+
+async def test_check_in_is_written_without_its_hyphen_too(story: Story) -> None:
+    """As phones write it."""
+    await story.comes("ana")
+    await story.says("ana", "every day at 9", "Lagos", "yes")
+    assert "Every day at 09:00" in await story.say("ana", "my check ins")
+    assert "Every day at 09:00" in await story.say("ana", "delete my check in")
 
 
 @pytest.mark.parametrize(

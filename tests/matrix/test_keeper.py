@@ -366,6 +366,18 @@ async def test_what_was_refused_before_a_pause_still_counts() -> None:
     assert await keeper.redact(room) == "done"
 
 
+async def test_whoever_is_forgotten_leaves_the_other_in_the_room() -> None:
+    """The other reads on for its time; at the end whoever is left goes, named or not."""
+    rooms = Rooms()
+    keeper = keeper_of(rooms)
+    room = (await keeper.open(PAIRING, MEMBERS)).room
+    rooms.rooms[room].members.update(dict.fromkeys(MEMBERS, "join"))
+    assert await keeper.empty(room, MEMBERS[:1], alone=True) == "done"
+    assert [rooms.rooms[room].members[one] for one in MEMBERS] == ["leave", "join"]
+    assert await keeper.empty(room, ()) == "done"
+    assert [rooms.rooms[room].members[one] for one in MEMBERS] == ["leave", "leave"]
+
+
 async def test_a_keeper_that_was_put_out_claims_nothing() -> None:
     """Outside the room it can neither redact nor remove, and says so."""
     rooms = Rooms()
