@@ -20,7 +20,6 @@ from schema.records import Ask as Asked
 from schema.states import AskState, GuestRoomState, RequestState
 from schema.wire import Ask, Close, Introduce, Note, Withdraw
 from service.core import guest_rooms, matching, rooms
-from service.core.ages import group
 from service.core.pairing import AskMove, RequestMove, advance_ask
 
 _WAITS = (AskState.WILLING, AskState.READING, AskState.READY)
@@ -32,6 +31,9 @@ async def asked(desk: Desk, link: Link, said: Ask) -> None:
     until = min(datetime.fromtimestamp(said.until, UTC), desk.now + desk.timings.request_open)
     later = said.start is not None and said.start > desk.now.timestamp()
     if until <= desk.now or later or said.wish == matching.MUTUAL:
+        return
+    # Otherwise an adult of theirs could be put to young people here, or the other way round.
+    if not across.is_for(desk, link, said.ages):
         return
     if await desk.records.get(Request, said.request) is not None:
         return
@@ -51,7 +53,7 @@ async def asked(desk: Desk, link: Link, said: Ask) -> None:
         topics_only=said.topics_only and bool(said.topics),
         voice=said.voice,
         languages=said.languages,
-        age_group=group(desk.community.ages, said.ages),
+        age_group=said.ages,
         answer=min(timedelta(minutes=said.wait), desk.timings.request_open),
         across=Across(link.id, said.request),
     )

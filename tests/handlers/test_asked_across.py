@@ -269,6 +269,20 @@ async def test_what_is_not_taken_is_as_nobody_there(two: Asks, changes: dict[str
     assert two.south.records.all(Asked) == []
 
 
+@pytest.mark.parametrize("changes", [{"ages": "young"}, {"adult_from": 16}])
+async def test_a_community_that_changed_its_ages_is_asked_by_none_of_before(
+    two: Asks, changes: dict[str, object]
+) -> None:
+    """The link's terms are as they were made; adults and young people never come together by that."""
+    south = two.south
+    south.community = replace(south.community, **changes)  # type: ignore[arg-type]  # a table of fields
+    await south.comes("ben")
+    await south.offers("ben", hours="3")
+    await two.puts(wish(south))
+    assert south.records.all(Request) == []
+    assert south.records.all(Asked) == []
+
+
 @pytest.mark.parametrize(
     ("pauses", "resumes"),
     [
