@@ -111,10 +111,13 @@ async def _introduction(desk: Desk, member: Member, ask: Asked, user: MatrixId) 
     kept_apart = await apart.of(desk, member.id)
     if member.id in kept_apart or user in (desk.community.desk, desk.community.keeper):
         return None
+    # Whom our own homeserver has we refuse whether we know them or not, so that no answer shows a member.
+    if user.partition(":")[2].lower() == desk.community.server.lower():
+        return None
     for one in (user, MatrixId(user.lower())):
-        # However it is written. Nor is it one of ours: nobody else can say that they asked for company.
+        # However it is written: a list here has it as somebody typed it. Nor is it our member themselves.
         other = desk.turn.identify(one)
-        if other in kept_apart or await desk.records.get(Member, other) is not None:
+        if other in kept_apart or other == member.id:
             return None
     if ask.across is None or await finding.meet_for_link(desk, ask.across):
         return None

@@ -382,6 +382,27 @@ async def test_two_who_are_kept_apart_end_as_every_other_reason(two: Asks, how: 
     assert south.records.all(GuestRoom) == []
 
 
+@pytest.mark.parametrize("comes", [True, False])
+async def test_a_name_shows_nobody_who_is_a_member_here(two: Asks, comes: bool) -> None:
+    """Of our own homeserver nobody is taken, member or not; of any other whoever stands on no list."""
+    south = two.south
+    answer = await two.ready()
+    if comes:
+        await south.comes("cem")
+    # Of the story's members nobody has an account of their program's homeserver.
+    assert await two.puts(who(answer, user=south.address("cem"))) == [
+        who(answer, user=south.address("ben")),
+    ]
+
+
+@pytest.mark.parametrize("user", ["@nobody:south.example", "@nobody:South.Example"])
+async def test_nobody_of_our_own_homeserver_asks_across(two: Asks, user: str) -> None:
+    """As with a match on a list, and whether there is such an account or not."""
+    answer = await two.ready()
+    withdrawn = Withdraw(request=REQUEST, answer=answer)
+    assert await two.puts(who(answer, user=MatrixId(user))) == [withdrawn]
+
+
 async def test_of_two_who_would_go_on_one_meets_the_asker(two: Asks) -> None:
     """A partner that takes both gets one address: the other one's hour passes as ever."""
     south = two.south
