@@ -156,8 +156,8 @@ async def _opened(desk: Desk, guest: GuestRoom, said: Introduce) -> None:
     ask = await desk.records.get(Asked, guest.id)
     await guest_room.opened(desk, opened, ask)
     if ask is not None:
-        # What it promised has come: nothing is withdrawn with it.
-        await requests.drop_ask(desk, yes_across.without(ask))
+        # What it promised has come, however late: nothing is withdrawn with it, and no other end is told.
+        await requests.drop_ask(desk, replace(yes_across.without(ask), due_at=None))
 
 
 async def withdrawn(desk: Desk, link: Link, said: Withdraw) -> None:

@@ -460,6 +460,19 @@ async def test_a_room_that_does_not_come_is_over_at_the_hour(two: Asks) -> None:
     assert south.records.all(GuestRoom) == []
 
 
+async def test_a_room_that_opens_while_nothing_was_due_is_told_as_open_alone(two: Asks) -> None:
+    """The hour passed while the service stood still: it is not said beside that, that no room opens."""
+    south = two.south
+    answer = await two.awaited()
+    hour = south.ask_of("ben").due_at
+    assert hour is not None
+    south.now = hour + MINUTE
+    await two.puts(who(answer, ROOM, south.now + HOUR))
+    assert two.guest().state is GuestRoomState.OPEN
+    await south.wait(3 * HOUR)
+    assert told_off(south) == []
+
+
 async def test_who_the_other_is_does_not_change(two: Asks) -> None:
     """A room for another address, or a second one, is none."""
     south = two.south
