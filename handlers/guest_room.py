@@ -127,8 +127,9 @@ async def _say_gone(desk: Desk, room: GuestRoom) -> None:
     member = await desk.member(room.member)
     if member is None:
         return
-    if not room.reached:
-        desk.say(member.id, "guest.unheard", ended=room.ends_at)
+    if not guest_rooms.was_heard_of(room):
+        said = desk.words(member, "guest.unheard", ended=room.ends_at)
+        desk.say_text(member.id, f"{said}\n{desk.words(member, rooms.REACHED[room.reached])}")
         return
     name = await across.called(desk, member, room.link)
     lines = [
@@ -176,14 +177,19 @@ async def forget(desk: Desk, member: MemberId) -> bool:
 
 
 async def link_over(desk: Desk, link: LinkId) -> None:
-    """Nothing is heard of their rooms any more: members are told how to go on without us."""
+    """Nothing is heard of their rooms any more: members are told how to go on without us.
+
+    Each goes on to its own hours: when it has ended, and when our homeserver's copy is to go.
+    """
     for room in await desk.records.find(GuestRoom, link=link):
-        await desk.records.delete(GuestRoom, room.id)
+        if room.state is GuestRoomState.AWAITED:
+            await desk.records.delete(GuestRoom, room.id)
+            continue
         member = await desk.member(room.member)
-        if member is None or room.state is GuestRoomState.AWAITED:
+        if member is None:
             continue
         if room.state is GuestRoomState.OPEN:
             desk.say(member.id, "guest.link_over", notice=False, ends=room.ends_at)
-            await after.begin_linked(desk, member, room.other)
-        else:
-            desk.say(member.id, "guest.unheard", ended=room.ends_at)
+        elif room.state is GuestRoomState.READABLE:
+            said = desk.words(member, "guest.unheard", ended=room.ends_at)
+            desk.say_text(member.id, f"{said}\n{desk.words(member, 'guest.copy', until=room.due_at)}")

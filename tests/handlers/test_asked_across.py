@@ -542,17 +542,40 @@ async def test_never_again_after_such_a_room(two: Asks) -> None:
 
 
 async def test_where_nothing_is_heard_any_more_it_is_over_here(two: Asks) -> None:
-    """At an hour, with what our member can do themselves; nothing is kept of it."""
+    """At an hour, with what our member can do themselves; our copy is to go, and nothing is kept of it."""
     south = two.south
-    await two.opened()
+    answer = await two.opened()
     ends = two.guest().ends_at
     assert ends is not None
     await south.wait(ends + GRACE + MINUTE - south.now)
     assert "I have heard nothing of it" in south.last("ben")
+    orders = [one for _, one in south.effects if isinstance(one, PurgeGuestRoom)]
+    assert orders == []
     await south.wait(UNHEARD + HOUR)
-    assert "I hear nothing more of your room" in "\n".join(said for _, said, _ in south.heard("ben"))
+    (order,) = [one for _, one in south.effects if isinstance(one, PurgeGuestRoom)]
+    assert order.room == ROOM
+    heard = "\n".join(said for _, said, _ in south.heard("ben"))
+    assert "I hear nothing more of your room" in heard
+    assert "Could not be done: deleting the room on our own server" in heard
+    assert "you are both out of it" not in heard
     assert south.records.all(GuestRoom) == []
-    assert await two.answers() == []
+    assert await two.answers() == [end(answer, "gone", "cannot")]
+
+
+@pytest.mark.parametrize("step", ["opened", "closed", "removed"])
+async def test_our_copy_goes_also_where_the_link_is_over(two: Asks, step: str) -> None:
+    """At the hour that it has without a word of theirs; that it may stay is said."""
+    south = two.south
+    answer = await two.closed() if step == "removed" else await getattr(two, step)()
+    if step == "removed":
+        await two.puts(end(answer, "removed"))
+    await two.says(south, f"cut {NORTH_AT}", "yes")
+    if step != "removed":
+        assert "may stay" in south.last("ben")
+    await south.wait(UNHEARD + timedelta(days=3))
+    assert len([one for _, one in south.effects if isinstance(one, PurgeGuestRoom)]) == 1
+    assert "Could not be done: deleting the room on our own server" in south.last("ben")
+    assert south.records.all(GuestRoom) == []
 
 
 async def test_the_receipt_does_not_wait_for_ever_for_the_other_side(two: Asks) -> None:
@@ -599,11 +622,12 @@ async def test_a_link_that_ends_leaves_nobody_waiting(two: Asks, step: str) -> N
     await getattr(two, step)()
     hour = south.ask_of("ben").due_at if step in ("willing", "ready", "awaited") else None
     await two.says(south, f"cut {NORTH_AT}", "yes")
-    assert south.records.all(GuestRoom) == []
+    assert len(south.records.all(GuestRoom)) == (step in ("opened", "closed"))
     assert south.records.all(Request) == []
     if step == "opened":
         assert "The link with the other person's community is over" in south.last("ben")
-        assert len(south.records.all(Meeting)) == 1
+        assert "is open until" in await south.say("ben", "status")
+        assert "Please leave the room in your app" in await south.say("ben", "close")
     elif step == "closed":
         assert "I hear nothing more of your room" in south.last("ben")
     await south.wait(3 * HOUR)
