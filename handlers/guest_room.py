@@ -163,17 +163,19 @@ async def due(desk: Desk, room: GuestRoom) -> None:
 # Its ends from outside
 
 
-async def forget(desk: Desk, member: MemberId) -> bool:
-    """The member is forgotten: their rooms are to close, and name nobody here. Whether there were any.
+async def forget(desk: Desk, member: MemberId) -> None:
+    """The member is forgotten: their rooms are to close, and name nobody here; they hear what they can do.
 
     One that is awaited ends with their ask.
     """
     found = await of(desk, member, *guest_rooms.TOLD)
+    if found:
+        desk.say(member, "forget.guest")
     for room in found:
-        if room.state is GuestRoomState.OPEN and room.ending is None:
-            await _ask_to_end(desk, room)
+        unasked = room.state is GuestRoomState.OPEN and room.ending is None
+        if unasked and not await _ask_to_end(desk, room):
+            desk.say(member, "forget.guest_cannot")
         await desk.records.put(guest_rooms.forget(room))
-    return bool(found)
 
 
 async def link_over(desk: Desk, link: LinkId) -> None:

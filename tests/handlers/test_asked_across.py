@@ -594,7 +594,11 @@ async def test_forgotten_in_such_a_room(two: Asks) -> None:
     """The other side is to close it; here nothing names them, and our copy is erased all the same."""
     south = two.south
     answer = await two.opened()
-    assert "taken out of the rooms" in await south.says("ben", "forget me", "yes")
+    await south.says("ben", "forget me", "yes")
+    heard = "\n".join(said for _, said, _ in south.heard("ben")[-2:])
+    assert "I cannot take you out" in heard
+    assert "taken out of the rooms" not in heard
+    assert "could not tell" not in heard
     assert await two.answers() == [end(answer, "ended")]
     left = two.guest()
     assert (left.member, left.other, left.other_matrix_id, left.consents) == ("", "", "", ())
@@ -602,6 +606,15 @@ async def test_forgotten_in_such_a_room(two: Asks) -> None:
     await south.wait(timedelta(days=4))
     assert any(isinstance(one, PurgeGuestRoom) for _, one in south.effects)
     assert not [key for key in south.records.rows if key[0] in ("guest_rooms", "meetings", "members", "asks")]
+
+
+async def test_forgotten_where_the_other_side_cannot_hear_it(two: Asks) -> None:
+    """It is said that their program was not told."""
+    await two.opened()
+    await two.says(two.south, f"cut {NORTH_AT}", "yes")
+    await two.south.says("ben", "forget me", "yes")
+    heard = "\n".join(said for _, said, _ in two.south.heard("ben")[-3:])
+    assert "I could not tell its program" in heard
 
 
 @pytest.mark.parametrize("step", ["willing", "ready", "awaited"])
