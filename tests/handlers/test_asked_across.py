@@ -232,6 +232,22 @@ async def test_nothing_of_a_no_and_of_a_silence_crosses(two: Asks) -> None:
     assert south.records.all(Request) == []
 
 
+async def test_a_yes_that_cannot_cross_is_not_told_as_heard(two: Asks) -> None:
+    """The link is paused since the question: it holds to the hour, and nobody there hears of it."""
+    south = two.south
+    await south.comes("ben")
+    await south.offers("ben", hours="3")
+    await two.puts(wish(south))
+    await two.says(south, f"pause {NORTH_AT}", "yes")
+    said = await south.say("ben", "1")
+    assert await two.answers() == []
+    assert "hears that somebody here said yes" not in said
+    assert "cannot reach the program of “the Elm House”" in said
+    hour = south.ask_of("ben").due_at
+    await south.wait(3 * HOUR)
+    assert told_off(south) == [hour]
+
+
 async def test_less_crosses_as_less(two: Asks) -> None:
     """A smaller yes, and no more than the longest that is here."""
     south = two.south
