@@ -51,7 +51,8 @@ async def asked(desk: Desk, link: Link, said: Ask) -> None:
         note="",
         reporters=said.reporters,
         topics_only=said.topics_only and bool(said.topics),
-        voice=said.voice,
+        # An answer has no place for how its peer would talk: the two agree on writing, on both sides.
+        voice=False,
         languages=said.languages,
         age_group=said.ages,
         answer=min(timedelta(minutes=said.wait), desk.timings.request_open),

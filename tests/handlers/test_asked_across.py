@@ -264,6 +264,18 @@ async def test_less_crosses_as_less(two: Asks) -> None:
     assert (answer.wish, answer.minutes) == ("listening", 30)
 
 
+async def test_across_a_link_two_agree_on_writing_alone(two: Asks) -> None:
+    """The asker never reads that the peer would talk by voice, so ours is not told that it was agreed."""
+    south = two.south
+    await south.comes("ben")
+    await south.offers("ben", hours="3")
+    offer = south.offer_of("ben")
+    south.records.rows["offers", offer.id] = replace(offer, voice=True)
+    await two.puts(wish(south, voice=True))
+    asked = south.ask_of("ben")
+    assert (asked.talking.writing, asked.talking.voice) == (True, False)
+
+
 async def test_nobody_who_must_report_is_asked_unless_the_asker_allowed_it(two: Asks) -> None:
     """The other side never learns who that is."""
     south = two.south
