@@ -62,6 +62,15 @@ async def to_ask(desk: Desk) -> list[Link]:
     return [one for one in found if (agreed := links.agreed(one)).sends and agreed.asks_a_day]
 
 
+def is_for(desk: Desk, link: Link, ages: str) -> bool:
+    """Whether this community is still for that age group, by the line that the other collective was told.
+
+    A configuration can change while a link stands, and its terms stay as they were made.
+    """
+    now = terms.ours(desk.community, desk.languages, desk.now)
+    return ages in now.ages and now.adult_from == link.terms.adult_from
+
+
 async def called(desk: Desk, member: Member, id: LinkId) -> str:
     """What the collective of that link calls itself, in quotation marks; also once the link is no more."""
     link = await desk.records.get(Link, id)
@@ -98,6 +107,8 @@ async def ask(desk: Desk, request: Request, *, enough: bool) -> None:
 
 
 async def _ask(desk: Desk, request: Request, link: Link) -> None:
+    if not is_for(desk, link, request.age_group):
+        return
     name = AskAcrossId(desk.turn.new_id())
     body = _tags(desk, request, links.agreed(link), name)
     counted = None if body is None else links.may_ask(link, body, desk.now)

@@ -20,7 +20,6 @@ from schema.records import Ask as Asked
 from schema.states import AskState, GuestRoomState, RequestState
 from schema.wire import Ask, Close, Introduce, Note, Withdraw
 from service.core import guest_rooms, matching, rooms
-from service.core.ages import group
 from service.core.pairing import AskMove, RequestMove, advance_ask
 
 _WAITS = (AskState.WILLING, AskState.READING, AskState.READY)
@@ -32,6 +31,9 @@ async def asked(desk: Desk, link: Link, said: Ask) -> None:
     until = min(datetime.fromtimestamp(said.until, UTC), desk.now + desk.timings.request_open)
     later = said.start is not None and said.start > desk.now.timestamp()
     if not desk.community.ask_linked or until <= desk.now or later or said.wish == matching.MUTUAL:
+        return
+    # Otherwise an adult of theirs could be put to young people here, or the other way round.
+    if not across.is_for(desk, link, said.ages):
         return
     if await desk.records.get(Request, said.request) is not None:
         return
@@ -49,9 +51,10 @@ async def asked(desk: Desk, link: Link, said: Ask) -> None:
         note="",
         reporters=said.reporters,
         topics_only=said.topics_only and bool(said.topics),
-        voice=said.voice,
+        # An answer has no place for how its peer would talk: the two agree on writing, on both sides.
+        voice=False,
         languages=said.languages,
-        age_group=group(desk.community.ages, said.ages),
+        age_group=said.ages,
         answer=min(timedelta(minutes=said.wait), desk.timings.request_open),
         across=Across(link.id, said.request),
     )
@@ -109,10 +112,13 @@ async def _introduction(desk: Desk, member: Member, ask: Asked, user: MatrixId) 
     kept_apart = await apart.of(desk, member.id)
     if member.id in kept_apart or user in (desk.community.desk, desk.community.keeper):
         return None
+    # Whom our own homeserver has we refuse whether we know them or not, so that no answer shows a member.
+    if user.partition(":")[2].lower() == desk.community.server.lower():
+        return None
     for one in (user, MatrixId(user.lower())):
-        # However it is written. Nor is it one of ours: nobody else can say that they asked for company.
+        # However it is written: a list here has it as somebody typed it. Nor is it our member themselves.
         other = desk.turn.identify(one)
-        if other in kept_apart or await desk.records.get(Member, other) is not None:
+        if other in kept_apart or other == member.id:
             return None
     if ask.across is None or await finding.meet_for_link(desk, ask.across):
         return None
@@ -151,8 +157,8 @@ async def _opened(desk: Desk, guest: GuestRoom, said: Introduce) -> None:
     ask = await desk.records.get(Asked, guest.id)
     await guest_room.opened(desk, opened, ask)
     if ask is not None:
-        # What it promised has come: nothing is withdrawn with it.
-        await requests.drop_ask(desk, yes_across.without(ask))
+        # What it promised has come, however late: nothing is withdrawn with it, and no other end is told.
+        await requests.drop_ask(desk, replace(yes_across.without(ask), due_at=None))
 
 
 async def withdrawn(desk: Desk, link: Link, said: Withdraw) -> None:

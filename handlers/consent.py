@@ -229,9 +229,10 @@ async def _accept_across(desk: Desk, member: Member, ask: Ask, request: Request 
             collective = await across.called(desk, member, held.across.link)
     await desk.records.put(held)
     await desk.apply(effects)
-    if request is not None:
-        await yes_across.given(desk, held)
-    desk.say(member.id, "ask.held_across", until=until, collective=collective)
+    # That the request is over is told at the hour alone; that their program is not reached is no word of it.
+    unheard = request is not None and not await yes_across.given(desk, held)
+    key = "ask.held_unheard" if unheard else "ask.held_across"
+    desk.say(member.id, key, until=until, collective=collective)
 
 
 # The note

@@ -127,8 +127,9 @@ async def _say_gone(desk: Desk, room: GuestRoom) -> None:
     member = await desk.member(room.member)
     if member is None:
         return
-    if not room.reached:
-        desk.say(member.id, "guest.unheard", ended=room.ends_at)
+    if not guest_rooms.was_heard_of(room):
+        said = desk.words(member, "guest.unheard", ended=room.ends_at)
+        desk.say_text(member.id, f"{said}\n{desk.words(member, rooms.REACHED[room.reached])}")
         return
     name = await across.called(desk, member, room.link)
     lines = [
@@ -162,28 +163,35 @@ async def due(desk: Desk, room: GuestRoom) -> None:
 # Its ends from outside
 
 
-async def forget(desk: Desk, member: MemberId) -> bool:
-    """The member is forgotten: their rooms are to close, and name nobody here. Whether there were any.
+async def forget(desk: Desk, member: MemberId) -> None:
+    """The member is forgotten: their rooms are to close, and name nobody here; they hear what they can do.
 
     One that is awaited ends with their ask.
     """
     found = await of(desk, member, *guest_rooms.TOLD)
+    if found:
+        desk.say(member, "forget.guest")
     for room in found:
-        if room.state is GuestRoomState.OPEN and room.ending is None:
-            await _ask_to_end(desk, room)
+        unasked = room.state is GuestRoomState.OPEN and room.ending is None
+        if unasked and not await _ask_to_end(desk, room):
+            desk.say(member, "forget.guest_cannot")
         await desk.records.put(guest_rooms.forget(room))
-    return bool(found)
 
 
 async def link_over(desk: Desk, link: LinkId) -> None:
-    """Nothing is heard of their rooms any more: members are told how to go on without us."""
+    """Nothing is heard of their rooms any more: members are told how to go on without us.
+
+    Each goes on to its own hours: when it has ended, and when our homeserver's copy is to go.
+    """
     for room in await desk.records.find(GuestRoom, link=link):
-        await desk.records.delete(GuestRoom, room.id)
+        if room.state is GuestRoomState.AWAITED:
+            await desk.records.delete(GuestRoom, room.id)
+            continue
         member = await desk.member(room.member)
-        if member is None or room.state is GuestRoomState.AWAITED:
+        if member is None:
             continue
         if room.state is GuestRoomState.OPEN:
             desk.say(member.id, "guest.link_over", notice=False, ends=room.ends_at)
-            await after.begin_linked(desk, member, room.other)
-        else:
-            desk.say(member.id, "guest.unheard", ended=room.ends_at)
+        elif room.state is GuestRoomState.READABLE:
+            said = desk.words(member, "guest.unheard", ended=room.ends_at)
+            desk.say_text(member.id, f"{said}\n{desk.words(member, 'guest.copy', until=room.due_at)}")

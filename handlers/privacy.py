@@ -107,7 +107,7 @@ async def _forget(desk: Desk, member: Member) -> None:
     erased_rooms = await room.of(desk, member.id, *_KEPT_ROOMS)
     for peer_room in erased_rooms:
         await _forget_room(desk, member, peer_room)
-    guests = await guest_room.forget(desk, member.id)
+    await guest_room.forget(desk, member.id)
     await plan.forget(desk, member.id)
     for pairing in await desk.records.find(Pairing, asker=member.id):
         await _forget_asker(desk, pairing)
@@ -126,7 +126,7 @@ async def _forget(desk: Desk, member: Member) -> None:
     await checkin.forget(desk, member.id)
     await own_plan.forget(desk, member.id)
     await buddy.forget(desk, member.id)
-    desk.say(member.id, "forget.done_rooms" if erased_rooms or guests else "forget.done", notice=False)
+    desk.say(member.id, "forget.done_rooms" if erased_rooms else "forget.done", notice=False)
     if (pause := await pairing_pauses.of(desk, member.id)) is not None:
         desk.say(member.id, "forget.paused", until=pause.due_at)
     await desk.forget(member.id)

@@ -28,17 +28,17 @@ def without(ask: Ask) -> Ask:
     return ask if ask.across is None else replace(ask, across=replace(ask.across, answer=""))
 
 
-async def given(desk: Desk, ask: Ask) -> None:
-    """Somebody here says yes to hearing more, by `ask.due_at`."""
+async def given(desk: Desk, ask: Ask) -> bool:
+    """Somebody here says yes to hearing more, by `ask.due_at`; False where it cannot cross."""
     if ask.across is None:
-        return
+        return False
     said = {
         "request": ask.across.request,
         "answer": ask.id,
         "wish": ask.wish,
         "minutes": max(1, ask.length // timedelta(minutes=1)),
     }
-    await across.say(desk, ask.across.link, wire.Answer.model_validate(said), ask.due_at)
+    return await across.say(desk, ask.across.link, wire.Answer.model_validate(said), ask.due_at)
 
 
 async def goes_on(desk: Desk, ask: Ask, until: datetime) -> None:

@@ -1,8 +1,9 @@
 """How a room that a linked community opened for one of ours stands, as our side knows it, to its erasure.
 
 Guards: a room is ours to erase only after its people are out, and a wait in which our homeserver sees it;
-what the other side says twice, too late or out of turn changes nothing; where nothing is heard of it any more
-it is over here at an hour all the same; the other's address goes with the end, and so do the consents.
+where nothing is heard of it any more it is over here at an hour all the same, and our copy is to go; what the
+other side says twice, too late or out of turn changes nothing; the other's address goes with the end, and so
+do the consents.
 """
 
 from collections.abc import Mapping
@@ -29,6 +30,10 @@ UNHEARD = timedelta(days=14)
 
 THEIRS = timedelta(days=2)
 """How long the receipt waits for what the other side erased."""
+
+
+_UNHEARD_OF = "unheard"
+"""What a record has as `there` where the other side never said that the two are out."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,11 @@ def advance(
             return _time_is_up(record, now)
 
 
+def was_heard_of(record: GuestRoom) -> bool:
+    """Whether the other side said that its people are out, or that it is done with it."""
+    return record.there != _UNHEARD_OF
+
+
 def forget(record: GuestRoom) -> GuestRoom:
     """The room without its member, and without whom they met: what is left is the copy to be erased."""
     return replace(record, member=MemberId(""), other=MemberId(""), other_matrix_id=MatrixId(""), consents=())
@@ -189,6 +199,8 @@ def _if_both(record: GuestRoom) -> GuestRoom:
 def _time_is_up(record: GuestRoom, now: datetime) -> tuple[GuestRoom, tuple[PurgeGuestRoom, ...]]:
     if record.state is GuestRoomState.OPEN:
         return _closed(record, now), ()
+    if record.state is GuestRoomState.READABLE:
+        record = replace(record, state=GuestRoomState.PURGING, there=_UNHEARD_OF)
     if record.state is GuestRoomState.PURGING and not record.reached and record.room is not None:
         return replace(record, due_at=None), (PurgeGuestRoom(record.id, record.room, record.server),)
     return replace(record, state=GuestRoomState.GONE, due_at=None), ()

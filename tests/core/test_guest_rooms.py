@@ -103,6 +103,17 @@ def test_from_its_opening_to_the_receipt() -> None:
     assert after(ours, TimeIsUp()).state is GuestRoomState.GONE
 
 
+def test_where_nothing_is_heard_our_copy_is_to_go_all_the_same() -> None:
+    """Long after the end; then nothing is waited for, and that nothing was heard is known."""
+    closed = after(OPEN, TimeIsUp())
+    ordered, orders = guest_rooms.advance(closed, TimeIsUp(), NOW + UNHEARD, SETTLE)
+    assert orders == (PurgeGuestRoom(GuestRoomId(ASK.id), ROOM, "north.example:8448"),)
+    assert (ordered.state, ordered.due_at) == (GuestRoomState.PURGING, None)
+    assert not guest_rooms.allows(ordered, Gone("purged"))
+    gone = after(ordered, Purged("cannot"))
+    assert (gone.state, guest_rooms.was_heard_of(gone)) == (GuestRoomState.GONE, False)
+
+
 def test_what_comes_out_of_turn_is_taken_as_far_as_it_goes() -> None:
     """That its people are out says that it is closed; what the other side erased may come before ours."""
     assert after(OPEN, Emptied()).state is GuestRoomState.PURGING
@@ -149,15 +160,16 @@ moves = st.sampled_from(
 
 @given(st.lists(moves, max_size=12))
 def test_nothing_is_erased_before_its_people_are_out(said: list[Move]) -> None:
-    """Any words in any order: an illegal one changes nothing, our copy is erased at most once, and late."""
+    """Or nothing was heard for long: an illegal move changes nothing, our copy is erased at most once."""
     room, orders, out = begun(), 0, False
     for move in said:
         if not guest_rooms.allows(room, move):
             with pytest.raises(IllegalMove):
                 guest_rooms.advance(room, move, NOW, SETTLE)
             continue
+        unheard = room.state is GuestRoomState.READABLE and isinstance(move, TimeIsUp)
         room, ordered = guest_rooms.advance(room, move, NOW, SETTLE)
-        out = out or isinstance(move, Emptied | Gone)
+        out = out or unheard or isinstance(move, Emptied | Gone)
         orders += len(ordered)
         assert not ordered or out
         assert room.due_at is not None or room.state in (GuestRoomState.GONE, GuestRoomState.PURGING)

@@ -146,6 +146,14 @@ async def test_the_tags_alone_cross(two: Two) -> None:
     assert said.request != two.north.the_request().id
 
 
+async def test_nothing_crosses_from_a_community_that_changed_its_ages(two: Two) -> None:
+    """The link's terms are as they were made: what an adult is there may be another thing here now."""
+    two.north.community = replace(two.north.community, adult_from=16)
+    await asks(two)
+    await two.wait(timedelta(hours=1))
+    assert two.to(two.south, wire.Ask) == []
+
+
 async def test_own_people_are_asked_first(two: Two) -> None:
     """Where enough are here the link waits for the second round, and is asked once."""
     for name in ("bea", "cai", "dan"):

@@ -232,6 +232,22 @@ async def test_nothing_of_a_no_and_of_a_silence_crosses(two: Asks) -> None:
     assert south.records.all(Request) == []
 
 
+async def test_a_yes_that_cannot_cross_is_not_told_as_heard(two: Asks) -> None:
+    """The link is paused since the question: it holds to the hour, and nobody there hears of it."""
+    south = two.south
+    await south.comes("ben")
+    await south.offers("ben", hours="3")
+    await two.puts(wish(south))
+    await two.says(south, f"pause {NORTH_AT}", "yes")
+    said = await south.say("ben", "1")
+    assert await two.answers() == []
+    assert "hears that somebody here said yes" not in said
+    assert "cannot reach the program of “the Elm House”" in said
+    hour = south.ask_of("ben").due_at
+    await south.wait(3 * HOUR)
+    assert told_off(south) == [hour]
+
+
 async def test_less_crosses_as_less(two: Asks) -> None:
     """A smaller yes, and no more than the longest that is here."""
     south = two.south
@@ -246,6 +262,18 @@ async def test_less_crosses_as_less(two: Asks) -> None:
     (answer,) = await two.answers()
     assert isinstance(answer, Answer)
     assert (answer.wish, answer.minutes) == ("listening", 30)
+
+
+async def test_across_a_link_two_agree_on_writing_alone(two: Asks) -> None:
+    """The asker never reads that the peer would talk by voice, so ours is not told that it was agreed."""
+    south = two.south
+    await south.comes("ben")
+    await south.offers("ben", hours="3")
+    offer = south.offer_of("ben")
+    south.records.rows["offers", offer.id] = replace(offer, voice=True)
+    await two.puts(wish(south, voice=True))
+    asked = south.ask_of("ben")
+    assert (asked.talking.writing, asked.talking.voice) == (True, False)
 
 
 async def test_nobody_who_must_report_is_asked_unless_the_asker_allowed_it(two: Asks) -> None:
@@ -267,6 +295,20 @@ async def test_what_is_not_taken_is_as_nobody_there(two: Asks, changes: dict[str
     assert await two.puts(wish(two.south, **changes)) == []
     assert two.south.records.all(Request) == []
     assert two.south.records.all(Asked) == []
+
+
+@pytest.mark.parametrize("changes", [{"ages": "young"}, {"adult_from": 16}])
+async def test_a_community_that_changed_its_ages_is_asked_by_none_of_before(
+    two: Asks, changes: dict[str, object]
+) -> None:
+    """The link's terms are as they were made; adults and young people never come together by that."""
+    south = two.south
+    south.community = replace(south.community, **changes)  # type: ignore[arg-type]  # a table of fields
+    await south.comes("ben")
+    await south.offers("ben", hours="3")
+    await two.puts(wish(south))
+    assert south.records.all(Request) == []
+    assert south.records.all(Asked) == []
 
 
 @pytest.mark.parametrize(
@@ -368,6 +410,27 @@ async def test_two_who_are_kept_apart_end_as_every_other_reason(two: Asks, how: 
     assert south.records.all(GuestRoom) == []
 
 
+@pytest.mark.parametrize("comes", [True, False])
+async def test_a_name_shows_nobody_who_is_a_member_here(two: Asks, comes: bool) -> None:
+    """Of our own homeserver nobody is taken, member or not; of any other whoever stands on no list."""
+    south = two.south
+    answer = await two.ready()
+    if comes:
+        await south.comes("cem")
+    # Of the story's members nobody has an account of their program's homeserver.
+    assert await two.puts(who(answer, user=south.address("cem"))) == [
+        who(answer, user=south.address("ben")),
+    ]
+
+
+@pytest.mark.parametrize("user", ["@nobody:south.example", "@nobody:South.Example"])
+async def test_nobody_of_our_own_homeserver_asks_across(two: Asks, user: str) -> None:
+    """As with a match on a list, and whether there is such an account or not."""
+    answer = await two.ready()
+    withdrawn = Withdraw(request=REQUEST, answer=answer)
+    assert await two.puts(who(answer, user=MatrixId(user))) == [withdrawn]
+
+
 async def test_of_two_who_would_go_on_one_meets_the_asker(two: Asks) -> None:
     """A partner that takes both gets one address: the other one's hour passes as ever."""
     south = two.south
@@ -423,6 +486,19 @@ async def test_a_room_that_does_not_come_is_over_at_the_hour(two: Asks) -> None:
     assert told_off(south) == [hour]
     assert await two.answers() == [Withdraw(request=REQUEST, answer=answer)]
     assert south.records.all(GuestRoom) == []
+
+
+async def test_a_room_that_opens_while_nothing_was_due_is_told_as_open_alone(two: Asks) -> None:
+    """The hour passed while the service stood still: it is not said beside that, that no room opens."""
+    south = two.south
+    answer = await two.awaited()
+    hour = south.ask_of("ben").due_at
+    assert hour is not None
+    south.now = hour + MINUTE
+    await two.puts(who(answer, ROOM, south.now + HOUR))
+    assert two.guest().state is GuestRoomState.OPEN
+    await south.wait(3 * HOUR)
+    assert told_off(south) == []
 
 
 async def test_who_the_other_is_does_not_change(two: Asks) -> None:
@@ -494,17 +570,40 @@ async def test_never_again_after_such_a_room(two: Asks) -> None:
 
 
 async def test_where_nothing_is_heard_any_more_it_is_over_here(two: Asks) -> None:
-    """At an hour, with what our member can do themselves; nothing is kept of it."""
+    """At an hour, with what our member can do themselves; our copy is to go, and nothing is kept of it."""
     south = two.south
-    await two.opened()
+    answer = await two.opened()
     ends = two.guest().ends_at
     assert ends is not None
     await south.wait(ends + GRACE + MINUTE - south.now)
     assert "I have heard nothing of it" in south.last("ben")
+    orders = [one for _, one in south.effects if isinstance(one, PurgeGuestRoom)]
+    assert orders == []
     await south.wait(UNHEARD + HOUR)
-    assert "I hear nothing more of your room" in "\n".join(said for _, said, _ in south.heard("ben"))
+    (order,) = [one for _, one in south.effects if isinstance(one, PurgeGuestRoom)]
+    assert order.room == ROOM
+    heard = "\n".join(said for _, said, _ in south.heard("ben"))
+    assert "I hear nothing more of your room" in heard
+    assert "Could not be done: deleting the room on our own server" in heard
+    assert "you are both out of it" not in heard
     assert south.records.all(GuestRoom) == []
-    assert await two.answers() == []
+    assert await two.answers() == [end(answer, "gone", "cannot")]
+
+
+@pytest.mark.parametrize("step", ["opened", "closed", "removed"])
+async def test_our_copy_goes_also_where_the_link_is_over(two: Asks, step: str) -> None:
+    """At the hour that it has without a word of theirs; that it may stay is said."""
+    south = two.south
+    answer = await two.closed() if step == "removed" else await getattr(two, step)()
+    if step == "removed":
+        await two.puts(end(answer, "removed"))
+    await two.says(south, f"cut {NORTH_AT}", "yes")
+    if step != "removed":
+        assert "may stay" in south.last("ben")
+    await south.wait(UNHEARD + timedelta(days=3))
+    assert len([one for _, one in south.effects if isinstance(one, PurgeGuestRoom)]) == 1
+    assert "Could not be done: deleting the room on our own server" in south.last("ben")
+    assert south.records.all(GuestRoom) == []
 
 
 async def test_the_receipt_does_not_wait_for_ever_for_the_other_side(two: Asks) -> None:
@@ -523,7 +622,11 @@ async def test_forgotten_in_such_a_room(two: Asks) -> None:
     """The other side is to close it; here nothing names them, and our copy is erased all the same."""
     south = two.south
     answer = await two.opened()
-    assert "taken out of the rooms" in await south.says("ben", "forget me", "yes")
+    await south.says("ben", "forget me", "yes")
+    heard = "\n".join(said for _, said, _ in south.heard("ben")[-2:])
+    assert "I cannot take you out" in heard
+    assert "taken out of the rooms" not in heard
+    assert "could not tell" not in heard
     assert await two.answers() == [end(answer, "ended")]
     left = two.guest()
     assert (left.member, left.other, left.other_matrix_id, left.consents) == ("", "", "", ())
@@ -531,6 +634,15 @@ async def test_forgotten_in_such_a_room(two: Asks) -> None:
     await south.wait(timedelta(days=4))
     assert any(isinstance(one, PurgeGuestRoom) for _, one in south.effects)
     assert not [key for key in south.records.rows if key[0] in ("guest_rooms", "meetings", "members", "asks")]
+
+
+async def test_forgotten_where_the_other_side_cannot_hear_it(two: Asks) -> None:
+    """It is said that their program was not told."""
+    await two.opened()
+    await two.says(two.south, f"cut {NORTH_AT}", "yes")
+    await two.south.says("ben", "forget me", "yes")
+    heard = "\n".join(said for _, said, _ in two.south.heard("ben")[-3:])
+    assert "I could not tell its program" in heard
 
 
 @pytest.mark.parametrize("step", ["willing", "ready", "awaited"])
@@ -551,11 +663,12 @@ async def test_a_link_that_ends_leaves_nobody_waiting(two: Asks, step: str) -> N
     await getattr(two, step)()
     hour = south.ask_of("ben").due_at if step in ("willing", "ready", "awaited") else None
     await two.says(south, f"cut {NORTH_AT}", "yes")
-    assert south.records.all(GuestRoom) == []
+    assert len(south.records.all(GuestRoom)) == (step in ("opened", "closed"))
     assert south.records.all(Request) == []
     if step == "opened":
         assert "The link with the other person's community is over" in south.last("ben")
-        assert len(south.records.all(Meeting)) == 1
+        assert "is open until" in await south.say("ben", "status")
+        assert "Please leave the room in your app" in await south.say("ben", "close")
     elif step == "closed":
         assert "I hear nothing more of your room" in south.last("ben")
     await south.wait(3 * HOUR)
