@@ -187,8 +187,9 @@ async def introduce(
 
 
 async def withdraw(desk: Desk, across: Across) -> None:
-    """What there is between two members, by that answer, is not to be had any more."""
-    await say(desk, across.link, wire.Withdraw(request=across.request, answer=across.answer))
+    """What there is between two members, by that answer, is not to be had any more; not where it was lost."""
+    if across.answer:
+        await say(desk, across.link, wire.Withdraw(request=across.request, answer=across.answer))
 
 
 async def withdraw_request(desk: Desk, request: Request) -> None:

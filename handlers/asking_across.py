@@ -2,7 +2,8 @@
 
 Guards: what comes is held against the link, the request, the answer and where they stand, and whatever does
 not fit is dropped; the asker hears nothing but what they would hear of somebody here; who the peer is, is
-held against our own lists before anybody is told, and a match ends like a no.
+held against our own lists before anybody is told, and a match ends like a no. After the asker's yes every no
+is heard at one hour, whatever the reason and whenever it came.
 """
 
 from dataclasses import replace
@@ -100,7 +101,9 @@ async def consented(desk: Desk, link: Link, said: Consent) -> None:
 
 
 async def _awaiting(desk: Desk, ask: Ask) -> Pairing | None:
-    """What both agreed to, where their desk has not said yet who the peer is."""
+    """What both agreed to and can still come about, where their desk has not said yet who the peer is."""
+    if ask.state is not AskState.CHOSEN:
+        return None
     found = await desk.records.find(Pairing, ask=ask.id, state=PairingState.AGREED)
     return found[0] if found and not found[0].peer else None
 
@@ -115,7 +118,8 @@ async def introduced(desk: Desk, link: Link, said: Introduce) -> bool:
         return True
     asker = await desk.member(pairing.asker)
     if asker is None or not await _may_meet(desk, link, pairing.asker, said.user):
-        await _call_off(desk, pairing)
+        # Their desk hears at the same hour as the asker: when a no comes is not to say why.
+        await requests.drop_ask(desk, ask)
         return True
     agreed = replace(pairing, peer=desk.turn.identify(said.user), due_at=None)
     await requests.keep_pairing(desk, agreed)
@@ -139,16 +143,11 @@ async def _may_meet(desk: Desk, link: Link, asker: MemberId, user: MatrixId) -> 
     return await pairing_pauses.of(desk, asker) is None
 
 
-async def _call_off(desk: Desk, pairing: Pairing) -> None:
-    """No room comes of what both agreed to: their desk hears that, and no more."""
+async def no_reply(desk: Desk, pairing: Pairing) -> None:
+    """No room comes of what both agreed to: it is not waited for any longer, and their desk hears no more."""
     if pairing.across is not None:
         await across.withdraw(desk, pairing.across)
     await plan.call_off(desk, pairing)
-
-
-async def no_reply(desk: Desk, pairing: Pairing) -> None:
-    """Their desk has not said who the peer is: it is not waited for any longer."""
-    await _call_off(desk, pairing)
 
 
 async def withdrawn(desk: Desk, link: Link, said: Withdraw) -> bool:
@@ -168,7 +167,7 @@ async def _lose(desk: Desk, ask: Ask) -> None:
     """The answer is not to be had any more: the asker hears it as they would of somebody here."""
     pairing = await _awaiting(desk, ask)
     if pairing is not None:
-        await plan.call_off(desk, pairing)
+        await plan.lose(desk, pairing)
     else:
         await requests.step_back(desk, ask)
 

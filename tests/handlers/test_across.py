@@ -384,13 +384,25 @@ async def test_a_third_community_learns_nothing(two: Two) -> None:
 # Who the peer is
 
 
+async def hears_at_the_hour(two: Two) -> None:
+    """After her yes she waits until the hour that she was told, whatever came of it, and then hears no."""
+    assert "I have asked the program of their community" in two.north.last("ana")
+    await two.wait(timedelta(minutes=10))
+    assert "I have asked the program of their community" in two.north.last("ana")
+    await two.wait(timedelta(minutes=6))
+    assert "This time no room opens for you two." in two.north.last("ana")
+    assert two.north.the_request().state is RequestState.LOOKING
+
+
 async def not_met(two: Two, user: MatrixId = BEN) -> None:
     """Whom the south names is not met: she hears what she hears of a step back, the south that it is off."""
     await asks(two)
     await goes_on(two)
     await two.say(two.north, "ana", "yes")
+    heard = two.north.heard("ana")
     await two.put_across(two.south, introduce(two, user))
-    assert "This time no room opens for you two." in two.north.last("ana")
+    assert two.north.heard("ana") == heard
+    await hears_at_the_hour(two)
     assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=ANSWER)]
     assert two.north.records.all(PeerRoom) == []
     assert two.north.the_request().state is RequestState.LOOKING
@@ -409,7 +421,7 @@ async def test_keep_apart_holds_on_the_side_of_whoever_asked_for_it(two: Two) ->
     await asks(two)
     await two.say(two.south, "ben", "yes", "yes")
     await two.say(two.north, "ana", "yes")
-    assert "This time no room opens for you two." in two.north.last("ana")
+    await hears_at_the_hour(two)
     assert two.north.records.all(PeerRoom) == []
     assert two.south.records.all(GuestRoom) == []
     assert not any("@ben" in str(body) for body in two.to(two.north, wire.Introduce))
@@ -452,26 +464,28 @@ async def test_nor_what_belongs_to_us(two: Two, who: str) -> None:
 # What is taken back
 
 
-async def test_their_step_back_is_heard_when_she_answers(two: Two) -> None:
-    """Until then her question stays as it was."""
+async def test_their_step_back_is_heard_after_she_answers(two: Two) -> None:
+    """Until then her question stays as it was, and her yes is answered as any; nothing of it crosses."""
     await asks(two)
     await goes_on(two)
     seen = len(two.north.heard("ana"))
     await two.put_across(two.south, wire.Withdraw(request=asked(two).request, answer=ANSWER))
     assert len(two.north.heard("ana")) == seen
     assert two.north.the_pairing().state is PairingState.STEPPED_BACK
-    assert "This time no room opens for you two." in await two.say(two.north, "ana", "yes")
-    assert two.to(two.south, wire.Introduce) == []
+    await two.say(two.north, "ana", "yes")
+    await hears_at_the_hour(two)
+    assert two.to(two.south, wire.Introduce, wire.Withdraw) == []
 
 
-async def test_after_her_yes_it_is_heard_at_once(two: Two) -> None:
-    """She was told that it takes a moment."""
+async def test_after_her_yes_it_is_heard_at_the_hour(two: Two) -> None:
+    """She was told until when; and whom the south names after all is not met."""
     await asks(two)
     await goes_on(two)
     await two.say(two.north, "ana", "yes")
     await two.put_across(two.south, wire.Withdraw(request=asked(two).request, answer=ANSWER))
-    assert "This time no room opens for you two." in two.north.last("ana")
-    assert two.north.the_request().state is RequestState.LOOKING
+    await two.put_across(two.south, introduce(two))
+    await hears_at_the_hour(two)
+    assert two.north.records.all(PeerRoom) == []
 
 
 async def test_the_next_who_is_ready_comes_after_a_no(two: Two) -> None:
@@ -491,24 +505,24 @@ async def test_the_next_who_is_ready_comes_after_a_no(two: Two) -> None:
 
 
 async def test_a_cut_ends_it_for_whoever_waits(two: Two) -> None:
-    """The question stands until she answers; then she hears that no room opens."""
+    """The question stands until she answers; at the hour she hears that no room opens."""
     await asks(two)
     await goes_on(two)
     await two.says(two.south, f"cut {two.north.community.desk}", "yes")
     assert two.north.records.all(Link) == []
     assert two.north.records.all(AskAcross) == []
     assert two.north.the_pairing().state is PairingState.STEPPED_BACK
-    assert "This time no room opens for you two." in await two.say(two.north, "ana", "yes")
+    await two.say(two.north, "ana", "yes")
+    await hears_at_the_hour(two)
 
 
 async def test_a_cut_while_the_room_is_awaited(two: Two) -> None:
-    """The search goes on at once."""
+    """The search goes on at the hour."""
     await asks(two)
     await goes_on(two)
     await two.say(two.north, "ana", "yes")
     await two.says(two.north, f"cut {two.south.community.desk}", "yes")
-    assert "This time no room opens for you two." in two.north.last("ana")
-    assert two.north.the_request().state is RequestState.LOOKING
+    await hears_at_the_hour(two)
 
 
 async def test_a_room_outlives_the_link(two: Two) -> None:
