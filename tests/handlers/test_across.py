@@ -477,6 +477,18 @@ async def test_their_step_back_is_heard_after_she_answers(two: Two) -> None:
     assert two.to(two.south, wire.Introduce, wire.Withdraw) == []
 
 
+async def test_her_address_does_not_cross_where_their_yes_is_over_before_the_reply(two: Two) -> None:
+    """In the last minutes of what the peer was told she waits as ever, and nothing can come of it."""
+    await asks(two)
+    await goes_on(two)
+    await two.wait(timedelta(minutes=110))
+    await two.say(two.north, "ana", "yes")
+    await two.put_across(two.south, introduce(two))
+    await hears_at_the_hour(two)
+    assert two.to(two.south, wire.Introduce) == []
+    assert two.north.records.all(PeerRoom) == []
+
+
 async def test_after_her_yes_it_is_heard_at_the_hour(two: Two) -> None:
     """She was told until when; and whom the south names after all is not met."""
     await asks(two)
