@@ -354,7 +354,7 @@ async def end(desk: Desk, request: Request, move: RequestMove) -> None:
     advance_request(request, move, desk.now)
     await desk.records.delete(Request, request.id)
     for pairing in await desk.records.find(Pairing, request=request.id, state=PairingState.AGREED):
-        if pairing.across is not None:
+        if pairing.across is not None and not pairing.peer:
             # Their desk has not said yet who it is, and nothing waits for that any more.
             await across.withdraw(desk, pairing.across)
             await desk.records.delete(Pairing, pairing.id)

@@ -356,6 +356,21 @@ async def test_stop_while_the_room_is_awaited(two: Two) -> None:
     assert two.north.records.all(PeerRoom) == []
 
 
+async def test_taking_back_the_request_while_the_room_opens_closes_it(two: Two) -> None:
+    """Of what she took back nothing opens, also where their desk has said who it is."""
+    two.north.hold_keeper = True
+    await opened(two)
+    await two.say(two.north, "ana", "my consents", "1", "yes")
+    (order,) = [one for _, one in two.north.effects if isinstance(one, OpenPeerRoom)]
+    await two.north.event(Delivered(order, RoomId("!late")))
+    await two.north.pump()
+    await two.carry()
+    assert all(one.state is not RoomState.OPEN for one in two.north.records.all(PeerRoom))
+    assert wire.Withdraw(request=asked(two).request, answer=ANSWER) in two.to(two.south, wire.Withdraw)
+    assert two.to(two.south, wire.Introduce) == [introduce(two, Story.address("ana"))]
+    nothing_left(two)
+
+
 async def test_what_is_held_and_agreed_to_is_told(two: Two) -> None:
     """The choice, and the consent in the words that named the community."""
     await asks(two)
