@@ -5,7 +5,7 @@ with it; an envelope lives no longer than what it is about; of a request the tag
 its member was named; the note goes to whoever gave an answer, the address after both consents.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -192,14 +192,20 @@ async def withdraw(desk: Desk, across: Across) -> None:
         await say(desk, across.link, wire.Withdraw(request=across.request, answer=across.answer))
 
 
-async def withdraw_request(desk: Desk, request: Request) -> None:
-    """Nobody is to be asked about our member's request any more; what was said to it is forgotten here."""
+async def withdraw_request(desk: Desk, request: Request, but: Collection[str] = ()) -> None:
+    """Nobody is to be asked about our member's request any more; what was said to it is forgotten here.
+
+    What crossed under the names in `but` stays.
+    """
     for one in await desk.records.find(AskAcross, request=request.id):
+        if one.id in but:
+            continue
         await say(desk, one.link, wire.Withdraw(request=one.id, answer=None))
         await desk.records.delete(AskAcross, one.id)
     for ask in await desk.records.find(Ask, request=request.id):
         # Their desk tells them at their own hour.
-        if of_theirs(ask) is not None:
+        theirs = of_theirs(ask)
+        if theirs is not None and theirs.request not in but:
             await desk.records.delete(Ask, ask.id)
 
 

@@ -31,7 +31,10 @@ async def answered(desk: Desk, link: Link, said: Answer) -> None:
         return
     request = await desk.records.get(Request, put.request)
     known = await desk.records.get(Ask, said.answer)
-    if request is None or known is not None or said.wish == matching.MUTUAL:
+    if request is None or link.id not in request.linked:
+        # It is not for people there any more.
+        return
+    if known is not None or said.wish == matching.MUTUAL:
         return
     asks = await desk.records.find(Ask, request=request.id)
     theirs = [one for one in map(across.of_theirs, asks) if one is not None and one.link == link.id]

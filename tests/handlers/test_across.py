@@ -600,6 +600,36 @@ async def test_whom_she_takes_back_is_withdrawn_there(two: Two) -> None:
     assert two.north.the_request().linked == ()
 
 
+async def test_no_linked_community_holds_while_she_has_somebody_before_her(two: Two) -> None:
+    """One of her own community went on: it is taken back there at once, and no yes of theirs counts."""
+    await two.north.comes("bea")
+    await two.north.offers("bea")
+    await asks(two)
+    await two.say(two.north, "ana", "change", "linked communities", "no")
+    await two.say(two.north, "bea", "yes", "yes")
+    assert two.north.the_pairing().across is None
+    await two.say(two.north, "ana", "yes")
+    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
+    await says_yes(two)
+    await two.wait(timedelta(minutes=30))
+    assert two.north.records.all(AskAcross) == []
+    assert two.to(two.south, wire.Note) == []
+    assert all(ask.across is None for ask in two.north.records.all(Ask))
+
+
+async def test_whose_yes_is_before_her_stays_hers_to_answer(two: Two) -> None:
+    """Nobody else of there is read any more; this one she may still say yes to."""
+    await asks(two)
+    await two.say(two.north, "ana", "change", "linked communities", "no")
+    await goes_on(two)
+    await says_yes(two, OTHER)
+    await two.say(two.north, "ana", "yes")
+    await says_yes(two, "c" * 32)
+    states = {ask.id: ask.state for ask in two.north.records.all(Ask)}
+    assert states == {ANSWER: AskState.CHOSEN, OTHER: AskState.OVER}
+    assert two.to(two.south, wire.Withdraw) == []
+
+
 # A partner that does other things
 
 
