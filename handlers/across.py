@@ -106,6 +106,17 @@ async def _ask(desk: Desk, request: Request, link: Link) -> None:
     await desk.records.put(AskAcross(name, link.id, request.id, None))
 
 
+async def tags_change(desk: Desk, before: Request, after: Request) -> bool:
+    """Whether a linked collective that was asked would be asked something else now, or nothing."""
+    for put in await desk.records.find(AskAcross, request=before.id):
+        link = await desk.records.get(Link, put.link)
+        if link is not None:
+            agreed = links.agreed(link)
+            if _tags(desk, before, agreed, put.id) != _tags(desk, after, agreed, put.id):
+                return True
+    return False
+
+
 def _tags(desk: Desk, request: Request, agreed: Agreed, name: AskAcrossId) -> wire.Ask | None:
     """What crosses of a request: what its member approved for it, and no word of theirs.
 

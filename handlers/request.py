@@ -76,13 +76,13 @@ async def change(desk: Desk, request: Request, draft: Draft, consent: Consent | 
 
 
 async def _ask_less_across(desk: Desk, before: Request, after: Request) -> None:
-    """Take the request back where it is not for a linked community any more, or for fewer people there.
+    """Take the request back where it is not for a linked community any more, or its tags have changed.
 
     Where it still is for that community it is put to it anew. One whose yes is with the asker stays until it
     ends, and whoever else said yes to it is told no more.
     """
-    fewer = before.reporters and not after.reporters
-    if not fewer and not set(before.linked) - set(after.linked):
+    changed = await across.tags_change(desk, before, after)
+    if not changed and not set(before.linked) - set(after.linked):
         return
     found = map(across.of_theirs, await desk.records.find(Ask, request=after.id, state=AskState.CHOSEN))
     stays = {one.request for one in found if one is not None}

@@ -600,6 +600,27 @@ async def test_whom_she_takes_back_is_withdrawn_there(two: Two) -> None:
     assert two.north.the_request().linked == ()
 
 
+async def test_what_she_changes_is_asked_there_anew(two: Two) -> None:
+    """What crossed is taken back, and the next round asks for what holds now, under another name."""
+    await asks(two)
+    before = asked(two)
+    await two.say(two.north, "ana", "change", "how long", "2 h", "yes")
+    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=before.request, answer=None)]
+    await two.wait(timedelta(minutes=11))
+    _, after = two.to(two.south, wire.Ask)
+    assert isinstance(after, wire.Ask)
+    assert (before.minutes, after.minutes) == (60, 120)
+    assert before.request != after.request
+
+
+async def test_what_no_collective_is_told_changes_nothing_there(two: Two) -> None:
+    """Another note is no other ask."""
+    await asks(two)
+    await two.say(two.north, "ana", "change", "my words", "Another week.", "yes")
+    assert two.north.the_request().note == "Another week."
+    assert two.to(two.south, wire.Withdraw) == []
+
+
 async def test_no_linked_community_holds_while_she_has_somebody_before_her(two: Two) -> None:
     """One of her own community went on: it is taken back there at once, and no yes of theirs counts."""
     await two.north.comes("bea")
