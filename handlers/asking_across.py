@@ -138,6 +138,9 @@ async def _may_meet(desk: Desk, link: Link, asker: MemberId, user: MatrixId) -> 
     kept_apart = await apart.of(desk, asker)
     if user in (desk.community.desk, desk.community.keeper, link.desk):
         return False
+    if user.partition(":")[2].lower() == desk.community.server.lower():
+        # Whether they are a member is not to show: of our own homeserver nobody at all is met over a link.
+        return False
     for one in (user, MatrixId(user.lower())):
         # However it is written: a list here has it as somebody typed it.
         peer = desk.turn.identify(one)

@@ -465,6 +465,11 @@ async def test_a_partner_cannot_bring_one_of_ours_into_a_room(two: Two) -> None:
     assert "room" not in two.north.last("bea")
 
 
+async def test_nobody_of_our_own_homeserver_is_met(two: Two) -> None:
+    """Member or not: what a partner sees of it is the same."""
+    await not_met(two, MatrixId("@nobody:north.example"))
+
+
 @pytest.mark.parametrize("who", ["desk", "keeper", "ana"])
 async def test_nor_what_belongs_to_us(two: Two, who: str) -> None:
     """Nor the asker with herself."""
