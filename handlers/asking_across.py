@@ -37,7 +37,8 @@ async def answered(desk: Desk, link: Link, said: Answer) -> None:
     if known is not None or said.wish == matching.MUTUAL:
         return
     asks = await desk.records.find(Ask, request=request.id)
-    theirs = [one for one in map(across.of_theirs, asks) if one is not None and one.link == link.id]
+    still = [one for one in asks if one.state is not AskState.OVER]
+    theirs = [one for one in map(across.of_theirs, still) if one is not None and one.link == link.id]
     if len(theirs) >= 2 * desk.community.asks_at_once:
         return
     ask = Ask(

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schema import wire
-from schema.effects import OpenPeerRoom
+from schema.effects import EmptyPeerRoom, OpenPeerRoom
 from schema.events import Delivered
 from schema.ids import LinkId, MatrixId, RoomId
 from schema.records import Ask, AskAcross, GuestRoom, Link, Meeting, Pairing, PeerRoom, Request
@@ -302,6 +302,17 @@ async def test_their_member_ends_the_room(two: Two) -> None:
     assert two.north.the_room().state is RoomState.PURGING
     await two.wait(timedelta(days=2))
     assert "Its program has not said what became of it" in two.north.last("ana")
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["done", "refused"])
+async def test_removed_is_said_only_where_both_were_removed(two: Two, done: bool) -> None:
+    """Where the homeserver refused it their member is still in the room, and nothing says otherwise."""
+    await opened(two)
+    await two.say(two.north, "ana", "close")
+    two.north.lose = lambda effect: not done and isinstance(effect, EmptyPeerRoom)
+    await two.wait(timedelta(days=1, minutes=5))
+    steps = [one.step for one in two.to(two.south, wire.Close) if isinstance(one, wire.Close)]
+    assert steps == (["ended", "removed"] if done else ["ended"])
 
 
 async def test_a_no_crosses_as_nothing(two: Two) -> None:
@@ -667,6 +678,17 @@ async def test_answers_are_bounded(two: Two) -> None:
         await says_yes(two, f"{number:032x}")
     assert len(two.north.records.all(Ask)) == 2 * two.north.community.asks_at_once
     assert len(two.to(two.south, wire.Note)) == 1
+
+
+async def test_answers_that_are_over_take_no_place(two: Two) -> None:
+    """Whoever took their yes back leaves room for somebody else."""
+    await asks(two)
+    for number in range(2 * two.north.community.asks_at_once):
+        answer = f"{number:032x}"
+        await says_yes(two, answer)
+        await two.put_across(two.south, wire.Withdraw(request=asked(two).request, answer=answer))
+    await says_yes(two)
+    assert {one.id for one in two.north.records.all(Ask) if one.state is not AskState.OVER} == {ANSWER}
 
 
 async def test_somebody_who_must_report_is_not_put_to_whoever_left_them_out(two: Two) -> None:
