@@ -5,7 +5,7 @@ with it; an envelope lives no longer than what it is about; of a request the tag
 its member was named; the note goes to whoever gave an answer, the address after both consents.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -119,6 +119,17 @@ async def _ask(desk: Desk, request: Request, link: Link) -> None:
     await desk.records.put(AskAcross(name, link.id, request.id, None))
 
 
+async def tags_change(desk: Desk, before: Request, after: Request) -> bool:
+    """Whether a linked collective that was asked would be asked something else now, or nothing."""
+    for put in await desk.records.find(AskAcross, request=before.id):
+        link = await desk.records.get(Link, put.link)
+        if link is not None:
+            agreed = links.agreed(link)
+            if _tags(desk, before, agreed, put.id) != _tags(desk, after, agreed, put.id):
+                return True
+    return False
+
+
 def _tags(desk: Desk, request: Request, agreed: Agreed, name: AskAcrossId) -> wire.Ask | None:
     """What crosses of a request: what its member approved for it, and no word of theirs.
 
@@ -200,18 +211,25 @@ async def introduce(
 
 
 async def withdraw(desk: Desk, across: Across) -> None:
-    """What there is between two members, by that answer, is not to be had any more."""
-    await say(desk, across.link, wire.Withdraw(request=across.request, answer=across.answer))
+    """What there is between two members, by that answer, is not to be had any more; not where it was lost."""
+    if across.answer:
+        await say(desk, across.link, wire.Withdraw(request=across.request, answer=across.answer))
 
 
-async def withdraw_request(desk: Desk, request: Request) -> None:
-    """Nobody is to be asked about our member's request any more; what was said to it is forgotten here."""
+async def withdraw_request(desk: Desk, request: Request, but: Collection[str] = ()) -> None:
+    """Nobody is to be asked about our member's request any more; what was said to it is forgotten here.
+
+    What crossed under the names in `but` stays.
+    """
     for one in await desk.records.find(AskAcross, request=request.id):
+        if one.id in but:
+            continue
         await say(desk, one.link, wire.Withdraw(request=one.id, answer=None))
         await desk.records.delete(AskAcross, one.id)
     for ask in await desk.records.find(Ask, request=request.id):
         # Their desk tells them at their own hour.
-        if of_theirs(ask) is not None:
+        theirs = of_theirs(ask)
+        if theirs is not None and theirs.request not in but:
             await desk.records.delete(Ask, ask.id)
 
 

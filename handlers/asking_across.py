@@ -2,7 +2,8 @@
 
 Guards: what comes is held against the link, the request, the answer and where they stand, and whatever does
 not fit is dropped; the asker hears nothing but what they would hear of somebody here; who the peer is, is
-held against our own lists before anybody is told, and a match ends like a no.
+held against our own lists before anybody is told, and a match ends like a no. After the asker's yes every no
+is heard at one hour, whatever the reason and whenever it came.
 """
 
 from dataclasses import replace
@@ -30,10 +31,14 @@ async def answered(desk: Desk, link: Link, said: Answer) -> None:
         return
     request = await desk.records.get(Request, put.request)
     known = await desk.records.get(Ask, said.answer)
-    if request is None or known is not None or said.wish == matching.MUTUAL:
+    if request is None or link.id not in request.linked:
+        # It is not for people there any more.
+        return
+    if known is not None or said.wish == matching.MUTUAL:
         return
     asks = await desk.records.find(Ask, request=request.id)
-    theirs = [one for one in map(across.of_theirs, asks) if one is not None and one.link == link.id]
+    still = [one for one in asks if one.state is not AskState.OVER]
+    theirs = [one for one in map(across.of_theirs, still) if one is not None and one.link == link.id]
     if len(theirs) >= 2 * desk.community.asks_at_once:
         return
     ask = Ask(
@@ -100,7 +105,9 @@ async def consented(desk: Desk, link: Link, said: Consent) -> None:
 
 
 async def _awaiting(desk: Desk, ask: Ask) -> Pairing | None:
-    """What both agreed to, where their desk has not said yet who the peer is."""
+    """What both agreed to and can still come about, where their desk has not said yet who the peer is."""
+    if ask.state is not AskState.CHOSEN:
+        return None
     found = await desk.records.find(Pairing, ask=ask.id, state=PairingState.AGREED)
     return found[0] if found and not found[0].peer else None
 
@@ -115,7 +122,8 @@ async def introduced(desk: Desk, link: Link, said: Introduce) -> bool:
         return True
     asker = await desk.member(pairing.asker)
     if asker is None or not await _may_meet(desk, link, pairing.asker, said.user):
-        await _call_off(desk, pairing)
+        # Their desk hears at the same hour as the asker: when a no comes is not to say why.
+        await requests.drop_ask(desk, ask)
         return True
     agreed = replace(pairing, peer=desk.turn.identify(said.user), due_at=None)
     await requests.keep_pairing(desk, agreed)
@@ -131,6 +139,9 @@ async def _may_meet(desk: Desk, link: Link, asker: MemberId, user: MatrixId) -> 
     kept_apart = await apart.of(desk, asker)
     if user in (desk.community.desk, desk.community.keeper, link.desk):
         return False
+    if user.partition(":")[2].lower() == desk.community.server.lower():
+        # Whether they are a member is not to show: of our own homeserver nobody at all is met over a link.
+        return False
     for one in (user, MatrixId(user.lower())):
         # However it is written: a list here has it as somebody typed it.
         peer = desk.turn.identify(one)
@@ -139,16 +150,11 @@ async def _may_meet(desk: Desk, link: Link, asker: MemberId, user: MatrixId) -> 
     return await pairing_pauses.of(desk, asker) is None
 
 
-async def _call_off(desk: Desk, pairing: Pairing) -> None:
-    """No room comes of what both agreed to: their desk hears that, and no more."""
+async def no_reply(desk: Desk, pairing: Pairing) -> None:
+    """No room comes of what both agreed to: it is not waited for any longer, and their desk hears no more."""
     if pairing.across is not None:
         await across.withdraw(desk, pairing.across)
     await plan.call_off(desk, pairing)
-
-
-async def no_reply(desk: Desk, pairing: Pairing) -> None:
-    """Their desk has not said who the peer is: it is not waited for any longer."""
-    await _call_off(desk, pairing)
 
 
 async def withdrawn(desk: Desk, link: Link, said: Withdraw) -> bool:
@@ -168,7 +174,7 @@ async def _lose(desk: Desk, ask: Ask) -> None:
     """The answer is not to be had any more: the asker hears it as they would of somebody here."""
     pairing = await _awaiting(desk, ask)
     if pairing is not None:
-        await plan.call_off(desk, pairing)
+        await plan.lose(desk, pairing)
     else:
         await requests.step_back(desk, ask)
 

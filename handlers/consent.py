@@ -419,12 +419,14 @@ async def _agree(desk: Desk, member: Member, prompt: Prompt, request: Request, p
         return
     peer = await desk.member(pairing.peer)
     move = PairingMove.PLAN if _is_later(desk, pairing) else PairingMove.AGREE
+    if pairing.across is not None:
+        move = PairingMove.AWAIT
     agreed, effects = advance_pairing(pairing, move, desk.now)
     await desk.apply(effects)
     agreed = replace(agreed, consent=desk.given(prompt))
     await requests.keep_pairing(desk, agreed)
-    if agreed.state is PairingState.AGREED and agreed.across is not None:
-        await plan.introduce(desk, agreed, request, member)
+    if agreed.across is not None:
+        await plan.introduce(desk, agreed, request, member, stands=pairing.state is PairingState.PROPOSED)
         return
     if agreed.state is PairingState.OVER or peer is None:
         await requests.resume(desk, request.id, "pairing.not_this_time_go_on")

@@ -192,6 +192,10 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 async def _take_back(desk: Desk, member: Member, one: _Standing) -> None:
     match one.kind:
         case "request":
+            for opening in await room.of(desk, member.id, RoomState.OPENING):
+                # What comes of the request ends with it; the room says so in its own words.
+                if one.id in (opening.request, opening.peer_request):
+                    await room.close(desk, member, opening)
             request = await requests.of(desk, member.id)
             if request is not None:
                 await plan.withdraw(desk, request)

@@ -3,7 +3,8 @@
 Guards: what was agreed waits in the schedule, so that no crash or outage loses it; whoever lets go is asked
 for no reason, and the other hears at once that no room opens, in the same words for every reason; a request
 goes on at once, and one that is kept apart from the other learns nothing before the hour. Across a link the
-room opens once the other desk has said who the peer is, or after a while not at all.
+room opens once the other desk has said who the peer is, or after a while not at all: whatever the reason, the
+asker hears so at the hour that they were told.
 """
 
 from dataclasses import replace
@@ -61,19 +62,33 @@ async def _theirs(desk: Desk, ask: Ask | None) -> Request | None:
     return await desk.records.get(Request, ask.offer) if ask is not None and ask.own else None
 
 
-async def introduce(desk: Desk, pairing: Pairing, request: Request, asker: Member) -> None:
-    """Both said yes across a link: the other desk hears who the asker is, and then says who the peer is."""
+async def introduce(desk: Desk, pairing: Pairing, request: Request, asker: Member, *, stands: bool) -> None:
+    """Both said yes across a link: the other desk hears who the asker is, and then says who the peer is.
+
+    Where the peer's yes `stands` no more, or will not by the reply's hour, nothing crosses, and the asker
+    waits all the same.
+    """
     until = desk.now + desk.timings.join
     theirs = pairing.across
-    if theirs is None or not await across.introduce(desk, theirs, asker.matrix_id, until):
-        await call_off(desk, pairing)
-        return
+    stands = stands and until <= pairing.until
+    if not stands or theirs is None or not await across.introduce(desk, theirs, asker.matrix_id, until):
+        pairing = await lose(desk, pairing)
     moved, effects = advance_request(request, RequestMove.AGREE, desk.now)
     await desk.apply(effects)
     await desk.records.put(moved)
     await requests.one_room(desk, asker.id, but=pairing.ask)
     await desk.records.put(replace(pairing, due_at=until))
     desk.say(asker.id, "consent.introduced", until=until)
+
+
+async def lose(desk: Desk, pairing: Pairing) -> Pairing:
+    """The answer across a link is not to be had any more: to the asker nothing changes before the hour."""
+    if (ask := await desk.records.get(Ask, pairing.ask)) is not None:
+        await requests.drop_ask(desk, ask)
+    theirs = pairing.across
+    lost = pairing if theirs is None else replace(pairing, across=replace(theirs, answer=""))
+    await desk.records.put(lost)
+    return lost
 
 
 async def call_off(desk: Desk, pairing: Pairing) -> None:

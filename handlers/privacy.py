@@ -5,6 +5,7 @@ open without telling anybody why; what cannot be reached is said before the yes.
 """
 
 from handlers import (
+    across,
     after,
     apart,
     buddy,
@@ -139,7 +140,14 @@ async def _forget_room(desk: Desk, member: Member, peer_room: PeerRoom) -> None:
 
 
 async def _forget_asker(desk: Desk, pairing: Pairing) -> None:
-    """The peer still hears at the hour they were told, from a record that names nobody but them."""
+    """The peer still hears at the hour they were told, from a record that names nobody but them.
+
+    Across a link no one here was told an hour, and their desk hears that nothing comes of it.
+    """
+    if pairing.state is PairingState.AGREED and pairing.across is not None and not pairing.peer:
+        await across.withdraw(desk, pairing.across)
+        await desk.records.delete(Pairing, pairing.id)
+        return
     if pairing.state in (PairingState.PROPOSED, PairingState.STEPPED_BACK):
         await requests.decline(desk, pairing)
     left = await desk.records.get(Pairing, pairing.id)

@@ -76,13 +76,21 @@ async def change(desk: Desk, request: Request, draft: Draft, consent: Consent | 
 
 
 async def _ask_less_across(desk: Desk, before: Request, after: Request) -> None:
-    """Take the request back where it is not for a linked community any more, or for fewer people there.
+    """Take the request back where it is not for a linked community any more, or its tags have changed.
 
-    Where it still is for that community it is put to it anew. One that is with somebody there stays.
+    Where it still is for that community it is put to it anew. One whose yes is with the asker stays until it
+    ends, and whoever else said yes to it is told no more.
     """
-    fewer = before.reporters and not after.reporters
-    if after.state is RequestState.LOOKING and (fewer or set(before.linked) - set(after.linked)):
-        await across.withdraw_request(desk, before)
+    changed = await across.tags_change(desk, before, after)
+    if not changed and not set(before.linked) - set(after.linked):
+        return
+    found = map(across.of_theirs, await desk.records.find(Ask, request=after.id, state=AskState.CHOSEN))
+    stays = {one.request for one in found if one is not None}
+    await across.withdraw_request(desk, before, but=stays)
+    promised = (AskState.WILLING, AskState.READING, AskState.READY)
+    for ask in await desk.records.find(Ask, request=after.id, state=promised):
+        if across.of_theirs(ask) is not None:
+            await drop_ask(desk, ask)
 
 
 async def engaged_as_peer(desk: Desk, member: MemberId) -> Ask | None:
@@ -239,7 +247,10 @@ async def _pass_note(desk: Desk, request: Request, next_at: datetime) -> Request
 async def note_crosses(desk: Desk, request: Request, ask: Ask) -> bool:
     """Have the note cross where `ask` is of somebody of a linked community; False where it cannot now."""
     theirs = across.of_theirs(ask)
-    return theirs is None or await across.note(desk, request, theirs, desk.now + desk.timings.consent_open)
+    if theirs is None:
+        return True
+    until = desk.now + desk.timings.consent_open
+    return theirs.link in request.linked and await across.note(desk, request, theirs, until)
 
 
 def note_is_free(desk: Desk, request: Request, ask: Ask) -> bool:
@@ -354,7 +365,7 @@ async def end(desk: Desk, request: Request, move: RequestMove) -> None:
     advance_request(request, move, desk.now)
     await desk.records.delete(Request, request.id)
     for pairing in await desk.records.find(Pairing, request=request.id, state=PairingState.AGREED):
-        if pairing.across is not None:
+        if pairing.across is not None and not pairing.peer:
             # Their desk has not said yet who it is, and nothing waits for that any more.
             await across.withdraw(desk, pairing.across)
             await desk.records.delete(Pairing, pairing.id)

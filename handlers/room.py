@@ -130,7 +130,7 @@ async def _say_across(desk: Desk, before: PeerRoom, after: PeerRoom, move: rooms
             return await across.introduce(desk, theirs, after.asker_matrix_id, ends, room, ends)
         case rooms.Muted() if before.state is RoomState.CLOSING:
             await across.close(desk, theirs, "ended")
-        case rooms.Emptied():
+        case rooms.Emptied(True):
             await across.close(desk, theirs, "removed")
         case rooms.Purged(detail):
             await across.close(desk, theirs, "gone", _REACHED.get(detail, "asked"))

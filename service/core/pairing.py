@@ -52,12 +52,14 @@ class AskMove(StrEnum):
 class PairingMove(StrEnum):
     """What can happen to a pairing.
 
-    AGREE, PLAN (for later) and DECLINE are the asker's, who may decline until the room is there; OPEN is the
-    hour of what was planned. STEP_BACK is the peer's; LAPSE is its hour; END is its room's, or the plan's.
+    AGREE, PLAN (for later), AWAIT (across a link, also where the peer stepped back) and DECLINE are the
+    asker's, who may decline until the room is there; OPEN is the hour of what was planned. STEP_BACK is the
+    peer's; LAPSE is its hour; END is its room's, or the plan's.
     """
 
     AGREE = "agree"
     PLAN = "plan"
+    AWAIT = "await"
     OPEN = "open"
     DECLINE = "decline"
     STEP_BACK = "step_back"
@@ -112,6 +114,7 @@ PAIRING: Mapping[PairingState, Mapping[PairingMove, PairingState]] = {
     PairingState.PROPOSED: {
         PairingMove.AGREE: PairingState.AGREED,
         PairingMove.PLAN: PairingState.PLANNED,
+        PairingMove.AWAIT: PairingState.AGREED,
         PairingMove.DECLINE: PairingState.DECLINED,
         PairingMove.STEP_BACK: PairingState.STEPPED_BACK,
         PairingMove.LAPSE: PairingState.OVER,
@@ -123,6 +126,7 @@ PAIRING: Mapping[PairingState, Mapping[PairingMove, PairingState]] = {
     PairingState.STEPPED_BACK: {
         PairingMove.AGREE: PairingState.OVER,
         PairingMove.PLAN: PairingState.OVER,
+        PairingMove.AWAIT: PairingState.AGREED,
         PairingMove.DECLINE: PairingState.OVER,
         PairingMove.LAPSE: PairingState.OVER,
     },

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schema import wire
-from schema.effects import OpenPeerRoom
+from schema.effects import EmptyPeerRoom, OpenPeerRoom
 from schema.events import Delivered
 from schema.ids import LinkId, MatrixId, RoomId
 from schema.records import Ask, AskAcross, GuestRoom, Link, Meeting, Pairing, PeerRoom, Request
@@ -312,6 +312,17 @@ async def test_their_member_ends_the_room(two: Two) -> None:
     assert "Its program has not said what became of it" in two.north.last("ana")
 
 
+@pytest.mark.parametrize("done", [True, False], ids=["done", "refused"])
+async def test_removed_is_said_only_where_both_were_removed(two: Two, done: bool) -> None:
+    """Where the homeserver refused it their member is still in the room, and nothing says otherwise."""
+    await opened(two)
+    await two.say(two.north, "ana", "close")
+    two.north.lose = lambda effect: not done and isinstance(effect, EmptyPeerRoom)
+    await two.wait(timedelta(days=1, minutes=5))
+    steps = [one.step for one in two.to(two.south, wire.Close) if isinstance(one, wire.Close)]
+    assert steps == (["ended", "removed"] if done else ["ended"])
+
+
 async def test_a_no_crosses_as_nothing(two: Two) -> None:
     """Not this person: the other desk hears nothing until the request is over, and nobody has to."""
     await asks(two)
@@ -338,7 +349,8 @@ async def test_forget_me_withdraws_it(two: Two) -> None:
     await goes_on(two)
     await two.say(two.north, "ana", "yes")
     await two.say(two.north, "ana", "forget me", "yes")
-    assert wire.Withdraw(request=asked(two).request, answer=None) in two.to(two.south, wire.Withdraw)
+    names = [one.answer for one in two.to(two.south, wire.Withdraw) if isinstance(one, wire.Withdraw)]
+    assert names == [ANSWER, None]
     await two.wait(timedelta(minutes=20))
     nothing_left(two)
 
@@ -362,6 +374,21 @@ async def test_stop_while_the_room_is_awaited(two: Two) -> None:
     nothing_left(two)
     await two.put_across(two.south, introduce(two))
     assert two.north.records.all(PeerRoom) == []
+
+
+async def test_taking_back_the_request_while_the_room_opens_closes_it(two: Two) -> None:
+    """Of what she took back nothing opens, also where their desk has said who it is."""
+    two.north.hold_keeper = True
+    await opened(two)
+    await two.say(two.north, "ana", "my consents", "1", "yes")
+    (order,) = [one for _, one in two.north.effects if isinstance(one, OpenPeerRoom)]
+    await two.north.event(Delivered(order, RoomId("!late")))
+    await two.north.pump()
+    await two.carry()
+    assert all(one.state is not RoomState.OPEN for one in two.north.records.all(PeerRoom))
+    assert wire.Withdraw(request=asked(two).request, answer=ANSWER) in two.to(two.south, wire.Withdraw)
+    assert two.to(two.south, wire.Introduce) == [introduce(two, Story.address("ana"))]
+    nothing_left(two)
 
 
 async def test_what_is_held_and_agreed_to_is_told(two: Two) -> None:
@@ -392,13 +419,25 @@ async def test_a_third_community_learns_nothing(two: Two) -> None:
 # Who the peer is
 
 
+async def hears_at_the_hour(two: Two) -> None:
+    """After her yes she waits until the hour that she was told, whatever came of it, and then hears no."""
+    assert "I have asked the program of their community" in two.north.last("ana")
+    await two.wait(timedelta(minutes=10))
+    assert "I have asked the program of their community" in two.north.last("ana")
+    await two.wait(timedelta(minutes=6))
+    assert "This time no room opens for you two." in two.north.last("ana")
+    assert two.north.the_request().state is RequestState.LOOKING
+
+
 async def not_met(two: Two, user: MatrixId = BEN) -> None:
     """Whom the south names is not met: she hears what she hears of a step back, the south that it is off."""
     await asks(two)
     await goes_on(two)
     await two.say(two.north, "ana", "yes")
+    heard = two.north.heard("ana")
     await two.put_across(two.south, introduce(two, user))
-    assert "This time no room opens for you two." in two.north.last("ana")
+    assert two.north.heard("ana") == heard
+    await hears_at_the_hour(two)
     assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=ANSWER)]
     assert two.north.records.all(PeerRoom) == []
     assert two.north.the_request().state is RequestState.LOOKING
@@ -417,7 +456,7 @@ async def test_keep_apart_holds_on_the_side_of_whoever_asked_for_it(two: Two) ->
     await asks(two)
     await two.say(two.south, "ben", "yes", "yes")
     await two.say(two.north, "ana", "yes")
-    assert "This time no room opens for you two." in two.north.last("ana")
+    await hears_at_the_hour(two)
     assert two.north.records.all(PeerRoom) == []
     assert two.south.records.all(GuestRoom) == []
     assert not any("@ben" in str(body) for body in two.to(two.north, wire.Introduce))
@@ -446,6 +485,11 @@ async def test_a_partner_cannot_bring_one_of_ours_into_a_room(two: Two) -> None:
     assert "room" not in two.north.last("bea")
 
 
+async def test_nobody_of_our_own_homeserver_is_met(two: Two) -> None:
+    """Member or not: what a partner sees of it is the same."""
+    await not_met(two, MatrixId("@nobody:north.example"))
+
+
 @pytest.mark.parametrize("who", ["desk", "keeper", "ana"])
 async def test_nor_what_belongs_to_us(two: Two, who: str) -> None:
     """Nor the asker with herself."""
@@ -460,26 +504,40 @@ async def test_nor_what_belongs_to_us(two: Two, who: str) -> None:
 # What is taken back
 
 
-async def test_their_step_back_is_heard_when_she_answers(two: Two) -> None:
-    """Until then her question stays as it was."""
+async def test_their_step_back_is_heard_after_she_answers(two: Two) -> None:
+    """Until then her question stays as it was, and her yes is answered as any; nothing of it crosses."""
     await asks(two)
     await goes_on(two)
     seen = len(two.north.heard("ana"))
     await two.put_across(two.south, wire.Withdraw(request=asked(two).request, answer=ANSWER))
     assert len(two.north.heard("ana")) == seen
     assert two.north.the_pairing().state is PairingState.STEPPED_BACK
-    assert "This time no room opens for you two." in await two.say(two.north, "ana", "yes")
+    await two.say(two.north, "ana", "yes")
+    await hears_at_the_hour(two)
+    assert two.to(two.south, wire.Introduce, wire.Withdraw) == []
+
+
+async def test_her_address_does_not_cross_where_their_yes_is_over_before_the_reply(two: Two) -> None:
+    """In the last minutes of what the peer was told she waits as ever, and nothing can come of it."""
+    await asks(two)
+    await goes_on(two)
+    await two.wait(timedelta(minutes=110))
+    await two.say(two.north, "ana", "yes")
+    await two.put_across(two.south, introduce(two))
+    await hears_at_the_hour(two)
     assert two.to(two.south, wire.Introduce) == []
+    assert two.north.records.all(PeerRoom) == []
 
 
-async def test_after_her_yes_it_is_heard_at_once(two: Two) -> None:
-    """She was told that it takes a moment."""
+async def test_after_her_yes_it_is_heard_at_the_hour(two: Two) -> None:
+    """She was told until when; and whom the south names after all is not met."""
     await asks(two)
     await goes_on(two)
     await two.say(two.north, "ana", "yes")
     await two.put_across(two.south, wire.Withdraw(request=asked(two).request, answer=ANSWER))
-    assert "This time no room opens for you two." in two.north.last("ana")
-    assert two.north.the_request().state is RequestState.LOOKING
+    await two.put_across(two.south, introduce(two))
+    await hears_at_the_hour(two)
+    assert two.north.records.all(PeerRoom) == []
 
 
 async def test_the_next_who_is_ready_comes_after_a_no(two: Two) -> None:
@@ -499,24 +557,24 @@ async def test_the_next_who_is_ready_comes_after_a_no(two: Two) -> None:
 
 
 async def test_a_cut_ends_it_for_whoever_waits(two: Two) -> None:
-    """The question stands until she answers; then she hears that no room opens."""
+    """The question stands until she answers; at the hour she hears that no room opens."""
     await asks(two)
     await goes_on(two)
     await two.says(two.south, f"cut {two.north.community.desk}", "yes")
     assert two.north.records.all(Link) == []
     assert two.north.records.all(AskAcross) == []
     assert two.north.the_pairing().state is PairingState.STEPPED_BACK
-    assert "This time no room opens for you two." in await two.say(two.north, "ana", "yes")
+    await two.say(two.north, "ana", "yes")
+    await hears_at_the_hour(two)
 
 
 async def test_a_cut_while_the_room_is_awaited(two: Two) -> None:
-    """The search goes on at once."""
+    """The search goes on at the hour."""
     await asks(two)
     await goes_on(two)
     await two.say(two.north, "ana", "yes")
     await two.says(two.north, f"cut {two.south.community.desk}", "yes")
-    assert "This time no room opens for you two." in two.north.last("ana")
-    assert two.north.the_request().state is RequestState.LOOKING
+    await hears_at_the_hour(two)
 
 
 async def test_a_room_outlives_the_link(two: Two) -> None:
@@ -567,6 +625,57 @@ async def test_whom_she_takes_back_is_withdrawn_there(two: Two) -> None:
     assert two.north.the_request().linked == ()
 
 
+async def test_what_she_changes_is_asked_there_anew(two: Two) -> None:
+    """What crossed is taken back, and the next round asks for what holds now, under another name."""
+    await asks(two)
+    before = asked(two)
+    await two.say(two.north, "ana", "change", "how long", "2 h", "yes")
+    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=before.request, answer=None)]
+    await two.wait(timedelta(minutes=11))
+    _, after = two.to(two.south, wire.Ask)
+    assert isinstance(after, wire.Ask)
+    assert (before.minutes, after.minutes) == (60, 120)
+    assert before.request != after.request
+
+
+async def test_what_no_collective_is_told_changes_nothing_there(two: Two) -> None:
+    """Another note is no other ask."""
+    await asks(two)
+    await two.say(two.north, "ana", "change", "my words", "Another week.", "yes")
+    assert two.north.the_request().note == "Another week."
+    assert two.to(two.south, wire.Withdraw) == []
+
+
+async def test_no_linked_community_holds_while_she_has_somebody_before_her(two: Two) -> None:
+    """One of her own community went on: it is taken back there at once, and no yes of theirs counts."""
+    await two.north.comes("bea")
+    await two.north.offers("bea")
+    await asks(two)
+    await two.say(two.north, "ana", "change", "linked communities", "no")
+    await two.say(two.north, "bea", "yes", "yes")
+    assert two.north.the_pairing().across is None
+    await two.say(two.north, "ana", "yes")
+    assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
+    await says_yes(two)
+    await two.wait(timedelta(minutes=30))
+    assert two.north.records.all(AskAcross) == []
+    assert two.to(two.south, wire.Note) == []
+    assert all(ask.across is None for ask in two.north.records.all(Ask))
+
+
+async def test_whose_yes_is_before_her_stays_hers_to_answer(two: Two) -> None:
+    """Nobody else of there is read any more; this one she may still say yes to."""
+    await asks(two)
+    await two.say(two.north, "ana", "change", "linked communities", "no")
+    await goes_on(two)
+    await says_yes(two, OTHER)
+    await two.say(two.north, "ana", "yes")
+    await says_yes(two, "c" * 32)
+    states = {ask.id: ask.state for ask in two.north.records.all(Ask)}
+    assert states == {ANSWER: AskState.CHOSEN, OTHER: AskState.OVER}
+    assert two.to(two.south, wire.Withdraw) == []
+
+
 # A partner that does other things
 
 
@@ -577,6 +686,17 @@ async def test_answers_are_bounded(two: Two) -> None:
         await says_yes(two, f"{number:032x}")
     assert len(two.north.records.all(Ask)) == 2 * two.north.community.asks_at_once
     assert len(two.to(two.south, wire.Note)) == 1
+
+
+async def test_answers_that_are_over_take_no_place(two: Two) -> None:
+    """Whoever took their yes back leaves room for somebody else."""
+    await asks(two)
+    for number in range(2 * two.north.community.asks_at_once):
+        answer = f"{number:032x}"
+        await says_yes(two, answer)
+        await two.put_across(two.south, wire.Withdraw(request=asked(two).request, answer=answer))
+    await says_yes(two)
+    assert {one.id for one in two.north.records.all(Ask) if one.state is not AskState.OVER} == {ANSWER}
 
 
 async def test_somebody_who_must_report_is_not_put_to_whoever_left_them_out(two: Two) -> None:
