@@ -56,10 +56,8 @@ async def say(desk: Desk, id: LinkId, body: Body, until: datetime | None = None)
 
 async def to_ask(desk: Desk) -> list[Link]:
     """The links over which members can be asked for, as their terms stand; always in one order."""
-    if not desk.community.ask_linked:
-        return []
     found = await desk.records.find(Link, state=LinkState.LIVE)
-    return [one for one in found if (agreed := links.agreed(one)).sends and agreed.asks_a_day]
+    return [one for one in found if (agreed := links.agreed(one)).sends and terms.closed(agreed) is None]
 
 
 def is_for(desk: Desk, link: Link, ages: str) -> bool:

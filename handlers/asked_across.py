@@ -30,7 +30,7 @@ async def asked(desk: Desk, link: Link, said: Ask) -> None:
     """Ours are asked, under our own rules, with the collective named."""
     until = min(datetime.fromtimestamp(said.until, UTC), desk.now + desk.timings.request_open)
     later = said.start is not None and said.start > desk.now.timestamp()
-    if not desk.community.ask_linked or until <= desk.now or later or said.wish == matching.MUTUAL:
+    if until <= desk.now or later or said.wish == matching.MUTUAL:
         return
     # Otherwise an adult of theirs could be put to young people here, or the other way round.
     if not across.is_for(desk, link, said.ages):

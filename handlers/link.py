@@ -1,16 +1,17 @@
-"""What stewards say of links with other collectives: begin one, compare words, list, pause, renew and cut it.
+"""What stewards say of links with other collectives: begin one, compare words, list, set terms, pause, cut.
 
 Guards: each step is said again whole and done after one yes by the same steward; a yes to words is to those
 that were shown; what a steward writes next is always said, and nothing is offered that cannot be done.
 """
 
 import re
+from dataclasses import replace
 
-from handlers import linking
+from handlers import link_terms, linking
 from handlers.across import carry
 from handlers.answer import own_words
 from handlers.question import Choice, Question, Reply
-from handlers.steward_room import StewardRoom
+from handlers.steward_room import Draft, StewardRoom
 from schema.effects import JoinRoom, LeaveRoom
 from schema.ids import LinkInvitationId, MatrixId
 from schema.records import Link, LinkInvitation, Prompt
@@ -23,6 +24,7 @@ LONGEST_GREETING = 300
 
 _ADDRESS = re.compile(r"@[!-9;-~]+:[A-Za-z0-9.:\[\]-]+")
 _YES_NO = (Choice("yes", "steward.choice_yes"), Choice("no", "steward.choice_no"))
+_OR_TERMS = (_YES_NO[0], Choice("terms", "link.choice_terms"), _YES_NO[1])
 _SAME = (
     Choice("yes", "link.choice_same"),
     Choice("differ", "link.choice_differ"),
@@ -58,7 +60,7 @@ async def begin(room: StewardRoom, rest: str) -> None:
     """Put the next step to a link with the front desk that is named."""
     desk = room.desk
     if not rest:
-        room.say("link.how", notice=False)
+        room.say("link.how", notice=False, desk_here=desk.community.desk)
         return
     if not _ADDRESS.fullmatch(rest) or len(rest) > 255:
         room.say("link.no_address", notice=False)
@@ -87,20 +89,28 @@ async def begin(room: StewardRoom, rest: str) -> None:
 
 
 async def show(room: StewardRoom, prompt: Prompt) -> Question | None:
-    """The words for the other side's stewards, or all that would be done."""
+    """The words for the other side's stewards, our terms, or all that would be done."""
     step, other = str(prompt.draft["step"]), prompt.subject
     if step in ("words", "agree words"):
         return Question(room.words("link.ask_words", desk_there=other, n=LONGEST_GREETING), free=True)
     if step == "join":
         return Question(room.words("link.ask_join", desk_there=other), _YES_NO, binding=True)
+    if step in link_terms.STEPS:
+        return link_terms.question(room, prompt.draft)
+    if "terms" not in prompt.draft:
+        # It was put by an older release.
+        return None
+    desk, chosen = room.desk, linking.allowed(room.desk, link_terms.of(prompt.draft))
+    link = await linking.with_desk(desk, MatrixId(other))
     text = room.words(
         "link.recap" if step == "recap" else "link.agree_recap",
         desk_there=other,
-        name=room.desk.community.name,
-        greeting=linking.quoted(room.desk, str(prompt.draft["words"])),
-        terms=linking.described(room.desk, linking.own_terms(room.desk)),
+        name=desk.community.name,
+        greeting=link_terms.quoted(desk, str(prompt.draft["words"])),
+        terms=link_terms.described(desk, chosen, ours=True),
+        holds="" if link is None else linking.holds(desk, replace(link, terms=chosen), shown=True),
     )
-    return Question(text, _YES_NO, binding=True)
+    return Question(text, _OR_TERMS, binding=True)
 
 
 async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
@@ -114,7 +124,16 @@ async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
         else:
             following = "recap" if step == "words" else "agree"
             kept = terms.words(words, 5 * LONGEST_GREETING)
-            room.ask("link", subject=other, draft={"step": following, "words": kept})
+            draft: Draft = {"step": following, "of": following, "words": kept}
+            draft |= link_terms.draft_of(linking.own_terms(desk))
+            room.ask("link", subject=other, draft=draft)
+        return
+    if step in link_terms.STEPS:
+        draft = link_terms.take(room, prompt.draft, reply)
+        room.ask("link", subject=other, draft=_recapped(draft))
+        return
+    if reply.name == "terms":
+        room.ask("link", subject=other, draft={**prompt.draft, "step": "which"})
         return
     if reply.name != "yes":
         room.say("steward.kept")
@@ -127,14 +146,108 @@ async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
         desk.turn.do(JoinRoom(asked.room))
         room.say("link.joining", desk_there=other)
     elif step == "recap" and link is None:
-        await linking.propose(desk, other, str(prompt.draft["words"]))
+        await linking.propose(desk, other, str(prompt.draft["words"]), link_terms.of(prompt.draft))
         here = desk.community.desk
         room.say("link.begun", desk_there=other, desk_here=here, until=desk.now + links.MAKING)
     elif step == "agree" and link is not None and link.making is not None and link.making.our_hello is None:
-        await linking.agree(desk, link, str(prompt.draft["words"]))
-        room.say("link.agreed", name=linking.called(link))
+        await linking.agree(desk, link, str(prompt.draft["words"]), link_terms.of(prompt.draft))
+        room.say("link.agreed", name=linking.called(desk, link))
     else:
         room.say("link.changed", desk_there=other)
+
+
+def _recapped(draft: Draft) -> Draft:
+    """The draft, at the recap that it is of where nothing more is asked about its terms."""
+    return {**draft, "step": draft["of"]} if draft["step"] == "recap" else draft
+
+
+# The terms
+
+
+async def see_terms(room: StewardRoom, rest: str) -> None:
+    """Show ours, theirs and what holds; where ours can be changed now, ask whether they are to be."""
+    link = await _which(room, rest, "steward.command_terms")
+    if link is None:
+        return
+    if link.state in _RUNS:
+        room.ask("link_terms", subject=link.desk, draft={"step": "show"})
+        return
+    room.say_text(_terms_of(room, link), notice=False)
+    agreed_to = link.making is not None and link.making.our_hello is not None
+    key = "link.terms_later" if agreed_to else "link.terms_first"
+    room.say(key, notice=False, desk_there=link.desk)
+
+
+def _terms_of(room: StewardRoom, link: Link) -> str:
+    """Ours, theirs and what holds."""
+    desk, theirs = room.desk, link.their_terms
+    return room.words(
+        "link.terms",
+        name=linking.called(desk, link),
+        ours=link_terms.described(desk, link.terms, ours=True),
+        theirs=(
+            room.words("link.terms_unknown")
+            if theirs is None
+            else link_terms.beside(desk, link.terms, theirs)
+        ),
+    ) + linking.holds(desk, link, shown=True)
+
+
+async def show_terms(room: StewardRoom, prompt: Prompt) -> Question | None:
+    """The terms, a question about ours, or all that would be different; nothing once the link is over."""
+    desk, step = room.desk, str(prompt.draft["step"])
+    link = await linking.with_desk(desk, MatrixId(prompt.subject))
+    if link is None or link.state not in _RUNS:
+        return None
+    if step == "show":
+        return Question(_terms_of(room, link), _CHANGE_TERMS)
+    if step in link_terms.STEPS:
+        return link_terms.question(room, prompt.draft)
+    chosen = linking.allowed(desk, link_terms.of(prompt.draft))
+    different = link_terms.changes(desk, link.terms, chosen, ours=True)
+    if not different:
+        return Question(room.words("link.terms_same"), _CHANGE_TERMS)
+    text = room.words(
+        "link.terms_recap",
+        name=linking.called(desk, link),
+        changes=different,
+        holds=linking.holds(desk, replace(link, terms=chosen)),
+    )
+    return Question(text, _OR_TERMS_AGAIN, binding=True)
+
+
+_CHANGE_TERMS = (Choice("terms", "link.choice_change"), Choice("no", "link.choice_leave"))
+_OR_TERMS_AGAIN = (_YES_NO[0], Choice("terms", "link.choice_terms_again"), _YES_NO[1])
+
+
+async def answer_terms(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
+    """Ask on, or have them cross after a yes."""
+    desk, step = room.desk, str(prompt.draft["step"])
+    link = await linking.with_desk(desk, MatrixId(prompt.subject))
+    if link is None or link.state not in _RUNS:
+        room.say("link.changed", desk_there=prompt.subject)
+    elif step in link_terms.STEPS:
+        room.ask("link_terms", subject=link.desk, draft=link_terms.take(room, prompt.draft, reply))
+    elif reply.name == "no":
+        room.say("steward.kept")
+    elif reply.name == "terms":
+        draft = prompt.draft
+        if step == "show":
+            anew = terms.anew(link.chosen or link.terms, desk.community, desk.languages)
+            draft = {**link_terms.draft_of(anew), "of": _as_chosen(link)}
+        room.ask("link_terms", subject=link.desk, draft={**draft, "step": "which"})
+    elif prompt.draft["of"] != _as_chosen(link):
+        # Another steward was faster, and this yes would take back what they changed.
+        room.say("link.changed", desk_there=prompt.subject)
+    else:
+        after = await linking.set_terms(desk, link, link_terms.of(prompt.draft))
+        name = linking.called(desk, after)
+        room.say("link.terms_set" if after.here else "link.terms_set_away", name=name)
+
+
+def _as_chosen(link: Link) -> str:
+    """The terms that a change begins from."""
+    return (link.chosen or link.terms).model_dump_json()
 
 
 # The six words
@@ -146,7 +259,7 @@ async def show_words(room: StewardRoom, prompt: Prompt) -> Question | None:
     if link is None or _made(link) != prompt.draft["made"]:
         return None
     words = linking.words_of(str(prompt.draft["made"]))
-    text = room.words("link.compare", name=linking.called(link), words=words)
+    text = room.words("link.compare", name=linking.called(room.desk, link), words=words)
     return Question(text, _SAME, binding=True)
 
 
@@ -165,11 +278,14 @@ async def answer_words(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
     after, sent = links.advance(link, move, desk.now)
     after = await linking.settle(desk, await carry(desk, after, sent))
     if reply.name != "yes":
-        room.say("link.differed" if first else "link.differed_again", name=linking.called(link))
+        key = "link.differed" if first else "link.differed_again"
+        room.say(key, name=linking.called(desk, link), desk_there=link.desk)
     elif after.making is None:
-        room.say("link.live" if first else "link.renewed", name=linking.called(after))
+        await linking.settle(desk, links.knows_end(after, desk.now))
+        key, name = "link.live" if first else "link.renewed", linking.called(desk, after)
+        room.say(key, name=name, desk_there=after.desk, holds=linking.holds(desk, after))
     else:
-        room.say("link.confirmed", name=linking.called(after))
+        room.say("link.confirmed", name=linking.called(desk, after))
 
 
 def _made(link: Link) -> str:
@@ -215,15 +331,19 @@ def _line(room: StewardRoom, link: Link) -> str:
             key = "link.is_confirmed"
         else:
             key = "link.is_begun"
-        return room.words(key, name=linking.called(link), desk_there=desk, until=until)
+        here, name = room.desk.community.desk, linking.called(room.desk, link)
+        return room.words(key, name=name, desk_there=desk, desk_here=here, until=until)
     if link.state is LinkState.RESYNC:
-        text = room.words("link.is_resync", name=linking.called(link))
+        text = room.words("link.is_resync", name=linking.called(room.desk, link))
     elif link.paused_here:
-        text = room.words("link.is_paused_here", name=linking.called(link), desk_there=desk)
+        text = room.words("link.is_paused_here", name=linking.called(room.desk, link), desk_there=desk)
     elif link.paused_there:
-        text = room.words("link.is_paused_there", name=linking.called(link))
+        text = room.words("link.is_paused_there", name=linking.called(room.desk, link))
     else:
-        text = room.words("link.is_live", name=linking.called(link), until=links.agreed(link).until)
+        name = linking.called(room.desk, link)
+        text = room.words("link.is_live", name=name, until=links.agreed(link).until)
+    if link.their_terms is not None and (why := link_terms.nothing(room.desk, link.terms, link.their_terms)):
+        text += " " + why
     if making is not None and making.state is MakingState.SHOWN:
         text += " " + room.words("link.is_shown_again", desk_there=desk)
     if not link.here:
@@ -288,7 +408,7 @@ async def show_change(room: StewardRoom, prompt: Prompt) -> Question | None:
     what = str(prompt.draft["what"])
     if link is None or not _can(link, what):
         return None
-    text = room.words(_RECAPS[what], name=linking.called(link), desk_there=link.desk)
+    text = room.words(_RECAPS[what], name=linking.called(room.desk, link), desk_there=link.desk)
     return Question(text, _YES_NO, binding=True)
 
 
@@ -311,7 +431,7 @@ async def answer_change(room: StewardRoom, prompt: Prompt, reply: Reply) -> None
     if link is None or not _can(link, what):
         room.say("link.changed", desk_there=prompt.subject)
         return
-    name = linking.called(link)
+    name = linking.called(room.desk, link)
     if what == "rotate":
         await linking.settle(desk, await linking.rotate(desk, link))
     elif what == "cut":

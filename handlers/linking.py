@@ -6,28 +6,24 @@ few of them and seldom, and the desk goes nowhere before a steward wants it to; 
 neither keys nor record.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
-from handlers import crossed
+from handlers import crossed, link_terms
 from handlers.across import carry
 from handlers.desk import Desk
+from handlers.link_terms import quoted
 from handlers.steward_room import StewardRoom
 from schema.effects import JoinRoom, LeaveRoom, OpenLinkRoom, SendAcross
 from schema.events import FromLink, Invited, LinkRoom
 from schema.ids import LinkId, LinkInvitationId, MatrixId, RoomId
-from schema.records import Link, LinkInvitation, LinkKeys, Stewardship
+from schema.records import Link, LinkInvitation, LinkKeys
 from schema.states import LinkState, MakingState
-from schema.wire import VERSION, Hello, KeyChange, NewTerms, Pause, Terms
-from service.core import links, steward, terms
+from schema.wire import VERSION, Body, Hello, KeyChange, NewTerms, Pause, Terms
+from service.core import links, terms
 from service.core.handshake import commitment, party, six_words
-from service.core.links import Agree, Rotate
+from service.core.links import Agree, Rotate, SetTerms
 
 Steps = tuple[LinkKeys, Hello, KeyChange]
-
-_NOBODYS = Stewardship(steward.ID)
-"""For sentences that are put together for the room, whatever is open in it."""
 
 
 async def with_desk(desk: Desk, other: MatrixId) -> Link | None:
@@ -43,20 +39,22 @@ async def invitation_of(desk: Desk, other: MatrixId) -> LinkInvitation | None:
 # ---- our side
 
 
-async def propose(desk: Desk, other: MatrixId, greeting: str) -> None:
+async def propose(desk: Desk, other: MatrixId, greeting: str, chosen: Terms) -> None:
     """Ask that front desk for a link: the room is made first, and our first step crosses when it is there."""
     id = LinkId(desk.turn.new_id())
     us, them = party(id, desk.community.desk), party(id, other)
-    keys, hello, change = _steps(desk, id, us, (1, 1), "link", greeting)
+    keys, hello, change = _steps(desk, id, us, (1, 1), "link", greeting, allowed(desk, chosen))
     link, _ = links.propose(id, us, them, hello, change, desk.now)
     await desk.records.put(keys)
-    await settle(desk, replace(link, desk=other))
+    await settle(desk, replace(link, desk=other, chosen=chosen))
     desk.turn.do(OpenLinkRoom(id, other))
 
 
-async def agree(desk: Desk, link: Link, greeting: str) -> None:
+async def agree(desk: Desk, link: Link, greeting: str, chosen: Terms) -> None:
     """Take up what the other side proposes: our two steps cross."""
-    keys, hello, change = _steps(desk, link.id, link.us, links.next_keys(link), "link", greeting)
+    said, numbers = allowed(desk, chosen), links.next_keys(link)
+    keys, hello, change = _steps(desk, link.id, link.us, numbers, "link", greeting, said)
+    link = replace(link, chosen=chosen)
     link, sent = links.advance(link, Agree(hello, change), desk.now)
     await desk.records.put(keys)
     await settle(desk, await carry(desk, link, sent))
@@ -67,14 +65,48 @@ async def rotate(desk: Desk, link: Link) -> Link:
     theirs = link.making.their_hello if link.making is not None else None
     restored = link.state is LinkState.RESYNC if theirs is None else theirs.reason == "restored"
     reason = "restored" if restored else "rotate"
-    keys, hello, change = _steps(desk, link.id, link.us, links.next_keys(link), reason, "")
+    said, numbers = allowed(desk, link.chosen or link.terms), links.next_keys(link)
+    keys, hello, change = _steps(desk, link.id, link.us, numbers, reason, "", said)
     link, sent = links.advance(link, Rotate(hello, change), desk.now)
     await desk.records.put(keys)
     return await carry(desk, link, sent)
 
 
+async def set_terms(desk: Desk, link: Link, chosen: Terms) -> Link:
+    """Our terms are these from now on, as far as the community allows them, and cross at once."""
+    link, sent = links.advance(link, SetTerms(allowed(desk, chosen)), desk.now)
+    link = links.knows_end(replace(link, chosen=chosen), desk.now)
+    return await settle(desk, await carry(desk, link, sent))
+
+
+async def set_up(desk: Desk) -> None:
+    """Hold each link's terms against how the community is set up now; what it allows less of crosses so."""
+    for link in await desk.records.find(Link):
+        chosen = link.chosen or link.terms
+        said = allowed(desk, chosen)
+        unsaid = link.state is LinkState.LINKING and link.making is not None and not link.making.our_hello
+        if said == link.terms or unsaid:
+            continue
+        await set_terms(desk, link, chosen)
+        if different := link_terms.changes(desk, link.terms, said, ours=True):
+            await _say(
+                desk,
+                "link.set_up",
+                name=called(desk, link),
+                desk_there=link.desk,
+                changes=different,
+                holds=holds(desk, replace(link, terms=said)),
+            )
+
+
 def _steps(
-    desk: Desk, link: LinkId, us: str, number_and_round: tuple[int, int], reason: str, greeting: str
+    desk: Desk,
+    link: LinkId,
+    us: str,
+    number_and_round: tuple[int, int],
+    reason: str,
+    greeting: str,
+    said: Terms,
 ) -> Steps:
     """New keys, and our two steps to them."""
     number, round = number_and_round
@@ -88,15 +120,20 @@ def _steps(
             "commitment": commitment(link, us, change),
             "name": terms.line(desk.community.name) or "Alongside",
             "greeting": greeting,
-            "terms": own_terms(desk),
+            "terms": said,
         }
     )
     return keys, hello, change
 
 
 def own_terms(desk: Desk) -> Terms:
-    """What this community allows, from how it is set up."""
+    """What this community allows whose stewards say nothing else."""
     return terms.ours(desk.community, desk.languages, desk.now)
+
+
+def allowed(desk: Desk, chosen: Terms) -> Terms:
+    """The terms that our stewards chose, as far as the community allows them as it is set up now."""
+    return terms.within(chosen, desk.community, desk.languages)
 
 
 async def settle(desk: Desk, link: Link, *, leaves: bool = True) -> Link:
@@ -165,12 +202,15 @@ async def room(desk: Desk, event: LinkRoom) -> None:
         if event.here and (asked is None or not asked.wanted or asked.room != event.room):
             desk.turn.do(LeaveRoom(event.room))
         return
+    came_back = event.here and not link.here
     link = replace(link, room=event.room, here=event.here)
     if not event.here:
-        await _say(desk, "link.gone", name=called(link), desk_there=link.desk)
+        await _say(desk, "link.gone", name=called(desk, link), desk_there=link.desk)
     else:
         # What was said before it was there, or while our own desk did not know the room, did not arrive.
         link = await carry(desk, link, links.steps_again(link))
+    if came_back:
+        link = await carry(desk, link, links.standing(link))
     await settle(desk, link)
 
 
@@ -194,14 +234,11 @@ async def came(desk: Desk, event: FromLink) -> None:
         if taken.body is not None:
             after = replace(after, heard_at=desk.now)
         after = await settle(desk, await carry(desk, after, taken.crosses))
+        if after.state not in links.OVER:
+            await _tell_change(desk, link, after, taken.body)
         await _tell(desk, link, after)
         if taken.body is not None and after.state not in links.OVER:
             await crossed.came(desk, after, taken.body)
-        if isinstance(taken.body, Pause) and link.paused_there is not after.paused_there:
-            key = "link.paused_there" if after.paused_there else "link.resumed_there"
-            await _say(desk, key, name=called(after))
-        if isinstance(taken.body, NewTerms) and link.their_terms != after.their_terms:
-            await _say(desk, "link.new_terms", name=called(after), terms=_terms(desk, after.their_terms))
 
 
 async def _proposed(desk: Desk, event: FromLink) -> None:
@@ -224,11 +261,40 @@ async def _proposed(desk: Desk, event: FromLink) -> None:
     await _say(
         desk,
         "link.hello",
-        name=called(link),
+        name=called(desk, link),
         desk_there=link.desk,
         greeting=quoted(desk, opening.body.greeting),
-        terms=_terms(desk, link.their_terms),
+        terms=link_terms.described(desk, opening.body.terms, ours=False),
     )
+
+
+async def _tell_change(desk: Desk, before: Link, after: Link, body: Body | None) -> None:
+    """Say what the other side answered, or changed, as far as that is not too often in a day."""
+    was, told = before.their_terms, links.tell(after, desk.now)
+    if told is None:
+        return
+    values: dict[str, object] = {"name": called(desk, after), "desk_there": after.desk}
+    if isinstance(body, Pause) and before.paused_there is not after.paused_there:
+        key = "link.paused_there" if after.paused_there else "link.resumed_there"
+    elif isinstance(body, Hello) and was is None:
+        key = "link.answered"
+        values["greeting"] = quoted(desk, body.greeting)
+        values["terms"] = link_terms.described(desk, body.terms, ours=False)
+        values["holds"] = holds(desk, after)
+    elif isinstance(body, NewTerms | Hello) and was is not None and was != body.terms == after.their_terms:
+        key = "link.new_terms"
+        values["changes"] = link_terms.changes(desk, was, body.terms, ours=False)
+        values["holds"] = holds(desk, after)
+        if not values["changes"]:
+            return
+    else:
+        return
+    room = await StewardRoom.of(desk)
+    room.say(key, notice=False, **values)
+    if links.tell(told, desk.now) is None:
+        room.say("link.told_enough", notice=False, name=called(desk, after))
+    await room.close()
+    await settle(desk, links.knows_end(told, desk.now))
 
 
 async def _tell(desk: Desk, before: Link, after: Link) -> None:
@@ -238,14 +304,19 @@ async def _tell(desk: Desk, before: Link, after: Link) -> None:
     if before.state is not after.state and (key := _NOW.get(after.state)) is not None:
         # A pause and its end are told as such.
         if not (before.state in runs and after.state in runs):
-            await _say(desk, key, name=called(after), desk_there=after.desk)
+            name = called(desk, after)
+            await _say(desk, key, name=name, desk_there=after.desk, holds=holds(desk, after))
     elif after.making is None and was is not None and was.state is MakingState.CONFIRMED and after.epochs:
-        await _say(desk, "link.renewed", name=called(after))
+        await _say(desk, "link.renewed", name=called(desk, after))
     if made is None or made.state is not MakingState.SHOWN or made.epoch is None:
         return
     if was is None or was.epoch is None or was.epoch.made != made.epoch.made:
         await _say(
-            desk, "link.words", name=called(after), desk_there=after.desk, words=words_of(made.epoch.made)
+            desk,
+            "link.words",
+            name=called(desk, after),
+            desk_there=after.desk,
+            words=words_of(made.epoch.made),
         )
 
 
@@ -295,11 +366,16 @@ async def due(desk: Desk, link: Link) -> None:
         after, _ = links.advance(link, links.Lapse(), desk.now)
     after = await settle(desk, after)
     if after.state in links.OVER:
-        await _say(desk, "link.expired", name=called(link), desk_there=link.desk)
+        await _say(desk, "link.expired", name=called(desk, link), desk_there=link.desk)
     elif link.state is LinkState.RESYNC and link.making is None:
-        await _say(desk, "link.resync", name=called(link))
+        await _say(desk, "link.resync", name=called(desk, link))
     elif link.making is not None and after.making is None:
-        await _say(desk, "link.unfinished", name=called(link), desk_there=link.desk)
+        await _say(desk, "link.unfinished", name=called(desk, link), desk_there=link.desk)
+    if (until := links.ends_soon(after, desk.now)) is not None:
+        await settle(desk, links.knows_end(after, desk.now))
+        theirs = after.their_terms is not None and after.their_terms.until < after.terms.until
+        key = "link.ends_soon_theirs" if theirs else "link.ends_soon"
+        await _say(desk, key, name=called(desk, link), desk_there=link.desk, until=until)
 
 
 async def forget(desk: Desk, asked: LinkInvitation) -> None:
@@ -312,9 +388,9 @@ async def forget(desk: Desk, asked: LinkInvitation) -> None:
 # ---- in words
 
 
-def called(link: Link) -> str:
-    """What the other collective calls itself; until it said so, its desk."""
-    return f"{link.name} ({link.desk})" if link.name else str(link.desk)
+def called(desk: Desk, link: Link) -> str:
+    """What the other collective calls itself, in quotation marks; until it said so, its desk."""
+    return f"{quoted(desk, link.name)} ({link.desk})" if link.name else str(link.desk)
 
 
 def words_of(made: str) -> str:
@@ -322,48 +398,14 @@ def words_of(made: str) -> str:
     return ", ".join(six_words(made))
 
 
-def quoted(desk: Desk, text: str) -> str:
-    """Words of the other side, marked as theirs and on one line."""
-    room = StewardRoom(desk, _NOBODYS)
-    return desk.quoted(room.reader, " ".join(text.split()))
+def holds(desk: Desk, link: Link, *, shown: bool = False) -> str:
+    """What holds of our terms and theirs, as a paragraph, below ours where those are `shown`.
 
-
-def _terms(desk: Desk, said: Terms | None) -> str:
-    return "" if said is None else described(desk, said)
-
-
-def _marked(text: str) -> str:
-    """Words of the other side of more than one line, each of them marked as theirs."""
-    return "\n" + "\n".join(f"> {line}" for line in text.split("\n") if line.strip())
-
-
-_AGES = {"adults": "link.ages_adults", "young": "link.ages_young"}
-
-
-def described(desk: Desk, said: Terms) -> str:
-    """Terms in sentences, as the stewards' room reads them."""
-    room = StewardRoom(desk, _NOBODYS)
-    until = datetime.fromtimestamp(said.until, UTC)
-    ages = [room.words(_AGES[one], years=said.adult_from) for one in said.ages]
-    lines = [
-        room.words("link.terms_topics", topics=list(said.topics)) if said.topics else "",
-        room.words("link.terms_languages", languages=_tongues(desk, said.languages)),
-        room.words("link.terms_ages", ages=ages) if ages else "",
-        (
-            room.words("link.terms_asks", n=said.asks_a_day)
-            if said.sends or said.takes
-            else room.words("link.terms_off")
-        ),
-        room.words("link.terms_until", until=until),
-        room.words("link.terms_reports", reports=quoted(desk, said.reports)) if said.reports else "",
-        room.words("link.terms_agreement", agreement=_marked(said.agreement)) if said.agreement else "",
-    ]
-    return "\n".join(line for line in lines if line)
-
-
-def _tongues(desk: Desk, codes: Sequence[str]) -> list[str]:
-    known = desk.turn.words.languages
-    return [desk.turn.words.tongue(code, desk.languages[0]) if code in known else code for code in codes]
+    It is empty before theirs are known.
+    """
+    if link.their_terms is None:
+        return ""
+    return "\n\n" + link_terms.holding(desk, link.terms, link.their_terms, shown=shown)
 
 
 async def _say(desk: Desk, key: str, /, **values: object) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from handlers import finding, link, places, readers, voucher
+from handlers import finding, link, linking, places, readers, voucher
 from handlers import pause as pauses
 from handlers import request as requests
 from handlers.answer import own_words, read_answer
@@ -310,6 +310,7 @@ COMMANDS: Mapping[str, Command] = {
     "checked": Command("steward.command_checked", _checked, rest=True),
     "concerns": Command("steward.command_concerns", _concerns),
     "links": Command("steward.command_links", link.listing),
+    "terms": Command("steward.command_terms", link.see_terms, named=link.see_terms),
     "link": Command("steward.command_link", link.begin, named=link.begin),
     "rotate": Command("steward.command_rotate", link.rotate, named=link.rotate),
     "cut": Command("steward.command_cut", link.cut, named=link.cut),
@@ -324,6 +325,7 @@ QUESTIONS: Mapping[str, Conversation] = {
     "checked": Conversation(_show_checked, _answer_checked),
     "link": Conversation(link.show, link.answer),
     "link_words": Conversation(link.show_words, link.answer_words),
+    "link_terms": Conversation(link.show_terms, link.answer_terms),
     "link_change": Conversation(link.show_change, link.answer_change),
 }
 """Every kind of question there, by the name that its prompt bears."""
@@ -343,6 +345,8 @@ async def here(desk: Desk, event: events.StewardRoom) -> None:
             room.say_text(pauses.line(desk, room.reader, pause))
     _watch(room)
     await room.close()
+    # Also at each start, which is when the configuration may be another.
+    await linking.set_up(desk)
 
 
 async def due(desk: Desk) -> None:
@@ -397,8 +401,8 @@ async def _take(room: StewardRoom, event: events.StewardMessage) -> None:
         if name is not None:
             await _run(room, name, rest)
         return
-    reply = read_answer(room.desk, room.reader, question, body)
-    if normal(body) in room.desk.spoken(room.reader, "steward.command_stop"):
+    reply = read_answer(room.desk, room.reader, question, body) or _passing(room, question, body)
+    if reply is None and any(normal(body) in room.desk.spoken(room.reader, key) for key in _STOPS):
         room.put_away()
         room.say("steward.kept")
     elif reply is None and name is not None:
@@ -413,6 +417,18 @@ async def _take(room: StewardRoom, event: events.StewardMessage) -> None:
     else:
         room.put_away()
         await QUESTIONS[prompt.kind].answer(room, prompt, reply or Reply(text=body))
+
+
+_STOPS = ("steward.command_stop", "command.back", "command.skip")
+"""Words that put the open question away, where it takes none of them as an answer."""
+
+
+def _passing(room: StewardRoom, question: Question, body: str) -> Reply | None:
+    """That the steward goes back or passes over the question, where it takes that as an answer."""
+    said = normal(body)
+    named = (name for name in question.also if said in room.desk.spoken(room.reader, f"command.{name}"))
+    name = next(named, None)
+    return None if name is None else Reply((name,))
 
 
 def _doubtful(room: StewardRoom, prompt: Prompt, event: events.StewardMessage) -> bool:

@@ -122,8 +122,7 @@ class Community:
     member are answered one after another; then one each five seconds. `readers` are those who read concerns;
     where there are none, no concern is taken. `stewards` look after the instance, from their room; where
     there are none, nothing that needs one is to be had. `vouchers`: whoever offers company needs one yes of a
-    steward, or two of members. `ask_linked`: members can be asked for in linked communities, and theirs here.
-    `agreement` is what the community agreed, which members can read. `questions`
+    steward, or two of members. `agreement` is what the community agreed, which members can read. `questions`
     are the community's own that a check-in can ask.
     """
 
@@ -156,6 +155,5 @@ class Community:
     readers: tuple[Reader, ...] = ()
     stewards: tuple[MatrixId, ...] = ()
     vouchers: bool = False
-    ask_linked: bool = False
     agreement: str = ""
     questions: tuple[str, ...] = ()

@@ -804,6 +804,11 @@ class Link:
     `asked` when ours went, and `tries` when they began to make keys anew, in the last day. `pause_from` and
     `terms_from` are the epoch and the counter that `paused_there` and `their_terms` are from.
 
+    `terms` are ours as the other side has them; `chosen` are what our stewards agreed to, of which the
+    community may have come to allow less; where nobody chose, they are the same. `told_until` is the end of
+    which the stewards were told that it is near, `told` when they were of changes by the other side, in the
+    last day.
+
     `desk` is the other front desk, `room` the room of the two, once it is there; `here`: theirs is in it, and
     nobody else. `name` is what the other collective calls itself. `heard_at` is when something that they
     signed, or one of the first steps, was last taken. `due_at` is when something of it is over.
@@ -826,6 +831,9 @@ class Link:
     pause_from: tuple[int, int] = (0, 0)
     terms_from: tuple[int, int] = (0, 0)
     tries: tuple[datetime, ...] = ()
+    chosen: Terms | None = None
+    told_until: datetime | None = None
+    told: tuple[datetime, ...] = ()
     desk: MatrixId = MatrixId("")
     room: RoomId | None = None
     here: bool = False

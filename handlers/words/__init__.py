@@ -18,7 +18,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale
-from babel.core import get_global
+from babel.core import UnknownLocaleError, get_global
 from babel.dates import (
     format_date,
     format_datetime,
@@ -172,9 +172,12 @@ class Catalogue:
         return format_list(list(items), "or", self._locale(language)) if items else ""
 
     def tongue(self, code: str, language: str) -> str:
-        """Name the language of `code` in `language`, which may be any that CLDR knows."""
+        """Name the language of `code`, in any `language` that CLDR knows; an unknown one is its code."""
         locale = self._locale(language) if language in self._catalogs else Locale.parse(language)
-        return locale.languages.get(code) or Locale.parse(code).get_display_name(locale) or code
+        try:
+            return locale.languages.get(code) or Locale.parse(code).get_display_name(locale) or code
+        except (UnknownLocaleError, ValueError):
+            return code
 
     def weekday(self, day: int, language: str) -> str:
         """Name a day of the week, of which Monday is 0."""

@@ -449,14 +449,6 @@ class CommunitySection(Section):
             "true or false",
         ),
     ] = False
-    ask_linked: Annotated[
-        bool,
-        Says(
-            "Whether members can be asked for in linked communities, where they choose so for a request, and"
-            " theirs here. New in this version: see OPERATING.md before you turn it on.",
-            "true or false",
-        ),
-    ] = False
     stewards: Annotated[
         tuple[str, ...],
         BeforeValidator(forms.as_tuple),

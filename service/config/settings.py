@@ -188,7 +188,6 @@ class Settings(Section):
             ),
             stewards=tuple(map(MatrixId, here.stewards)),
             vouchers=here.vouchers,
-            ask_linked=here.ask_linked,
             opens=here.opens,
             enough=here.enough,
             hours=windows(here.hours),

@@ -24,6 +24,12 @@ from service.core.terms import Agreed, agree, outside
 FUTURE = timedelta(minutes=5)
 """How far ahead of ours a partner's clock may be."""
 
+NOTICE = timedelta(days=14)
+"""How long before a link ends by its terms the stewards are told."""
+
+TOLD_A_DAY = 6
+"""Of how many changes by the other side the stewards are told in 24 hours: it cannot fill their room."""
+
 LONGEST = timedelta(days=8)
 """The longest time between the issue and the expiry of anything: an ask for a week ahead, and a day."""
 
@@ -219,7 +225,12 @@ def advance(link: Link, move: Move, now: datetime) -> tuple[Link, Sent]:
             after = after if link.state is LinkState.RESYNC else replace(after, state=_running(after))
             return after, _now(after, Pause(paused=paused))
         case SetTerms(terms):
-            return (after := replace(link, terms=terms)), _now(after, NewTerms(terms=terms))
+            body = NewTerms(terms=terms)
+            after, making = replace(link, terms=terms), link.making
+            if making is not None and making.state is MakingState.CONFIRMED:
+                # Ours were said in the epoch that comes, and what is said in an earlier one counts no more.
+                return after, (*_now(after, body), (making.number, body))
+            return after, _now(after, body)
         case End():
             return replace(link, state=LinkState.CUT, making=None), _now(link, Cut())
         case Restored():
@@ -305,10 +316,38 @@ def _lapse(link: Link, now: datetime) -> Link:
     if link.making is not None and now >= link.making.begun_at + MAKING:
         if link.state is LinkState.LINKING:
             return replace(link, state=LinkState.EXPIRED, making=None)
-        link = replace(link, making=None)
+        link = _give_up(link)
     if link.state is not LinkState.LINKING and now >= agreed(link).until:
         return replace(link, state=LinkState.EXPIRED, making=None, epochs=())
     return replace(link, epochs=tuple(one for one in link.epochs if one.until is None or now < one.until))
+
+
+def _give_up(link: Link) -> Link:
+    """The link without the keys that were being made; what is said with the ones in use counts again."""
+    used = (_current(link), link.epochs[0].received.newest if link.epochs else 0)
+    return replace(
+        link, making=None, terms_from=min(link.terms_from, used), pause_from=min(link.pause_from, used)
+    )
+
+
+def ends_soon(link: Link, now: datetime) -> datetime | None:
+    """When its terms end, where that is near and the stewards have not been told of that hour."""
+    if link.state in OVER or link.state is LinkState.LINKING:
+        return None
+    until = agreed(link).until
+    return until if now >= until - NOTICE and link.told_until != until else None
+
+
+def knows_end(link: Link, now: datetime) -> Link:
+    """The link once the stewards have read until when it holds."""
+    until = ends_soon(link, now)
+    return link if until is None else replace(link, told_until=until)
+
+
+def tell(link: Link, now: datetime) -> Link | None:
+    """The link once the stewards were told of a change by the other side; None where that is one too many."""
+    recent = tuple(at for at in link.told if now - at < DAY)
+    return replace(link, told=(*recent, now)) if len(recent) < TOLD_A_DAY else None
 
 
 def steps_again(link: Link) -> Sent:
@@ -322,13 +361,21 @@ def steps_again(link: Link) -> Sent:
     return tuple((making.number - 1, step) for step in steps)
 
 
+def standing(link: Link) -> Sent:
+    """What we said of the link itself that holds, for whoever was not there; twice it changes nothing."""
+    if link.state not in (LinkState.LIVE, LinkState.PAUSED):
+        return ()
+    return (*_now(link, NewTerms(terms=link.terms)), *_now(link, Pause(paused=link.paused_here)))
+
+
 def due_at(link: Link) -> datetime | None:
     """The next hour at which something of it is over by itself; None where there is none."""
     hours = [one.until for one in link.epochs if one.until is not None]
     if link.making is not None:
         hours.append(link.making.begun_at + MAKING)
     if link.state in (LinkState.LIVE, LinkState.PAUSED, LinkState.RESYNC):
-        hours.append(agreed(link).until)
+        until = agreed(link).until
+        hours.append(until if link.told_until == until else until - NOTICE)
     return None if link.state in OVER else min(hours, default=None)
 
 

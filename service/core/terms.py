@@ -4,20 +4,26 @@ Guards: nothing crosses that either side alone would not let cross; all that bot
 """
 
 import re
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schema.community import Community
 from schema.records import Window
 from schema.wire import Ask, Hours, Terms, canonical
-from service.core.availability import in_window
+from service.core.availability import in_window, instants_of, on_clock
 
 _MOST = 12
 _LONGEST = 1600
 """Bytes of the topics, the agreement and a greeting each, so that a hello fits into the largest envelope."""
+_LONGEST_REPORTS = 1210
+"""Bytes of what members may have to report."""
+_LARGEST = 4700
+"""Bytes of terms: with the longest name and greeting they are a hello that fits."""
 _CODE = re.compile("[a-z]{2,3}")
 _NEVER_CROSSES = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
@@ -83,50 +89,158 @@ def outside(agreed: Agreed, ask: Ask, sent: bool, now: datetime) -> Outside | No
 
 def takes_in(hours: Hours, instant: datetime) -> bool:
     """Whether the clock of their zone shows one of those hours then; a zone not known here has none."""
+    zone = _zone(hours)
+    return zone is not None and _shows(hours, zone, instant)
+
+
+def _zone(hours: Hours) -> ZoneInfo | None:
     try:
-        wall = instant.astimezone(ZoneInfo(hours.zone))
+        return ZoneInfo(hours.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
+        return None
+
+
+def _shows(hours: Hours, zone: ZoneInfo, instant: datetime) -> bool:
+    wall = instant.astimezone(zone)
     window = Window(hours.days, hours.start, hours.end)
     return in_window(window, wall.weekday(), wall.hour * 60 + wall.minute)
 
 
+def closed(agreed: Agreed) -> Outside | None:
+    """Which of the terms no ask at all is within, whatever it is; None where some could cross."""
+    if not (agreed.sends or agreed.takes) or not agreed.asks_a_day:
+        return Outside.DIRECTION
+    if not agreed.languages:
+        return Outside.LANGUAGES
+    return None if agreed.ages else Outside.AGES
+
+
+def share_hours(agreed: Agreed, now: datetime) -> bool:
+    """Whether there is an hour in the next week that the hours of both sides take in."""
+    if len(agreed.hours) < 2:
+        return True
+    # Each zone is looked up once: a partner can name as many as there are, and none that there are.
+    sides = [[(one, zone) for one in hours if (zone := _zone(one)) is not None] for hours in agreed.hours]
+    # What both take in begins where one of the two begins, if it has not begun.
+    begins = {now}
+    for one, zone in chain(*sides):
+        today = now.astimezone(zone).date()
+        days = (today + timedelta(days=ahead) for ahead in range(-1, 8))
+        begins.update(at for day in days for at in instants_of(day, one.start % (24 * 60), zone))
+    return any(
+        all(any(_shows(one, zone, at) for one, zone in side) for side in sides) for at in begins if at >= now
+    )
+
+
+# What one side sets
+
 ASKS_A_DAY = 5
-"""How many asks a side takes in 24 hours."""
+"""How many asks a side takes in 24 hours whose stewards say nothing else."""
 
 A_YEAR = timedelta(days=365)
-"""How long terms hold: each change of keys sets them anew."""
+"""How long terms hold whose stewards say nothing else."""
 
 
 def ours(community: Community, languages: Sequence[str], now: datetime) -> Terms:
-    """What this community allows, from how it is set up; `languages` are those that its service speaks.
+    """The terms that a community begins with: both directions, all that it is set up for, for a year.
 
-    What no link can carry of it (a topic of more than one line, words past the bound) is left out.
+    `languages` are those that its service speaks. What no link can carry (a topic of more than one line,
+    words past the bound) is left out.
     """
-    ages = {"both": ("adults", "young"), "young": ("young",)}.get(community.ages, ("adults",))
-    return Terms.model_validate(
+    chosen = Terms.model_validate(
         {
-            "sends": community.ask_linked,
-            "takes": community.ask_linked,
-            "topics": _topics(community.topics),
-            "languages": tuple(one for one in community.talk_in or languages if _CODE.fullmatch(one))[:_MOST],
+            "sends": True,
+            "takes": True,
+            "topics": (),
+            "languages": tongues(community, languages),
             "asks_a_day": ASKS_A_DAY,
             "hours": (),
+            "ages": (),
+            "adult_from": 18,
+            "until": int(end_of(now + A_YEAR, community.zone).timestamp()),
+            "reports": "",
+            "agreement": "",
+        }
+    )
+    for topic in topics(community):
+        more = chosen.model_copy(update={"topics": (*chosen.topics, topic)})
+        chosen = more if fit(more) else chosen
+    return anew(chosen, community, languages)
+
+
+def anew(chosen: Terms, community: Community, languages: Sequence[str]) -> Terms:
+    """The terms that stewards chose, with what is the community's to say as it says it now.
+
+    That is what it still has of their topics and languages, its ages, and its agreement: as the stewards are
+    to agree to them.
+    """
+    known = tongues(community, languages)
+    some = tuple(one for one in chosen.languages if one in known)
+    ages = {"both": ("adults", "young"), "young": ("young",)}.get(community.ages, ("adults",))
+    said = chosen.model_copy(
+        update={
+            "topics": tuple(one for one in chosen.topics if one in topics(community)),
+            "languages": some or known,
             "ages": ages,
             "adult_from": min(max(community.adult_from, 12), 25),
-            "until": int((now + A_YEAR).timestamp()),
-            "reports": "",
-            "agreement": words(community.agreement, _LONGEST),
+            "agreement": "",
+        }
+    )
+    left = _LARGEST - len(canonical(said))
+    return said.model_copy(update={"agreement": words(community.agreement, max(2, min(left, _LONGEST)))})
+
+
+def within(chosen: Terms, community: Community, languages: Sequence[str]) -> Terms:
+    """The terms that stewards chose, as far as the community still allows them as it is set up now.
+
+    Nothing is added to what they chose. Where the line between the ages is drawn elsewhere by now, none of
+    the groups that they agreed to is there any more.
+    """
+    said = anew(chosen, community, languages)
+    same_line = said.adult_from == chosen.adult_from
+    return said.model_copy(
+        update={
+            "languages": tuple(one for one in chosen.languages if one in said.languages),
+            "ages": tuple(one for one in chosen.ages if one in said.ages) if same_line else (),
         }
     )
 
 
-def _topics(named: Sequence[str]) -> tuple[str, ...]:
-    found: tuple[str, ...] = ()
-    for topic in named[:_MOST]:
-        if topic and line(topic) == topic and len(canonical([*found, topic])) <= _LONGEST:
-            found = (*found, topic)
-    return found
+def topics(community: Community) -> tuple[str, ...]:
+    """The community's topics of which each can cross a link, in their order."""
+    return tuple(topic for topic in community.topics if topic and line(topic) == topic)
+
+
+def tongues(community: Community, languages: Sequence[str]) -> tuple[str, ...]:
+    """The languages in which its members talk, as many as terms can name."""
+    return tuple(one for one in community.talk_in or languages if _CODE.fullmatch(one))[:_MOST]
+
+
+def fit(chosen: Terms) -> bool:
+    """Whether these topics and hours are as few, and what is to be reported as short, as a link can carry."""
+    return (
+        len(chosen.topics) <= _MOST
+        and len(canonical(list(chosen.topics))) <= _LONGEST
+        and len(canonical(chosen.reports)) <= _LONGEST_REPORTS
+    )
+
+
+def end_of(day: datetime | date, zone: str) -> datetime:
+    """The last minute of that day as the clock in `zone` shows it."""
+    if isinstance(day, datetime):
+        day = day.astimezone(ZoneInfo(zone)).date()
+    return on_clock(day, 24 * 60 - 1, zone)
+
+
+FARTHEST = 5
+"""Years for which terms can be set."""
+
+
+def months_on(day: date, months: int) -> date:
+    """The same day so many months later, or the last of a month that has none such."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = monthrange(year, month + 1)[1]
+    return date(year, month + 1, min(day.day, last))
 
 
 def line(text: str) -> str:

@@ -472,3 +472,60 @@ def test_a_first_hello_is_the_only_one_that_proposes() -> None:
     for other_hello, other_keys in ((wrong, keys), (hello, secrets("another").public(1))):
         with pytest.raises(IllegalMove):
             links.propose(ID, one.us, one.them, other_hello, other_keys, NOW)
+
+
+def test_terms_said_between_our_yes_and_theirs_are_the_ones_that_hold() -> None:
+    """In the keys that come as in those in use, whichever the other side takes up."""
+    one, other = linked()
+    exchange(one, other, one.rotate())
+    exchange(other, one, other.rotate())
+    exchange(one, other, one.confirm())
+    stricter = TERMS.model_copy(update={"asks_a_day": 1})
+    exchange(one, other, one.move(SetTerms(stricter)))
+    assert other.link.their_terms == stricter
+    exchange(other, one, other.confirm())
+    assert other.link.their_terms == stricter
+
+
+def test_terms_count_again_where_the_keys_that_were_made_come_to_nothing() -> None:
+    """What was said with those that nobody finished does not stand above what is said after."""
+    one, other = linked()
+    exchange(one, other, one.rotate())
+    exchange(other, one, other.rotate())
+    exchange(one, other, one.confirm())
+    assert other.link.terms_from == (2, 1)
+    for side in (one, other):
+        side.now += links.MAKING
+        side.move(Lapse())
+        assert side.link.making is None
+    stricter = TERMS.model_copy(update={"asks_a_day": 1})
+    exchange(one, other, one.move(SetTerms(stricter)))
+    assert other.link.their_terms == stricter
+
+
+def test_the_end_is_near_once_for_each_end() -> None:
+    """Two weeks before, and again where another end is set; never of a link that is over or not made yet."""
+    one, _ = linked()
+    until = links.agreed(one.link).until
+    assert links.due_at(one.link) == until - links.NOTICE
+    assert links.ends_soon(one.link, until - links.NOTICE - timedelta(seconds=1)) is None
+    assert links.ends_soon(one.link, until - links.NOTICE) == until
+    told = links.knows_end(one.link, until - links.NOTICE)
+    assert links.ends_soon(told, until - timedelta(days=1)) is None
+    assert links.due_at(told) == until
+    sooner = TERMS.model_copy(update={"until": TERMS.until - 60})
+    changed, _ = links.advance(told, SetTerms(sooner), NOW)
+    assert links.ends_soon(changed, until - links.NOTICE) == until - timedelta(seconds=60)
+    for state in (LinkState.LINKING, LinkState.CUT, LinkState.EXPIRED):
+        assert links.ends_soon(_in(state).link, until) is None
+
+
+def test_what_stands_is_said_again_where_it_counts() -> None:
+    """Of a link that stands its terms and its pause; of any other nothing."""
+    one, other = linked()
+    assert [body.kind for _, body in links.standing(one.link)] == ["terms", "pause"]
+    before = other.link
+    exchange(one, other, one.carry(links.standing(one.link)))
+    assert (other.link.state, other.link.their_terms) == (before.state, before.their_terms)
+    for state in (LinkState.LINKING, LinkState.RESYNC, LinkState.CUT, LinkState.EXPIRED):
+        assert links.standing(_in(state).link) == ()

@@ -1,6 +1,6 @@
 """The stricter holds: the terms of two sides, and the asks that cross under them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,9 @@ from tests.linked import ASK, NOW, TERMS, secrets, steps
 
 HOURS = Hours(zone="Europe/Berlin", days=(4,), start=17 * 60, end=19 * 60)
 
+EARLY = Hours(zone="America/New_York", days=(5,), start=9 * 60, end=14 * 60)
+"""Some of these are hours of a Saturday in Berlin, and none of a Friday."""
+
 
 def _some(names: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
     return st.sets(st.sampled_from(names)).map(lambda some: tuple(sorted(some)))
@@ -28,7 +31,9 @@ EACH = st.fixed_dictionaries(
         "topics": _some(TOPICS),
         "languages": _some(LANGUAGES),
         "asks_a_day": st.integers(0, 3),
-        "hours": st.sampled_from([(), (HOURS,), (HOURS, HOURS.model_copy(update={"days": (5, 6)}))]),
+        "hours": st.sampled_from(
+            [(), (HOURS,), (HOURS, HOURS.model_copy(update={"days": (5, 6)})), (EARLY,)]
+        ),
         "ages": _some(AGES),
         "adult_from": st.sampled_from([18, 21]),
         "until": st.sampled_from([int((NOW + timedelta(hours=hours)).timestamp()) for hours in (-1, 1, 99)]),
@@ -162,8 +167,154 @@ def test_whatever_a_community_is_called_a_hello_of_its_crosses(
         adult_from=adult_from,
     )
     ours = terms.ours(community, ("en", "es", "zh_Hans"), NOW)
+    assert ours.sends
+    assert ours.takes
+    assert terms.within(ours, community, ("en", "es", "zh_Hans")) == ours
     hello, _ = steps("0" * 32, secrets("one"), 2, "rotate", ours)
     said = hello.model_copy(update={"name": terms.line(name) or "A", "greeting": terms.words(greeting, 1500)})
     assert type(said).model_validate_json(canonical(said)) == said
     assert len(canonical(said)) <= SIZES[-1]
     assert ours.languages == ("en", "es")
+
+
+COMMUNITIES = st.builds(
+    Community,
+    name=st.just("A"),
+    server=st.just("north.example"),
+    limits=st.just(""),
+    who_runs=st.just(""),
+    topics=_some((*TOPICS, "two\nlines")),
+    talk_in=_some(LANGUAGES),
+    ages=st.sampled_from(["adults", "young", "both"]),
+    adult_from=st.sampled_from([18, 21]),
+    agreement=st.sampled_from(["", "We listen.", "We listen.\n" * 400]),
+)
+
+
+@given(EACH, COMMUNITIES, EACH, ASKS, TIMES)
+def test_a_community_that_allows_less_by_now_lets_no_more_cross(
+    chosen: Terms, community: Community, theirs: Terms, ask: Ask, now: datetime
+) -> None:
+    """Of what stewards chose what is still allowed stays, nothing is added, and twice is as once."""
+    said = terms.within(chosen, community, ("en",))
+    known = set(community.talk_in or ("en",))
+    assert set(said.topics) == set(chosen.topics) & set(community.topics)
+    assert set(said.languages) == set(chosen.languages) & known
+    assert set(said.ages) <= set(chosen.ages)
+    same = ("sends", "takes", "asks_a_day", "hours", "until", "reports")
+    assert all(getattr(said, name) == getattr(chosen, name) for name in same)
+    assert said.adult_from == community.adult_from
+    assert terms.within(said, community, ("en",)) == said
+    for sent in (True, False):
+        if (
+            outside(agree(said, theirs), ask, sent=sent, now=now) is None
+            and said.adult_from == chosen.adult_from
+        ):
+            assert outside(agree(chosen, theirs), ask, sent=sent, now=now) is None
+        if said.adult_from != chosen.adult_from:
+            assert outside(agree(said, theirs), ask, sent=sent, now=now) is not None
+
+
+@given(EACH, COMMUNITIES)
+def test_what_stewards_look_over_is_as_the_community_is_now(chosen: Terms, community: Community) -> None:
+    """Its ages and its agreement, some language; of their own choice nothing more than it has."""
+    said = terms.anew(chosen, community, ("en",))
+    assert terms.within(said, community, ("en",)) == said
+    assert said.languages
+    assert set(said.topics) <= set(chosen.topics)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "reason"),
+    [
+        ({}, {}, None),
+        ({"topics": ()}, {}, None),
+        ({"sends": False}, {}, None),
+        ({"sends": False}, {"sends": False}, Outside.DIRECTION),
+        ({"sends": False, "takes": False}, {}, Outside.DIRECTION),
+        ({"asks_a_day": 0}, {}, Outside.DIRECTION),
+        ({"languages": ("de",)}, {"languages": ("es",)}, Outside.LANGUAGES),
+        ({"ages": ("young",)}, {}, Outside.AGES),
+        ({"adult_from": 21}, {}, Outside.AGES),
+    ],
+)
+def test_why_nothing_can_cross_at_all(
+    ours: dict[str, Any], theirs: dict[str, Any], reason: Outside | None
+) -> None:
+    """Whatever an ask would be about."""
+    both = agree(TERMS.model_copy(update=ours), TERMS.model_copy(update=theirs))
+    assert terms.closed(both) is reason
+
+
+@given(EACH, EACH, ASKS, TIMES, st.integers(0, 7 * 24 * 60))
+def test_what_is_said_to_be_closed_lets_nothing_cross(
+    ours: Terms, theirs: Terms, ask: Ask, now: datetime, minutes: int
+) -> None:
+    """In neither direction, at no hour of the next week; and it is said of both sides alike."""
+    here, there = agree(ours, theirs), agree(theirs, ours)
+    assert terms.closed(here) == terms.closed(there)
+    assert terms.share_hours(here, now) == terms.share_hours(there, now)
+    open_to_some = terms.closed(here) is None or not here.asks_a_day
+    if not open_to_some or not terms.share_hours(here, now):
+        for sent in (True, False):
+            assert outside(here, ask, sent=sent, now=now + timedelta(minutes=minutes)) is not None
+
+
+def test_hours_that_never_meet_are_seen() -> None:
+    """By the clocks of two zones: two in the afternoon there is eight in the evening here."""
+    evening = HOURS.model_copy(update={"start": 20 * 60, "end": 21 * 60})
+    ours = TERMS.model_copy(update={"hours": (evening,)})
+
+    def from_hour(hour: int) -> Terms:
+        there = Hours(zone="America/New_York", days=(4,), start=hour * 60, end=(hour + 1) * 60)
+        return TERMS.model_copy(update={"hours": (there,)})
+
+    assert terms.share_hours(agree(ours, from_hour(14)), NOW)
+    for days in range(8):
+        assert terms.share_hours(agree(ours, from_hour(14)), NOW + timedelta(days=days))
+    assert not terms.share_hours(agree(ours, from_hour(15)), NOW)
+    assert terms.share_hours(agree(ours, TERMS), NOW)
+
+
+_LONGEST = tuple(
+    Hours(zone="America/Argentina/ComodRivadavia", days=tuple(range(7)), start=1000 + n, end=1440)
+    for n in range(12)
+)
+
+
+@given(
+    st.lists(st.text(min_size=1, max_size=100).filter(lambda one: terms.line(one) == one), max_size=20),
+    st.text(max_size=300),
+    st.sampled_from([(), _LONGEST]),
+)
+@example(["\U0001f33b" * 99] * 12, "\U0001f33b" * 300, _LONGEST)
+def test_whatever_is_chosen_and_fits_a_hello_of_it_crosses(
+    topics: list[str], reports: str, hours: tuple[Hours, ...]
+) -> None:
+    """With the longest name, greeting and agreement beside it: the agreement gives way."""
+    community = Community("N", "north.example", "", "", topics=tuple(topics), agreement='"' * 5000)
+    chosen = terms.ours(community, ("en",), NOW).model_copy(
+        update={"reports": terms.words(reports, 1202), "hours": hours}
+    )
+    if not terms.fit(chosen):
+        return
+    said = terms.within(chosen, community, ("en",))
+    hello, _ = steps("0" * 32, secrets("one"), 2, "restored", said)
+    hello = hello.model_copy(update={"name": "\U0001f33b" * 100, "greeting": "\U0001f33b" * 300})
+    assert type(hello).model_validate_json(canonical(hello)) == hello
+    assert len(canonical(hello)) <= SIZES[-1]
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "then"),
+    [
+        (date(2026, 11, 27), 3, date(2027, 2, 27)),
+        (date(2026, 11, 30), 3, date(2027, 2, 28)),
+        (date(2027, 11, 29), 3, date(2028, 2, 29)),
+        (date(2026, 12, 31), 12, date(2027, 12, 31)),
+        (date(2026, 1, 31), 0, date(2026, 1, 31)),
+    ],
+)
+def test_months_on_are_as_a_calendar_has_them(day: date, months: int, then: date) -> None:
+    """The same day, or the last of a shorter month."""
+    assert terms.months_on(day, months) == then

@@ -50,7 +50,7 @@ async def test_two_communities_link_using_only_what_the_service_says(two: Two) -
     heard = await two.says(two.north, "We met in spring.")
     assert "We met in spring." in heard
     assert "Topics: burnout" in heard
-    assert "At most 5 asks in 24 hours" in heard
+    assert "At most 5 asks each way in 24 hours" in heard
     heard = await two.says(two.north, "yes")
     assert f"write “link {NORTH_AT}” in their room" in heard
     # The other side reads that somebody asks, and nothing else: nothing of theirs has crossed.
@@ -59,13 +59,13 @@ async def test_two_communities_link_using_only_what_the_service_says(two: Two) -
     assert not any(isinstance(effect, JoinRoom | SendAcross) for _, effect in two.south.effects)
     await two.says(two.south, f"link {NORTH_AT}", "yes")
     heard = two.south.last(STEWARDS)
-    assert f"the Elm House ({NORTH_AT}) asks for a link with us. Their words: “We met in spring.”" in heard
+    assert f"“the Elm House” ({NORTH_AT}) asks for a link with us. Their words: “We met in spring.”" in heard
     await two.says(two.south, f"link {NORTH_AT}", "Welcome.", "yes")
     assert six(two.north) == six(two.south)
     assert len(six(two.north).split(", ")) == 6
     heard = await two.says(two.north, f"link {SOUTH_AT}")
     assert "Have you compared them" in heard
-    assert "the stewards of the Elm House" in await two.says(two.north, "1")
+    assert "the stewards of “the Elm House”" in await two.says(two.north, "1")
     assert link_of(two.north).state is LinkState.LINKING
     assert "stands: both sides compared the words" in await two.says(two.south, f"link {NORTH_AT}", "1")
     assert "stands: both sides compared the words" in two.north.last(STEWARDS)

@@ -527,6 +527,23 @@ async def a_link_asked_for(story: Story) -> None:
     await two.says(two.north, "cut", "yes")
 
 
+async def terms_of_a_link(story: Story) -> None:
+    """The stewards set their terms before they go out and again later; both read what holds, and the end."""
+    two = Two(north=story)
+    await two.begin()
+    await two.says(story, f"link {SOUTH_AT}", "We met in spring.", "2", "1", "moon", "1 and 2", "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "yes", f"link {NORTH_AT}", "Welcome.", "yes")
+    await two.says(story, f"link {SOUTH_AT}", "1")
+    await two.says(two.south, f"link {NORTH_AT}", "1")
+    await two.says(story, "terms", "1", "2", "2", "2", "3", "0", "3")
+    await two.says(story, "2", "4", "weekdays 18-21", "Lisbon", "2", "5", "back", "6", "30 June 2027")
+    await two.says(story, "2", "7", "Two of us teach, and must report danger to a child.", "1")
+    await two.says(two.south, "terms", "1", "2", "2", "yes")
+    await two.says(story, "links", "terms", "2")
+    await two.wait(timedelta(days=202))
+    await two.wait(timedelta(days=14))
+
+
 async def across_a_link(story: Story) -> None:
     """Nobody here can be asked; a linked community is, and one of its members is company for ours."""
     two = Two(north=story)
@@ -600,6 +617,7 @@ _STORIES = [
     the_stewards,
     a_link,
     a_link_asked_for,
+    terms_of_a_link,
     across_a_link,
     asked_across_a_link,
     vouched,

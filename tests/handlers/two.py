@@ -23,9 +23,7 @@ NORTH_AT, SOUTH_AT = MatrixId("@alongside:north.example"), MatrixId("@alongside:
 def looked_after(community: Community, desk: MatrixId) -> Community:
     """The community with a steward, whose program is that desk."""
     server = desk.partition(":")[2]
-    return replace(
-        community, desk=desk, server=server, stewards=(MatrixId("@sam:example.org"),), ask_linked=True
-    )
+    return replace(community, desk=desk, server=server, stewards=(MatrixId("@sam:example.org"),))
 
 
 def side(community: Community, desk: MatrixId, seed: int, language: str) -> Story:

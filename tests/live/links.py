@@ -30,7 +30,7 @@ async def two_sides(
                 directory / f"side-{at}",
                 topics=("burnout", "grief"),
                 community=("The Elm House", "The Mill")[at],
-                settings={"community.stewards": [steward.user_id], "community.ask_linked": True},
+                settings={"community.stewards": [steward.user_id]},
                 admin=admin,
                 forked=True,
             )

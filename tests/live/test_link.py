@@ -21,11 +21,28 @@ async def sides(federation: list[Homeserver], tmp_path: Path) -> AsyncIterator[t
 async def test_two_communities_link_over_federation_and_one_cuts_it(
     sides: tuple[Side, Side],
 ) -> None:
-    """Using only what the service says: who asks, in which words, six words to compare, and the end."""
+    """Using only what the service says: who asks, in which words, six words, other terms, and the end."""
     (sam, _), (tess, south) = sides
     await link(sides)
+    await sam.writes("terms")
+    await sam.hears("link.terms")
+    await sam.writes("1")
+    await sam.hears("link.set_which")
+    await sam.writes("1")
+    await sam.hears("link.set_topics")
+    await sam.writes("grief")
+    await says_yes(sam, "link.terms_recap")
+    await sam.hears("link.terms_set")
+    changed = await tess.hears("link.new_terms")
+    assert "Topics: burnout and grief" in changed.body
+    assert "Topics: grief\n" in changed.body
     # One of them starts again: what stands, stands.
     await south.restart()
+    await tess.writes("terms")
+    shown = await tess.hears("link.terms")
+    assert "Topics: grief\n" in shown.body
+    await tess.writes("2")
+    await tess.hears("steward.kept")
     await tess.writes("cut")
     await says_yes(tess, "link.cut_recap")
     await tess.hears("link.cut")
