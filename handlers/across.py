@@ -235,8 +235,12 @@ Reached = Literal["purged", "asked", "cannot"]
 
 
 async def close(
-    desk: Desk, across: Across, step: Literal["ended", "removed", "gone"], reached: Reached | None = None
+    desk: Desk,
+    across: Across,
+    step: Literal["ended", "removed", "gone"],
+    met: bool,
+    reached: Reached | None = None,
 ) -> None:
-    """How the room of two stands."""
-    body = wire.Close(request=across.request, answer=across.answer, step=step, reached=reached)
+    """How the room of two that we opened stands, and whether the two `met` in it."""
+    body = wire.Close(request=across.request, answer=across.answer, step=step, reached=reached, met=met)
     await say(desk, across.link, body)

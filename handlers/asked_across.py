@@ -183,10 +183,11 @@ async def closed(desk: Desk, link: Link, said: Close) -> None:
     if guest.state is GuestRoomState.AWAITED:
         await withdrawn(desk, link, Withdraw(request=said.request, answer=said.answer))
         return
+    met = said.met is not False
     moves: dict[str, guest_rooms.Move] = {
-        "ended": guest_rooms.Ended(),
-        "removed": guest_rooms.Emptied(),
-        "gone": guest_rooms.Gone(said.reached or ""),
+        "ended": guest_rooms.Ended(met),
+        "removed": guest_rooms.Emptied(met),
+        "gone": guest_rooms.Gone(said.reached or "", met),
     }
     await guest_room.advance(desk, guest, moves[said.step])
 

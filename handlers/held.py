@@ -573,6 +573,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "consents": _AGREED,
             "there": _THEIRS,
             "server": _THEIRS,
+            "met": _THEIRS,
         },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), _FOR_ALL),
         **{

@@ -129,11 +129,11 @@ async def _say_across(desk: Desk, before: PeerRoom, after: PeerRoom, move: rooms
             ends = after.ends_at
             return await across.introduce(desk, theirs, after.asker_matrix_id, ends, room, ends)
         case rooms.Muted() if before.state is RoomState.CLOSING:
-            await across.close(desk, theirs, "ended")
+            await across.close(desk, theirs, "ended", after.met)
         case rooms.Emptied(True):
-            await across.close(desk, theirs, "removed")
+            await across.close(desk, theirs, "removed", after.met)
         case rooms.Purged(detail):
-            await across.close(desk, theirs, "gone", _REACHED.get(detail, "asked"))
+            await across.close(desk, theirs, "gone", after.met, _REACHED.get(detail, "asked"))
         case _ if before.state is RoomState.OPENING and after.state in came_to_nothing:
             await across.withdraw(desk, theirs)
     return True

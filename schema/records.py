@@ -898,8 +898,9 @@ class GuestRoom:
     `wish` and `talking` are what the two agreed on; `consents` holds our member's yeses. `due_at` is when our
     side goes on by itself: where no room came, for the erasure here, and where nothing is heard of it any
     more. `ending` says that our member asked to end it. `reached` is what was erased here, `there` what they
-    say of their side; `server` is the one of their keeper. Deleted once gone and the receipt is written. A
-    member who is forgotten stands here as an empty id until then, and so does the other.
+    say of their side; `server` is the one of their keeper. `met`: the two were both in it, unless their side
+    said when it ended that they were not. Deleted once gone and the receipt is written. A member who is
+    forgotten stands here as an empty id until then, and so does the other.
     """
 
     id: GuestRoomId
@@ -921,6 +922,7 @@ class GuestRoom:
     consents: tuple[Consent, ...] = ()
     there: str = ""
     server: str = ""
+    met: bool = True
 
 
 Record = (

@@ -251,6 +251,8 @@ class Close(Shape):
     """The room. `ended`: it is to close, or did. `removed`: its people are out, and it can be purged.
 
     `gone`: the sender's side has done what it can; "purged", "asked" or "cannot" in `reached` says what.
+    `met` is said by the side that opened the room: whether both were in it and could write. The other's is
+    null.
     """
 
     kind: Literal["close"] = "close"
@@ -258,6 +260,7 @@ class Close(Shape):
     answer: Id
     step: Literal["ended", "removed", "gone"]
     reached: Literal["purged", "asked", "cannot"] | None
+    met: bool | None = None
 
 
 # ---- what is about the link itself

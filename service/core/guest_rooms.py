@@ -51,12 +51,19 @@ class AskedToEnd:
 
 @dataclass(frozen=True)
 class Ended:
-    """Nobody can write in it any more, as the other side says."""
+    """Nobody can write in it any more, as the other side says; `met`: the two were both in it.
+
+    Where that is not said they are taken to have met.
+    """
+
+    met: bool = True
 
 
 @dataclass(frozen=True)
 class Emptied:
-    """Its people are out."""
+    """Its people are out; `met` as when it ended, where that was not heard."""
+
+    met: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class Gone:
     """The other side did what it could; `reached` says what, in the same words, or nothing."""
 
     reached: str
+    met: bool = True
 
 
 @dataclass(frozen=True)
@@ -155,12 +163,12 @@ def advance(
             return replace(opened, due_at=ends + GRACE), ()
         case AskedToEnd():
             return replace(record, ending=Ending.ASKED), ()
-        case Ended():
-            return _closed(record, now), ()
-        case Emptied():
-            return _empty(record, now, settle), ()
-        case Gone(reached):
-            emptied = record if record.state is GuestRoomState.PURGING else _empty(record, now, settle)
+        case Ended(met):
+            return _closed(record, now, met), ()
+        case Emptied(met):
+            return _empty(record, now, settle, met), ()
+        case Gone(reached, met):
+            emptied = record if record.state is GuestRoomState.PURGING else _empty(record, now, settle, met)
             return _if_both(replace(emptied, there=reached or "unsaid")), ()
         case Purged(reached):
             return _if_both(replace(record, reached=reached, due_at=now + THEIRS)), ()
@@ -178,14 +186,14 @@ def forget(record: GuestRoom) -> GuestRoom:
     return replace(record, member=MemberId(""), other=MemberId(""), other_matrix_id=MatrixId(""), consents=())
 
 
-def _closed(record: GuestRoom, now: datetime) -> GuestRoom:
+def _closed(record: GuestRoom, now: datetime, met: bool = True) -> GuestRoom:
     ended = min(now, record.ends_at or now)
-    closed = replace(record, state=GuestRoomState.READABLE, ends_at=ended, due_at=now + UNHEARD)
+    closed = replace(record, state=GuestRoomState.READABLE, ends_at=ended, due_at=now + UNHEARD, met=met)
     return replace(closed, other_matrix_id=MatrixId(""), consents=())
 
 
-def _empty(record: GuestRoom, now: datetime, settle: timedelta) -> GuestRoom:
-    closed = record if record.state is GuestRoomState.READABLE else _closed(record, now)
+def _empty(record: GuestRoom, now: datetime, settle: timedelta, met: bool) -> GuestRoom:
+    closed = record if record.state is GuestRoomState.READABLE else _closed(record, now, met)
     return replace(closed, state=GuestRoomState.PURGING, due_at=now + settle)
 
 

@@ -312,6 +312,22 @@ async def test_their_member_ends_the_room(two: Two) -> None:
     assert "Its program has not said what became of it" in two.north.last("ana")
 
 
+async def test_a_room_that_neither_came_to_is_no_meeting_on_either_side(two: Two) -> None:
+    """The north alone sees who came in, and says it with the end; both sides then do the same."""
+    await offers(two, two.south, "ben")
+    await asks(two)
+    await two.say(two.south, "ben", "yes", "yes")
+    two.north.arrive = False
+    await two.say(two.north, "ana", "yes")
+    await two.wait(timedelta(minutes=50))
+    ended = next(one for one in two.to(two.south, wire.Close) if isinstance(one, wire.Close))
+    assert (ended.step, ended.met) == ("ended", False)
+    assert "were not both in it" in two.south.last("ben")
+    for side in (two.north, two.south):
+        assert side.records.all(Meeting) == []
+    assert two.south.offer_of("ben").rest_until is None
+
+
 @pytest.mark.parametrize("done", [True, False], ids=["done", "refused"])
 async def test_removed_is_said_only_where_both_were_removed(two: Two, done: bool) -> None:
     """Where the homeserver refused it their member is still in the room, and nothing says otherwise."""

@@ -144,9 +144,10 @@ def who(
     return Introduce(request=REQUEST, answer=answer, user=user, room=room, ends=seconds)
 
 
-def end(answer: str, step: str, reached: str | None = None) -> Close:
+def end(answer: str, step: str, reached: str | None = None, met: bool | None = None) -> Close:
     """How the room stands in the north."""
-    return Close.model_validate({"request": REQUEST, "answer": answer, "step": step, "reached": reached})
+    said = {"request": REQUEST, "answer": answer, "step": step, "reached": reached, "met": met}
+    return Close.model_validate(said)
 
 
 @pytest.fixture
@@ -528,6 +529,31 @@ async def test_whoever_is_in_such_a_room_is_asked_nothing_and_asks_nothing(two: 
     )
     await two.puts(end(answer, "ended"))
     assert south.offer_of("ben").rest_until == south.now + south.community.timings.rest
+
+
+@pytest.mark.parametrize("steps", [["ended", "removed", "gone"], ["removed", "gone"], ["gone"]])
+async def test_where_the_two_never_met_there_is_no_afterwards(two: Asks, steps: list[str]) -> None:
+    """As with a room of our own: no mark, nothing offered, no rest; what was removed is told all the same."""
+    south = two.south
+    answer = await two.opened()
+    await two.puts(end(answer, steps[0], met=False))
+    assert "were not both in it" in south.last("ben")
+    assert "never again" not in south.last("ben")
+    assert south.records.all(Meeting) == []
+    assert south.offer_of("ben").rest_until is None
+    await two.puts(*(end(answer, step, met=False) for step in steps[1:]))
+    await south.wait(timedelta(days=4))
+    assert "This is what was done" in south.last("ben")
+    assert "the mark of you two" not in south.last("ben")
+    assert south.records.all(GuestRoom) == []
+
+
+@pytest.mark.parametrize("met", [True, None])
+async def test_where_it_is_not_said_they_are_taken_to_have_met(two: Asks, met: bool | None) -> None:
+    """What a member may say afterwards is not lost by a silence of another program."""
+    answer = await two.opened()
+    await two.puts(end(answer, "ended", met=met))
+    assert len(two.south.records.all(Meeting)) == 1
 
 
 @pytest.mark.parametrize("said", [["pass on"], ["my consents", "1", "2"], ["close"], ["stop", "1"]])
