@@ -114,7 +114,9 @@ async def _ask(desk: Desk, request: Request, link: Link) -> None:
         return
     sent = await desk.records.get(Link, link.id) or link
     await desk.records.put(replace(sent, asked=counted.asked))
-    await desk.records.put(AskAcross(name, link.id, request.id, None))
+    # Where the community names no language none is said of it, as between two who are here.
+    languages = tuple(one for one in request.languages if one in body.languages)
+    await desk.records.put(AskAcross(name, link.id, request.id, None, languages))
 
 
 async def tags_change(desk: Desk, before: Request, after: Request) -> bool:

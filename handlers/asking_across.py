@@ -54,7 +54,7 @@ async def answered(desk: Desk, link: Link, said: Answer) -> None:
         topics=request.topics,
         said_at=desk.now,
         fear="unsaid",
-        talking=Talking(request.languages),
+        talking=Talking(put.languages),
         answer=request.answer,
         across=Across(link.id, said.request, said.answer),
     )

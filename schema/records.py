@@ -879,13 +879,15 @@ class LinkInvitation:
 class AskAcross:
     """That a linked collective was asked about a request of ours; the id is the request's name there.
 
-    Deleted with the request, or when the link is over; it has no hour of its own.
+    `languages` are those of the request's that crossed. Deleted with the request, or when the link is over;
+    it has no hour of its own.
     """
 
     id: AskAcrossId
     link: LinkId
     request: RequestId
     due_at: datetime | None
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

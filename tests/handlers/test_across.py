@@ -51,6 +51,14 @@ def asked(two: Two) -> wire.Ask:
     return found
 
 
+async def theirs(two: Two, **changes: object) -> None:
+    """The south's terms, as the north has them."""
+    link = link_of(two.north)
+    assert link.their_terms is not None
+    terms = link.their_terms.model_copy(update=changes)
+    await two.north.records.put(replace(link, their_terms=terms))
+
+
 ANSWER, OTHER = "a" * 32, "b" * 32
 
 
@@ -288,6 +296,21 @@ async def test_a_pairing_across(two: Two) -> None:
     receipt = two.north.last("ana")
     assert "Gone, as their program says: the copy on the other community’s server." in receipt
     assert two.north.records.all(PeerRoom) == []
+
+
+async def test_the_consent_names_the_languages_that_crossed_alone(two: Two) -> None:
+    """She talks in another one too, in which nobody there was asked."""
+    two.north.community = replace(two.north.community, talk_in=("en", "es"))
+    await theirs(two, languages=("en",))
+    await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
+    await two.say(two.north, "ana", "change", "languages", "1, 2")
+    assert "In English or Spanish" in await two.say(two.north, "ana", "change", "linked communities", "yes")
+    await two.say(two.north, "ana", "yes")
+    assert asked(two).languages == ("en",)
+    await goes_on(two)
+    question = two.north.last("ana")
+    assert "in English, in writing" in question
+    assert "Spanish" not in question
 
 
 async def test_what_a_peer_there_says_of_themselves_stands_on_one_line(two: Two) -> None:
