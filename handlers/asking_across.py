@@ -74,8 +74,11 @@ async def _of(desk: Desk, link: Link, said: Consent | Introduce | Withdraw | Clo
 
 async def _room_of(desk: Desk, link: Link, said: Introduce | Withdraw | Close) -> PeerRoom | None:
     """The room that we opened, or are opening, for the two of that answer."""
-    named = Across(link.id, said.request, said.answer or "")
-    return next((one for one in await desk.records.find(PeerRoom) if one.across == named), None)
+    if said.answer is None:
+        return None
+    named = Across(link.id, said.request, said.answer)
+    found = await desk.records.of_answer(PeerRoom, said.answer)
+    return next((one for one in found if one.across == named), None)
 
 
 async def consented(desk: Desk, link: Link, said: Consent) -> None:

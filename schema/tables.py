@@ -178,6 +178,7 @@ peer_rooms = Table(
     metadata,
     _id(),
     Column("room_hash", Opaque, nullable=True, unique=True),
+    Column("answer_hash", Opaque, nullable=True, index=True),
     _ref("asker"),
     _ref("peer"),
     _state(),

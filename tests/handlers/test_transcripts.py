@@ -460,6 +460,7 @@ class _Noted:
         self.written: set[type[Record]] = set()
         self.get, self.find = records.get, records.find
         self.room_of, self.about, self.unheard = records.room_of, records.about, records.unheard
+        self.of_answer = records.of_answer
 
     async def put(self, record: Record) -> None:
         """Write the whole record."""
