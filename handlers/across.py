@@ -7,13 +7,13 @@ its member was named; the note goes to whoever gave an answer, the address after
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 from handlers.desk import Desk
 from schema import wire
 from schema.effects import SendAcross
-from schema.ids import AskAcrossId, LinkId, MatrixId, RoomId
+from schema.ids import AskAcrossId, LinkId, MatrixId, RequestId, RoomId
 from schema.records import Across, Ask, AskAcross, Link, LinkKeys, Member, Request
 from schema.states import LinkState
 from schema.wire import Body
@@ -110,13 +110,19 @@ async def _ask(desk: Desk, request: Request, link: Link) -> None:
     name = AskAcrossId(desk.turn.new_id())
     body = _tags(desk, request, links.agreed(link), name)
     counted = None if body is None else links.may_ask(link, body, desk.now)
-    if body is None or counted is None or not await say(desk, link.id, body, request.until):
+    if body is None or counted is None:
+        return
+    # Or somebody there could be asked about two at once of whom one is over.
+    for waits in await desk.records.find(AskAcross, link=link.id, request=RequestId("")):
+        await take_back(desk, waits)
+    if not await say(desk, link.id, body, request.until):
         return
     sent = await desk.records.get(Link, link.id) or link
     await desk.records.put(replace(sent, asked=counted.asked))
     # Where the community names no language none is said of it, as between two who are here.
     languages = tuple(one for one in request.languages if one in body.languages)
-    await desk.records.put(AskAcross(name, link.id, request.id, None, languages))
+    until = datetime.fromtimestamp(body.until, UTC)
+    await desk.records.put(AskAcross(name, link.id, request.id, None, languages, until))
 
 
 async def tags_change(desk: Desk, before: Request, after: Request) -> bool:
@@ -224,13 +230,23 @@ async def withdraw_request(desk: Desk, request: Request, but: Collection[str] = 
     for one in await desk.records.find(AskAcross, request=request.id):
         if one.id in but:
             continue
-        await say(desk, one.link, wire.Withdraw(request=one.id, answer=None))
-        await desk.records.delete(AskAcross, one.id)
+        await take_back(desk, one)
     for ask in await desk.records.find(Ask, request=request.id):
         # Their desk tells them at their own hour.
         theirs = of_theirs(ask)
         if theirs is not None and theirs.request not in but:
             await desk.records.delete(Ask, ask.id)
+
+
+async def take_back(desk: Desk, put: AskAcross) -> None:
+    """Say that nobody is to be asked about it any more; where that cannot cross now it is tried again."""
+    said = await say(desk, put.link, wire.Withdraw(request=put.id, answer=None))
+    until = desk.now if put.until is None else put.until
+    if said or until <= desk.now or await desk.records.get(Link, put.link) is None:
+        await desk.records.delete(AskAcross, put.id)
+        return
+    again = min(desk.now + desk.timings.ask_again, until)
+    await desk.records.put(replace(put, request=RequestId(""), languages=(), due_at=again))
 
 
 Reached = Literal["purged", "asked", "cannot"]

@@ -879,8 +879,9 @@ class LinkInvitation:
 class AskAcross:
     """That a linked collective was asked about a request of ours; the id is the request's name there.
 
-    `languages` are those of the request's that crossed. Deleted with the request, or when the link is over;
-    it has no hour of its own.
+    `languages` are those of the request's that crossed, `until` is when it expires there. Deleted with the
+    request, or when the link is over. Where its withdrawal cannot cross it stays without its request, at most
+    until then: at `due_at` it is tried again.
     """
 
     id: AskAcrossId
@@ -888,6 +889,7 @@ class AskAcross:
     request: RequestId
     due_at: datetime | None
     languages: tuple[str, ...] = ()
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -330,7 +330,10 @@ asks_across = Table(
     _ref("request"),
     _due(),
     _sealed(),
-    info={"kept": "that a linked community was asked about a request: until the request or the link ends"},
+    info={
+        "kept": "that a linked community was asked about a request: until the request or the link ends; a "
+        "withdrawal that cannot cross, until it can, 8 days at most, without whose it was"
+    },
 )
 guest_rooms = Table(
     "guest_rooms",

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from schema import wire
 from schema.effects import EmptyPeerRoom, OpenPeerRoom
-from schema.events import Delivered
-from schema.ids import LinkId, MatrixId, RoomId
+from schema.events import Delivered, LinkRoom
+from schema.ids import EventId, LinkId, MatrixId, RoomId
 from schema.records import Ask, AskAcross, GuestRoom, Link, Meeting, Pairing, PeerRoom, Request
 from schema.states import AskState, GuestRoomState, PairingState, RequestState, RoomState
 from tests.handlers.story import Story, identify
@@ -380,6 +380,54 @@ async def test_a_request_that_ends_is_withdrawn(two: Two) -> None:
     await two.say(two.north, "ana", "3")
     assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
     nothing_left(two)
+
+
+async def away(two: Two, gone: bool = True) -> None:
+    """The south's desk leaves the room of the two, or is back in it."""
+    link = link_of(two.north)
+    assert link.room is not None
+    two.count += 1
+    event = LinkRoom(EventId(f"$away{two.count}"), link.room, link.desk, not gone)
+    await two.north.event(event)
+    await two.north.pump()
+
+
+@pytest.mark.parametrize("back", [True, False])
+async def test_a_withdrawal_that_cannot_cross_is_said_when_it_can(two: Two, back: bool) -> None:
+    """Their desk was away as she took it back: it hears so when it is there again, or what it has expires."""
+    await asks(two)
+    await away(two)
+    await two.say(two.north, "ana", "stop")
+    assert two.to(two.south, wire.Withdraw) == []
+    (waits,) = two.north.records.all(AskAcross)
+    assert (waits.request, waits.languages) == ("", ())
+    await two.wait(timedelta(hours=1))
+    if back:
+        await away(two, False)
+    await two.wait(timedelta(hours=1) if back else timedelta(days=9))
+    said = [wire.Withdraw(request=asked(two).request, answer=None)] if back else []
+    assert two.to(two.south, wire.Withdraw) == said
+    assert two.north.records.all(AskAcross) == []
+
+
+async def test_what_waits_to_be_withdrawn_is_so_before_anything_is_asked_anew(two: Two) -> None:
+    """Nobody there is asked about two of hers at once."""
+    await asks(two)
+    await away(two)
+    await two.say(two.north, "ana", "change", "how long", "2 h", "yes")
+    await away(two, False)
+    await two.wait(timedelta(minutes=11))
+    kinds = [type(body) for to, body in two.crossed if to is two.south]
+    assert kinds[-3:] == [wire.Ask, wire.Withdraw, wire.Ask]
+
+
+async def test_a_cut_leaves_no_withdrawal_to_wait(two: Two) -> None:
+    """Nobody is there any more to hear it."""
+    await asks(two)
+    await away(two)
+    await two.say(two.north, "ana", "stop")
+    await two.says(two.north, f"cut {two.south.community.desk}", "yes")
+    assert two.north.records.all(AskAcross) == []
 
 
 async def test_forget_me_withdraws_it(two: Two) -> None:
