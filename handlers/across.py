@@ -145,7 +145,8 @@ def _tags(desk: Desk, request: Request, agreed: Agreed, name: AskAcrossId) -> wi
     if local or matching.later(request, desk.now) is not None:
         return None
     usual = desk.community.talk_in[:1] or desk.languages[:1]
-    wait = request.answer or desk.timings.consent_open
+    # The member's own time, and then the reply's: so a yes in its last minute can still lead to a room.
+    wait = (request.answer or desk.timings.consent_open) + desk.timings.join
     until = min(request.until, desk.now + links.LONGEST)
     try:
         return wire.Ask.model_validate(

@@ -93,7 +93,8 @@ async def consented(desk: Desk, link: Link, said: Consent) -> None:
         # Their desk put it to somebody whom the asker had left out: it goes no further.
         await requests.drop_ask(desk, ask)
         return
-    promised = datetime.fromtimestamp(said.until, UTC)
+    # What comes after the asker's yes has its time before the hour that the peer was told.
+    promised = datetime.fromtimestamp(said.until, UTC) - desk.timings.join
     until = min(promised, desk.now + (request.answer or desk.timings.consent_open))
     if until <= desk.now:
         return

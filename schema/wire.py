@@ -167,7 +167,8 @@ class NewTerms(Shape):
 class Ask(Shape):
     """Would one of yours keep one of ours company? The tags that the member approved for crossing alone.
 
-    `wait` is how long, in minutes, somebody's last yes waits for the member's. `reporters`: people who must
+    `wait` is how long, in minutes, somebody's last yes waits: for the member's, and then for what comes of
+    both. `reporters`: people who must
     report may be asked. `start` is when the company would begin, where that is later. After `until` nobody is
     asked any more.
     """

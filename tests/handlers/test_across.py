@@ -145,7 +145,7 @@ async def test_the_tags_alone_cross(two: Two) -> None:
         "writing": True,
         "voice": False,
         "minutes": 60,
-        "wait": 120,
+        "wait": 135,
         "ages": "adults",
         "reporters": False,
         "start": None,
@@ -604,16 +604,33 @@ async def test_their_step_back_is_heard_after_she_answers(two: Two) -> None:
     assert two.to(two.south, wire.Introduce, wire.Withdraw) == []
 
 
-async def test_her_address_does_not_cross_where_their_yes_is_over_before_the_reply(two: Two) -> None:
-    """In the last minutes of what the peer was told she waits as ever, and nothing can come of it."""
+@pytest.mark.parametrize("answer", ["2 hours", "30 minutes"])
+async def test_a_yes_in_the_last_minute_leads_to_a_room(two: Two, answer: str) -> None:
+    """The peer was told an hour that is as much later as the reply may take."""
+    await offers(two, two.south, "ben")
+    await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
+    await two.say(two.north, "ana", "change", "how long I have to answer a yes", answer)
+    await two.say(two.north, "ana", "change", "linked communities", "yes", "yes")
+    await two.say(two.south, "ben", "yes", "yes")
+    length = timedelta(minutes=120 if answer.startswith("2") else 30)
+    until = two.north.the_pairing().until
+    assert until == two.north.now + length
+    assert two.south.ask_of("ben").due_at == until + two.north.community.timings.join
+    await two.wait(until - timedelta(minutes=1, seconds=30) - two.north.now)
+    await two.say(two.north, "ana", "yes")
+    assert two.north.the_room().state is RoomState.OPEN
+    assert two.south.records.all(GuestRoom)[0].state is GuestRoomState.OPEN
+
+
+async def test_her_question_is_over_while_their_yes_still_waits_for_what_would_come(two: Two) -> None:
+    """The last part of the peer's hour is the reply's: a yes that comes in it is none, and nothing crosses."""
     await asks(two)
     await goes_on(two)
-    await two.wait(timedelta(minutes=110))
+    await two.wait(timedelta(minutes=106))
     await two.say(two.north, "ana", "yes")
-    await two.put_across(two.south, introduce(two))
-    await hears_at_the_hour(two)
     assert two.to(two.south, wire.Introduce) == []
     assert two.north.records.all(PeerRoom) == []
+    assert two.north.records.all(Pairing) == []
 
 
 async def test_after_her_yes_it_is_heard_at_the_hour(two: Two) -> None:
