@@ -54,10 +54,18 @@ async def say(desk: Desk, id: LinkId, body: Body, until: datetime | None = None)
 # Which there are, and what they are called
 
 
-async def to_ask(desk: Desk) -> list[Link]:
-    """The links over which members can be asked for, as their terms stand; always in one order."""
+async def to_ask(desk: Desk, request: Request) -> list[Link]:
+    """The links over which the request could be put to others now; always in one order."""
     found = await desk.records.find(Link, state=LinkState.LIVE)
-    return [one for one in found if (agreed := links.agreed(one)).sends and terms.closed(agreed) is None]
+    return [one for one in found if is_within(desk, one, request)]
+
+
+def is_within(desk: Desk, link: Link, request: Request) -> bool:
+    """Whether both sides' terms let the request cross, now or at another hour, and paused or not."""
+    if link.their_terms is None or not is_for(desk, link, request.age_group):
+        return False
+    body = _tags(desk, request, links.agreed(link), AskAcrossId("0" * 32))
+    return body is not None and links.allows(link, body, desk.now)
 
 
 def is_for(desk: Desk, link: Link, ages: str) -> bool:

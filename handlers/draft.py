@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from handlers import talking
 from handlers.desk import Desk
-from schema.ids import LinkId
+from schema.ids import LinkId, RequestId
 from schema.records import Consent, Member, Request
+from schema.states import RequestState
 from service.core import matching
+from service.core.ages import group
 
 Draft = dict[str, str | int | bool | list[str] | None]
 
@@ -107,6 +109,24 @@ def texts(draft: Draft, name: str) -> tuple[str, ...]:
     """What the draft lists as `name`."""
     found = draft.get(name)
     return tuple(found) if isinstance(found, list) else ()
+
+
+def blank(desk: Desk, member: Member, id: RequestId) -> Request:
+    """A request of the member's that asks nothing yet."""
+    return Request(
+        id=id,
+        member=member.id,
+        state=RequestState.LOOKING,
+        made_at=desk.now,
+        until=desk.now + desk.timings.request_open,
+        due_at=desk.now,
+        round=0,
+        wish="",
+        topics=(),
+        length=desk.timings.longest,
+        note="",
+        age_group=group(desk.community.ages, member.age_group),
+    )
 
 
 def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) -> Request:

@@ -16,7 +16,7 @@ from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Consent, Member, Pairing, Prompt, Request
 from schema.states import AskState, PairingState, RequestState
 from service.core import matching
-from service.core.ages import group, take_part
+from service.core.ages import take_part
 from service.core.pairing import (
     YES,
     AskMove,
@@ -44,20 +44,7 @@ async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | Non
     desk.keep(take_part(desk.now_is(member.id), desk.community.ages, desk.now))
     # Whoever asks for company is not asked for it: what they have not answered counts as silence.
     await clear_asks(desk, member.id)
-    request = Request(
-        id=RequestId(desk.turn.new_id()),
-        member=member.id,
-        state=RequestState.LOOKING,
-        made_at=desk.now,
-        until=desk.now + desk.timings.request_open,
-        due_at=desk.now,
-        round=0,
-        wish="",
-        topics=(),
-        length=desk.timings.longest,
-        note="",
-        age_group=group(desk.community.ages, member.age_group),
-    )
+    request = drafts.blank(desk, member, RequestId(desk.turn.new_id()))
     _drop_kept(desk, member.id)
     await look(desk, drafts.onto(desk, request, draft, consent))
 

@@ -186,7 +186,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             choices = (Choice("no", "choice.too_no"), Choice("yes", "choice.too_yes"))
             return Question(desk.words(member, "talk.too"), choices, also=_ALSO)
         case "linked":
-            return await linked.question(desk, member)
+            return await linked.question(desk, member, draft)
         case "zone":
             return zone.question(desk, member, zone.listed(draft.get("cities")))
         case "start":
@@ -207,7 +207,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             return Question(text, choices, also=_ALSO)
         case "change":
             whom = await after.first_choice(desk, member, bool(draft.get("again")))
-            choices = (*_changes(desk, draft), *await linked.choice(desk, draft), *whom)
+            choices = (*_changes(desk, draft), *await linked.choice(desk, member, draft), *whom)
             return Question(desk.words(member, "talk.change"), choices, also=_ALSO)
         case "again":
             return Question(desk.words(member, "talk.again"), after.FIRST, also=_ALSO)
@@ -364,9 +364,10 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if step == "zone" and not await _take_zone(desk, member, draft, reply):
         return
     if step == "linked" and reply.name != "skip":
-        draft["linked"] = await linked.taken(desk, reply)
+        draft["linked"] = await linked.taken(desk, member, draft, reply)
     elif reply.name != "skip" and not _take(desk, member, draft, step, reply):
         return
+    draft["linked"] = await linked.still(desk, member, draft)
     returns = bool(draft.get("returns")) or step in _FROM_RECAP
     if returns or step == "note":
         draft["said"] = True

@@ -19,7 +19,7 @@ from schema.wire import Ask, Body, Cut, Envelope, Hello, KeyChange, NewTerms, Op
 from service.core import counters
 from service.core.counters import Order
 from service.core.handshake import commitment, transcript
-from service.core.terms import Agreed, agree, outside
+from service.core.terms import Agreed, Outside, agree, outside
 
 FUTURE = timedelta(minutes=5)
 """How far ahead of ours a partner's clock may be."""
@@ -488,11 +488,17 @@ def may_cross(link: Link, body: Body) -> bool:
     return body.kind in CROSSES[link.state]
 
 
+def allows(link: Link, ask: Ask, now: datetime) -> bool:
+    """Whether both sides' terms let our ask cross, now or at another of their hours."""
+    allowed = agreed(link)
+    return bool(allowed.asks_a_day) and outside(allowed, ask, sent=True, now=now) in (None, Outside.HOURS)
+
+
 def may_ask(link: Link, ask: Ask, now: datetime) -> Link | None:
-    """The link once our ask went over it; None where it may not: it is outside of what both sides allow."""
+    """The link once our ask went over it; None where it may not now, by its state, its terms or its count."""
     allowed = agreed(link)
     recent = tuple(at for at in link.asked if now - at < DAY)
-    if not may_cross(link, ask) or len(recent) >= allowed.asks_a_day:
+    if not may_cross(link, ask) or not allows(link, ask, now) or len(recent) >= allowed.asks_a_day:
         return None
     if outside(allowed, ask, sent=True, now=now) is not None:
         return None

@@ -113,7 +113,10 @@ async def test_linked_communities_are_asked_only_where_the_member_chose_it(two: 
     assert "Linked communities" in choices
     question = await two.say(two.north, "ana", "linked communities")
     assert "There are linked communities: “the Elm House”." in question
-    assert "does not get your note, your name or your address" in question
+    assert "It gets no word of yours, and not who you are." in question
+    for crosses in ("what would help", "topics", "how long", "languages", "age group", "must report"):
+        assert crosses in question
+    assert "one person at a time has it" in question
     recap = await two.say(two.north, "ana", "yes")
     assert "I may also ask people of linked communities: “the Elm House”." in recap
     recap = await two.say(two.north, "ana", "change", "linked communities", "no")
@@ -121,6 +124,60 @@ async def test_linked_communities_are_asked_only_where_the_member_chose_it(two: 
     await two.say(two.north, "ana", "yes")
     await two.wait(timedelta(hours=1))
     assert two.to(two.south, wire.Ask) == []
+
+
+_PAST = 1_700_000_000
+
+
+@pytest.mark.parametrize(
+    ("terms", "may"),
+    [
+        ({}, True),
+        ({"hours": (wire.Hours(zone="UTC", days=(0,), start=0, end=60),)}, True),
+        *(
+            (terms, False)
+            for terms in (
+                {"topics": ("grief",)},
+                {"languages": ("fi",)},
+                {"ages": ("young",)},
+                {"adult_from": 25},
+                {"takes": False},
+                {"asks_a_day": 0},
+                {"until": _PAST},
+            )
+        ),
+    ],
+    ids=lambda one: ",".join(one) if isinstance(one, dict) else "",
+)
+async def test_it_is_a_choice_only_where_the_terms_could_let_it_cross(
+    two: Two, terms: dict[str, object], may: bool
+) -> None:
+    """Or she would be asked for a consent from which nothing can come; another hour may come, though."""
+    await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
+    await theirs(two, **terms)
+    assert ("Linked communities" in await two.say(two.north, "ana", "change")) is may
+
+
+async def test_what_she_changes_later_leaves_out_whom_it_cannot_cross_to(two: Two) -> None:
+    """The recap names those alone that get what it says, and that others do not is said."""
+    await theirs(two, topics=("burnout",))
+    await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
+    assert "the Elm House" in await two.say(two.north, "ana", "change", "linked communities", "yes")
+    recap = await two.say(two.north, "ana", "change", "what it is about", "grief")
+    assert "linked communit" not in recap
+    assert any(
+        "This way I cannot ask people of “the Elm House”." in body for _, body, _ in two.north.heard("ana")
+    )
+    await two.say(two.north, "ana", "yes")
+    assert two.north.the_request().linked == ()
+
+
+async def test_a_pause_leaves_out_nobody_of_a_request_that_stands(two: Two) -> None:
+    """It is over one day, and what she chose holds; another note is no other choice."""
+    await asks(two)
+    await two.says(two.south, f"pause {two.north.community.desk}", "yes")
+    await two.say(two.north, "ana", "change", "my words", "Another week.", "yes")
+    assert len(two.north.the_request().linked) == 1
 
 
 async def test_without_a_link_it_is_no_choice(story: Story) -> None:
@@ -623,7 +680,7 @@ async def test_a_yes_in_the_last_minute_leads_to_a_room(two: Two, answer: str) -
 
 
 async def test_her_question_is_over_while_their_yes_still_waits_for_what_would_come(two: Two) -> None:
-    """The last part of the peer's hour is the reply's: a yes that comes in it is none, and nothing crosses."""
+    """The last part of the peer's hour is the reply's: a yes in it is none, and nothing crosses."""
     await asks(two)
     await goes_on(two)
     await two.wait(timedelta(minutes=106))
