@@ -14,8 +14,8 @@ from handlers.desk import Desk
 from schema import wire
 from schema.effects import SendAcross
 from schema.ids import AskAcrossId, LinkId, MatrixId, RequestId, RoomId
-from schema.records import Across, Ask, AskAcross, Link, LinkKeys, Member, Request
-from schema.states import LinkState
+from schema.records import Across, Ask, AskAcross, Link, LinkKeys, Meeting, Member, Request
+from schema.states import AskState, LinkState
 from schema.wire import Body
 from service.core import links, matching, terms
 from service.core.links import Sent
@@ -101,22 +101,61 @@ def of_theirs(ask: Ask) -> Across | None:
 async def ask(desk: Desk, request: Request, *, enough: bool) -> None:
     """Put the request to each linked collective that its member was named, once, where it may be asked now.
 
-    Own people come first: where there are `enough`, from the second round on.
+    Own people come first: where there are `enough`, from the second round on; but not before whoever the
+    member would talk with again.
     """
-    if not request.linked or (enough and request.round == 0):
+    if not goes_to(request):
         return
+    named = {one.link for one in request.again_of}
+    for put in await desk.records.find(AskAcross, request=request.id):
+        if set(put.again) - set(await _again(desk, request, put.link)):
+            # What they said of talking again holds no more: nobody is to be asked for because of it.
+            await _take_back_one(desk, request, put)
     asked = {one.link for one in await desk.records.find(AskAcross, request=request.id)}
-    for id in request.linked:
+    for id in goes_to(request):
         link = await desk.records.get(Link, id)
-        if link is not None and link.state is LinkState.LIVE and id not in asked:
+        waits = enough and request.round == 0 and id not in named
+        if link is not None and link.state is LinkState.LIVE and id not in asked and not waits:
             await _ask(desk, request, link)
+
+
+def goes_to(request: Request) -> tuple[LinkId, ...]:
+    """The links that it may cross: for anybody there, or for whoever its member would talk with again."""
+    return tuple(dict.fromkeys((*request.linked, *(one.link for one in request.again_of))))
+
+
+async def _again(desk: Desk, request: Request, link: LinkId) -> tuple[str, ...]:
+    """Of the rooms that the request names over that link those of which its member still would talk again."""
+    own = await desk.records.find(Meeting, member=request.member)
+    would = [one for one in own if one.again and one.due_at > desk.now]
+    said = {(one.across.link, one.across.answer) for one in would if one.across is not None}
+    return tuple(one.answer for one in request.again_of if one.link == link and (link, one.answer) in said)
+
+
+async def seeks_again(desk: Desk, request: Request) -> bool:
+    """Whether there is anybody of a linked community with whom its member still would talk again."""
+    return any([bool(await _again(desk, request, link)) for link in {one.link for one in request.again_of}])
+
+
+def asks_anybody(request: Request, link: LinkId) -> bool:
+    """Whether it is for anybody there, and not alone for whoever its member would talk with again."""
+    return link in request.linked and not request.again_only
+
+
+async def _take_back_one(desk: Desk, request: Request, put: AskAcross) -> None:
+    """Take it back there, but where somebody's yes to it is with the asker."""
+    asks = await desk.records.find(Ask, request=request.id, state=AskState.CHOSEN)
+    if any(one.across is not None and one.across.request == put.id for one in asks):
+        return
+    others = await desk.records.find(AskAcross, request=request.id)
+    await withdraw_request(desk, request, but={one.id for one in others if one.id != put.id})
 
 
 async def _ask(desk: Desk, request: Request, link: Link) -> None:
     if not is_for(desk, link, request.age_group):
         return
     name = AskAcrossId(desk.turn.new_id())
-    body = _tags(desk, request, links.agreed(link), name)
+    body = await _put(desk, request, link, name)
     counted = None if body is None else links.may_ask(link, body, desk.now)
     if body is None or counted is None:
         return
@@ -130,26 +169,43 @@ async def _ask(desk: Desk, request: Request, link: Link) -> None:
     # Where the community names no language none is said of it, as between two who are here.
     languages = tuple(one for one in request.languages if one in body.languages)
     until = datetime.fromtimestamp(body.until, UTC)
-    await desk.records.put(AskAcross(name, link.id, request.id, None, languages, until))
+    put = AskAcross(name, link.id, request.id, None, languages, until, body.again, body.again_only)
+    await desk.records.put(put)
 
 
 async def tags_change(desk: Desk, before: Request, after: Request) -> bool:
     """Whether a linked collective that was asked would be asked something else now, or nothing."""
     for put in await desk.records.find(AskAcross, request=before.id):
         link = await desk.records.get(Link, put.link)
-        if link is not None:
-            agreed = links.agreed(link)
-            if _tags(desk, before, agreed, put.id) != _tags(desk, after, agreed, put.id):
-                return True
+        if link is not None and await _put(desk, before, link, put.id) != await _put(
+            desk, after, link, put.id
+        ):
+            return True
     return False
 
 
-def _tags(desk: Desk, request: Request, agreed: Agreed, name: AskAcrossId) -> wire.Ask | None:
+async def _put(desk: Desk, request: Request, link: Link, name: AskAcrossId) -> wire.Ask | None:
+    """What crosses that link of a request; None where nothing does."""
+    again, anybody = await _again(desk, request, link.id), asks_anybody(request, link.id)
+    if not (again or anybody):
+        return None
+    return _tags(desk, request, links.agreed(link), name, again, only=not anybody)
+
+
+def _tags(
+    desk: Desk,
+    request: Request,
+    agreed: Agreed,
+    name: AskAcrossId,
+    again: Sequence[str] = (),
+    *,
+    only: bool = False,
+) -> wire.Ask | None:
     """What crosses of a request: what its member approved for it, and no word of theirs.
 
     None where it is not for people of another collective, or holds what the wire has no place for.
     """
-    local = request.wish in (matching.MUTUAL, "backup") or request.again_only
+    local = request.wish in (matching.MUTUAL, "backup")
     if local or matching.later(request, desk.now) is not None:
         return None
     usual = desk.community.talk_in[:1] or desk.languages[:1]
@@ -173,6 +229,8 @@ def _tags(desk: Desk, request: Request, agreed: Agreed, name: AskAcrossId) -> wi
                 "reporters": request.reporters,
                 "start": None,
                 "until": int(until.timestamp()),
+                "again": tuple(again),
+                "again_only": only,
             }
         )
     except ValueError:
@@ -254,8 +312,8 @@ async def take_back(desk: Desk, put: AskAcross) -> None:
     if said or until <= desk.now or await desk.records.get(Link, put.link) is None:
         await desk.records.delete(AskAcross, put.id)
         return
-    again = min(desk.now + desk.timings.ask_again, until)
-    await desk.records.put(replace(put, request=RequestId(""), languages=(), due_at=again))
+    at = min(desk.now + desk.timings.ask_again, until)
+    await desk.records.put(replace(put, request=RequestId(""), languages=(), again=(), due_at=at))
 
 
 Reached = Literal["purged", "asked", "cannot"]

@@ -57,6 +57,9 @@ async def asked(desk: Desk, link: Link, said: Ask) -> None:
         age_group=said.ages,
         answer=min(timedelta(minutes=said.wait), desk.timings.request_open),
         across=Across(link.id, said.request),
+        again=bool(said.again),
+        again_only=said.again_only,
+        again_of=tuple(Across(link.id, "", one) for one in said.again),
     )
     await requests.look(desk, request)
 

@@ -14,7 +14,17 @@ from handlers import request as requests
 from handlers import room as peer_rooms
 from handlers.desk import Desk
 from schema.ids import AskId, LinkId, MatrixId, MemberId, OfferId
-from schema.records import Across, Ask, AskAcross, Link, Pairing, PeerRoom, Request, Talking
+from schema.records import (
+    Across,
+    Ask,
+    AskAcross,
+    Link,
+    Meeting,
+    Pairing,
+    PeerRoom,
+    Request,
+    Talking,
+)
 from schema.states import AskState, Ending, PairingState, RequestState
 from schema.wire import Answer, Close, Consent, Introduce, Withdraw
 from service.core import matching, rooms
@@ -31,7 +41,7 @@ async def answered(desk: Desk, link: Link, said: Answer) -> None:
         return
     request = await desk.records.get(Request, put.request)
     known = await desk.records.get(Ask, said.answer)
-    if request is None or link.id not in request.linked:
+    if request is None or link.id not in across.goes_to(request):
         # It is not for people there any more.
         return
     if known is not None or said.wish == matching.MUTUAL:
@@ -125,7 +135,8 @@ async def introduced(desk: Desk, link: Link, said: Introduce) -> bool:
     if pairing is None or said.room is not None:
         return True
     asker = await desk.member(pairing.asker)
-    if asker is None or not await _may_meet(desk, link, pairing.asker, said.user):
+    meant = await _is_meant(desk, link, pairing, said)
+    if asker is None or not meant or not await _may_meet(desk, link, pairing.asker, said.user):
         # Their desk hears at the same hour as the asker: when a no comes is not to say why.
         await requests.drop_ask(desk, ask)
         return True
@@ -133,6 +144,19 @@ async def introduced(desk: Desk, link: Link, said: Introduce) -> bool:
     await requests.keep_pairing(desk, agreed)
     await plan.open_room(desk, agreed, asker, said.user)
     return True
+
+
+async def _is_meant(desk: Desk, link: Link, pairing: Pairing, said: Introduce) -> bool:
+    """Whether it is whom the asker wants: where they wanted one of a room of theirs alone, nobody else."""
+    put = await desk.records.get(AskAcross, said.request)
+    if put is None or not put.only:
+        return True
+    them = {desk.turn.identify(one) for one in (said.user, MatrixId(said.user.lower()))}
+    for one in await desk.records.find(Meeting, member=pairing.asker):
+        met = one.across
+        if met is not None and met.link == link.id and met.answer in put.again and one.other in them:
+            return True
+    return False
 
 
 async def _may_meet(desk: Desk, link: Link, asker: MemberId, user: MatrixId) -> bool:

@@ -1,6 +1,6 @@
 """What a linked collective says about a member of its own or of ours, handed to whoever awaits it."""
 
-from handlers import asked_across, asking_across
+from handlers import after, asked_across, asking_across
 from handlers.desk import Desk
 from schema.ids import LinkId
 from schema.records import Link
@@ -35,3 +35,4 @@ async def over(desk: Desk, link: LinkId) -> None:
     """The link is no more: whatever waits on it ends, and whoever waits hears so."""
     await asking_across.over(desk, link)
     await asked_across.over(desk, link)
+    await after.link_over(desk, link)

@@ -122,7 +122,7 @@ async def _ended(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> None:
     if not room.met:
         return
     await rest.after_company(desk, member)
-    await after.begin_linked(desk, member, room.other)
+    await after.begin_linked(desk, member, room)
 
 
 async def _say_gone(desk: Desk, room: GuestRoom) -> None:

@@ -203,9 +203,13 @@ meetings = Table(
     _id(),
     _ref("member"),
     _ref("other_hash"),
+    Column("answer_hash", Opaque, nullable=True, index=True),
     _due(),
     _sealed(),
-    info={"kept": "14 days from a room's end, longer where both agreed to talk again, or until forget me"},
+    info={
+        "kept": "14 days from a room's end; longer where both agreed to talk again, or its member would with "
+        "somebody of a linked community; or until forget me"
+    },
 )
 
 concerns = Table(

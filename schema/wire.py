@@ -170,7 +170,9 @@ class Ask(Shape):
     `wait` is how long, in minutes, somebody's last yes waits: for the member's, and then for what comes of
     both. `reporters`: people who must
     report may be asked. `start` is when the company would begin, where that is later. After `until` nobody is
-    asked any more.
+    asked any more. `again` names answers by which two met over this link before: whichever of the reader's
+    members was one of them, and said that they would talk again, is asked before others; with `again_only`
+    nobody else is.
     """
 
     kind: Literal["ask"] = "ask"
@@ -187,6 +189,8 @@ class Ask(Shape):
     reporters: bool
     start: Seconds | None
     until: Seconds
+    again: Annotated[tuple[Id, ...], Field(max_length=8)] = ()
+    again_only: bool = False
 
 
 class Answer(Shape):

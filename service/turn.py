@@ -21,7 +21,7 @@ from service.core.links import Taken
 
 R = TypeVar("R", bound=Record)
 S = TypeVar("S", bound=Separation | Meeting | PairingPause | Buddy)
-A = TypeVar("A", bound=PeerRoom)
+A = TypeVar("A", bound=PeerRoom | Meeting)
 
 
 class Records(Protocol):

@@ -37,7 +37,7 @@ from service.store.statements import Statement, Statements
 
 R = TypeVar("R", bound=Record)
 S = TypeVar("S", bound=Separation | Meeting | PairingPause | Buddy)
-A = TypeVar("A", bound=PeerRoom)
+A = TypeVar("A", bound=PeerRoom | Meeting)
 _log = logs.get("store")
 
 _KEEP_SEEN = timedelta(days=14)
@@ -239,6 +239,7 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
+        if isinstance(record, PeerRoom | Meeting):
             row["answer_hash"] = self._answer_hash(shape.table, record.across)
         if isinstance(record, Separation | Meeting | PairingPause | Buddy):
             row["other_hash"] = self._other_hash(shape.table, record.other)

@@ -103,6 +103,26 @@ def test_from_its_opening_to_the_receipt() -> None:
     assert after(ours, TimeIsUp()).state is GuestRoomState.GONE
 
 
+@pytest.mark.parametrize(
+    ("moves", "met"),
+    [
+        ((Ended(),), True),
+        ((Ended(met=False),), False),
+        ((Emptied(met=False),), False),
+        ((Gone("asked", met=False),), False),
+        ((TimeIsUp(),), True),
+        # What was said first holds: the members have heard it.
+        ((Ended(), Emptied(met=False)), True),
+        ((Ended(met=False), Emptied(met=True)), False),
+    ],
+)
+def test_that_two_never_met_is_known_from_the_first_word_of_its_end(
+    moves: tuple[guest_rooms.Move, ...], met: bool
+) -> None:
+    """The other side alone sees it; where it says nothing they are taken to have met."""
+    assert after(OPEN, *moves).met is met
+
+
 def test_where_nothing_is_heard_our_copy_is_to_go_all_the_same() -> None:
     """Long after the end; then nothing is waited for, and that nothing was heard is known."""
     closed = after(OPEN, TimeIsUp())

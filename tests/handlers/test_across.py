@@ -207,6 +207,8 @@ async def test_the_tags_alone_cross(two: Two) -> None:
         "reporters": False,
         "start": None,
         "until": int(two.north.the_request().until.timestamp()),
+        "again": (),
+        "again_only": False,
     }
     assert said.request != two.north.the_request().id
 

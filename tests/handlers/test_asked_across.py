@@ -203,7 +203,7 @@ async def test_one_of_ours_keeps_somebody_of_a_linked_community_company(two: Ask
     assert await two.puts(end(answer.answer, "ended")) == []
     assert "nobody can write in it now" in south.last("ben")
     assert "never again" in south.last("ben")
-    assert "again with this person" not in south.last("ben")
+    assert "1. I would talk with this person again" in south.last("ben")
     assert (two.guest().other_matrix_id, two.guest().consents) == ("", ())
     assert await two.puts(end(answer.answer, "removed")) == []
     assert not any(isinstance(one, PurgeGuestRoom) for _, one in south.effects)
@@ -583,12 +583,11 @@ async def test_nothing_is_kept_longer_than_it_is_for(two: Asks, step: str) -> No
 
 
 async def test_never_again_after_such_a_room(two: Asks) -> None:
-    """It is kept on our side, and holds; `again` is not to be said."""
+    """It is kept on our side, and holds; nothing of it crosses."""
     south = two.south
     await two.closed()
     (meeting,) = south.records.all(Meeting)
-    assert (meeting.linked, meeting.other) == (True, two.guest().other)
-    assert "another community" in await south.say("ben", "again")
+    assert (meeting.across, meeting.other) == (two.guest().across, two.guest().other)
     await south.says("ben", "never again", "yes")
     assert [one.other for one in south.records.all(Separation)] == [two.guest().other]
     assert south.records.all(Meeting) == []
@@ -773,6 +772,7 @@ def _bodies(draw: st.DrawFn) -> tuple[str, dict[str, object]]:
             said |= {"card": "x", "fear": "report", "until": draw(st.sampled_from([0, 253_402_300_799]))}
         case _:
             said = {"request": said["request"], "minutes": 10_080, "wait": 10_080, "until": 253_402_300_799}
+            said |= {"again": draw(st.sampled_from([(), (REQUEST,)])), "again_only": draw(st.booleans())}
     return kind, said
 
 

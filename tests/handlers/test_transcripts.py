@@ -575,6 +575,29 @@ async def _company_across(two: Two, here: Story, there: Story) -> None:
     await two.wait(timedelta(days=4))
 
 
+async def again_across_a_link(story: Story) -> None:
+    """Two who met across a link both note that they would talk again; one asks for the other alone."""
+    two = Two(north=story)
+    await two.linked()
+    here, there = story, two.south
+    await there.comes("ben")
+    await here.comes("ana")
+    await two.say(there, "ben", "offer", "1", "skip", "I like walks.", "2", "yes")
+    await two.say(here, "ana", "talk", "2", "1", "1", "2", "It has been a long week.")
+    await two.say(here, "ana", "change", "13", "2", "1")
+    await two.say(there, "ben", "1", "1")
+    await two.say(here, "ana", "1", "close")
+    here.log.clear()
+    for side, name in ((here, "ana"), (there, "ben")):
+        await two.say(side, name, "1", "1")
+    await two.wait(timedelta(days=4))
+    await two.say(there, "ben", "offer", "1", "skip", "I like walks.", "2", "yes")
+    await two.say(here, "ana", "talk", "2", "1", "1", "2", "Another long week.")
+    await two.say(here, "ana", "change", "14", "3", "1", "what do you hold")
+    await two.say(there, "ben", "1", "1")
+    await two.say(here, "ana", "1", "1")
+
+
 async def vouched(story: Story) -> None:
     """An offer needs a voucher: two are asked, and a steward for somebody else."""
     story.community = replace(
@@ -621,6 +644,7 @@ _STORIES = [
     terms_of_a_link,
     across_a_link,
     asked_across_a_link,
+    again_across_a_link,
     vouched,
     not_open_yet,
     kept_to_their_ages,
@@ -637,7 +661,7 @@ _STORIES = [
 
 _WRITES_ALL = (
     *(two_who_ask, afterwards, a_concern, the_stewards, a_link_asked_for, vouched, my_plan, silence),
-    *(across_a_link, asked_across_a_link),
+    *(across_a_link, asked_across_a_link, again_across_a_link),
 )
 """Between them they write every kind of record."""
 

@@ -1,6 +1,6 @@
-"""By which answer of a linked community a peer room came about, as a keyed hash.
+"""By which answer across a link a peer room came about, and the mark of a meeting, as keyed hashes.
 
-A room that was open before has none, and its end is heard by its own hours.
+A room that was open before has none, and its end is heard by its own hours; nor has a mark.
 """
 
 import sqlalchemy as sa
@@ -13,5 +13,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("peer_rooms", sa.Column("answer_hash", sa.String(32), nullable=True))
-    op.create_index("ix_peer_rooms_answer_hash", "peer_rooms", ["answer_hash"])
+    for table in ("peer_rooms", "meetings"):
+        op.add_column(table, sa.Column("answer_hash", sa.String(32), nullable=True))
+        op.create_index(f"ix_{table}_answer_hash", table, ["answer_hash"])
