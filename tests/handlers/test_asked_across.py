@@ -537,7 +537,7 @@ async def test_where_the_two_never_met_there_is_no_afterwards(two: Asks, steps: 
     south = two.south
     answer = await two.opened()
     await two.puts(end(answer, steps[0], met=False))
-    assert "were not both in it" in south.last("ben")
+    assert "did not meet in it" in south.last("ben")
     assert "never again" not in south.last("ben")
     assert south.records.all(Meeting) == []
     assert south.offer_of("ben").rest_until is None
