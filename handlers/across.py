@@ -283,6 +283,26 @@ async def introduce(
     return await say(desk, across.link, body, until)
 
 
+async def more(
+    desk: Desk,
+    across: Across,
+    step: Literal["asked", "agreed"],
+    length: timedelta,
+    until: datetime | None = None,
+    ends: datetime | None = None,
+) -> bool:
+    """Somebody would like more time in the room, or agrees to it; False where that cannot cross now."""
+    body = wire.More(
+        request=across.request,
+        answer=across.answer,
+        step=step,
+        minutes=_minutes(length),
+        until=None if until is None else int(until.timestamp()),
+        ends=None if ends is None else int(ends.timestamp()),
+    )
+    return await say(desk, across.link, body, until or ends)
+
+
 async def withdraw(desk: Desk, across: Across) -> None:
     """What there is between two members, by that answer, is not to be had any more; not where it was lost."""
     if across.answer:

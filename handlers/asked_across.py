@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from handlers import across, apart, finding, guest_room, yes_across
+from handlers import across, apart, finding, guest_more, guest_room, yes_across
 from handlers import request as requests
 from handlers import room as rooms_of
 from handlers.desk import Desk
@@ -18,7 +18,7 @@ from schema.ids import LinkId, MatrixId, MemberId, RequestId
 from schema.records import Across, GuestRoom, Link, Member, Request
 from schema.records import Ask as Asked
 from schema.states import AskState, GuestRoomState, RequestState
-from schema.wire import Ask, Close, Introduce, Note, Withdraw
+from schema.wire import Ask, Close, Introduce, More, Note, Withdraw
 from service.core import guest_rooms, matching, rooms
 from service.core.pairing import AskMove, RequestMove, advance_ask
 
@@ -176,6 +176,18 @@ async def withdrawn(desk: Desk, link: Link, said: Withdraw) -> None:
     request = await desk.records.get(Request, said.request)
     if request is not None and request.across is not None and request.across.link == link.id:
         await requests.end(desk, request, RequestMove.WITHDRAW)
+
+
+async def more(desk: Desk, link: Link, said: More) -> None:
+    """Their member would like more time in the room, or both agreed and it is longer."""
+    guest = await _guest(desk, link, said.request, said.answer)
+    if guest is None or guest.state is not GuestRoomState.OPEN or guest.ends_at is None:
+        return
+    if said.step == "agreed" and said.ends is not None:
+        await guest_more.longer(desk, guest, datetime.fromtimestamp(said.ends, UTC))
+    elif said.step == "asked" and said.until is not None:
+        until = min(datetime.fromtimestamp(said.until, UTC), guest.ends_at)
+        await guest_more.asked(desk, guest, timedelta(minutes=said.minutes), until)
 
 
 async def closed(desk: Desk, link: Link, said: Close) -> None:

@@ -9,7 +9,7 @@ is heard at one hour, whatever the reason and whenever it came.
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from handlers import across, apart, pairing_pauses, plan
+from handlers import across, apart, extension, pairing_pauses, plan
 from handlers import request as requests
 from handlers import room as peer_rooms
 from handlers.desk import Desk
@@ -25,8 +25,8 @@ from schema.records import (
     Request,
     Talking,
 )
-from schema.states import AskState, Ending, PairingState, RequestState
-from schema.wire import Answer, Close, Consent, Introduce, Withdraw
+from schema.states import AskState, Ending, PairingState, RequestState, RoomState
+from schema.wire import Answer, Close, Consent, Introduce, More, Withdraw
 from service.core import matching, rooms
 from service.core.pairing import AskMove, advance_ask, next_card
 
@@ -82,7 +82,7 @@ async def _of(desk: Desk, link: Link, said: Consent | Introduce | Withdraw | Clo
     return ask if ask is not None and across.of_theirs(ask) == named else None
 
 
-async def _room_of(desk: Desk, link: Link, said: Introduce | Withdraw | Close) -> PeerRoom | None:
+async def _room_of(desk: Desk, link: Link, said: Introduce | Withdraw | More | Close) -> PeerRoom | None:
     """The room that we opened, or are opening, for the two of that answer."""
     if said.answer is None:
         return None
@@ -205,6 +205,26 @@ async def _lose(desk: Desk, ask: Ask) -> None:
         await plan.lose(desk, pairing)
     else:
         await requests.step_back(desk, ask)
+
+
+async def more(desk: Desk, link: Link, said: More) -> bool:
+    """Their member would like more time, or agrees to ours. False where it is no room of ours."""
+    room = await _room_of(desk, link, said)
+    if room is None:
+        return False
+    length, wish = timedelta(minutes=said.minutes), room.more
+    ours = wish is not None and wish.member == room.asker and desk.now < wish.until
+    if ours:
+        # A yes; or where both asked at once, each would like so much at least.
+        await peer_rooms.advance(desk, room, rooms.MoreAgreed(room.peer, length))
+    elif said.step == "asked" and said.until is not None:
+        until = datetime.fromtimestamp(said.until, UTC)
+        fits = length <= rooms.more_time(room, desk.timings) and desk.now < min(until, room.ends_at)
+        wished = rooms.MoreAsked(room.peer, length, until)
+        if fits and room.met and room.state is RoomState.OPEN and rooms.allows(room, wished):
+            await peer_rooms.advance(desk, room, wished)
+            await extension.put_to(desk, room.id, room.asker)
+    return True
 
 
 async def closed(desk: Desk, link: Link, said: Close) -> bool:

@@ -36,6 +36,10 @@ async def advance(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> GuestR
         await desk.records.put(after_it)
     for order in orders:
         desk.turn.do(order)
+    lapsed = isinstance(move, guest_rooms.TimeIsUp) and after_it.state is GuestRoomState.OPEN
+    ours = lapsed and room.more is not None and room.more.member == room.member
+    if ours and await desk.member(room.member) is not None:
+        desk.say(room.member, "extend.stays", ends=room.ends_at)
     if room.state is GuestRoomState.OPEN and after_it.state not in guest_rooms.LIVE:
         await _ended(desk, after_it, move)
     if after_it.state is GuestRoomState.GONE and room.state is not GuestRoomState.AWAITED:
@@ -96,7 +100,7 @@ async def close(desk: Desk, member: Member, room: GuestRoom) -> None:
 
 
 async def no_more(desk: Desk, member: Member, room: GuestRoom) -> None:
-    """More time is not to be had across a link."""
+    """The other side cannot be asked for more time now."""
     name = await across.called(desk, member, room.link)
     desk.say(member.id, "guest.no_more", notice=False, collective=name, ends=room.ends_at)
 

@@ -577,6 +577,9 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "there": _THEIRS,
             "server": _THEIRS,
             "met": _THEIRS,
+            "more": _THEIRS,
+            "agreed_more": _THEIRS,
+            "asked_more": _THEIRS,
         },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), _FOR_ALL),
         **{

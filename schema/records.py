@@ -910,8 +910,10 @@ class GuestRoom:
     side goes on by itself: where no room came, for the erasure here, and where nothing is heard of it any
     more. `ending` says that our member asked to end it. `reached` is what was erased here, `there` what they
     say of their side; `server` is the one of their keeper. `met`: the two were both in it, unless their side
-    said when it ended that they were not. Deleted once gone and the receipt is written. A member who is
-    forgotten stands here as an empty id until then, and so does the other.
+    said when it ended that they were not. `more` is more time that one of the two would like, `agreed_more`
+    that ours said yes to the other's, and `asked_more` who asked before this end. Deleted once gone and the
+    receipt is written. A member who is forgotten stands here as an empty id until then, and so does the
+    other.
     """
 
     id: GuestRoomId
@@ -934,6 +936,9 @@ class GuestRoom:
     there: str = ""
     server: str = ""
     met: bool = True
+    more: MoreTime | None = None
+    agreed_more: bool = False
+    asked_more: tuple[MemberId, ...] = ()
 
 
 Record = (

@@ -252,6 +252,23 @@ class Withdraw(Shape):
     answer: Id | None
 
 
+class More(Shape):
+    """More time for the room of the two, `minutes` of it.
+
+    "asked" by one of them, who hears what came of it at an hour: a yes counts until `until`. "agreed" by the
+    other; from the side that opened the room it says that both did, and when the room now `ends`. There is no
+    no.
+    """
+
+    kind: Literal["more"] = "more"
+    request: Id
+    answer: Id
+    step: Literal["asked", "agreed"]
+    minutes: Minutes
+    until: Seconds | None
+    ends: Seconds | None
+
+
 class Close(Shape):
     """The room. `ended`: it is to close, or did. `removed`: its people are out, and it can be purged.
 
@@ -302,6 +319,7 @@ Body = (
     | Consent
     | Introduce
     | Withdraw
+    | More
     | Close
     | Pause
     | Cut
@@ -311,7 +329,7 @@ KINDS: dict[str, type[Body]] = {
     kind.model_fields["kind"].default: kind
     for kind in (
         *(Hello, KeyChange, NewTerms, Ask, Answer, Note, Consent),
-        *(Introduce, Withdraw, Close, Pause, Cut, Error),
+        *(Introduce, Withdraw, More, Close, Pause, Cut, Error),
     )
 }
 

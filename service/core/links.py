@@ -169,7 +169,7 @@ MOVES: Mapping[LinkState, frozenset[type[Move]]] = {
 """What this side can do in each state."""
 
 _KEYS = frozenset({"hello", "key_change", "terms", "pause", "cut", "error"})
-_BEGINS = frozenset({"ask", "answer", "note", "consent", "introduce"})
+_BEGINS = frozenset({"ask", "answer", "note", "consent", "introduce", "more"})
 _ENDS = frozenset({"withdraw", "close"})
 
 OVER = (LinkState.CUT, LinkState.EXPIRED)

@@ -334,8 +334,7 @@ async def test_a_pairing_across(two: Two) -> None:
     assert told.ends == int(room.ends_at.timestamp())
     assert room.state is RoomState.OPEN
     assert room.met
-    assert "cannot be made longer" in two.north.last("ana")
-    assert "cannot be made longer" in await two.say(two.north, "ana", "extend")
+    assert "For more time, write “extend” here" in two.north.last("ana")
     nothing_left(two)
     assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
     await two.say(two.north, "ana", "close")
@@ -899,6 +898,12 @@ def _bodies(draw: st.DrawFn, request: str) -> wire.Body:
             "reached": draw(st.sampled_from([None, "purged", "asked", "cannot"])),
         },
         "note": {"note": "words", "how": ()},
+        "more": {
+            "step": draw(st.sampled_from(["asked", "agreed"])),
+            "minutes": draw(st.sampled_from([1, 30, 10080])),
+            "until": draw(st.sampled_from([None, number])),
+            "ends": draw(st.sampled_from([None, number])),
+        },
     }
     kind = draw(st.sampled_from(sorted(values)))
     return wire.BODY.validate_python({"kind": kind, **ids, **values[kind]})
@@ -925,8 +930,8 @@ async def test_whatever_a_partner_says_harms_nobody_else(data: st.DataObject) ->
         assert room.peer == identify(BEN)
 
 
-_ANA = st.sampled_from(["yes", "1", "2", "stop", "close", "talk", "change", "forget me", "skip"])
-_BEN = st.sampled_from(["yes", "1", "2", "no", "stop", "close", "rest", "forget me", "skip"])
+_ANA = st.sampled_from(["extend", "yes", "1", "2", "stop", "close", "talk", "change", "forget me", "skip"])
+_BEN = st.sampled_from(["extend", "yes", "1", "2", "no", "stop", "close", "rest", "forget me", "skip"])
 _MINUTES = st.sampled_from([1, 11, 16, 125])
 _WORDS = ("pause", "resume", "cut")
 

@@ -521,7 +521,7 @@ async def test_whoever_is_in_such_a_room_is_asked_nothing_and_asks_nothing(two: 
     south = two.south
     answer = await two.opened()
     assert "You have a room with someone" in await south.say("ben", "talk")
-    assert "cannot ask for more time" in await south.say("ben", "extend")
+    assert "How much more time would you like?" in await south.say("ben", "extend")
     await south.comes("cem")
     await south.asks("cem")
     assert not any(
@@ -753,7 +753,8 @@ _users = st.sampled_from([ANA, MatrixId("@ben:example.org"), MatrixId("@cem:exam
 @st.composite
 def _bodies(draw: st.DrawFn) -> tuple[str, dict[str, object]]:
     """A kind, and what it says, with names that may be of anything."""
-    kind = draw(st.sampled_from(["ask", "note", "introduce", "withdraw", "close", "answer", "consent"]))
+    kinds = ["ask", "note", "introduce", "withdraw", "more", "close", "answer", "consent"]
+    kind = draw(st.sampled_from(kinds))
     said: dict[str, object] = {"request": draw(_ids), "answer": draw(_ids)}
     match kind:
         case "note":
@@ -763,6 +764,10 @@ def _bodies(draw: st.DrawFn) -> tuple[str, dict[str, object]]:
             said |= {"user": draw(_users), "room": draw(st.sampled_from([None, ROOM])), "ends": ends}
         case "withdraw":
             said["answer"] = draw(st.sampled_from([None, said["answer"]]))
+        case "more":
+            said["step"] = draw(st.sampled_from(["asked", "agreed"]))
+            hours = st.sampled_from([None, 0, 253_402_300_799])
+            said |= {"minutes": 30, "until": draw(hours), "ends": draw(hours)}
         case "close":
             said["step"] = draw(st.sampled_from(["ended", "removed", "gone"]))
             said["reached"] = draw(st.sampled_from([None, "purged", "asked", "cannot"]))

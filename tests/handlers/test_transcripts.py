@@ -570,6 +570,8 @@ async def _company_across(two: Two, here: Story, there: Story) -> None:
     for word in ("1", "1"):
         await two.say(there, "ben", word)
     await two.say(here, "ana", "1", "status")
+    await two.say(there, "ben", "extend", "2")
+    await two.say(here, "ana", "1")
     await two.say(there, "ben", "status", "close")
     await two.say(here, "ana", "erase now")
     await two.wait(timedelta(days=4))
