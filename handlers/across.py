@@ -101,8 +101,8 @@ def of_theirs(ask: Ask) -> Across | None:
 async def ask(desk: Desk, request: Request, *, enough: bool) -> None:
     """Put the request to each linked collective that its member was named, once, where it may be asked now.
 
-    Own people come first: where there are `enough`, from the second round on; but not before whoever the
-    member would talk with again.
+    Own people come first: where there are `enough`, from the second round on. Not before whoever the member
+    would talk with again: a community of which one is asked for is asked at once.
     """
     if not goes_to(request):
         return
@@ -134,7 +134,10 @@ async def _again(desk: Desk, request: Request, link: LinkId) -> tuple[str, ...]:
 
 async def seeks_again(desk: Desk, request: Request) -> bool:
     """Whether there is anybody of a linked community with whom its member still would talk again."""
-    return any([bool(await _again(desk, request, link)) for link in {one.link for one in request.again_of}])
+    for link in {one.link for one in request.again_of}:
+        if await _again(desk, request, link):
+            return True
+    return False
 
 
 def asks_anybody(request: Request, link: LinkId) -> bool:
@@ -155,11 +158,11 @@ async def _ask(desk: Desk, request: Request, link: Link) -> None:
     if not is_for(desk, link, request.age_group):
         return
     name = AskAcrossId(desk.turn.new_id())
-    body = await _put(desk, request, link, name)
+    body = await _crosses(desk, request, link, name)
     counted = None if body is None else links.may_ask(link, body, desk.now)
     if body is None or counted is None:
         return
-    # Or somebody there could be asked about two at once of whom one is over.
+    # Or somebody there could be asked about two at once, of which one is over.
     for waits in await desk.records.find(AskAcross, link=link.id, request=RequestId("")):
         await take_back(desk, waits)
     if not await say(desk, link.id, body, request.until):
@@ -177,14 +180,15 @@ async def tags_change(desk: Desk, before: Request, after: Request) -> bool:
     """Whether a linked collective that was asked would be asked something else now, or nothing."""
     for put in await desk.records.find(AskAcross, request=before.id):
         link = await desk.records.get(Link, put.link)
-        if link is not None and await _put(desk, before, link, put.id) != await _put(
-            desk, after, link, put.id
-        ):
+        if link is None:
+            continue
+        crossed = await _crosses(desk, before, link, put.id)
+        if crossed != await _crosses(desk, after, link, put.id):
             return True
     return False
 
 
-async def _put(desk: Desk, request: Request, link: Link, name: AskAcrossId) -> wire.Ask | None:
+async def _crosses(desk: Desk, request: Request, link: Link, name: AskAcrossId) -> wire.Ask | None:
     """What crosses that link of a request; None where nothing does."""
     again, anybody = await _again(desk, request, link.id), asks_anybody(request, link.id)
     if not (again or anybody):
