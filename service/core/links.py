@@ -19,7 +19,7 @@ from schema.wire import Ask, Body, Cut, Envelope, Hello, KeyChange, NewTerms, Op
 from service.core import counters
 from service.core.counters import Order
 from service.core.handshake import commitment, transcript
-from service.core.terms import Agreed, Outside, agree, outside
+from service.core.terms import Agreed, Outside, agree, outside, share_hours
 
 FUTURE = timedelta(minutes=5)
 """How far ahead of ours a partner's clock may be."""
@@ -491,7 +491,9 @@ def may_cross(link: Link, body: Body) -> bool:
 def allows(link: Link, ask: Ask, now: datetime) -> bool:
     """Whether both sides' terms let our ask cross, now or at another of their hours."""
     allowed = agreed(link)
-    return bool(allowed.asks_a_day) and outside(allowed, ask, sent=True, now=now) in (None, Outside.HOURS)
+    where = outside(allowed, ask, sent=True, now=now)
+    later = where is Outside.HOURS and share_hours(allowed, now)
+    return bool(allowed.asks_a_day) and (where is None or later)
 
 
 def may_ask(link: Link, ask: Ask, now: datetime) -> Link | None:

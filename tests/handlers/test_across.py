@@ -475,8 +475,8 @@ async def test_what_waits_to_be_withdrawn_is_so_before_anything_is_asked_anew(tw
     await two.say(two.north, "ana", "change", "how long", "2 h", "yes")
     await away(two, False)
     await two.wait(timedelta(minutes=11))
-    kinds = [type(body) for to, body in two.crossed if to is two.south]
-    assert kinds[-3:] == [wire.Ask, wire.Withdraw, wire.Ask]
+    kinds = [type(body) for body in two.to(two.south, wire.Ask, wire.Withdraw)]
+    assert kinds == [wire.Ask, wire.Withdraw, wire.Ask]
 
 
 async def test_a_cut_leaves_no_withdrawal_to_wait(two: Two) -> None:
