@@ -7,15 +7,15 @@ its member was named; the note goes to whoever gave an answer, the address after
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 from handlers.desk import Desk
 from schema import wire
 from schema.effects import SendAcross
-from schema.ids import AskAcrossId, LinkId, MatrixId, RoomId
-from schema.records import Across, Ask, AskAcross, Link, LinkKeys, Member, Request
-from schema.states import LinkState
+from schema.ids import AskAcrossId, LinkId, MatrixId, RequestId, RoomId
+from schema.records import Across, Ask, AskAcross, Link, LinkKeys, Meeting, Member, Request
+from schema.states import AskState, LinkState
 from schema.wire import Body
 from service.core import links, matching, terms
 from service.core.links import Sent
@@ -54,10 +54,18 @@ async def say(desk: Desk, id: LinkId, body: Body, until: datetime | None = None)
 # Which there are, and what they are called
 
 
-async def to_ask(desk: Desk) -> list[Link]:
-    """The links over which members can be asked for, as their terms stand; always in one order."""
+async def to_ask(desk: Desk, request: Request) -> list[Link]:
+    """The links over which the request could be put to others now; always in one order."""
     found = await desk.records.find(Link, state=LinkState.LIVE)
-    return [one for one in found if (agreed := links.agreed(one)).sends and terms.closed(agreed) is None]
+    return [one for one in found if is_within(desk, one, request)]
+
+
+def is_within(desk: Desk, link: Link, request: Request) -> bool:
+    """Whether both sides' terms let the request cross, now or at another hour, and paused or not."""
+    if link.their_terms is None or not is_for(desk, link, request.age_group):
+        return False
+    body = _tags(desk, request, links.agreed(link), AskAcrossId("0" * 32))
+    return body is not None and links.allows(link, body, desk.now)
 
 
 def is_for(desk: Desk, link: Link, ages: str) -> bool:
@@ -93,51 +101,120 @@ def of_theirs(ask: Ask) -> Across | None:
 async def ask(desk: Desk, request: Request, *, enough: bool) -> None:
     """Put the request to each linked collective that its member was named, once, where it may be asked now.
 
-    Own people come first: where there are `enough`, from the second round on.
+    Own people come first: where there are `enough`, from the second round on. Not before whoever the member
+    would talk with again: a community of which one is asked for is asked at once.
     """
-    if not request.linked or (enough and request.round == 0):
+    if not goes_to(request):
         return
+    named = {one.link for one in request.again_of}
+    for put in await desk.records.find(AskAcross, request=request.id):
+        if set(put.again) - set(await _again(desk, request, put.link)):
+            # What they said of talking again holds no more: nobody is to be asked for because of it.
+            await _take_back_one(desk, request, put)
     asked = {one.link for one in await desk.records.find(AskAcross, request=request.id)}
-    for id in request.linked:
+    for id in goes_to(request):
         link = await desk.records.get(Link, id)
-        if link is not None and link.state is LinkState.LIVE and id not in asked:
+        waits = enough and request.round == 0 and id not in named
+        if link is not None and link.state is LinkState.LIVE and id not in asked and not waits:
             await _ask(desk, request, link)
+
+
+def goes_to(request: Request) -> tuple[LinkId, ...]:
+    """The links that it may cross: for anybody there, or for whoever its member would talk with again."""
+    return tuple(dict.fromkeys((*request.linked, *(one.link for one in request.again_of))))
+
+
+async def _again(desk: Desk, request: Request, link: LinkId) -> tuple[str, ...]:
+    """Of the rooms that the request names over that link those of which its member still would talk again."""
+    own = await desk.records.find(Meeting, member=request.member)
+    would = [one for one in own if one.again and one.due_at > desk.now]
+    said = {(one.across.link, one.across.answer) for one in would if one.across is not None}
+    return tuple(one.answer for one in request.again_of if one.link == link and (link, one.answer) in said)
+
+
+async def seeks_again(desk: Desk, request: Request) -> bool:
+    """Whether there is anybody of a linked community with whom its member still would talk again."""
+    for link in {one.link for one in request.again_of}:
+        if await _again(desk, request, link):
+            return True
+    return False
+
+
+def asks_anybody(request: Request, link: LinkId) -> bool:
+    """Whether it is for anybody there, and not alone for whoever its member would talk with again."""
+    return link in request.linked and not request.again_only
+
+
+async def _take_back_one(desk: Desk, request: Request, put: AskAcross) -> None:
+    """Take it back there, but where somebody's yes to it is with the asker."""
+    asks = await desk.records.find(Ask, request=request.id, state=AskState.CHOSEN)
+    if any(one.across is not None and one.across.request == put.id for one in asks):
+        return
+    others = await desk.records.find(AskAcross, request=request.id)
+    await withdraw_request(desk, request, but={one.id for one in others if one.id != put.id})
 
 
 async def _ask(desk: Desk, request: Request, link: Link) -> None:
     if not is_for(desk, link, request.age_group):
         return
     name = AskAcrossId(desk.turn.new_id())
-    body = _tags(desk, request, links.agreed(link), name)
+    body = await _crosses(desk, request, link, name)
     counted = None if body is None else links.may_ask(link, body, desk.now)
-    if body is None or counted is None or not await say(desk, link.id, body, request.until):
+    if body is None or counted is None:
+        return
+    # Or somebody there could be asked about two at once, of which one is over.
+    for waits in await desk.records.find(AskAcross, link=link.id, request=RequestId("")):
+        await take_back(desk, waits)
+    if not await say(desk, link.id, body, request.until):
         return
     sent = await desk.records.get(Link, link.id) or link
     await desk.records.put(replace(sent, asked=counted.asked))
-    await desk.records.put(AskAcross(name, link.id, request.id, None))
+    # Where the community names no language none is said of it, as between two who are here.
+    languages = tuple(one for one in request.languages if one in body.languages)
+    until = datetime.fromtimestamp(body.until, UTC)
+    put = AskAcross(name, link.id, request.id, None, languages, until, body.again, body.again_only)
+    await desk.records.put(put)
 
 
 async def tags_change(desk: Desk, before: Request, after: Request) -> bool:
     """Whether a linked collective that was asked would be asked something else now, or nothing."""
     for put in await desk.records.find(AskAcross, request=before.id):
         link = await desk.records.get(Link, put.link)
-        if link is not None:
-            agreed = links.agreed(link)
-            if _tags(desk, before, agreed, put.id) != _tags(desk, after, agreed, put.id):
-                return True
+        if link is None:
+            continue
+        crossed = await _crosses(desk, before, link, put.id)
+        if crossed != await _crosses(desk, after, link, put.id):
+            return True
     return False
 
 
-def _tags(desk: Desk, request: Request, agreed: Agreed, name: AskAcrossId) -> wire.Ask | None:
+async def _crosses(desk: Desk, request: Request, link: Link, name: AskAcrossId) -> wire.Ask | None:
+    """What crosses that link of a request; None where nothing does."""
+    again, anybody = await _again(desk, request, link.id), asks_anybody(request, link.id)
+    if not (again or anybody):
+        return None
+    return _tags(desk, request, links.agreed(link), name, again, only=not anybody)
+
+
+def _tags(
+    desk: Desk,
+    request: Request,
+    agreed: Agreed,
+    name: AskAcrossId,
+    again: Sequence[str] = (),
+    *,
+    only: bool = False,
+) -> wire.Ask | None:
     """What crosses of a request: what its member approved for it, and no word of theirs.
 
     None where it is not for people of another collective, or holds what the wire has no place for.
     """
-    local = request.wish in (matching.MUTUAL, "backup") or request.again_only
+    local = request.wish in (matching.MUTUAL, "backup")
     if local or matching.later(request, desk.now) is not None:
         return None
     usual = desk.community.talk_in[:1] or desk.languages[:1]
-    wait = request.answer or desk.timings.consent_open
+    # The member's own time, and then the reply's: so a yes in its last minute can still lead to a room.
+    wait = (request.answer or desk.timings.consent_open) + desk.timings.join
     until = min(request.until, desk.now + links.LONGEST)
     try:
         return wire.Ask.model_validate(
@@ -156,6 +233,8 @@ def _tags(desk: Desk, request: Request, agreed: Agreed, name: AskAcrossId) -> wi
                 "reporters": request.reporters,
                 "start": None,
                 "until": int(until.timestamp()),
+                "again": tuple(again),
+                "again_only": only,
             }
         )
     except ValueError:
@@ -208,6 +287,26 @@ async def introduce(
     return await say(desk, across.link, body, until)
 
 
+async def more(
+    desk: Desk,
+    across: Across,
+    step: Literal["asked", "agreed"],
+    length: timedelta,
+    until: datetime | None = None,
+    ends: datetime | None = None,
+) -> bool:
+    """Somebody would like more time in the room, or agrees to it; False where that cannot cross now."""
+    body = wire.More(
+        request=across.request,
+        answer=across.answer,
+        step=step,
+        minutes=_minutes(length),
+        until=None if until is None else int(until.timestamp()),
+        ends=None if ends is None else int(ends.timestamp()),
+    )
+    return await say(desk, across.link, body, until or ends)
+
+
 async def withdraw(desk: Desk, across: Across) -> None:
     """What there is between two members, by that answer, is not to be had any more; not where it was lost."""
     if across.answer:
@@ -222,8 +321,7 @@ async def withdraw_request(desk: Desk, request: Request, but: Collection[str] = 
     for one in await desk.records.find(AskAcross, request=request.id):
         if one.id in but:
             continue
-        await say(desk, one.link, wire.Withdraw(request=one.id, answer=None))
-        await desk.records.delete(AskAcross, one.id)
+        await take_back(desk, one)
     for ask in await desk.records.find(Ask, request=request.id):
         # Their desk tells them at their own hour.
         theirs = of_theirs(ask)
@@ -231,12 +329,27 @@ async def withdraw_request(desk: Desk, request: Request, but: Collection[str] = 
             await desk.records.delete(Ask, ask.id)
 
 
+async def take_back(desk: Desk, put: AskAcross) -> None:
+    """Say that nobody is to be asked about it any more; where that cannot cross now it is tried again."""
+    said = await say(desk, put.link, wire.Withdraw(request=put.id, answer=None))
+    until = desk.now if put.until is None else put.until
+    if said or until <= desk.now or await desk.records.get(Link, put.link) is None:
+        await desk.records.delete(AskAcross, put.id)
+        return
+    at = min(desk.now + desk.timings.ask_again, until)
+    await desk.records.put(replace(put, request=RequestId(""), languages=(), again=(), due_at=at))
+
+
 Reached = Literal["purged", "asked", "cannot"]
 
 
 async def close(
-    desk: Desk, across: Across, step: Literal["ended", "removed", "gone"], reached: Reached | None = None
+    desk: Desk,
+    across: Across,
+    step: Literal["ended", "removed", "gone"],
+    met: bool,
+    reached: Reached | None = None,
 ) -> None:
-    """How the room of two stands."""
-    body = wire.Close(request=across.request, answer=across.answer, step=step, reached=reached)
+    """How the room of two that we opened stands, and whether the two `met` in it."""
+    body = wire.Close(request=across.request, answer=across.answer, step=step, reached=reached, met=met)
     await say(desk, across.link, body)

@@ -2,17 +2,29 @@
 
 Guards: both are offered the same, with the closing; nobody is asked to rate anything, and no answer is an
 answer; what one says is never told to the other, but that both would talk again, once both have said it; one
-who said it alone learns nothing.
+who said it alone learns nothing. Of somebody of a linked community it stays on the side of whoever said it,
+also where both did: it crosses when its member asks for that person, and then to that link alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import apart, rest
+from handlers import across, apart, rest
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
-from schema.ids import MeetingId, MemberId
-from schema.records import Consent, Meeting, Member, PeerRoom, Prompt, Separation
+from schema.ids import LinkId, MeetingId, MemberId
+from schema.records import (
+    Across,
+    Consent,
+    GuestRoom,
+    Link,
+    Meeting,
+    Member,
+    PeerRoom,
+    Prompt,
+    Separation,
+)
 from service.core import afterwards
 
 _SKIP = frozenset({"skip"})
@@ -32,6 +44,12 @@ FIRST = (
     Choice("only", "choice.again_only"),
 )
 """Whom a request asks first, or asks at all."""
+FIRST_LINKED = (
+    FIRST[0],
+    Choice("first", "choice.again_first_linked"),
+    Choice("only", "choice.again_only_linked"),
+)
+"""The same, where somebody of a linked community can be asked for too."""
 _NEVER = (Choice("yes", "choice.apart_yes"), Choice("no", "choice.apart_no"))
 
 
@@ -42,10 +60,10 @@ async def begin(desk: Desk, room: PeerRoom) -> None:
         await _offer(desk, meeting)
 
 
-async def begin_linked(desk: Desk, member: Member, other: MemberId) -> None:
+async def begin_linked(desk: Desk, member: Member, room: GuestRoom) -> None:
     """The member's room with somebody of a linked community is closed: their side keeps a mark of its own."""
     id, until = MeetingId(desk.turn.new_id()), afterwards.last_hour(desk.now, desk.timings.afterwards)
-    await _offer(desk, Meeting(id, member.id, other, desk.now, until, linked=True))
+    await _offer(desk, Meeting(id, member.id, room.other, desk.now, until, across=room.across))
 
 
 async def _offer(desk: Desk, meeting: Meeting) -> None:
@@ -83,20 +101,44 @@ async def agreed(desk: Desk, member: MemberId) -> frozenset[MemberId]:
     return afterwards.agreed(member, await of(desk, member), theirs, await apart.of(desk, member))
 
 
+async def would_again(desk: Desk, member: MemberId) -> list[Across]:
+    """The rooms over links, the newest first, of which the member would talk with the other again."""
+    return [one.across for one in reversed(await of(desk, member)) if one.again and one.across is not None]
+
+
+async def who_would(desk: Desk, names: Sequence[Across]) -> frozenset[MemberId]:
+    """Our members who would talk again with whoever was with them in the rooms that a link names."""
+    found = [mark for one in names for mark in await desk.records.of_answer(Meeting, one.answer)]
+    return afterwards.of_answers(names, found, desk.now)
+
+
 # What the two may say
 
 
 async def say_again(desk: Desk, member: Member) -> None:
     """They would talk with somebody again: ask whether to note it."""
     every = await of(desk, member.id)
-    own = [one for one in every if not one.linked]
-    if every and not own:
+    counting = [one for one in every if await _counts(desk, one)]
+    if every and not counting:
         desk.say(member.id, "again.linked", notice=False)
         return
-    if own and all(one.agreed for one in own):
-        desk.say(member.id, "again.already", notice=False, until=max(one.due_at for one in own))
+    unsaid = [one for one in counting if not _said(one)]
+    if counting and not unsaid:
+        agreed = [one.due_at for one in counting if one.agreed]
+        key = "again.already" if agreed else "again.already_linked"
+        desk.say(member.id, key, notice=False, until=max(agreed or [one.due_at for one in counting]))
         return
-    await _which(desk, member, "again", [one for one in own if not one.agreed])
+    await _which(desk, member, "again", unsaid)
+
+
+def _said(meeting: Meeting) -> bool:
+    """Whether nothing more is to be said of talking again: both agreed, or over a link the member said so."""
+    return meeting.agreed or (meeting.again and meeting.across is not None)
+
+
+async def _counts(desk: Desk, meeting: Meeting) -> bool:
+    """Whether something can come of an again: where they met over a link, while that link stands."""
+    return meeting.across is None or await desk.records.get(Link, meeting.across.link) is not None
 
 
 async def say_never(desk: Desk, member: Member) -> None:
@@ -133,13 +175,13 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         meeting = await desk.records.get(Meeting, prompt.subject)
         if meeting is None:
             return None
-        key = "after.offered_linked" if meeting.linked else "after.offered"
-        text = desk.words(member, key, until=meeting.due_at)
+        again = await _counts(desk, meeting)
+        key = "after.offered" if meeting.across is None else "after.offered_linked"
+        text = desk.words(member, key if again else "after.offered_unlinked", until=meeting.due_at)
         if rests := await rest.said(desk, member):
             text += f"\n{rests}"
         offered = (*_OFFERED[:2], _WRONG, *_OFFERED[2:]) if desk.community.readers else _OFFERED
-        # What the two sides would have to tell each other for it crosses no link.
-        return Question(text, offered[1:] if meeting.linked else offered, until=meeting.due_at)
+        return Question(text, offered if again else offered[1:], until=meeting.due_at)
     what, own = prompt.draft["what"], {str(one.id): one for one in await of(desk, member.id)}
     if not prompt.subject:
         # The list stays as it was first shown: a number never comes to mean something else.
@@ -154,12 +196,15 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if meeting is None:
         return None
     if what == "again":
+        theirs = meeting.across
+        collective = await across.called(desk, member, theirs.link) if theirs is not None else ""
         text = desk.words(
             member,
-            "again.recap",
+            "again.recap" if theirs is None else "again.recap_linked",
             ended=meeting.ended_at,
             until=meeting.due_at,
             kept=desk.timings.again,
+            collective=collective,
         )
         return Question(text, _AGAIN, binding=True, also=_SKIP, terms=text)
     text = desk.words(member, "never.recap", ended=meeting.ended_at)
@@ -186,12 +231,20 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 
 async def _again(desk: Desk, member: Member, id: str, consent: Consent | None) -> None:
     own = await desk.records.get(Meeting, id)
-    if own is None or own.linked:
+    if own is None:
+        return
+    if not await _counts(desk, own):
+        desk.say(member.id, "again.linked", notice=False)
         return
     own = replace(own, consent=consent)
     wishes = await desk.records.find(Separation, member=member.id)
     if any(one.other == own.other for one in wishes if one.other):
         desk.say(member.id, "again.apart", notice=False)
+        return
+    if own.across is not None:
+        own = afterwards.say_again_across(own, desk.now, desk.timings.again)
+        await desk.records.put(own)
+        desk.say(member.id, "again.noted_linked", until=own.due_at)
         return
     theirs = await desk.records.find(Meeting, member=own.other) if own.other else []
     mine, other = afterwards.say_again(own, theirs, desk.now, desk.timings.again)
@@ -237,12 +290,30 @@ async def end(desk: Desk, member: Member, id: str) -> None:
     own = await desk.records.get(Meeting, id)
     if own is None:
         return
-    left = afterwards.take_back(own, desk.now, desk.timings.afterwards)
+    # Over a link each meeting with the same person may have been noted: all of them are meant.
+    alike = [
+        one
+        for one in await of(desk, member.id)
+        if one.across is not None and own.across is not None and own.other and one.other == own.other
+    ]
+    for one in alike or [own]:
+        await _take_back(desk, one)
+    desk.say(member.id, "again.ended")
+
+
+async def _take_back(desk: Desk, mark: Meeting) -> None:
+    left = afterwards.take_back(mark, desk.now, desk.timings.afterwards)
     if left is None:
-        await desk.records.delete(Meeting, own.id)
+        await desk.records.delete(Meeting, mark.id)
     else:
         await desk.records.put(left)
-    desk.say(member.id, "again.ended")
+
+
+async def link_over(desk: Desk, link: LinkId) -> None:
+    """The link is no more: nothing can come of an again over it, so that none is kept."""
+    for one in await desk.records.find(Meeting):
+        if one.again and one.across is not None and one.across.link == link:
+            await _take_back(desk, one)
 
 
 # What is held, and its end
@@ -250,7 +321,9 @@ async def end(desk: Desk, member: Member, id: str) -> None:
 
 def told(desk: Desk, member: Member, meeting: Meeting) -> str:
     """What a mark of the member's own is, in a sentence."""
-    key = "held.meeting_linked" if meeting.linked else _HELD[meeting.again, meeting.agreed]
+    key = _HELD[meeting.again, meeting.agreed]
+    if meeting.across is not None:
+        key = "held.meeting_linked_again" if meeting.again else "held.meeting_linked"
     return desk.words(member, key, ended=meeting.ended_at, until=meeting.due_at)
 
 

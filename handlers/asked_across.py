@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from handlers import across, apart, finding, guest_room, yes_across
+from handlers import across, apart, finding, guest_more, guest_room, yes_across
 from handlers import request as requests
 from handlers import room as rooms_of
 from handlers.desk import Desk
@@ -18,7 +18,7 @@ from schema.ids import LinkId, MatrixId, MemberId, RequestId
 from schema.records import Across, GuestRoom, Link, Member, Request
 from schema.records import Ask as Asked
 from schema.states import AskState, GuestRoomState, RequestState
-from schema.wire import Ask, Close, Introduce, Note, Withdraw
+from schema.wire import Ask, Close, Introduce, More, Note, Withdraw
 from service.core import guest_rooms, matching, rooms
 from service.core.pairing import AskMove, RequestMove, advance_ask
 
@@ -57,6 +57,9 @@ async def asked(desk: Desk, link: Link, said: Ask) -> None:
         age_group=said.ages,
         answer=min(timedelta(minutes=said.wait), desk.timings.request_open),
         across=Across(link.id, said.request),
+        again=bool(said.again),
+        again_only=said.again_only,
+        again_of=tuple(Across(link.id, "", one) for one in said.again),
     )
     await requests.look(desk, request)
 
@@ -175,6 +178,18 @@ async def withdrawn(desk: Desk, link: Link, said: Withdraw) -> None:
         await requests.end(desk, request, RequestMove.WITHDRAW)
 
 
+async def more(desk: Desk, link: Link, said: More) -> None:
+    """Their member would like more time in the room, or both agreed and it is longer."""
+    guest = await _guest(desk, link, said.request, said.answer)
+    if guest is None or guest.state is not GuestRoomState.OPEN or guest.ends_at is None:
+        return
+    if said.step == "agreed" and said.ends is not None:
+        await guest_more.longer(desk, guest, datetime.fromtimestamp(said.ends, UTC))
+    elif said.step == "asked" and said.until is not None:
+        until = min(datetime.fromtimestamp(said.until, UTC), guest.ends_at)
+        await guest_more.asked(desk, guest, timedelta(minutes=said.minutes), until)
+
+
 async def closed(desk: Desk, link: Link, said: Close) -> None:
     """How the room of the two stands there."""
     guest = await _guest(desk, link, said.request, said.answer)
@@ -183,10 +198,11 @@ async def closed(desk: Desk, link: Link, said: Close) -> None:
     if guest.state is GuestRoomState.AWAITED:
         await withdrawn(desk, link, Withdraw(request=said.request, answer=said.answer))
         return
+    met = said.met is not False
     moves: dict[str, guest_rooms.Move] = {
-        "ended": guest_rooms.Ended(),
-        "removed": guest_rooms.Emptied(),
-        "gone": guest_rooms.Gone(said.reached or ""),
+        "ended": guest_rooms.Ended(met),
+        "removed": guest_rooms.Emptied(met),
+        "gone": guest_rooms.Gone(said.reached or "", met),
     }
     await guest_room.advance(desk, guest, moves[said.step])
 

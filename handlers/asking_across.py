@@ -9,14 +9,24 @@ is heard at one hour, whatever the reason and whenever it came.
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from handlers import across, apart, pairing_pauses, plan
+from handlers import across, apart, extension, pairing_pauses, plan
 from handlers import request as requests
 from handlers import room as peer_rooms
 from handlers.desk import Desk
 from schema.ids import AskId, LinkId, MatrixId, MemberId, OfferId
-from schema.records import Across, Ask, AskAcross, Link, Pairing, PeerRoom, Request, Talking
-from schema.states import AskState, Ending, PairingState, RequestState
-from schema.wire import Answer, Close, Consent, Introduce, Withdraw
+from schema.records import (
+    Across,
+    Ask,
+    AskAcross,
+    Link,
+    Meeting,
+    Pairing,
+    PeerRoom,
+    Request,
+    Talking,
+)
+from schema.states import AskState, Ending, PairingState, RequestState, RoomState
+from schema.wire import Answer, Close, Consent, Introduce, More, Withdraw
 from service.core import matching, rooms
 from service.core.pairing import AskMove, advance_ask, next_card
 
@@ -31,7 +41,7 @@ async def answered(desk: Desk, link: Link, said: Answer) -> None:
         return
     request = await desk.records.get(Request, put.request)
     known = await desk.records.get(Ask, said.answer)
-    if request is None or link.id not in request.linked:
+    if request is None or link.id not in across.goes_to(request):
         # It is not for people there any more.
         return
     if known is not None or said.wish == matching.MUTUAL:
@@ -54,7 +64,7 @@ async def answered(desk: Desk, link: Link, said: Answer) -> None:
         topics=request.topics,
         said_at=desk.now,
         fear="unsaid",
-        talking=Talking(request.languages),
+        talking=Talking(put.languages),
         answer=request.answer,
         across=Across(link.id, said.request, said.answer),
     )
@@ -72,10 +82,13 @@ async def _of(desk: Desk, link: Link, said: Consent | Introduce | Withdraw | Clo
     return ask if ask is not None and across.of_theirs(ask) == named else None
 
 
-async def _room_of(desk: Desk, link: Link, said: Introduce | Withdraw | Close) -> PeerRoom | None:
+async def _room_of(desk: Desk, link: Link, said: Introduce | Withdraw | More | Close) -> PeerRoom | None:
     """The room that we opened, or are opening, for the two of that answer."""
-    named = Across(link.id, said.request, said.answer or "")
-    return next((one for one in await desk.records.find(PeerRoom) if one.across == named), None)
+    if said.answer is None:
+        return None
+    named = Across(link.id, said.request, said.answer)
+    found = await desk.records.of_answer(PeerRoom, said.answer)
+    return next((one for one in found if one.across == named), None)
 
 
 async def consented(desk: Desk, link: Link, said: Consent) -> None:
@@ -90,7 +103,8 @@ async def consented(desk: Desk, link: Link, said: Consent) -> None:
         # Their desk put it to somebody whom the asker had left out: it goes no further.
         await requests.drop_ask(desk, ask)
         return
-    promised = datetime.fromtimestamp(said.until, UTC)
+    # What comes after the asker's yes has its time before the hour that the peer was told.
+    promised = datetime.fromtimestamp(said.until, UTC) - desk.timings.join
     until = min(promised, desk.now + (request.answer or desk.timings.consent_open))
     if until <= desk.now:
         return
@@ -121,7 +135,8 @@ async def introduced(desk: Desk, link: Link, said: Introduce) -> bool:
     if pairing is None or said.room is not None:
         return True
     asker = await desk.member(pairing.asker)
-    if asker is None or not await _may_meet(desk, link, pairing.asker, said.user):
+    meant = await _is_meant(desk, link, pairing, said)
+    if asker is None or not meant or not await _may_meet(desk, link, pairing.asker, said.user):
         # Their desk hears at the same hour as the asker: when a no comes is not to say why.
         await requests.drop_ask(desk, ask)
         return True
@@ -129,6 +144,19 @@ async def introduced(desk: Desk, link: Link, said: Introduce) -> bool:
     await requests.keep_pairing(desk, agreed)
     await plan.open_room(desk, agreed, asker, said.user)
     return True
+
+
+async def _is_meant(desk: Desk, link: Link, pairing: Pairing, said: Introduce) -> bool:
+    """Whether it is whom the asker wants: where they wanted one of a room of theirs alone, nobody else."""
+    put = await desk.records.get(AskAcross, said.request)
+    if put is None or not put.only:
+        return True
+    them = {desk.turn.identify(one) for one in (said.user, MatrixId(said.user.lower()))}
+    for one in await desk.records.find(Meeting, member=pairing.asker):
+        met = one.across
+        if met is not None and met.link == link.id and met.answer in put.again and one.other in them:
+            return True
+    return False
 
 
 async def _may_meet(desk: Desk, link: Link, asker: MemberId, user: MatrixId) -> bool:
@@ -177,6 +205,26 @@ async def _lose(desk: Desk, ask: Ask) -> None:
         await plan.lose(desk, pairing)
     else:
         await requests.step_back(desk, ask)
+
+
+async def more(desk: Desk, link: Link, said: More) -> bool:
+    """Their member would like more time, or agrees to ours. False where it is no room of ours."""
+    room = await _room_of(desk, link, said)
+    if room is None:
+        return False
+    length, wish = timedelta(minutes=said.minutes), room.more
+    ours = wish is not None and wish.member == room.asker and desk.now < wish.until
+    if ours:
+        # A yes; or where both asked at once, each would like so much at least.
+        await peer_rooms.advance(desk, room, rooms.MoreAgreed(room.peer, length))
+    elif said.step == "asked" and said.until is not None:
+        until = datetime.fromtimestamp(said.until, UTC)
+        fits = length <= rooms.more_time(room, desk.timings) and desk.now < min(until, room.ends_at)
+        wished = rooms.MoreAsked(room.peer, length, until)
+        if fits and room.met and room.state is RoomState.OPEN and rooms.allows(room, wished):
+            await peer_rooms.advance(desk, room, wished)
+            await extension.put_to(desk, room.id, room.asker)
+    return True
 
 
 async def closed(desk: Desk, link: Link, said: Close) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers import across, apart, finding, plan, rest, talking, topics, yes_across
+from handlers import across, after, apart, finding, plan, rest, talking, topics, yes_across
 from handlers import draft as drafts
 from handlers import offer as offers
 from handlers import request as requests
@@ -152,6 +152,11 @@ async def _show_ask(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     if _is_later(desk, ask):
         lines.append(desk.words(member, "ask.start", start=ask.start))
     terms = desk.words(member, words, until=ask.due_at, collective=collective)
+    if ask.across is not None and any(
+        one.link == ask.across.link for one in await after.would_again(desk, member.id)
+    ):
+        # Whatever this ask is about: so nothing shows of that.
+        terms = f"{desk.words(member, 'ask.terms_again', collective=collective)}\n{terms}"
     if await requests.waits_for_note(desk, member.id) is not None:
         terms = f"{desk.words(member, 'ask.instead')}\n{terms}"
     text = "\n".join((*lines, terms))

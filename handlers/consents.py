@@ -86,7 +86,7 @@ async def _standing(desk: Desk, member: Member) -> list[_Standing]:
         length, ends = (one.length, one.ends_at) if is_open else (None, None)
         found.append(_Standing(kind, one.id, yes, ends, length))
     guests = await guest_room.of(desk, member.id, GuestRoomState.OPEN)
-    found += [_Standing("guest", one.id, one.consents) for one in guests]
+    found += [_Standing("guest", one.id, one.consents, one.ends_at, one.length) for one in guests]
     planned = await plan.of(desk, member.id)
     for pairing in planned:
         ask = await desk.records.get(Ask, pairing.ask)

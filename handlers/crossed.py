@@ -1,10 +1,10 @@
 """What a linked collective says about a member of its own or of ours, handed to whoever awaits it."""
 
-from handlers import asked_across, asking_across
+from handlers import after, asked_across, asking_across
 from handlers.desk import Desk
 from schema.ids import LinkId
 from schema.records import Link
-from schema.wire import Answer, Ask, Body, Close, Consent, Introduce, Note, Withdraw
+from schema.wire import Answer, Ask, Body, Close, Consent, Introduce, More, Note, Withdraw
 
 
 async def came(desk: Desk, link: Link, body: Body) -> None:
@@ -24,6 +24,9 @@ async def came(desk: Desk, link: Link, body: Body) -> None:
         case Withdraw():
             if not await asking_across.withdrawn(desk, link, body):
                 await asked_across.withdrawn(desk, link, body)
+        case More():
+            if not await asking_across.more(desk, link, body):
+                await asked_across.more(desk, link, body)
         case Close():
             if not await asking_across.closed(desk, link, body):
                 await asked_across.closed(desk, link, body)
@@ -35,3 +38,4 @@ async def over(desk: Desk, link: LinkId) -> None:
     """The link is no more: whatever waits on it ends, and whoever waits hears so."""
     await asking_across.over(desk, link)
     await asked_across.over(desk, link)
+    await after.link_over(desk, link)

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from handlers import talking
 from handlers.desk import Desk
-from schema.ids import LinkId
-from schema.records import Consent, Member, Request
+from schema.ids import LinkId, RequestId
+from schema.records import Across, Consent, Member, Request
+from schema.states import RequestState
 from service.core import matching
+from service.core.ages import group
 
 Draft = dict[str, str | int | bool | list[str] | None]
 
@@ -37,6 +39,7 @@ def usual(desk: Desk, member: Member) -> Draft:
         "reporters": False,
         "again": False,
         "again_only": False,
+        "again_of": [],
         "each_try": False,
         "too": False,
         "linked": [],
@@ -60,6 +63,7 @@ def of(request: Request) -> Draft:
         "reporters": request.reporters,
         "again": request.again,
         "again_only": request.again_only,
+        "again_of": [f"{one.link} {one.answer}" for one in request.again_of],
         "each_try": request.each_try,
         "too": request.too,
         "linked": list(request.linked),
@@ -103,10 +107,36 @@ def linked(draft: Draft) -> tuple[LinkId, ...]:
     return () if here_alone else tuple(LinkId(one) for one in texts(draft, "linked"))
 
 
+def again_of(draft: Draft) -> tuple[Across, ...]:
+    """The rooms, as links know them, in which they were with whoever is asked for first, or alone."""
+    if not draft.get("again") or draft.get("wish") == matching.MUTUAL:
+        return ()
+    pairs = (one.split(" ", 1) for one in texts(draft, "again_of"))
+    return tuple(Across(LinkId(link), "", answer) for link, answer in pairs)
+
+
 def texts(draft: Draft, name: str) -> tuple[str, ...]:
     """What the draft lists as `name`."""
     found = draft.get(name)
     return tuple(found) if isinstance(found, list) else ()
+
+
+def blank(desk: Desk, member: Member, id: RequestId) -> Request:
+    """A request of the member's that asks nothing yet."""
+    return Request(
+        id=id,
+        member=member.id,
+        state=RequestState.LOOKING,
+        made_at=desk.now,
+        until=desk.now + desk.timings.request_open,
+        due_at=desk.now,
+        round=0,
+        wish="",
+        topics=(),
+        length=desk.timings.longest,
+        note="",
+        age_group=group(desk.community.ages, member.age_group),
+    )
 
 
 def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) -> Request:
@@ -132,6 +162,7 @@ def onto(desk: Desk, request: Request, draft: Draft, consent: Consent | None) ->
         reporters=bool(draft.get("reporters")),
         again=bool(draft.get("again")),
         again_only=bool(draft.get("again_only")),
+        again_of=again_of(draft),
         each_try=bool(draft.get("each_try")),
         linked=linked(draft),
         consent=consent,

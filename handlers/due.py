@@ -4,6 +4,7 @@ Guards: nothing is done before a record's hour, which may have moved since the e
 """
 
 from handlers import (
+    across,
     after,
     asking_across,
     checkin,
@@ -24,6 +25,7 @@ from schema.events import Due
 from schema.ids import MemberId
 from schema.records import (
     Ask,
+    AskAcross,
     Buddy,
     CheckIn,
     Concern,
@@ -96,6 +98,9 @@ async def take(desk: Desk, event: Due) -> None:
         case "guest_rooms":
             if (guest := await desk.records.get(GuestRoom, event.id)) and _is_due(desk, guest):
                 await guest_room.due(desk, guest)
+        case "asks_across":
+            if (put := await desk.records.get(AskAcross, event.id)) and _is_due(desk, put):
+                await across.take_back(desk, put)
         case "outlooks":
             if (look := await desk.records.get(Outlook, event.id)) and _is_due(desk, look):
                 await desk.records.delete(Outlook, look.id)
@@ -122,6 +127,7 @@ _Due = (
     | Link
     | LinkInvitation
     | GuestRoom
+    | AskAcross
 )
 
 

@@ -6,16 +6,15 @@ beforehand, whether the other said no, was silent or never saw it; each asks at 
 
 from datetime import timedelta
 
+from handlers import across, guest_more
 from handlers import room as peer_rooms
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
+from schema.ids import MemberId, PairingId
 from schema.records import Member, MoreTime, PeerRoom, Prompt
 from schema.states import RoomState
 from service.core import rooms
 
-_LENGTHS = (15, 30, 60, 120)
-"""Minutes."""
-_DAY = timedelta(days=1)
 _SKIP = frozenset({"skip"})
 
 
@@ -23,8 +22,6 @@ async def start(desk: Desk, member: Member, room: PeerRoom) -> None:
     """Ask how much more time they would like; where the other has asked already, whether they would too."""
     if not room.met or room.state is not RoomState.OPEN:
         desk.say(member.id, "extend.not_yet", notice=False)
-    elif room.across is not None:
-        desk.say(member.id, "extend.across", notice=False, ends=room.ends_at)
     elif _asks_other(desk, member, room):
         desk.put_behind(member.id)
         desk.ask(member.id, "more", subject=room.id, until=room.more.until if room.more else None)
@@ -46,10 +43,7 @@ def _asks_other(desk: Desk, member: Member, room: PeerRoom) -> bool:
 
 def _lengths(desk: Desk, room: PeerRoom) -> list[timedelta]:
     """How much more there is to choose from, shortest first; a room of days can have one more."""
-    most = rooms.more_time(room, desk.timings)
-    usual = [timedelta(minutes=minutes) for minutes in _LENGTHS]
-    found = [length for length in (*usual, *([_DAY] if room.length >= _DAY else [])) if length <= most]
-    return found or ([most] if most else [])
+    return rooms.lengths_of_more(rooms.more_time(room, desk.timings), room.length)
 
 
 def _say_waits(desk: Desk, member: Member, room: PeerRoom, more: MoreTime) -> None:
@@ -59,7 +53,9 @@ def _say_waits(desk: Desk, member: Member, room: PeerRoom, more: MoreTime) -> No
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """How much more, or whether they would like that too; None where the room is not open any more."""
     room = await desk.records.get(PeerRoom, prompt.subject)
-    if room is None or room.state is not RoomState.OPEN or not room.met:
+    if room is None:
+        return await guest_more.show(desk, member, prompt)
+    if room.state is not RoomState.OPEN or not room.met:
         return None
     if prompt.kind == "extend":
         return _how_much(desk, member, room)
@@ -95,7 +91,9 @@ def _how_much(desk: Desk, member: Member, room: PeerRoom) -> Question | None:
 async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
     """Ask the other, or give their yes; the room may have moved on meanwhile."""
     room = await desk.records.get(PeerRoom, prompt.subject)
-    if room is None or room.state is not RoomState.OPEN:
+    if room is None:
+        await guest_more.answer(desk, member, prompt, reply)
+    elif room.state is not RoomState.OPEN:
         desk.say(member.id, "stop.over")
     elif reply.name in ("no", "skip"):
         # The words are the same for who asks and who is asked, and nothing is kept of either.
@@ -114,11 +112,22 @@ async def _ask_other(desk: Desk, member: Member, room: PeerRoom, length: timedel
         # The other asked a moment before, or the room has its new end by now.
         await start(desk, member, room)
         return
+    if room.across is not None:
+        asked, _ = rooms.advance(room, move, desk.now, desk.timings)
+        by = asked.more.until if asked.more is not None else None
+        if not await across.more(desk, room.across, "asked", length, by):
+            desk.say(member.id, "extend.across", notice=False, ends=room.ends_at)
+            return
     await peer_rooms.advance(desk, room, move)
-    asked = await desk.records.get(PeerRoom, room.id)
-    if asked is None or asked.more is None:
-        return
-    _say_waits(desk, member, asked, asked.more)
-    for one in rooms.people(asked):
-        if one != member.id and await desk.member(one) is not None:
-            desk.queue(one, "more", subject=room.id, until=asked.more.until)
+    asked = await desk.records.get(PeerRoom, room.id) or room
+    if asked.more is not None:
+        _say_waits(desk, member, asked, asked.more)
+        await put_to(desk, room.id, *(one for one in rooms.people(asked) if one != member.id))
+
+
+async def put_to(desk: Desk, id: PairingId, *others: MemberId) -> None:
+    """Ask these of the room's two, without a sound, whether they would like that more time too."""
+    asked = await desk.records.get(PeerRoom, id)
+    for one in others:
+        if asked is not None and asked.more is not None and await desk.member(one) is not None:
+            desk.queue(one, "more", subject=id, until=asked.more.until)

@@ -114,7 +114,7 @@ async def _in_order(
     ]
     if request.wish != matching.MUTUAL:
         offers += await voucher.counting(desk, await desk.records.find(Offer, state=OfferState.OPEN))
-    first = await after.agreed(desk, request.member) if request.again else frozenset()
+    first = await _first(desk, request)
     if request.again_only:
         offers = [offer for offer in offers if offer.member in first]
 
@@ -134,9 +134,21 @@ async def _in_order(
     return filter(may_be_asked, matching.in_order(request, offers, desk.turn.random.random, first))
 
 
+async def _first(desk: Desk, request: Request) -> frozenset[MemberId]:
+    """Who is asked before others: whoever would talk with the asker again, where it was asked for them."""
+    if request.across is not None:
+        return await after.who_would(desk, request.again_of)
+    return await after.agreed(desk, request.member) if request.again else frozenset()
+
+
 async def has_nobody(desk: Desk, request: Request) -> bool:
-    """Whether only those are to be asked who agreed to talk again, and the asker knows of none."""
-    return request.again_only and not await after.has_agreed(desk, request.member)
+    """Whether only those are to be asked who would talk again, and the asker knows of none.
+
+    Where a linked community asks, its own member is told nothing of whether there is one.
+    """
+    if not request.again_only or request.across is not None:
+        return False
+    return not (await after.has_agreed(desk, request.member) or await across.seeks_again(desk, request))
 
 
 def as_asked(desk: Desk, ask: Ask, request: Request) -> Ask:

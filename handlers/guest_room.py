@@ -36,8 +36,12 @@ async def advance(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> GuestR
         await desk.records.put(after_it)
     for order in orders:
         desk.turn.do(order)
+    lapsed = isinstance(move, guest_rooms.TimeIsUp) and after_it.state is GuestRoomState.OPEN
+    ours = lapsed and room.more is not None and room.more.member == room.member
+    if ours and await desk.member(room.member) is not None:
+        desk.say(room.member, "extend.stays", ends=room.ends_at)
     if room.state is GuestRoomState.OPEN and after_it.state not in guest_rooms.LIVE:
-        await _ended(desk, room, move)
+        await _ended(desk, after_it, move)
     if after_it.state is GuestRoomState.GONE and room.state is not GuestRoomState.AWAITED:
         await _say_gone(desk, after_it)
     return after_it
@@ -96,7 +100,7 @@ async def close(desk: Desk, member: Member, room: GuestRoom) -> None:
 
 
 async def no_more(desk: Desk, member: Member, room: GuestRoom) -> None:
-    """More time is not to be had across a link."""
+    """The other side cannot be asked for more time now."""
     name = await across.called(desk, member, room.link)
     desk.say(member.id, "guest.no_more", notice=False, collective=name, ends=room.ends_at)
 
@@ -115,11 +119,14 @@ async def _ended(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> None:
     member = await desk.member(room.member)
     if member is None:
         return
-    unheard = isinstance(move, guest_rooms.TimeIsUp)
     name = await across.called(desk, member, room.link)
-    desk.say(member.id, "guest.closed_time" if unheard else "guest.closed", notice=False, collective=name)
+    key = "guest.closed" if room.met else "guest.closed_unmet"
+    key = "guest.closed_time" if isinstance(move, guest_rooms.TimeIsUp) else key
+    desk.say(member.id, key, notice=False, collective=name)
+    if not room.met:
+        return
     await rest.after_company(desk, member)
-    await after.begin_linked(desk, member, room.other)
+    await after.begin_linked(desk, member, room)
 
 
 async def _say_gone(desk: Desk, room: GuestRoom) -> None:
@@ -128,8 +135,9 @@ async def _say_gone(desk: Desk, room: GuestRoom) -> None:
     if member is None:
         return
     if not guest_rooms.was_heard_of(room):
-        said = desk.words(member, "guest.unheard", ended=room.ends_at)
-        desk.say_text(member.id, f"{said}\n{desk.words(member, rooms.REACHED[room.reached])}")
+        unheard = desk.words(member, "guest.unheard", ended=room.ends_at)
+        lines = [unheard, desk.words(member, rooms.REACHED[room.reached]), *_mark(desk, member, room)]
+        desk.say_text(member.id, "\n".join(lines))
         return
     name = await across.called(desk, member, room.link)
     lines = [
@@ -137,9 +145,14 @@ async def _say_gone(desk: Desk, room: GuestRoom) -> None:
         desk.words(member, rooms.REACHED[room.reached]),
         desk.words(member, rooms.REACHED.get(f"there_{room.there}", "receipt.there_unheard")),
         desk.words(member, "receipt.rest"),
-        desk.words(member, "receipt.mark"),
+        *_mark(desk, member, room),
     ]
     desk.say_text(member.id, "\n".join(lines))
+
+
+def _mark(desk: Desk, member: Member, room: GuestRoom) -> list[str]:
+    """What stays of the meeting, where it was one."""
+    return [desk.words(member, "receipt.mark")] if room.met else []
 
 
 async def purged(desk: Desk, order: PurgeGuestRoom, reached: str) -> None:
@@ -194,4 +207,5 @@ async def link_over(desk: Desk, link: LinkId) -> None:
             desk.say(member.id, "guest.link_over", notice=False, ends=room.ends_at)
         elif room.state is GuestRoomState.READABLE:
             said = desk.words(member, "guest.unheard", ended=room.ends_at)
-            desk.say_text(member.id, f"{said}\n{desk.words(member, 'guest.copy', until=room.due_at)}")
+            lines = [said, desk.words(member, "guest.copy", until=room.due_at), *_mark(desk, member, room)]
+            desk.say_text(member.id, "\n".join(lines))

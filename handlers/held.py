@@ -36,6 +36,7 @@ from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
 from handlers.steward_room import stewardship
 from schema.records import (
+    Across,
     Ask,
     AskAcross,
     Buddy,
@@ -216,6 +217,7 @@ _ANSWERS: Mapping[str, Say] = {
     "only": _sentence("talk.recap_only"),
     "again": _sentence("talk.recap_again"),
     "again_only": _sentence("talk.recap_again_only"),
+    "again_of": _sentence("held.again_linked"),
     "too": _sentence("talk.recap_too"),
     "answer": lambda desk, member, value: desk.words(
         member, "talk.recap_answer", answer=timedelta(minutes=float(str(value)))
@@ -328,6 +330,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "answer": _shown("talk.recap_answer"),
             "linked": _said("held.linked"),
             "across": _NUMBERS,
+            "again_of": _said("held.again_linked"),
         },
         Offer: {
             "id": _NUMBERS,
@@ -450,7 +453,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "again": _MEETING,
             "agreed": _MEETING,
             "consent": _AGREED,
-            "linked": _MEETING,
+            "across": _NUMBERS,
         },
         Concern: {
             "id": _NUMBERS,
@@ -573,6 +576,10 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "consents": _AGREED,
             "there": _THEIRS,
             "server": _THEIRS,
+            "met": _THEIRS,
+            "more": _THEIRS,
+            "agreed_more": _THEIRS,
+            "asked_more": _THEIRS,
         },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), _FOR_ALL),
         **{
@@ -753,7 +760,7 @@ def as_json(value: object) -> object:
             return value.isoformat()
         case timedelta():
             return value.total_seconds()
-        case Talking() | Rhythm():
+        case Across() | Talking() | Rhythm():
             return {name: as_json(one) for name, one in vars(value).items()}
         case tuple() | list():
             return [as_json(one) for one in value]

@@ -65,12 +65,11 @@ async def _theirs(desk: Desk, ask: Ask | None) -> Request | None:
 async def introduce(desk: Desk, pairing: Pairing, request: Request, asker: Member, *, stands: bool) -> None:
     """Both said yes across a link: the other desk hears who the asker is, and then says who the peer is.
 
-    Where the peer's yes `stands` no more, or will not by the reply's hour, nothing crosses, and the asker
-    waits all the same.
+    The peer's yes is good until the reply's hour at least. Where it `stands` no more nothing crosses, and the
+    asker waits all the same.
     """
     until = desk.now + desk.timings.join
     theirs = pairing.across
-    stands = stands and until <= pairing.until
     if not stands or theirs is None or not await across.introduce(desk, theirs, asker.matrix_id, until):
         pairing = await lose(desk, pairing)
     moved, effects = advance_request(request, RequestMove.AGREE, desk.now)

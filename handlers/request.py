@@ -16,7 +16,7 @@ from schema.ids import AskId, MemberId, PairingId, RequestId
 from schema.records import Ask, Consent, Member, Pairing, Prompt, Request
 from schema.states import AskState, PairingState, RequestState
 from service.core import matching
-from service.core.ages import group, take_part
+from service.core.ages import take_part
 from service.core.pairing import (
     YES,
     AskMove,
@@ -44,20 +44,7 @@ async def begin(desk: Desk, member: Member, draft: Draft, consent: Consent | Non
     desk.keep(take_part(desk.now_is(member.id), desk.community.ages, desk.now))
     # Whoever asks for company is not asked for it: what they have not answered counts as silence.
     await clear_asks(desk, member.id)
-    request = Request(
-        id=RequestId(desk.turn.new_id()),
-        member=member.id,
-        state=RequestState.LOOKING,
-        made_at=desk.now,
-        until=desk.now + desk.timings.request_open,
-        due_at=desk.now,
-        round=0,
-        wish="",
-        topics=(),
-        length=desk.timings.longest,
-        note="",
-        age_group=group(desk.community.ages, member.age_group),
-    )
+    request = drafts.blank(desk, member, RequestId(desk.turn.new_id()))
     _drop_kept(desk, member.id)
     await look(desk, drafts.onto(desk, request, draft, consent))
 
@@ -82,7 +69,7 @@ async def _ask_less_across(desk: Desk, before: Request, after: Request) -> None:
     ends, and whoever else said yes to it is told no more.
     """
     changed = await across.tags_change(desk, before, after)
-    if not changed and not set(before.linked) - set(after.linked):
+    if not changed and not set(across.goes_to(before)) - set(across.goes_to(after)):
         return
     found = map(across.of_theirs, await desk.records.find(Ask, request=after.id, state=AskState.CHOSEN))
     stays = {one.request for one in found if one is not None}
@@ -147,7 +134,7 @@ async def look(desk: Desk, request: Request) -> None:
     if looking and await finding.has_nobody(desk, request):
         await end(desk, request, RequestMove.LAPSE)
         if asker is not None:
-            _offer_again(desk, request, "again.no_one")
+            _offer_again(desk, request, "again.no_one_linked" if request.again_of else "again.no_one")
         return
     if looking and asker is not None and (later := next_card(asker.cards, desk.now)) is not None:
         desk.say(asker.id, "request.tomorrow", next=min(later, request.until), until=request.until)
@@ -202,7 +189,9 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
     key = _TOLD[told]
     if told == "looking" and (request.again_only or request.too):
         key = "request.looking_again" if request.again_only else "request.looking_too"
-    elif told == "looking" and request.linked:
+        if request.again_only and request.again_of:
+            key = "request.looking_again_linked"
+    elif told == "looking" and across.goes_to(request):
         key = "request.looking_linked"
     every = desk.timings.ask_again
     desk.say(request.member, key, next=next_at, every=every, until=request.until)
@@ -212,7 +201,7 @@ def _tell(desk: Desk, request: Request, asked: int, next_at: datetime) -> Reques
 def _only_some(desk: Desk, request: Request) -> bool:
     """Whether to say that somebody is asked would show who is here, or is none of what is known here."""
     usual = desk.community.talk_in[:1]
-    return bool(request.linked) or matching.only_some(request, desk.community.hard, usual)
+    return bool(across.goes_to(request)) or matching.only_some(request, desk.community.hard, usual)
 
 
 _TOLD = {
@@ -250,7 +239,7 @@ async def note_crosses(desk: Desk, request: Request, ask: Ask) -> bool:
     if theirs is None:
         return True
     until = desk.now + desk.timings.consent_open
-    return theirs.link in request.linked and await across.note(desk, request, theirs, until)
+    return theirs.link in across.goes_to(request) and await across.note(desk, request, theirs, until)
 
 
 def note_is_free(desk: Desk, request: Request, ask: Ask) -> bool:

@@ -128,12 +128,15 @@ async def _say_across(desk: Desk, before: PeerRoom, after: PeerRoom, move: rooms
             # It is how their member hears of it: it holds as long as the room does.
             ends = after.ends_at
             return await across.introduce(desk, theirs, after.asker_matrix_id, ends, room, ends)
+        case rooms.MoreAgreed():
+            more = after.length - before.length
+            await across.more(desk, theirs, "agreed", more, ends=after.ends_at)
         case rooms.Muted() if before.state is RoomState.CLOSING:
-            await across.close(desk, theirs, "ended")
+            await across.close(desk, theirs, "ended", after.met)
         case rooms.Emptied(True):
-            await across.close(desk, theirs, "removed")
+            await across.close(desk, theirs, "removed", after.met)
         case rooms.Purged(detail):
-            await across.close(desk, theirs, "gone", _REACHED.get(detail, "asked"))
+            await across.close(desk, theirs, "gone", after.met, _REACHED.get(detail, "asked"))
         case _ if before.state is RoomState.OPENING and after.state in came_to_nothing:
             await across.withdraw(desk, theirs)
     return True

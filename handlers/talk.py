@@ -4,11 +4,11 @@ Guards: one question a message, each can be skipped and gone back from; whoever 
 it is written; nothing is kept as a request, and nobody is asked, before the yes to the recap.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from handlers import (
-    after,
     ages,
     guest_room,
     hours,
@@ -186,7 +186,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             choices = (Choice("no", "choice.too_no"), Choice("yes", "choice.too_yes"))
             return Question(desk.words(member, "talk.too"), choices, also=_ALSO)
         case "linked":
-            return await linked.question(desk, member)
+            return await linked.question(desk, member, draft)
         case "zone":
             return zone.question(desk, member, zone.listed(draft.get("cities")))
         case "start":
@@ -206,13 +206,14 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "talk.each_try", every=desk.timings.ask_again)
             return Question(text, choices, also=_ALSO)
         case "change":
-            whom = await after.first_choice(desk, member, bool(draft.get("again")))
-            choices = (*_changes(desk, draft), *await linked.choice(desk, draft), *whom)
+            whom = await linked.whom_choice(desk, member, draft)
+            choices = (*_changes(desk, draft), *await linked.choice(desk, member, draft), *whom)
             return Question(desk.words(member, "talk.change"), choices, also=_ALSO)
         case "again":
-            return Question(desk.words(member, "talk.again"), after.FIRST, also=_ALSO)
+            return await linked.whom_question(desk, member, draft)
     standing = await requests.of(desk, member.id) if draft.get("standing") else None
-    terms = _terms(desk, member, draft, standing, await linked.line(desk, member, draft))
+    whom_lines = await linked.whom_lines(desk, member, draft)
+    terms = _terms(desk, member, draft, standing, whom_lines, await linked.line(desk, member, draft))
     if (paused := await pause.of(desk)) is not None:
         terms = "\n".join((pause.line(desk, member, paused), desk.words(member, "pause.recap"), terms))
     if standing is not None:
@@ -305,10 +306,11 @@ def recap(desk: Desk, member: Member, draft: Draft) -> str:
     return "\n".join(lines)
 
 
-def _terms(desk: Desk, member: Member, draft: Draft, standing: Request | None, linked: str) -> str:
+def _terms(
+    desk: Desk, member: Member, draft: Draft, standing: Request | None, whom: Sequence[str], linked: str
+) -> str:
     """Who is asked, until when, what is kept, and how it is taken back."""
-    again = "talk.recap_again_only" if draft.get("again_only") else "talk.recap_again"
-    lines = [desk.words(member, again)] if draft.get("again") else []
+    lines = list(whom)
     lines.append(ages.line(desk, member))
     lines.append(desk.words(member, "talk.recap_any" if draft.get("reporters") else "talk.recap_none"))
     if draft.get("only") and drafts.texts(draft, "topics"):
@@ -364,9 +366,12 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if step == "zone" and not await _take_zone(desk, member, draft, reply):
         return
     if step == "linked" and reply.name != "skip":
-        draft["linked"] = await linked.taken(desk, reply)
+        draft["linked"] = await linked.taken(desk, member, draft, reply)
     elif reply.name != "skip" and not _take(desk, member, draft, step, reply):
         return
+    if step == "again" and reply.name != "skip":
+        draft["again_of"] = [*await linked.again_of(desk, member, draft)] if draft["again"] else []
+    draft = await linked.keep_to(desk, member, draft)
     returns = bool(draft.get("returns")) or step in _FROM_RECAP
     if returns or step == "note":
         draft["said"] = True

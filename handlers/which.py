@@ -5,7 +5,7 @@ Guards: what ends or changes a room is never guessed; where there is one room, n
 
 from collections.abc import Sequence
 
-from handlers import extension, guest_room
+from handlers import extension, guest_more, guest_room
 from handlers import room as peer_rooms
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
@@ -52,7 +52,7 @@ async def _live(desk: Desk, member: Member) -> Sequence[PeerRoom | GuestRoom]:
 
 async def _do(desk: Desk, member: Member, what: str, room: PeerRoom | GuestRoom) -> None:
     if isinstance(room, GuestRoom):
-        await (guest_room.close if what == "close" else guest_room.no_more)(desk, member, room)
+        await (guest_room.close if what == "close" else guest_more.start)(desk, member, room)
     elif what == "close":
         await peer_rooms.close(desk, member, room)
     else:

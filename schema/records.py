@@ -191,9 +191,11 @@ class Request:
     `start` is from when they would like company, where that is not at once; `until` follows it. `answer` is
     how long somebody's yes waits for theirs, where they set it.
 
-    `linked` holds the links over which it may be asked too, those that the member was named. `across` is set
-    where a linked community asks for one of its own: then `member` is empty, there is no note, and the id is
-    the one that came.
+    `linked` holds the links over which it may be asked too, those that the member was named. `again_of` names
+    rooms of theirs by what a link knows them by: whoever was with them in those is asked for there, before
+    others, and alone where the link is not in `linked`. `across` is set where a linked community asks for one
+    of its own: then `member` is empty, there is no note, the id is the one that came, and `again_of` is of
+    ours.
     """
 
     id: RequestId
@@ -228,6 +230,7 @@ class Request:
     answer: timedelta | None = None
     linked: tuple[LinkId, ...] = ()
     across: Across | None = None
+    again_of: tuple[Across, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -476,8 +479,9 @@ class Meeting:
     again, when that lapses; sooner where its member had the two kept apart, ended it, or is forgotten.
     `ended_at` is when the room ended. `again`: the member would talk with the other again; `agreed`: both
     said so. Whoever is forgotten stands in the other's as an empty id. `consent` is the member's yes to the
-    keeping of that they would, and goes with it. `linked`: the other is of a linked community, which keeps
-    its own mark; then `again` is not to be said.
+    keeping of that they would, and goes with it. `across` is set where the other is of a linked community,
+    which keeps its own mark: then `again` is kept as long as an agreement, and neither side hears of the
+    other's.
     """
 
     id: MeetingId
@@ -488,7 +492,7 @@ class Meeting:
     again: bool = False
     agreed: bool = False
     consent: Consent | None = None
-    linked: bool = False
+    across: Across | None = None
 
 
 @dataclass(frozen=True)
@@ -879,13 +883,20 @@ class LinkInvitation:
 class AskAcross:
     """That a linked collective was asked about a request of ours; the id is the request's name there.
 
-    Deleted with the request, or when the link is over; it has no hour of its own.
+    `languages` are those of the request's that crossed, `again` the names of rooms (`only`:
+    for nobody else than whoever was in those), `until` is when it expires there. Deleted with the
+    request, or when the link is over. Where its withdrawal cannot cross it stays without its request, at most
+    until then: at `due_at` it is tried again.
     """
 
     id: AskAcrossId
     link: LinkId
     request: RequestId
     due_at: datetime | None
+    languages: tuple[str, ...] = ()
+    until: datetime | None = None
+    again: tuple[str, ...] = ()
+    only: bool = False
 
 
 @dataclass(frozen=True)
@@ -898,8 +909,11 @@ class GuestRoom:
     `wish` and `talking` are what the two agreed on; `consents` holds our member's yeses. `due_at` is when our
     side goes on by itself: where no room came, for the erasure here, and where nothing is heard of it any
     more. `ending` says that our member asked to end it. `reached` is what was erased here, `there` what they
-    say of their side; `server` is the one of their keeper. Deleted once gone and the receipt is written. A
-    member who is forgotten stands here as an empty id until then, and so does the other.
+    say of their side; `server` is the one of their keeper. `met`: the two were both in it, unless their side
+    said when it ended that they were not. `more` is more time that one of the two would like, `agreed_more`
+    that ours said yes to the other's, and `asked_more` who asked before this end. Deleted once gone and the
+    receipt is written. A member who is forgotten stands here as an empty id until then, and so does the
+    other.
     """
 
     id: GuestRoomId
@@ -921,6 +935,10 @@ class GuestRoom:
     consents: tuple[Consent, ...] = ()
     there: str = ""
     server: str = ""
+    met: bool = True
+    more: MoreTime | None = None
+    agreed_more: bool = False
+    asked_more: tuple[MemberId, ...] = ()
 
 
 Record = (

@@ -178,6 +178,7 @@ peer_rooms = Table(
     metadata,
     _id(),
     Column("room_hash", Opaque, nullable=True, unique=True),
+    Column("answer_hash", Opaque, nullable=True, index=True),
     _ref("asker"),
     _ref("peer"),
     _state(),
@@ -202,9 +203,13 @@ meetings = Table(
     _id(),
     _ref("member"),
     _ref("other_hash"),
+    Column("answer_hash", Opaque, nullable=True, index=True),
     _due(),
     _sealed(),
-    info={"kept": "14 days from a room's end, longer where both agreed to talk again, or until forget me"},
+    info={
+        "kept": "14 days from a room's end; longer where both agreed to talk again, or its member would with "
+        "somebody of a linked community; or until forget me"
+    },
 )
 
 concerns = Table(
@@ -329,7 +334,10 @@ asks_across = Table(
     _ref("request"),
     _due(),
     _sealed(),
-    info={"kept": "that a linked community was asked about a request: until the request or the link ends"},
+    info={
+        "kept": "that a linked community was asked about a request: until the request or the link ends; a "
+        "withdrawal that cannot cross, until it can, 8 days at most, without whose it was"
+    },
 )
 guest_rooms = Table(
     "guest_rooms",

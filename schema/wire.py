@@ -167,9 +167,12 @@ class NewTerms(Shape):
 class Ask(Shape):
     """Would one of yours keep one of ours company? The tags that the member approved for crossing alone.
 
-    `wait` is how long, in minutes, somebody's last yes waits for the member's. `reporters`: people who must
+    `wait` is how long, in minutes, somebody's last yes waits: for the member's, and then for what comes of
+    both. `reporters`: people who must
     report may be asked. `start` is when the company would begin, where that is later. After `until` nobody is
-    asked any more.
+    asked any more. `again` names answers by which two met over this link before: whichever of the reader's
+    members was one of them, and said that they would talk again, is asked before others; with `again_only`
+    nobody else is.
     """
 
     kind: Literal["ask"] = "ask"
@@ -186,6 +189,8 @@ class Ask(Shape):
     reporters: bool
     start: Seconds | None
     until: Seconds
+    again: Annotated[tuple[Id, ...], Field(max_length=8)] = ()
+    again_only: bool = False
 
 
 class Answer(Shape):
@@ -247,10 +252,29 @@ class Withdraw(Shape):
     answer: Id | None
 
 
+class More(Shape):
+    """More time for the room of the two, `minutes` of it.
+
+    "asked" by one of them, who hears what came of it at an hour: a yes counts until `until`. "agreed" by the
+    other; from the side that opened the room it says that both did, and when the room now `ends`. There is no
+    no.
+    """
+
+    kind: Literal["more"] = "more"
+    request: Id
+    answer: Id
+    step: Literal["asked", "agreed"]
+    minutes: Minutes
+    until: Seconds | None
+    ends: Seconds | None
+
+
 class Close(Shape):
     """The room. `ended`: it is to close, or did. `removed`: its people are out, and it can be purged.
 
     `gone`: the sender's side has done what it can; "purged", "asked" or "cannot" in `reached` says what.
+    `met` is said by the side that opened the room: whether both were in it and could write. The other's is
+    null.
     """
 
     kind: Literal["close"] = "close"
@@ -258,6 +282,7 @@ class Close(Shape):
     answer: Id
     step: Literal["ended", "removed", "gone"]
     reached: Literal["purged", "asked", "cannot"] | None
+    met: bool | None = None
 
 
 # ---- what is about the link itself
@@ -294,6 +319,7 @@ Body = (
     | Consent
     | Introduce
     | Withdraw
+    | More
     | Close
     | Pause
     | Cut
@@ -303,7 +329,7 @@ KINDS: dict[str, type[Body]] = {
     kind.model_fields["kind"].default: kind
     for kind in (
         *(Hello, KeyChange, NewTerms, Ask, Answer, Note, Consent),
-        *(Introduce, Withdraw, Close, Pause, Cut, Error),
+        *(Introduce, Withdraw, More, Close, Pause, Cut, Error),
     )
 }
 

@@ -21,6 +21,7 @@ from service.core.links import Taken
 
 R = TypeVar("R", bound=Record)
 S = TypeVar("S", bound=Separation | Meeting | PairingPause | Buddy)
+A = TypeVar("A", bound=PeerRoom | Meeting)
 
 
 class Records(Protocol):
@@ -28,7 +29,8 @@ class Records(Protocol):
 
     `get` and `find` open what they return; `find` compares plain columns of the record's table (an id, a
     state; a tuple means any of them) and orders by id. `put` writes the whole record, new or not. `about`
-    finds the records that hold a member as the other one. `unheard`: something that somebody wrote was taken
+    finds the records that hold a member as the other one, `of_answer` those that came of an answer across a
+    link, by the name that it has there. `unheard`: something that somebody wrote was taken
     in, and is not handled yet.
     """
 
@@ -38,6 +40,7 @@ class Records(Protocol):
     async def delete(self, kind: type[Record], id: str) -> None: ...
     async def room_of(self, room: str) -> PeerRoom | None: ...
     async def about(self, kind: type[S], other: MemberId) -> Sequence[S]: ...
+    async def of_answer(self, kind: type[A], answer: str) -> Sequence[A]: ...
     async def unheard(self, sender: MatrixId) -> bool: ...
 
 

@@ -639,9 +639,13 @@ class TimingsSection(Section):
         AfterValidator(forms.two_weeks),
         _timing("How long the two of a room that ended can say: again, or never again. 14 days at most."),
     ] = Timings.afterwards
-    again: Annotated[Longer, _timing("How long it holds that both would talk with one another again.")] = (
-        Timings.again
-    )
+    again: Annotated[
+        Longer,
+        _timing(
+            "How long it holds that both would talk with one another again; or that one would with somebody"
+            " of a linked community."
+        ),
+    ] = Timings.again
     concern: Annotated[
         Longer, _timing("How long a concern is kept; then it is erased, whatever came of it.")
     ] = Timings.concern

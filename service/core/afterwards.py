@@ -1,8 +1,9 @@
 """What the two of a room that ended may still say about one another, and for how long.
 
 Guards: each has a mark of their own, so that neither's shows what the other did with theirs; that both would
-talk again is known only when both have said so; marks go at the latest 14 days after the room's end, but for
-those of two who agreed; the hour at which they go shows nobody which two belong together.
+talk again is known only when both have said so, and across a link to neither side; marks go at the latest 14
+days after the room's end, but for those of two who agreed, or of whoever would talk again across a link; the
+hour at which they go shows nobody which two belong together.
 """
 
 from collections.abc import Collection, Iterable
@@ -10,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from schema.ids import MeetingId, MemberId
-from schema.records import Meeting, PeerRoom
+from schema.records import Across, Meeting, PeerRoom
 
 _DAY = timedelta(days=1)
 
@@ -29,13 +30,12 @@ def begin(
 
     Where the peer is of a linked community only the asker has one here: the other side keeps its own.
     """
-    linked = room.across is not None
     until = last_hour(now, kept)
     pairs = ((room.asker, room.peer), (room.peer, room.asker))
     return tuple(
-        Meeting(id, member, other, now, until, linked=linked)
+        Meeting(id, member, other, now, until, across=room.across)
         for id, (member, other) in zip(ids, pairs, strict=True)
-        if member and not (linked and member == room.peer)
+        if member and not (room.across is not None and member == room.peer)
     )
 
 
@@ -58,6 +58,27 @@ def say_again(
     return (
         replace(own, again=True, agreed=True, due_at=until),
         replace(newest, agreed=True, due_at=until),
+    )
+
+
+def say_again_across(own: Meeting, now: datetime, kept: timedelta) -> Meeting:
+    """The mark of whoever would talk again with somebody of a linked community.
+
+    Whether the other said it too is not heard here, so that it is kept as long as an agreement.
+    """
+    return replace(own, again=True, due_at=last_hour(now, kept))
+
+
+def of_answers(names: Collection[Across], found: Iterable[Meeting], now: datetime) -> frozenset[MemberId]:
+    """Which members would talk again with whoever they met by one of the answers `names`.
+
+    `found` are marks: none counts that lapsed, or that came of another answer or over another link.
+    """
+    wanted = {(one.link, one.answer) for one in names}
+    return frozenset(
+        one.member
+        for one in found
+        if one.again and one.due_at > now and one.across and (one.across.link, one.across.answer) in wanted
     )
 
 

@@ -13,8 +13,11 @@ from datetime import datetime, timedelta
 from schema.effects import PurgeGuestRoom
 from schema.errors import IllegalMove
 from schema.ids import GuestRoomId, MatrixId, MemberId, RoomId
-from schema.records import Ask, GuestRoom
+from schema.records import Ask, GuestRoom, MoreTime
 from schema.states import Ending, GuestRoomState
+
+WORD = timedelta(minutes=2)
+"""How long the word that both agreed on more time may take: so much later our member hears a silence."""
 
 LIVE = (GuestRoomState.AWAITED, GuestRoomState.OPEN)
 """The two are together, or may still be."""
@@ -51,12 +54,19 @@ class AskedToEnd:
 
 @dataclass(frozen=True)
 class Ended:
-    """Nobody can write in it any more, as the other side says."""
+    """Nobody can write in it any more, as the other side says; `met`: the two were both in it.
+
+    Where that is not said they are taken to have met.
+    """
+
+    met: bool = True
 
 
 @dataclass(frozen=True)
 class Emptied:
-    """Its people are out."""
+    """Its people are out; `met` as when it ended, where that was not heard."""
+
+    met: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,7 @@ class Gone:
     """The other side did what it could; `reached` says what, in the same words, or nothing."""
 
     reached: str
+    met: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,11 +89,34 @@ class TimeIsUp:
     """The record's `due_at` has come."""
 
 
-Move = Opened | AskedToEnd | Ended | Emptied | Purged | Gone | TimeIsUp
+@dataclass(frozen=True)
+class MoreAsked:
+    """One of the two would like `length` more; a yes to it counts until `until`."""
+
+    member: MemberId
+    length: timedelta
+    until: datetime
+
+
+@dataclass(frozen=True)
+class MoreAgreed:
+    """Our member would like that too; the other side makes it longer."""
+
+
+@dataclass(frozen=True)
+class Longer:
+    """Both agreed: the room ends at `ends_at` now, as the other side says."""
+
+    ends_at: datetime
+
+
+Move = Opened | AskedToEnd | MoreAsked | MoreAgreed | Longer | Ended | Emptied | Purged | Gone | TimeIsUp
 
 MOVES: Mapping[GuestRoomState, frozenset[type[Move]]] = {
     GuestRoomState.AWAITED: frozenset({Opened, TimeIsUp}),
-    GuestRoomState.OPEN: frozenset({AskedToEnd, Ended, Emptied, Gone, TimeIsUp}),
+    GuestRoomState.OPEN: frozenset(
+        {AskedToEnd, MoreAsked, MoreAgreed, Longer, Ended, Emptied, Gone, TimeIsUp}
+    ),
     GuestRoomState.READABLE: frozenset({Emptied, Gone, TimeIsUp}),
     GuestRoomState.PURGING: frozenset({Purged, Gone, TimeIsUp}),
     GuestRoomState.GONE: frozenset(),
@@ -99,6 +133,13 @@ def allows(record: GuestRoom, move: Move) -> bool:
             return record.due_at is not None
         case AskedToEnd():
             return record.ending is None
+        case MoreAsked(member):
+            return record.more is None and member not in record.asked_more and record.ending is None
+        case MoreAgreed():
+            return record.more is not None and record.more.member != record.member and not record.agreed_more
+        case Longer():
+            agreed = record.agreed_more or (record.more is not None and record.more.member == record.member)
+            return record.more is not None and agreed
         case Purged():
             return not record.reached
         case Gone() if record.state is GuestRoomState.PURGING:
@@ -155,12 +196,19 @@ def advance(
             return replace(opened, due_at=ends + GRACE), ()
         case AskedToEnd():
             return replace(record, ending=Ending.ASKED), ()
-        case Ended():
-            return _closed(record, now), ()
-        case Emptied():
-            return _empty(record, now, settle), ()
-        case Gone(reached):
-            emptied = record if record.state is GuestRoomState.PURGING else _empty(record, now, settle)
+        case MoreAsked(member, length, until):
+            more = MoreTime(member, length, until)
+            return _hour(replace(record, more=more, asked_more=(*record.asked_more, member))), ()
+        case MoreAgreed():
+            return _hour(replace(record, agreed_more=True)), ()
+        case Longer(ends):
+            return _longer(record, ends), ()
+        case Ended(met):
+            return _closed(record, now, met), ()
+        case Emptied(met):
+            return _empty(record, now, settle, met), ()
+        case Gone(reached, met):
+            emptied = record if record.state is GuestRoomState.PURGING else _empty(record, now, settle, met)
             return _if_both(replace(emptied, there=reached or "unsaid")), ()
         case Purged(reached):
             return _if_both(replace(record, reached=reached, due_at=now + THEIRS)), ()
@@ -175,17 +223,40 @@ def was_heard_of(record: GuestRoom) -> bool:
 
 def forget(record: GuestRoom) -> GuestRoom:
     """The room without its member, and without whom they met: what is left is the copy to be erased."""
-    return replace(record, member=MemberId(""), other=MemberId(""), other_matrix_id=MatrixId(""), consents=())
+    gone = replace(record, member=MemberId(""), other=MemberId(""), other_matrix_id=MatrixId(""), consents=())
+    return replace(gone, more=None, agreed_more=False, asked_more=())
 
 
-def _closed(record: GuestRoom, now: datetime) -> GuestRoom:
+def more_time(record: GuestRoom, longest: timedelta) -> timedelta:
+    """How much longer the room may become, as our side allows a room in all."""
+    return max(timedelta(), longest - record.length)
+
+
+def _hour(record: GuestRoom) -> GuestRoom:
+    """The open room, due when its time is over, or sooner when a wish for more time is."""
+    due = (record.ends_at or record.made_at) + GRACE
+    waits = record.more is not None and not record.agreed_more
+    return replace(record, due_at=min(due, record.more.until) if waits and record.more else due)
+
+
+def _longer(record: GuestRoom, ends: datetime) -> GuestRoom:
+    """The room with its new end: no later than by what our member asked for, or said yes to."""
+    if record.more is None or record.ends_at is None:
+        return record
+    ends = max(record.ends_at, min(ends, record.ends_at + record.more.length))
+    longer = replace(record, length=record.length + (ends - record.ends_at), ends_at=ends)
+    return _hour(replace(longer, more=None, agreed_more=False, asked_more=()))
+
+
+def _closed(record: GuestRoom, now: datetime, met: bool = True) -> GuestRoom:
     ended = min(now, record.ends_at or now)
-    closed = replace(record, state=GuestRoomState.READABLE, ends_at=ended, due_at=now + UNHEARD)
+    closed = replace(record, state=GuestRoomState.READABLE, ends_at=ended, due_at=now + UNHEARD, met=met)
+    closed = replace(closed, more=None, agreed_more=False, asked_more=())
     return replace(closed, other_matrix_id=MatrixId(""), consents=())
 
 
-def _empty(record: GuestRoom, now: datetime, settle: timedelta) -> GuestRoom:
-    closed = record if record.state is GuestRoomState.READABLE else _closed(record, now)
+def _empty(record: GuestRoom, now: datetime, settle: timedelta, met: bool) -> GuestRoom:
+    closed = record if record.state is GuestRoomState.READABLE else _closed(record, now, met)
     return replace(closed, state=GuestRoomState.PURGING, due_at=now + settle)
 
 
@@ -198,6 +269,10 @@ def _if_both(record: GuestRoom) -> GuestRoom:
 
 def _time_is_up(record: GuestRoom, now: datetime) -> tuple[GuestRoom, tuple[PurgeGuestRoom, ...]]:
     if record.state is GuestRoomState.OPEN:
+        waits = record.more is not None and not record.agreed_more
+        if waits and now < (record.ends_at or now) + GRACE:
+            # A wish for more time to which nobody said yes in time.
+            return _hour(replace(record, more=None)), ()
         return _closed(record, now), ()
     if record.state is GuestRoomState.READABLE:
         record = replace(record, state=GuestRoomState.PURGING, there=_UNHEARD_OF)

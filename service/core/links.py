@@ -19,7 +19,7 @@ from schema.wire import Ask, Body, Cut, Envelope, Hello, KeyChange, NewTerms, Op
 from service.core import counters
 from service.core.counters import Order
 from service.core.handshake import commitment, transcript
-from service.core.terms import Agreed, agree, outside
+from service.core.terms import Agreed, Outside, agree, outside, share_hours
 
 FUTURE = timedelta(minutes=5)
 """How far ahead of ours a partner's clock may be."""
@@ -169,7 +169,7 @@ MOVES: Mapping[LinkState, frozenset[type[Move]]] = {
 """What this side can do in each state."""
 
 _KEYS = frozenset({"hello", "key_change", "terms", "pause", "cut", "error"})
-_BEGINS = frozenset({"ask", "answer", "note", "consent", "introduce"})
+_BEGINS = frozenset({"ask", "answer", "note", "consent", "introduce", "more"})
 _ENDS = frozenset({"withdraw", "close"})
 
 OVER = (LinkState.CUT, LinkState.EXPIRED)
@@ -488,11 +488,19 @@ def may_cross(link: Link, body: Body) -> bool:
     return body.kind in CROSSES[link.state]
 
 
+def allows(link: Link, ask: Ask, now: datetime) -> bool:
+    """Whether both sides' terms let our ask cross, now or at another of their hours."""
+    allowed = agreed(link)
+    where = outside(allowed, ask, sent=True, now=now)
+    later = where is Outside.HOURS and share_hours(allowed, now)
+    return bool(allowed.asks_a_day) and (where is None or later)
+
+
 def may_ask(link: Link, ask: Ask, now: datetime) -> Link | None:
-    """The link once our ask went over it; None where it may not: it is outside of what both sides allow."""
+    """The link once our ask went over it; None where it may not now, by its state, its terms or its count."""
     allowed = agreed(link)
     recent = tuple(at for at in link.asked if now - at < DAY)
-    if not may_cross(link, ask) or len(recent) >= allowed.asks_a_day:
+    if not may_cross(link, ask) or not allows(link, ask, now) or len(recent) >= allowed.asks_a_day:
         return None
     if outside(allowed, ask, sent=True, now=now) is not None:
         return None

@@ -97,17 +97,19 @@ class Wait:
 
 @dataclass(frozen=True)
 class MoreAsked:
-    """One of the two would like `length` more."""
+    """One of the two would like `length` more; by `until`, where their own desk said so across a link."""
 
     member: MemberId
     length: timedelta
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class MoreAgreed:
-    """The other would like that too."""
+    """The other would like that too; or so much of it, where both asked for their own."""
 
     member: MemberId
+    length: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -313,10 +315,18 @@ def counts_as_emptied(record: PeerRoom, removed: tuple[MatrixId, ...]) -> bool:
 
 
 def more_time(record: PeerRoom, timings: Timings) -> timedelta:
-    """How much longer the room may become, all extensions together; across a link that is not asked."""
-    if record.across is not None:
-        return timedelta()
+    """How much longer the room may become, all extensions together."""
     return max(timedelta(), (timings.longest_in_all or timings.longest) - record.length)
+
+
+_MORE = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 120))
+_DAY = timedelta(days=1)
+
+
+def lengths_of_more(most: timedelta, length: timedelta) -> list[timedelta]:
+    """How much more there is to choose from, shortest first; a room of days can have one more."""
+    found = [one for one in (*_MORE, *([_DAY] if length >= _DAY else [])) if one <= most]
+    return found or ([most] if most else [])
 
 
 def begin(
@@ -392,14 +402,15 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             return record, (InviteAgain(record.id, _room(record), _matrix_id(record, member)),)
         case Wait():
             return replace(record, choosing=False, due_at=_patience(record, now, timings)), ()
-        case MoreAsked(member, length):
+        case MoreAsked(member, length, until):
             if not timedelta() < length <= more_time(record, timings) or now >= record.ends_at:
                 raise IllegalMove("peer room", record.state, "more time than there is")
-            more = MoreTime(member, length, _hears_by(record, now))
+            hears_by = _hears_by(record, now) if until is None else min(until, record.ends_at)
+            more = MoreTime(member, length, hears_by)
             asked = replace(record, more=more, asked_more=(*record.asked_more, member))
             return replace(asked, due_at=_next_hour(asked)), ()
-        case MoreAgreed():
-            return _extend(record, now, timings)
+        case MoreAgreed(_, length):
+            return _extend(record, now, timings, length)
         case Close(ending):
             return _close(record, ending)
         case Muted(done):
@@ -490,8 +501,12 @@ def _hears_by(record: PeerRoom, now: datetime) -> datetime:
     return half if record.warn_at is None else max(half, record.warn_at)
 
 
-def _extend(record: PeerRoom, now: datetime, timings: Timings) -> tuple[PeerRoom, Step]:
+def _extend(
+    record: PeerRoom, now: datetime, timings: Timings, length: timedelta | None
+) -> tuple[PeerRoom, Step]:
     more = record.more
+    if more is not None and length is not None:
+        more = replace(more, length=min(more.length, length))
     if more is None or now >= more.until:
         raise IllegalMove("peer room", record.state, "a yes to what is not asked any more")
     ends_at, length = record.ends_at + more.length, record.length + more.length

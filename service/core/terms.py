@@ -33,10 +33,10 @@ class Outside(StrEnum):
 
     DIRECTION = "direction"
     ENDED = "ended"
-    HOURS = "hours"
     TOPICS = "topics"
     LANGUAGES = "languages"
     AGES = "ages"
+    HOURS = "hours"
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,15 @@ def outside(agreed: Agreed, ask: Ask, sent: bool, now: datetime) -> Outside | No
         return Outside.DIRECTION
     if now >= agreed.until:
         return Outside.ENDED
-    if not all(any(takes_in(one, now) for one in hours) for hours in agreed.hours):
-        return Outside.HOURS
     if not agreed.topics.issuperset(ask.topics):
         return Outside.TOPICS
     if not agreed.languages.issuperset(ask.languages):
         return Outside.LANGUAGES
-    return None if ask.ages in agreed.ages else Outside.AGES
+    if ask.ages not in agreed.ages:
+        return Outside.AGES
+    # Last: what is outside of them alone may cross at another hour.
+    within = all(any(takes_in(one, now) for one in hours) for hours in agreed.hours)
+    return None if within else Outside.HOURS
 
 
 def takes_in(hours: Hours, instant: datetime) -> bool:

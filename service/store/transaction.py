@@ -16,6 +16,7 @@ from schema.errors import LeaseHeld, SealBroken
 from schema.events import Due, FromMatrix
 from schema.ids import EventId, MatrixId, MemberId, OutboxId
 from schema.records import (
+    Across,
     Buddy,
     CheckIn,
     Meeting,
@@ -36,6 +37,7 @@ from service.store.statements import Statement, Statements
 
 R = TypeVar("R", bound=Record)
 S = TypeVar("S", bound=Separation | Meeting | PairingPause | Buddy)
+A = TypeVar("A", bound=PeerRoom | Meeting)
 _log = logs.get("store")
 
 _KEEP_SEEN = timedelta(days=14)
@@ -237,6 +239,8 @@ class Transaction:
         row: dict[str, object] = {name: getattr(record, name) for name, _, _ in shape.clear}
         if isinstance(record, PeerRoom):
             row["room_hash"] = None if record.room is None else self._store.seal.lookup("rooms", record.room)
+        if isinstance(record, PeerRoom | Meeting):
+            row["answer_hash"] = self._answer_hash(shape.table, record.across)
         if isinstance(record, Separation | Meeting | PairingPause | Buddy):
             row["other_hash"] = self._other_hash(shape.table, record.other)
         text = to_json(shape.adapter, {name: getattr(record, name) for name in shape.sealed})
@@ -281,6 +285,19 @@ class Transaction:
         table = SHAPES[kind].table
         statement = self._statements.get(table, "other_hash")
         return await self._records(kind, statement, {"other_hash": self._other_hash(table, other)})
+
+    async def of_answer(self, kind: type[A], answer: str) -> Sequence[A]:
+        """The records of `kind` that came of the answer which a link knows by that name, by id."""
+        table = SHAPES[kind].table
+        statement = self._statements.get(table, "answer_hash")
+        return await self._records(kind, statement, {"answer_hash": self._lookup_answer(table, answer)})
+
+    def _answer_hash(self, table: AnyTable, across: Across | None) -> str | None:
+        return None if across is None else self._lookup_answer(table, across.answer)
+
+    def _lookup_answer(self, table: AnyTable, answer: str) -> str:
+        """The other desk has the name itself: without the key nobody sees which of its rows is which here."""
+        return self._store.seal.lookup(f"{table.name}.answer", answer)
 
     def _other_hash(self, table: AnyTable, other: MemberId) -> str:
         """Another hash than the member's own id: without the key nobody sees who stands in whose row."""

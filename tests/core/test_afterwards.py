@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.ids import MeetingId, MemberId
-from schema.records import Meeting
+from schema.ids import LinkId, MeetingId, MemberId
+from schema.records import Across, Meeting
 from service.core import afterwards
 from tests.core.shapes import ANA, BEN, NOW, ROOM
 
@@ -69,6 +69,38 @@ def test_what_is_taken_back_leaves_a_mark_for_the_rest_of_its_first_time(days: i
     """So that never again can still be said; no agreement is left, and no time is won by it."""
     both = replace(ANAS, again=True, agreed=True, due_at=NOW + HALF_A_YEAR)
     assert afterwards.take_back(both, NOW + timedelta(days=days, hours=12), KEPT) == (ANAS if left else None)
+
+
+NAME = Across(LinkId("1" * 32), "2" * 32, "3" * 32)
+ACROSS = replace(ANAS, across=NAME)
+
+
+def test_over_a_link_one_word_is_kept_as_long_as_an_agreement() -> None:
+    """Nobody here hears of the other's; and it is taken back like any."""
+    said = afterwards.say_again_across(ACROSS, NOW, HALF_A_YEAR)
+    assert said == replace(ACROSS, again=True, due_at=afterwards.last_hour(NOW, HALF_A_YEAR))
+    assert afterwards.take_back(said, NOW + timedelta(days=1), KEPT) == ACROSS
+
+
+@pytest.mark.parametrize(
+    ("mark", "names", "found"),
+    [
+        (replace(ACROSS, again=True), [NAME], True),
+        (replace(ACROSS, again=True), [Across(NAME.link, "", NAME.answer)], True),
+        (replace(ACROSS, again=True), [replace(NAME, answer="4" * 32), NAME], True),
+        (replace(ACROSS, again=True), [replace(NAME, answer="4" * 32)], False),
+        (replace(ACROSS, again=True), [replace(NAME, link=LinkId("4" * 32))], False),
+        (replace(ACROSS, again=True), [], False),
+        (replace(ACROSS, again=True, due_at=NOW), [NAME], False),
+        (replace(ACROSS, again=True, across=None), [NAME], False),
+        (ACROSS, [NAME], False),
+    ],
+)
+def test_whom_a_link_asks_for_by_a_name_is_whoever_said_so_of_that_room(
+    mark: Meeting, names: list[Across], found: bool
+) -> None:
+    """Over that very link, by that very answer, while it holds; whatever else is named is nobody's."""
+    assert afterwards.of_answers(names, [mark, BENS], NOW) == ({ANA} if found else set())
 
 
 _BOOLS = st.booleans()

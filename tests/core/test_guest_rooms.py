@@ -22,6 +22,9 @@ from service.core.guest_rooms import (
     Emptied,
     Ended,
     Gone,
+    Longer,
+    MoreAgreed,
+    MoreAsked,
     Move,
     Opened,
     Purged,
@@ -101,6 +104,60 @@ def test_from_its_opening_to_the_receipt() -> None:
     assert (ours.state, ours.due_at) == (GuestRoomState.PURGING, NOW + THEIRS)
     assert after(ours, Gone("purged")).state is GuestRoomState.GONE
     assert after(ours, TimeIsUp()).state is GuestRoomState.GONE
+
+
+@pytest.mark.parametrize(
+    ("moves", "met"),
+    [
+        ((Ended(),), True),
+        ((Ended(met=False),), False),
+        ((Emptied(met=False),), False),
+        ((Gone("asked", met=False),), False),
+        ((TimeIsUp(),), True),
+        # What was said first holds: the members have heard it.
+        ((Ended(), Emptied(met=False)), True),
+        ((Ended(met=False), Emptied(met=True)), False),
+    ],
+)
+def test_that_two_never_met_is_known_from_the_first_word_of_its_end(
+    moves: tuple[guest_rooms.Move, ...], met: bool
+) -> None:
+    """The other side alone sees it; where it says nothing they are taken to have met."""
+    assert after(OPEN, *moves).met is met
+
+
+ASKED = MoreAsked(OPEN.member, HOUR / 2, NOW + HOUR / 2)
+THEIRS_ASK = MoreAsked(MemberId("ana"), HOUR / 2, NOW + HOUR / 2)
+
+
+def test_more_time_comes_with_both_yeses_and_the_other_sides_word() -> None:
+    """Our member's wish, or their yes to the other's; no more than that, and each asks once before an end."""
+    late = NOW + 9 * HOUR
+    for moves in ((ASKED,), (THEIRS_ASK, MoreAgreed())):
+        longer = after(OPEN, *moves, Longer(late))
+        assert (longer.ends_at, longer.length) == (NOW + 1.5 * HOUR, 1.5 * HOUR)
+        assert (longer.more, longer.agreed_more, longer.asked_more) == (None, False, ())
+        assert longer.due_at == NOW + 1.5 * HOUR + GRACE
+    assert after(OPEN, ASKED, Longer(NOW)).ends_at == OPEN.ends_at, "never shorter"
+    for record in (OPEN, after(OPEN, THEIRS_ASK)):
+        assert not guest_rooms.allows(record, Longer(late))
+    assert not guest_rooms.allows(after(OPEN, ASKED), THEIRS_ASK)
+    assert not guest_rooms.allows(after(OPEN, ASKED), MoreAgreed())
+    assert not guest_rooms.allows(OPEN, MoreAgreed())
+
+
+@pytest.mark.parametrize("asked", [ASKED, THEIRS_ASK])
+def test_a_wish_for_more_time_lapses_at_its_hour_and_the_room_goes_on(asked: MoreAsked) -> None:
+    """It is not asked again by the same one; after the room's own end it is that."""
+    waits = after(OPEN, asked)
+    assert waits.due_at == asked.until
+    lapsed, _ = guest_rooms.advance(waits, TimeIsUp(), asked.until, SETTLE)
+    assert (lapsed.state, lapsed.more, lapsed.due_at) == (GuestRoomState.OPEN, None, OPEN.due_at)
+    assert not guest_rooms.allows(lapsed, asked)
+    over, _ = guest_rooms.advance(waits, TimeIsUp(), NOW + HOUR + GRACE, SETTLE)
+    assert (over.state, over.more, over.asked_more) == (GuestRoomState.READABLE, None, ())
+    agreed = after(OPEN, THEIRS_ASK, MoreAgreed())
+    assert agreed.due_at == OPEN.due_at
 
 
 def test_where_nothing_is_heard_our_copy_is_to_go_all_the_same() -> None:

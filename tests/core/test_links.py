@@ -17,7 +17,9 @@ from schema.wire import (
     Consent,
     Cut,
     Error,
+    Hours,
     Introduce,
+    More,
     NewTerms,
     Note,
     Pause,
@@ -269,6 +271,7 @@ def test_what_crosses_in_each_state(state: LinkState, kind: str) -> None:
         "consent": Consent(request=id, answer=id, card="", fear="unsaid", until=ASK.until),
         "introduce": Introduce(request=id, answer=id, user=MatrixId("@a:b"), room=None, ends=None),
         "withdraw": Withdraw(request=id, answer=None),
+        "more": More(request=id, answer=id, step="asked", minutes=30, until=ASK.until, ends=None),
         "close": Close(request=id, answer=id, step="ended", reached=None),
         "pause": Pause(paused=True),
         "cut": Cut(),
@@ -529,3 +532,33 @@ def test_what_stands_is_said_again_where_it_counts() -> None:
     assert (other.link.state, other.link.their_terms) == (before.state, before.their_terms)
     for state in (LinkState.LINKING, LinkState.RESYNC, LinkState.CUT, LinkState.EXPIRED):
         assert links.standing(_in(state).link) == ()
+
+
+_MONDAY = Hours(zone="UTC", days=(0,), start=0, end=60)
+_TUESDAY = Hours(zone="UTC", days=(1,), start=0, end=60)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "allowed"),
+    [
+        ({}, {}, True),
+        ({}, {"hours": (_MONDAY,)}, True),
+        ({"hours": (_TUESDAY,)}, {"hours": (_MONDAY,)}, False),
+        ({}, {"hours": (_MONDAY,), "topics": ()}, False),
+        ({}, {"asks_a_day": 0}, False),
+        ({"sends": False}, {}, False),
+    ],
+)
+def test_what_terms_let_cross_at_some_hour(
+    ours: dict[str, object], theirs: dict[str, object], allowed: bool
+) -> None:
+    """However many went today; what no hour of both takes in crosses at none."""
+    one, _ = linked()
+    link = replace(
+        one.link,
+        terms=TERMS.model_copy(update=ours),
+        their_terms=TERMS.model_copy(update=theirs),
+        asked=(NOW,) * 100,
+    )
+    assert links.allows(link, ASK, NOW) is allowed
+    assert links.may_ask(link, ASK, NOW) is None

@@ -14,6 +14,8 @@ from service.core.terms import Outside, agree, outside, takes_in
 from tests.linked import ASK, NOW, TERMS, secrets, steps
 
 HOURS = Hours(zone="Europe/Berlin", days=(4,), start=17 * 60, end=19 * 60)
+NEVER = HOURS.model_copy(update={"days": (3,)})
+"""Not on a Friday."""
 
 EARLY = Hours(zone="America/New_York", days=(5,), start=9 * 60, end=14 * 60)
 """Some of these are hours of a Saturday in Berlin, and none of a Friday."""
@@ -114,7 +116,7 @@ def test_a_side_that_becomes_stricter_lets_no_more_cross(
         ({}, {"takes": False}, {}, Outside.DIRECTION),
         ({"takes": False}, {"sends": False}, {}, None),
         ({"until": int(NOW.timestamp())}, {}, {}, Outside.ENDED),
-        ({}, {"hours": (HOURS.model_copy(update={"days": (3,)}),)}, {}, Outside.HOURS),
+        ({}, {"hours": (NEVER,)}, {}, Outside.HOURS),
         ({}, {"hours": (HOURS,)}, {}, None),
         ({"hours": (HOURS.model_copy(update={"zone": "Atlantis/Sunken"}),)}, {}, {}, Outside.HOURS),
         ({"topics": ("grief",)}, {}, {}, Outside.TOPICS),
@@ -122,6 +124,9 @@ def test_a_side_that_becomes_stricter_lets_no_more_cross(
         ({}, {"languages": ("es",)}, {}, Outside.LANGUAGES),
         ({}, {}, {"ages": "young"}, Outside.AGES),
         ({"adult_from": 21}, {}, {}, Outside.AGES),
+        # At no other hour either: that is what is said of it.
+        ({"hours": (NEVER,), "topics": ("grief",)}, {}, {}, Outside.TOPICS),
+        ({"hours": (NEVER,)}, {}, {"ages": "young"}, Outside.AGES),
     ],
 )
 def test_what_an_ask_is_outside_of(

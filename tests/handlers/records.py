@@ -28,7 +28,7 @@ from schema.records import (
     Voucher,
 )
 from schema.tables import RECORDS
-from service.turn import R, S
+from service.turn import A, R, S
 
 TABLES: dict[type, str] = {
     Member: "members",
@@ -97,6 +97,10 @@ class MemoryRecords:
     async def about(self, kind: type[S], other: MemberId) -> Sequence[S]:
         """The records in which somebody else holds `other`."""
         return [one for one in self.all(kind) if one.other == other]
+
+    async def of_answer(self, kind: type[A], answer: str) -> Sequence[A]:
+        """The records that came of that answer across a link."""
+        return [one for one in self.all(kind) if one.across is not None and one.across.answer == answer]
 
     async def unheard(self, sender: MatrixId) -> bool:
         """Whether something that they wrote waits."""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from schema import wire
 from schema.effects import EmptyPeerRoom, OpenPeerRoom
-from schema.events import Delivered
-from schema.ids import LinkId, MatrixId, RoomId
+from schema.events import Delivered, LinkRoom
+from schema.ids import EventId, LinkId, MatrixId, RoomId
 from schema.records import Ask, AskAcross, GuestRoom, Link, Meeting, Pairing, PeerRoom, Request
 from schema.states import AskState, GuestRoomState, PairingState, RequestState, RoomState
 from tests.handlers.story import Story, identify
@@ -49,6 +49,14 @@ def asked(two: Two) -> wire.Ask:
     (found,) = two.to(two.south, wire.Ask)
     assert isinstance(found, wire.Ask)
     return found
+
+
+async def theirs(two: Two, **changes: object) -> None:
+    """The south's terms, as the north has them."""
+    link = link_of(two.north)
+    assert link.their_terms is not None
+    terms = link.their_terms.model_copy(update=changes)
+    await two.north.records.put(replace(link, their_terms=terms))
 
 
 ANSWER, OTHER = "a" * 32, "b" * 32
@@ -105,7 +113,10 @@ async def test_linked_communities_are_asked_only_where_the_member_chose_it(two: 
     assert "Linked communities" in choices
     question = await two.say(two.north, "ana", "linked communities")
     assert "There are linked communities: “the Elm House”." in question
-    assert "does not get your note, your name or your address" in question
+    assert "It gets no word of yours, and not who you are." in question
+    for crosses in ("what would help", "topics", "how long", "languages", "age group", "must report"):
+        assert crosses in question
+    assert "one person at a time has it" in question
     recap = await two.say(two.north, "ana", "yes")
     assert "I may also ask people of linked communities: “the Elm House”." in recap
     recap = await two.say(two.north, "ana", "change", "linked communities", "no")
@@ -113,6 +124,60 @@ async def test_linked_communities_are_asked_only_where_the_member_chose_it(two: 
     await two.say(two.north, "ana", "yes")
     await two.wait(timedelta(hours=1))
     assert two.to(two.south, wire.Ask) == []
+
+
+_PAST = 1_700_000_000
+
+
+@pytest.mark.parametrize(
+    ("terms", "may"),
+    [
+        ({}, True),
+        ({"hours": (wire.Hours(zone="UTC", days=(0,), start=0, end=60),)}, True),
+        *(
+            (terms, False)
+            for terms in (
+                {"topics": ("grief",)},
+                {"languages": ("fi",)},
+                {"ages": ("young",)},
+                {"adult_from": 25},
+                {"takes": False},
+                {"asks_a_day": 0},
+                {"until": _PAST},
+            )
+        ),
+    ],
+    ids=lambda one: ",".join(one) if isinstance(one, dict) else "",
+)
+async def test_it_is_a_choice_only_where_the_terms_could_let_it_cross(
+    two: Two, terms: dict[str, object], may: bool
+) -> None:
+    """Or she would be asked for a consent from which nothing can come; another hour may come, though."""
+    await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
+    await theirs(two, **terms)
+    assert ("Linked communities" in await two.say(two.north, "ana", "change")) is may
+
+
+async def test_what_she_changes_later_leaves_out_whom_it_cannot_cross_to(two: Two) -> None:
+    """The recap names those alone that get what it says, and that others do not is said."""
+    await theirs(two, topics=("burnout",))
+    await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
+    assert "the Elm House" in await two.say(two.north, "ana", "change", "linked communities", "yes")
+    recap = await two.say(two.north, "ana", "change", "what it is about", "grief")
+    assert "linked communit" not in recap
+    assert any(
+        "This way I cannot ask people of “the Elm House”." in body for _, body, _ in two.north.heard("ana")
+    )
+    await two.say(two.north, "ana", "yes")
+    assert two.north.the_request().linked == ()
+
+
+async def test_a_pause_leaves_out_nobody_of_a_request_that_stands(two: Two) -> None:
+    """It is over one day, and what she chose holds; another note is no other choice."""
+    await asks(two)
+    await two.says(two.south, f"pause {two.north.community.desk}", "yes")
+    await two.say(two.north, "ana", "change", "my words", "Another week.", "yes")
+    assert len(two.north.the_request().linked) == 1
 
 
 async def test_without_a_link_it_is_no_choice(story: Story) -> None:
@@ -137,11 +202,13 @@ async def test_the_tags_alone_cross(two: Two) -> None:
         "writing": True,
         "voice": False,
         "minutes": 60,
-        "wait": 120,
+        "wait": 135,
         "ages": "adults",
         "reporters": False,
         "start": None,
         "until": int(two.north.the_request().until.timestamp()),
+        "again": (),
+        "again_only": False,
     }
     assert said.request != two.north.the_request().id
 
@@ -267,8 +334,7 @@ async def test_a_pairing_across(two: Two) -> None:
     assert told.ends == int(room.ends_at.timestamp())
     assert room.state is RoomState.OPEN
     assert room.met
-    assert "cannot be made longer" in two.north.last("ana")
-    assert "cannot be made longer" in await two.say(two.north, "ana", "extend")
+    assert "For more time, write “extend” here" in two.north.last("ana")
     nothing_left(two)
     assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
     await two.say(two.north, "ana", "close")
@@ -288,6 +354,21 @@ async def test_a_pairing_across(two: Two) -> None:
     receipt = two.north.last("ana")
     assert "Gone, as their program says: the copy on the other community’s server." in receipt
     assert two.north.records.all(PeerRoom) == []
+
+
+async def test_the_consent_names_the_languages_that_crossed_alone(two: Two) -> None:
+    """She talks in another one too, in which nobody there was asked."""
+    two.north.community = replace(two.north.community, talk_in=("en", "es"))
+    await theirs(two, languages=("en",))
+    await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
+    await two.say(two.north, "ana", "change", "languages", "1, 2")
+    assert "In English or Spanish" in await two.say(two.north, "ana", "change", "linked communities", "yes")
+    await two.say(two.north, "ana", "yes")
+    assert asked(two).languages == ("en",)
+    await goes_on(two)
+    question = two.north.last("ana")
+    assert "in English, in writing" in question
+    assert "Spanish" not in question
 
 
 async def test_what_a_peer_there_says_of_themselves_stands_on_one_line(two: Two) -> None:
@@ -310,6 +391,22 @@ async def test_their_member_ends_the_room(two: Two) -> None:
     assert two.north.the_room().state is RoomState.PURGING
     await two.wait(timedelta(days=2))
     assert "Its program has not said what became of it" in two.north.last("ana")
+
+
+async def test_a_room_that_neither_came_to_is_no_meeting_on_either_side(two: Two) -> None:
+    """The north alone sees who came in, and says it with the end; both sides then do the same."""
+    await offers(two, two.south, "ben")
+    await asks(two)
+    await two.say(two.south, "ben", "yes", "yes")
+    two.north.arrive = False
+    await two.say(two.north, "ana", "yes")
+    await two.wait(timedelta(minutes=50))
+    ended = next(one for one in two.to(two.south, wire.Close) if isinstance(one, wire.Close))
+    assert (ended.step, ended.met) == ("ended", False)
+    assert "did not meet in it" in two.south.last("ben")
+    for side in (two.north, two.south):
+        assert side.records.all(Meeting) == []
+    assert two.south.offer_of("ben").rest_until is None
 
 
 @pytest.mark.parametrize("done", [True, False], ids=["done", "refused"])
@@ -341,6 +438,54 @@ async def test_a_request_that_ends_is_withdrawn(two: Two) -> None:
     await two.say(two.north, "ana", "3")
     assert two.to(two.south, wire.Withdraw) == [wire.Withdraw(request=asked(two).request, answer=None)]
     nothing_left(two)
+
+
+async def away(two: Two, gone: bool = True) -> None:
+    """The south's desk leaves the room of the two, or is back in it."""
+    link = link_of(two.north)
+    assert link.room is not None
+    two.count += 1
+    event = LinkRoom(EventId(f"$away{two.count}"), link.room, link.desk, not gone)
+    await two.north.event(event)
+    await two.north.pump()
+
+
+@pytest.mark.parametrize("back", [True, False])
+async def test_a_withdrawal_that_cannot_cross_is_said_when_it_can(two: Two, back: bool) -> None:
+    """Their desk was away as she took it back: it hears so when it is there again, or what it has expires."""
+    await asks(two)
+    await away(two)
+    await two.say(two.north, "ana", "stop")
+    assert two.to(two.south, wire.Withdraw) == []
+    (waits,) = two.north.records.all(AskAcross)
+    assert (waits.request, waits.languages) == ("", ())
+    await two.wait(timedelta(hours=1))
+    if back:
+        await away(two, False)
+    await two.wait(timedelta(hours=1) if back else timedelta(days=9))
+    said = [wire.Withdraw(request=asked(two).request, answer=None)] if back else []
+    assert two.to(two.south, wire.Withdraw) == said
+    assert two.north.records.all(AskAcross) == []
+
+
+async def test_what_waits_to_be_withdrawn_is_so_before_anything_is_asked_anew(two: Two) -> None:
+    """Nobody there is asked about two of hers at once."""
+    await asks(two)
+    await away(two)
+    await two.say(two.north, "ana", "change", "how long", "2 h", "yes")
+    await away(two, False)
+    await two.wait(timedelta(minutes=11))
+    kinds = [type(body) for body in two.to(two.south, wire.Ask, wire.Withdraw)]
+    assert kinds == [wire.Ask, wire.Withdraw, wire.Ask]
+
+
+async def test_a_cut_leaves_no_withdrawal_to_wait(two: Two) -> None:
+    """Nobody is there any more to hear it."""
+    await asks(two)
+    await away(two)
+    await two.say(two.north, "ana", "stop")
+    await two.says(two.north, f"cut {two.south.community.desk}", "yes")
+    assert two.north.records.all(AskAcross) == []
 
 
 async def test_forget_me_withdraws_it(two: Two) -> None:
@@ -517,16 +662,33 @@ async def test_their_step_back_is_heard_after_she_answers(two: Two) -> None:
     assert two.to(two.south, wire.Introduce, wire.Withdraw) == []
 
 
-async def test_her_address_does_not_cross_where_their_yes_is_over_before_the_reply(two: Two) -> None:
-    """In the last minutes of what the peer was told she waits as ever, and nothing can come of it."""
+@pytest.mark.parametrize("answer", ["2 hours", "30 minutes"])
+async def test_a_yes_in_the_last_minute_leads_to_a_room(two: Two, answer: str) -> None:
+    """The peer was told an hour that is as much later as the reply may take."""
+    await offers(two, two.south, "ben")
+    await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
+    await two.say(two.north, "ana", "change", "how long I have to answer a yes", answer)
+    await two.say(two.north, "ana", "change", "linked communities", "yes", "yes")
+    await two.say(two.south, "ben", "yes", "yes")
+    length = timedelta(minutes=120 if answer.startswith("2") else 30)
+    until = two.north.the_pairing().until
+    assert until == two.north.now + length
+    assert two.south.ask_of("ben").due_at == until + two.north.community.timings.join
+    await two.wait(until - timedelta(minutes=1, seconds=30) - two.north.now)
+    await two.say(two.north, "ana", "yes")
+    assert two.north.the_room().state is RoomState.OPEN
+    assert two.south.records.all(GuestRoom)[0].state is GuestRoomState.OPEN
+
+
+async def test_her_question_is_over_while_their_yes_still_waits_for_what_would_come(two: Two) -> None:
+    """The last part of the peer's hour is the reply's: a yes in it is none, and nothing crosses."""
     await asks(two)
     await goes_on(two)
-    await two.wait(timedelta(minutes=110))
+    await two.wait(timedelta(minutes=106))
     await two.say(two.north, "ana", "yes")
-    await two.put_across(two.south, introduce(two))
-    await hears_at_the_hour(two)
     assert two.to(two.south, wire.Introduce) == []
     assert two.north.records.all(PeerRoom) == []
+    assert two.north.records.all(Pairing) == []
 
 
 async def test_after_her_yes_it_is_heard_at_the_hour(two: Two) -> None:
@@ -736,6 +898,12 @@ def _bodies(draw: st.DrawFn, request: str) -> wire.Body:
             "reached": draw(st.sampled_from([None, "purged", "asked", "cannot"])),
         },
         "note": {"note": "words", "how": ()},
+        "more": {
+            "step": draw(st.sampled_from(["asked", "agreed"])),
+            "minutes": draw(st.sampled_from([1, 30, 10080])),
+            "until": draw(st.sampled_from([None, number])),
+            "ends": draw(st.sampled_from([None, number])),
+        },
     }
     kind = draw(st.sampled_from(sorted(values)))
     return wire.BODY.validate_python({"kind": kind, **ids, **values[kind]})
@@ -762,8 +930,8 @@ async def test_whatever_a_partner_says_harms_nobody_else(data: st.DataObject) ->
         assert room.peer == identify(BEN)
 
 
-_ANA = st.sampled_from(["yes", "1", "2", "stop", "close", "talk", "change", "forget me", "skip"])
-_BEN = st.sampled_from(["yes", "1", "2", "no", "stop", "close", "rest", "forget me", "skip"])
+_ANA = st.sampled_from(["extend", "yes", "1", "2", "stop", "close", "talk", "change", "forget me", "skip"])
+_BEN = st.sampled_from(["extend", "yes", "1", "2", "no", "stop", "close", "rest", "forget me", "skip"])
 _MINUTES = st.sampled_from([1, 11, 16, 125])
 _WORDS = ("pause", "resume", "cut")
 

@@ -54,6 +54,7 @@ _SAYS = st.sampled_from(
     [
         *(("ana", "yes"), ("ana", "yes"), ("ana", "2"), ("ana", "stop"), ("ana", "close")),
         *(("ben", "yes"), ("ben", "yes"), ("ben", "2"), ("ben", "stop"), ("ben", "close")),
+        *(("ana", "extend"), ("ben", "extend")),
         *(("ana", "forget me"), ("ben", "forget me"), ("", "20"), ("", "90")),
     ]
 )

@@ -144,9 +144,10 @@ def who(
     return Introduce(request=REQUEST, answer=answer, user=user, room=room, ends=seconds)
 
 
-def end(answer: str, step: str, reached: str | None = None) -> Close:
+def end(answer: str, step: str, reached: str | None = None, met: bool | None = None) -> Close:
     """How the room stands in the north."""
-    return Close.model_validate({"request": REQUEST, "answer": answer, "step": step, "reached": reached})
+    said = {"request": REQUEST, "answer": answer, "step": step, "reached": reached, "met": met}
+    return Close.model_validate(said)
 
 
 @pytest.fixture
@@ -202,7 +203,7 @@ async def test_one_of_ours_keeps_somebody_of_a_linked_community_company(two: Ask
     assert await two.puts(end(answer.answer, "ended")) == []
     assert "nobody can write in it now" in south.last("ben")
     assert "never again" in south.last("ben")
-    assert "again with this person" not in south.last("ben")
+    assert "1. I would talk with this person again" in south.last("ben")
     assert (two.guest().other_matrix_id, two.guest().consents) == ("", ())
     assert await two.puts(end(answer.answer, "removed")) == []
     assert not any(isinstance(one, PurgeGuestRoom) for _, one in south.effects)
@@ -520,7 +521,7 @@ async def test_whoever_is_in_such_a_room_is_asked_nothing_and_asks_nothing(two: 
     south = two.south
     answer = await two.opened()
     assert "You have a room with someone" in await south.say("ben", "talk")
-    assert "cannot ask for more time" in await south.say("ben", "extend")
+    assert "How much more time would you like?" in await south.say("ben", "extend")
     await south.comes("cem")
     await south.asks("cem")
     assert not any(
@@ -528,6 +529,31 @@ async def test_whoever_is_in_such_a_room_is_asked_nothing_and_asks_nothing(two: 
     )
     await two.puts(end(answer, "ended"))
     assert south.offer_of("ben").rest_until == south.now + south.community.timings.rest
+
+
+@pytest.mark.parametrize("steps", [["ended", "removed", "gone"], ["removed", "gone"], ["gone"]])
+async def test_where_the_two_never_met_there_is_no_afterwards(two: Asks, steps: list[str]) -> None:
+    """As with a room of our own: no mark, nothing offered, no rest; what was removed is told all the same."""
+    south = two.south
+    answer = await two.opened()
+    await two.puts(end(answer, steps[0], met=False))
+    assert "did not meet in it" in south.last("ben")
+    assert "never again" not in south.last("ben")
+    assert south.records.all(Meeting) == []
+    assert south.offer_of("ben").rest_until is None
+    await two.puts(*(end(answer, step, met=False) for step in steps[1:]))
+    await south.wait(timedelta(days=4))
+    assert "This is what was done" in south.last("ben")
+    assert "the mark of you two" not in south.last("ben")
+    assert south.records.all(GuestRoom) == []
+
+
+@pytest.mark.parametrize("met", [True, None])
+async def test_where_it_is_not_said_they_are_taken_to_have_met(two: Asks, met: bool | None) -> None:
+    """What a member may say afterwards is not lost by a silence of another program."""
+    answer = await two.opened()
+    await two.puts(end(answer, "ended", met=met))
+    assert len(two.south.records.all(Meeting)) == 1
 
 
 @pytest.mark.parametrize("said", [["pass on"], ["my consents", "1", "2"], ["close"], ["stop", "1"]])
@@ -557,12 +583,11 @@ async def test_nothing_is_kept_longer_than_it_is_for(two: Asks, step: str) -> No
 
 
 async def test_never_again_after_such_a_room(two: Asks) -> None:
-    """It is kept on our side, and holds; `again` is not to be said."""
+    """It is kept on our side, and holds; nothing of it crosses."""
     south = two.south
     await two.closed()
     (meeting,) = south.records.all(Meeting)
-    assert (meeting.linked, meeting.other) == (True, two.guest().other)
-    assert "another community" in await south.say("ben", "again")
+    assert (meeting.across, meeting.other) == (two.guest().across, two.guest().other)
     await south.says("ben", "never again", "yes")
     assert [one.other for one in south.records.all(Separation)] == [two.guest().other]
     assert south.records.all(Meeting) == []
@@ -728,7 +753,8 @@ _users = st.sampled_from([ANA, MatrixId("@ben:example.org"), MatrixId("@cem:exam
 @st.composite
 def _bodies(draw: st.DrawFn) -> tuple[str, dict[str, object]]:
     """A kind, and what it says, with names that may be of anything."""
-    kind = draw(st.sampled_from(["ask", "note", "introduce", "withdraw", "close", "answer", "consent"]))
+    kinds = ["ask", "note", "introduce", "withdraw", "more", "close", "answer", "consent"]
+    kind = draw(st.sampled_from(kinds))
     said: dict[str, object] = {"request": draw(_ids), "answer": draw(_ids)}
     match kind:
         case "note":
@@ -738,6 +764,10 @@ def _bodies(draw: st.DrawFn) -> tuple[str, dict[str, object]]:
             said |= {"user": draw(_users), "room": draw(st.sampled_from([None, ROOM])), "ends": ends}
         case "withdraw":
             said["answer"] = draw(st.sampled_from([None, said["answer"]]))
+        case "more":
+            said["step"] = draw(st.sampled_from(["asked", "agreed"]))
+            hours = st.sampled_from([None, 0, 253_402_300_799])
+            said |= {"minutes": 30, "until": draw(hours), "ends": draw(hours)}
         case "close":
             said["step"] = draw(st.sampled_from(["ended", "removed", "gone"]))
             said["reached"] = draw(st.sampled_from([None, "purged", "asked", "cannot"]))
@@ -747,6 +777,7 @@ def _bodies(draw: st.DrawFn) -> tuple[str, dict[str, object]]:
             said |= {"card": "x", "fear": "report", "until": draw(st.sampled_from([0, 253_402_300_799]))}
         case _:
             said = {"request": said["request"], "minutes": 10_080, "wait": 10_080, "until": 253_402_300_799}
+            said |= {"again": draw(st.sampled_from([(), (REQUEST,)])), "again_only": draw(st.booleans())}
     return kind, said
 
 

@@ -139,12 +139,13 @@ async def test_a_change_crosses_at_once_and_both_read_what_holds(linked: Two) ->
 
 @pytest.mark.parametrize(("there", "crosses"), [("1", True), ("2", False)])
 async def test_what_is_chosen_is_what_crosses(linked: Two, there: str, crosses: bool) -> None:
-    """An ask about burnout, where their stewards chose that, or grief alone."""
+    """An ask about burnout, where their stewards chose that, or grief alone: then it is not offered."""
     two = linked
     await two.says(two.south, "terms", "change", "1", there, "yes")
     await two.north.comes("ana")
     await two.say(two.north, "ana", "talk", "2", "1", "1", "2", "It has been a long week.")
-    await two.say(two.north, "ana", "change", "13", "2", "1")
+    assert ("13. Linked communities" in await two.say(two.north, "ana", "change")) is crosses
+    await two.say(two.north, "ana", *(("13", "2") if crosses else ("back",)), "1")
     assert [one.topics for one in two.north.records.all(Request)] == [("burnout",)]
     assert bool(two.north.records.all(AskAcross)) is crosses
 

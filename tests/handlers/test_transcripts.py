@@ -460,6 +460,7 @@ class _Noted:
         self.written: set[type[Record]] = set()
         self.get, self.find = records.get, records.find
         self.room_of, self.about, self.unheard = records.room_of, records.about, records.unheard
+        self.of_answer = records.of_answer
 
     async def put(self, record: Record) -> None:
         """Write the whole record."""
@@ -569,9 +570,34 @@ async def _company_across(two: Two, here: Story, there: Story) -> None:
     for word in ("1", "1"):
         await two.say(there, "ben", word)
     await two.say(here, "ana", "1", "status")
+    await two.say(there, "ben", "extend", "2")
+    await two.say(here, "ana", "1")
     await two.say(there, "ben", "status", "close")
     await two.say(here, "ana", "erase now")
     await two.wait(timedelta(days=4))
+
+
+async def again_across_a_link(story: Story) -> None:
+    """Two who met across a link both note that they would talk again; one asks for the other alone."""
+    two = Two(north=story)
+    await two.linked()
+    here, there = story, two.south
+    await there.comes("ben")
+    await here.comes("ana")
+    await two.say(there, "ben", "offer", "1", "skip", "I like walks.", "2", "yes")
+    await two.say(here, "ana", "talk", "2", "1", "1", "2", "It has been a long week.")
+    await two.say(here, "ana", "change", "13", "2", "1")
+    await two.say(there, "ben", "1", "1")
+    await two.say(here, "ana", "1", "close")
+    here.log.clear()
+    for side, name in ((here, "ana"), (there, "ben")):
+        await two.say(side, name, "1", "1")
+    await two.wait(timedelta(days=4))
+    await two.say(there, "ben", "offer", "1", "skip", "I like walks.", "2", "yes")
+    await two.say(here, "ana", "talk", "2", "1", "1", "2", "Another long week.")
+    await two.say(here, "ana", "change", "14", "3", "1", "what do you hold")
+    await two.say(there, "ben", "1", "1")
+    await two.say(here, "ana", "1", "1")
 
 
 async def vouched(story: Story) -> None:
@@ -620,6 +646,7 @@ _STORIES = [
     terms_of_a_link,
     across_a_link,
     asked_across_a_link,
+    again_across_a_link,
     vouched,
     not_open_yet,
     kept_to_their_ages,
@@ -636,7 +663,7 @@ _STORIES = [
 
 _WRITES_ALL = (
     *(two_who_ask, afterwards, a_concern, the_stewards, a_link_asked_for, vouched, my_plan, silence),
-    *(across_a_link, asked_across_a_link),
+    *(across_a_link, asked_across_a_link, again_across_a_link),
 )
 """Between them they write every kind of record."""
 

@@ -57,7 +57,7 @@ class Two:
         self.reachable = True
         self.loses: Callable[[], bool] = lambda: False
         self.holds = False
-        self._count = 0
+        self.count = 0
 
     async def begin(self) -> None:
         """A steward of each is in their room."""
@@ -90,8 +90,8 @@ class Two:
                 await one.pump()
 
     def _id(self) -> EventId:
-        self._count += 1
-        return EventId(f"$across{self._count}")
+        self.count += 1
+        return EventId(f"$across{self.count}")
 
     async def _carry(self, side: Story, effect: Effect) -> None:
         other = self.other(side)

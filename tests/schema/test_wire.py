@@ -106,7 +106,7 @@ def test_an_ask_has_no_room_for_a_person() -> None:
     fields = KINDS["ask"].model_fields
     assert set(fields) == {
         *("kind", "request", "wish", "topics", "topics_only", "languages", "writing", "voice", "minutes"),
-        *("wait", "ages", "reporters", "start", "until"),
+        *("wait", "ages", "reporters", "start", "until", "again", "again_only"),
     }
 
 

@@ -27,17 +27,20 @@ from schema.ids import (
     LinkInvitationId,
     LinkKeysId,
     MatrixId,
+    MeetingId,
     MemberId,
     RoomId,
     SeparationId,
 )
 from schema.records import (
+    Across,
     Buddy,
     CheckIn,
     Concern,
     Link,
     LinkInvitation,
     LinkKeys,
+    Meeting,
     Member,
     Offer,
     OwnPlan,
@@ -311,6 +314,29 @@ async def test_a_room_is_found_by_its_room_id(either: Store) -> None:
         await transaction.put(room(1, "!two:example.org"))
         assert await transaction.room_of("!one:example.org") is None
         assert await transaction.room_of("!two:example.org") == room(1, "!two:example.org")
+
+
+async def test_a_room_across_a_link_is_found_by_its_answer_and_only_with_the_key(
+    either: Store, url: str
+) -> None:
+    """Also of two that bear one name; a room of two who are here is never found so."""
+    first, second = (
+        replace(room(at), across=Across(LinkId(number(at)), number(8), number(9))) for at in (1, 2)
+    )
+    mark = replace(_mark(4), across=first.across)
+    await put(either, first, second, room(3), mark, _mark(5))
+    async with either.transaction("test") as transaction:
+        assert await transaction.of_answer(PeerRoom, number(9)) == [first, second]
+        assert await transaction.of_answer(PeerRoom, "") == []
+        assert await transaction.of_answer(Meeting, number(9)) == [mark]
+    rooms = await raw(url, "SELECT id, answer_hash FROM peer_rooms")
+    marks = await raw(url, "SELECT id, answer_hash FROM meetings")
+    assert all(number(9) not in row for row in (*rooms, *marks))
+    assert not {row[1] for row in rooms if row[1]} & {row[1] for row in marks if row[1]}
+
+
+def _mark(at: int) -> Meeting:
+    return Meeting(MeetingId(number(at)), MemberId(number(1)), MemberId(number(2)), NOW, NOW)
 
 
 async def test_who_is_kept_apart_is_found_from_both_sides_and_seen_from_none(either: Store, url: str) -> None:

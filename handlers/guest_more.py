@@ -1,0 +1,139 @@
+"""More time in a room that a linked community opened: our member asks, or is asked by the other one's.
+
+Guards: nothing changes before both have said yes, and no later than ours agreed to; whoever asked hears the
+same words at an hour that was said beforehand, whatever the reason; a no and a silence cross as nothing.
+"""
+
+from datetime import datetime, timedelta
+
+from handlers import across, guest_room
+from handlers.desk import Desk
+from handlers.question import Choice, Question, Reply
+from schema.records import GuestRoom, Member, MoreTime, Prompt
+from schema.states import GuestRoomState
+from service.core import guest_rooms, rooms
+
+_SKIP = frozenset({"skip"})
+_YES_NO = (Choice("yes", "choice.extend_yes"), Choice("no", "choice.extend_no"))
+
+
+async def start(desk: Desk, member: Member, room: GuestRoom) -> None:
+    """Ask how much more time they would like; where the other has asked already, whether they would too."""
+    more = room.more
+    if more is not None and _asks_ours(desk, room, more):
+        desk.put_behind(member.id)
+        desk.ask(member.id, "more", subject=room.id, until=more.until)
+    elif more is not None and room.agreed_more:
+        desk.say(member.id, "extend.agreed_there", ends=room.ends_at)
+    elif more is not None and more.member == member.id:
+        _say_waits(desk, member, room, more)
+    elif member.id in room.asked_more:
+        desk.say(member.id, "extend.once", notice=False, ends=room.ends_at)
+    elif not _lengths(desk, room):
+        desk.say(member.id, "extend.longest", notice=False, longest=room.length, ends=room.ends_at)
+    else:
+        desk.put_behind(member.id)
+        desk.ask(member.id, "extend", subject=room.id, until=room.ends_at)
+
+
+def _asks_ours(desk: Desk, room: GuestRoom, more: MoreTime) -> bool:
+    return more.member != room.member and not room.agreed_more and desk.now < more.until
+
+
+def _lengths(desk: Desk, room: GuestRoom) -> list[timedelta]:
+    longest = desk.timings.longest_in_all or desk.timings.longest
+    return rooms.lengths_of_more(guest_rooms.more_time(room, longest), room.length)
+
+
+def _say_waits(desk: Desk, member: Member, room: GuestRoom, more: MoreTime) -> None:
+    desk.say(member.id, "extend.waits", more=more.length, until=more.until, ends=room.ends_at)
+
+
+async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
+    """How much more, or whether they would like that too; None where the room is not open any more."""
+    room = await desk.records.get(GuestRoom, prompt.subject)
+    if room is None or room.state is not GuestRoomState.OPEN or room.ends_at is None:
+        return None
+    more = room.more
+    if prompt.kind == "extend":
+        found = _lengths(desk, room)
+        if not found or more is not None or member.id in room.asked_more:
+            return None
+        said = desk.turn.words.duration
+        choices = (
+            *(
+                Choice(str(one.total_seconds() / 60), text=said(one, member.language), length=one)
+                for one in found
+            ),
+            Choice("no", "choice.extend_none"),
+        )
+        return Question(desk.words(member, "extend.how_much", ends=room.ends_at), choices, also=_SKIP)
+    if more is None or not _asks_ours(desk, room, more):
+        return None
+    text = desk.words(
+        member,
+        "extend.question",
+        more=more.length,
+        then=room.ends_at + more.length,
+        ends=room.ends_at,
+        until=more.until,
+    )
+    return Question(text, _YES_NO, binding=True, also=_SKIP, until=more.until, quiet=True)
+
+
+async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
+    """Ask the other side, or give our member's yes; the room may have moved on meanwhile."""
+    room = await desk.records.get(GuestRoom, prompt.subject)
+    if room is None or room.state is not GuestRoomState.OPEN:
+        desk.say(member.id, "stop.over")
+    elif reply.name in ("no", "skip"):
+        desk.say(member.id, "extend.no", ends=room.ends_at)
+    elif prompt.kind == "extend":
+        await _ask(desk, member, room, timedelta(minutes=float(reply.name)))
+    elif room.more is not None and _asks_ours(desk, room, room.more):
+        if await across.more(desk, room.across, "agreed", room.more.length, room.ends_at):
+            await guest_room.advance(desk, room, guest_rooms.MoreAgreed())
+            desk.say(member.id, "extend.agreed_there", ends=room.ends_at)
+        else:
+            await guest_room.no_more(desk, member, room)
+    else:
+        desk.say(member.id, "extend.no", ends=room.ends_at)
+
+
+async def _ask(desk: Desk, member: Member, room: GuestRoom, length: timedelta) -> None:
+    ends = room.ends_at or desk.now
+    until = desk.now + (ends - desk.now) / 2
+    # So much later than a yes counts there: it is to have come by then.
+    move = guest_rooms.MoreAsked(member.id, length, until + guest_rooms.WORD)
+    if not guest_rooms.allows(room, move) or length not in _lengths(desk, room) or desk.now >= ends:
+        await start(desk, member, room)
+    elif await across.more(desk, room.across, "asked", length, until):
+        waits = await guest_room.advance(desk, room, move)
+        if waits is not None and waits.more is not None:
+            _say_waits(desk, member, waits, waits.more)
+    else:
+        await guest_room.no_more(desk, member, room)
+
+
+# What the other side says
+
+
+async def asked(desk: Desk, room: GuestRoom, length: timedelta, until: datetime) -> None:
+    """The other one would like more time: ours is asked without a sound, where our side allows so much."""
+    longest = desk.timings.longest_in_all or desk.timings.longest
+    move = guest_rooms.MoreAsked(room.other, length, until)
+    fits = length <= guest_rooms.more_time(room, longest) and desk.now < until
+    if fits and guest_rooms.allows(room, move) and await desk.member(room.member) is not None:
+        await guest_room.advance(desk, room, move)
+        desk.queue(room.member, "more", subject=room.id, until=until)
+
+
+async def longer(desk: Desk, room: GuestRoom, ends: datetime) -> None:
+    """Both agreed, and the room is longer: our member hears so at once."""
+    after = await guest_room.advance(desk, room, guest_rooms.Longer(ends))
+    if after is None or after.ends_at is None or room.ends_at is None or after.ends_at <= room.ends_at:
+        return
+    if (member := await desk.member(room.member)) is not None:
+        desk.drop(member, room.id)
+        more = after.ends_at - room.ends_at
+        desk.say(member.id, "room.extended", notice=False, more=more, ends=after.ends_at)

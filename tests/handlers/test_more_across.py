@@ -1,0 +1,150 @@
+"""More time in a room across a link: asked on one side, agreed on the other, and told alike whatever came."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from schema import wire
+from schema.records import GuestRoom, Member, PeerRoom
+from schema.states import GuestRoomState, RoomState
+from tests.handlers.story import Story
+from tests.handlers.test_after_across import of, together
+from tests.handlers.two import SOUTH_AT, Two
+
+HALF = timedelta(minutes=30)
+SIDES = pytest.mark.parametrize("name", ["ana", "ben"])
+"""Who asks: the one whose side opened the room, or the other."""
+
+
+@pytest.fixture
+async def two() -> Two:
+    """The two are in their room, for an hour."""
+    two = Two()
+    await together(two)
+    return two
+
+
+def ends(two: Two) -> tuple[datetime, datetime | None]:
+    """When the room ends, as each side has it."""
+    (guest,) = two.south.records.all(GuestRoom)
+    return two.north.the_room().ends_at, guest.ends_at
+
+
+async def wants(two: Two, name: str, choice: str = "2") -> tuple[str, Story, str]:
+    """That one asks for more time, half an hour unless told otherwise; what they hear, and the other one."""
+    side, other = of(two, name)
+    assert "How much more time would you like?" in await two.say(side, name, "extend")
+    return await two.say(side, name, choice), two.other(side), other
+
+
+@SIDES
+async def test_both_say_yes_and_the_room_is_longer_on_both_sides(two: Two, name: str) -> None:
+    """Whoever asks; the other reads until when it would be, and both hear the new end at once."""
+    before, _ = ends(two)
+    said, there, other = await wants(two, name)
+    assert "I have asked the other person about 30 minutes more." in said
+    assert "would like 30 minutes more in your room" in there.last(other)
+    assert ends(two) == (before, before)
+    await two.say(there, other, "yes")
+    assert ends(two) == (before + HALF, before + HALF)
+    for side, who in ((two.north, "ana"), (two.south, "ben")):
+        assert any("You both said yes to 30 minutes more." in body for _, body, _ in side.heard(who))
+    await two.wait(before + timedelta(minutes=5) - two.north.now)
+    assert two.north.the_room().state is RoomState.OPEN
+    await two.wait(timedelta(hours=1))
+    assert two.north.the_room().state is RoomState.READABLE
+    assert two.south.records.all(GuestRoom)[0].state is GuestRoomState.READABLE
+
+
+@SIDES
+async def test_whoever_asked_cannot_tell_a_no_from_a_silence(name: str) -> None:
+    """Nor from a link that fails meanwhile: the same words at the hour that was said, and nothing crosses."""
+    heard = []
+    for answer in ("2", "skip", "", "menu", "cut"):
+        two = Two()
+        await together(two)
+        start = two.north.now
+        _, there, other = await wants(two, name)
+        side, _ = of(two, name)
+        crossed = len(two.crossed)
+        if answer == "cut":
+            two.loses = lambda: True
+        if answer and answer != "cut":
+            await two.say(there, other, answer)
+        assert two.crossed[crossed:] == []
+        await two.wait(start + timedelta(minutes=57) - two.north.now)
+        heard.append([one for one in side.heard(name, start) if "Nothing has changed" in one[1]])
+    assert len(heard[0]) == 1
+    assert all(one == heard[0] for one in heard)
+
+
+async def test_where_both_ask_at_once_the_lesser_is_agreed(two: Two) -> None:
+    """Each would like so much at least, and neither has to answer."""
+    before, _ = ends(two)
+    for side, name in ((two.north, "ana"), (two.south, "ben")):
+        await two.say(side, name, "extend")
+    # Neither has read of the other's when they choose.
+    two.north.now = two.south.now = two.south.now + timedelta(minutes=1)
+    await two.south.say("ben", "1", after=0)
+    await two.north.say("ana", "3", after=0)
+    await two.carry()
+    assert ends(two) == (before + timedelta(minutes=15), before + timedelta(minutes=15))
+
+
+@SIDES
+async def test_it_is_asked_once_and_again_only_after_a_new_end(two: Two, name: str) -> None:
+    """As in a room of two who are here."""
+    _, there, other = await wants(two, name)
+    side, _ = of(two, name)
+    assert "I have asked the other person" in await two.say(side, name, "extend")
+    await two.wait(ends(two)[0] - timedelta(minutes=6) - two.north.now)
+    assert "I have asked about more time once" in await two.say(side, name, "extend")
+    assert "How much more time" in await two.say(there, other, "extend")
+    await two.say(there, other, "1")
+    await two.say(side, name, "yes")
+    assert "How much more time" in await two.say(side, name, "extend")
+
+
+@SIDES
+async def test_where_their_program_is_not_reached_it_is_said(two: Two, name: str) -> None:
+    """A pause of the link holds back what is new: nothing is promised."""
+    side, _ = of(two, name)
+    await two.says(two.north, f"pause {SOUTH_AT}", "yes")
+    await two.say(side, name, "extend")
+    assert "I cannot reach the program of" in await two.say(side, name, "2")
+    assert two.to(two.south, wire.More) == two.to(two.north, wire.More) == []
+
+
+async def test_a_partner_makes_no_room_longer_than_ours_agreed_to(two: Two) -> None:
+    """Unasked, by more than was asked for, or past what a room here can last: nothing of it counts."""
+    before, _ = ends(two)
+    (guest,) = two.south.records.all(GuestRoom)
+    named = {"request": guest.across.request, "answer": guest.across.answer}
+    late = int((before + timedelta(days=3)).timestamp())
+    agreed = {**named, "step": "agreed", "minutes": 4000, "until": None, "ends": late}
+    await two.put_across(two.north, wire.More.model_validate(agreed))
+    assert ends(two)[1] == before
+    asked = {**named, "step": "asked", "minutes": 10_000, "until": late, "ends": None}
+    await two.put_across(two.north, wire.More.model_validate(asked))
+    assert "more in your room" not in two.south.last("ben")
+    await two.put_across(two.south, wire.More.model_validate({**asked, "minutes": 10_000}))
+    assert "more in your room" not in two.north.last("ana")
+    await two.put_across(two.south, wire.More.model_validate({**agreed, "minutes": 30, "ends": None}))
+    assert ends(two)[0] == before
+    await two.say(two.south, "ben", "extend", "2")
+    await two.put_across(two.north, wire.More.model_validate(agreed))
+    assert ends(two)[1] == before + HALF
+
+
+@SIDES
+async def test_what_is_open_of_it_goes_with_the_room(two: Two, name: str) -> None:
+    """A question about a room that is closed is none any more."""
+    _, there, other = await wants(two, name)
+    await two.say(there, other, "close")
+    assert two.north.the_room().state is RoomState.READABLE
+    member = await there.records.get(Member, there.id(other))
+    assert member is not None
+    assert "more" not in [one.kind for one in (*member.waiting, member.prompt) if one is not None]
+    assert "more in your room" not in await two.say(there, other, "back")
+    assert two.south.records.all(GuestRoom)[0].more is None
+    assert [one.more for one in two.north.records.all(PeerRoom)] == [None]
