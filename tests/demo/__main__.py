@@ -96,9 +96,11 @@ async def _run(acts: Sequence[Act], keep: bool) -> int:
             stopped = max(await asyncio.gather(*(one.instance.stop() for one in everything.communities)))
             screen.status("")
             screen.paragraph(
-                f"The service has stopped ({stopped:.1f} s after it was told to). Everything else ends now,"
-                " and its files go. To try it yourself with a Matrix app: ./alongside demo --keep"
+                ("The service has" if len(everything.communities) == 1 else "Both services have")
+                + f" stopped ({stopped:.1f} s after that was said). Everything else ends now, and its files"
+                " go. To try it yourself with a Matrix app:"
             )
+            screen.paragraph("./alongside demo --keep", indent="    ")
         return 1 if play.broken else 0
 
 

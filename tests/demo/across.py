@@ -48,6 +48,10 @@ class Across:
         await self._end(room, other)
         self._screen.witness = "The homeserver sees"
         self._page.apart = False
+        self._screen.status(f"the service of {self._here.name} starts again, with a day to read once more")
+        self._here.instance.configure({"timings.reading": "1 day"})
+        await self._here.instance.restart()
+        self._screen.status("")
 
     async def _stands(self) -> Other:
         here = self._here
@@ -195,10 +199,8 @@ class Across:
             " front desk.",
         )
         self._fact(
-            not here.witness.devices_with_keys(keeper)
-            and not there.witness.devices_with_keys(keeper)
-            and there.witness.devices_with_keys(peer.user_id) == 1
-            and there.witness.devices_with_keys(member.user_id) == 1,
+            [one.witness.devices_with_keys(user) for one in (here, there) for user in people]
+            == [1, 1, 0] * 2,
             "The keeper is deaf there too: of the two people each homeserver knows a device with encryption"
             " keys, of the keeper none.",
         )
@@ -241,8 +243,8 @@ class Across:
         finally:
             leaving.cancel()
         self._screen.happens(
-            "The keeper let nobody write any more, had everything redacted, and took both out, of which the"
-            " other homeserver heard.",
+            "The keeper let nobody write any more, had everything redacted, and took both out. The other"
+            " homeserver heard of it.",
             [Seen(line, "there") for line in there.witness.lines(seen)],
         )
         self._screen.status("each homeserver purges its copy")

@@ -54,6 +54,7 @@ class Screen:
         self._chapters = 0
         self._headed = False
         self._apart = False
+        self._free = False
         self._gone = False
 
     @property
@@ -77,6 +78,8 @@ class Screen:
         return f"\033[{_STYLES[style]}m{text}\033[0m" if self._colour and text.strip() else text
 
     def _plain(self, text: str) -> str:
+        # What a number and its unit are kept together by, where lines are broken.
+        text = text.replace("\N{NO-BREAK SPACE}", " ")
         if self._fancy:
             return text
         for fancy, plain in (("│", "|"), ("─", "-"), ("━", "="), ("✓", "ok"), ("✗", "NO"), ("…", "...")):
@@ -85,6 +88,7 @@ class Screen:
 
     def _line(self, text: str = "") -> None:
         self._clear()
+        self._free = not text
         self._write(self._plain(text.rstrip()) + "\n")
 
     def _write(self, text: str) -> None:
@@ -154,7 +158,8 @@ class Screen:
         self._apart = False
 
     def _part(self, line: str, title: str, text: str) -> None:
-        self._line()
+        if not self._free:
+            self._line()
         rule = f"{2 * line} {title} "
         self._line(self._styled(rule + line * (self._width - len(rule)), "bold"))
         self.paragraph(text, style="dim")
@@ -164,10 +169,13 @@ class Screen:
         """Say that something stands now, and how many seconds that took."""
         mark = self._styled("✓", "good")
         lines = textwrap.wrap(
-            f"{text} ({took:.1f} s)", self._width - 16, break_long_words=False, break_on_hyphens=False
+            f"{text} ({took:.1f}\N{NO-BREAK SPACE}s)",
+            self._width - 18,
+            break_long_words=False,
+            break_on_hyphens=False,
         )
         for index, line in enumerate(lines):
-            head = f"  {mark} {name:<11} " if index == 0 else " " * 16
+            head = f"  {mark} {name:<13} " if index == 0 else " " * 18
             self._line(f"{head}{line}")
 
     def fact(self, holds: bool, text: str, details: Sequence[str] = ()) -> None:

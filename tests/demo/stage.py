@@ -460,10 +460,10 @@ class _Building:
         kind: Kind = "js" if javascript_ready() else "nio"
         async with asyncio.TaskGroup() as group:
             made = group.create_task(self.makes(steps, second, "mill", NAMES[1], settings))
-            offering = group.create_task(self.joins(steps, second, "sparrow", kind, "Peer"))
+            offering = group.create_task(self.joins(steps, second, "sparrow", kind, "Peer there"))
             stewards = [
-                group.create_task(self.joins(steps, homeserver, name, "nio", "Steward"))
-                for homeserver, name in ((first, "maple"), (second, "reed"))
+                group.create_task(self.joins(steps, homeserver, name, "nio", f"Steward {where}"))
+                for homeserver, name, where in ((first, "maple", "here"), (second, "reed", "there"))
             ]
         there, peer = made.result(), offering.result()
         peer.speaker = "peer"

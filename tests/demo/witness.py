@@ -102,7 +102,9 @@ class Witness:
         kinds = Counter(sight.type for sight in sights)
         named = [f"{count} {kind}" if count > 1 else kind for kind, count in kinds.items()]
         size = sum(sight.size for sight in sights)
-        return [f"{self.letter(sights[0].room)} {local(sender)} {', '.join(named)} {size:,} B"]
+        return [
+            f"{self.letter(sights[0].room)} {local(sender)} {', '.join(named)} {size:,}\N{NO-BREAK SPACE}B"
+        ]
 
     def bodies(self, room: str) -> str:
         """All that the homeserver has of the room's events, as JSON."""
@@ -140,7 +142,7 @@ class Witness:
         if sight.type == "m.room.member":
             whom = "" if sight.state_key == sight.sender else f" {local(sight.state_key or '')}"
             return f"{self.letter(sight.room)} {who} {sight.membership}{whom}"
-        return f"{self.letter(sight.room)} {who} {sight.type} {sight.size:,} B"
+        return f"{self.letter(sight.room)} {who} {sight.type} {sight.size:,}\N{NO-BREAK SPACE}B"
 
     def made_by(self, user: str) -> list[str]:
         """The rooms that the user made."""

@@ -156,7 +156,7 @@ async def test_it_plays_it_through(directory: Path) -> None:
             "and in the room are only @alongside-keeper, @finch, @heron.",
             "I am here now, and it need not be fine.",
             "Every promise that was looked at held.",
-            "The service has stopped",
+            "Both services have stopped",
         ):
             assert fact in said, (fact, played.said)
         # The question stands once on the page, after the recap that names it, and before what came of it.
