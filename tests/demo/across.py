@@ -148,12 +148,7 @@ class Across:
             " Before their last yes they change something.",
             member.chat,
         )
-        await story.chooses(member, member.chat, recap, "choice.recap_change")
-        said = await story.hears(member, member.chat, "talk.change")
-        await story.chooses(member, member.chat, said, "choice.change_linked")
-        said = await story.hears(member, member.chat, "talk.linked")
-        await story.chooses(member, member.chat, said, "choice.linked_yes")
-        recap = await story.hears(member, member.chat, "talk.recap_linked")
+        recap = await story.asks_the_linked_too(member, member.chat, recap)
         await story.chooses(member, member.chat, recap, "choice.recap_yes")
         await story.hears(member, member.chat, "request.looking_linked")
 

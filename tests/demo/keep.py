@@ -45,19 +45,18 @@ async def keep_running(stage: Stage) -> None:
             [
                 ("Homeserver", homeserver.url),
                 ("Front desk", instance.desk_user),
-                *((f"@{name}:{homeserver.name}", f"password {password}") for name, password in made.items()),
                 ("Health", f"http://127.0.0.1:{instance.port}/readyz, and /metrics"),
                 ("Configuration", str(instance.configuration)),
                 ("Service's log", str(instance.log)),
             ]
         )
+        screen.table([(f"@{name}:{homeserver.name}", f"password {word}") for name, word in made.items()])
         screen.blank()
     screen.paragraph("One more person, by a command in another terminal, in this folder:", style="dim")
-    command = ".venv-synapse/bin/register_new_matrix_user --no-admin -u guest-3 -p PASSWORD"
     for community in communities:
-        homeserver = community.homeserver
-        screen.table(
-            [("Register", f"{command} -c {homeserver.directory / 'homeserver.yaml'} {homeserver.url}")]
+        file, url = community.homeserver.directory / "homeserver.yaml", community.homeserver.url
+        screen.command(
+            ".venv-synapse/bin/register_new_matrix_user --no-admin -u guest-3 -p PASSWORD", f"-c {file}", url
         )
     screen.blank()
     screen.paragraph(

@@ -200,6 +200,12 @@ class Screen:
             for index, line in enumerate(lines):
                 self._line(f"    {name if index == 0 else '':<{widest}}  {line}")
 
+    def command(self, *parts: str) -> None:
+        """Print a command for a shell, a part on each line, to be copied as it stands."""
+        for index, part in enumerate(parts):
+            end = "" if index == len(parts) - 1 else " \\"
+            self._line(f"    {part}{end}" if index == 0 else f"      {part}{end}")
+
     # ---- the conversation
 
     def says(

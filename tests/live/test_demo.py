@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.demo.__main__ import main
 from tests.live import story
 from tests.live.homeserver import CHECKOUT, Homeserver, synapse_python
 from tests.live.member import Member, javascript_ready
@@ -170,6 +171,28 @@ async def test_it_plays_it_through(directory: Path) -> None:
         assert [line for line in played.said.splitlines() if len(line) > 80] == []
         assert played.running() == []
         assert played.files() == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("act", "last"), [("pairing", "it found 3 of 3"), ("check-in", "and it need not be fine.")]
+)
+async def test_an_act_can_be_played_alone(directory: Path, act: str, last: str) -> None:
+    """An act that is named is played with what it needs, and no other; the third is kept in a test below."""
+    async with demo(directory, act) as played:
+        code = await played.ends()
+    assert code == 0, played.said
+    assert last in " ".join(played.said.replace("│", " ").split())
+    assert played.said.count("━━ ") == 1
+    assert "The service has stopped" in played.said
+
+
+def test_it_says_which_acts_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever names an act that there is not reads which there are, and nothing is started."""
+    with pytest.raises(SystemExit) as ended:
+        main(["pairing", "third"])
+    assert ended.value.code == 2
+    assert "pairing, link, check-in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
