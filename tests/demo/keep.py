@@ -56,7 +56,10 @@ async def keep_running(stage: Stage) -> None:
     for community in communities:
         file, url = community.homeserver.directory / "homeserver.yaml", community.homeserver.url
         screen.command(
-            ".venv-synapse/bin/register_new_matrix_user --no-admin -u guest-3 -p PASSWORD", f"-c {file}", url
+            ".venv-synapse/bin/register_new_matrix_user --no-admin",
+            "-u guest-3 -p PASSWORD",
+            f"-c {file}",
+            url,
         )
     screen.blank()
     screen.paragraph(

@@ -55,8 +55,7 @@ async def test_two_makes_of_client_meet_across_two_servers(
 ) -> None:
     """Both on the JavaScript SDK: they read each other, one takes a word back and closes, both copies go.
 
-    Then the other way: one on nio asks, who was asked before is the peer, on the JavaScript SDK, and ends it
-    by leaving in their app.
+    Then the other way: one on nio asks; the peer, on the JavaScript SDK, asked before, and leaves in their app.
     """
     (_, north), (_, south) = sides
     ana = await comes(await member_factory(federation[0], kind="js"), north)
@@ -83,6 +82,7 @@ async def test_two_makes_of_client_meet_across_two_servers(
     other = await _meet(dee, ana)
     await story.talk_to_each_other(other, dee.member, ana.member)
     await ana.member.leave(other)
+    await dee.answers("apart.question", "choice.part_close")
     await dee.hears("room.closed_across")
     receipts = await _both_read_what_went(dee, ana)
     assert story.sentence("receipt.purged").search(receipts[0].body)

@@ -279,6 +279,7 @@ async def test_it_can_be_kept(directory: Path, tmp_path: Path) -> None:
                     await asyncio.sleep(0.2)
         kept.process.send_signal(signal.SIGINT)
         assert await kept.ends(within=120) == 0, kept.said
+        assert [line for line in kept.said.splitlines() if len(line) > 80] == []
         assert kept.running() == []
         assert kept.files() == []
 
