@@ -31,7 +31,7 @@ TIMINGS = {"settle": "1 second", "prompt_pause": "0 seconds"}
 """What is shorter than a community would have it; all else is as the service has it."""
 READING = "2 seconds"
 """How long a closed room can be read in a community that is linked: across a link nobody can shorten it."""
-ACROSS: Mapping[str, Toml] = {"community.ask_linked": True, "timings.reading": READING}
+ACROSS: Mapping[str, Toml] = {"timings.reading": READING}
 """What both communities set, beside their stewards, once they are to be linked."""
 
 _PLACE = {

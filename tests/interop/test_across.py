@@ -55,7 +55,7 @@ async def test_two_makes_of_client_meet_across_two_servers(
 ) -> None:
     """Both on the JavaScript SDK: they read each other, one takes a word back and closes, both copies go.
 
-    Then the other way: one on nio asks; the peer, on the JavaScript SDK, asked before, and leaves in their app.
+    Then the other way: one on nio asks; the peer, on the JavaScript SDK, had asked before, and leaves.
     """
     (_, north), (_, south) = sides
     ana = await comes(await member_factory(federation[0], kind="js"), north)
