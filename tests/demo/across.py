@@ -181,10 +181,11 @@ class Across:
         assert await story.joins_peer_room(peer, peer.chat, opened="guest.opened") == room
         await story.both_can_write(room, member, peer)
         self._page.happened("The two come in, each from their own homeserver.", room)
+        now = here.witness.naming(peer.user_id) and there.witness.naming(member.user_id)
         self._fact(
-            not heard and not named,
+            not heard and not named and bool(now),
             "Before the second yes neither one's app had received the other's address, and neither homeserver"
-            " had the other's in any table.",
+            " had the other's in any table. Now both have.",
         )
         keeper = here.instance.keeper_user
         people = dict.fromkeys([member.user_id, peer.user_id, keeper], "join")
