@@ -9,11 +9,18 @@ import os
 import shutil
 import sys
 import textwrap
-import time
 from collections.abc import Mapping, Sequence
-from typing import Literal, TextIO
+from typing import Literal, NamedTuple, TextIO
 
 Speaker = Literal["desk", "member", "peer"]
+
+
+class Seen(NamedTuple):
+    """What a homeserver has of something; `where` says which, as long as there is more than one."""
+
+    what: str
+    where: str = ""
+
 
 _COLUMNS_FROM = 110
 _WIDEST = 170
@@ -43,8 +50,11 @@ class Screen:
         self._drawn = False
         self._turns = 0
         self.names: dict[Speaker, str] = {"desk": "Front desk", "member": "Member", "peer": "Peer"}
+        self.witness = "The homeserver sees"
+        self._chapters = 0
         self._headed = False
         self._apart = False
+        self._free = False
         self._gone = False
 
     @property
@@ -68,6 +78,8 @@ class Screen:
         return f"\033[{_STYLES[style]}m{text}\033[0m" if self._colour and text.strip() else text
 
     def _plain(self, text: str) -> str:
+        # What a number and its unit are kept together by, where lines are broken.
+        text = text.replace("\N{NO-BREAK SPACE}", " ")
         if self._fancy:
             return text
         for fancy, plain in (("│", "|"), ("─", "-"), ("━", "="), ("✓", "ok"), ("✗", "NO"), ("…", "...")):
@@ -76,6 +88,7 @@ class Screen:
 
     def _line(self, text: str = "") -> None:
         self._clear()
+        self._free = not text
         self._write(self._plain(text.rstrip()) + "\n")
 
     def _write(self, text: str) -> None:
@@ -133,25 +146,36 @@ class Screen:
         self._line(self._styled(text, "bold"))
         self._line()
 
+    def act(self, title: str, text: str) -> None:
+        """Begin an act, or another part as large; `text` says what it is about."""
+        self._part("━", title, text)
+
     def chapter(self, title: str, text: str) -> None:
-        """Begin a chapter; `text` says what to look for."""
-        self._line()
-        rule = f"── {title} "
-        self._line(self._styled(rule + "─" * (self._width - len(rule)), "bold"))
-        self.paragraph(text, style="dim")
-        self._line()
+        """Begin a chapter, which gets a number; `text` says what to look for."""
+        self._chapters += 1
+        self._part("─", f"{self._chapters}. {title}", text)
         self._headed = False
         self._apart = False
 
-    def step(self, name: str, text: str, began: float) -> None:
-        """Say that something stands now, and how long that took."""
+    def _part(self, line: str, title: str, text: str) -> None:
+        if not self._free:
+            self._line()
+        rule = f"{2 * line} {title} "
+        self._line(self._styled(rule + line * (self._width - len(rule)), "bold"))
+        self.paragraph(text, style="dim")
+        self._line()
+
+    def step(self, name: str, text: str, took: float) -> None:
+        """Say that something stands now, and how many seconds that took."""
         mark = self._styled("✓", "good")
-        took = f"{time.monotonic() - began:.1f} s"
         lines = textwrap.wrap(
-            f"{text} ({took})", self._width - 16, break_long_words=False, break_on_hyphens=False
+            f"{text} ({took:.1f}\N{NO-BREAK SPACE}s)",
+            self._width - 18,
+            break_long_words=False,
+            break_on_hyphens=False,
         )
         for index, line in enumerate(lines):
-            head = f"  {mark} {name:<11} " if index == 0 else " " * 16
+            head = f"  {mark} {name:<13} " if index == 0 else " " * 18
             self._line(f"{head}{line}")
 
     def fact(self, holds: bool, text: str, details: Sequence[str] = ()) -> None:
@@ -176,27 +200,44 @@ class Screen:
             for index, line in enumerate(lines):
                 self._line(f"    {name if index == 0 else '':<{widest}}  {line}")
 
+    def command(self, *parts: str) -> None:
+        """Print a command for a shell, a part on each line, to be copied as it stands."""
+        for index, part in enumerate(parts):
+            end = "" if index == len(parts) - 1 else " \\"
+            self._line(f"    {part}{end}" if index == 0 else f"      {part}{end}")
+
     # ---- the conversation
 
     def says(
-        self, speaker: Speaker, text: str, sights: Sequence[str], *, to: str = "", aside: str = ""
+        self,
+        speaker: Speaker,
+        text: str,
+        sights: Sequence[Seen],
+        *,
+        to: str = "",
+        aside: str = "",
+        desk: str = "",
     ) -> None:
-        """Print one message, and beside it what the homeserver saw of it.
+        """Print one message, and beside it what a homeserver saw of it.
 
-        `to` names whom it is for, `aside` explains it (the words that a number stands for).
+        `to` names whom it is for, `aside` explains it (the words that a number stands for), and `desk` says
+        whose front desk speaks, as long as there is more than one.
         """
         self._set_apart()
         if self._columns:
-            cells: dict[str, list[tuple[str, str]]] = {speaker: self._cell(speaker, text, to, aside)}
+            head = f"{desk} to {to}:".lstrip() if to and speaker == "desk" else to
+            cells: dict[str, list[tuple[str, str]]] = {speaker: self._cell(speaker, text, head, aside)}
             self._row({**cells, "sight": self._sights(sights)})
             return
-        name = self.names[speaker] + (f" to {to}" if to and speaker == "desk" else f", {to}" if to else "")
+        name = desk or self.names[speaker]
+        if to:
+            name += f" to {to}" if speaker == "desk" else f", {to}"
         self._head(name, speaker, sights)
         for line in self._wrapped(text + (f"  ({aside})" if aside else ""), self._width - 4):
             self._line(f"  {self._styled('│', speaker)} {line}")
         self._line()
 
-    def happens(self, text: str, sights: Sequence[str]) -> None:
+    def happens(self, text: str, sights: Sequence[Seen]) -> None:
         """Print something that nobody said, and what the homeserver saw of it."""
         self._set_apart()
         if self._columns:
@@ -215,7 +256,7 @@ class Screen:
             self._line()
             self._apart = False
 
-    def _head(self, name: str, speaker: Speaker, sights: Sequence[str]) -> None:
+    def _head(self, name: str, speaker: Speaker, sights: Sequence[Seen]) -> None:
         """Print who speaks, and at the right margin what the homeserver saw."""
         seen = self._seen(sights) or [""]
         for index, line in enumerate(seen):
@@ -225,11 +266,12 @@ class Screen:
                 left = ""
             self._line(self._styled(left, speaker) + self._styled(line[len(left) :], "sight"))
 
-    def _seen(self, sights: Sequence[str]) -> list[str]:
+    def _seen(self, sights: Sequence[Seen]) -> list[str]:
         """What the homeserver saw as lines at the right margin."""
         lines: list[str] = []
         for sight in sights:
-            wrapped = textwrap.wrap(f"seen: {sight}", min(56, self._width - 4), subsequent_indent=" " * 8)
+            seen = f"seen {sight.where}: {sight.what}" if sight.where else f"seen: {sight.what}"
+            wrapped = textwrap.wrap(seen, min(56, self._width - 4), subsequent_indent=" " * 8)
             before = " " * (self._width - max(map(len, wrapped)))
             lines += [before + line for line in wrapped]
         return lines
@@ -240,24 +282,28 @@ class Screen:
         side = int((rest - sight) * 0.27)
         return {"desk": rest - sight - 2 * side, "member": side, "peer": side, "sight": sight}
 
-    def _cell(self, speaker: Speaker, text: str, to: str, aside: str) -> list[tuple[str, str]]:
+    def _cell(self, speaker: Speaker, text: str, head: str, aside: str) -> list[tuple[str, str]]:
         share = self._shares()[speaker]
-        lines = [(f"to {to}:" if speaker == "desk" else to, "dim")] if to else []
+        lines = [(line, "dim") for line in self._wrapped(head, share)] if head else []
         lines += [(line, speaker) for line in self._wrapped(text, share)]
         if aside:
             lines += [(line, "dim") for line in self._wrapped(f"({aside})", share)]
         return lines
 
-    def _sights(self, sights: Sequence[str]) -> list[tuple[str, str]]:
+    def _sights(self, sights: Sequence[Seen]) -> list[tuple[str, str]]:
         share = self._shares()["sight"]
-        return [(line, "sight") for sight in sights for line in self._wrapped(sight, share, hang="  ")]
+        texts = [f"{sight.where}: {sight.what}" if sight.where else sight.what for sight in sights]
+        return [(line, "sight") for text in texts for line in self._wrapped(text, share, hang="  ")]
 
     def _row(self, cells: Mapping[str, Sequence[tuple[str, str]]]) -> None:
         shares = self._shares()
         if not self._headed:
             self._headed = True
-            heads: dict[str, tuple[str, str]] = {name: (text, "bold") for name, text in self.names.items()}
-            self._bar({**heads, "sight": ("The homeserver sees", "bold")}, shares)
+            names = {**{str(name): text for name, text in self.names.items()}, "sight": self.witness}
+            heads = {name: self._wrapped(text, shares[name]) for name, text in names.items()}
+            for index in range(max(map(len, heads.values()))):
+                row = {name: (lines[index], "bold") for name, lines in heads.items() if index < len(lines)}
+                self._bar(row, shares)
             self._line(self._styled("─┼─".join("─" * share for share in shares.values()), "dim"))
         for index in range(max(len(lines) for lines in cells.values())):
             here = {name: lines[index] for name, lines in cells.items() if index < len(lines)}

@@ -5,10 +5,11 @@ Rules guarded here:
 - The database is opened for reading only.
 """
 
+import asyncio
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -46,27 +47,30 @@ def tables(database: Path) -> list[str]:
 
 
 class Witness:
-    """Looks at what `homeserver` keeps. Rooms are called by a letter, in the order in which they came."""
+    """Looks at what `homeserver` keeps. Rooms are called by a letter, in the order in which they came.
 
-    def __init__(self, homeserver: Homeserver) -> None:
+    `rooms` are the letters by room id, which witnesses can share.
+    """
+
+    def __init__(self, homeserver: Homeserver, rooms: dict[str, str]) -> None:
         self._homeserver = homeserver
-        self.rooms: dict[str, str] = {}
-        """Letters, by room id."""
+        self.rooms = rooms
         self._told: set[str] = set()
 
     def letter(self, room: str) -> str:
         """What the room is called here."""
         return self.rooms.setdefault(room, chr(ord("A") + len(self.rooms)))
 
-    def message(self, event_id: str) -> list[str]:
+    def message(self, event_id: str) -> list[Sight]:
         """What the homeserver has of one event, which now counts as told."""
         found = self._sights("e.event_id = ?", event_id)
         self._told.update(sight.event_id for sight in found)
-        return [self._line(sight) for sight in found]
+        return found
 
-    def state(self, room: str) -> list[str]:
-        """What was not told yet of the room's state, in the homeserver's order, as `lines` has it."""
-        return self.lines(self.changes(room))
+    def has(self, event_id: str) -> bool:
+        """Whether the homeserver has the event."""
+        database = self._homeserver.database
+        return bool(read(database, "SELECT 1 FROM events WHERE event_id = ?", event_id))
 
     def changes(self, room: str) -> list[Sight]:
         """The room's state events and redactions that were not told yet, which now count as told."""
@@ -98,7 +102,9 @@ class Witness:
         kinds = Counter(sight.type for sight in sights)
         named = [f"{count} {kind}" if count > 1 else kind for kind, count in kinds.items()]
         size = sum(sight.size for sight in sights)
-        return [f"{self.letter(sights[0].room)} {local(sender)} {', '.join(named)} {size:,} B"]
+        return [
+            f"{self.letter(sights[0].room)} {local(sender)} {', '.join(named)} {size:,}\N{NO-BREAK SPACE}B"
+        ]
 
     def bodies(self, room: str) -> str:
         """All that the homeserver has of the room's events, as JSON."""
@@ -136,7 +142,7 @@ class Witness:
         if sight.type == "m.room.member":
             whom = "" if sight.state_key == sight.sender else f" {local(sight.state_key or '')}"
             return f"{self.letter(sight.room)} {who} {sight.membership}{whom}"
-        return f"{self.letter(sight.room)} {who} {sight.type} {sight.size:,} B"
+        return f"{self.letter(sight.room)} {who} {sight.type} {sight.size:,}\N{NO-BREAK SPACE}B"
 
     def made_by(self, user: str) -> list[str]:
         """The rooms that the user made."""
@@ -154,11 +160,14 @@ class Witness:
         return {str(user): str(membership) for user, membership in rows}
 
     def devices_with_keys(self, user: str) -> int:
-        """How many devices of the user have encryption keys, so that something could be sent to them."""
+        """How many devices of the user have encryption keys, so that something could be sent to them.
+
+        Of somebody of another homeserver, how many it knows of.
+        """
         database = self._homeserver.database
-        ((count,),) = read(database, "SELECT count(*) FROM e2e_device_keys_json WHERE user_id = ?", user)
-        assert isinstance(count, int)
-        return count
+        ours = read(database, "SELECT key_json FROM e2e_device_keys_json WHERE user_id = ?", user)
+        theirs = read(database, "SELECT content FROM device_lists_remote_cache WHERE user_id = ?", user)
+        return len(ours) + sum("keys" in json.loads(str(content)) for (content,) in theirs)
 
     async def knows(self, room: str) -> bool:
         """Whether the administrator's interface still finds the room."""
@@ -184,6 +193,17 @@ class Witness:
             if isinstance(count, int) and count:
                 found[table] = count
         return found
+
+    async def removal(self, room: str, people: Set[str]) -> list[Sight]:
+        """Gather what the homeserver has of a room's end, until these are out, or it has nothing any more."""
+        seen: list[Sight] = []
+        while not people <= {sight.state_key for sight in seen if sight.membership == "leave"}:
+            there = self.memberships(room)
+            seen += self.changes(room)
+            if not there:
+                break
+            await asyncio.sleep(0.1)
+        return seen
 
 
 def local(user: str) -> str:

@@ -206,6 +206,14 @@ async def adds_words(member: Member, chat: str, recap: Message, note: str) -> Me
     return await hears(member, chat, "talk.recap")
 
 
+async def asks_the_linked_too(member: Member, chat: str, recap: Message) -> Message:
+    """The member has linked communities asked too, from the recap of their draft; returns the new recap."""
+    await chooses(member, chat, recap, "choice.recap_change")
+    await chooses(member, chat, await hears(member, chat, "talk.change"), "choice.change_linked")
+    await chooses(member, chat, await hears(member, chat, "talk.linked"), "choice.linked_yes")
+    return await hears(member, chat, "talk.recap_linked")
+
+
 # ---- the two consents
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.demo.__main__ import main
 from tests.live import story
 from tests.live.homeserver import CHECKOUT, Homeserver, synapse_python
 from tests.live.member import Member, javascript_ready
@@ -110,7 +111,7 @@ def directory() -> Iterator[Path]:
 
 
 async def test_it_plays_it_through(directory: Path) -> None:
-    """It ends well within its time: a pairing to its receipt, a check-in to its room, and nothing running."""
+    """It ends well within its time: a pairing, two communities, a check-in to its room; nothing runs then."""
     began = time.monotonic()
     async with demo(directory) as played:
         code = await played.ends()
@@ -135,6 +136,18 @@ async def test_it_plays_it_through(directory: Path) -> None:
             "No byte of it names them",
             "What was sealed is gone too",
             "it found 3 of 3",
+            "Both stewards were shown the same six words:",
+            "and of what was agreed not one word.",
+            "Someone of “The Elm House” asks for company.",
+            "They belong to a linked community: “The Mill”.",
+            "neither homeserver had the other's in any table.",
+            "In the room, by both homeservers, are @alongside-keeper, @sparrow, @willow, and neither front",
+            "The keeper is deaf there too",
+            "Of what they said, neither homeserver has a word, only ciphertext.",
+            "Both receipts say that both copies are gone.",
+            "Neither homeserver's administrator finds the room.",
+            "Its events are gone from both homeservers' databases.",
+            "No byte of either service's files names them",
             "I would write to you once:",
             "That is set up. It comes on",
             "It came at the hour that its member chose:",
@@ -144,7 +157,7 @@ async def test_it_plays_it_through(directory: Path) -> None:
             "and in the room are only @alongside-keeper, @finch, @heron.",
             "I am here now, and it need not be fine.",
             "Every promise that was looked at held.",
-            "The service has stopped",
+            "Both services have stopped",
         ):
             assert fact in said, (fact, played.said)
         # The question stands once on the page, after the recap that names it, and before what came of it.
@@ -160,19 +173,44 @@ async def test_it_plays_it_through(directory: Path) -> None:
         assert played.files() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    "moment",
+    ("act", "last"), [("pairing", "it found 3 of 3"), ("check-in", "and it need not be fine.")]
+)
+async def test_an_act_can_be_played_alone(directory: Path, act: str, last: str) -> None:
+    """An act that is named is played with what it needs, and no other; the third is kept in a test below."""
+    async with demo(directory, act) as played:
+        code = await played.ends()
+    assert code == 0, played.said
+    assert last in " ".join(played.said.replace("│", " ").split())
+    assert played.said.count("━━ ") == 1
+    assert "The service has stopped" in played.said
+
+
+def test_it_says_which_acts_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever names an act that there is not reads which there are, and nothing is started."""
+    with pytest.raises(SystemExit) as ended:
+        main(["pairing", "third"])
+    assert ended.value.code == 2
+    assert "pairing, link, check-in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("act", "moment"),
     [
-        "Alongside:",
-        "Homeserver",
-        "2. Somebody asks",
-        # The same processes run here as at the second.
-        pytest.param("5. A room", marks=pytest.mark.long),
+        ("pairing", "Alongside:"),
+        ("pairing", "Homeserver"),
+        # The second community is being made meanwhile.
+        ("link", "Two communities"),
+        ("link", "1. Two stewards"),
+        # The same processes run here as before.
+        pytest.param("pairing", "5. A room", marks=pytest.mark.long),
+        pytest.param("link", "4. Both say yes", marks=pytest.mark.long),
     ],
 )
-async def test_an_interrupt_leaves_nothing(directory: Path, moment: str) -> None:
+async def test_an_interrupt_leaves_nothing(directory: Path, act: str, moment: str) -> None:
     """Ctrl-C ends it at once, with nothing running and no file left, whatever it is at."""
-    async with demo(directory) as played:
+    async with demo(directory, act) as played:
         await played.until(moment)
         played.process.send_signal(signal.SIGINT)
         assert await played.ends(within=120) == 130, played.said
@@ -203,31 +241,45 @@ async def test_a_reader_who_leaves_ends_it(directory: Path) -> None:
         assert played.files() == []
 
 
+async def _logs_in(shown: str, name: str, directory: Path) -> Member:
+    """Log in as one of the accounts that were `shown` for a community, as an app does that goes by that."""
+    told = dict(re.findall(r"^ +(\S+(?: \S+)?)  +(\S.*)$", shown, re.MULTILINE))
+    account = next(one for one in told if one.startswith(f"@{name}:"))
+    homeserver = Homeserver(server_name=account.partition(":")[2], directory=directory)
+    homeserver.url = told["Homeserver"]
+    password = told[account].removeprefix("password ")
+    return await Member.start(homeserver, name, kind="nio", password=password, register=False)
+
+
 async def test_it_can_be_kept(directory: Path, tmp_path: Path) -> None:
-    """With --keep everything stays up until Ctrl-C, and an app that logs in as it says meets the desk."""
-    async with demo(directory, "--keep") as kept:
-        await kept.until("Service's log")
-        shown = dict(re.findall(r"^ +(\S+(?: \S+)?)  +(\S.*)$", kept.said, re.MULTILINE))
-        guest = next(name for name in shown if name.startswith("@guest-1"))
-        homeserver = Homeserver(server_name=guest.partition(":")[2], directory=tmp_path)
-        homeserver.url = shown["Homeserver"]
-        async with await Member.start(
-            homeserver,
-            guest.partition(":")[0].removeprefix("@"),
-            kind="nio",
-            password=shown[guest].removeprefix("password "),
-            register=False,
-        ) as member:
-            await story.is_greeted(member, shown["Front desk"])
-        async with aiohttp.ClientSession() as session, asyncio.timeout(60):
-            while True:
-                async with session.get(shown["Health"].partition(",")[0]) as answer:
-                    # A check that takes more than two seconds, as on a busy machine, counts as not well.
-                    if answer.status == 200:
-                        break
-                await asyncio.sleep(0.2)
+    """With --keep both communities stay up, linked, until Ctrl-C, and apps log in as it says."""
+    async with demo(directory, "--keep", "link") as kept:
+        await kept.until("One more person")
+        mine, _, theirs = kept.said.partition("Try it yourself")[2].partition("\nThe Mill\n")
+        assert "\nThe Elm House\n" in mine
+        for place, (shown, other) in enumerate(((mine, "The Mill"), (theirs, "The Elm House"))):
+            desk = re.findall(r"Front desk  +(\S+)", shown)[0]
+            async with await _logs_in(shown, "guest-1", tmp_path / f"guest-{place}") as guest:
+                chat, _ = await story.is_greeted(guest, desk)
+                await guest.say(chat, "español")
+                await guest.expect(chat, contains="Nadie la vigila.")
+            async with await _logs_in(shown, "steward-1", tmp_path / f"steward-{place}") as steward:
+                room = (await steward.invited()).room
+                await steward.join(room)
+                await story.hears(steward, room, "steward.hello")
+                await steward.say(room, "links")
+                await steward.expect(room, contains=f"The link with {other}")
+            health = re.findall(r"Health  +(\S+),", shown)[0]
+            async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+                while True:
+                    async with session.get(health) as answer:
+                        # A check that takes more than two seconds, as on a busy machine, counts as not well.
+                        if answer.status == 200:
+                            break
+                    await asyncio.sleep(0.2)
         kept.process.send_signal(signal.SIGINT)
         assert await kept.ends(within=120) == 0, kept.said
+        assert [line for line in kept.said.splitlines() if len(line) > 80] == []
         assert kept.running() == []
         assert kept.files() == []
 

@@ -1,15 +1,17 @@
-"""The second act of the demo: a check-in at an hour that its member chose, and company from it.
+"""The act of a check-in: it comes at an hour that its member chose, and company comes of it.
 
 Rules guarded here:
-- It is set up while the first act plays, and printed when that is over: a check-in comes at a whole minute.
+- It is set up while the other acts play, and printed when they are over: a check-in comes at a whole minute.
 - What the first act has shown is not shown again.
 """
 
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from tests.demo.acts import Act
+from tests.demo.facts import Fact
 from tests.demo.stage import Stage
 from tests.demo.witness import local, read
 from tests.live import story
@@ -28,18 +30,16 @@ _LATE = timedelta(minutes=1)
 """By then a check-in has come, however busy the machine is."""
 
 
-class Fact(Protocol):
-    """Prints something that was looked at, and remembers where it does not hold."""
+class CheckIn:
+    """`sets_up` and then `play`; `waited` is for how many seconds there was nothing to do but wait.
 
-    def __call__(self, holds: bool, text: str, *details: str) -> None: ...
+    `acts` are all that are played.
+    """
 
-
-class SecondAct:
-    """`sets_up` and then `play`; `waited` is for how many seconds there was nothing to do but wait."""
-
-    def __init__(self, stage: Stage, fact: Fact) -> None:
+    def __init__(self, stage: Stage, fact: Fact, acts: Sequence[Act]) -> None:
         self._stage = stage
         self._fact = fact
+        self._acts = acts
         # Whoever was the member in the first act is the peer here.
         self._member, self._peer = stage.other, stage.member
         self._chat = ""
@@ -52,7 +52,7 @@ class SecondAct:
         Returns the member's chat.
         """
         member = self._member
-        self._chat, _ = await story.is_greeted(member, self._stage.instance.desk_user)
+        self._chat, _ = await story.is_greeted(member, self._stage.here.instance.desk_user)
         await member.say(self._chat, f"check in {self._next_minute()}")
         await story.hears(member, self._chat, "zone.question")
         await member.say(self._chat, CITY)
@@ -74,7 +74,6 @@ class SecondAct:
 
     async def play(self) -> None:
         """Play it, the hour of the check-in waited for."""
-        self._stage.page.at_each = lambda: None
         names = self._stage.screen.names
         names["member"], names["peer"] = "Second member", "First member"
         self._peer.speaker = "peer"
@@ -83,15 +82,21 @@ class SecondAct:
 
     async def _asked_how_it_goes(self) -> tuple[Message, str]:
         screen = self._stage.screen
+        screen.act(
+            f"A check-in in {self._stage.here.name}",
+            "A message to themselves, which a member set up"
+            + (" while all that was played" if len(self._acts) > 1 else "")
+            + "; and company that comes of it.",
+        )
         screen.chapter(
-            "9. A second act: a check-in",
-            "While the first act played, somebody else had set up a message to themselves, for an hour that"
-            " they chose. Nothing is kept before the yes to what the service understood, and it writes to"
-            " nobody who did not ask for it. If no answer comes, nothing happens, and nobody hears of it.",
+            "A check-in comes",
+            "Its hour is the member's choice. Nothing is kept before the yes to what the service understood,"
+            " and it writes to nobody who did not ask for it. If no answer comes, nothing happens, and nobody"
+            " hears of it.",
         )
         self._member.shown_on(self._stage.page)
-        screen.status("the first member comes back, and offers time")
-        peer_chat = await self._comes_back()
+        screen.status("the first member comes, and offers time")
+        peer_chat = await self._comes()
         screen.status(f"waiting for {self._hour:%H:%M} in {CITY}, the hour of the check-in")
         began = time.monotonic()
         question = await story.hears(self._member, self._chat, "checkin.question")
@@ -105,29 +110,36 @@ class SecondAct:
         )
         return question, peer_chat
 
-    async def _comes_back(self) -> str:
+    async def _comes(self) -> str:
         """Whoever was forgotten in the first act offers time, unseen: that was shown; returns their chat."""
         with self._peer.unseen():
-            chat, menu = await story.is_greeted(self._peer, self._stage.instance.desk_user)
+            chat, menu = await story.is_greeted(self._peer, self._stage.here.instance.desk_user)
             await story.offer_time(self._peer, chat, card=CARD, menu=menu)
         return chat
 
     async def _finds_company(self, question: Message, peer_chat: str) -> None:
         member, peer, stage = self._member, self._peer, self._stage
+        back = "pairing" in self._acts
         stage.screen.chapter(
-            "10. It leads to company",
-            "One number of the check-in asks for company. The yes to it is said in the same words as before,"
-            " by somebody who asked for company in the first act: whoever gives may ask, and the other way"
-            " round.",
+            "It leads to company",
+            "One number of the check-in asks for company."
+            + (
+                " The yes to it is said in the same words as before, by somebody who asked for company in the"
+                " first act: whoever gives may ask, and the other way round."
+                if back
+                else ""
+            ),
         )
         stage.page.happened(
             "The first member has come back, whom the service did not know any more, and offers time as the"
-            " peer did.",
+            " peer did."
+            if back
+            else "The first member has come, and said that they may be asked.",
             peer_chat,
         )
         await story.chooses(member, self._chat, question, "choice.checkin_company")
         recap = await story.hears(member, self._chat, "talk.recap")
-        database = stage.instance.database
+        database = stage.here.instance.database
         assert database is not None
         self._fact(
             read(database, "SELECT count(*) FROM check_ins") == [(0,)],
@@ -143,10 +155,10 @@ class SecondAct:
         assert await story.joins_peer_room(peer, peer_chat) == room
         await story.both_can_write(room, member, peer)
         stage.page.happened("The two come in.", room)
-        people = stage.witness.memberships(room)
+        people = stage.here.witness.memberships(room)
+        keeper = stage.here.instance.keeper_user
         self._fact(
-            not any(before)
-            and people == dict.fromkeys([member.user_id, peer.user_id, stage.instance.keeper_user], "join"),
+            not any(before) and people == dict.fromkeys([member.user_id, peer.user_id, keeper], "join"),
             "Here too neither had the other's address before both yeses, and in the room are only"
             f" {', '.join(sorted(local(user) for user in people))}.",
         )
