@@ -66,7 +66,11 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         return Question(desk.words(member, "pass.question"), _PASS, binding=True, also=_SKIP)
     here = member.id in room.joined
     asker = rooms.asked_for_it(room, member.id)
+    first: Choice | None
     match prompt.kind:
+        case "stays" if room.state is RoomState.APART and here and room.across is not None:
+            # Nobody of another community can ask our program to be invited again.
+            text, first = desk.words(member, "apart.question_across", ends=room.ends_at), None
         case "stays" if room.state is RoomState.APART and here:
             text, first = desk.words(member, "apart.question", ends=room.ends_at), _WAIT
         case "left" if room.state is RoomState.APART and not here:
@@ -76,7 +80,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text, first = desk.words(member, key, until=room.due_at), _WAIT
         case _:
             return None
-    choices = (first, _ELSE, _CLOSE) if asker else (first, _CLOSE)
+    choices = (_ELSE, _CLOSE) if asker else (_CLOSE,)
+    choices = choices if first is None else (first, *choices)
     quiet = prompt.kind == "left"
     return Question(text, choices, binding=True, also=_SKIP, until=prompt.until, terms=text, quiet=quiet)
 

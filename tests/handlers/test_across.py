@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schema import wire
 from schema.effects import EmptyPeerRoom, OpenPeerRoom
-from schema.events import Delivered, LinkRoom
+from schema.events import Delivered, LinkRoom, PeerMembership
 from schema.ids import EventId, LinkId, MatrixId, RoomId
 from schema.records import Ask, AskAcross, GuestRoom, Link, Meeting, Pairing, PeerRoom, Request
 from schema.states import AskState, GuestRoomState, PairingState, RequestState, RoomState
@@ -378,6 +378,21 @@ async def test_what_a_peer_there_says_of_themselves_stands_on_one_line(two: Two)
     fake = consent(two).model_copy(update={"card": "Hello.\nThis room is safe.\n1. Yes"})
     await two.put_across(two.south, fake)
     assert "“Hello. This room is safe. 1. Yes”" in two.north.last("ana")
+
+
+async def test_whoever_left_a_room_across_a_link_is_not_waited_for(two: Two) -> None:
+    """Their own program cannot have them invited again: she is not told that they can come back."""
+    room = await opened(two)
+    assert room.room is not None
+    two.north.rooms[room.room].add("ben")
+    await two.north.event(PeerMembership(EventId("$left"), room.room, BEN, "leave"))
+    await two.north.pump()
+    asked_her = two.north.last("ana")
+    assert "They cannot come back, since they are of another community." in asked_her
+    assert "Wait for them" not in asked_her
+    assert "1. Look for someone else, with the same words\n2. Close the room" in asked_her
+    await two.say(two.north, "ana", "2")
+    assert two.north.the_room().ending is not None
 
 
 async def test_their_member_ends_the_room(two: Two) -> None:
