@@ -25,7 +25,8 @@ settings.load_profile("check")
 
 
 _LONGEST_FIRST = (
-    *("tests/faults/test_crashes.py", "tests/faults/test_checkin_crashes.py"),
+    "tests/faults/test_crashes.py",
+    *("tests/faults/test_checkin_crashes.py", "tests/faults/test_across_crashes.py"),
     *("tests/interop/", "tests/live/test_demo.py"),
     *("tests/journeys/", "tests/live/", "tests/"),
 )

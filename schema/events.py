@@ -168,7 +168,8 @@ class FromLink:
     """A decrypted event of the link's type, in a room of two front desks, new to us.
 
     `content` is the event's, as JSON: nothing in it is checked yet. `counts`: the room is encrypted, and only
-    the two are joined or invited; the engine fills this in at the moment of handling.
+    the two are joined or invited, or ours alone, where the other has left by now; the engine fills this in at
+    the moment of handling.
     """
 
     event_id: EventId

@@ -364,6 +364,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             metrics=metrics,
             belongs=belonging.of,
             stewards=desk.steward_standing,
+            linked=desk.link_standing,
         )
         belonging.wake = engine.wake
         outbox.result = engine.result

@@ -60,7 +60,7 @@ _LONGEST_PAUSE = 30.0
 _log = logs.get("engine")
 
 
-def _no_steward(room: RoomId, user: MatrixId) -> Standing:
+def _nobody(room: RoomId, user: MatrixId) -> Standing:
     return Standing.NOT_PRIVATE
 
 
@@ -91,11 +91,13 @@ class Engine:
         random: Random,
         metrics: Metrics,
         belongs: BelongsOf = _anyone,
-        stewards: StandingOf = _no_steward,
+        stewards: StandingOf = _nobody,
+        linked: StandingOf = _nobody,
     ) -> None:
         self._store = store
         self._belongs = belongs
         self._stewards = stewards
+        self._linked = linked
         self._dispatch = dispatch
         self._community = community
         self._words = words
@@ -211,7 +213,7 @@ class Engine:
                 return None
             event = replace(event, counts=standing is Standing.PRIVATE)
         if isinstance(event, FromLink):
-            standing = self._standing(event.room, event.sender)
+            standing = self._linked(event.room, event.sender)
             if standing is Standing.UNKNOWN or event.room in self._waiting:
                 self._waiting.add(event.room)
                 return None

@@ -243,6 +243,17 @@ class Client:
             return Standing.NOT_PRIVATE
         return Standing.CHANGED if changed else Standing.PRIVATE
 
+    def link_standing(self, room: RoomId, desk: MatrixId) -> Standing:
+        """How `room` stands for what the front desk `desk` said in it over a link.
+
+        It leaves after its last word, which can be handled after that: alone with nobody it was private too.
+        """
+        chat = self.chats.get(room)
+        usable = chat is not None and chat.link and chat.encrypted and chat.algorithm_known
+        if chat is not None and usable and chat.sure and not chat.others(self.user_id):
+            return Standing.PRIVATE
+        return self.standing(room, desk)
+
     def tend(self, room: RoomId | None, stewards: Collection[MatrixId]) -> None:
         """Take `room` as the steward room, and `stewards` as those who count in it."""
         self._steward_room = self.chats.stewards = room

@@ -51,7 +51,7 @@ class Community(Journey):
         }
 
     def _member(self, who: str) -> Member:
-        return self.rig.third if who == "steward" else super()._member(who)
+        return self.rig.members["third"] if who == "steward" else super()._member(who)
 
     def steps(self) -> list[Step]:
         """All steps, in order; a name says who does what."""
@@ -127,11 +127,11 @@ class Community(Journey):
 
     async def _is_named(self) -> None:
         self._chats_before = len(self._chats_of_third())
-        self.rig.instance.configure({"community.stewards": [self.rig.third.user_id]})
+        self.rig.instance.configure({"community.stewards": [self.rig.members["third"].user_id]})
         await self.rig.starts_again()
 
     async def _comes_to_the_room(self) -> None:
-        member, desk = self.rig.third, self.rig.instance.desk_user
+        member, desk = self.rig.members["third"], self.rig.instance.desk_user
         while (invite := await member.invited()).direct or invite.sender != desk:
             pass
         self.chats["steward"] = invite.room
@@ -171,7 +171,7 @@ class Community(Journey):
             await self.person(who).hears("room.closed")
 
     async def _is_called(self) -> None:
-        member = self.rig.third
+        member = self.rig.members["third"]
         while not (invite := await member.invited()).direct:
             pass
         self.chats["third"] = invite.room
@@ -232,7 +232,7 @@ class Community(Journey):
     async def _is_named_no_more(self) -> None:
         self.rig.instance.configure({"community.stewards": []})
         await self.rig.starts_again()
-        member, room = self.rig.third, self.chats["steward"]
+        member, room = self.rig.members["third"], self.chats["steward"]
         await until(
             lambda: member.memberships.get((room, member.user_id)) == "leave", "the end of the stewardship"
         )
@@ -243,7 +243,7 @@ class Community(Journey):
         assert called == 1, f"the third was invited to {called} chats"
 
     def _chats_of_third(self) -> set[str]:
-        return {one.room for one in self.rig.third._invites if one.direct}
+        return {one.room for one in self.rig.members["third"]._invites if one.direct}
 
     def _told(self, who: str) -> list[str]:
         # A service that has just come up may be asked before each of its parts is well.

@@ -12,7 +12,7 @@ import re
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,29 +43,34 @@ _PATIENCE = 120.0
 _LESS = "20 seconds"
 """How long somebody who does not come is waited for: longer than a start takes, when nobody chooses."""
 _NOTED = re.compile(r'\{(@[^}]+)\} Processed request: .*? "[A-Z]+ (\S+) HTTP')
-_NOT_COUNTED = {"before sync", "before keeper sync", "before purge", "before purge status"}
+_NOT_COUNTED = {
+    *("before sync", "before keeper sync", "before purge", "before purge status"),
+    *("before look into a room", "before look how a room was made"),
+}
 
 
 @dataclass(frozen=True)
 class Point:
-    """The `number`-th time in step `step` of the journey that fail point `name` is reached."""
+    """The `number`-th time in step `step` of the journey that service `at` reaches fail point `name`."""
 
     step: str
     name: str
     number: int
+    at: str
 
     def __str__(self) -> str:
-        return f"{self.step}: {self.name}#{self.number}"
+        return f"{self.step}: {self.at} {self.name}#{self.number}".replace(f": {ALONE} ", ": ")
+
+
+ALONE = "service"
+"""What the only service of a rig is called."""
 
 
 @dataclass
-class Rig:
-    """A service under a supervisor that starts it again whenever it dies, and three members who stay."""
+class Supervised:
+    """A service under a supervisor that starts it again whenever it dies."""
 
     instance: Instance
-    asker: Member
-    peer: Member
-    third: Member
     arm: Path
     log: Path
     deaths: int = 0
@@ -75,34 +80,14 @@ class Rig:
     """Held by whoever starts the service, or wants it to be at rest."""
 
     @classmethod
-    async def make(
-        cls,
-        homeserver: Homeserver,
-        directory: Path,
-        database_url: str | None = None,
-        settings: Callable[[Member], Mapping[str, Toml]] = lambda third: {},
-    ) -> "Rig":
-        """A new service with three new members, on SQLite or on the PostgreSQL database at `database_url`.
-
-        `settings` are its further keys, given the third.
-        """
-        asker, peer, third = await asyncio.gather(*(Member.start(homeserver, kind="nio") for _ in range(3)))
-        instance = await Instance.make(
-            homeserver,
-            directory,
-            timings=TIMINGS,
-            admin=True,
-            settings=settings(third),
-            database_url=database_url,
-            # Hundreds of starts: their imports would be most of what this costs.
-            forked=True,
-        )
-        rig = cls(instance, asker, peer, third, directory / "armed", directory / "points")
-        rig._log_began = homeserver.log.stat().st_size
-        rig.log.touch()
-        rig._supervisor = asyncio.create_task(rig._supervise())
-        await rig.runs()
-        return rig
+    async def begin(cls, instance: Instance) -> "Supervised":
+        """Start an instance and keep it up."""
+        self = cls(instance, instance.directory / "armed", instance.directory / "points")
+        self._log_began = instance.homeserver.log.stat().st_size
+        self.log.touch()
+        self._supervisor = asyncio.create_task(self._supervise())
+        await self.runs()
+        return self
 
     async def _supervise(self) -> None:
         env = {"ALONGSIDE_FAIL_AT": f"@{self.arm}", "ALONGSIDE_FAIL_LOG": str(self.log)}
@@ -156,13 +141,23 @@ class Rig:
         await self.runs()
 
     async def close(self) -> None:
-        """End everything."""
+        """End it."""
         if self._supervisor is not None:
             self._supervisor.cancel()
             with suppress(asyncio.CancelledError, InstanceFailed):
                 await self._supervisor
         await self.instance.kill()
-        await asyncio.gather(*(one.close() for one in (self.asker, self.peer, self.third)))
+
+    def kill_at(self, point: Point) -> None:
+        """Have it die when it comes to the point."""
+        armed = self.arm.with_suffix(".new")
+        armed.write_text(f"{point.name}#{point.number}")
+        armed.replace(self.arm)
+
+    @property
+    def is_to_die(self) -> bool:
+        """Whether the point at which it is to die has not come yet."""
+        return self.arm.exists()
 
     def reached(self) -> list[str]:
         """The names of all points reached so far."""
@@ -184,6 +179,62 @@ class Rig:
         return len(passed), sum(user in ours and "/sync" not in path for user, path in noted)
 
 
+@dataclass
+class Rig:
+    """Services that are kept up, by their names, and members who stay."""
+
+    services: dict[str, Supervised]
+    members: dict[str, Member]
+
+    @classmethod
+    async def make(
+        cls,
+        homeserver: Homeserver,
+        directory: Path,
+        database_url: str | None = None,
+        settings: Callable[[Member], Mapping[str, Toml]] = lambda third: {},
+    ) -> "Rig":
+        """A new service with three new members, on SQLite or on the PostgreSQL database at `database_url`.
+
+        `settings` are its further keys, given the third.
+        """
+        asker, peer, third = await asyncio.gather(*(Member.start(homeserver, kind="nio") for _ in range(3)))
+        instance = await Instance.make(
+            homeserver,
+            directory,
+            timings=TIMINGS,
+            admin=True,
+            settings=settings(third),
+            database_url=database_url,
+            # Hundreds of starts: their imports would be most of what this costs.
+            forked=True,
+        )
+        service = await Supervised.begin(instance)
+        return cls({ALONE: service}, {"asker": asker, "peer": peer, "third": third})
+
+    @property
+    def instance(self) -> Instance:
+        """The instance of the only service."""
+        return self.services[ALONE].instance
+
+    async def starts_again(self) -> None:
+        """The only service is killed, whatever it does, and comes up again."""
+        await self.services[ALONE].starts_again()
+
+    async def later(self, change: Callable[[Store], Awaitable[None]]) -> None:
+        """The only service is killed, its records are changed at rest, and it comes up again."""
+        await self.services[ALONE].later(change)
+
+    async def close(self) -> None:
+        """End everything."""
+        await asyncio.gather(*(one.close() for one in self.services.values()))
+        await asyncio.gather(*(one.close() for one in self.members.values()))
+
+    def log_tail(self) -> str:
+        """The last lines of what each service printed."""
+        return "\n".join(f"{name}:\n{one.instance.log_tail(60)}" for name, one in self.services.items())
+
+
 async def until(holds: Callable[[], bool], what: str, within: float = _PATIENCE) -> None:
     """Wait until something holds. Raises AssertionError after `within` seconds."""
     try:
@@ -195,6 +246,8 @@ async def until(holds: Callable[[], bool], what: str, within: float = _PATIENCE)
 
 
 Step = tuple[str, Callable[[], Awaitable[None]]]
+Reached = dict[str, dict[str, list[str]]]
+"""By step and service, the names of all points that were reached."""
 
 
 @dataclass
@@ -214,6 +267,10 @@ class Journey:
     called: ClassVar[str] = "pairing"
     invited_to: ClassVar[Mapping[str, int]] = {"asker": 1, "peer": 2, "third": 1}
     """To how many peer rooms each is invited."""
+    spared: ClassVar[Collection[str]] = ()
+    """Steps in which nothing is killed: another journey is, in the same."""
+    turning: ClassVar[Collection[str]] = ()
+    """Points that come again and again in a step, and are killed at when they first and last do."""
 
     @staticmethod
     def settings(third: Member) -> Mapping[str, Toml]:
@@ -221,7 +278,7 @@ class Journey:
         return {}
 
     def _member(self, who: str) -> Member:
-        return {"asker": self.rig.asker, "peer": self.rig.peer, "third": self.rig.third}[who]
+        return self.rig.members[who]
 
     def person(self, who: str) -> Person:
         """The asker, the peer, or the third."""
@@ -326,7 +383,7 @@ class Journey:
 
     async def _talk(self) -> None:
         assert rooms_of_keeper(self.rig.instance) == [self.room], "there is a second room"
-        await story.talk_to_each_other(self.room, self.rig.asker, self.rig.peer)
+        await story.talk_to_each_other(self.room, self.rig.members["asker"], self.rig.members["peer"])
         # A service that was killed after it let them write, and before it kept that, learns it at its start.
         # Until then an end of the room is one before they met, of which the asker hears in other words.
         await until(lambda: not rows(self.rig.instance, ("requests",))["requests"], "that they have met")
@@ -342,10 +399,10 @@ class Journey:
             await self.person(who).hears("room.extended")
 
     async def _leaves(self) -> None:
-        await self.rig.peer.leave(self.room)
+        await self.rig.members["peer"].leave(self.room)
         await self.person("asker").hears("apart.question")
         await self.person("peer").hears("left.question")
-        await self.rig.asker.sees_state(
+        await self.rig.members["asker"].sees_state(
             self.room, "m.room.power_levels", where=lambda levels: levels.get("events_default", 0) == 100
         )
 
@@ -364,7 +421,7 @@ class Journey:
         await self.person("third").hears("ask.intro")
 
     async def _comes_into_the_other(self) -> None:
-        member = self.rig.peer
+        member = self.rig.members["peer"]
         while (invite := await member.invited()).direct or invite.room == self.room:
             pass
         assert set(rooms_of_keeper(self.rig.instance)) == {self.room, invite.room}, "there is a third room"
@@ -446,55 +503,79 @@ class Journey:
 
     def _nameless(self, text: str) -> str:
         """The text without addresses, to compare what was said on different rigs."""
-        for who in ("asker", "peer", "third"):
-            text = text.replace(self._member(who).user_id, f"THE {who.upper()}")
-        return text.replace(self.rig.instance.keeper_user, "THE KEEPER")
+        for who, member in self.rig.members.items():
+            text = text.replace(member.user_id, f"THE {who.upper()}")
+        for at, service in self.rig.services.items():
+            whose = "" if at == ALONE else f" OF THE {at.upper()}"
+            text = text.replace(service.instance.keeper_user, f"THE KEEPER{whose}")
+            text = text.replace(service.instance.desk_user, f"THE DESK{whose}")
+        return text
+
+    async def checks(self, step: str) -> None:
+        """What must hold after each step, killed or not, besides what it waited for."""
+
+    def _reached(self) -> dict[str, list[str]]:
+        return {at: service.reached() for at, service in self.rig.services.items()}
 
     async def _rests(self) -> None:
         """Wait until nothing more follows of a step: what it set off belongs to it in the record."""
-        reached, deadline = -1, time.monotonic() + _GRACE
-        while (now := len(self.rig.reached())) != reached and time.monotonic() < deadline:
+        reached: dict[str, list[str]] = {}
+        deadline = time.monotonic() + _GRACE
+        while (now := self._reached()) != reached and time.monotonic() < deadline:
             reached = now
             await asyncio.sleep(_RECORDED)
 
-    async def play(self, kills: Iterable[Point] = ()) -> tuple[list[Point], dict[str, list[str]]]:
-        """Play all steps, the service killed at `kills`; those that came up, and each step's points."""
-        self._invited = {who: len(self._rooms(who)) for who in ("asker", "peer", "third")}
-        waiting = {kill.step: kill for kill in kills}
+    async def _falls(self, at: str) -> None:
+        """Wait for the point at which a service is to die in this step; it may not come."""
+        service = self.rig.services[at]
+        with suppress(AssertionError):
+            await until(lambda: not service.is_to_die, "the point", _GRACE)
+
+    async def play(self, kills: Iterable[Point] = ()) -> tuple[list[Point], Reached]:
+        """Play all steps, services killed at `kills`; those that came up, and each step's points."""
+        self._invited = {who: len(self._rooms(who)) for who in self.invited_to}
+        waiting = {(kill.step, kill.at): kill for kill in kills}
         covered: list[Point] = []
-        reached: dict[str, list[str]] = {}
+        reached: Reached = {}
         for name, step in self.steps():
             assert name not in reached, f"two steps are called {name!r}: the points of one would be hidden"
-            before = len(self.rig.reached())
-            kill = waiting.get(name)
-            if kill is not None:
-                armed = self.rig.arm.with_suffix(".new")
-                armed.write_text(f"{kill.name}#{kill.number}")
-                armed.replace(self.rig.arm)
+            before = {at: len(names) for at, names in self._reached().items()}
+            armed = {at: kill for at in before if (kill := waiting.get((name, at))) is not None}
+            for at, kill in armed.items():
+                self.rig.services[at].kill_at(kill)
             try:
                 await step()
-                if kill is None and not waiting:
+                if not waiting:
                     await self._rests()
-                elif kill is not None:
-                    with suppress(AssertionError):
-                        await until(lambda: not self.rig.arm.exists(), "the point", _GRACE)
+                await asyncio.gather(*map(self._falls, armed))
+                await self.checks(name)
             except AssertionError as error:
                 raise AssertionError(f"in step {name!r}: {error}") from None
-            if kill is not None and not self.rig.arm.exists():
-                covered.append(kill)
-            self.rig.arm.unlink(missing_ok=True)
-            reached[name] = self.rig.reached()[before:]
+            for at, kill in armed.items():
+                service = self.rig.services[at]
+                if not service.is_to_die:
+                    covered.append(kill)
+                service.arm.unlink(missing_ok=True)
+            reached[name] = {at: names[before[at] :] for at, names in self._reached().items()}
         return covered, reached
 
 
-def points_of(reached: dict[str, list[str]]) -> list[Point]:
-    """Every point that a recorded journey reached, in the order of its steps."""
-    found = []
-    for step, names in reached.items():
-        count: Counter[str] = Counter()
-        for name in names:
-            count[name] += 1
-            found.append(Point(step, name, count[name]))
+def points_of(reached: Reached, spared: Collection[str] = (), turning: Collection[str] = ()) -> list[Point]:
+    """Every point that a recorded journey reached, in the order of its steps, but for `spared` steps.
+
+    Of points whose names are `turning` each step has the first and the last.
+    """
+    found: list[Point] = []
+    for step, services in reached.items():
+        if step in spared:
+            continue
+        for at, names in services.items():
+            count: Counter[str] = Counter()
+            all_of = Counter(names)
+            for name in names:
+                count[name] += 1
+                if name not in turning or count[name] in (1, all_of[name]):
+                    found.append(Point(step, name, count[name], at))
     return found
 
 
@@ -504,10 +585,10 @@ def spread(points: list[Point], count: int) -> list[Point]:
 
 
 def rounds(points: Iterable[Point]) -> list[list[Point]]:
-    """The points in as few journeys as hold them, one at most for each step."""
-    by_step: dict[str, deque[Point]] = {}
+    """The points in as few journeys as hold them, one of a service at most for each step."""
+    by_step: dict[tuple[str, str], deque[Point]] = {}
     for point in points:
-        by_step.setdefault(point.step, deque()).append(point)
+        by_step.setdefault((point.step, point.at), deque()).append(point)
     found = []
     while any(by_step.values()):
         found.append([left.popleft() for left in by_step.values() if left])

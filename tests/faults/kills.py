@@ -5,15 +5,15 @@ that the recorded journey reaches, `sample` (the default) at a spread of them. P
 """
 
 import asyncio
-import operator
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
-from tests.faults.crash import Journey, Point, Rig, points_of, rounds, spread, until
+from tests.faults.crash import Journey, Point, Rig, Supervised, points_of, rounds, spread, until
 from tests.live.homeserver import Homeserver
 from tests.live.postgres import Postgres
 
@@ -28,16 +28,11 @@ class Runs:
     """Journeys on rigs of their own, a few at a time; a rig whose journey fails is not used again."""
 
     def __init__(
-        self,
-        journey: type[Journey],
-        homeserver: Homeserver,
-        directories: pytest.TempPathFactory,
-        postgres: Postgres | None,
+        self, journey: type[Journey], make: Callable[[], Awaitable[Rig]], at_once: int = _AT_ONCE
     ) -> None:
         self._journey = journey
-        self._homeserver = homeserver
-        self._postgres = postgres
-        self._directories = directories
+        self._at_once = at_once
+        self._make = make
         self._idle: list[Rig] = []
         self.expected: dict[str, list[str]] = {}
         self.covered: list[Point] = []
@@ -46,14 +41,7 @@ class Runs:
     @asynccontextmanager
     async def _rig(self, *, fresh: bool) -> AsyncIterator[Rig]:
         """A rig that nobody uses; a `fresh` one has members who never met the service."""
-        if self._idle and not fresh:
-            rig = self._idle.pop()
-        else:
-            url = None
-            if self._postgres is not None:
-                url = await self._postgres.create(f"crash_{secrets.token_hex(6)}")
-            directory = self._directories.mktemp("crash")
-            rig = await Rig.make(self._homeserver, directory, url, self._journey.settings)
+        rig = self._idle.pop() if self._idle and not fresh else await self._make()
         try:
             yield rig
         except BaseException:
@@ -72,13 +60,15 @@ class Runs:
             self.expected = journey.told()
             # The homeserver's own log has no request of ours more than those that passed a fail point.
             # It notes a request a moment after its answer.
-            await until(lambda: operator.eq(*rig.requests()), "the homeserver's note of each request")
-            assert rig.requests()[0] > 50
-        return points_of(reached)
+            for service in rig.services.values():
+                noted = partial(_all_noted, service)
+                await until(noted, "the homeserver's note of each request")
+                assert service.requests()[0] > 50
+        return points_of(reached, self._journey.spared, self._journey.turning)
 
     async def crash(self, points: Iterable[Point], *, fresh: bool = False) -> list[Point]:
         """Play as many journeys as hold `points`, the service killed there; those that did not come up."""
-        places = asyncio.Semaphore(_AT_ONCE)
+        places = asyncio.Semaphore(self._at_once)
 
         async def one(kills: list[Point]) -> list[Point]:
             async with places:
@@ -98,7 +88,7 @@ class Runs:
                     for who, expected in self.expected.items():
                         assert told[who] == expected, _difference(who, told[who], expected)
                 except AssertionError:
-                    tail = rig.instance.log_tail(60)
+                    tail = rig.log_tail()
                     raise
         except AssertionError as error:
             named = "\n  ".join(map(str, kills))
@@ -111,6 +101,11 @@ class Runs:
         """End the rigs."""
         await asyncio.gather(*(rig.close() for rig in self._idle))
         self._idle.clear()
+
+
+def _all_noted(service: Supervised) -> bool:
+    passed, noted = service.requests()
+    return passed == noted
 
 
 def _difference(who: str, told: list[str], expected: list[str]) -> str:
@@ -133,18 +128,38 @@ async def kill_everywhere(
     record_property: Callable[[str, object], None],
 ) -> None:
     """Play `journey` with kills, at `sample` of its points or all; raises AssertionError where one fails."""
-    runs = Runs(journey, homeserver, directories, ground)
+
+    async def make() -> Rig:
+        url = await ground.create(f"crash_{secrets.token_hex(6)}") if ground is not None else None
+        return await Rig.make(homeserver, directories.mktemp("crash"), url, journey.settings)
+
+    where = "SQLite" if ground is None else "PostgreSQL"
+    await kill_rigs(journey, sample, make, record_property, where, every=_EVERY and ground is None)
+
+
+async def kill_rigs(
+    journey: type[Journey],
+    sample: int,
+    make: Callable[[], Awaitable[Rig]],
+    record_property: Callable[[str, object], None],
+    where: str,
+    *,
+    every: bool = _EVERY,
+    at_once: int = _AT_ONCE,
+) -> None:
+    """What `kill_everywhere` does, on the rigs that `make` gives; `where` says on what they stand."""
+    runs = Runs(journey, make, at_once)
     try:
         found = await runs.record()
         assert len(found) > 100, found
-        kills = found if _EVERY and ground is None else spread(found, sample)
+        kills = found if every else spread(found, sample)
         missed = await runs.crash(kills)
         # What did not come up in its step the first time (a wait that ended just before, or what is done for
         # a new device alone) gets a second try, with new members.
         uncovered = await runs.crash(missed, fresh=True)
     finally:
         await runs.close()
-    covered, where = len(set(runs.covered)), "SQLite" if ground is None else "PostgreSQL"
+    covered = len(set(runs.covered))
     named = f"crash points of {journey.called} on {where}"
     record_property("figure", f"{named}: {covered} covered of {len(found)} found")
     for point in uncovered:

@@ -50,7 +50,9 @@ class Instance:
     """One instance of the service. Make it with `Instance.make`; in `async with` it is killed at the end.
 
     `desk_user` and `keeper_user` are Matrix IDs, `database` the SQLite file (None on PostgreSQL), `log` the
-    file with all that the process printed, `configuration` its TOML file, `port` that of its web server.
+    file with all that the process printed, `configuration` its TOML file, `port` that of its web server,
+    `community` what its community calls itself.
+    With a file as `overheard`, what crosses links to it is written there (tests/live/overheard.py).
     Its processes are the command line's own, or, `forked`, begin with imports made before
     (tests/live/preloaded.py).
     """
@@ -67,6 +69,8 @@ class Instance:
         self.configuration = directory / "alongside.toml"
         self.log = directory / "alongside.log"
         self.port = free_port()
+        self.community = ""
+        self.overheard: Path | None = None
         self._forked = forked
         self._process: asyncio.subprocess.Process | Forked | None = None
 
@@ -100,20 +104,21 @@ class Instance:
         directory = directory or Path(tempfile.mkdtemp(prefix="alongside-instance-"))
         directory.mkdir(parents=True, exist_ok=True)
         self = cls(homeserver, directory, name or f"desk-{secrets.token_hex(3)}", database_url, forked)
+        self.community = community
         await self._init(community, limits, who_runs, zone)
         values: dict[str, Toml] = {"web.port": self.port, "community.members": "anyone"}
         values.update({f"timings.{key}": length for key, length in (timings or {}).items()})
         if topics:
             values["community.topics"] = list(topics)
         if database_url is not None:
-            values["database.url_file"] = self._secret("database.url", database_url)
+            values["database.url_file"] = self.secret("database.url", database_url)
         if admin:
-            values["admin.token_file"] = self._secret("admin.token", await homeserver.admin_token())
+            values["admin.token_file"] = self.secret("admin.token", await homeserver.admin_token())
         self.configure({**values, **(settings or {})}, places)
         return self
 
     async def _init(self, community: str, limits: str, who_runs: str, zone: str) -> None:
-        secret = self._secret("registration-secret", self.homeserver.shared_secret)
+        secret = self.secret("registration-secret", self.homeserver.shared_secret)
         try:
             await self.command(
                 *("init", "--no-ask", "--homeserver", self.homeserver.url),
@@ -128,7 +133,8 @@ class Instance:
             (self.directory / secret).unlink()
         agreement.finish(self.directory)
 
-    def _secret(self, name: str, value: str) -> str:
+    def secret(self, name: str, value: str) -> str:
+        """Put a secret into a file of its own, as the configuration and commands name it."""
         folder = self.directory / "secrets"
         folder.mkdir(mode=0o700, exist_ok=True)
         file = folder / name
@@ -171,6 +177,8 @@ class Instance:
         module, clock = "service.cli", self.homeserver.clock
         if clock is not None and list(arguments) == ["run"]:
             module, arguments = "tests.live.ahead", [str(clock.file), str(self.configuration)]
+        elif self.overheard is not None and list(arguments) == ["run"]:
+            module, arguments = "tests.live.overheard", [str(self.overheard), str(self.configuration)]
         else:
             arguments = ["--config", str(self.configuration), *arguments]
         if self._forked:

@@ -150,6 +150,25 @@ async def test_a_third_makes_it_nobodys(desk: Desk, server: Homeserver) -> None:
         await send(desk, room)
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_its_last_word_counts_when_it_has_left(desk: Desk, server: Homeserver, restarts: bool) -> None:
+    """What it said before it went is taken first, also where both come at once; nobody else was there."""
+    room, other = await ours(desk, server)
+    other.share(room, DESK, DEVICE)
+    say(server, other, room)
+    server.member(room, OTHER, "leave")
+    if restarts:
+        await desk.restart()
+    await desk.sync.step()
+    told = [event for event in await desk.inbox() if isinstance(event, LinkRoom | FromLink)]
+    assert [getattr(event, "here", None) for event in told] == [True, None, False]
+    assert desk.client.link_standing(room, OTHER) is Standing.PRIVATE
+    assert desk.client.standing(room, OTHER) is Standing.NOT_PRIVATE
+    server.member(room, EVE, "join")
+    await desk.sync.step()
+    assert desk.client.link_standing(room, OTHER) is Standing.NOT_PRIVATE
+
+
 async def test_nothing_goes_into_a_room_that_is_not_encrypted(desk: Desk, server: Homeserver) -> None:
     """Nor is the other desk said to be there."""
     Peer(server, OTHER)

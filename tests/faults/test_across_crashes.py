@@ -1,0 +1,42 @@
+"""Two linked services are killed at their fail points, and what crosses ends as it would have.
+
+In a file of its own, which can be played beside the other journeys.
+"""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+
+from tests.faults.across import Across, make_pair
+from tests.faults.crash import Rig
+from tests.faults.kills import WITHIN, kill_rigs
+from tests.live.homeserver import Homeserver, federated
+
+pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def synapses(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Homeserver]]:
+    """Two homeservers that federate, for the crashes of this file alone."""
+    servers = federated(2, tmp_path_factory.mktemp("crash-federation"), log_level="INFO")
+    for server in servers:
+        await server.start()
+    yield servers
+    for server in servers:
+        await server.stop()
+
+
+@pytest.mark.timeout(WITHIN)
+async def test_killed_at_fail_points(
+    synapses: list[Homeserver],
+    tmp_path_factory: pytest.TempPathFactory,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """On both sides no request is lost, no room left, no counter goes back, and nothing is said twice."""
+
+    async def make() -> Rig:
+        return await make_pair(synapses, tmp_path_factory.mktemp("crash"))
+
+    # Much of what one waits for is the other homeserver's.
+    await kill_rigs(Across, 12, make, record_property, "SQLite", at_once=4)
