@@ -400,6 +400,9 @@ async def _take(room: StewardRoom, event: events.StewardMessage) -> None:
     if prompt is None or question is None:
         if name is not None:
             await _run(room, name, rest)
+        elif normal(body).isdigit():
+            # Their own question was over, or it is a colleague's: silence would look like a yes taken.
+            room.answer("steward.none_open")
         return
     reply = read_answer(room.desk, room.reader, question, body) or _passing(room, question, body)
     if reply is None and any(normal(body) in room.desk.spoken(room.reader, key) for key in _STOPS):

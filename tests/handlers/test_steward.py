@@ -91,7 +91,6 @@ async def test_an_edit_never_counts_and_what_could_not_be_read_is_asked_for_agai
 async def test_stewards_talk_with_one_another_undisturbed(story: Story) -> None:
     """Only the room's own words are answered, and an open question is left alone by talk."""
     assert not await story.steward("sam", "Did you sleep?")
-    assert not await story.steward("tess", "2")
     await story.steward("sam", "resume", "pause", "We rest until Monday.")
     assert not await story.steward("sam", "I think that is right")
     assert not await story.steward("tess", "yes")
@@ -125,6 +124,15 @@ async def test_a_question_lapses_and_one_that_was_not_read_is_gone(story: Story)
     assert not await story.steward("sam", "yes")
     assert kept(story).paused is None
     assert not kept(story).questions
+
+
+async def test_a_number_without_a_question_is_told_to_do_nothing(story: Story) -> None:
+    """Silence would look like a yes that was taken: their question may have lapsed, or is a colleague's."""
+    await story.steward("sam", "pause", "We rest until Monday.")
+    assert "No question of mine is open for you" in await story.steward("tess", "1")
+    await story.wait(story.community.timings.idle)
+    assert "No question of mine is open for you" in await story.steward("sam", "1")
+    assert kept(story).paused is None
 
 
 async def test_whoever_leaves_or_is_named_no_more_has_nothing_open(story: Story) -> None:

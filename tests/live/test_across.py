@@ -24,7 +24,7 @@ _TIMINGS = {
     "consent_open": "35 seconds",
     # The same two are asked again.
     "rest": "0 seconds",
-    "idle": "1 second",
+    "idle": "5 seconds",
 }
 _TOPICS = ("burnout", "grief", "sleep", "work")
 """Each pair has one of its own, so that nobody meets another pair's."""

@@ -41,7 +41,7 @@ async def sides(
     homeservers: list[Homeserver], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[Side, Side]]:
     """Two communities on these that are linked."""
-    timings = {"rest": "0 seconds", "idle": "1 second"}
+    timings = {"rest": "0 seconds", "idle": "5 seconds"}
     directory = tmp_path_factory.mktemp("outage-sides")
     async with two_sides(homeservers, directory, admin=True, timings=timings) as both:
         await link(both)

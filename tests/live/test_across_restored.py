@@ -25,7 +25,7 @@ _TIMINGS = {
     "consent_open": "60 seconds",
     "request_open": "90 seconds",
     "rest": "0 seconds",
-    "idle": "1 second",
+    "idle": "5 seconds",
 }
 
 

@@ -45,7 +45,7 @@ async def three(
                     directory / community.rpartition(" ")[2],
                     community,
                     admin=True,
-                    timings={"rest": "0 seconds", "idle": "1 second"},
+                    timings={"rest": "0 seconds", "idle": "5 seconds"},
                     settings={"community.topics": [*_TOPICS, _TOPIC] if community == MILL else [*_TOPICS]},
                     overhears=True,
                 )
