@@ -33,9 +33,12 @@ from service.core.pairing import AskMove, advance_ask, next_card
 _LONGEST_CARD = 300
 """Characters of what a peer says of themselves."""
 
+_TAKEN_BACK = 8
+"""How many times as many yeses to one request are taken in all, those that were taken back included."""
+
 
 async def answered(desk: Desk, link: Link, said: Answer) -> None:
-    """Somebody there said yes to hearing more."""
+    """Somebody there said yes to hearing more; so many are kept, and so many in all with those taken back."""
     put = await desk.records.get(AskAcross, said.request)
     if put is None or put.link != link.id:
         return
@@ -47,9 +50,10 @@ async def answered(desk: Desk, link: Link, said: Answer) -> None:
     if known is not None or said.wish == matching.MUTUAL:
         return
     asks = await desk.records.find(Ask, request=request.id)
-    still = [one for one in asks if one.state is not AskState.OVER]
-    theirs = [one for one in map(across.of_theirs, still) if one is not None and one.link == link.id]
-    if len(theirs) >= 2 * desk.community.asks_at_once:
+    theirs = [one for one in asks if (of := across.of_theirs(one)) is not None and of.link == link.id]
+    still = [one for one in theirs if one.state is not AskState.OVER]
+    most = 2 * desk.community.asks_at_once
+    if len(still) >= most or len(theirs) >= _TAKEN_BACK * most:
         return
     ask = Ask(
         id=AskId(said.answer),

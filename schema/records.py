@@ -805,8 +805,8 @@ class Link:
 
     `us` and `them` are the two desks as the link calls them. `epochs` has the keys in use, newest first: one,
     or two while the older drains. `rounds` counts the tries at the next one. `asks` holds when theirs came,
-    `asked` when ours went, and `tries` when they began to make keys anew, in the last day. `pause_from` and
-    `terms_from` are the epoch and the counter that `paused_there` and `their_terms` are from.
+    `asked` when ours went, and `tries` when they began to make keys anew, or had us do it, in the last day.
+    `pause_from` and `terms_from` are the epoch and counter that `paused_there` and `their_terms` are from.
 
     `terms` are ours as the other side has them; `chosen` are what our stewards agreed to, of which the
     community may have come to allow less; where nobody chose, they are the same. `told_until` is the end of

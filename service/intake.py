@@ -108,7 +108,7 @@ class Intake:
             return Taken(link, refusal=Refusal.PACE)
         if not channel.verify(content):
             return Taken(link, refusal=Refusal.FORGED)
-        link = links.count(link, envelope)
+        link = links.count(link, envelope, now)
         try:
             body = channel.open(envelope)
             if isinstance(body, KeyChange):

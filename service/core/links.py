@@ -42,7 +42,10 @@ DRAIN = LONGEST
 DAY = timedelta(days=1)
 
 TRIES_A_DAY = 8
-"""How often in a day a partner may begin to make keys anew: each shows both sides' stewards other words."""
+"""How often in a day a partner may begin to make keys anew, or have us do so or say our step again.
+
+Each costs keys, or shows both sides' stewards other words.
+"""
 
 AHEAD = 1000
 """How much later a try of the partner's may be than ours: rounds are finite, and none may use them up."""
@@ -447,7 +450,7 @@ def timely(carrier: Envelope | Opening, now: datetime) -> Refusal | None:
     return Refusal.FUTURE if early or carrier.expires - carrier.issued > LONGEST.total_seconds() else None
 
 
-def count(link: Link, envelope: Envelope) -> Link:
+def count(link: Link, envelope: Envelope, now: datetime) -> Link:
     """The link once the envelope, admitted and signed by the partner, has used up its counter.
 
     RESYNC where the partner's counter went back.
@@ -458,7 +461,12 @@ def count(link: Link, envelope: Envelope) -> Link:
     back = counters.order(epoch.received, envelope.counter, envelope.issued) is Order.BACK
     received = counters.receive(epoch.received, envelope.counter, envelope.issued)
     link = _put(link, replace(epoch, received=received))
-    return replace(link, state=LinkState.RESYNC, making=None) if back and link.epochs else link
+    if not back or not link.epochs:
+        return link
+    link = replace(link, state=LinkState.RESYNC)
+    tried = _tried(link, now)
+    # Whoever goes back again and again is not met with new keys each time; what is tried now stays.
+    return link if tried is None else replace(tried, making=None)
 
 
 def hear(link: Link, body: Body, number: int, now: datetime, counter: int = 0) -> Heard:
@@ -576,23 +584,31 @@ def _heard_hello(link: Link, hello: Hello, now: datetime) -> Heard:
         return Heard(link, refusal=Refusal.TURN)
     state = LinkState.RESYNC if hello.reason == "restored" else link.state
     if hello.round > link.rounds and (not first or making is None):
-        tries = tuple(at for at in link.tries if now - at < DAY)
-        if len(tries) >= TRIES_A_DAY:
+        tried = _tried(link, now)
+        if tried is None:
             return Heard(link, refusal=Refusal.QUOTA)
-        link = replace(link, tries=(*tries, now))
+        link = tried
         # A later try than ours: what was made in earlier ones is dropped, and this side makes keys for it.
         making = Making(hello.epoch, hello.round, now, MakingState.PROPOSED, their_hello=hello)
         return Heard(replace(link, making=making, rounds=hello.round, state=state))
     if making is None or hello.round < link.rounds:
         # An earlier one: whoever is behind hears which is tried now.
         ours = making.our_hello if making is not None else None
-        again: Sent = () if ours is None else ((_current(link), ours),)
-        return Heard(link, again, Refusal.TURN)
+        if ours is None:
+            return Heard(link, refusal=Refusal.TURN)
+        tried = _tried(link, now)
+        if tried is None:
+            return Heard(link, refusal=Refusal.QUOTA)
+        return Heard(tried, ((_current(link), ours),), Refusal.TURN)
     our_hello, our_keys = making.our_hello, making.our_keys
     if making.their_hello is not None or our_hello is None or our_keys is None:
         # Two different ones in a round: the other side forgot the first. The next round is for both.
-        over = link if first else replace(link, making=None, state=LinkState.RESYNC)
-        return Heard(over, refusal=Refusal.TURN)
+        if first:
+            return Heard(link, refusal=Refusal.TURN)
+        tried = _tried(link, now)
+        if tried is None:
+            return Heard(link, refusal=Refusal.QUOTA)
+        return Heard(replace(tried, making=None, state=LinkState.RESYNC), refusal=Refusal.TURN)
     making = replace(making, their_hello=hello, state=MakingState.COMMITTED)
     after = replace(link, making=making, state=state)
     steps: list[Body] = [our_keys]
@@ -604,6 +620,12 @@ def _heard_hello(link: Link, hello: Hello, now: datetime) -> Heard:
         # Keys that came before, and are not those committed to, are dropped: the hello is good.
         return Heard(_show(after, making.their_keys).link, crosses)
     return Heard(after, crosses)
+
+
+def _tried(link: Link, now: datetime) -> Link | None:
+    """The link once the other side has had keys made, or said, anew; None where it is one too many."""
+    tries = tuple(at for at in link.tries if now - at < DAY)
+    return None if len(tries) >= TRIES_A_DAY else replace(link, tries=(*tries, now))
 
 
 def _heard_keys(link: Link, keys: KeyChange) -> Heard:

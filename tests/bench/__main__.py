@@ -14,6 +14,7 @@ from tests.bench.measure import say
 
 NAMES = {
     "opening": "from the second yes to both invitations, beside a bare createRoom with two invitations",
+    "crossing": "the same across a link, beside a bare createRoom and a bare round trip of two homeservers",
     "answers": "answers per second and processor time for each, beside a nio echo and a plain bot",
     "restart": "nothing is lost over a restart; the first answer after it with 200 rooms, beside a nio echo",
     "initial": "the first answer after a first sync with 1,000 chats, beside that sync alone",
@@ -24,7 +25,14 @@ NAMES = {
     "matching": "matching with 2,000 offers, beside one encrypted send; the curve to 100,000",
 }
 
-MINUTES = {"opening": "2", "answers": "5 to 8", "restart": "9", "initial": "3", "memory": "5"}
+MINUTES = {
+    "opening": "2",
+    "crossing": "2",
+    "answers": "5 to 8",
+    "restart": "9",
+    "initial": "3",
+    "memory": "5",
+}
 """What each took on two cores, where it was seen. Meanwhile it says how far it is."""
 
 

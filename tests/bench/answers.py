@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tests.bench.measure import Goal, Stopwatch, Table, cpu, say
 from tests.bench.people import Crowd, Person, each_of
-from tests.bench.subjects import Service, Subject
+from tests.bench.subjects import Addressed, Service, Subject
 from tests.live.echo import Echo
 from tests.live.homeserver import Homeserver
 
@@ -70,7 +70,7 @@ async def measure(rounds: int = ROUNDS, members: int = MEMBERS) -> None:
     say(f"({watch():.0f} s in all)")
 
 
-async def open_chats(people: Sequence[Person], subject: Subject, *, encrypted: bool = True) -> list[Chat]:
+async def open_chats(people: Sequence[Person], subject: Addressed, *, encrypted: bool = True) -> list[Chat]:
     """A chat of each of `people` with `subject`, in which both have written once."""
 
     async def one(person: Person) -> Chat:

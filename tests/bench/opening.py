@@ -32,10 +32,10 @@ async def measure(rounds: int = ROUNDS) -> None:
             watch.note("each has a chat with the service")
             from_yes: list[float] = []
             from_taken: list[float] = []
-            bare: list[float] = []
+            created: list[float] = []
             for number in range(rounds):
                 asker, peer = chats[2 * number], chats[2 * number + 1]
-                bare.append(await _bare(crowd, token, asker.person, peer.person))
+                created.append(await bare(crowd, token, asker.person, peer.person))
                 yes, taken = await _pairing(asker, peer)
                 from_yes.append(yes)
                 from_taken.append(taken)
@@ -43,13 +43,13 @@ async def measure(rounds: int = ROUNDS) -> None:
     table = Table("opening: until both see their invitation")
     table.row("from the moment the second yes is sent, ms", from_yes, 1000)
     table.row("from the moment the homeserver has it, ms", from_taken, 1000)
-    table.row("bare createRoom with two invitations, ms", bare, 1000)
-    table.ratio("from the second yes being sent, over the bare createRoom", from_yes, bare, Goal(1.2))
-    table.ratio("from the homeserver's having it, over the bare createRoom", from_taken, bare)
+    table.row("bare createRoom with two invitations, ms", created, 1000)
+    table.ratio("from the second yes being sent, over the bare createRoom", from_yes, created, Goal(1.2))
+    table.ratio("from the homeserver's having it, over the bare createRoom", from_taken, created)
     say(f"({watch():.0f} s in all)")
 
 
-async def _bare(crowd: Crowd, token: str, one: Person, two: Person) -> float:
+async def bare(crowd: Crowd, token: str, one: Person, two: Person, *, federates: bool = False) -> float:
     """Seconds until both see the invitation to a room that is made without more ado."""
     state = {
         "m.room.encryption": {"algorithm": MEGOLM},
@@ -61,20 +61,20 @@ async def _bare(crowd: Crowd, token: str, one: Person, two: Person) -> float:
         "preset": "private_chat",
         "visibility": "private",
         "name": "Room",
-        "creation_content": {"m.federate": False},
+        "creation_content": {} if federates else {"m.federate": False},
         "invite": [one.user_id, two.user_id],
         "power_level_content_override": {"events_default": 0, **dict.fromkeys(levels, 100)},
         "initial_state": [
             {"type": kind, "state_key": "", "content": content} for kind, content in state.items()
         ],
     }
-    seen = _see_invitations(one, two)
+    seen = see_invitations(one, two)
     begun = time.monotonic()
     await crowd.request("POST", "/_matrix/client/v3/createRoom", body, token=token)
     return await seen - begun
 
 
-def _see_invitations(*people: Person) -> "asyncio.Task[float]":
+def see_invitations(*people: Person) -> "asyncio.Task[float]":
     """When all of `people` have seen an invitation that they had not seen."""
 
     async def one(person: Person) -> float:
@@ -91,29 +91,30 @@ def _see_invitations(*people: Person) -> "asyncio.Task[float]":
 async def _pairing(asker: Chat, peer: Chat) -> tuple[float, float]:
     """Lead two members to the second yes; seconds from it, sent and taken, until both see the invitation."""
     for words in ("offer", "skip", "skip", "skip", "yes"):
-        await _say(peer, words)
+        await say_and_hear(peer, words)
     for words in ("talk", "more", "skip", "skip", "skip", "yes"):
-        await _say(asker, words)
-    await _hear(peer)
+        await say_and_hear(asker, words)
+    await hear(peer)
     for words in ("yes", "yes"):
-        await _say(peer, words)
-    await _hear(asker)
-    seen = _see_invitations(asker.person, peer.person)
+        await say_and_hear(peer, words)
+    await hear(asker)
+    seen = see_invitations(asker.person, peer.person)
     sent = time.monotonic()
     await asker.person.say(asker.room, "1")
     taken = time.monotonic()
     at = await seen
-    await _hear(asker)
-    await _hear(peer, least=0)
+    await hear(asker)
+    await hear(peer, least=0)
     return at - sent, at - taken
 
 
-async def _say(chat: Chat, words: str) -> None:
+async def say_and_hear(chat: Chat, words: str) -> None:
+    """Write, and hear all that is said to it."""
     await chat.person.say(chat.room, words)
-    await _hear(chat)
+    await hear(chat)
 
 
-async def _hear(chat: Chat, least: int = 1) -> None:
+async def hear(chat: Chat, least: int = 1) -> None:
     """Wait for `least` messages more than were heard before, and for the end of what is said."""
     await chat.person.until(lambda: True if chat.person.count(chat.room) >= chat.heard + least else None, 20)
     while True:

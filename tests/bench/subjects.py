@@ -27,13 +27,17 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 
 
-class Subject(Protocol):
-    """A program that answers what is written to it."""
+class Addressed(Protocol):
+    """A program that can be written to."""
 
     @property
     def user_id(self) -> str:
         """Whom members write to."""
         ...
+
+
+class Subject(Addressed, Protocol):
+    """A program that answers what is written to it."""
 
     @property
     def pid(self) -> int | None:
