@@ -302,7 +302,8 @@ async def _tell(desk: Desk, before: Link, after: Link) -> None:
     made, was = after.making, before.making
     runs = (LinkState.LIVE, LinkState.PAUSED)
     if before.state is not after.state and (key := _NOW.get(after.state)) is not None:
-        # A pause and its end are told as such.
+        # A link that was restored stood before; a pause and its end are told as such.
+        key = "link.renewed" if before.state is LinkState.RESYNC and after.state in runs else key
         if not (before.state in runs and after.state in runs):
             name = called(desk, after)
             await _say(desk, key, name=name, desk_there=after.desk, holds=holds(desk, after))

@@ -363,3 +363,6 @@ async def test_after_a_restore_both_compare_words_again(two: Two) -> None:
     await two.says(two.north, f"link {SOUTH_AT}", "1")
     await two.says(two.south, f"link {NORTH_AT}", "1")
     assert link_of(two.north).state is link_of(two.south).state is LinkState.LIVE
+    for side in (two.north, two.south):
+        # It stood before: neither hears of a link that begins.
+        assert "The new keys of the link with" in side.last(STEWARDS)

@@ -115,7 +115,7 @@ async def test_a_service_is_restored_while_something_crosses(
         for instance in (north, south):
             await across.nothing_waits(instance)
 
-        await same_words(sides, "link.live")
+        await same_words(sides, "link.renewed")
         after = (await across.records(south, Link))[0].epochs
         assert [one.number for one in after] == [before.number + 1]
         await across.asks(ours[0], MILL, topic=topics[0])
