@@ -178,6 +178,7 @@ class Whole(Story):
             metrics=metrics,
             belongs=lambda member, event: Belongs.MEMBER,
             stewards=lambda room, member: Standing.PRIVATE,
+            linked=lambda room, desk: Standing.PRIVATE,
         )
         self.engine.read_since = lambda: self.read_since
 
