@@ -82,7 +82,7 @@ async def test_two_makes_of_client_meet_across_two_servers(
     other = await _meet(dee, ana)
     await story.talk_to_each_other(other, dee.member, ana.member)
     await ana.member.leave(other)
-    await dee.answers("apart.question", "choice.part_close")
+    await dee.answers("apart.question_across", "choice.part_close")
     await dee.hears("room.closed_across")
     receipts = await _both_read_what_went(dee, ana)
     assert story.sentence("receipt.purged").search(receipts[0].body)

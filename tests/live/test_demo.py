@@ -268,7 +268,7 @@ async def test_it_can_be_kept(directory: Path, tmp_path: Path) -> None:
                 await steward.join(room)
                 await story.hears(steward, room, "steward.hello")
                 await steward.say(room, "links")
-                await steward.expect(room, contains=f"The link with {other}")
+                await steward.expect(room, contains=f"The link with “{other}”")
             health = re.findall(r"Health  +(\S+),", shown)[0]
             async with aiohttp.ClientSession() as session, asyncio.timeout(60):
                 while True:
