@@ -22,6 +22,7 @@ LINES = (
     ("peer", "We had a lamp on. Tell me about your day."),
 )
 _GONE_WITHIN = 120.0
+_CROSSES_WITHIN = 30.0
 
 
 class Across:
@@ -98,7 +99,7 @@ class Across:
         self._page.at_each = lambda: None
         told = [_six_words(steward) for steward in other.stewards]
         self._fact(told[0] == told[1], f"Both stewards were shown the same six words: {told[0]}.")
-        bodies = [community.witness.bodies(self._link_room) for community in (here, there)]
+        bodies = await self._crossed(here, there)
         desks = dict.fromkeys([here.instance.desk_user, there.instance.desk_user], "join")
         said = [here.name, there.name, *told, *(line for one in other.stewards for line in _written(one))]
         count = bodies[0].count('"ciphertext"')
@@ -127,6 +128,15 @@ class Across:
         self._screen.names["member"], self._screen.names["peer"] = member, peer
 
     # ---- the pairing
+
+    async def _crossed(self, here: Community, there: Community) -> list[str]:
+        """What both homeservers have of the link's room, once as much is in both: the last is on its way."""
+        async with asyncio.timeout(_CROSSES_WITHIN):
+            while True:
+                bodies = [one.witness.bodies(self._link_room) for one in (here, there)]
+                if len({body.count('"ciphertext"') for body in bodies}) == 1:
+                    return bodies
+                await asyncio.sleep(0.1)
 
     async def _ask(self, other: Other) -> None:
         here, there, member = self._here, other.community, self._member
