@@ -282,6 +282,7 @@ async def _never(desk: Desk, member: Member, id: str) -> None:
     if not await apart.keep(desk, member.id, own.other):
         return
     await desk.records.delete(Meeting, own.id)
+    await across.no_more_again(desk, member.id)
     desk.say(member.id, "never.done")
 
 
@@ -298,6 +299,7 @@ async def end(desk: Desk, member: Member, id: str) -> None:
     ]
     for one in alike or [own]:
         await _take_back(desk, one)
+    await across.no_more_again(desk, member.id)
     desk.say(member.id, "again.ended")
 
 

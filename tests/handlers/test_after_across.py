@@ -20,6 +20,7 @@ from schema.records import (
     Meeting,
     PairingPause,
     PeerRoom,
+    Request,
     Separation,
 )
 from schema.states import AskState, GuestRoomState, RoomState
@@ -272,6 +273,59 @@ async def test_what_she_takes_back_is_asked_there_anew_without_it(two: Two) -> N
     assert wire.Withdraw(request=before.request, answer=None) in two.to(two.south, wire.Withdraw)
     assert asked(two).request != before.request
     assert (before.again, asked(two).again) == ((answer_of(two.north),), ())
+
+
+TAKEN_BACK = pytest.mark.parametrize(
+    "said", ["not again", "never again", f"keep apart {Story.address('ben')}"]
+)
+"""By what she says that she would not talk with that one again."""
+
+
+@TAKEN_BACK
+@pytest.mark.parametrize("yes", [False, True])
+async def test_her_words_do_not_go_to_whom_she_would_not_talk_with_again(
+    two: Two, said: str, *, yes: bool
+) -> None:
+    """It is taken back at once, whether they said yes by then; the note is with somebody else meanwhile."""
+    await both_say(two)
+    await offers(two, two.south, "ben")
+    await drafts(two, "first")
+    await two.say(two.north, "ana", "yes")
+    await elsewhere(two)
+    if yes:
+        await two.say(two.south, "ben", "yes")
+    await two.say(two.north, "ana", *(said, "yes")[: 1 if said == "not again" else 2])
+    assert wire.Withdraw(request=asked(two).request, answer=None) in two.to(two.south, wire.Withdraw)
+    if not yes:
+        await two.say(two.south, "ben", "yes")
+    await two.wait(timedelta(minutes=30))
+    assert len(two.to(two.south, wire.Note)) == 1, "that of the room before"
+
+
+async def elsewhere(two: Two) -> None:
+    """The note of hers is with somebody else for some minutes."""
+    (request,) = two.north.records.all(Request)
+    await two.north.records.put(replace(request, note_until=two.north.now + timedelta(minutes=8)))
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_no_note_crosses_by_a_word_that_holds_no_more(two: Two, *, busy: bool) -> None:
+    """However it came to that, at an answer as at a round; what was put by it is taken back."""
+    await both_say(two)
+    await offers(two, two.south, "ben")
+    await drafts(two, "first")
+    await two.say(two.north, "ana", "yes")
+    if busy:
+        await elsewhere(two)
+        await two.say(two.south, "ben", "yes")
+    (mark,) = two.north.records.all(Meeting)
+    await two.north.records.put(replace(mark, again=False))
+    if not busy:
+        await two.say(two.south, "ben", "yes")
+    else:
+        await two.wait(timedelta(minutes=11))
+    assert wire.Withdraw(request=asked(two).request, answer=None) in two.to(two.south, wire.Withdraw)
+    assert len(two.to(two.south, wire.Note)) == 1, "that of the room before"
 
 
 async def test_it_lapses_on_both_sides_and_crosses_no_more(two: Two) -> None:
