@@ -101,7 +101,8 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     elif prompt.kind == "extend":
         await _ask_other(desk, member, room, timedelta(minutes=float(reply.name)))
     elif _asks_other(desk, member, room):
-        await peer_rooms.advance(desk, room, rooms.MoreAgreed(member.id))
+        if not await peer_rooms.longer(desk, room, rooms.MoreAgreed(member.id)):
+            desk.say(member.id, "extend.across", notice=False, ends=room.ends_at)
     else:
         desk.say(member.id, "extend.no", ends=room.ends_at)
 

@@ -1,5 +1,6 @@
 """More time in a room across a link: asked on one side, agreed on the other, and told alike whatever came."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from schema.records import GuestRoom, Member, PeerRoom
 from schema.states import GuestRoomState, RoomState
 from tests.handlers.story import Story
 from tests.handlers.test_after_across import of, together
-from tests.handlers.two import SOUTH_AT, Two
+from tests.handlers.two import SOUTH_AT, Two, link_of
 
 HALF = timedelta(minutes=30)
 SIDES = pytest.mark.parametrize("name", ["ana", "ben"])
@@ -113,6 +114,22 @@ async def test_where_their_program_is_not_reached_it_is_said(two: Two, name: str
     await two.say(side, name, "extend")
     assert "I cannot reach the program of" in await two.say(side, name, "2")
     assert two.to(two.south, wire.More) == two.to(two.north, wire.More) == []
+
+
+@SIDES
+async def test_a_room_is_longer_on_both_sides_or_on_none(two: Two, name: str) -> None:
+    """Where the north cannot say that it is longer it is not, and both hear of its end as it is."""
+    before = ends(two)
+    _, there, other = await wants(two, name)
+    await two.north.records.put(replace(link_of(two.north), here=False))
+    await two.say(there, other, "yes")
+    assert ends(two) == before
+    if other == "ana":
+        assert "I cannot reach the program of" in two.north.last("ana")
+    await two.wait(before[0] - timedelta(seconds=1) - two.north.now)
+    for side, who in ((two.north, "ana"), (two.south, "ben")):
+        assert any("Nothing has changed" in body for _, body, _ in side.heard(who)) is (who == name)
+        assert not any("You both said yes to" in body for _, body, _ in side.heard(who))
 
 
 async def test_a_partner_makes_no_room_longer_than_ours_agreed_to(two: Two) -> None:
