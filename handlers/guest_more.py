@@ -23,9 +23,9 @@ async def start(desk: Desk, member: Member, room: GuestRoom) -> None:
     if more is not None and _asks_ours(desk, room, more):
         desk.put_behind(member.id)
         desk.ask(member.id, "more", subject=room.id, until=more.until)
-    elif more is not None and room.agreed_more:
+    elif more is not None and room.agreed_more and not room.lapsed_more:
         desk.say(member.id, "extend.agreed_there", ends=room.ends_at)
-    elif more is not None and more.member == member.id:
+    elif more is not None and more.member == member.id and not room.lapsed_more:
         _say_waits(desk, member, room, more)
     elif member.id in room.asked_more:
         desk.say(member.id, "extend.once", notice=False, ends=room.ends_at)
@@ -57,7 +57,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     more = room.more
     if prompt.kind == "extend":
         found = _lengths(desk, room)
-        if not found or more is not None or member.id in room.asked_more:
+        stands = more is not None and not room.lapsed_more
+        if not found or stands or member.id in room.asked_more:
             return None
         said = desk.turn.words.duration
         choices = (

@@ -36,9 +36,8 @@ async def advance(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> GuestR
         await desk.records.put(after_it)
     for order in orders:
         desk.turn.do(order)
-    lapsed = isinstance(move, guest_rooms.TimeIsUp) and after_it.state is GuestRoomState.OPEN
-    ours = lapsed and room.more is not None and room.more.member == room.member
-    if ours and await desk.member(room.member) is not None:
+    lapsed = after_it.lapsed_more and not room.lapsed_more
+    if lapsed and await desk.member(room.member) is not None:
         desk.say(room.member, "extend.stays", ends=room.ends_at)
     if room.state is GuestRoomState.OPEN and after_it.state not in guest_rooms.LIVE:
         await _ended(desk, after_it, move)

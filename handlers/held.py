@@ -580,6 +580,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "more": _THEIRS,
             "agreed_more": _THEIRS,
             "asked_more": _THEIRS,
+            "lapsed_more": _THEIRS,
         },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), _FOR_ALL),
         **{

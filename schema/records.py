@@ -911,8 +911,9 @@ class GuestRoom:
     more. `ending` says that our member asked to end it. `reached` is what was erased here, `there` what they
     say of their side; `server` is the one of their keeper. `met`: the two were both in it, unless their side
     said when it ended that they were not. `more` is more time that one of the two would like, `agreed_more`
-    that ours said yes to the other's, and `asked_more` who asked before this end. Deleted once gone and the
-    receipt is written. A member who is forgotten stands here as an empty id until then, and so does the
+    that ours said yes to the other's, and `asked_more` who asked before this end. `lapsed_more`: our member
+    heard that nothing came of `more`, of which the other side may still say otherwise. Deleted once gone and
+    the receipt is written. A member who is forgotten stands here as an empty id until then, and so does the
     other.
     """
 
@@ -939,6 +940,7 @@ class GuestRoom:
     more: MoreTime | None = None
     agreed_more: bool = False
     asked_more: tuple[MemberId, ...] = ()
+    lapsed_more: bool = False
 
 
 Record = (

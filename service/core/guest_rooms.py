@@ -134,7 +134,8 @@ def allows(record: GuestRoom, move: Move) -> bool:
         case AskedToEnd():
             return record.ending is None
         case MoreAsked(member):
-            return record.more is None and member not in record.asked_more and record.ending is None
+            free = record.more is None or record.lapsed_more
+            return free and member not in record.asked_more and record.ending is None
         case MoreAgreed():
             return record.more is not None and record.more.member != record.member and not record.agreed_more
         case Longer():
@@ -198,7 +199,8 @@ def advance(
             return replace(record, ending=Ending.ASKED), ()
         case MoreAsked(member, length, until):
             more = MoreTime(member, length, until)
-            return _hour(replace(record, more=more, asked_more=(*record.asked_more, member))), ()
+            asked = replace(record, more=more, agreed_more=False, lapsed_more=False)
+            return _hour(replace(asked, asked_more=(*record.asked_more, member))), ()
         case MoreAgreed():
             return _hour(replace(record, agreed_more=True)), ()
         case Longer(ends):
@@ -224,7 +226,11 @@ def was_heard_of(record: GuestRoom) -> bool:
 def forget(record: GuestRoom) -> GuestRoom:
     """The room without its member, and without whom they met: what is left is the copy to be erased."""
     gone = replace(record, member=MemberId(""), other=MemberId(""), other_matrix_id=MatrixId(""), consents=())
-    return replace(gone, more=None, agreed_more=False, asked_more=())
+    return _without_more(gone)
+
+
+def _without_more(record: GuestRoom) -> GuestRoom:
+    return replace(record, more=None, agreed_more=False, lapsed_more=False, asked_more=())
 
 
 def more_time(record: GuestRoom, longest: timedelta) -> timedelta:
@@ -235,7 +241,7 @@ def more_time(record: GuestRoom, longest: timedelta) -> timedelta:
 def _hour(record: GuestRoom) -> GuestRoom:
     """The open room, due when its time is over, or sooner when a wish for more time is."""
     due = (record.ends_at or record.made_at) + GRACE
-    waits = record.more is not None and not record.agreed_more
+    waits = not record.agreed_more and not record.lapsed_more
     return replace(record, due_at=min(due, record.more.until) if waits and record.more else due)
 
 
@@ -245,14 +251,13 @@ def _longer(record: GuestRoom, ends: datetime) -> GuestRoom:
         return record
     ends = max(record.ends_at, min(ends, record.ends_at + record.more.length))
     longer = replace(record, length=record.length + (ends - record.ends_at), ends_at=ends)
-    return _hour(replace(longer, more=None, agreed_more=False, asked_more=()))
+    return _hour(_without_more(longer))
 
 
 def _closed(record: GuestRoom, now: datetime, met: bool = True) -> GuestRoom:
     ended = min(now, record.ends_at or now)
     closed = replace(record, state=GuestRoomState.READABLE, ends_at=ended, due_at=now + UNHEARD, met=met)
-    closed = replace(closed, more=None, agreed_more=False, asked_more=())
-    return replace(closed, other_matrix_id=MatrixId(""), consents=())
+    return replace(_without_more(closed), other_matrix_id=MatrixId(""), consents=())
 
 
 def _empty(record: GuestRoom, now: datetime, settle: timedelta, met: bool) -> GuestRoom:
@@ -269,11 +274,13 @@ def _if_both(record: GuestRoom) -> GuestRoom:
 
 def _time_is_up(record: GuestRoom, now: datetime) -> tuple[GuestRoom, tuple[PurgeGuestRoom, ...]]:
     if record.state is GuestRoomState.OPEN:
-        waits = record.more is not None and not record.agreed_more
-        if waits and now < (record.ends_at or now) + GRACE:
-            # A wish for more time to which nobody said yes in time.
-            return _hour(replace(record, more=None)), ()
-        return _closed(record, now), ()
+        waits = record.more is not None and not record.agreed_more and not record.lapsed_more
+        if record.more is None or not waits or now >= (record.ends_at or now) + GRACE:
+            return _closed(record, now), ()
+        if record.more.member == record.member:
+            # Nothing was heard of a yes; where there was one the room is longer there, and it still counts.
+            return _hour(replace(record, lapsed_more=True)), ()
+        return _hour(replace(record, more=None)), ()
     if record.state is GuestRoomState.READABLE:
         record = replace(record, state=GuestRoomState.PURGING, there=_UNHEARD_OF)
     if record.state is GuestRoomState.PURGING and not record.reached and record.room is not None:

@@ -152,12 +152,23 @@ def test_a_wish_for_more_time_lapses_at_its_hour_and_the_room_goes_on(asked: Mor
     waits = after(OPEN, asked)
     assert waits.due_at == asked.until
     lapsed, _ = guest_rooms.advance(waits, TimeIsUp(), asked.until, SETTLE)
-    assert (lapsed.state, lapsed.more, lapsed.due_at) == (GuestRoomState.OPEN, None, OPEN.due_at)
+    assert (lapsed.state, lapsed.due_at) == (GuestRoomState.OPEN, OPEN.due_at)
     assert not guest_rooms.allows(lapsed, asked)
     over, _ = guest_rooms.advance(waits, TimeIsUp(), NOW + HOUR + GRACE, SETTLE)
     assert (over.state, over.more, over.asked_more) == (GuestRoomState.READABLE, None, ())
-    agreed = after(OPEN, THEIRS_ASK, MoreAgreed())
-    assert agreed.due_at == OPEN.due_at
+
+
+def test_a_yes_to_our_wish_counts_however_late_it_is_heard() -> None:
+    """The other side has made the room longer by then; and the other one may ask for more time meanwhile."""
+    lapsed, _ = guest_rooms.advance(after(OPEN, ASKED), TimeIsUp(), ASKED.until, SETTLE)
+    assert lapsed.lapsed_more
+    longer = after(lapsed, Longer(NOW + 1.5 * HOUR))
+    assert (longer.ends_at, longer.more, longer.lapsed_more) == (NOW + 1.5 * HOUR, None, False)
+    theirs = after(lapsed, THEIRS_ASK)
+    assert (theirs.more is not None and theirs.more.member, theirs.lapsed_more) == ("ana", False)
+    unsaid, _ = guest_rooms.advance(after(OPEN, THEIRS_ASK), TimeIsUp(), THEIRS_ASK.until, SETTLE)
+    assert (unsaid.more, unsaid.lapsed_more) == (None, False)
+    assert not guest_rooms.allows(unsaid, Longer(NOW + 1.5 * HOUR))
 
 
 def test_where_nothing_is_heard_our_copy_is_to_go_all_the_same() -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from schema import wire
+from schema.effects import Effect
 from schema.records import GuestRoom, Member, PeerRoom
 from schema.states import GuestRoomState, RoomState
 from tests.handlers.story import Story
@@ -130,6 +131,23 @@ async def test_a_room_is_longer_on_both_sides_or_on_none(two: Two, name: str) ->
     for side, who in ((two.north, "ana"), (two.south, "ben")):
         assert any("Nothing has changed" in body for _, body, _ in side.heard(who)) is (who == name)
         assert not any("You both said yes to" in body for _, body, _ in side.heard(who))
+
+
+async def test_a_yes_that_comes_late_over_the_link_is_heard_all_the_same(two: Two) -> None:
+    """South's member heard that nothing changed; that the room is longer they hear when it is known."""
+    before, _ = ends(two)
+    await wants(two, "ben")
+    two.loses = lambda: True
+    held: list[Effect] = []
+    await two.north.say("ana", "yes", after=60)
+    held, two.north.sends = two.north.sends, []
+    await two.wait(timedelta(minutes=40))
+    assert "Nothing has changed" in two.south.last("ben")
+    two.loses = lambda: False
+    two.north.sends = held
+    await two.carry()
+    assert ends(two) == (before + HALF, before + HALF)
+    assert "You both said yes to 30 minutes more." in two.south.last("ben")
 
 
 async def test_a_partner_makes_no_room_longer_than_ours_agreed_to(two: Two) -> None:
