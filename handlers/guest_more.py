@@ -105,7 +105,7 @@ async def _ask(desk: Desk, member: Member, room: GuestRoom, length: timedelta) -
     ends = room.ends_at or desk.now
     until = desk.now + (ends - desk.now) / 2
     # So much later than a yes counts there: it is to have come by then.
-    move = guest_rooms.MoreAsked(member.id, length, until + guest_rooms.WORD)
+    move = guest_rooms.MoreAsked(member.id, length, until + guest_rooms.word(until, ends))
     if not guest_rooms.allows(room, move) or length not in _lengths(desk, room) or desk.now >= ends:
         await start(desk, member, room)
     elif await across.more(desk, room.across, "asked", length, until):

@@ -37,7 +37,8 @@ async def advance(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> GuestR
     for order in orders:
         desk.turn.do(order)
     lapsed = after_it.lapsed_more and not room.lapsed_more
-    if lapsed and await desk.member(room.member) is not None:
+    in_time = room.ends_at is not None and desk.now < room.ends_at
+    if lapsed and in_time and await desk.member(room.member) is not None:
         desk.say(room.member, "extend.stays", ends=room.ends_at)
     if room.state is GuestRoomState.OPEN and after_it.state not in guest_rooms.LIVE:
         await _ended(desk, after_it, move)

@@ -912,9 +912,9 @@ class GuestRoom:
     say of their side; `server` is the one of their keeper. `met`: the two were both in it, unless their side
     said when it ended that they were not. `more` is more time that one of the two would like, `agreed_more`
     that ours said yes to the other's, and `asked_more` who asked before this end. `lapsed_more`: our member
-    heard that nothing came of `more`, of which the other side may still say otherwise. Deleted once gone and
-    the receipt is written. A member who is forgotten stands here as an empty id until then, and so does the
-    other.
+    heard that nothing came of `more`, unless the room had ended by then; the other side may still say
+    otherwise. Deleted once gone and the receipt is written. A member who is forgotten stands here as an empty
+    id until then, and so does the other.
     """
 
     id: GuestRoomId

@@ -17,7 +17,7 @@ from schema.records import Ask, GuestRoom, MoreTime
 from schema.states import Ending, GuestRoomState
 
 WORD = timedelta(minutes=2)
-"""How long the word that both agreed on more time may take: so much later our member hears a silence."""
+"""How long a yes to more time may take to cross: so much later whoever asked hears of a silence."""
 
 LIVE = (GuestRoomState.AWAITED, GuestRoomState.OPEN)
 """The two are together, or may still be."""
@@ -100,7 +100,7 @@ class MoreAsked:
 
 @dataclass(frozen=True)
 class MoreAgreed:
-    """Our member would like that too; the other side makes it longer."""
+    """Our member would like that too; the other side makes it longer, and is to say so soon."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +233,11 @@ def _without_more(record: GuestRoom) -> GuestRoom:
     return replace(record, more=None, agreed_more=False, lapsed_more=False, asked_more=())
 
 
+def word(until: datetime, by: datetime) -> timedelta:
+    """How long a yes may take to be heard, of the time from `until` to `by`; less in the last minutes."""
+    return min(WORD, (by - until) / 4)
+
+
 def more_time(record: GuestRoom, longest: timedelta) -> timedelta:
     """How much longer the room may become, as our side allows a room in all."""
     return max(timedelta(), longest - record.length)
@@ -241,8 +246,11 @@ def more_time(record: GuestRoom, longest: timedelta) -> timedelta:
 def _hour(record: GuestRoom) -> GuestRoom:
     """The open room, due when its time is over, or sooner when a wish for more time is."""
     due = (record.ends_at or record.made_at) + GRACE
-    waits = not record.agreed_more and not record.lapsed_more
-    return replace(record, due_at=min(due, record.more.until) if waits and record.more else due)
+    if record.more is None or record.lapsed_more:
+        return replace(record, due_at=due)
+    # After a yes of ours it is the other side's word that is waited for: it takes as long as ours did.
+    word = 2 * WORD if record.agreed_more else timedelta()
+    return replace(record, due_at=min(due, record.more.until + word))
 
 
 def _longer(record: GuestRoom, ends: datetime) -> GuestRoom:
@@ -274,10 +282,9 @@ def _if_both(record: GuestRoom) -> GuestRoom:
 
 def _time_is_up(record: GuestRoom, now: datetime) -> tuple[GuestRoom, tuple[PurgeGuestRoom, ...]]:
     if record.state is GuestRoomState.OPEN:
-        waits = record.more is not None and not record.agreed_more and not record.lapsed_more
-        if record.more is None or not waits or now >= (record.ends_at or now) + GRACE:
+        if record.more is None or record.lapsed_more or now >= (record.ends_at or now) + GRACE:
             return _closed(record, now), ()
-        if record.more.member == record.member:
+        if record.agreed_more or record.more.member == record.member:
             # Nothing was heard of a yes; where there was one the room is longer there, and it still counts.
             return _hour(replace(record, lapsed_more=True)), ()
         return _hour(replace(record, more=None)), ()

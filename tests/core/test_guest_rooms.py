@@ -18,6 +18,7 @@ from service.core.guest_rooms import (
     MOVES,
     THEIRS,
     UNHEARD,
+    WORD,
     AskedToEnd,
     Emptied,
     Ended,
@@ -156,6 +157,16 @@ def test_a_wish_for_more_time_lapses_at_its_hour_and_the_room_goes_on(asked: Mor
     assert not guest_rooms.allows(lapsed, asked)
     over, _ = guest_rooms.advance(waits, TimeIsUp(), NOW + HOUR + GRACE, SETTLE)
     assert (over.state, over.more, over.asked_more) == (GuestRoomState.READABLE, None, ())
+
+
+def test_a_yes_of_ours_of_which_nothing_more_is_heard_lapses_too() -> None:
+    """A little after its hour, so that the other side's word can come; and it counts however late that is."""
+    agreed = after(OPEN, THEIRS_ASK, MoreAgreed())
+    assert agreed.due_at == THEIRS_ASK.until + 2 * WORD
+    lapsed, _ = guest_rooms.advance(agreed, TimeIsUp(), THEIRS_ASK.until + 2 * WORD, SETTLE)
+    assert (lapsed.state, lapsed.lapsed_more, lapsed.due_at) == (GuestRoomState.OPEN, True, OPEN.due_at)
+    assert guest_rooms.allows(lapsed, ASKED)
+    assert after(lapsed, Longer(NOW + 1.5 * HOUR)).ends_at == NOW + 1.5 * HOUR
 
 
 def test_a_yes_to_our_wish_counts_however_late_it_is_heard() -> None:

@@ -119,7 +119,7 @@ async def test_where_their_program_is_not_reached_it_is_said(two: Two, name: str
 
 @SIDES
 async def test_a_room_is_longer_on_both_sides_or_on_none(two: Two, name: str) -> None:
-    """Where the north cannot say that it is longer it is not, and both hear of its end as it is."""
+    """Where the north cannot say that it is longer it is not, and who asked or said yes there hears so."""
     before = ends(two)
     _, there, other = await wants(two, name)
     await two.north.records.put(replace(link_of(two.north), here=False))
@@ -129,8 +129,60 @@ async def test_a_room_is_longer_on_both_sides_or_on_none(two: Two, name: str) ->
         assert "I cannot reach the program of" in two.north.last("ana")
     await two.wait(before[0] - timedelta(seconds=1) - two.north.now)
     for side, who in ((two.north, "ana"), (two.south, "ben")):
-        assert any("Nothing has changed" in body for _, body, _ in side.heard(who)) is (who == name)
+        assert any("Nothing has changed" in body for _, body, _ in side.heard(who)) is (
+            who == name or name == "ana"
+        )
         assert not any("You both said yes to" in body for _, body, _ in side.heard(who))
+
+
+async def test_a_yes_in_the_last_moments_counts(two: Two) -> None:
+    """South's member may answer until a little before the hour that north's was told: a word takes a while."""
+    before, _ = ends(two)
+    await wants(two, "ana")
+    wish = two.north.the_room().more
+    (guest,) = two.south.records.all(GuestRoom)
+    assert wish is not None
+    assert guest.more is not None
+    assert guest.more.until < wish.until
+    await two.wait(guest.more.until - timedelta(minutes=1, seconds=1) - two.north.now)
+    sends: list[Effect] = []
+    await two.south.say("ben", "yes", after=60)
+    sends, two.south.sends = two.south.sends, []
+    await two.wait(timedelta(minutes=1))
+    assert sends
+    two.south.sends = sends
+    await two.carry()
+    assert ends(two) == (before + HALF, before + HALF)
+
+
+async def test_whose_yes_was_lost_hears_that_nothing_changed(two: Two) -> None:
+    """They were told that the room would be longer; and they can ask for more time themselves then."""
+    before = ends(two)
+    await wants(two, "ana")
+    two.loses = lambda: True
+    assert "I have told that to the program" in await two.say(two.south, "ben", "yes")
+    await two.wait(timedelta(minutes=50))
+    assert ends(two) == before
+    assert "Nothing has changed" in two.south.last("ben")
+    assert "How much more time" in await two.say(two.south, "ben", "extend")
+
+
+@SIDES
+@pytest.mark.parametrize("left", [200, 30])
+async def test_in_the_last_minutes_it_is_said_before_the_end_or_not_at_all(
+    two: Two, name: str, left: int
+) -> None:
+    """That a room goes on as planned is said of none that has ended."""
+    before, _ = ends(two)
+    side, _ = of(two, name)
+    await two.wait(before - timedelta(seconds=left + 120) - two.north.now)
+    said, there, other = await wants(two, name)
+    assert "I have asked the other person" in said
+    assert "more in your room" in there.last(other)
+    await two.wait(timedelta(minutes=10))
+    told = [at for at, body, _ in side.heard(name) if "Nothing has changed" in body]
+    assert all(at < before for at in told)
+    assert len(told) == 1
 
 
 async def test_a_yes_that_comes_late_over_the_link_is_heard_all_the_same(two: Two) -> None:
