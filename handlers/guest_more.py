@@ -20,7 +20,10 @@ _YES_NO = (Choice("yes", "choice.extend_yes"), Choice("no", "choice.extend_no"))
 async def start(desk: Desk, member: Member, room: GuestRoom) -> None:
     """Ask how much more time they would like; where the other has asked already, whether they would too."""
     more = room.more
-    if more is not None and _asks_ours(desk, room, more):
+    if room.ending is not None:
+        name = await across.called(desk, member, room.link)
+        desk.say(member.id, "status.guest_asked", notice=False, collective=name, ends=room.ends_at)
+    elif more is not None and _asks_ours(desk, room, more):
         desk.put_behind(member.id)
         desk.ask(member.id, "more", subject=room.id, until=more.until)
     elif more is not None and room.agreed_more and not room.lapsed_more:
@@ -52,7 +55,7 @@ def _say_waits(desk: Desk, member: Member, room: GuestRoom, more: MoreTime) -> N
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """How much more, or whether they would like that too; None where the room is not open any more."""
     room = await desk.records.get(GuestRoom, prompt.subject)
-    if room is None or room.state is not GuestRoomState.OPEN or room.ends_at is None:
+    if room is None or room.state is not GuestRoomState.OPEN or room.ends_at is None or room.ending:
         return None
     more = room.more
     if prompt.kind == "extend":

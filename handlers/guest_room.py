@@ -94,6 +94,8 @@ async def close(desk: Desk, member: Member, room: GuestRoom) -> None:
     name = await across.called(desk, member, room.link)
     if room.ending is Ending.ASKED or await _ask_to_end(desk, room):
         desk.say(member.id, "guest.closing", collective=name)
+        # What was open of more time is over with that.
+        desk.drop(desk.now_is(member.id), room.id)
         await advance(desk, room, guest_rooms.AskedToEnd())
     else:
         desk.say(member.id, "guest.closing_cannot", notice=False, collective=name)

@@ -196,7 +196,8 @@ def advance(
             opened = replace(record, state=GuestRoomState.OPEN, room=room, ends_at=ends)
             return replace(opened, due_at=ends + GRACE), ()
         case AskedToEnd():
-            return replace(record, ending=Ending.ASKED), ()
+            ending = replace(record, ending=Ending.ASKED, more=None, agreed_more=False, lapsed_more=False)
+            return _hour(ending), ()
         case MoreAsked(member, length, until):
             more = MoreTime(member, length, until)
             asked = replace(record, more=more, agreed_more=False, lapsed_more=False)
@@ -226,7 +227,8 @@ def was_heard_of(record: GuestRoom) -> bool:
 def forget(record: GuestRoom) -> GuestRoom:
     """The room without its member, and without whom they met: what is left is the copy to be erased."""
     gone = replace(record, member=MemberId(""), other=MemberId(""), other_matrix_id=MatrixId(""), consents=())
-    return _without_more(gone)
+    gone = _without_more(gone)
+    return _hour(gone) if gone.state is GuestRoomState.OPEN else gone
 
 
 def _without_more(record: GuestRoom) -> GuestRoom:

@@ -223,6 +223,22 @@ def test_whoever_is_forgotten_stands_nowhere_in_it() -> None:
     assert (left.member, left.other, left.other_matrix_id, left.room) == ("", "", "", ROOM)
 
 
+def test_a_room_whose_member_is_forgotten_waits_for_no_wish_of_theirs() -> None:
+    """An open one is due when its time is over; a later one keeps its hour."""
+    for room in (after(OPEN, ASKED), after(OPEN, THEIRS_ASK, MoreAgreed())):
+        assert guest_rooms.forget(room).due_at == OPEN.due_at
+    closed = after(OPEN, Emptied())
+    assert guest_rooms.forget(closed).due_at == closed.due_at
+
+
+def test_who_asked_for_the_end_waits_for_no_more_time() -> None:
+    """What was wished or agreed goes with that, and nothing of it can come any more."""
+    for room in (after(OPEN, ASKED), after(OPEN, THEIRS_ASK), after(OPEN, THEIRS_ASK, MoreAgreed())):
+        ending = after(room, AskedToEnd())
+        assert (ending.more, ending.agreed_more, ending.due_at) == (None, False, OPEN.due_at)
+        assert not any(guest_rooms.allows(ending, one) for one in (MoreAgreed(), Longer(NOW + 2 * HOUR)))
+
+
 moves = st.sampled_from(
     [
         Opened(ROOM, NOW + HOUR),

@@ -135,8 +135,27 @@ async def test_a_room_is_longer_on_both_sides_or_on_none(two: Two, name: str) ->
         assert not any("You both said yes to" in body for _, body, _ in side.heard(who))
 
 
+@pytest.mark.parametrize("before", ["", "asks", "is asked", "chooses"])
+async def test_who_asked_for_the_end_is_asked_nothing_of_more_time(two: Two, before: str) -> None:
+    """`extend` says how it stands, and what was open of it is over: no word of it comes later."""
+    if before == "asks":
+        await wants(two, "ben")
+    elif before == "is asked":
+        await wants(two, "ana")
+    elif before == "chooses":
+        await two.say(two.south, "ben", "extend")
+    two.loses = lambda: True
+    await two.say(two.south, "ben", "close")
+    said = await two.say(two.south, "ben", "extend")
+    assert "to close your room, which is open until" in said
+    assert "1." not in said
+    await two.wait(timedelta(minutes=50))
+    assert not any("Nothing has changed" in body for _, body, _ in two.south.heard("ben"))
+    assert "more in your room" not in await two.say(two.south, "ben", "back")
+
+
 async def test_a_yes_in_the_last_moments_counts(two: Two) -> None:
-    """South's member may answer until a little before the hour that north's was told: a word takes a while."""
+    """South's member may answer until a little before the hour that north's was told: words take a while."""
     before, _ = ends(two)
     await wants(two, "ana")
     wish = two.north.the_room().more
