@@ -57,17 +57,24 @@ async def begin(desk: Desk, room: PeerRoom) -> None:
     """The two met and their room is closed: keep the marks, and offer both what they may say."""
     ids = (MeetingId(desk.turn.new_id()), MeetingId(desk.turn.new_id()))
     for meeting in afterwards.begin(room, ids, desk.now, desk.timings.afterwards):
+        await desk.records.put(meeting)
         await _offer(desk, meeting)
 
 
 async def begin_linked(desk: Desk, member: Member, room: GuestRoom) -> None:
     """The member's room with somebody of a linked community is closed: their side keeps a mark of its own."""
+    await _offer(desk, await mark_linked(desk, member, room))
+
+
+async def mark_linked(desk: Desk, member: Member, room: GuestRoom) -> Meeting:
+    """Keep a mark of that room without a question about it."""
     id, until = MeetingId(desk.turn.new_id()), afterwards.last_hour(desk.now, desk.timings.afterwards)
-    await _offer(desk, Meeting(id, member.id, room.other, desk.now, until, across=room.across))
+    mark = Meeting(id, member.id, room.other, desk.now, until, across=room.across)
+    await desk.records.put(mark)
+    return mark
 
 
 async def _offer(desk: Desk, meeting: Meeting) -> None:
-    await desk.records.put(meeting)
     if await desk.member(meeting.member) is not None:
         desk.queue(meeting.member, "after", subject=meeting.id, until=meeting.due_at)
 

@@ -122,11 +122,13 @@ async def _ended(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> None:
     if member is None:
         return
     name = await across.called(desk, member, room.link)
-    key = "guest.closed" if room.met else "guest.closed_unmet"
-    key = "guest.closed_time" if isinstance(move, guest_rooms.TimeIsUp) else key
-    desk.say(member.id, key, notice=False, collective=name)
     if not room.met:
+        # Their side alone says so: whether or not it is true, our member can still say what they would.
+        mark = await after.mark_linked(desk, member, room)
+        desk.say(member.id, "guest.closed_unmet", notice=False, collective=name, until=mark.due_at)
         return
+    key = "guest.closed_time" if isinstance(move, guest_rooms.TimeIsUp) else "guest.closed"
+    desk.say(member.id, key, notice=False, collective=name)
     await rest.after_company(desk, member)
     await after.begin_linked(desk, member, room)
 
@@ -138,7 +140,8 @@ async def _say_gone(desk: Desk, room: GuestRoom) -> None:
         return
     if not guest_rooms.was_heard_of(room):
         unheard = desk.words(member, "guest.unheard", ended=room.ends_at)
-        lines = [unheard, desk.words(member, rooms.REACHED[room.reached]), *_mark(desk, member, room)]
+        mark = desk.words(member, "receipt.mark")
+        lines = [unheard, desk.words(member, rooms.REACHED[room.reached]), mark]
         desk.say_text(member.id, "\n".join(lines))
         return
     name = await across.called(desk, member, room.link)
@@ -147,14 +150,9 @@ async def _say_gone(desk: Desk, room: GuestRoom) -> None:
         desk.words(member, rooms.REACHED[room.reached]),
         desk.words(member, rooms.REACHED.get(f"there_{room.there}", "receipt.there_unheard")),
         desk.words(member, "receipt.rest"),
-        *_mark(desk, member, room),
+        desk.words(member, "receipt.mark"),
     ]
     desk.say_text(member.id, "\n".join(lines))
-
-
-def _mark(desk: Desk, member: Member, room: GuestRoom) -> list[str]:
-    """What stays of the meeting, where it was one."""
-    return [desk.words(member, "receipt.mark")] if room.met else []
 
 
 async def purged(desk: Desk, order: PurgeGuestRoom, reached: str) -> None:
@@ -209,5 +207,6 @@ async def link_over(desk: Desk, link: LinkId) -> None:
             desk.say(member.id, "guest.link_over", notice=False, ends=room.ends_at)
         elif room.state is GuestRoomState.READABLE:
             said = desk.words(member, "guest.unheard", ended=room.ends_at)
-            lines = [said, desk.words(member, "guest.copy", until=room.due_at), *_mark(desk, member, room)]
+            copy = desk.words(member, "guest.copy", until=room.due_at)
+            lines = [said, copy, desk.words(member, "receipt.mark")]
             desk.say_text(member.id, "\n".join(lines))

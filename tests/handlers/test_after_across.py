@@ -461,6 +461,25 @@ async def test_a_concern_about_somebody_of_there_is_read_here_alone(name: str, c
     assert (len(two.crossed), len(two.other(side).log)) == (crossed, heard)
 
 
+async def test_a_partner_that_says_they_never_met_takes_no_word_of_ours() -> None:
+    """Of somebody whom they did meet: never again is kept, and a concern says whom it is about."""
+    for said in ("never again", "concern"):
+        two = await with_readers("ben", closed=False)
+        (guest,) = two.south.records.all(GuestRoom)
+        named = {"request": guest.across.request, "answer": guest.across.answer}
+        ended = wire.Close.model_validate({**named, "step": "ended", "reached": None, "met": False})
+        await two.put_across(two.north, ended)
+        assert "write “never again”" in two.south.last("ben")
+        if said == "concern":
+            await raises(two, "ben")
+            (concern,) = two.south.records.all(Concern)
+            assert concern.other == two.north.id("ana")
+        else:
+            await two.say(two.south, "ben", "never again", "yes")
+            (kept,) = two.south.records.all(Separation)
+            assert kept.other == two.north.id("ana")
+
+
 @SIDES
 async def test_whom_readers_here_paused_is_met_by_nobody_here(name: str) -> None:
     """It ends like every no, and their own community hears nothing of it."""
