@@ -5,6 +5,8 @@ is heard; what crosses about it names nobody; our homeserver's copy is erased as
 went and what may remain is said.
 """
 
+from dataclasses import replace
+
 from handlers import across, after, rest, talking
 from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
@@ -42,6 +44,9 @@ async def advance(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> GuestR
         desk.say(room.member, "extend.stays", ends=room.ends_at)
     if room.state is GuestRoomState.OPEN and after_it.state not in guest_rooms.LIVE:
         await _ended(desk, after_it, move)
+        # Whom they met is known by their mark from then on, which goes at its own hour.
+        after_it = replace(after_it, other=MemberId(""))
+        await desk.records.put(after_it)
     if after_it.state is GuestRoomState.GONE and room.state is not GuestRoomState.AWAITED:
         await _say_gone(desk, after_it)
     return after_it

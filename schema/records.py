@@ -904,8 +904,8 @@ class GuestRoom:
     """A room that a linked collective opens for one of its members and `member`, one of ours.
 
     Its keeper is theirs: our side hears from their desk how it stands. The id is that of the ask, whose
-    `across` it has. `other` is the keyed hash of the other's Matrix ID, `other_matrix_id` the address itself,
-    which goes when the room is closed. `room` is there once it is open, `ends_at` when it ends. `length`,
+    `across` it has. `other` is the keyed hash of the other's Matrix ID, `other_matrix_id` the address itself:
+    both go when the room is closed. `room` is there once it is open, `ends_at` when it ends. `length`,
     `wish` and `talking` are what the two agreed on; `consents` holds our member's yeses. `due_at` is when our
     side goes on by itself: where no room came, for the erasure here, and where nothing is heard of it any
     more. `ending` says that our member asked to end it. `reached` is what was erased here, `there` what they

@@ -480,6 +480,17 @@ async def test_a_partner_that_says_they_never_met_takes_no_word_of_ours() -> Non
             assert kept.other == two.north.id("ana")
 
 
+@pytest.mark.parametrize("member", ["stays", "is forgotten"])
+async def test_whom_they_met_stands_in_the_mark_alone_once_the_room_is_closed(two: Two, member: str) -> None:
+    """The room may stay longer than the mark: until both sides have said what they erased."""
+    if member == "is forgotten":
+        await two.say(two.south, "ben", "forget me", "yes")
+    (guest,) = two.south.records.all(GuestRoom)
+    assert guest.state is GuestRoomState.READABLE
+    assert (guest.other, guest.other_matrix_id) == ("", "")
+    assert len(two.south.records.all(Meeting)) == (member == "stays")
+
+
 @SIDES
 async def test_whom_readers_here_paused_is_met_by_nobody_here(name: str) -> None:
     """It ends like every no, and their own community hears nothing of it."""

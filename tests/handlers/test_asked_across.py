@@ -586,11 +586,13 @@ async def test_nothing_is_kept_longer_than_it_is_for(two: Asks, step: str) -> No
 async def test_never_again_after_such_a_room(two: Asks) -> None:
     """It is kept on our side, and holds; nothing of it crosses."""
     south = two.south
-    await two.closed()
+    answer = await two.opened()
+    other = two.guest().other
+    await two.puts(end(answer, "ended"))
     (meeting,) = south.records.all(Meeting)
-    assert (meeting.across, meeting.other) == (two.guest().across, two.guest().other)
+    assert (meeting.across, meeting.other) == (two.guest().across, other)
     await south.says("ben", "never again", "yes")
-    assert [one.other for one in south.records.all(Separation)] == [two.guest().other]
+    assert [one.other for one in south.records.all(Separation)] == [other]
     assert south.records.all(Meeting) == []
     assert await two.answers() == []
 
