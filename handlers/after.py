@@ -145,7 +145,9 @@ def _said(meeting: Meeting) -> bool:
 
 async def _counts(desk: Desk, meeting: Meeting) -> bool:
     """Whether something can come of an again: where they met over a link, while that link stands."""
-    return meeting.across is None or await desk.records.get(Link, meeting.across.link) is not None
+    if meeting.across is None:
+        return not meeting.linked
+    return await desk.records.get(Link, meeting.across.link) is not None
 
 
 async def say_never(desk: Desk, member: Member) -> None:
@@ -331,7 +333,7 @@ async def link_over(desk: Desk, link: LinkId) -> None:
 def told(desk: Desk, member: Member, meeting: Meeting) -> str:
     """What a mark of the member's own is, in a sentence."""
     key = _HELD[meeting.again, meeting.agreed]
-    if meeting.across is not None:
+    if meeting.across is not None or meeting.linked:
         key = "held.meeting_linked_again" if meeting.again else "held.meeting_linked"
     return desk.words(member, key, ended=meeting.ended_at, until=meeting.due_at)
 

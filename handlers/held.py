@@ -454,6 +454,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "agreed": _MEETING,
             "consent": _AGREED,
             "across": _NUMBERS,
+            "linked": _NUMBERS,
         },
         Concern: {
             "id": _NUMBERS,

@@ -481,7 +481,7 @@ class Meeting:
     said so. Whoever is forgotten stands in the other's as an empty id. `consent` is the member's yes to the
     keeping of that they would, and goes with it. `across` is set where the other is of a linked community,
     which keeps its own mark: then `again` is kept as long as an agreement, and neither side hears of the
-    other's.
+    other's. `linked` is read alone, in a mark of before there was an `across`: no `again` counts in one.
     """
 
     id: MeetingId
@@ -493,6 +493,7 @@ class Meeting:
     agreed: bool = False
     consent: Consent | None = None
     across: Across | None = None
+    linked: bool = False
 
 
 @dataclass(frozen=True)

@@ -491,6 +491,18 @@ async def test_whom_they_met_stands_in_the_mark_alone_once_the_room_is_closed(tw
     assert len(two.south.records.all(Meeting)) == (member == "stays")
 
 
+async def test_a_mark_from_before_links_named_rooms_takes_no_again(two: Two) -> None:
+    """Nobody here could ever agree to it; the other words stay its member's."""
+    (mark,) = two.north.records.all(Meeting)
+    await two.north.records.put(replace(mark, across=None, linked=True))
+    assert "would talk with this person again" not in await two.say(two.north, "ana", "back")
+    assert "The link with their community is over" in await two.say(two.north, "ana", "again")
+    assert "of another community" in await two.say(two.north, "ana", "what do you hold")
+    assert two.north.records.all(Meeting)[0].again is False
+    await two.say(two.north, "ana", "never again", "yes")
+    assert [one.other for one in two.north.records.all(Separation)] == [two.south.id("ben")]
+
+
 @SIDES
 async def test_whom_readers_here_paused_is_met_by_nobody_here(name: str) -> None:
     """It ends like every no, and their own community hears nothing of it."""
