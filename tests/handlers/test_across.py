@@ -409,7 +409,7 @@ async def test_their_member_ends_the_room(two: Two) -> None:
 
 
 async def test_a_room_that_neither_came_to_is_asked_about_on_neither_side(two: Two) -> None:
-    """The north alone sees who came in, and says so with the end; the south has its word for it and a mark."""
+    """The north alone sees who came in, and says so with the end; the south hears that, and has a mark."""
     await offers(two, two.south, "ben")
     await asks(two)
     await two.say(two.south, "ben", "yes", "yes")
