@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from handlers.desk import Desk
 from schema import wire
 from schema.effects import SendAcross
-from schema.ids import AskAcrossId, LinkId, MatrixId, RequestId, RoomId
+from schema.ids import AskAcrossId, LinkId, MatrixId, MemberId, RequestId, RoomId
 from schema.records import Across, Ask, AskAcross, Link, LinkKeys, Meeting, Member, Request
 from schema.states import AskState, LinkState
 from schema.wire import Body
@@ -107,10 +107,7 @@ async def ask(desk: Desk, request: Request, *, enough: bool) -> None:
     if not goes_to(request):
         return
     named = {one.link for one in request.again_of}
-    for put in await desk.records.find(AskAcross, request=request.id):
-        if set(put.again) - set(await _again(desk, request, put.link)):
-            # What they said of talking again holds no more: nobody is to be asked for because of it.
-            await _take_back_one(desk, request, put)
+    await _take_back_what_holds_no_more(desk, request)
     asked = {one.link for one in await desk.records.find(AskAcross, request=request.id)}
     for id in goes_to(request):
         link = await desk.records.get(Link, id)
@@ -143,6 +140,28 @@ async def seeks_again(desk: Desk, request: Request) -> bool:
 def asks_anybody(request: Request, link: LinkId) -> bool:
     """Whether it is for anybody there, and not alone for whoever its member would talk with again."""
     return link in request.linked and not request.again_only
+
+
+async def no_more_again(desk: Desk, member: MemberId) -> None:
+    """The member does not say any more that they would talk again with somebody of a linked community."""
+    for request in await desk.records.find(Request, member=member):
+        await _take_back_what_holds_no_more(desk, request)
+
+
+async def _take_back_what_holds_no_more(desk: Desk, request: Request) -> None:
+    for put in await desk.records.find(AskAcross, request=request.id):
+        await _holds(desk, request, put)
+
+
+async def _holds(desk: Desk, request: Request, put: AskAcross) -> bool:
+    """Whether what was put there is still what its member would; where it is not, it is taken back.
+
+    What they said of talking again may hold no more: nobody is to be asked for, or told, because of it.
+    """
+    if not set(put.again) - set(await _again(desk, request, put.link)):
+        return True
+    await _take_back_one(desk, request, put)
+    return False
 
 
 async def _take_back_one(desk: Desk, request: Request, put: AskAcross) -> None:
@@ -250,7 +269,10 @@ _LONGEST_NOTE = 6000
 
 
 async def note(desk: Desk, request: Request, across: Across, until: datetime) -> bool:
-    """Have the note cross to the one who gave that answer; False where it cannot now."""
+    """Have the note cross to the one who gave that answer; False where it cannot now, or is not to."""
+    put = await desk.records.get(AskAcross, across.request)
+    if put is None or put.request != request.id or not await _holds(desk, request, put):
+        return False
     body = wire.Note.model_validate(
         {
             "request": across.request,

@@ -57,17 +57,24 @@ async def begin(desk: Desk, room: PeerRoom) -> None:
     """The two met and their room is closed: keep the marks, and offer both what they may say."""
     ids = (MeetingId(desk.turn.new_id()), MeetingId(desk.turn.new_id()))
     for meeting in afterwards.begin(room, ids, desk.now, desk.timings.afterwards):
+        await desk.records.put(meeting)
         await _offer(desk, meeting)
 
 
 async def begin_linked(desk: Desk, member: Member, room: GuestRoom) -> None:
     """The member's room with somebody of a linked community is closed: their side keeps a mark of its own."""
+    await _offer(desk, await mark_linked(desk, member, room))
+
+
+async def mark_linked(desk: Desk, member: Member, room: GuestRoom) -> Meeting:
+    """Keep a mark of that room without a question about it."""
     id, until = MeetingId(desk.turn.new_id()), afterwards.last_hour(desk.now, desk.timings.afterwards)
-    await _offer(desk, Meeting(id, member.id, room.other, desk.now, until, across=room.across))
+    mark = Meeting(id, member.id, room.other, desk.now, until, across=room.across)
+    await desk.records.put(mark)
+    return mark
 
 
 async def _offer(desk: Desk, meeting: Meeting) -> None:
-    await desk.records.put(meeting)
     if await desk.member(meeting.member) is not None:
         desk.queue(meeting.member, "after", subject=meeting.id, until=meeting.due_at)
 
@@ -138,7 +145,9 @@ def _said(meeting: Meeting) -> bool:
 
 async def _counts(desk: Desk, meeting: Meeting) -> bool:
     """Whether something can come of an again: where they met over a link, while that link stands."""
-    return meeting.across is None or await desk.records.get(Link, meeting.across.link) is not None
+    if meeting.across is None:
+        return not meeting.linked
+    return await desk.records.get(Link, meeting.across.link) is not None
 
 
 async def say_never(desk: Desk, member: Member) -> None:
@@ -282,6 +291,7 @@ async def _never(desk: Desk, member: Member, id: str) -> None:
     if not await apart.keep(desk, member.id, own.other):
         return
     await desk.records.delete(Meeting, own.id)
+    await across.no_more_again(desk, member.id)
     desk.say(member.id, "never.done")
 
 
@@ -298,6 +308,7 @@ async def end(desk: Desk, member: Member, id: str) -> None:
     ]
     for one in alike or [own]:
         await _take_back(desk, one)
+    await across.no_more_again(desk, member.id)
     desk.say(member.id, "again.ended")
 
 
@@ -322,7 +333,7 @@ async def link_over(desk: Desk, link: LinkId) -> None:
 def told(desk: Desk, member: Member, meeting: Meeting) -> str:
     """What a mark of the member's own is, in a sentence."""
     key = _HELD[meeting.again, meeting.agreed]
-    if meeting.across is not None:
+    if meeting.across is not None or meeting.linked:
         key = "held.meeting_linked_again" if meeting.again else "held.meeting_linked"
     return desk.words(member, key, ended=meeting.ended_at, until=meeting.due_at)
 

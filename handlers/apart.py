@@ -5,7 +5,7 @@ address exists or not; no name is kept, so that a list has numbers and dates alo
 nothing ends, before a yes.
 """
 
-from handlers import pairing_pauses
+from handlers import across, pairing_pauses
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
 from handlers.words import normal
@@ -156,6 +156,7 @@ async def keep(desk: Desk, member: MemberId, other: MemberId) -> bool:
     for meeting in await desk.records.find(Meeting, member=member):
         if other and meeting.other == other:
             await desk.records.delete(Meeting, meeting.id)
+    await across.no_more_again(desk, member)
     return True
 
 

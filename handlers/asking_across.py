@@ -220,7 +220,7 @@ async def more(desk: Desk, link: Link, said: More) -> bool:
     ours = wish is not None and wish.member == room.asker and desk.now < wish.until
     if ours:
         # A yes; or where both asked at once, each would like so much at least.
-        await peer_rooms.advance(desk, room, rooms.MoreAgreed(room.peer, length))
+        await peer_rooms.longer(desk, room, rooms.MoreAgreed(room.peer, length))
     elif said.step == "asked" and said.until is not None:
         until = datetime.fromtimestamp(said.until, UTC)
         fits = length <= rooms.more_time(room, desk.timings) and desk.now < min(until, room.ends_at)

@@ -13,7 +13,7 @@ from handlers.question import Choice, Question, Reply
 from schema.ids import MemberId, PairingId
 from schema.records import Member, MoreTime, PeerRoom, Prompt
 from schema.states import RoomState
-from service.core import rooms
+from service.core import guest_rooms, rooms
 
 _SKIP = frozenset({"skip"})
 
@@ -101,7 +101,8 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     elif prompt.kind == "extend":
         await _ask_other(desk, member, room, timedelta(minutes=float(reply.name)))
     elif _asks_other(desk, member, room):
-        await peer_rooms.advance(desk, room, rooms.MoreAgreed(member.id))
+        if not await peer_rooms.longer(desk, room, rooms.MoreAgreed(member.id)):
+            desk.say(member.id, "extend.across", notice=False, ends=room.ends_at)
     else:
         desk.say(member.id, "extend.no", ends=room.ends_at)
 
@@ -114,8 +115,10 @@ async def _ask_other(desk: Desk, member: Member, room: PeerRoom, length: timedel
         return
     if room.across is not None:
         asked, _ = rooms.advance(room, move, desk.now, desk.timings)
-        by = asked.more.until if asked.more is not None else None
-        if not await across.more(desk, room.across, "asked", length, by):
+        by = asked.more.until if asked.more is not None else room.ends_at
+        # So much sooner a yes is to be given there: it is to have come by then.
+        until = by - guest_rooms.word(desk.now, by)
+        if not await across.more(desk, room.across, "asked", length, until):
             desk.say(member.id, "extend.across", notice=False, ends=room.ends_at)
             return
     await peer_rooms.advance(desk, room, move)

@@ -20,12 +20,15 @@ _YES_NO = (Choice("yes", "choice.extend_yes"), Choice("no", "choice.extend_no"))
 async def start(desk: Desk, member: Member, room: GuestRoom) -> None:
     """Ask how much more time they would like; where the other has asked already, whether they would too."""
     more = room.more
-    if more is not None and _asks_ours(desk, room, more):
+    if room.ending is not None:
+        name = await across.called(desk, member, room.link)
+        desk.say(member.id, "status.guest_asked", notice=False, collective=name, ends=room.ends_at)
+    elif more is not None and _asks_ours(desk, room, more):
         desk.put_behind(member.id)
         desk.ask(member.id, "more", subject=room.id, until=more.until)
-    elif more is not None and room.agreed_more:
+    elif more is not None and room.agreed_more and not room.lapsed_more:
         desk.say(member.id, "extend.agreed_there", ends=room.ends_at)
-    elif more is not None and more.member == member.id:
+    elif more is not None and more.member == member.id and not room.lapsed_more:
         _say_waits(desk, member, room, more)
     elif member.id in room.asked_more:
         desk.say(member.id, "extend.once", notice=False, ends=room.ends_at)
@@ -52,12 +55,13 @@ def _say_waits(desk: Desk, member: Member, room: GuestRoom, more: MoreTime) -> N
 async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     """How much more, or whether they would like that too; None where the room is not open any more."""
     room = await desk.records.get(GuestRoom, prompt.subject)
-    if room is None or room.state is not GuestRoomState.OPEN or room.ends_at is None:
+    if room is None or room.state is not GuestRoomState.OPEN or room.ends_at is None or room.ending:
         return None
     more = room.more
     if prompt.kind == "extend":
         found = _lengths(desk, room)
-        if not found or more is not None or member.id in room.asked_more:
+        stands = more is not None and not room.lapsed_more
+        if not found or stands or member.id in room.asked_more:
             return None
         said = desk.turn.words.duration
         choices = (
@@ -104,7 +108,7 @@ async def _ask(desk: Desk, member: Member, room: GuestRoom, length: timedelta) -
     ends = room.ends_at or desk.now
     until = desk.now + (ends - desk.now) / 2
     # So much later than a yes counts there: it is to have come by then.
-    move = guest_rooms.MoreAsked(member.id, length, until + guest_rooms.WORD)
+    move = guest_rooms.MoreAsked(member.id, length, until + guest_rooms.word(until, ends))
     if not guest_rooms.allows(room, move) or length not in _lengths(desk, room) or desk.now >= ends:
         await start(desk, member, room)
     elif await across.more(desk, room.across, "asked", length, until):

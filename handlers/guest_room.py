@@ -5,6 +5,8 @@ is heard; what crosses about it names nobody; our homeserver's copy is erased as
 went and what may remain is said.
 """
 
+from dataclasses import replace
+
 from handlers import across, after, rest, talking
 from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
@@ -36,12 +38,15 @@ async def advance(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> GuestR
         await desk.records.put(after_it)
     for order in orders:
         desk.turn.do(order)
-    lapsed = isinstance(move, guest_rooms.TimeIsUp) and after_it.state is GuestRoomState.OPEN
-    ours = lapsed and room.more is not None and room.more.member == room.member
-    if ours and await desk.member(room.member) is not None:
+    lapsed = after_it.lapsed_more and not room.lapsed_more
+    in_time = room.ends_at is not None and desk.now < room.ends_at
+    if lapsed and in_time and await desk.member(room.member) is not None:
         desk.say(room.member, "extend.stays", ends=room.ends_at)
     if room.state is GuestRoomState.OPEN and after_it.state not in guest_rooms.LIVE:
         await _ended(desk, after_it, move)
+        # Whom they met is known by their mark from then on, which goes at its own hour.
+        after_it = replace(after_it, other=MemberId(""))
+        await desk.records.put(after_it)
     if after_it.state is GuestRoomState.GONE and room.state is not GuestRoomState.AWAITED:
         await _say_gone(desk, after_it)
     return after_it
@@ -94,6 +99,8 @@ async def close(desk: Desk, member: Member, room: GuestRoom) -> None:
     name = await across.called(desk, member, room.link)
     if room.ending is Ending.ASKED or await _ask_to_end(desk, room):
         desk.say(member.id, "guest.closing", collective=name)
+        # What was open of more time is over with that.
+        desk.drop(desk.now_is(member.id), room.id)
         await advance(desk, room, guest_rooms.AskedToEnd())
     else:
         desk.say(member.id, "guest.closing_cannot", notice=False, collective=name)
@@ -120,11 +127,13 @@ async def _ended(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> None:
     if member is None:
         return
     name = await across.called(desk, member, room.link)
-    key = "guest.closed" if room.met else "guest.closed_unmet"
-    key = "guest.closed_time" if isinstance(move, guest_rooms.TimeIsUp) else key
-    desk.say(member.id, key, notice=False, collective=name)
     if not room.met:
+        # Their side alone says so: whether or not it is true, our member can still say what they would.
+        mark = await after.mark_linked(desk, member, room)
+        desk.say(member.id, "guest.closed_unmet", notice=False, collective=name, until=mark.due_at)
         return
+    key = "guest.closed_time" if isinstance(move, guest_rooms.TimeIsUp) else "guest.closed"
+    desk.say(member.id, key, notice=False, collective=name)
     await rest.after_company(desk, member)
     await after.begin_linked(desk, member, room)
 
@@ -136,7 +145,8 @@ async def _say_gone(desk: Desk, room: GuestRoom) -> None:
         return
     if not guest_rooms.was_heard_of(room):
         unheard = desk.words(member, "guest.unheard", ended=room.ends_at)
-        lines = [unheard, desk.words(member, rooms.REACHED[room.reached]), *_mark(desk, member, room)]
+        mark = desk.words(member, "receipt.mark")
+        lines = [unheard, desk.words(member, rooms.REACHED[room.reached]), mark]
         desk.say_text(member.id, "\n".join(lines))
         return
     name = await across.called(desk, member, room.link)
@@ -145,14 +155,9 @@ async def _say_gone(desk: Desk, room: GuestRoom) -> None:
         desk.words(member, rooms.REACHED[room.reached]),
         desk.words(member, rooms.REACHED.get(f"there_{room.there}", "receipt.there_unheard")),
         desk.words(member, "receipt.rest"),
-        *_mark(desk, member, room),
+        desk.words(member, "receipt.mark"),
     ]
     desk.say_text(member.id, "\n".join(lines))
-
-
-def _mark(desk: Desk, member: Member, room: GuestRoom) -> list[str]:
-    """What stays of the meeting, where it was one."""
-    return [desk.words(member, "receipt.mark")] if room.met else []
 
 
 async def purged(desk: Desk, order: PurgeGuestRoom, reached: str) -> None:
@@ -207,5 +212,6 @@ async def link_over(desk: Desk, link: LinkId) -> None:
             desk.say(member.id, "guest.link_over", notice=False, ends=room.ends_at)
         elif room.state is GuestRoomState.READABLE:
             said = desk.words(member, "guest.unheard", ended=room.ends_at)
-            lines = [said, desk.words(member, "guest.copy", until=room.due_at), *_mark(desk, member, room)]
+            copy = desk.words(member, "guest.copy", until=room.due_at)
+            lines = [said, copy, desk.words(member, "receipt.mark")]
             desk.say_text(member.id, "\n".join(lines))

@@ -454,6 +454,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "agreed": _MEETING,
             "consent": _AGREED,
             "across": _NUMBERS,
+            "linked": _NUMBERS,
         },
         Concern: {
             "id": _NUMBERS,
@@ -580,6 +581,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "more": _THEIRS,
             "agreed_more": _THEIRS,
             "asked_more": _THEIRS,
+            "lapsed_more": _THEIRS,
         },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), _FOR_ALL),
         **{

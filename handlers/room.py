@@ -115,6 +115,22 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         await advance(desk, after, rooms.Close(Ending.REFUSED))
 
 
+async def longer(desk: Desk, room: PeerRoom, move: rooms.MoreAgreed) -> bool:
+    """Make the room longer, to which both said yes by now.
+
+    False where a linked collective cannot be told so: its member would go by another end, so nothing changes.
+    """
+    if not rooms.allows(room, move):
+        return False
+    if room.across is not None:
+        after, _ = rooms.advance(room, move, desk.now, desk.timings)
+        more = after.length - room.length
+        if not await across.more(desk, room.across, "agreed", more, ends=after.ends_at):
+            return False
+    await advance(desk, room, move)
+    return True
+
+
 async def _say_across(desk: Desk, before: PeerRoom, after: PeerRoom, move: rooms.Move) -> bool:
     """Tell a linked collective how the room that its member is in stands, and nothing of why.
 
@@ -128,9 +144,6 @@ async def _say_across(desk: Desk, before: PeerRoom, after: PeerRoom, move: rooms
             # It is how their member hears of it: it holds as long as the room does.
             ends = after.ends_at
             return await across.introduce(desk, theirs, after.asker_matrix_id, ends, room, ends)
-        case rooms.MoreAgreed():
-            more = after.length - before.length
-            await across.more(desk, theirs, "agreed", more, ends=after.ends_at)
         case rooms.Muted() if before.state is RoomState.CLOSING:
             await across.close(desk, theirs, "ended", after.met)
         case rooms.Emptied(True):

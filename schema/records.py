@@ -481,7 +481,7 @@ class Meeting:
     said so. Whoever is forgotten stands in the other's as an empty id. `consent` is the member's yes to the
     keeping of that they would, and goes with it. `across` is set where the other is of a linked community,
     which keeps its own mark: then `again` is kept as long as an agreement, and neither side hears of the
-    other's.
+    other's. `linked` is read alone, in a mark of before there was an `across`: no `again` counts in one.
     """
 
     id: MeetingId
@@ -493,6 +493,7 @@ class Meeting:
     agreed: bool = False
     consent: Consent | None = None
     across: Across | None = None
+    linked: bool = False
 
 
 @dataclass(frozen=True)
@@ -904,16 +905,17 @@ class GuestRoom:
     """A room that a linked collective opens for one of its members and `member`, one of ours.
 
     Its keeper is theirs: our side hears from their desk how it stands. The id is that of the ask, whose
-    `across` it has. `other` is the keyed hash of the other's Matrix ID, `other_matrix_id` the address itself,
-    which goes when the room is closed. `room` is there once it is open, `ends_at` when it ends. `length`,
+    `across` it has. `other` is the keyed hash of the other's Matrix ID, `other_matrix_id` the address itself:
+    both go when the room is closed. `room` is there once it is open, `ends_at` when it ends. `length`,
     `wish` and `talking` are what the two agreed on; `consents` holds our member's yeses. `due_at` is when our
     side goes on by itself: where no room came, for the erasure here, and where nothing is heard of it any
     more. `ending` says that our member asked to end it. `reached` is what was erased here, `there` what they
     say of their side; `server` is the one of their keeper. `met`: the two were both in it, unless their side
     said when it ended that they were not. `more` is more time that one of the two would like, `agreed_more`
-    that ours said yes to the other's, and `asked_more` who asked before this end. Deleted once gone and the
-    receipt is written. A member who is forgotten stands here as an empty id until then, and so does the
-    other.
+    that ours said yes to the other's, and `asked_more` who asked before this end. `lapsed_more`: our member
+    heard that nothing came of `more`, unless the room had ended by then; the other side may still say
+    otherwise. Deleted once gone and the receipt is written. A member who is forgotten stands here as an empty
+    id until then, and so does the other.
     """
 
     id: GuestRoomId
@@ -939,6 +941,7 @@ class GuestRoom:
     more: MoreTime | None = None
     agreed_more: bool = False
     asked_more: tuple[MemberId, ...] = ()
+    lapsed_more: bool = False
 
 
 Record = (

@@ -17,7 +17,7 @@ from schema.records import Ask, GuestRoom, MoreTime
 from schema.states import Ending, GuestRoomState
 
 WORD = timedelta(minutes=2)
-"""How long the word that both agreed on more time may take: so much later our member hears a silence."""
+"""How long a yes to more time may take to cross: so much later whoever asked hears of a silence."""
 
 LIVE = (GuestRoomState.AWAITED, GuestRoomState.OPEN)
 """The two are together, or may still be."""
@@ -100,7 +100,7 @@ class MoreAsked:
 
 @dataclass(frozen=True)
 class MoreAgreed:
-    """Our member would like that too; the other side makes it longer."""
+    """Our member would like that too; the other side makes it longer, and is to say so soon."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def allows(record: GuestRoom, move: Move) -> bool:
         case AskedToEnd():
             return record.ending is None
         case MoreAsked(member):
-            return record.more is None and member not in record.asked_more and record.ending is None
+            free = record.more is None or record.lapsed_more
+            return free and member not in record.asked_more and record.ending is None
         case MoreAgreed():
             return record.more is not None and record.more.member != record.member and not record.agreed_more
         case Longer():
@@ -195,10 +196,12 @@ def advance(
             opened = replace(record, state=GuestRoomState.OPEN, room=room, ends_at=ends)
             return replace(opened, due_at=ends + GRACE), ()
         case AskedToEnd():
-            return replace(record, ending=Ending.ASKED), ()
+            ending = replace(record, ending=Ending.ASKED, more=None, agreed_more=False, lapsed_more=False)
+            return _hour(ending), ()
         case MoreAsked(member, length, until):
             more = MoreTime(member, length, until)
-            return _hour(replace(record, more=more, asked_more=(*record.asked_more, member))), ()
+            asked = replace(record, more=more, agreed_more=False, lapsed_more=False)
+            return _hour(replace(asked, asked_more=(*record.asked_more, member))), ()
         case MoreAgreed():
             return _hour(replace(record, agreed_more=True)), ()
         case Longer(ends):
@@ -224,7 +227,17 @@ def was_heard_of(record: GuestRoom) -> bool:
 def forget(record: GuestRoom) -> GuestRoom:
     """The room without its member, and without whom they met: what is left is the copy to be erased."""
     gone = replace(record, member=MemberId(""), other=MemberId(""), other_matrix_id=MatrixId(""), consents=())
-    return replace(gone, more=None, agreed_more=False, asked_more=())
+    gone = _without_more(gone)
+    return _hour(gone) if gone.state is GuestRoomState.OPEN else gone
+
+
+def _without_more(record: GuestRoom) -> GuestRoom:
+    return replace(record, more=None, agreed_more=False, lapsed_more=False, asked_more=())
+
+
+def word(until: datetime, by: datetime) -> timedelta:
+    """How long a yes may take to be heard, of the time from `until` to `by`; less in the last minutes."""
+    return min(WORD, (by - until) / 4)
 
 
 def more_time(record: GuestRoom, longest: timedelta) -> timedelta:
@@ -235,8 +248,11 @@ def more_time(record: GuestRoom, longest: timedelta) -> timedelta:
 def _hour(record: GuestRoom) -> GuestRoom:
     """The open room, due when its time is over, or sooner when a wish for more time is."""
     due = (record.ends_at or record.made_at) + GRACE
-    waits = record.more is not None and not record.agreed_more
-    return replace(record, due_at=min(due, record.more.until) if waits and record.more else due)
+    if record.more is None or record.lapsed_more:
+        return replace(record, due_at=due)
+    # After a yes of ours it is the other side's word that is waited for: it takes as long as ours did.
+    word = 2 * WORD if record.agreed_more else timedelta()
+    return replace(record, due_at=min(due, record.more.until + word))
 
 
 def _longer(record: GuestRoom, ends: datetime) -> GuestRoom:
@@ -245,14 +261,13 @@ def _longer(record: GuestRoom, ends: datetime) -> GuestRoom:
         return record
     ends = max(record.ends_at, min(ends, record.ends_at + record.more.length))
     longer = replace(record, length=record.length + (ends - record.ends_at), ends_at=ends)
-    return _hour(replace(longer, more=None, agreed_more=False, asked_more=()))
+    return _hour(_without_more(longer))
 
 
 def _closed(record: GuestRoom, now: datetime, met: bool = True) -> GuestRoom:
     ended = min(now, record.ends_at or now)
     closed = replace(record, state=GuestRoomState.READABLE, ends_at=ended, due_at=now + UNHEARD, met=met)
-    closed = replace(closed, more=None, agreed_more=False, asked_more=())
-    return replace(closed, other_matrix_id=MatrixId(""), consents=())
+    return replace(_without_more(closed), other_matrix_id=MatrixId(""), consents=())
 
 
 def _empty(record: GuestRoom, now: datetime, settle: timedelta, met: bool) -> GuestRoom:
@@ -269,11 +284,12 @@ def _if_both(record: GuestRoom) -> GuestRoom:
 
 def _time_is_up(record: GuestRoom, now: datetime) -> tuple[GuestRoom, tuple[PurgeGuestRoom, ...]]:
     if record.state is GuestRoomState.OPEN:
-        waits = record.more is not None and not record.agreed_more
-        if waits and now < (record.ends_at or now) + GRACE:
-            # A wish for more time to which nobody said yes in time.
-            return _hour(replace(record, more=None)), ()
-        return _closed(record, now), ()
+        if record.more is None or record.lapsed_more or now >= (record.ends_at or now) + GRACE:
+            return _closed(record, now), ()
+        if record.agreed_more or record.more.member == record.member:
+            # Nothing was heard of a yes; where there was one the room is longer there, and it still counts.
+            return _hour(replace(record, lapsed_more=True)), ()
+        return _hour(replace(record, more=None)), ()
     if record.state is GuestRoomState.READABLE:
         record = replace(record, state=GuestRoomState.PURGING, there=_UNHEARD_OF)
     if record.state is GuestRoomState.PURGING and not record.reached and record.room is not None:

@@ -18,6 +18,7 @@ from service.core.guest_rooms import (
     MOVES,
     THEIRS,
     UNHEARD,
+    WORD,
     AskedToEnd,
     Emptied,
     Ended,
@@ -152,12 +153,33 @@ def test_a_wish_for_more_time_lapses_at_its_hour_and_the_room_goes_on(asked: Mor
     waits = after(OPEN, asked)
     assert waits.due_at == asked.until
     lapsed, _ = guest_rooms.advance(waits, TimeIsUp(), asked.until, SETTLE)
-    assert (lapsed.state, lapsed.more, lapsed.due_at) == (GuestRoomState.OPEN, None, OPEN.due_at)
+    assert (lapsed.state, lapsed.due_at) == (GuestRoomState.OPEN, OPEN.due_at)
     assert not guest_rooms.allows(lapsed, asked)
     over, _ = guest_rooms.advance(waits, TimeIsUp(), NOW + HOUR + GRACE, SETTLE)
     assert (over.state, over.more, over.asked_more) == (GuestRoomState.READABLE, None, ())
+
+
+def test_a_yes_of_ours_of_which_nothing_more_is_heard_lapses_too() -> None:
+    """A little after its hour, so that the other side's word can come; and it counts however late that is."""
     agreed = after(OPEN, THEIRS_ASK, MoreAgreed())
-    assert agreed.due_at == OPEN.due_at
+    assert agreed.due_at == THEIRS_ASK.until + 2 * WORD
+    lapsed, _ = guest_rooms.advance(agreed, TimeIsUp(), THEIRS_ASK.until + 2 * WORD, SETTLE)
+    assert (lapsed.state, lapsed.lapsed_more, lapsed.due_at) == (GuestRoomState.OPEN, True, OPEN.due_at)
+    assert guest_rooms.allows(lapsed, ASKED)
+    assert after(lapsed, Longer(NOW + 1.5 * HOUR)).ends_at == NOW + 1.5 * HOUR
+
+
+def test_a_yes_to_our_wish_counts_however_late_it_is_heard() -> None:
+    """The other side has made the room longer by then; and the other one may ask for more time meanwhile."""
+    lapsed, _ = guest_rooms.advance(after(OPEN, ASKED), TimeIsUp(), ASKED.until, SETTLE)
+    assert lapsed.lapsed_more
+    longer = after(lapsed, Longer(NOW + 1.5 * HOUR))
+    assert (longer.ends_at, longer.more, longer.lapsed_more) == (NOW + 1.5 * HOUR, None, False)
+    theirs = after(lapsed, THEIRS_ASK)
+    assert (theirs.more is not None and theirs.more.member, theirs.lapsed_more) == ("ana", False)
+    unsaid, _ = guest_rooms.advance(after(OPEN, THEIRS_ASK), TimeIsUp(), THEIRS_ASK.until, SETTLE)
+    assert (unsaid.more, unsaid.lapsed_more) == (None, False)
+    assert not guest_rooms.allows(unsaid, Longer(NOW + 1.5 * HOUR))
 
 
 def test_where_nothing_is_heard_our_copy_is_to_go_all_the_same() -> None:
@@ -199,6 +221,22 @@ def test_whoever_is_forgotten_stands_nowhere_in_it() -> None:
     """The copy is still to be erased."""
     left = guest_rooms.forget(OPEN)
     assert (left.member, left.other, left.other_matrix_id, left.room) == ("", "", "", ROOM)
+
+
+def test_a_room_whose_member_is_forgotten_waits_for_no_wish_of_theirs() -> None:
+    """An open one is due when its time is over; a later one keeps its hour."""
+    for room in (after(OPEN, ASKED), after(OPEN, THEIRS_ASK, MoreAgreed())):
+        assert guest_rooms.forget(room).due_at == OPEN.due_at
+    closed = after(OPEN, Emptied())
+    assert guest_rooms.forget(closed).due_at == closed.due_at
+
+
+def test_who_asked_for_the_end_waits_for_no_more_time() -> None:
+    """What was wished or agreed goes with that, and nothing of it can come any more."""
+    for room in (after(OPEN, ASKED), after(OPEN, THEIRS_ASK), after(OPEN, THEIRS_ASK, MoreAgreed())):
+        ending = after(room, AskedToEnd())
+        assert (ending.more, ending.agreed_more, ending.due_at) == (None, False, OPEN.due_at)
+        assert not any(guest_rooms.allows(ending, one) for one in (MoreAgreed(), Longer(NOW + 2 * HOUR)))
 
 
 moves = st.sampled_from(

@@ -20,6 +20,7 @@ from schema.records import (
     Meeting,
     PairingPause,
     PeerRoom,
+    Request,
     Separation,
 )
 from schema.states import AskState, GuestRoomState, RoomState
@@ -274,6 +275,59 @@ async def test_what_she_takes_back_is_asked_there_anew_without_it(two: Two) -> N
     assert (before.again, asked(two).again) == ((answer_of(two.north),), ())
 
 
+TAKEN_BACK = pytest.mark.parametrize(
+    "said", ["not again", "never again", f"keep apart {Story.address('ben')}"]
+)
+"""By what she says that she would not talk with that one again."""
+
+
+@TAKEN_BACK
+@pytest.mark.parametrize("yes", [False, True])
+async def test_her_words_do_not_go_to_whom_she_would_not_talk_with_again(
+    two: Two, said: str, *, yes: bool
+) -> None:
+    """It is taken back at once, whether they said yes by then; the note is with somebody else meanwhile."""
+    await both_say(two)
+    await offers(two, two.south, "ben")
+    await drafts(two, "first")
+    await two.say(two.north, "ana", "yes")
+    await elsewhere(two)
+    if yes:
+        await two.say(two.south, "ben", "yes")
+    await two.say(two.north, "ana", *(said, "yes")[: 1 if said == "not again" else 2])
+    assert wire.Withdraw(request=asked(two).request, answer=None) in two.to(two.south, wire.Withdraw)
+    if not yes:
+        await two.say(two.south, "ben", "yes")
+    await two.wait(timedelta(minutes=30))
+    assert len(two.to(two.south, wire.Note)) == 1, "that of the room before"
+
+
+async def elsewhere(two: Two) -> None:
+    """The note of hers is with somebody else for some minutes."""
+    (request,) = two.north.records.all(Request)
+    await two.north.records.put(replace(request, note_until=two.north.now + timedelta(minutes=8)))
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_no_note_crosses_by_a_word_that_holds_no_more(two: Two, *, busy: bool) -> None:
+    """However it came to that, at an answer as at a round; what was put by it is taken back."""
+    await both_say(two)
+    await offers(two, two.south, "ben")
+    await drafts(two, "first")
+    await two.say(two.north, "ana", "yes")
+    if busy:
+        await elsewhere(two)
+        await two.say(two.south, "ben", "yes")
+    (mark,) = two.north.records.all(Meeting)
+    await two.north.records.put(replace(mark, again=False))
+    if not busy:
+        await two.say(two.south, "ben", "yes")
+    else:
+        await two.wait(timedelta(minutes=11))
+    assert wire.Withdraw(request=asked(two).request, answer=None) in two.to(two.south, wire.Withdraw)
+    assert len(two.to(two.south, wire.Note)) == 1, "that of the room before"
+
+
 async def test_it_lapses_on_both_sides_and_crosses_no_more(two: Two) -> None:
     """After the community's time for what two agreed."""
     await both_say(two)
@@ -405,6 +459,48 @@ async def test_a_concern_about_somebody_of_there_is_read_here_alone(name: str, c
     assert (concern.about, concern.other) == ("pairing", two.other(side).id(other))
     assert "someone they shared a room with" in side.last("rosa")
     assert (len(two.crossed), len(two.other(side).log)) == (crossed, heard)
+
+
+async def test_a_partner_that_says_they_never_met_takes_no_word_of_ours() -> None:
+    """Of somebody whom they did meet: never again is kept, and a concern says whom it is about."""
+    for said in ("never again", "concern"):
+        two = await with_readers("ben", closed=False)
+        (guest,) = two.south.records.all(GuestRoom)
+        named = {"request": guest.across.request, "answer": guest.across.answer}
+        ended = wire.Close.model_validate({**named, "step": "ended", "reached": None, "met": False})
+        await two.put_across(two.north, ended)
+        assert "write “never again”" in two.south.last("ben")
+        if said == "concern":
+            await raises(two, "ben")
+            (concern,) = two.south.records.all(Concern)
+            assert concern.other == two.north.id("ana")
+        else:
+            await two.say(two.south, "ben", "never again", "yes")
+            (kept,) = two.south.records.all(Separation)
+            assert kept.other == two.north.id("ana")
+
+
+@pytest.mark.parametrize("member", ["stays", "is forgotten"])
+async def test_whom_they_met_stands_in_the_mark_alone_once_the_room_is_closed(two: Two, member: str) -> None:
+    """The room may stay longer than the mark: until both sides have said what they erased."""
+    if member == "is forgotten":
+        await two.say(two.south, "ben", "forget me", "yes")
+    (guest,) = two.south.records.all(GuestRoom)
+    assert guest.state is GuestRoomState.READABLE
+    assert (guest.other, guest.other_matrix_id) == ("", "")
+    assert len(two.south.records.all(Meeting)) == (member == "stays")
+
+
+async def test_a_mark_from_before_links_named_rooms_takes_no_again(two: Two) -> None:
+    """Nobody here could ever agree to it; the other words stay its member's."""
+    (mark,) = two.north.records.all(Meeting)
+    await two.north.records.put(replace(mark, across=None, linked=True))
+    assert "would talk with this person again" not in await two.say(two.north, "ana", "back")
+    assert "The link with their community is over" in await two.say(two.north, "ana", "again")
+    assert "of another community" in await two.say(two.north, "ana", "what do you hold")
+    assert two.north.records.all(Meeting)[0].again is False
+    await two.say(two.north, "ana", "never again", "yes")
+    assert [one.other for one in two.north.records.all(Separation)] == [two.south.id("ben")]
 
 
 @SIDES

@@ -1,15 +1,17 @@
 """More time in a room across a link: asked on one side, agreed on the other, and told alike whatever came."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from schema import wire
+from schema.effects import Effect
 from schema.records import GuestRoom, Member, PeerRoom
 from schema.states import GuestRoomState, RoomState
 from tests.handlers.story import Story
 from tests.handlers.test_after_across import of, together
-from tests.handlers.two import SOUTH_AT, Two
+from tests.handlers.two import SOUTH_AT, Two, link_of
 
 HALF = timedelta(minutes=30)
 SIDES = pytest.mark.parametrize("name", ["ana", "ben"])
@@ -113,6 +115,110 @@ async def test_where_their_program_is_not_reached_it_is_said(two: Two, name: str
     await two.say(side, name, "extend")
     assert "I cannot reach the program of" in await two.say(side, name, "2")
     assert two.to(two.south, wire.More) == two.to(two.north, wire.More) == []
+
+
+@SIDES
+async def test_a_room_is_longer_on_both_sides_or_on_none(two: Two, name: str) -> None:
+    """Where the north cannot say that it is longer it is not, and who asked or said yes there hears so."""
+    before = ends(two)
+    _, there, other = await wants(two, name)
+    await two.north.records.put(replace(link_of(two.north), here=False))
+    await two.say(there, other, "yes")
+    assert ends(two) == before
+    if other == "ana":
+        assert "I cannot reach the program of" in two.north.last("ana")
+    await two.wait(before[0] - timedelta(seconds=1) - two.north.now)
+    for side, who in ((two.north, "ana"), (two.south, "ben")):
+        assert any("Nothing has changed" in body for _, body, _ in side.heard(who)) is (
+            who == name or name == "ana"
+        )
+        assert not any("You both said yes to" in body for _, body, _ in side.heard(who))
+
+
+@pytest.mark.parametrize("before", ["", "asks", "is asked", "chooses"])
+async def test_who_asked_for_the_end_is_asked_nothing_of_more_time(two: Two, before: str) -> None:
+    """`extend` says how it stands, and what was open of it is over: no word of it comes later."""
+    if before == "asks":
+        await wants(two, "ben")
+    elif before == "is asked":
+        await wants(two, "ana")
+    elif before == "chooses":
+        await two.say(two.south, "ben", "extend")
+    two.loses = lambda: True
+    await two.say(two.south, "ben", "close")
+    said = await two.say(two.south, "ben", "extend")
+    assert "to close your room, which is open until" in said
+    assert "1." not in said
+    await two.wait(timedelta(minutes=50))
+    assert not any("Nothing has changed" in body for _, body, _ in two.south.heard("ben"))
+    assert "more in your room" not in await two.say(two.south, "ben", "back")
+
+
+async def test_a_yes_in_the_last_moments_counts(two: Two) -> None:
+    """South's member may answer until a little before the hour that north's was told: words take a while."""
+    before, _ = ends(two)
+    await wants(two, "ana")
+    wish = two.north.the_room().more
+    (guest,) = two.south.records.all(GuestRoom)
+    assert wish is not None
+    assert guest.more is not None
+    assert guest.more.until < wish.until
+    await two.wait(guest.more.until - timedelta(minutes=1, seconds=1) - two.north.now)
+    sends: list[Effect] = []
+    await two.south.say("ben", "yes", after=60)
+    sends, two.south.sends = two.south.sends, []
+    await two.wait(timedelta(minutes=1))
+    assert sends
+    two.south.sends = sends
+    await two.carry()
+    assert ends(two) == (before + HALF, before + HALF)
+
+
+async def test_whose_yes_was_lost_hears_that_nothing_changed(two: Two) -> None:
+    """They were told that the room would be longer; and they can ask for more time themselves then."""
+    before = ends(two)
+    await wants(two, "ana")
+    two.loses = lambda: True
+    assert "I have told that to the program" in await two.say(two.south, "ben", "yes")
+    await two.wait(timedelta(minutes=50))
+    assert ends(two) == before
+    assert "Nothing has changed" in two.south.last("ben")
+    assert "How much more time" in await two.say(two.south, "ben", "extend")
+
+
+@SIDES
+@pytest.mark.parametrize("left", [200, 30])
+async def test_in_the_last_minutes_it_is_said_before_the_end_or_not_at_all(
+    two: Two, name: str, left: int
+) -> None:
+    """That a room goes on as planned is said of none that has ended."""
+    before, _ = ends(two)
+    side, _ = of(two, name)
+    await two.wait(before - timedelta(seconds=left + 120) - two.north.now)
+    said, there, other = await wants(two, name)
+    assert "I have asked the other person" in said
+    assert "more in your room" in there.last(other)
+    await two.wait(timedelta(minutes=10))
+    told = [at for at, body, _ in side.heard(name) if "Nothing has changed" in body]
+    assert all(at < before for at in told)
+    assert len(told) == 1
+
+
+async def test_a_yes_that_comes_late_over_the_link_is_heard_all_the_same(two: Two) -> None:
+    """South's member heard that nothing changed; that the room is longer they hear when it is known."""
+    before, _ = ends(two)
+    await wants(two, "ben")
+    two.loses = lambda: True
+    held: list[Effect] = []
+    await two.north.say("ana", "yes", after=60)
+    held, two.north.sends = two.north.sends, []
+    await two.wait(timedelta(minutes=40))
+    assert "Nothing has changed" in two.south.last("ben")
+    two.loses = lambda: False
+    two.north.sends = held
+    await two.carry()
+    assert ends(two) == (before + HALF, before + HALF)
+    assert "You both said yes to 30 minutes more." in two.south.last("ben")
 
 
 async def test_a_partner_makes_no_room_longer_than_ours_agreed_to(two: Two) -> None:
