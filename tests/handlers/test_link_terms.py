@@ -518,3 +518,19 @@ def test_every_word_for_it_is_in_the_menu_of_the_list() -> None:
         for word in (steward.COMMANDS[name].words for name in ("terms", "pause", "resume", "rotate", "cut")):
             shown = re.split(r" *\| *", WORDS.text(language, word))[0]
             assert f"“{shown}”" in WORDS.text(language, "link.can")
+
+
+@pytest.mark.parametrize(
+    ("language", "pauses", "resumes"),
+    [
+        ("en", "“pause” and the address", "“resume” and the address"),
+        ("es", "“pausa” y la dirección", "“seguir” y la dirección"),
+    ],
+)
+def test_the_list_names_the_address_behind_what_alone_is_for_the_whole_service(
+    language: str, pauses: str, resumes: str
+) -> None:
+    """A steward who pauses one link does not pause everybody, also where it is the only one."""
+    said = WORDS.text(language, "link.can")
+    assert pauses in said
+    assert resumes in said
