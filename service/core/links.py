@@ -222,7 +222,7 @@ def advance(link: Link, move: Move, now: datetime) -> tuple[Link, Sent]:
             if link.making is None or link.making.epoch is None:
                 raise _illegal(link, move)
             over = LinkState.CUT if link.state is LinkState.LINKING else LinkState.RESYNC
-            return replace(link, making=None, state=over), ()
+            return replace(_give_up(link), state=over), ()
         case SetPause(paused):
             after = replace(link, paused_here=paused)
             after = after if link.state is LinkState.RESYNC else replace(after, state=_running(after))
@@ -312,7 +312,7 @@ def _restored(link: Link) -> Link:
     # What came between the backup and now may come again: until there are new keys nothing that could harm by
     # coming twice is taken. The other side may use keys that ours confirmed; any other try begins anew.
     confirmed = link.making is not None and link.making.state is MakingState.CONFIRMED
-    return replace(link, state=LinkState.RESYNC, making=link.making if confirmed else None)
+    return replace(link if confirmed else _give_up(link), state=LinkState.RESYNC)
 
 
 def _lapse(link: Link, now: datetime) -> Link:
@@ -361,7 +361,17 @@ def steps_again(link: Link) -> Sent:
     steps: list[Body] = [making.our_hello]
     if making.their_hello is not None:
         steps.append(making.our_keys)
-    return tuple((making.number - 1, step) for step in steps)
+    said: Sent = tuple((making.number - 1, step) for step in steps)
+    said = (*said, *_since(link, making.our_hello))
+    if making.state is MakingState.CONFIRMED:
+        # That our stewards said yes: where neither was there to hear the other's, both would wait.
+        said = (*said, (making.number, NewTerms(terms=link.terms)))
+    return said
+
+
+def _since(link: Link, hello: Hello) -> Sent:
+    """Our terms, where they are others by now than in the step that is said again."""
+    return _now(link, NewTerms(terms=link.terms)) if hello.terms != link.terms else ()
 
 
 def standing(link: Link) -> Sent:
@@ -466,7 +476,7 @@ def count(link: Link, envelope: Envelope, now: datetime) -> Link:
     link = replace(link, state=LinkState.RESYNC)
     tried = _tried(link, now)
     # Whoever goes back again and again is not met with new keys each time; what is tried now stays.
-    return link if tried is None else replace(tried, making=None)
+    return link if tried is None else _give_up(tried)
 
 
 def hear(link: Link, body: Body, number: int, now: datetime, counter: int = 0) -> Heard:
@@ -545,12 +555,12 @@ def keys_held(link: Link) -> frozenset[tuple[int, int]]:
 def _heard(link: Link, body: Body, said: tuple[int, int], now: datetime) -> Heard:
     match body:
         case Hello():
+            again = link.making is not None and link.making.their_hello == body
             heard = _heard_hello(link, body, now)
-            return (
-                heard
-                if heard.refusal is not None
-                else replace(heard, link=replace(_terms(heard.link, body.terms, said), name=body.name))
-            )
+            if again or heard.refusal is not None:
+                # Said again it has the terms of when it was said first.
+                return heard
+            return replace(heard, link=replace(_terms(heard.link, body.terms, said), name=body.name))
         case KeyChange():
             return _heard_keys(link, body)
         case NewTerms():
@@ -590,7 +600,7 @@ def _heard_hello(link: Link, hello: Hello, now: datetime) -> Heard:
         link = tried
         # A later try than ours: what was made in earlier ones is dropped, and this side makes keys for it.
         making = Making(hello.epoch, hello.round, now, MakingState.PROPOSED, their_hello=hello)
-        return Heard(replace(link, making=making, rounds=hello.round, state=state))
+        return Heard(replace(_give_up(link), making=making, rounds=hello.round, state=state))
     if making is None or hello.round < link.rounds:
         # An earlier one: whoever is behind hears which is tried now.
         ours = making.our_hello if making is not None else None
@@ -599,7 +609,7 @@ def _heard_hello(link: Link, hello: Hello, now: datetime) -> Heard:
         tried = _tried(link, now)
         if tried is None:
             return Heard(link, refusal=Refusal.QUOTA)
-        return Heard(tried, ((_current(link), ours),), Refusal.TURN)
+        return Heard(tried, ((_current(link), ours), *_since(link, ours)), Refusal.TURN)
     our_hello, our_keys = making.our_hello, making.our_keys
     if making.their_hello is not None or our_hello is None or our_keys is None:
         # Two different ones in a round: the other side forgot the first. The next round is for both.
@@ -608,14 +618,14 @@ def _heard_hello(link: Link, hello: Hello, now: datetime) -> Heard:
         tried = _tried(link, now)
         if tried is None:
             return Heard(link, refusal=Refusal.QUOTA)
-        return Heard(replace(tried, making=None, state=LinkState.RESYNC), refusal=Refusal.TURN)
+        return Heard(replace(_give_up(tried), state=LinkState.RESYNC), refusal=Refusal.TURN)
     making = replace(making, their_hello=hello, state=MakingState.COMMITTED)
     after = replace(link, making=making, state=state)
     steps: list[Body] = [our_keys]
     if not first:
         # Ours again: if the other side was restored meanwhile it may not have counted.
         steps.insert(0, our_hello)
-    crosses = tuple((_current(link), step) for step in steps)
+    crosses = (*((_current(link), step) for step in steps), *_since(link, our_hello))
     if making.their_keys is not None:
         # Keys that came before, and are not those committed to, are dropped: the hello is good.
         return Heard(_show(after, making.their_keys).link, crosses)

@@ -506,6 +506,90 @@ def test_terms_count_again_where_the_keys_that_were_made_come_to_nothing() -> No
     assert other.link.their_terms == stricter
 
 
+def test_a_step_that_is_said_again_takes_no_later_terms_back() -> None:
+    """It carries the terms of when it was first said: a desk that comes back repeats it."""
+    one, other = linked()
+    exchange(one, other, one.rotate())
+    stricter = TERMS.model_copy(update={"asks_a_day": 1})
+    exchange(one, other, one.move(SetTerms(stricter)))
+    exchange(one, other, one.carry(links.steps_again(one.link)))
+    assert other.link.their_terms == stricter
+
+
+def test_a_step_that_was_lost_brings_the_terms_of_now() -> None:
+    """Said again to whoever never had it, it does not leave them with terms of before."""
+    one, other = linked()
+    one.rotate()
+    stricter = TERMS.model_copy(update={"asks_a_day": 1})
+    exchange(one, other, one.move(SetTerms(stricter)))
+    exchange(one, other, one.carry(links.steps_again(one.link)))
+    assert other.link.their_terms == stricter
+
+
+def _differs(one: Desk, other: Desk) -> None:
+    other.move(Differ())
+
+
+def _is_restored(one: Desk, other: Desk) -> None:
+    other.move(Restored())
+
+
+def _begins_a_later_round(one: Desk, other: Desk) -> None:
+    one.move(Differ())
+    exchange(one, other, one.rotate("restored"))
+
+
+def _says_two_in_a_round(one: Desk, other: Desk) -> None:
+    second, _ = steps(one.us, secrets("another"), 2, "rotate", one.terms)
+    assert links.hear(other.link, second, 1, other.now, 9).refusal is Refusal.TURN
+    other.link = links.hear(other.link, second, 1, other.now, 9).link
+
+
+def _goes_back(one: Desk, other: Desk) -> None:
+    for side in (one, other):
+        side.now += timedelta(minutes=1)
+    exchange(one, other, [one.say(Pause(paused=False))])
+    in_use = one.link.epochs[0]
+    one.link = replace(one.link, epochs=(replace(in_use, sent=in_use.sent - 1),), making=None)
+    for side in (one, other):
+        side.now += timedelta(minutes=1)
+    other.take(one.say(Pause(paused=False)))
+    assert other.link.state is LinkState.RESYNC
+
+
+@pytest.mark.parametrize(
+    "gives_up", [_differs, _is_restored, _begins_a_later_round, _says_two_in_a_round, _goes_back]
+)
+def test_terms_count_again_however_a_making_ends(gives_up: Callable[[Desk, Desk], None]) -> None:
+    """What was said in keys that are not used outranks nothing that is said after."""
+    one, other = linked()
+    exchange(one, other, one.rotate())
+    exchange(other, one, other.rotate())
+    exchange(one, other, one.confirm())
+    assert other.link.terms_from == (2, 1)
+    gives_up(one, other)
+    assert other.link.making is None or other.link.making.epoch is None
+    stricter = TERMS.model_copy(update={"asks_a_day": 1})
+    assert other.take(one.say(NewTerms(terms=stricter))).refusal is None
+    assert other.link.their_terms == stricter
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_two_who_confirmed_while_neither_was_there_come_to_the_same_keys(first: bool) -> None:
+    """What was said in keys that are not in use yet is said again too, to whoever comes back."""
+    one, other = _shown() if first else linked()
+    if not first:
+        exchange(one, other, one.rotate())
+        exchange(other, one, other.rotate())
+    for side in (one, other):
+        side.confirm()
+    exchange(one, other, one.carry(links.steps_again(one.link)))
+    exchange(other, one, other.carry((*links.steps_again(other.link), *links.standing(other.link))))
+    assert (one.link.state, other.link.state) == (LinkState.LIVE, LinkState.LIVE)
+    assert one.link.making is other.link.making is None
+    assert one.link.epochs[0].made == other.link.epochs[0].made
+
+
 def test_the_end_is_near_once_for_each_end() -> None:
     """Two weeks before, and again where another end is set; never of a link that is over or not made yet."""
     one, _ = linked()
