@@ -52,6 +52,8 @@ Sealed = Annotated[
 ]
 Seconds = Annotated[int, Field(ge=0, le=253_402_300_799)]
 """Whole seconds since 1970 began, in UTC; to the end of the year 9999."""
+Shown = Annotated[int, Field(ge=0, le=253_402_300_799 - 24 * 60 * 60)]
+"""Seconds that the clock of every zone can show: to the last day but one of the year 9999."""
 Counter = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
 Epoch = Annotated[int, Field(ge=1, le=1_000_000)]
 Round = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -119,7 +121,7 @@ class Terms(Shape):
     hours: Annotated[tuple[Hours, ...], Field(max_length=14)]
     ages: Annotated[tuple[Ages, ...], Field(max_length=2)]
     adult_from: Annotated[int, Field(ge=12, le=25)]
-    until: Seconds
+    until: Shown
     reports: ShortText
     agreement: LongText
 

@@ -13,7 +13,7 @@ from schema.events import StewardRoom as Here
 from schema.ids import EventId, RoomId
 from schema.records import AskAcross, Link, Request
 from schema.states import LinkState
-from schema.wire import Hours, NewTerms, Pause
+from schema.wire import Hours, NewTerms, Pause, Terms
 from service.core import links
 from tests.handlers.story import STEWARDS, WORDS, Story, community
 from tests.handlers.two import NORTH_AT, SOUTH_AT, Two, link_of, said, side
@@ -197,6 +197,21 @@ async def test_what_a_partner_names_is_said_whether_it_is_known_here_or_not(link
     assert "Languages: xq and French\n" in heard
     assert "Saturday and Sunday, 09:00 to 00:00, by the clock of Atlantis/Sunken" in heard
     assert "there is no language that both sides name" in heard
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Honolulu"])
+async def test_the_last_hour_that_terms_can_name_is_one_that_every_clock_shows(linked: Two, zone: str) -> None:
+    """As the first: a partner cannot name one that nobody here can read."""
+    two = linked
+    two.south.community = replace(two.south.community, zone=zone)
+    terms = link_of(two.north).terms
+    latest = 253_402_300_799
+    with pytest.raises(ValueError, match="until"):
+        Terms.model_validate({**terms.model_dump(), "until": latest})
+    last = Terms.model_validate({**terms.model_dump(), "until": latest - 24 * 60 * 60})
+    await two.put_across(two.north, NewTerms(terms=last))
+    assert "has changed its terms" in two.south.last(STEWARDS)
+    assert "Until: 3" in two.south.last(STEWARDS)
 
 
 async def test_what_a_community_has_one_of_is_not_asked_about(two: Two) -> None:
