@@ -139,7 +139,8 @@ async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
         room.say("steward.kept")
         return
     link, asked = await linking.with_desk(desk, other), await linking.invitation_of(desk, other)
-    if step == "join" and link is None and asked is not None and asked.room is not None:
+    if step in ("join", "recap") and link is None and asked is not None and asked.room is not None:
+        # Also where they asked while the recap was open: of the two that would be one is enough.
         until = desk.now + links.ASKED_FOR
         id = LinkInvitationId(desk.turn.identify(other))
         await desk.records.put(LinkInvitation(id, other, asked.room, until, wanted=True))
@@ -378,7 +379,8 @@ async def cut(room: StewardRoom, rest: str) -> None:
 
 async def _change(room: StewardRoom, rest: str, what: str, word: str) -> None:
     asked = await linking.invitation_of(room.desk, MatrixId(rest)) if rest else None
-    if what == "cut" and asked is not None and asked.room is not None:
+    linked = rest and await linking.with_desk(room.desk, MatrixId(rest)) is not None
+    if what == "cut" and not linked and asked is not None and asked.room is not None:
         # Who only asked is declined without a word.
         await room.desk.records.put(LinkInvitation(asked.id, asked.desk, None, asked.due_at))
         room.desk.turn.do(LeaveRoom(asked.room))

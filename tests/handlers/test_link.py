@@ -8,7 +8,7 @@ import pytest
 
 from schema.effects import JoinRoom, LeaveRoom, OpenLinkRoom, SendAcross
 from schema.events import Due, FromLink, Invited, LinkRoom
-from schema.ids import EventId, MatrixId, RoomId
+from schema.ids import EventId, LinkInvitationId, MatrixId, RoomId
 from schema.records import Link, LinkInvitation, LinkKeys, Member
 from schema.states import LinkState
 from service.core import links
@@ -213,6 +213,29 @@ async def test_both_asking_at_once_come_to_one_link(two: Two) -> None:
     await two.says(two.south, f"link {NORTH_AT}", "Welcome.", "yes")
     assert six(two.north) == six(two.south)
     assert link_of(two.north).id == link_of(two.south).id
+
+
+async def test_a_yes_to_ask_them_is_a_yes_to_what_they_asked_meanwhile(two: Two) -> None:
+    """Their invitation came while the question was open: there is one link, in one room, and no second."""
+    await two.says(two.south, f"link {NORTH_AT}", "From the south.")
+    await two.says(two.north, f"link {SOUTH_AT}", "From the north.", "yes")
+    heard = await two.says(two.south, "yes")
+    assert "From the north." in heard
+    assert len(two.rooms) == 1
+    assert two.south.records.all(Link)[0].id == link_of(two.north).id
+    await two.says(two.south, f"link {NORTH_AT}", "Welcome.", "yes")
+    assert six(two.north) == six(two.south)
+
+
+async def test_a_link_that_stands_is_cut_and_not_what_was_asked_before(two: Two) -> None:
+    """Whatever is kept of an invitation, the word is for the link."""
+    await two.linked()
+    id = LinkInvitationId("1" * 32)
+    asked = LinkInvitation(id, NORTH_AT, RoomId("!another"), two.south.now + timedelta(days=1))
+    for known in two.south.records.all(LinkInvitation):
+        asked = replace(asked, id=known.id)
+    await two.south.records.put(asked)
+    assert "will end at once" in await two.says(two.south, f"cut {NORTH_AT}")
 
 
 async def test_strangers_do_not_fill_the_stewards_room(two: Two) -> None:
