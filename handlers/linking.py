@@ -205,7 +205,7 @@ async def room(desk: Desk, event: LinkRoom) -> None:
     came_back = event.here and not link.here
     link = replace(link, room=event.room, here=event.here)
     if not event.here:
-        await _say(desk, "link.gone", name=called(desk, link), desk_there=link.desk)
+        link = await _told(desk, link, "link.gone", name=called(desk, link), desk_there=link.desk)
     else:
         # What was said before it was there, or while our own desk did not know the room, did not arrive.
         link = await carry(desk, link, links.steps_again(link))
@@ -270,9 +270,7 @@ async def _proposed(desk: Desk, event: FromLink) -> None:
 
 async def _tell_change(desk: Desk, before: Link, after: Link, body: Body | None) -> None:
     """Say what the other side answered, or changed, as far as that is not too often in a day."""
-    was, told = before.their_terms, links.tell(after, desk.now)
-    if told is None:
-        return
+    was = before.their_terms
     values: dict[str, object] = {"name": called(desk, after), "desk_there": after.desk}
     if isinstance(body, Pause) and before.paused_there is not after.paused_there:
         key = "link.paused_there" if after.paused_there else "link.resumed_there"
@@ -289,12 +287,23 @@ async def _tell_change(desk: Desk, before: Link, after: Link, body: Body | None)
             return
     else:
         return
+    told = await _told(desk, after, key, **values)
+    if told is not after:
+        # Where what holds was said, so was until when.
+        await settle(desk, links.knows_end(told, desk.now) if "holds" in values else told)
+
+
+async def _told(desk: Desk, link: Link, key: str, /, **values: object) -> Link:
+    """The link once the stewards were told of what its other side did; as it was where that is too often."""
+    told = links.tell(link, desk.now)
+    if told is None:
+        return link
     room = await StewardRoom.of(desk)
     room.say(key, notice=False, **values)
     if links.tell(told, desk.now) is None:
-        room.say("link.told_enough", notice=False, name=called(desk, after))
+        room.say("link.told_enough", notice=False, name=called(desk, link))
     await room.close()
-    await settle(desk, links.knows_end(told, desk.now))
+    return told
 
 
 async def _tell(desk: Desk, before: Link, after: Link) -> None:
@@ -373,10 +382,16 @@ async def due(desk: Desk, link: Link) -> None:
     elif link.making is not None and after.making is None:
         await _say(desk, "link.unfinished", name=called(desk, link), desk_there=link.desk)
     if (until := links.ends_soon(after, desk.now)) is not None:
-        await settle(desk, links.knows_end(after, desk.now))
         theirs = after.their_terms is not None and after.their_terms.until < after.terms.until
-        key = "link.ends_soon_theirs" if theirs else "link.ends_soon"
-        await _say(desk, key, name=called(desk, link), desk_there=link.desk, until=until)
+        name = called(desk, link)
+        if theirs or after.told_until is not None:
+            # Theirs to bring about: where they move their end back and forth it is ours each second time.
+            key = "link.ends_soon_theirs" if theirs else "link.ends_soon"
+            after = await _told(desk, after, key, name=name, desk_there=link.desk, until=until)
+        else:
+            await _say(desk, "link.ends_soon", name=name, desk_there=link.desk, until=until)
+        # Told or one too many: that end is not due again.
+        await settle(desk, links.knows_end(after, desk.now))
 
 
 async def forget(desk: Desk, asked: LinkInvitation) -> None:

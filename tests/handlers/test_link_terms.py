@@ -512,6 +512,32 @@ async def test_a_partner_that_changes_things_all_the_time_does_not_fill_the_room
     assert "has paused the link" in two.south.last(STEWARDS)
 
 
+async def test_an_end_that_a_partner_moves_all_the_time_does_not_fill_the_room(linked: Two) -> None:
+    """An end that is near is told as a change of theirs; past the limit none is, and none is due for ever."""
+    two = linked
+    heard = len(said(two.south))
+    soon = int((two.north.now + timedelta(days=10)).timestamp())
+    for at in range(20):
+        terms = link_of(two.north).terms.model_copy(update={"until": soon - at})
+        await two.put_across(two.north, NewTerms(terms=terms))
+        await two.wait(timedelta(minutes=1))
+    assert len(said(two.south)[heard:]) == links.TOLD_A_DAY
+    assert link_of(two.south).told_until == links.agreed(link_of(two.south)).until
+    due = link_of(two.south).due_at
+    assert due is not None
+    assert due > two.south.now
+
+
+async def test_a_pause_does_not_stand_for_the_word_that_the_end_is_near(linked: Two) -> None:
+    """What was told without the hour of the end leaves that to be told."""
+    two = linked
+    until = links.agreed(link_of(two.south)).until
+    two.north.now = two.south.now = until - links.NOTICE + timedelta(minutes=1)
+    await two.put_across(two.north, Pause(paused=True))
+    assert "has paused the link" in two.south.last(STEWARDS)
+    assert link_of(two.south).told_until is None
+
+
 async def test_the_whole_of_it_in_spanish() -> None:
     """What stewards type is understood in their language, and in English."""
     two = Two(north=side(community("es"), NORTH_AT, 1, "es"))
