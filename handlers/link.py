@@ -282,9 +282,10 @@ async def answer_words(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
         key = "link.differed" if first else "link.differed_again"
         room.say(key, name=linking.called(desk, link), desk_there=link.desk)
     elif after.making is None:
-        await linking.settle(desk, links.knows_end(after, desk.now))
-        key, name = "link.live" if first else "link.renewed", linking.called(desk, after)
-        room.say(key, name=name, desk_there=after.desk, holds=linking.holds(desk, after))
+        if first:
+            # Until when it holds is said with it.
+            await linking.settle(desk, links.knows_end(after, desk.now))
+        room.say_text(linking.in_use(desk, after, first=first))
     else:
         room.say("link.confirmed", name=linking.called(desk, after))
 

@@ -310,14 +310,13 @@ async def _tell(desk: Desk, before: Link, after: Link) -> None:
     """Say what changed for the stewards."""
     made, was = after.making, before.making
     runs = (LinkState.LIVE, LinkState.PAUSED)
-    if before.state is not after.state and (key := _NOW.get(after.state)) is not None:
+    if after.state in runs and before.state not in runs:
         # A link that was restored stood before; a pause and its end are told as such.
-        key = "link.renewed" if before.state is LinkState.RESYNC and after.state in runs else key
-        if not (before.state in runs and after.state in runs):
-            name = called(desk, after)
-            await _say(desk, key, name=name, desk_there=after.desk, holds=holds(desk, after))
+        await _say_text(desk, in_use(desk, after, first=before.state is not LinkState.RESYNC))
+    elif before.state is not after.state and (key := _NOW.get(after.state)) is not None:
+        await _say(desk, key, name=called(desk, after), desk_there=after.desk)
     elif after.making is None and was is not None and was.state is MakingState.CONFIRMED and after.epochs:
-        await _say(desk, "link.renewed", name=called(desk, after))
+        await _say_text(desk, in_use(desk, after, first=False))
     if made is None or made.state is not MakingState.SHOWN or made.epoch is None:
         return
     if was is None or was.epoch is None or was.epoch.made != made.epoch.made:
@@ -331,8 +330,6 @@ async def _tell(desk: Desk, before: Link, after: Link) -> None:
 
 
 _NOW = {
-    LinkState.LIVE: "link.live",
-    LinkState.PAUSED: "link.live",
     LinkState.RESYNC: "link.resync",
     LinkState.CUT: "link.cut_there",
     LinkState.EXPIRED: "link.expired",
@@ -424,8 +421,25 @@ def holds(desk: Desk, link: Link, *, shown: bool = False) -> str:
     return "\n\n" + link_terms.holding(desk, link.terms, link.their_terms, shown=shown)
 
 
+def in_use(desk: Desk, link: Link, *, first: bool) -> str:
+    """That both sides confirmed its keys, the `first` ones or new ones; and where it is paused, that it is."""
+    room, name = link_terms.nobodys(desk), called(desk, link)
+    if first:
+        text = room.words("link.live", name=name, desk_there=link.desk, holds=holds(desk, link))
+    else:
+        text = room.words("link.renewed", name=name)
+    if link.state is not LinkState.PAUSED:
+        return text
+    key = "link.is_paused_here" if link.paused_here else "link.is_paused_there"
+    return f"{text} {room.words(key, name=name, desk_there=link.desk)}"
+
+
 async def _say(desk: Desk, key: str, /, **values: object) -> None:
     """Say a sentence in the stewards' room, which notifies."""
+    await _say_text(desk, link_terms.nobodys(desk).words(key, **values))
+
+
+async def _say_text(desk: Desk, text: str) -> None:
     room = await StewardRoom.of(desk)
-    room.say(key, notice=False, **values)
+    room.say_text(text, notice=False)
     await room.close()

@@ -389,3 +389,41 @@ async def test_after_a_restore_both_compare_words_again(two: Two) -> None:
     for side in (two.north, two.south):
         # It stood before: neither hears of a link that begins.
         assert "The new keys of the link with" in side.last(STEWARDS)
+
+
+async def test_a_partner_that_comes_and_goes_does_not_fill_the_room(two: Two) -> None:
+    """Whoever moves others in and out of the room is told of as of any change of theirs."""
+    await two.linked()
+    heard, room = len(said(two.south)), link_of(two.south).room
+    assert room is not None
+    for at in range(20):
+        for here in (False, True):
+            await two.south.event(LinkRoom(EventId(f"$moves{at}{here}"), room, NORTH_AT, here))
+    assert not two.south.last(STEWARDS).startswith("Six words")
+    told = said(two.south)[heard:]
+    assert len(told) == links.TOLD_A_DAY
+    assert "I say no more of that here until tomorrow" in told[-1]
+
+
+async def test_new_keys_of_a_paused_link_say_that_it_is_paused(two: Two) -> None:
+    """Keys are in use again, and still nothing crosses: both sides read so, whoever confirmed last."""
+    await two.linked()
+    await two.says(two.south, f"pause {NORTH_AT}", "yes")
+    await two.says(two.north, f"rotate keys {SOUTH_AT}", "yes")
+    await two.says(two.north, f"link {SOUTH_AT}", "1")
+    heard = await two.says(two.south, f"link {NORTH_AT}", "1")
+    assert "are in use" in heard
+    assert "is paused by us" in heard
+    assert "are in use" in two.north.last(STEWARDS)
+    assert "is paused by their side" in two.north.last(STEWARDS)
+    assert "can choose now" not in heard + two.north.last(STEWARDS)
+
+
+async def test_who_is_to_compare_anew_reads_that_the_words_may_have_differed(two: Two) -> None:
+    """The side whose stewards saw no difference cannot know whether it was that or a backup."""
+    await two.linked()
+    await two.says(two.north, f"rotate keys {SOUTH_AT}", "yes")
+    heard = len(said(two.south))
+    await two.says(two.north, f"link {SOUTH_AT}", "2")
+    told = "\n".join(said(two.south)[heard:])
+    assert "their stewards found that the words were not the same; ask them" in told
