@@ -118,8 +118,8 @@ def closed(agreed: Agreed) -> Outside | None:
 
 
 def share_hours(agreed: Agreed, now: datetime) -> bool:
-    """Whether there is an hour in the next week that the hours of both sides take in."""
-    if len(agreed.hours) < 2:
+    """Whether there is an hour in the next week that the hours of both sides take in, as far as they name any."""
+    if not agreed.hours:
         return True
     # Each zone is looked up once: a partner can name as many as there are, and none that there are.
     sides = [[(one, zone) for one in hours if (zone := _zone(one)) is not None] for hours in agreed.hours]

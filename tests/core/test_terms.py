@@ -281,6 +281,14 @@ def test_hours_that_never_meet_are_seen() -> None:
     assert terms.share_hours(agree(ours, TERMS), NOW)
 
 
+def test_hours_that_no_clock_here_knows_never_come() -> None:
+    """Also where one side alone names any: an ask would be refused at each."""
+    sunken = Hours(zone="Atlantis/Sunken", days=tuple(range(7)), start=0, end=24 * 60)
+    theirs = TERMS.model_copy(update={"hours": (sunken,)})
+    assert not terms.share_hours(agree(TERMS, theirs), NOW)
+    assert not terms.share_hours(agree(theirs, TERMS), NOW)
+
+
 _LONGEST = tuple(
     Hours(zone="America/Argentina/ComodRivadavia", days=tuple(range(7)), start=1000 + n, end=1440)
     for n in range(12)
