@@ -805,8 +805,9 @@ class Link:
     """The agreement of two collectives to ask one another's members.
 
     `us` and `them` are the two desks as the link calls them. `epochs` has the keys in use, newest first: one,
-    or two while the older drains. `rounds` counts the tries at the next one. `asks` holds when theirs came,
-    `asked` when ours went, and `tries` when they began to make keys anew, or had us do it, in the last day.
+    or two while the older drains. `rounds` counts the tries at the next one. `asks` holds when theirs were
+    sent, as long as one of the same day can come, `asked` when ours went, and `tries` when they began to make
+    keys anew, or had us do it, in the last day.
     `pause_from` and `terms_from` are the epoch and counter that `paused_there` and `their_terms` are from.
 
     `terms` are ours as the other side has them; `chosen` are what our stewards agreed to, of which the

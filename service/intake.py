@@ -8,7 +8,7 @@ refusals, of each once in an hour, and anybody else of none.
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from schema.errors import Malformed
 from schema.ids import LinkId
@@ -115,7 +115,8 @@ class Intake:
                 check_keys(body)
         except Malformed:
             return Taken(link, refusal=Refusal.SEAL)
-        heard = links.hear(link, body, envelope.epoch, now, envelope.counter)
+        issued = datetime.fromtimestamp(envelope.issued, UTC)
+        heard = links.hear(link, body, envelope.epoch, now, envelope.counter, issued)
         if heard.refusal is not None:
             told = self._tell(link, heard.refusal, now)
             return Taken(heard.link, None, (*heard.crosses, *told), heard.refusal)

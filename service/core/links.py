@@ -40,6 +40,7 @@ DRAIN = LONGEST
 """How long what was sealed with the keys before is still received."""
 
 DAY = timedelta(days=1)
+_NONE = timedelta(0)
 
 TRIES_A_DAY = 8
 """How often in a day a partner may begin to make keys anew, or have us do so or say our step again.
@@ -479,10 +480,13 @@ def count(link: Link, envelope: Envelope, now: datetime) -> Link:
     return link if tried is None else _give_up(tried)
 
 
-def hear(link: Link, body: Body, number: int, now: datetime, counter: int = 0) -> Heard:
+def hear(
+    link: Link, body: Body, number: int, now: datetime, counter: int = 0, issued: datetime | None = None
+) -> Heard:
     """The link after the partner said `body` under that counter in the epoch of that number; 0 is an opening.
 
-    What is between members is the conversation's to read: here it is let through or not.
+    It was `issued` then, or now. What is between members is the conversation's to read: here it is let
+    through or not.
     """
     making = link.making
     first: Sent = ()
@@ -497,6 +501,8 @@ def hear(link: Link, body: Body, number: int, now: datetime, counter: int = 0) -
     opens = link.state is LinkState.LINKING and body.kind != "terms"
     if body.kind not in CROSSES[link.state] or (number == 0) is not opens:
         return Heard(link, first, Refusal.KIND)
+    if isinstance(body, Ask):
+        return replace(_heard_ask(link, body, issued or now, now), crosses=first)
     heard = _heard(link, body, (number, counter), now)
     return replace(heard, crosses=(*first, *heard.crosses))
 
@@ -572,8 +578,6 @@ def _heard(link: Link, body: Body, said: tuple[int, int], now: datetime) -> Hear
             return Heard(link if link.state is LinkState.RESYNC else replace(link, state=_running(link)))
         case Cut():
             return Heard(replace(link, state=LinkState.CUT, making=None))
-        case Ask():
-            return _heard_ask(link, body, now)
         case _:
             return Heard(link)
 
@@ -667,14 +671,17 @@ def _show(link: Link, keys: KeyChange) -> Heard:
     return Heard(replace(link, making=shown))
 
 
-def _heard_ask(link: Link, ask: Ask, now: datetime) -> Heard:
+def _heard_ask(link: Link, ask: Ask, issued: datetime, now: datetime) -> Heard:
+    """Held against the hour at which it was sent, as its sender did: what a homeserver kept back is not lost."""
     allowed = agreed(link)
-    if outside(allowed, ask, sent=False, now=now) is not None:
+    if now >= allowed.until or outside(allowed, ask, sent=False, now=issued) is not None:
         return Heard(link, refusal=Refusal.TERMS)
-    recent = tuple(at for at in link.asks if now - at < DAY)
-    if len(recent) >= allowed.asks_a_day:
+    asks = (*(at for at in link.asks if now - at < LONGEST + DAY), issued)
+    # They may come in another order: in no 24 hours with this one there are more than both sides allow.
+    ends = (at for at in asks if _NONE <= at - issued < DAY)
+    if any(sum(_NONE <= end - at < DAY for at in asks) > allowed.asks_a_day for end in ends):
         return Heard(link, refusal=Refusal.QUOTA)
-    return Heard(replace(link, asks=(*recent, now)))
+    return Heard(replace(link, asks=asks))
 
 
 # ---- its epochs

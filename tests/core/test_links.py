@@ -406,6 +406,25 @@ def test_asks_are_counted_in_a_day() -> None:
     assert other.take(one.say(ASK)).refusal is None
 
 
+def test_an_ask_counts_for_the_hour_at_which_it_was_sent() -> None:
+    """One that a homeserver held back is neither outside of the hours nor one too many by the delay."""
+    hour = Hours(zone="UTC", days=tuple(range(7)), start=16 * 60, end=17 * 60)
+    one, other = linked(south=TERMS.model_copy(update={"hours": (hour,), "asks_a_day": 2}))
+    held = []
+    for day in range(3):
+        one.now = NOW + timedelta(days=day)
+        held += one.carry([(1, ASK), (1, ASK)], links.LONGEST)
+    late = one.carry([(1, ASK)], links.LONGEST)
+    other.now = one.now + timedelta(hours=7)
+    assert [other.take(content).refusal for content in reversed(held)] == [None] * 6
+    assert other.take(late[0]).refusal is Refusal.QUOTA
+    one.now = other.now
+    assert other.take(one.say(ASK)).refusal is Refusal.TERMS
+    one.now = other.now = NOW + timedelta(days=11)
+    assert other.take(one.say(ASK)).refusal is None
+    assert len(other.link.asks) == 1
+
+
 def test_a_partner_that_was_restored_is_met_with_new_keys() -> None:
     """Both sides' stewards compare words again; what it sent before its backup never counts again."""
     one, other = linked()
