@@ -44,7 +44,8 @@ async def _which(room: StewardRoom, rest: str, word: str) -> Link | None:
         await listing(room, "")
     else:
         desks = [link.desk for link in await room.desk.records.find(Link)]
-        room.say("link.which", notice=False, word=_word(room, word), desks=desks)
+        key = "link.which" if rest else "link.which_of"
+        room.say(key, notice=False, word=_word(room, word), desks=desks)
     return None
 
 
@@ -346,13 +347,19 @@ def _line(room: StewardRoom, link: Link) -> str:
         text = room.words("link.is_live", name=name, until=links.agreed(link).until)
     if link.their_terms is not None and (why := link_terms.nothing(room.desk, link.terms, link.their_terms)):
         text += " " + why
-    if making is not None and making.state is MakingState.SHOWN:
-        text += " " + room.words("link.is_shown_again", desk_there=desk)
+    if making is not None:
+        text += " " + room.words(_NEW_KEYS.get(making.state, "link.is_begun_again"), desk_there=desk)
     if not link.here:
         text += " " + room.words("link.is_gone")
     elif link.heard_at is not None:
         text += " " + room.words("link.is_heard", at=link.heard_at)
     return text
+
+
+_NEW_KEYS = {
+    MakingState.SHOWN: "link.is_shown_again",
+    MakingState.CONFIRMED: "link.is_confirmed_again",
+}
 
 
 # Pause, renew, cut
@@ -379,13 +386,8 @@ async def cut(room: StewardRoom, rest: str) -> None:
 
 
 async def _change(room: StewardRoom, rest: str, what: str, word: str) -> None:
-    asked = await linking.invitation_of(room.desk, MatrixId(rest)) if rest else None
-    linked = rest and await linking.with_desk(room.desk, MatrixId(rest)) is not None
-    if what == "cut" and not linked and asked is not None and asked.room is not None:
-        # Who only asked is declined without a word.
-        await room.desk.records.put(LinkInvitation(asked.id, asked.desk, None, asked.due_at))
-        room.desk.turn.do(LeaveRoom(asked.room))
-        room.say("link.declined", desk_there=asked.desk)
+    if what == "cut" and rest and await _asking(room, MatrixId(rest)) is not None:
+        room.ask("link_change", subject=rest, draft={"what": "decline"})
         return
     link = await _which(room, rest, word)
     if link is None:
@@ -394,6 +396,24 @@ async def _change(room: StewardRoom, rest: str, what: str, word: str) -> None:
         room.say_text(_line(room, link), notice=False)
         return
     room.ask("link_change", subject=link.desk, draft={"what": what})
+
+
+async def _asking(room: StewardRoom, other: MatrixId) -> LinkInvitation | None:
+    """That desk's invitation, where it only asked; where there is a link with it none."""
+    asked = await linking.invitation_of(room.desk, other)
+    waits = asked is not None and asked.room is not None
+    return asked if waits and await linking.with_desk(room.desk, other) is None else None
+
+
+async def _decline(room: StewardRoom, other: MatrixId) -> None:
+    """Leave it without a word, and hear no more of it."""
+    asked = await _asking(room, other)
+    if asked is None or asked.room is None:
+        room.say("link.changed", desk_there=other)
+        return
+    await room.desk.records.put(LinkInvitation(asked.id, asked.desk, None, asked.due_at))
+    room.desk.turn.do(LeaveRoom(asked.room))
+    room.say("link.declined", desk_there=asked.desk)
 
 
 def _can(link: Link, what: str) -> bool:
@@ -409,6 +429,11 @@ async def show_change(room: StewardRoom, prompt: Prompt) -> Question | None:
     """What would be done; nothing where it cannot be any more."""
     link = await linking.with_desk(room.desk, MatrixId(prompt.subject))
     what = str(prompt.draft["what"])
+    if what == "decline":
+        if await _asking(room, MatrixId(prompt.subject)) is None:
+            return None
+        text = room.words("link.decline_recap", desk_there=prompt.subject)
+        return Question(text, _YES_NO, binding=True)
     if link is None or not _can(link, what):
         return None
     text = room.words(_RECAPS[what], name=linking.called(room.desk, link), desk_there=link.desk)
@@ -430,6 +455,9 @@ async def answer_change(room: StewardRoom, prompt: Prompt, reply: Reply) -> None
     link = await linking.with_desk(desk, MatrixId(prompt.subject))
     if reply.name != "yes":
         room.say("steward.kept")
+        return
+    if what == "decline":
+        await _decline(room, MatrixId(prompt.subject))
         return
     if link is None or not _can(link, what):
         room.say("link.changed", desk_there=prompt.subject)

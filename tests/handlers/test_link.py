@@ -8,7 +8,7 @@ import pytest
 
 from schema.effects import JoinRoom, LeaveRoom, OpenLinkRoom, SendAcross
 from schema.events import Due, FromLink, Invited, LinkRoom
-from schema.ids import EventId, LinkInvitationId, MatrixId, RoomId
+from schema.ids import EventId, LinkId, LinkInvitationId, MatrixId, RoomId
 from schema.records import Link, LinkInvitation, LinkKeys, Member
 from schema.states import LinkState
 from service.core import links
@@ -300,11 +300,51 @@ async def test_without_stewards_every_proposal_is_declined(two: Two) -> None:
 
 
 async def test_who_asked_can_be_declined_in_a_word(two: Two) -> None:
-    """They are not told why, and are not told of again."""
+    """After a yes to just that; they are not told why, and are not told of again."""
     await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
-    assert "I have declined" in await two.says(two.south, f"cut {NORTH_AT}")
+    assert "Shall I decline it?" in await two.says(two.south, f"cut {NORTH_AT}")
+    assert "Nothing changed" in await two.says(two.south, "no")
+    assert "asks for a link" in await two.says(two.south, "links")
+    assert not any(isinstance(effect, LeaveRoom) for _, effect in two.south.effects)
+    assert "I have declined" in await two.says(two.south, f"cut {NORTH_AT}", "yes")
     assert await two.says(two.south, "links")
     assert "There is no link" in two.south.last(STEWARDS)
+
+
+async def test_a_yes_to_decline_what_was_taken_up_meanwhile_does_nothing(two: Two) -> None:
+    """Another steward was faster: what is there by now is not ended by it."""
+    await two.south.stewards("sam", "kim")
+    await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
+    await two.says(two.south, f"cut {NORTH_AT}")
+    await two.south.steward("kim", f"link {NORTH_AT}")
+    await two.south.steward("kim", "yes")
+    await two.carry()
+    assert link_of(two.south).state is LinkState.LINKING
+    assert "I have declined" not in await two.says(two.south, "yes")
+    assert link_of(two.south).state is LinkState.LINKING
+
+
+async def test_the_list_says_on_whom_new_keys_wait(two: Two) -> None:
+    """Their program first, and then whoever did not compare; who asks for new keys again reads that."""
+    await two.linked()
+    two.holds = True
+    await two.says(two.north, "rotate keys", "yes")
+    assert "wait for their program to answer" in await two.says(two.north, "rotate keys")
+    two.holds = False
+    await two.carry()
+    await two.says(two.north, f"link {SOUTH_AT}", "1")
+    assert "wait for their stewards to compare" in await two.says(two.north, "rotate keys")
+
+
+async def test_which_of_two_links_is_asked_without_calling_either_unknown(two: Two) -> None:
+    """Where no address was named none was wrong."""
+    await two.linked()
+    link = link_of(two.north)
+    await two.north.records.put(replace(link, id=LinkId("2" * 32), desk=MatrixId("@a:b.example")))
+    heard = await two.says(two.north, "cut")
+    assert "There are links with: " in heard
+    assert "no such link" not in heard
+    assert "no such link" in await two.says(two.north, "cut @c:d.example")
 
 
 async def test_a_making_that_nobody_finishes_is_over(two: Two) -> None:
