@@ -422,7 +422,7 @@ def holds(desk: Desk, link: Link, *, shown: bool = False) -> str:
 
 
 def in_use(desk: Desk, link: Link, *, first: bool) -> str:
-    """That both sides confirmed its keys, the `first` ones or new ones; and where it is paused, that it is."""
+    """That both sides confirmed its keys, the `first` or new ones; and where it is paused, that it is."""
     room, name = link_terms.nobodys(desk), called(desk, link)
     if first:
         text = room.words("link.live", name=name, desk_there=link.desk, holds=holds(desk, link))

@@ -672,7 +672,7 @@ def _show(link: Link, keys: KeyChange) -> Heard:
 
 
 def _heard_ask(link: Link, ask: Ask, issued: datetime, now: datetime) -> Heard:
-    """Held against the hour at which it was sent, as its sender did: what a homeserver kept back is not lost."""
+    """Held against the hour at which it was sent, as its sender did: a slow way loses none."""
     allowed = agreed(link)
     if now >= allowed.until or outside(allowed, ask, sent=False, now=issued) is not None:
         return Heard(link, refusal=Refusal.TERMS)

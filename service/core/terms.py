@@ -118,7 +118,7 @@ def closed(agreed: Agreed) -> Outside | None:
 
 
 def share_hours(agreed: Agreed, now: datetime) -> bool:
-    """Whether there is an hour in the next week that the hours of both sides take in, as far as they name any."""
+    """Whether there is an hour in the next week that the hours of both sides take in, where they name any."""
     if not agreed.hours:
         return True
     # Each zone is looked up once: a partner can name as many as there are, and none that there are.

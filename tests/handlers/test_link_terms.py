@@ -200,7 +200,9 @@ async def test_what_a_partner_names_is_said_whether_it_is_known_here_or_not(link
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Honolulu"])
-async def test_the_last_hour_that_terms_can_name_is_one_that_every_clock_shows(linked: Two, zone: str) -> None:
+async def test_the_last_hour_that_terms_can_name_is_one_that_every_clock_shows(
+    linked: Two, zone: str
+) -> None:
     """As the first: a partner cannot name one that nobody here can read."""
     two = linked
     two.south.community = replace(two.south.community, zone=zone)
