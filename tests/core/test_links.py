@@ -413,8 +413,8 @@ def test_an_ask_counts_for_the_hour_at_which_it_was_sent() -> None:
     held = []
     for day in range(3):
         one.now = NOW + timedelta(days=day)
-        held += one.carry([(1, ASK), (1, ASK)], links.LONGEST)
-    late = one.carry([(1, ASK)], links.LONGEST)
+        held += one.carry(((1, ASK), (1, ASK)), links.LONGEST)
+    late = one.carry(((1, ASK),), links.LONGEST)
     other.now = one.now + timedelta(hours=7)
     assert [other.take(content).refusal for content in reversed(held)] == [None] * 6
     assert other.take(late[0]).refusal is Refusal.QUOTA

@@ -1,5 +1,6 @@
 """Two desks over a way that mixes up and repeats: whatever happens, in the end they are together again."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import Phase, settings
@@ -50,6 +51,8 @@ class Links(RuleBasedStateMachine):
         """Each thing happens a second after the one before."""
         for desk in self.desks:
             desk.now += _SECOND
+            # How often a partner may try in a day is told elsewhere: here it is as if days lay between.
+            desk.link = replace(desk.link, tries=())
         self.seconds += 1
 
     def _deliver(self, side: int, place: int, keep: bool) -> None:
