@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from schema.records import LinkEpoch
 from schema.states import LinkState, MakingState
 from schema.wire import Json
-from service.core.links import TRIES_A_DAY, Differ, Refusal, Restored, SetPause, wants_keys
+from service.core.links import Differ, Refusal, Restored, SetPause, wants_keys
 from tests.linked import ASK, Desk, linked
 
 _SECOND = timedelta(seconds=1)
@@ -36,12 +36,6 @@ class Links(RuleBasedStateMachine):
         self.way: list[list[Json]] = [[], []]
         self.backups = [(desk.link, dict(desk.secrets)) for desk in self.desks]
         self.seconds = 0
-        self.tries = 0
-
-    def _may_try(self) -> bool:
-        """Whether keys are begun anew once more: of more in a day than a few the other side takes none."""
-        self.tries += 1
-        return self.tries <= TRIES_A_DAY // 2
 
     def _send(self, side: int, contents: list[Json]) -> None:
         self._tick()
@@ -92,7 +86,7 @@ class Links(RuleBasedStateMachine):
     @rule(side=SIDES)
     def rotate(self, side: int) -> None:
         """A steward wants new keys."""
-        if self.desks[side].link.making is None and self._may_try():
+        if self.desks[side].link.making is None:
             self._send(side, self.desks[side].rotate("rotate"))
 
     @rule(side=SIDES)
@@ -105,7 +99,7 @@ class Links(RuleBasedStateMachine):
     @rule(side=SIDES)
     def differ(self, side: int) -> None:
         """They make a mistake, and say that the words differ."""
-        if _awaits(self.desks[side]) and self._may_try():
+        if _awaits(self.desks[side]):
             self.desks[side].move(Differ())
             self._answer(side)
 
@@ -121,7 +115,7 @@ class Links(RuleBasedStateMachine):
         self._tick()
         desk, (link, kept) = self.desks[side], self.backups[side]
         newest = {_newest(one).number for one in self.desks}
-        if newest != {link.epochs[0].number} or _confirmed(desk) or not self._may_try():
+        if newest != {link.epochs[0].number} or _confirmed(desk):
             return
         desk.link, desk.secrets = link, dict(kept)
         desk.move(Restored())
