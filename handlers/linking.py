@@ -256,7 +256,8 @@ async def _proposed(desk: Desk, event: FromLink) -> None:
     if link is None:
         return
     link = replace(link, desk=event.sender, room=event.room, here=True, heard_at=desk.now)
-    await desk.records.put(replace(asked, room=None, wanted=False))
+    # Our stewards wanted it: where this link ends, another one is told of again.
+    await desk.records.delete(LinkInvitation, asked.id)
     await settle(desk, link)
     await _say(
         desk,

@@ -467,3 +467,11 @@ async def test_who_is_to_compare_anew_reads_that_the_words_may_have_differed(two
     await two.says(two.north, f"link {SOUTH_AT}", "2")
     told = "\n".join(said(two.south)[heard:])
     assert "their stewards found that the words were not the same; ask them" in told
+
+
+async def test_after_a_cut_another_link_is_told_of(two: Two) -> None:
+    """Their stewards wanted the first one: they are no strangers, of whom one word in two weeks is enough."""
+    await two.linked()
+    await two.says(two.north, f"cut {SOUTH_AT}", "yes")
+    await two.says(two.north, f"link {SOUTH_AT}", "We would try again.", "yes")
+    assert "asks for a link with us" in two.south.last(STEWARDS)
