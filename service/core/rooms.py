@@ -288,8 +288,11 @@ def _gone(record: PeerRoom) -> PeerRoom:
 
 
 def receipt(record: PeerRoom) -> tuple[str, ...]:
-    """The receipt's sentences, item by item, in the order in which things were done."""
-    items = tuple(REACHED[item] for item in record.done)
+    """The receipt's sentences, item by item, as things were done here, and then what was done there.
+
+    Which side was first says nothing that a member needs.
+    """
+    items = tuple(REACHED[item] for item in sorted(record.done, key=_THERE.__contains__))
     heard = record.across is None or _said_there(record)
     return items if heard else (*items, "receipt.there_unheard")
 

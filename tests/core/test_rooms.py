@@ -19,8 +19,8 @@ from schema.effects import (
     Tell,
 )
 from schema.errors import IllegalMove
-from schema.ids import RoomId
-from schema.records import PeerRoom
+from schema.ids import LinkId, RoomId
+from schema.records import Across, PeerRoom
 from schema.states import Ending, RoomState
 from service.core import rooms
 from tests.core import shapes
@@ -402,3 +402,10 @@ def test_who_came_in_before_the_room_was_known_is_remembered_until_it_is() -> No
     assert (waits.early, effects) == (((RoomId("!room"), ANA, "join"),), [])
     assert _walk(waits, rooms.Forget(ANA))[0].early == ()
     assert _walk(waits, OPENED)[0].early == ()
+
+
+def test_what_the_other_side_did_stands_last_in_the_receipt() -> None:
+    """Whichever of the two was first with its copy, the receipt reads the same."""
+    done = ("removed", "there_purged", "purged")
+    record = replace(OPEN, done=done, across=Across(LinkId("1" * 32), "2" * 32, "3" * 32))
+    assert rooms.receipt(record) == ("receipt.removed", "receipt.purged", "receipt.there_purged")
