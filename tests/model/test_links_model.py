@@ -88,16 +88,9 @@ class Way(Two):
                 self.waits[side is self.north].append(sent)
             await side.event(Delivered(effect))
 
-    async def carry(self) -> None:
-        """Hand over what was sent to the homeservers; all of it to the desks, where nothing is in between."""
-        while True:
-            side = next((one for one in (self.north, self.south) if one.sends), None)
-            if side is None:
-                return
-            await self._carry(side, side.sends.pop(0))
-            for one in (self.north, self.south):
-                if (one is self.north) not in self.down:
-                    await one.pump()
+    def runs(self, side: Story) -> bool:
+        """Whether the service of that side runs now."""
+        return (side is self.north) not in self.down
 
     async def takes(self, of_north: bool, at: int, *, again: bool) -> None:
         """The other desk takes one of those that wait for it; `again`: it will come once more."""
