@@ -7,7 +7,7 @@ that were shown; what a steward writes next is always said, and nothing is offer
 import re
 from dataclasses import replace
 
-from handlers import link_terms, linking
+from handlers import link_terms, link_terms_draft, linking
 from handlers.across import carry
 from handlers.answer import own_words
 from handlers.question import Choice, Question, Reply
@@ -96,12 +96,12 @@ async def show(room: StewardRoom, prompt: Prompt) -> Question | None:
         return Question(room.words("link.ask_words", desk_there=other, n=LONGEST_GREETING), free=True)
     if step == "join":
         return Question(room.words("link.ask_join", desk_there=other), _YES_NO, binding=True)
-    if step in link_terms.STEPS:
-        return link_terms.question(room, prompt.draft)
+    if step in link_terms_draft.STEPS:
+        return link_terms_draft.question(room, prompt.draft)
     if "terms" not in prompt.draft:
         # It was put by an older release.
         return None
-    desk, chosen = room.desk, linking.allowed(room.desk, link_terms.of(prompt.draft))
+    desk, chosen = room.desk, linking.allowed(room.desk, link_terms_draft.of(prompt.draft))
     link = await linking.with_desk(desk, MatrixId(other))
     text = room.words(
         "link.recap" if step == "recap" else "link.agree_recap",
@@ -126,11 +126,11 @@ async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
             following = "recap" if step == "words" else "agree"
             kept = terms.words(words, 5 * LONGEST_GREETING)
             draft: Draft = {"step": following, "of": following, "words": kept}
-            draft |= link_terms.draft_of(linking.own_terms(desk))
+            draft |= link_terms_draft.draft_of(linking.own_terms(desk))
             room.ask("link", subject=other, draft=draft)
         return
-    if step in link_terms.STEPS:
-        draft = link_terms.take(room, prompt.draft, reply)
+    if step in link_terms_draft.STEPS:
+        draft = link_terms_draft.take(room, prompt.draft, reply)
         room.ask("link", subject=other, draft=_recapped(draft))
         return
     if reply.name == "terms":
@@ -148,11 +148,11 @@ async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
         desk.turn.do(JoinRoom(asked.room))
         room.say("link.joining", desk_there=other)
     elif step == "recap" and link is None:
-        await linking.propose(desk, other, str(prompt.draft["words"]), link_terms.of(prompt.draft))
+        await linking.propose(desk, other, str(prompt.draft["words"]), link_terms_draft.of(prompt.draft))
         here = desk.community.desk
         room.say("link.begun", desk_there=other, desk_here=here, until=desk.now + links.MAKING)
     elif step == "agree" and link is not None and link.making is not None and link.making.our_hello is None:
-        await linking.agree(desk, link, str(prompt.draft["words"]), link_terms.of(prompt.draft))
+        await linking.agree(desk, link, str(prompt.draft["words"]), link_terms_draft.of(prompt.draft))
         room.say("link.agreed", name=linking.called(desk, link))
     else:
         room.say("link.changed", desk_there=other)
@@ -203,9 +203,9 @@ async def show_terms(room: StewardRoom, prompt: Prompt) -> Question | None:
         return None
     if step == "show":
         return Question(_terms_of(room, link), _CHANGE_TERMS)
-    if step in link_terms.STEPS:
-        return link_terms.question(room, prompt.draft)
-    chosen = linking.allowed(desk, link_terms.of(prompt.draft))
+    if step in link_terms_draft.STEPS:
+        return link_terms_draft.question(room, prompt.draft)
+    chosen = linking.allowed(desk, link_terms_draft.of(prompt.draft))
     different = link_terms.changes(desk, link.terms, chosen, ours=True)
     if not different:
         return Question(room.words("link.terms_same"), _CHANGE_TERMS)
@@ -228,21 +228,21 @@ async def answer_terms(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
     link = await linking.with_desk(desk, MatrixId(prompt.subject))
     if link is None or link.state not in _RUNS:
         room.say("link.changed", desk_there=prompt.subject)
-    elif step in link_terms.STEPS:
-        room.ask("link_terms", subject=link.desk, draft=link_terms.take(room, prompt.draft, reply))
+    elif step in link_terms_draft.STEPS:
+        room.ask("link_terms", subject=link.desk, draft=link_terms_draft.take(room, prompt.draft, reply))
     elif reply.name == "no":
         room.say("steward.kept")
     elif reply.name == "terms":
         draft = prompt.draft
         if step == "show":
             anew = terms.anew(link.chosen or link.terms, desk.community, desk.languages)
-            draft = {**link_terms.draft_of(anew), "of": _as_chosen(link)}
+            draft = {**link_terms_draft.draft_of(anew), "of": _as_chosen(link)}
         room.ask("link_terms", subject=link.desk, draft={**draft, "step": "which"})
     elif prompt.draft["of"] != _as_chosen(link):
         # Another steward was faster, and this yes would take back what they changed.
         room.say("link.changed", desk_there=prompt.subject)
     else:
-        after = await linking.set_terms(desk, link, link_terms.of(prompt.draft))
+        after = await linking.set_terms(desk, link, link_terms_draft.of(prompt.draft))
         name = linking.called(desk, after)
         room.say("link.terms_set" if after.here else "link.terms_set_away", name=name)
 
