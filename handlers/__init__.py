@@ -21,7 +21,7 @@ from handlers import (
     identity,
     language,
     line,
-    linking,
+    link_life,
     menu,
     odd,
     offering,
@@ -108,13 +108,13 @@ async def dispatch(turn: Turn) -> None:
         case Unreadable() as event:
             await _unreadable(desk, event)
         case Invited(link=True) as event:
-            await linking.invited(desk, event)
+            await link_life.invited(desk, event)
         case Invited() as event:
             turn.do(JoinRoom(event.room) if event.direct else LeaveRoom(event.room))
         case LinkRoom() as event:
-            await linking.room(desk, event)
+            await link_life.room(desk, event)
         case FromLink() as event:
-            await linking.came(desk, event)
+            await link_life.came(desk, event)
         case DirectChat() as event:
             await _direct_chat(desk, event)
         case NoChat() as event:
@@ -142,11 +142,11 @@ async def dispatch(turn: Turn) -> None:
         case NotDelivered(effect=SendForBuddy() as effect, reason=reason):
             await telling.not_sent(desk, effect, reason)
         case Delivered(effect=OpenLinkRoom() as effect, room=made):
-            await linking.opened(desk, effect, made)
+            await link_life.opened(desk, effect, made)
         case NotDelivered(effect=OpenLinkRoom() as effect, reason=reason):
-            await linking.not_opened(desk, effect, reason)
+            await link_life.not_opened(desk, effect, reason)
         case Delivered(effect=SendAcross() as effect) | NotDelivered(effect=SendAcross() as effect):
-            await linking.sent(desk, effect)
+            await link_life.sent(desk, effect)
         case Delivered(effect=PurgeGuestRoom() as effect, detail=reached):
             await guest_room.purged(desk, effect, reached or "asked")
         case NotDelivered(effect=PurgeGuestRoom() as effect):

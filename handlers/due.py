@@ -10,7 +10,7 @@ from handlers import (
     checkin,
     concern,
     guest_room,
-    linking,
+    link_life,
     offer,
     paused,
     plan,
@@ -91,10 +91,10 @@ async def take(desk: Desk, event: Due) -> None:
                 await checkin.due(desk, asked_for)
         case "links":
             if (link := await desk.records.get(Link, event.id)) and _is_due(desk, link):
-                await linking.due(desk, link)
+                await link_life.due(desk, link)
         case "link_invitations":
             if (asked := await desk.records.get(LinkInvitation, event.id)) and _is_due(desk, asked):
-                await linking.forget(desk, asked)
+                await link_life.forget(desk, asked)
         case "guest_rooms":
             if (guest := await desk.records.get(GuestRoom, event.id)) and _is_due(desk, guest):
                 await guest_room.due(desk, guest)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from handlers import finding, link, linking, places, readers, voucher
+from handlers import finding, link_life, places, readers, steward_links, voucher
 from handlers import pause as pauses
 from handlers import request as requests
 from handlers.answer import own_words, read_answer
@@ -303,17 +303,17 @@ def _watch(room: StewardRoom) -> None:
 COMMANDS: Mapping[str, Command] = {
     "menu": Command("steward.command_menu", _menu),
     "status": Command("steward.command_status", _status),
-    "pause": Command("steward.command_pause", _pause, named=link.pause),
-    "resume": Command("steward.command_resume", _resume, named=link.resume),
+    "pause": Command("steward.command_pause", _pause, named=steward_links.pause),
+    "resume": Command("steward.command_resume", _resume, named=steward_links.resume),
     "places": Command("steward.command_places", _places),
     "vouch": Command("steward.command_vouch", voucher.list_asked),
     "checked": Command("steward.command_checked", _checked, rest=True),
     "concerns": Command("steward.command_concerns", _concerns),
-    "links": Command("steward.command_links", link.listing),
-    "terms": Command("steward.command_terms", link.see_terms, named=link.see_terms),
-    "link": Command("steward.command_link", link.begin, named=link.begin),
-    "rotate": Command("steward.command_rotate", link.rotate, named=link.rotate),
-    "cut": Command("steward.command_cut", link.cut, named=link.cut),
+    "links": Command("steward.command_links", steward_links.listing),
+    "terms": Command("steward.command_terms", steward_links.see_terms, named=steward_links.see_terms),
+    "link": Command("steward.command_link", steward_links.begin, named=steward_links.begin),
+    "rotate": Command("steward.command_rotate", steward_links.rotate, named=steward_links.rotate),
+    "cut": Command("steward.command_cut", steward_links.cut, named=steward_links.cut),
 }
 """Every command of the steward room, by our name for it."""
 
@@ -323,10 +323,10 @@ QUESTIONS: Mapping[str, Conversation] = {
     "resume": Conversation(_show_resume, _answer_resume),
     "vouch": Conversation(voucher.show_asked, voucher.answer_asked),
     "checked": Conversation(_show_checked, _answer_checked),
-    "link": Conversation(link.show, link.answer),
-    "link_words": Conversation(link.show_words, link.answer_words),
-    "link_terms": Conversation(link.show_terms, link.answer_terms),
-    "link_change": Conversation(link.show_change, link.answer_change),
+    "link": Conversation(steward_links.show, steward_links.answer),
+    "link_words": Conversation(steward_links.show_words, steward_links.answer_words),
+    "link_terms": Conversation(steward_links.show_terms, steward_links.answer_terms),
+    "link_change": Conversation(steward_links.show_change, steward_links.answer_change),
 }
 """Every kind of question there, by the name that its prompt bears."""
 
@@ -346,7 +346,7 @@ async def here(desk: Desk, event: events.StewardRoom) -> None:
     _watch(room)
     await room.close()
     # Also at each start, which is when the configuration may be another.
-    await linking.set_up(desk)
+    await link_life.set_up(desk)
 
 
 async def due(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from handlers import (
     ages,
     guest_room,
     hours,
-    linked,
+    linked_communities,
     outlook,
     pause,
     paused,
@@ -186,7 +186,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             choices = (Choice("no", "choice.too_no"), Choice("yes", "choice.too_yes"))
             return Question(desk.words(member, "talk.too"), choices, also=_ALSO)
         case "linked":
-            return await linked.question(desk, member, draft)
+            return await linked_communities.question(desk, member, draft)
         case "zone":
             return zone.question(desk, member, zone.listed(draft.get("cities")))
         case "start":
@@ -206,14 +206,16 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
             text = desk.words(member, "talk.each_try", every=desk.timings.ask_again)
             return Question(text, choices, also=_ALSO)
         case "change":
-            whom = await linked.whom_choice(desk, member, draft)
-            choices = (*_changes(desk, draft), *await linked.choice(desk, member, draft), *whom)
+            whom = await linked_communities.whom_choice(desk, member, draft)
+            choices = (*_changes(desk, draft), *await linked_communities.choice(desk, member, draft), *whom)
             return Question(desk.words(member, "talk.change"), choices, also=_ALSO)
         case "again":
-            return await linked.whom_question(desk, member, draft)
+            return await linked_communities.whom_question(desk, member, draft)
     standing = await requests.of(desk, member.id) if draft.get("standing") else None
-    whom_lines = await linked.whom_lines(desk, member, draft)
-    terms = _terms(desk, member, draft, standing, whom_lines, await linked.line(desk, member, draft))
+    whom_lines = await linked_communities.whom_lines(desk, member, draft)
+    terms = _terms(
+        desk, member, draft, standing, whom_lines, await linked_communities.line(desk, member, draft)
+    )
     if (paused := await pause.of(desk)) is not None:
         terms = "\n".join((pause.line(desk, member, paused), desk.words(member, "pause.recap"), terms))
     if standing is not None:
@@ -366,12 +368,14 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if step == "zone" and not await _take_zone(desk, member, draft, reply):
         return
     if step == "linked" and reply.name != "skip":
-        draft["linked"] = await linked.taken(desk, member, draft, reply)
+        draft["linked"] = await linked_communities.taken(desk, member, draft, reply)
     elif reply.name != "skip" and not _take(desk, member, draft, step, reply):
         return
     if step == "again" and reply.name != "skip":
-        draft["again_of"] = [*await linked.again_of(desk, member, draft)] if draft["again"] else []
-    draft = await linked.keep_to(desk, member, draft)
+        draft["again_of"] = (
+            [*await linked_communities.again_of(desk, member, draft)] if draft["again"] else []
+        )
+    draft = await linked_communities.keep_to(desk, member, draft)
     returns = bool(draft.get("returns")) or step in _FROM_RECAP
     if returns or step == "note":
         draft["said"] = True

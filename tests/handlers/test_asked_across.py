@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers import crossed, odd
+from handlers import heard_across, odd
 from handlers.desk import Desk, Mark
 from handlers.question import Question
 from schema.effects import PurgeGuestRoom
@@ -720,7 +720,7 @@ async def test_what_comes_over_another_link_is_about_nothing(two: Asks) -> None:
             end(answer, "ended"),
         ):
             turn = south.turn(Due("none", ""))
-            await crossed.came(Desk(turn), other, body)
+            await heard_across.came(Desk(turn), other, body)
             assert turn.effects == []
         assert south.records.rows == before
 
@@ -833,7 +833,7 @@ def test_no_partner_can_do_more_than_its_part(
             async def sign(member: Member, prompt: Prompt) -> Mark | None:
                 return None
 
-            await crossed.came(desk, link, _body(two, kind, said))
+            await heard_across.came(desk, link, _body(two, kind, said))
             await desk.settle(show, sign)
 
     south.records.rows = copy(rows)

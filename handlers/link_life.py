@@ -1,4 +1,4 @@
-"""What crosses a link with another collective, and what came of it: our steps, and the other side's.
+"""The life of a link with another collective, from its first step to its end: ours, and the other side's.
 
 Guards: nothing is sent that the rules do not let cross, and each envelope's counter is kept with it; what
 comes counts only from the desk that the stewards named, in the encrypted room of the two; strangers can ask,
@@ -8,7 +8,7 @@ neither keys nor record.
 
 from dataclasses import replace
 
-from handlers import crossed, link_terms
+from handlers import heard_across, link_terms
 from handlers.across import carry
 from handlers.desk import Desk
 from handlers.link_terms import quoted
@@ -149,7 +149,7 @@ async def settle(desk: Desk, link: Link, *, leaves: bool = True) -> Link:
             await desk.records.delete(LinkKeys, keys.id)
     if link.state in links.OVER:
         await desk.records.delete(Link, link.id)
-        await crossed.over(desk, link.id)
+        await heard_across.over(desk, link.id)
         desk.turn.crossing.forget(link.id)
         if leaves and link.room is not None:
             desk.turn.do(LeaveRoom(link.room))
@@ -238,7 +238,7 @@ async def came(desk: Desk, event: FromLink) -> None:
             await _tell_change(desk, link, after, taken.body)
         await _tell(desk, link, after)
         if taken.body is not None and after.state not in links.OVER:
-            await crossed.came(desk, after, taken.body)
+            await heard_across.came(desk, after, taken.body)
 
 
 async def _proposed(desk: Desk, event: FromLink) -> None:

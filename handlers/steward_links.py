@@ -7,7 +7,7 @@ that were shown; what a steward writes next is always said, and nothing is offer
 import re
 from dataclasses import replace
 
-from handlers import link_terms, link_terms_draft, linking
+from handlers import link_life, link_terms, link_terms_draft
 from handlers.across import carry
 from handlers.answer import own_words
 from handlers.question import Choice, Question, Reply
@@ -70,9 +70,9 @@ async def begin(room: StewardRoom, rest: str) -> None:
     if other == desk.community.desk:
         room.say("link.ourselves", notice=False)
         return
-    link = await linking.with_desk(desk, other)
+    link = await link_life.with_desk(desk, other)
     if link is None:
-        asked = await linking.invitation_of(desk, other)
+        asked = await link_life.invitation_of(desk, other)
         if asked is None or asked.room is None:
             room.ask("link", subject=other, draft={"step": "words"})
         elif asked.wanted:
@@ -101,15 +101,15 @@ async def show(room: StewardRoom, prompt: Prompt) -> Question | None:
     if "terms" not in prompt.draft:
         # It was put by an older release.
         return None
-    desk, chosen = room.desk, linking.allowed(room.desk, link_terms_draft.of(prompt.draft))
-    link = await linking.with_desk(desk, MatrixId(other))
+    desk, chosen = room.desk, link_life.allowed(room.desk, link_terms_draft.of(prompt.draft))
+    link = await link_life.with_desk(desk, MatrixId(other))
     text = room.words(
         "link.recap" if step == "recap" else "link.agree_recap",
         desk_there=other,
         name=desk.community.name,
         greeting=link_terms.quoted(desk, str(prompt.draft["words"])),
         terms=link_terms.described(desk, chosen, ours=True),
-        holds="" if link is None else linking.holds(desk, replace(link, terms=chosen), shown=True),
+        holds="" if link is None else link_life.holds(desk, replace(link, terms=chosen), shown=True),
     )
     return Question(text, _OR_TERMS, binding=True)
 
@@ -126,7 +126,7 @@ async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
             following = "recap" if step == "words" else "agree"
             kept = terms.words(words, 5 * LONGEST_GREETING)
             draft: Draft = {"step": following, "of": following, "words": kept}
-            draft |= link_terms_draft.draft_of(linking.own_terms(desk))
+            draft |= link_terms_draft.draft_of(link_life.own_terms(desk))
             room.ask("link", subject=other, draft=draft)
         return
     if step in link_terms_draft.STEPS:
@@ -139,7 +139,7 @@ async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
     if reply.name != "yes":
         room.say("steward.kept")
         return
-    link, asked = await linking.with_desk(desk, other), await linking.invitation_of(desk, other)
+    link, asked = await link_life.with_desk(desk, other), await link_life.invitation_of(desk, other)
     if step in ("join", "recap") and link is None and asked is not None and asked.room is not None:
         # Also where they asked while the recap was open: of the two that would be one is enough.
         until = desk.now + links.ASKED_FOR
@@ -148,12 +148,12 @@ async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
         desk.turn.do(JoinRoom(asked.room))
         room.say("link.joining", desk_there=other)
     elif step == "recap" and link is None:
-        await linking.propose(desk, other, str(prompt.draft["words"]), link_terms_draft.of(prompt.draft))
+        await link_life.propose(desk, other, str(prompt.draft["words"]), link_terms_draft.of(prompt.draft))
         here = desk.community.desk
         room.say("link.begun", desk_there=other, desk_here=here, until=desk.now + links.MAKING)
     elif step == "agree" and link is not None and link.making is not None and link.making.our_hello is None:
-        await linking.agree(desk, link, str(prompt.draft["words"]), link_terms_draft.of(prompt.draft))
-        room.say("link.agreed", name=linking.called(desk, link))
+        await link_life.agree(desk, link, str(prompt.draft["words"]), link_terms_draft.of(prompt.draft))
+        room.say("link.agreed", name=link_life.called(desk, link))
     else:
         room.say("link.changed", desk_there=other)
 
@@ -185,35 +185,35 @@ def _terms_of(room: StewardRoom, link: Link) -> str:
     desk, theirs = room.desk, link.their_terms
     return room.words(
         "link.terms",
-        name=linking.called(desk, link),
+        name=link_life.called(desk, link),
         ours=link_terms.described(desk, link.terms, ours=True),
         theirs=(
             room.words("link.terms_unknown")
             if theirs is None
             else link_terms.beside(desk, link.terms, theirs)
         ),
-    ) + linking.holds(desk, link, shown=True)
+    ) + link_life.holds(desk, link, shown=True)
 
 
 async def show_terms(room: StewardRoom, prompt: Prompt) -> Question | None:
     """The terms, a question about ours, or all that would be different; nothing once the link is over."""
     desk, step = room.desk, str(prompt.draft["step"])
-    link = await linking.with_desk(desk, MatrixId(prompt.subject))
+    link = await link_life.with_desk(desk, MatrixId(prompt.subject))
     if link is None or link.state not in _RUNS:
         return None
     if step == "show":
         return Question(_terms_of(room, link), _CHANGE_TERMS)
     if step in link_terms_draft.STEPS:
         return link_terms_draft.question(room, prompt.draft)
-    chosen = linking.allowed(desk, link_terms_draft.of(prompt.draft))
+    chosen = link_life.allowed(desk, link_terms_draft.of(prompt.draft))
     different = link_terms.changes(desk, link.terms, chosen, ours=True)
     if not different:
         return Question(room.words("link.terms_same"), _CHANGE_TERMS)
     text = room.words(
         "link.terms_recap",
-        name=linking.called(desk, link),
+        name=link_life.called(desk, link),
         changes=different,
-        holds=linking.holds(desk, replace(link, terms=chosen)),
+        holds=link_life.holds(desk, replace(link, terms=chosen)),
     )
     return Question(text, _OR_TERMS_AGAIN, binding=True)
 
@@ -225,7 +225,7 @@ _OR_TERMS_AGAIN = (_YES_NO[0], Choice("terms", "link.choice_terms_again"), _YES_
 async def answer_terms(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
     """Ask on, or have them cross after a yes."""
     desk, step = room.desk, str(prompt.draft["step"])
-    link = await linking.with_desk(desk, MatrixId(prompt.subject))
+    link = await link_life.with_desk(desk, MatrixId(prompt.subject))
     if link is None or link.state not in _RUNS:
         room.say("link.changed", desk_there=prompt.subject)
     elif step in link_terms_draft.STEPS:
@@ -242,8 +242,8 @@ async def answer_terms(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
         # Another steward was faster, and this yes would take back what they changed.
         room.say("link.changed", desk_there=prompt.subject)
     else:
-        after = await linking.set_terms(desk, link, link_terms_draft.of(prompt.draft))
-        name = linking.called(desk, after)
+        after = await link_life.set_terms(desk, link, link_terms_draft.of(prompt.draft))
+        name = link_life.called(desk, after)
         room.say("link.terms_set" if after.here else "link.terms_set_away", name=name)
 
 
@@ -257,18 +257,18 @@ def _as_chosen(link: Link) -> str:
 
 async def show_words(room: StewardRoom, prompt: Prompt) -> Question | None:
     """Whether they are the same on both sides; nothing where others are shown by now."""
-    link = await linking.with_desk(room.desk, MatrixId(prompt.subject))
+    link = await link_life.with_desk(room.desk, MatrixId(prompt.subject))
     if link is None or _made(link) != prompt.draft["made"]:
         return None
-    words = linking.words_of(str(prompt.draft["made"]))
-    text = room.words("link.compare", name=linking.called(room.desk, link), words=words)
+    words = link_life.words_of(str(prompt.draft["made"]))
+    text = room.words("link.compare", name=link_life.called(room.desk, link), words=words)
     return Question(text, _SAME, binding=True)
 
 
 async def answer_words(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
     """The same, so that the keys are confirmed; or not, so that nothing comes of them."""
     desk, made = room.desk, str(prompt.draft["made"])
-    link = await linking.with_desk(desk, MatrixId(prompt.subject))
+    link = await link_life.with_desk(desk, MatrixId(prompt.subject))
     if link is None or _made(link) != made:
         room.say("link.changed", desk_there=prompt.subject)
         return
@@ -278,17 +278,17 @@ async def answer_words(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
     first = link.state is LinkState.LINKING
     move: Move = Same(made) if reply.name == "yes" else Differ()
     after, sent = links.advance(link, move, desk.now)
-    after = await linking.settle(desk, await carry(desk, after, sent))
+    after = await link_life.settle(desk, await carry(desk, after, sent))
     if reply.name != "yes":
         key = "link.differed" if first else "link.differed_again"
-        room.say(key, name=linking.called(desk, link), desk_there=link.desk)
+        room.say(key, name=link_life.called(desk, link), desk_there=link.desk)
     elif after.making is None:
         if first:
             # Until when it holds is said with it.
-            await linking.settle(desk, links.knows_end(after, desk.now))
-        room.say_text(linking.in_use(desk, after, first=first))
+            await link_life.settle(desk, links.knows_end(after, desk.now))
+        room.say_text(link_life.in_use(desk, after, first=first))
     else:
-        room.say("link.confirmed", name=linking.called(desk, after))
+        room.say("link.confirmed", name=link_life.called(desk, after))
 
 
 def _made(link: Link) -> str:
@@ -334,16 +334,16 @@ def _line(room: StewardRoom, link: Link) -> str:
             key = "link.is_confirmed"
         else:
             key = "link.is_begun"
-        here, name = room.desk.community.desk, linking.called(room.desk, link)
+        here, name = room.desk.community.desk, link_life.called(room.desk, link)
         return room.words(key, name=name, desk_there=desk, desk_here=here, until=until)
     if link.state is LinkState.RESYNC:
-        text = room.words("link.is_resync", name=linking.called(room.desk, link))
+        text = room.words("link.is_resync", name=link_life.called(room.desk, link))
     elif link.paused_here:
-        text = room.words("link.is_paused_here", name=linking.called(room.desk, link), desk_there=desk)
+        text = room.words("link.is_paused_here", name=link_life.called(room.desk, link), desk_there=desk)
     elif link.paused_there:
-        text = room.words("link.is_paused_there", name=linking.called(room.desk, link))
+        text = room.words("link.is_paused_there", name=link_life.called(room.desk, link))
     else:
-        name = linking.called(room.desk, link)
+        name = link_life.called(room.desk, link)
         text = room.words("link.is_live", name=name, until=links.agreed(link).until)
     if link.their_terms is not None and (why := link_terms.nothing(room.desk, link.terms, link.their_terms)):
         text += " " + why
@@ -400,9 +400,9 @@ async def _change(room: StewardRoom, rest: str, what: str, word: str) -> None:
 
 async def _asking(room: StewardRoom, other: MatrixId) -> LinkInvitation | None:
     """That desk's invitation, where it only asked; where there is a link with it none."""
-    asked = await linking.invitation_of(room.desk, other)
+    asked = await link_life.invitation_of(room.desk, other)
     waits = asked is not None and asked.room is not None
-    return asked if waits and await linking.with_desk(room.desk, other) is None else None
+    return asked if waits and await link_life.with_desk(room.desk, other) is None else None
 
 
 async def _decline(room: StewardRoom, other: MatrixId) -> None:
@@ -427,7 +427,7 @@ def _can(link: Link, what: str) -> bool:
 
 async def show_change(room: StewardRoom, prompt: Prompt) -> Question | None:
     """What would be done; nothing where it cannot be any more."""
-    link = await linking.with_desk(room.desk, MatrixId(prompt.subject))
+    link = await link_life.with_desk(room.desk, MatrixId(prompt.subject))
     what = str(prompt.draft["what"])
     if what == "decline":
         if await _asking(room, MatrixId(prompt.subject)) is None:
@@ -436,7 +436,7 @@ async def show_change(room: StewardRoom, prompt: Prompt) -> Question | None:
         return Question(text, _YES_NO, binding=True)
     if link is None or not _can(link, what):
         return None
-    text = room.words(_RECAPS[what], name=linking.called(room.desk, link), desk_there=link.desk)
+    text = room.words(_RECAPS[what], name=link_life.called(room.desk, link), desk_there=link.desk)
     return Question(text, _YES_NO, binding=True)
 
 
@@ -452,7 +452,7 @@ _DONE = {"pause": "link.paused", "resume": "link.resumed", "rotate": "link.rotat
 async def answer_change(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
     """Do it after a yes."""
     desk, what = room.desk, str(prompt.draft["what"])
-    link = await linking.with_desk(desk, MatrixId(prompt.subject))
+    link = await link_life.with_desk(desk, MatrixId(prompt.subject))
     if reply.name != "yes":
         room.say("steward.kept")
         return
@@ -462,15 +462,15 @@ async def answer_change(room: StewardRoom, prompt: Prompt, reply: Reply) -> None
     if link is None or not _can(link, what):
         room.say("link.changed", desk_there=prompt.subject)
         return
-    name = linking.called(room.desk, link)
+    name = link_life.called(room.desk, link)
     if what == "rotate":
-        await linking.settle(desk, await linking.rotate(desk, link))
+        await link_life.settle(desk, await link_life.rotate(desk, link))
     elif what == "cut":
         after, sent = links.advance(link, End(), desk.now)
         says = bool(sent) and link.here
         after = await carry(desk, after, sent, last=True)
-        await linking.settle(desk, after, leaves=not says)
+        await link_life.settle(desk, after, leaves=not says)
     else:
         after, sent = links.advance(link, SetPause(what == "pause"), desk.now)
-        await linking.settle(desk, await carry(desk, after, sent))
+        await link_life.settle(desk, await carry(desk, after, sent))
     room.say(_DONE[what], name=name, desk_there=prompt.subject)
