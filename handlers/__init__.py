@@ -8,37 +8,26 @@ from dataclasses import replace
 from datetime import timedelta
 
 from handlers import (
-    apart,
     calm,
     checkin,
-    checkin_draft,
-    checkin_list,
     clear,
-    conversations,
     due,
-    either,
     guest_room,
     identity,
     language,
-    line,
     link_life,
     menu,
+    message,
     odd,
-    offering,
     outside,
     privacy,
-    rest,
     room,
     signs,
-    smaller,
     steward,
     telling,
-    whom,
-    zone,
 )
-from handlers.answer import behind, read_answer
 from handlers.desk import Desk, Mark
-from handlers.question import PASSING, Question, Reply
+from handlers.question import Question
 from handlers.words import normal
 from schema.effects import (
     AcceptIdentity,
@@ -170,19 +159,6 @@ async def _member(desk: Desk, matrix_id: MatrixId) -> Member:
     return member
 
 
-_STAYS = frozenset(
-    {
-        *("more", "after", "again", "renew", "unfinished"),
-        *("checkins", "own_checkin", "concerns", "to_read", "reads", "weighs"),
-    }
-)
-"""What is asked once, and mostly by itself, and lists to choose from: an odd word puts none of it away, and
-its numbers stay so.
-"""
-
-_SOMETHING = "*"
-"""Stands for a word that is not kept; `normal` leaves no such word."""
-
 _ELSEWHERE = "elsewhere"
 """The line of a member who is to hear in a new chat why the old one had no answer."""
 
@@ -204,7 +180,7 @@ async def _message(desk: Desk, event: Message) -> None:
         return
     member = await _member(desk, event.sender)
     if event.flood is not Flood.NONE and not calm.passes(
-        desk, member, _command(desk, member, _own_part(event))
+        desk, member, message.find_command(desk, member, message.own_part(event))
     ):
         calm.answer(desk, member, event)
         return
@@ -223,9 +199,9 @@ async def _message(desk: Desk, event: Message) -> None:
             member.id, "not_text", timedelta(minutes=1)
         ):
             desk.say(member.id, "odd.not_text")
-    elif not await _reply(desk, member, event, first=first) and not first:
+    elif not await message.take(desk, member, event, first=first) and not first:
         desk.put_behind(member.id)
-        near = odd.near(desk, member, normal(_own_part(event)))
+        near = odd.near(desk, member, normal(message.own_part(event)))
         desk.ask(member.id, "menu", subject=f"fallback {near}".strip())
     if first:
         _first_words(desk, desk.now_is(member.id))
@@ -237,192 +213,6 @@ def _first_words(desk: Desk, member: Member) -> None:
         menu.greet(desk, member)
     else:
         desk.say_first(member.id, menu.hello(desk, member))
-
-
-async def _reply(desk: Desk, member: Member, event: Message, *, first: bool) -> bool:
-    """Take the message as an answer, a command or a person's own words; False where it fits nothing."""
-    body = _own_part(event)
-    if (typed := apart.named(desk, member, body)) is not None:
-        await apart.name(desk, member, typed)
-        return True
-    prompt = member.prompt
-    if prompt is not None and desk.over(prompt):
-        desk.put_away(member.id)
-        prompt = None
-    question = None if prompt is None else await _question(desk, member, prompt)
-    command = _command(desk, member, body)
-    chosen = language.named(desk, body)
-    if chosen and (question is None or read_answer(desk, member, question, body) is None):
-        language.choose(desk, member, chosen)
-        return True
-    if event.belongs is not Belongs.MEMBER and outside.begins(desk, member, prompt, question, command, body):
-        desk.say_text(member.id, await outside.words(desk, member), notice=False)
-        return True
-    if command is None and whom.asks(desk, member, prompt, question, body):
-        whom.answer(desk, member, prompt, question)
-        return True
-    if prompt is not None and question is not None:
-        if prompt.aside and command == "back":
-            desk.ask_again(member.id)
-            return True
-        reply = read_answer(desk, member, question, body)
-        if reply is None and command in question.also:
-            reply = Reply((command,))
-        if reply is None and command is None and odd.leaves_open(desk, member, question, normal(body)):
-            reply = Reply(("skip",))
-        if (
-            reply is None
-            and question.free
-            # Where numbers are the usual answer, or words are read as something, a command stays one.
-            and (
-                command is None
-                or not (question.reads or question.many or conversations.COMMANDS[command].everywhere)
-            )
-        ):
-            if odd.hardly_meant(desk, member, prompt, question, command, normal(body)):
-                odd.doubt_words(desk, member, prompt, body)
-                return True
-            reply = Reply(text=body)
-        if reply is not None and odd.leads_out(prompt, question, reply):
-            command, reply = reply.name, None
-        if reply is not None:
-            await _answer(desk, member, prompt, question, reply, event)
-            return True
-    if await either.typed(desk, member, body):
-        return True
-    if command is not None:
-        await conversations.COMMANDS[command].run(desk, desk.now_is(member.id))
-        return True
-    if (rests := behind(desk, member, "command.rest", body)) and await rest.typed(desk, member, rests):
-        return True
-    if await zone.typed(desk, member, body):
-        return True
-    in_between = (
-        prompt is not None and question is not None and (prompt.kind not in PASSING or prompt.kind in _STAYS)
-    )
-    said = line.read(desk, member, body)
-    offers = offering.read(desk, member, body)
-    if (said is not None or offers is not None) and event.belongs is not Belongs.MEMBER:
-        desk.say_text(member.id, await outside.words(desk, member), notice=False)
-        return True
-    if said is not None and not (in_between and said.sentence):
-        await line.begin(desk, desk.now_is(member.id), said)
-        return True
-    if offers is not None:
-        await conversations.offer_line(desk, desk.now_is(member.id), offers)
-        return True
-    if (
-        await checkin_list.typed(desk, member, body)
-        or await checkin_list.moved(desk, member, body)
-        or await checkin_draft.typed(desk, member, body)
-        or await telling.typed(desk, member, body)
-    ):
-        return True
-    if await checkin.anything(desk, desk.now_is(member.id)):
-        return True
-    if prompt is not None and await smaller.written(desk, member, prompt, body):
-        return True
-    if not in_between and event.belongs is Belongs.MEMBER and await checkin_draft.alone(desk, member, body):
-        return True
-    if in_between and prompt is not None and question is not None:
-        odd.no_answer(desk, member, prompt, question)
-        return True
-    if prompt is None and desk.waits(member.id):
-        desk.say(member.id, "odd.unseen")
-        desk.take_back(member.id)
-        return True
-    if not first and normal(body) in desk.spoken(member, "spell.courtesy"):
-        desk.say(member.id, "odd.courtesy")
-        await menu.status(desk, desk.now_is(member.id))
-        return True
-    if normal(body).isdigit() and not first and prompt is None:
-        desk.ask(member.id, "menu", subject="nothing_open")
-        return True
-    return False
-
-
-async def _question(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
-    """The question that is open, as it stands now; one that is not a question any more is put away."""
-    question = await odd.show(desk, member, prompt)
-    if question is None:
-        desk.put_away(member.id)
-    return question
-
-
-async def _answer(
-    desk: Desk, member: Member, prompt: Prompt, question: Question, reply: Reply, event: Message
-) -> None:
-    if question.binding and event.quotes is not None:
-        desk.say(member.id, "odd.quote")
-        desk.ask_again(member.id, short=odd.stands_above(desk, member, prompt, question))
-        return
-    if question.binding and (doubt := _doubt(desk, prompt, question, reply, event)):
-        desk.say(member.id, doubt)
-        short = doubt != "odd.long_ago" and odd.stands_above(desk, member, prompt, question)
-        desk.ask_again(member.id, repeated=True, short=short)
-        return
-    desk.put_away(member.id)
-    # Of an answer to a check-in nothing is kept, but that a number that follows at once may be the same.
-    said = _SOMETHING if prompt.kind == checkin.KIND else normal(_own_part(event))
-    desk.answered(said if reply.names else "")
-    await conversations.CONVERSATIONS[prompt.kind].answer(desk, desk.now_is(member.id), prompt, reply)
-    desk.count_missed(member.id, prompt)
-
-
-def _doubt(desk: Desk, prompt: Prompt, question: Question, reply: Reply, event: Message) -> str:
-    """Why it is not certain that a message answers this binding question, as the sentence to say; or empty.
-
-    A message typed before the question was read, or a second time by mistake, is no consent to it. Whatever
-    is not a yes gives nothing and counts at once, but for a number that may be meant for the question before.
-    """
-    since = desk.now - prompt.asked_at
-    word = normal(_own_part(event))
-    number = word.isdigit()
-    same = word == prompt.brought or (number and prompt.brought == _SOMETHING)
-    twice = same and since < desk.timings.prompt_pause
-    before = prompt.instead and since < desk.timings.idle
-    if not reply.consents:
-        if number and not prompt.repeated and (twice or before):
-            return "odd.too_soon" if since < desk.timings.prompt_pause else "odd.instead"
-        return ""
-    if twice or _too_soon(desk, prompt, event):
-        return "odd.too_soon"
-    if before and (number or prompt.instead not in PASSING):
-        return "odd.instead"
-    if question.until is None and since > desk.timings.idle:
-        return "odd.long_ago"
-    return ""
-
-
-def _too_soon(desk: Desk, prompt: Prompt, event: Message) -> bool:
-    """Whether the question cannot have been read: within seconds where it came by itself, else not yet there.
-
-    Our own clock decides, since waiting a moment then always helps; the sender's, which may be wrong, counts
-    once.
-    """
-    read = prompt.asked_at + (desk.timings.prompt_pause if prompt.by_itself else timedelta(0))
-    return desk.now < read or (event.sent_at < read and not prompt.repeated)
-
-
-def _command(desk: Desk, member: Member, body: str) -> str | None:
-    said, commands = normal(body), desk.turn.words.commands(member.language)
-    polite = (said.removesuffix(f" {word}") for word in desk.spoken(member, "spell.polite"))
-    typed = (said, *map(normal, polite))
-    key = next((commands[one] for one in typed if one in commands), None)
-    if key is None:
-        # A phone writes "check in" where a keyboard has "check-in".
-        unjoined = {one.replace("-", " "): meant for one, meant in commands.items() if "-" in one}
-        key = next((unjoined[one] for one in typed if one in unjoined), None)
-    return None if key is None else conversations.NAMES[key]
-
-
-def _own_part(event: Message) -> str:
-    """What they typed themselves: older clients repeat the quoted message before it, each line after "> "."""
-    lines = event.body.strip().split("\n")
-    if event.quotes is not None:
-        while lines and lines[0].startswith("> "):
-            lines.pop(0)
-    return "\n".join(lines).strip()
 
 
 async def _not_private(desk: Desk, event: Message) -> None:
