@@ -37,6 +37,7 @@ from service.clock import Clock, SystemClock, kept
 from service.config import Settings, agreement
 from service.config.sections import BY_NAME
 from service.core import reading
+from service.crossing import Crossing
 from service.delivery import Delivery
 from service.engine import Engine
 from service.generation import mark_restored, raise_generation
@@ -362,6 +363,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             shared=desk.shared_with,
             random=random,
             metrics=metrics,
+            crossing=Crossing(),
             belongs=belonging.of,
             stewards=desk.steward_standing,
             linked=desk.link_standing,

@@ -35,10 +35,9 @@ from service import logs
 from service.calm import Calm
 from service.clock import Clock, kept
 from service.core.ways import lane
-from service.crossing import Crossing
 from service.outbox import Outbox
 from service.store import InboxRow, OutboxRow, Store, Transaction
-from service.turn import Turn, Words
+from service.turn import Crossing, Turn, Words
 from service.web import Metrics
 
 Dispatch = Callable[[Turn], Awaitable[None]]
@@ -73,7 +72,7 @@ class Engine:
 
     `dispatch` is the handlers' one entry; `standing` tells how a chat stands with a member, now; `belongs`
     whether somebody may write; `shared` which rooms the front desk shares with them, now; `stewards` whether
-    what somebody writes in a room counts as a steward's;
+    what somebody writes in a room counts as a steward's; `crossing` seals and opens what crosses links;
     `wake_scheduler` is called after each commit that may have changed a due time.
     """
 
@@ -90,6 +89,7 @@ class Engine:
         shared: SharedWith = lambda member: (),
         random: Random,
         metrics: Metrics,
+        crossing: Crossing,
         belongs: BelongsOf = _anyone,
         stewards: StandingOf = _nobody,
         linked: StandingOf = _nobody,
@@ -107,7 +107,7 @@ class Engine:
         self._shared = shared
         self._random = random
         self._metrics = metrics
-        self._crossing = Crossing()
+        self._crossing = crossing
         self._calm = Calm(clock.monotonic, community.messages_at_once)
         self._inbox = asyncio.Event()
         self._inbox.set()

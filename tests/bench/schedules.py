@@ -24,6 +24,7 @@ from schema.ids import CheckInId, MemberId, OutboxId
 from schema.records import CheckIn, Rhythm
 from schema.states import CheckInState, Standing
 from service.core import recurrence
+from service.crossing import Crossing
 from service.engine import Engine
 from service.outbox import Outbox
 from service.scheduler import Scheduler
@@ -168,6 +169,7 @@ async def _wake(store: Store, words: Catalogue) -> None:
         standing=lambda room, member: Standing.PRIVATE,
         random=random,
         metrics=metrics,
+        crossing=Crossing(),
     )
     running = asyncio.create_task(Scheduler(store=store, engine=engine, clock=clock).run())
     await clock.slept.wait()

@@ -30,6 +30,7 @@ from schema.wire import (
     Json,
 )
 from service.core.pace import Pace
+from service.crossing import Crossing
 from service.envelope import Channel, Secrets
 from service.intake import PACE, Intake
 from tests.handlers.hostile import THIRD, Partner
@@ -210,7 +211,9 @@ class _WatchedIntake(Intake):
 def _watch(world: World, pace: Pace = PACE) -> Counter[str]:
     """What the desk does with keys from now on."""
     work: Counter[str] = Counter()
-    world.side.engine._crossing._intake = _WatchedIntake(work, pace)
+    crossing = Crossing()
+    crossing._intake = _WatchedIntake(work, pace)
+    world.side.engine._crossing = crossing
     return work
 
 

@@ -19,6 +19,7 @@ from schema.ids import MatrixId, MemberId, OutboxId
 from schema.records import PeerRoom, Record
 from schema.states import Belongs, Standing
 from service.core import ways
+from service.crossing import Crossing
 from service.engine import Engine
 from service.outbox import Outbox
 from service.seal import Keyring
@@ -176,6 +177,7 @@ class Whole(Story):
             standing=lambda room, member: Standing.PRIVATE,
             random=self.random,
             metrics=metrics,
+            crossing=Crossing(),
             belongs=lambda member, event: Belongs.MEMBER,
             stewards=lambda room, member: Standing.PRIVATE,
             linked=lambda room, desk: Standing.PRIVATE,

@@ -9,6 +9,7 @@ from typing import Any
 from handlers import dispatch
 from schema.ids import MatrixId, RoomId
 from schema.states import Standing
+from service.crossing import Crossing
 from service.delivery import Delivery
 from service.engine import Engine
 from service.outbox import Outbox
@@ -45,6 +46,7 @@ async def _serving(desk: Desk) -> AsyncIterator[Callable[[], Any]]:
         standing=desk.client.standing,
         random=random,
         metrics=metrics,
+        crossing=Crossing(),
     )
     outbox.result = engine.result
     tasks = [asyncio.create_task(engine.run()), asyncio.create_task(outbox.run())]

@@ -12,6 +12,7 @@ from schema.effects import Effect, SendText
 from schema.events import Delivered, Message
 from schema.ids import EventId, MatrixId, OutboxId, RoomId
 from schema.states import Standing
+from service.crossing import Crossing
 from service.engine import Dispatch, Engine, StandingOf
 from service.outbox import Outbox
 from service.scheduler import Scheduler
@@ -61,6 +62,7 @@ class Running:
             standing=standing,
             random=random,
             metrics=metrics,
+            crossing=Crossing(),
         )
         self.outbox.result = self.engine.result
         self.scheduler = Scheduler(store=store, engine=self.engine, clock=self.clock)
