@@ -1,7 +1,7 @@
 """What is held about a member, said from live data; and forgetting them, at once, after one yes.
 
-Guards: what is held is said from the definitions of what is kept (`handlers.held`); forgetting ends what is
-open without telling anybody why; what cannot be reached is said before the yes.
+Guards: what is held is said from the definitions of what is kept (`handlers.held_fields`); forgetting ends
+what is open without telling anybody why; what cannot be reached is said before the yes.
 """
 
 from handlers import (

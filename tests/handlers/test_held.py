@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from handlers.held import DETAILS, EVERYBODY, SAYS, TABLES, WHOLE, How
+from handlers.held import DETAILS, EVERYBODY
+from handlers.held_fields import SAYS, TABLES, WHOLE, How
 from schema.effects import SendFile
 from schema.records import Ask, Consent, Member, Offer, PeerRoom, Prompt, Request
 from schema.tables import RECORDS, metadata
