@@ -2,7 +2,7 @@
 
 Nothing of ours is imported, but the primitives of the other program beside it, which imports nothing either.
 It makes a link and its keys, seals, opens and refuses; what is said between two members is for whoever drives
-it. It is honest and has no bad luck: it gives no try at keys up, and does not count what comes in a second.
+it. It gives no try at keys up, knows no hours, and does not count what comes in a second.
 """
 
 import json
@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # Its types are a package of their own.
 from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.schema import another
 
@@ -28,6 +29,10 @@ SIZES = (1024, 3072, 6656)
 MAKING = ("hello", "key_change", "terms", "pause", "cut", "error")
 BEGINS = ("ask", "answer", "note", "consent", "introduce", "more")
 
+_PRIME, _OF_ORDER_8 = 2**255 - 19, 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
+SMALL = {0, 1, _PRIME - 1, _PRIME, _PRIME + 1, _OF_ORDER_8, _PRIME - _OF_ORDER_8}
+"""The second coordinates of Ed25519's points of small order, in every encoding."""
+
 
 class Refused(Exception):
     """What came is refused, by the name that the page has for it."""
@@ -43,6 +48,19 @@ class Keys(another.Keys):
         self.shown |= {"signing": signing, "sealing": sealing, "nonce": secrets.token_hex(32)}
 
 
+def are_keys(shown: Json) -> bool:
+    """Whether a partner's keys can be used: neither takes any signature, or gives no secret."""
+    signing = another.bytes_of(shown["signing"])
+    if int.from_bytes(signing, "little") & (2**255 - 1) in SMALL:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(signing)
+        another.seal(b"", shown["sealing"], b"")
+    except ValueError:
+        return False
+    return True
+
+
 class Epoch:
     """The keys of both sides, and what was counted with them."""
 
@@ -50,7 +68,7 @@ class Epoch:
         self.number, self.ours, self.theirs, self.transcript = number, ours, theirs, transcript
         self.sent, self.issued = 0, 0
         self.received: set[int] = set()
-        self.newest, self.latest = 0, 0
+        self.newest, self.latest, self.nothing_by = 0, 0, -1
         self.we_confirmed, self.they_confirmed = False, False
 
     def read(self, content: Json) -> bytes:
@@ -154,6 +172,8 @@ class Partner:
         if self.current:
             raise Refused("kind")
         body: Json = content["body"]
+        if body["kind"] == "key_change" and not are_keys(body):
+            raise Refused("shape")
         self._step(body)
         return body
 
@@ -161,11 +181,13 @@ class Partner:
         epoch, counter, issued = self._epoch(content), content["counter"], content["issued"]
         self._timely(content)
         back = counter <= epoch.newest and issued > epoch.latest
-        if counter in epoch.received and not back:
+        if issued <= epoch.nothing_by or (counter in epoch.received and not back):
             raise Refused("again")
         if counter <= epoch.newest - 1024 and not back:
             raise Refused("late")
         plain = self._read(epoch, content)
+        if back:
+            epoch.received, epoch.newest, epoch.nothing_by = set(), 0, epoch.latest
         epoch.received.add(counter)
         epoch.newest, epoch.latest = max(epoch.newest, counter), max(epoch.latest, issued)
         self.resync |= back
@@ -201,6 +223,8 @@ class Partner:
         except ValueError:
             raise Refused("seal") from None
         if another.canonical(body) != plain or not SHAPES["body"].is_valid(body):
+            raise Refused("seal")
+        if body["kind"] == "key_change" and not are_keys(body):
             raise Refused("seal")
         return body
 
@@ -257,7 +281,7 @@ class Partner:
         self._make()
 
     def _heard_keys(self, keys: Json) -> None:
-        if self.their_keys:
+        if self.their_keys or (self.hello and keys["round"] != self.hello["round"]):
             raise Refused("turn")
         self.their_keys = keys
         self._make()

@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # Its types are a package of their own.
+import pytest
 
 from schema.json import FOLDER
 from schema.wire import KINDS
 from tests.linked import Desk, desks
 from tests.schema import another
+from tests.schema.partner import Keys, Partner, Refused
 from tests.schema.vectors import FILE, vectors
 
 VECTORS: dict[str, Any] = json.loads(FILE.read_text())
@@ -81,11 +83,17 @@ def test_the_schemas_describe_what_is_there() -> None:
         assert not checker.is_valid({field: value[field] for field in list(value)[1:]})
 
 
-def _south() -> Desk:
-    """Our side of the link in the vectors, as the south has it once the words were compared."""
+def _agreed() -> Desk:
+    """Our side of the link in the vectors, as the south has it once its stewards agreed to it."""
     _, south = desks()
     south.take(VECTORS["openings"][0])
     south.agree()
+    return south
+
+
+def _south() -> Desk:
+    """The same once the words were compared."""
+    south = _agreed()
     for opening in VECTORS["openings"][1:]:
         if opening["audience"] == south.us:
             assert south.take(opening).refusal is None
@@ -106,14 +114,96 @@ def test_ours_takes_every_envelope() -> None:
 
 
 def test_ours_refuses_what_is_to_be_refused() -> None:
-    """Each by its name, after the first two envelopes were taken; the last is a sender that was restored."""
+    """Each by its name, after the first two envelopes and those that are named with it were taken."""
     south = _south()
     for one in VECTORS["envelopes"][:2]:
         assert south.take(one["content"]).refusal is None
-    for place, one in enumerate(VECTORS["refused"]):
-        before = south.link
-        assert south.take(one["content"]).refusal == one["why"], place
+    before = south.link
+    for one in VECTORS["refused"]:
+        for content in one["after"]:
+            assert south.take(content).refusal is None, one["what"]
+        assert south.take(one["content"]).refusal == one["why"], one["what"]
         south.link = before
+
+
+def test_ours_refuses_steps_that_are_to_be_refused() -> None:
+    """In the making of the first keys, after the other's commitment and our two steps."""
+    south = _agreed()
+    before = south.link
+    for one in VECTORS["refused_openings"]:
+        assert south.take(one["content"]).refusal == one["why"], one["what"]
+        south.link = before
+
+
+def _partner(name: str) -> Partner:
+    """The program that was written from the page, as one of the two sides, with its keys from the vectors."""
+    side, other = VECTORS["sides"][name], VECTORS["sides"]["south" if name == "north" else "north"]
+    keys = Keys(1, 1, (side["signing_seed"], side["sealing_seed"]))
+    assert keys.shown == side["key_change"] | {"nonce": keys.shown["nonce"]}
+    keys.shown = side["key_change"]
+    partner = Partner(side["desk"], other["desk"], side["hello"]["terms"], VECTORS["link"], "A collective")
+    partner.now = VECTORS["now"]
+    partner.begin(keys=keys)
+    assert partner.hello == side["hello"]
+    return partner
+
+
+def _linked(name: str) -> Partner:
+    """The same once it made the link, and its stewards compared the words."""
+    partner = _partner(name)
+    for opening in VECTORS["openings"]:
+        if opening["audience"] == partner.us:
+            partner.hear(opening)
+    assert partner.epochs[1].transcript == VECTORS["transcript"]
+    assert partner.six_words() == VECTORS["six_words"]
+    partner.confirm()
+    return partner
+
+
+@pytest.mark.parametrize(("name", "from_other"), [("south", "envelopes"), ("north", "answers")])
+def test_a_partner_takes_every_envelope(name: str, from_other: str) -> None:
+    """Either side's, in order: each says what it is written down to say."""
+    partner = _linked(name)
+    for one in VECTORS[from_other]:
+        assert partner.hear(one["content"]) == one["body"]
+        # What follows is there to be read all the same.
+        partner.over = partner.paused = False
+
+
+@pytest.mark.parametrize("one", VECTORS["refused"], ids=lambda one: f"{one['why']}: {one['what']}")
+def test_a_partner_refuses_what_is_to_be_refused(one: dict[str, Any]) -> None:
+    """By the same name, after the same was taken."""
+    partner = _linked("south")
+    for taken in (*(two["content"] for two in VECTORS["envelopes"][:2]), *one["after"]):
+        partner.hear(taken)
+    with pytest.raises(Refused, match=f"^{one['why']}$"):
+        partner.hear(one["content"])
+
+
+@pytest.mark.parametrize("one", VECTORS["refused_openings"], ids=lambda one: f"{one['why']}: {one['what']}")
+def test_a_partner_refuses_steps_that_are_to_be_refused(one: dict[str, Any]) -> None:
+    """In the making of the first keys, by the same name."""
+    partner = _partner("south")
+    partner.hear(VECTORS["openings"][0])
+    with pytest.raises(Refused, match=f"^{one['why']}$"):
+        partner.hear(one["content"])
+
+
+def test_a_partner_comes_to_the_keys_of_the_second_epoch() -> None:
+    """The other side's steps cross sealed; the words are others, and what comes with the new keys is read."""
+    partner, second = _linked("south"), VECTORS["second_epoch"]
+    side = second["sides"]["south"]
+    partner.hear(VECTORS["envelopes"][0]["content"])
+    keys = Keys(2, 1, (side["signing_seed"], side["sealing_seed"]))
+    keys.shown = side["key_change"]
+    partner.begin("rotate", keys=keys)
+    assert partner.hello == side["hello"]
+    for one in VECTORS["envelopes"][-2:]:
+        assert partner.hear(one["content"]) == one["body"]
+    assert partner.epochs[2].transcript == second["transcript"]
+    assert partner.six_words() == second["six_words"]
+    for one in second["envelopes"]:
+        assert partner.hear(one["content"]) == one["body"]
 
 
 def test_what_is_not_random_in_the_vectors_has_not_drifted() -> None:
