@@ -1,7 +1,7 @@
 """Where a hostile partner is played: a desk with members and two links, and what must hold of it at any step.
 
 What the partner can do is held against what PROTOCOL.md says that it can: delay, refuse, and lie about its
-own members.
+own members and rooms.
 """
 
 import asyncio
