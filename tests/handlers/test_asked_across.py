@@ -176,6 +176,9 @@ async def test_one_of_ours_keeps_somebody_of_a_linked_community_company(two: Ask
     assert "They wrote: “It has been a long week.”" in noted
     assert "An account of north.example invites you" in noted
     assert "server and theirs each keep a copy" in noted
+    # Whether it is so that program alone knows: it is never promised here.
+    assert "Only you two can read" not in noted
+    assert "Their program sees to that, and I cannot check it." in noted
     assert "I tell you by" in await south.say("ben", "1")
     (consent,) = await two.answers()
     assert isinstance(consent, Consent)
@@ -193,6 +196,8 @@ async def test_one_of_ours_keeps_somebody_of_a_linked_community_company(two: Ask
     assert "“the Elm House” opened a private room" in heard
     assert "an account of north.example" in heard
     assert "How the other person talks: slowly" in heard
+    assert "Only you two can read" not in heard
+    assert "Your app shows whether the room is encrypted, and who is in it." in heard
     assert south.records.all(Asked) == [] or south.ask_of("ben").state is AskState.OVER
     assert "Your room with someone of “the Elm House” is open" in await south.say("ben", "status")
     assert "made for you and one of its members" in await south.say("ben", "what do you hold")
