@@ -1,8 +1,8 @@
 """The language in which a member is spoken to, chosen by its own name.
 
-Guards: a language is never chosen for somebody by what they write; whoever cannot read the one they are spoken
-to in finds the way out in their own words, and again where what they write reads as another; of that nothing is
-kept but when it was said; what is said where others can read it tells nobody what was chosen.
+Guards: a language is never chosen for somebody by what they write; whoever cannot read the one they are
+spoken to in finds the way out in their own words, and again where what they write reads as another; of that
+nothing is kept but when it was said; what is said where others can read it tells nobody what was chosen.
 """
 
 from dataclasses import replace
