@@ -192,6 +192,9 @@ async def _message(desk: Desk, event: Message) -> None:
     if first:
         member = replace(member, told_limits=True)
         desk.keep(member)
+    elif event.kind == "text" and not event.edits:
+        language.point_out(desk, member, message.own_part(event))
+        member = desk.now_is(member.id)
     if event.edits:
         desk.say(member.id, "odd.edit")
     elif event.kind != "text":

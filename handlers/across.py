@@ -57,14 +57,14 @@ async def say(desk: Desk, id: LinkId, body: Body, until: datetime | None = None)
 async def to_ask(desk: Desk, request: Request) -> list[Link]:
     """The links over which the request could be put to others now; always in one order."""
     found = await desk.records.find(Link, state=LinkState.LIVE)
-    return [one for one in found if is_within(desk, one, request)]
+    return [one for one in found if await is_within(desk, one, request)]
 
 
-def is_within(desk: Desk, link: Link, request: Request) -> bool:
+async def is_within(desk: Desk, link: Link, request: Request) -> bool:
     """Whether both sides' terms let the request cross, now or at another hour, and paused or not."""
     if link.their_terms is None or not is_for(desk, link, request.age_group):
         return False
-    body = _tags(desk, request, links.agreed(link), AskAcrossId("0" * 32))
+    body = await _tags(desk, request, links.agreed(link), AskAcrossId("0" * 32))
     return body is not None and links.allows(link, body, desk.now)
 
 
@@ -195,6 +195,18 @@ async def _ask(desk: Desk, request: Request, link: Link) -> None:
     await desk.records.put(put)
 
 
+async def _languages(desk: Desk, request: Request) -> Sequence[str]:
+    """The languages of a request; where its community names none, by what can be known of its member.
+
+    That is the one in which they chose to be spoken to, and else the first of those that are spoken here.
+    """
+    if request.languages:
+        return request.languages
+    member = await desk.member(request.member)
+    own = () if member is None else (member.language,)
+    return tuple(dict.fromkeys((*desk.community.talk_in[:1], *own, *desk.languages[:1])))
+
+
 async def tags_change(desk: Desk, before: Request, after: Request) -> bool:
     """Whether a linked collective that was asked would be asked something else now, or nothing."""
     for put in await desk.records.find(AskAcross, request=before.id):
@@ -212,10 +224,10 @@ async def _crosses(desk: Desk, request: Request, link: Link, name: AskAcrossId) 
     again, anybody = await _again(desk, request, link.id), asks_anybody(request, link.id)
     if not (again or anybody):
         return None
-    return _tags(desk, request, links.agreed(link), name, again, only=not anybody)
+    return await _tags(desk, request, links.agreed(link), name, again, only=not anybody)
 
 
-def _tags(
+async def _tags(
     desk: Desk,
     request: Request,
     agreed: Agreed,
@@ -231,7 +243,7 @@ def _tags(
     local = request.wish in (matching.MUTUAL, "backup")
     if local or matching.later(request, desk.now) is not None:
         return None
-    usual = desk.community.talk_in[:1] or desk.languages[:1]
+    agreed_in = [one for one in await _languages(desk, request) if one in agreed.languages]
     # The member's own time, and then the reply's: so a yes in its last minute can still lead to a room.
     wait = (request.answer or desk.timings.consent_open) + desk.timings.join
     until = min(request.until, desk.now + links.LONGEST)
@@ -243,7 +255,7 @@ def _tags(
                 "topics": request.topics,
                 "topics_only": request.topics_only,
                 # Of the languages those that both name: whoever is asked can then talk in any that crosses.
-                "languages": tuple(one for one in request.languages or usual if one in agreed.languages),
+                "languages": tuple(agreed_in if request.languages else agreed_in[:1]),
                 "writing": True,
                 "voice": request.voice,
                 "minutes": _minutes(request.length),

@@ -53,7 +53,7 @@ async def still(desk: Desk, member: Member, draft: drafts.Draft) -> list[str]:
     """Of those in the draft the ones that may get what it asks by now."""
     request = _request(desk, member, draft)
     found = [await desk.records.get(Link, one) for one in drafts.texts(draft, "linked")]
-    return [str(one.id) for one in found if one is not None and across.is_within(desk, one, request)]
+    return [str(one.id) for one in found if one is not None and await across.is_within(desk, one, request)]
 
 
 # Whom they would talk with again
@@ -68,7 +68,7 @@ async def again_of(desk: Desk, member: Member, draft: drafts.Draft, *, now: bool
     for one in await after.would_again(desk, member.id):
         link = await desk.records.get(Link, one.link)
         stands = link is not None and (link.state is LinkState.LIVE or not now)
-        if link is not None and stands and across.is_within(desk, link, request):
+        if link is not None and stands and await across.is_within(desk, link, request):
             found.append(f"{one.link} {one.answer}")
     return found[:_MOST]
 

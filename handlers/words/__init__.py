@@ -15,6 +15,7 @@ from functools import lru_cache
 from gettext import c2py
 from io import BytesIO
 from pathlib import Path
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale
@@ -38,6 +39,8 @@ from service.core.towns import TOWNS
 
 PLACE = Path(__file__).parent
 """Where the catalogues lie."""
+
+_Style: TypeAlias = Literal["standard", "or"]
 
 ALWAYS = "en"
 """What people type is understood in this language too, whichever one is theirs."""
@@ -165,11 +168,22 @@ class Catalogue:
 
     def listing(self, items: Sequence[str], language: str) -> str:
         """Join `items` as a sentence of the language does."""
-        return format_list(list(items), locale=self._locale(language)) if items else ""
+        return self._joined(items, "standard", "list.and", language)
 
     def either(self, items: Sequence[str], language: str) -> str:
         """Join `items` of which one is meant: "English or Spanish"."""
-        return format_list(list(items), "or", self._locale(language)) if items else ""
+        return self._joined(items, "or", "list.or", language)
+
+    def _joined(self, items: Sequence[str], style: _Style, key: str, language: str) -> str:
+        """Join `items`; before its own sound the last conjunction gives way, which Babel leaves to us."""
+        if not items:
+            return ""
+        said = format_list(list(items), style, self._locale(language))
+        word, other, sound = split(self._template(language, key))
+        last = items[-1]
+        if said.endswith(f" {word} {last}") and re.match(sound, last, re.IGNORECASE):
+            return f"{said.removesuffix(f'{word} {last}')}{other} {last}"
+        return said
 
     def tongue(self, code: str, language: str) -> str:
         """Name the language of `code`, in any `language` that CLDR knows; an unknown one is its code."""

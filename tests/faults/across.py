@@ -12,7 +12,7 @@ Rules guarded here:
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -41,12 +41,17 @@ def _has_nothing(instance: Instance) -> bool:
 _NEVER = frozenset({LinkState.RESYNC, LinkState.EXPIRED})
 
 
-async def make_pair(homeservers: list[Homeserver], directory: Path) -> Rig:
-    """A service and a steward on each of two homeservers, an asker of the north and a peer of the south."""
+async def make_pair(
+    homeservers: list[Homeserver], directory: Path, database_urls: Sequence[str | None] = (None, None)
+) -> Rig:
+    """A service and a steward on each of two homeservers, an asker of the north and a peer of the south.
+
+    Each service is on SQLite, or on the PostgreSQL database of its own at its one of `database_urls`.
+    """
     services: dict[str, Supervised] = {}
     members: dict[str, Member] = {}
-    for at, homeserver, who, community in zip(
-        ("north", "south"), homeservers, ("asker", "peer"), (ELM_HOUSE, MILL), strict=True
+    for at, homeserver, who, community, url in zip(
+        ("north", "south"), homeservers, ("asker", "peer"), (ELM_HOUSE, MILL), database_urls, strict=True
     ):
         members[at], members[who] = await asyncio.gather(
             *(Member.start(homeserver, kind="nio") for _ in range(2))
@@ -54,6 +59,7 @@ async def make_pair(homeservers: list[Homeserver], directory: Path) -> Rig:
         instance = await Instance.make(
             homeserver,
             directory / at,
+            database_url=url,
             timings=TIMINGS,
             admin=True,
             community=community,

@@ -130,24 +130,29 @@ async def kill_everywhere(
     """Play `journey` with kills, at `sample` of its points or all; raises AssertionError where one fails."""
 
     async def make() -> Rig:
-        url = await ground.create(f"crash_{secrets.token_hex(6)}") if ground is not None else None
+        url = await fresh_database(ground)
         return await Rig.make(homeserver, directories.mktemp("crash"), url, journey.settings)
 
-    where = "SQLite" if ground is None else "PostgreSQL"
-    await kill_rigs(journey, sample, make, record_property, where, every=_EVERY and ground is None)
+    await kill_rigs(journey, sample, make, ground, record_property)
+
+
+async def fresh_database(ground: Postgres | None) -> str | None:
+    """The URL of a new database of the cluster, which stays until that ends; None for SQLite."""
+    return await ground.create(f"crash_{secrets.token_hex(6)}") if ground is not None else None
 
 
 async def kill_rigs(
     journey: type[Journey],
     sample: int,
     make: Callable[[], Awaitable[Rig]],
+    ground: Postgres | None,
     record_property: Callable[[str, object], None],
-    where: str,
     *,
-    every: bool = _EVERY,
     at_once: int = _AT_ONCE,
 ) -> None:
-    """What `kill_everywhere` does, on the rigs that `make` gives; `where` says on what they stand."""
+    """What `kill_everywhere` does, on the rigs that `make` gives, which stand on `ground`."""
+    where = "SQLite" if ground is None else "PostgreSQL"
+    every = _EVERY and ground is None
     runs = Runs(journey, make, at_once)
     try:
         found = await runs.record()

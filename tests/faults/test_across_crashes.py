@@ -10,8 +10,9 @@ import pytest_asyncio
 
 from tests.faults.across import Across, make_pair
 from tests.faults.crash import Rig
-from tests.faults.kills import WITHIN, kill_rigs
+from tests.faults.kills import WITHIN, fresh_database, kill_rigs
 from tests.live.homeserver import Homeserver, federated
+from tests.live.postgres import Postgres
 
 pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
@@ -30,13 +31,15 @@ async def synapses(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[li
 @pytest.mark.timeout(WITHIN)
 async def test_killed_at_fail_points(
     synapses: list[Homeserver],
+    ground: Postgres | None,
     tmp_path_factory: pytest.TempPathFactory,
     record_property: Callable[[str, object], None],
 ) -> None:
     """On both sides no request is lost, no room left, no counter goes back, and nothing is said twice."""
 
     async def make() -> Rig:
-        return await make_pair(synapses, tmp_path_factory.mktemp("crash"))
+        urls = [await fresh_database(ground) for _ in synapses]
+        return await make_pair(synapses, tmp_path_factory.mktemp("crash"), urls)
 
     # Much of what one waits for is the other homeserver's.
-    await kill_rigs(Across, 12, make, record_property, "SQLite", at_once=4)
+    await kill_rigs(Across, 12, make, ground, record_property, at_once=4)

@@ -371,6 +371,34 @@ async def test_the_consent_names_the_languages_that_crossed_alone(two: Two) -> N
     assert "Spanish" not in question
 
 
+async def test_the_language_that_a_member_reads_crosses_where_their_community_names_none(two: Two) -> None:
+    """Not that of the community, in which it would be said that she talks; each of two hears their own."""
+    await two.south.comes("ben")
+    await two.south.offers("ben")
+    await two.north.say("ana", "español")
+    await two.say(two.north, "ana", "hablar", "2", "1", "1", "2", "Ha sido una semana larga.")
+    recap = await two.say(two.north, "ana", "cambiar", "comunidades enlazadas", "sí")
+    assert "Si aquí hay pocas personas a quienes preguntar" in recap
+    await two.say(two.north, "ana", "sí")
+    assert asked(two).languages == ("es",)
+    question = two.south.last("ben")
+    assert "asks for company" in question
+    assert "In Spanish, in writing, for up to 1 hour." in question
+    await two.say(two.south, "ben", "1")
+    assert "They wrote: “Ha sido una semana larga.”" in two.south.last("ben")
+    await two.say(two.south, "ben", "1")
+    assert "Alguien ha dicho que sí, hasta 1 hora, por escrito." in two.north.last("ana")
+
+
+async def test_a_language_that_the_terms_leave_out_gives_way_to_the_communitys(two: Two) -> None:
+    """She reads Spanish, and their terms have English alone: she is asked for as anybody of hers is."""
+    await two.north.say("ana", "español")
+    await theirs(two, languages=("en",))
+    await two.say(two.north, "ana", "hablar", "2", "1", "1", "2", NOTE)
+    await two.say(two.north, "ana", "cambiar", "comunidades enlazadas", "sí", "sí")
+    assert asked(two).languages == ("en",)
+
+
 async def test_what_a_peer_there_says_of_themselves_stands_on_one_line(two: Two) -> None:
     """A program that writes what looks like our own words has them in quotation marks."""
     await asks(two)

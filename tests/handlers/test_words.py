@@ -183,3 +183,25 @@ def test_own_words_keep_lines_and_lose_what_could_deceive() -> None:
     """Line breaks stay; control characters and turned text go; too long is not cut."""
     assert own_words("one\ntwo\x07\u202ethree", 100) == "one\ntwothree"
     assert own_words("x" * 11, 10) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "items", "said"),
+    [
+        ("es", ("duelo", "ideas de suicidio"), "duelo e ideas de suicidio"),
+        ("es", ("duelo", "Historia", "hijos"), "duelo, Historia e hijos"),
+        ("es", ("ideas", "duelo"), "ideas y duelo"),
+        ("es", ("agua", "hielo"), "agua y hielo"),
+        ("es", ("ideas",), "ideas"),
+        ("en", ("art", "ideas"), "art and ideas"),
+    ],
+)
+def test_a_list_is_joined_as_it_is_spoken(language: str, items: tuple[str, ...], said: str) -> None:
+    """In Spanish "y" is "e" before its own sound, which CLDR's patterns alone do not know."""
+    assert WORDS.listing(items, language) == said
+
+
+def test_one_of_several_is_joined_as_it_is_spoken() -> None:
+    """In Spanish "o" is "u" before its own sound."""
+    assert WORDS.either(("siete", "ocho"), "es") == "siete u ocho"
+    assert WORDS.either(("uno", "dos"), "es") == "uno o dos"

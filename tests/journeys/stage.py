@@ -77,7 +77,7 @@ class Person:
 
     async def offers(self, *, card: str = "I like walks.", fear: str = "choice.fear_tell_first") -> None:
         """Offer time, for any topic."""
-        await story.offer_time(self.member, self.chat, card=card, fear=fear)
+        await story.offer_time(self.member, self.chat, card=card, fear=fear, language=self.language)
 
     async def asks(
         self, line: str = "talk listening", *, note: str = "", hears_of: str = "request.asking"
@@ -116,9 +116,9 @@ class Person:
         return [one for one in self.member.messages if one.room == self.chat and one.sender != self.id]
 
 
-async def comes(member: Member, instance: Instance) -> Person:
-    """The member opens a chat with the front desk and is greeted."""
-    return Person(member, await story.comes(member, instance.desk_user))
+async def comes(member: Member, instance: Instance, *, language: str = "en") -> Person:
+    """The member opens a chat with the front desk and is greeted in its `language`."""
+    return Person(member, await story.comes(member, instance.desk_user, language=language), language)
 
 
 def clean(*people: Person) -> None:

@@ -8,13 +8,32 @@ from service.config import Toml
 from tests.journeys.stage import Person
 from tests.live.homeserver import Homeserver
 from tests.live.instance import QUICK, Instance
-from tests.live.member import Member
+from tests.live.member import Member, Message
 
 Side = tuple[Person, Instance]
 
 
 ELM_HOUSE, MILL, QUARRY = "The Elm House", "The Mill", "The Quarry"
 """What they call themselves, in the order of their homeservers."""
+
+
+_OWN_WORDS: Mapping[str, tuple[str, str]] = {
+    "en": (
+        "People of this community keep each other company here. Nobody watches over it.",
+        "two people of our collective",
+    ),
+    "es": (
+        "Las personas de esta comunidad se acompañan aquí. Nadie vigila nada.",
+        "dos personas de nuestro colectivo",
+    ),
+}
+"""What a community whose first language this is says of its limits, and of who runs its homeserver."""
+
+
+def _is_for_stewards(said: Message) -> bool:
+    return any(
+        text in said.body for text in ("This room is for its stewards", "sala es para sus responsables")
+    )
 
 
 def looked_after(steward: Member) -> dict[str, Toml]:
@@ -32,12 +51,16 @@ async def one_side(
     timings: Mapping[str, str] | None = None,
     settings: Mapping[str, Toml] | None = None,
     overhears: bool = False,
+    language: str = "en",
 ) -> AsyncIterator[Side]:
     """A service that runs on that homeserver, and its one steward in the steward room.
 
     `admin` gives it a token of its homeserver's administrator; `timings` and `settings` are further keys;
-    where a test `overhears` it, what crosses to it is written to a file beside its directory.
+    where a test `overhears` it, what crosses to it is written to a file beside its directory. `language` is
+    the one it speaks to whoever chose none.
     """
+    limits, who_runs = _OWN_WORDS[language]
+    spoken: dict[str, Toml] = {} if language == "en" else {"community.languages": [language, "en"]}
     async with AsyncExitStack() as stack:
         steward = await Member.start(homeserver, kind="nio")
         stack.push_async_callback(steward.close)
@@ -46,8 +69,10 @@ async def one_side(
             directory,
             topics=("burnout", "grief"),
             community=community,
+            limits=limits,
+            who_runs=who_runs,
             timings={**QUICK, **(timings or {})},
-            settings={**looked_after(steward), **(settings or {})},
+            settings={**looked_after(steward), **spoken, **(settings or {})},
             admin=admin,
             forked=True,
         )
@@ -59,8 +84,8 @@ async def one_side(
         await instance.ready()
         room = (await steward.invited()).room
         await steward.join(room)
-        await steward.expect(room, contains="This room is for its stewards")
-        yield Person(steward, room), instance
+        await steward.expect(room, where=_is_for_stewards)
+        yield Person(steward, room, language), instance
 
 
 @asynccontextmanager
@@ -72,8 +97,9 @@ async def two_sides(
     timings: Mapping[str, str] | None = None,
     settings: Mapping[str, Toml] | None = None,
     overhears: bool = False,
+    languages: tuple[str, str] = ("en", "en"),
 ) -> AsyncIterator[tuple[Side, Side]]:
-    """On each of two homeservers what `one_side` is, with the same settings."""
+    """On each of two homeservers what `one_side` is, with the same settings; each speaks its language."""
 
     def side(at: int, community: str) -> AbstractAsyncContextManager[Side]:
         place = directory / f"side-{at}"
@@ -85,6 +111,7 @@ async def two_sides(
             timings=timings,
             settings=settings,
             overhears=overhears,
+            language=languages[at],
         )
 
     async with side(0, ELM_HOUSE) as north, side(1, MILL) as south:

@@ -82,19 +82,21 @@ async def is_greeted(member: Member, desk_user: str) -> tuple[str, Message]:
     return chat, await hears(member, chat, "menu.hello")
 
 
-async def comes(member: Member, desk_user: str, *, words: str = "hello") -> str:
+async def comes(member: Member, desk_user: str, *, words: str = "hello", language: str = "en") -> str:
     """The member opens an encrypted chat with the front desk, says `words`, is greeted; returns the chat."""
     chat = await member.write_to(desk_user)
     await member.say(chat, words)
-    await hears(member, chat, "menu.hello")
+    await hears(member, chat, "menu.hello", language=language)
     return chat
 
 
-async def _begins(member: Member, chat: str, menu: Message | None, choice: str, command: str) -> None:
+async def _begins(
+    member: Member, chat: str, menu: Message | None, choice: str, command: str, language: str = "en"
+) -> None:
     if menu is not None:
-        await chooses(member, chat, menu, choice)
+        await chooses(member, chat, menu, choice, language=language)
     else:
-        await member.say(chat, words_of(command))
+        await member.say(chat, words_of(command, language))
 
 
 # ---- offering
@@ -110,6 +112,7 @@ async def offer_time(
     fear: str = "choice.fear_tell_first",
     asks_topics: bool = True,
     menu: Message | None = None,
+    language: str = "en",
 ) -> Message:
     """The member offers to be there, through the recap's yes; returns what was said to it.
 
@@ -117,19 +120,20 @@ async def offer_time(
     ("2 hours"), the first unless said; `topics` as they are shown; `asks_topics` is False where the community
     names none.
     """
-    await _begins(member, chat, menu, "choice.offer", "command.offer")
-    said = await hears(member, chat, "offer.length")
-    await _answers(member, chat, said, [length] if length else [], words_of("command.skip"))
+    skip = words_of("command.skip", language)
+    await _begins(member, chat, menu, "choice.offer", "command.offer", language)
+    said = await hears(member, chat, "offer.length", language=language)
+    await _answers(member, chat, said, [length] if length else [], skip)
     if asks_topics:
-        said = await hears(member, chat, "offer.topics")
-        await _answers(member, chat, said, topics, words_of("command.skip"))
-    await hears(member, chat, "offer.card")
-    await member.say(chat, card or words_of("command.skip"))
-    said = await hears(member, chat, "offer.fear")
-    await chooses(member, chat, said, fear)
-    said = await hears(member, chat, "offer.recap")
-    await chooses(member, chat, said, "choice.offer_yes")
-    return await hears(member, chat, "offer.begun")
+        said = await hears(member, chat, "offer.topics", language=language)
+        await _answers(member, chat, said, topics, skip)
+    await hears(member, chat, "offer.card", language=language)
+    await member.say(chat, card or skip)
+    said = await hears(member, chat, "offer.fear", language=language)
+    await chooses(member, chat, said, fear, language=language)
+    said = await hears(member, chat, "offer.recap", language=language)
+    await chooses(member, chat, said, "choice.offer_yes", language=language)
+    return await hears(member, chat, "offer.begun", language=language)
 
 
 # ---- asking
@@ -190,28 +194,32 @@ async def ask_for_company(
     return await hears(member, chat, hears_of) if hears_of else recap
 
 
-async def asks_in_one_line(member: Member, chat: str, line: str) -> Message:
+async def asks_in_one_line(member: Member, chat: str, line: str, *, language: str = "en") -> Message:
     """The member says in one line what they would like; returns the recap of it."""
     await member.say(chat, line)
-    return await hears(member, chat, "talk.recap")
+    return await hears(member, chat, "talk.recap", language=language)
 
 
-async def adds_words(member: Member, chat: str, recap: Message, note: str) -> Message:
+async def adds_words(
+    member: Member, chat: str, recap: Message, note: str, *, language: str = "en"
+) -> Message:
     """The member changes their draft from its recap: they write a note. Returns the new recap."""
-    await chooses(member, chat, recap, "choice.recap_change")
-    said = await hears(member, chat, "talk.change")
-    await chooses(member, chat, said, "choice.change_note")
-    await hears(member, chat, "talk.note")
+    await chooses(member, chat, recap, "choice.recap_change", language=language)
+    said = await hears(member, chat, "talk.change", language=language)
+    await chooses(member, chat, said, "choice.change_note", language=language)
+    await hears(member, chat, "talk.note", language=language)
     await member.say(chat, note)
-    return await hears(member, chat, "talk.recap")
+    return await hears(member, chat, "talk.recap", language=language)
 
 
-async def asks_the_linked_too(member: Member, chat: str, recap: Message) -> Message:
+async def asks_the_linked_too(member: Member, chat: str, recap: Message, *, language: str = "en") -> Message:
     """The member has linked communities asked too, from the recap of their draft; returns the new recap."""
-    await chooses(member, chat, recap, "choice.recap_change")
-    await chooses(member, chat, await hears(member, chat, "talk.change"), "choice.change_linked")
-    await chooses(member, chat, await hears(member, chat, "talk.linked"), "choice.linked_yes")
-    return await hears(member, chat, "talk.recap_linked")
+    await chooses(member, chat, recap, "choice.recap_change", language=language)
+    said = await hears(member, chat, "talk.change", language=language)
+    await chooses(member, chat, said, "choice.change_linked", language=language)
+    said = await hears(member, chat, "talk.linked", language=language)
+    await chooses(member, chat, said, "choice.linked_yes", language=language)
+    return await hears(member, chat, "talk.recap_linked", language=language)
 
 
 # ---- the two consents
