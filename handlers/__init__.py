@@ -192,9 +192,6 @@ async def _message(desk: Desk, event: Message) -> None:
     if first:
         member = replace(member, told_limits=True)
         desk.keep(member)
-    elif event.kind == "text" and not event.edits:
-        language.point_out(desk, member, message.own_part(event))
-        member = desk.now_is(member.id)
     if event.edits:
         desk.say(member.id, "odd.edit")
     elif event.kind != "text":
@@ -203,6 +200,7 @@ async def _message(desk: Desk, event: Message) -> None:
         ):
             desk.say(member.id, "odd.not_text")
     elif not await message.take(desk, member, event, first=first) and not first:
+        language.point_out(desk, member)
         desk.put_behind(member.id)
         near = odd.near(desk, member, normal(message.own_part(event)))
         desk.ask(member.id, "menu", subject=f"fallback {near}".strip())

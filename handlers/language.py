@@ -1,8 +1,8 @@
 """The language in which a member is spoken to, chosen by its own name.
 
-Guards: a language is never chosen for somebody by what they write; whoever cannot read the one they are
-spoken to in finds the way out in their own words, and again where what they write reads as another; of that
-nothing is kept but when it was said; what is said where others can read it tells nobody what was chosen.
+Guards: a language is never inferred from what somebody writes; whoever cannot read the one they are spoken to
+in finds the way out in their own words, and again where what they write fits nothing, whatever it is; what is
+said where others can read it tells nobody what was chosen.
 """
 
 from dataclasses import replace
@@ -17,9 +17,7 @@ from schema.records import Member, Prompt
 _HINT = "language"
 """The line of whoever was told again how to choose another."""
 _AGAIN = timedelta(weeks=4)
-"""Whoever goes on in two languages, as many do, is not told at each message."""
-_ENOUGH = 2
-"""Everyday words of another language that show a message to be in it, beside words that are not known."""
+"""Whoever is spoken to in the language that they want is not told at each slip."""
 
 
 def name(desk: Desk, language: str) -> str:
@@ -54,36 +52,14 @@ def hints(desk: Desk, member: Member) -> list[str]:
     return [desk.turn.words.text(language, "language.hint") for language in others]
 
 
-def point_out(desk: Desk, member: Member, body: str) -> None:
-    """Say how to choose the language in which the member wrote `body`, where they are spoken to in another.
+def point_out(desk: Desk, member: Member) -> None:
+    """Say how to choose another language, beside an answer to words that fit nothing; for weeks not again.
 
-    It is said in that language, before all else, and for weeks not again.
+    It is the same whatever was written, since nothing is scanned.
     """
-    wrote = None if named(desk, body) else _reads(desk, member, body)
-    if wrote is not None and desk.seldom(member.id, _HINT, _AGAIN):
-        desk.say_text(member.id, desk.turn.words.text(wrote, "language.hint"))
-
-
-def _reads(desk: Desk, member: Member, body: str) -> str | None:
-    """The other language as which a message reads, if any: by its commands and its everyday words alone."""
-    words, said = desk.turn.words, normal(body)
-    if said in words.commands(member.language):
-        return None
-    tokens = [normal(token) for token in said.split()]
-    own = _everyday(desk, member.language)
-    for language in desk.languages:
-        if language == member.language:
-            continue
-        theirs = _everyday(desk, language)
-        count = sum(token in theirs and token not in own for token in tokens)
-        enough = count >= _ENOUGH or all(token in theirs for token in tokens)
-        if said in words.commands(language) or (enough and count > sum(token in own for token in tokens)):
-            return language
-    return None
-
-
-def _everyday(desk: Desk, language: str) -> frozenset[str]:
-    return frozenset(map(normal, split(desk.turn.words.text(language, "spell.everyday"))))
+    lines = hints(desk, member)
+    if lines and desk.seldom(member.id, _HINT, _AGAIN):
+        desk.say_text(member.id, "\n".join(lines))
 
 
 def plain(desk: Desk, matrix_id: MatrixId, key: str) -> str:

@@ -5,7 +5,7 @@ without end: after the second time choices stand beside the question, and places
 consent that stands right above is not said a second time, and a yes agrees to the words that stand there.
 """
 
-from handlers import conversations
+from handlers import conversations, language
 from handlers.answer import own_words
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
@@ -50,6 +50,8 @@ def no_answer(desk: Desk, member: Member, prompt: Prompt, question: Question) ->
 
     It is the question on the screen from now on: an answer that comes after it has been seen is meant for it.
     """
+    language.point_out(desk, member)
+    member = desk.now_is(member.id)
     desk.say(member.id, "odd.not_an_answer")
     short = stands_above(desk, member, prompt, question)
     if not short:
