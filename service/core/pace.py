@@ -38,7 +38,7 @@ class Level:
 
 
 def count(before: Level | None, now: float, pace: Pace) -> Level:
-    """The level after one more at `now`; None is nobody yet. What is over the pace does not add to it."""
+    """The level after one more at `now`; None is nobody yet. Whoever goes on keeps it at `most`."""
     used = 0.0 if before is None else max(0.0, before.used - (now - before.at) / pace.every)
     still = before is not None and before.over and used > pace.most / 2
     over = still or used + 1 > pace.most
