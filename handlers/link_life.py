@@ -371,7 +371,8 @@ async def due(desk: Desk, link: Link) -> None:
     """Something of the link is over by itself, or our own database is an older one."""
     after = link
     if link.state not in links.OVER:
-        after, _ = links.advance(link, links.Lapse(), desk.now)
+        after, sent = links.advance(link, links.Lapse(), desk.now)
+        after = await carry(desk, after, sent)
     after = await settle(desk, after)
     if after.state in links.OVER:
         await _say(desk, "link.expired", name=called(desk, link), desk_there=link.desk)

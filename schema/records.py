@@ -785,7 +785,9 @@ class Making:
 
     It has the two steps of each side, as far as they are there; our keys are shown to the other side when
     both hellos are, and its own are checked against what it committed to. `epoch` is there once all four are.
-    `heard`: the other side's stewards found the words the same.
+    `heard`: the other side's stewards found the words the same. Our steps, while they are not answered, are
+    said again at `again_at` (None: an hour after it began); `again` counts how often they were, as far as
+    that makes the wait longer.
     """
 
     number: int
@@ -798,6 +800,8 @@ class Making:
     their_keys: KeyChange | None = None
     epoch: LinkEpoch | None = None
     heard: bool = False
+    again: int = 0
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True)
