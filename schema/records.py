@@ -752,13 +752,17 @@ class Received:
 
     `newest` is the highest counter received; bit n of `bits` says whether `newest - n` was. `issued` is the
     latest issue time received, in seconds. Nothing issued at or before `after` counts: it is what was the
-    latest when the sender's counter went back.
+    latest when the sender's counter went back. Nothing was sent before `since`, when the making of its keys
+    began. `gaps` has the runs of counters that were passed over: the last one of each, and the issue times
+    of what was received before and behind it.
     """
 
     newest: int = 0
     bits: int = 0
     issued: int = 0
     after: int = -1
+    since: int = 0
+    gaps: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ what comes across is refused by the first check that it fails, the cheapest firs
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from schema.errors import IllegalMove
 from schema.ids import LinkId, MatrixId
-from schema.records import Link, LinkEpoch, Making
+from schema.records import Link, LinkEpoch, Making, Received
 from schema.states import LinkState, MakingState
 from schema.wire import Ask, Body, Cut, Envelope, Hello, KeyChange, NewTerms, Opening, Pause, Terms
 from service.core import counters
@@ -495,6 +495,15 @@ def timely(carrier: Envelope | Opening, now: datetime) -> Refusal | None:
     return Refusal.FUTURE if early or carrier.expires - carrier.issued > LONGEST.total_seconds() else None
 
 
+def sent_at(link: Link, envelope: Envelope) -> datetime:
+    """When an envelope, admitted, counts as sent: as it says, as far as what came before it lets that be."""
+    epoch = epoch_of(link, envelope.epoch)
+    if epoch is None:
+        raise IllegalMove("a link", link.state, f"an envelope in epoch {envelope.epoch}")
+    seconds = counters.sent_at(epoch.received, envelope.counter, envelope.issued)
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def count(link: Link, envelope: Envelope, now: datetime) -> Link:
     """The link once the envelope, admitted and signed by the partner, has used up its counter.
 
@@ -700,7 +709,8 @@ def _show(link: Link, keys: KeyChange) -> Heard:
     before = link.epochs[0].made if link.epochs else ""
     ours, theirs = (making.our_hello, making.our_keys), (making.their_hello, keys)
     made = transcript(link.id, before, {link.us: ours, link.them: theirs})
-    epoch = LinkEpoch(making.number, made, making.our_keys, keys)
+    since = Received(since=int(making.begun_at.timestamp()))
+    epoch = LinkEpoch(making.number, made, making.our_keys, keys, received=since)
     shown = replace(making, their_keys=keys, epoch=epoch, state=MakingState.SHOWN)
     return Heard(replace(link, making=shown))
 
