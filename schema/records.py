@@ -894,9 +894,10 @@ class AskAcross:
     """That a linked collective was asked about a request of ours; the id is the request's name there.
 
     `languages` are those of the request's that crossed, `again` the names of rooms (`only`:
-    for nobody else than whoever was in those), `until` is when it expires there. Deleted with the
-    request, or when the link is over. Where its withdrawal cannot cross it stays without its request, at most
-    until then: at `due_at` it is tried again.
+    for nobody else than whoever was in those), `until` is when it expires there. `anew`: one of the two sides
+    was restored since, and it is to be put there once more. Deleted with the request, or when the link is
+    over. Where its withdrawal cannot cross it stays without its request, at most until then: at `due_at` it
+    is tried again.
     """
 
     id: AskAcrossId
@@ -907,6 +908,7 @@ class AskAcross:
     until: datetime | None = None
     again: tuple[str, ...] = ()
     only: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True)
