@@ -15,7 +15,7 @@ from schema import wire
 from schema.effects import SendAcross
 from schema.ids import AskAcrossId, LinkId, MatrixId, MemberId, RequestId, RoomId
 from schema.records import Across, Ask, AskAcross, Link, LinkKeys, Meeting, Member, Request
-from schema.states import AskState, LinkState
+from schema.states import AskState, LinkState, RequestState
 from schema.wire import Body
 from service.core import links, matching, terms
 from service.core.links import Sent
@@ -108,12 +108,30 @@ async def ask(desk: Desk, request: Request, *, enough: bool) -> None:
         return
     named = {one.link for one in request.again_of}
     await _take_back_what_holds_no_more(desk, request)
-    asked = {one.link for one in await desk.records.find(AskAcross, request=request.id)}
+    puts = {one.link: one for one in await desk.records.find(AskAcross, request=request.id)}
     for id in goes_to(request):
         link = await desk.records.get(Link, id)
         waits = enough and request.round == 0 and id not in named
-        if link is not None and link.state is LinkState.LIVE and id not in asked and not waits:
-            await _ask(desk, request, link)
+        put = puts.get(id)
+        again = put is not None and put.anew
+        if link is not None and link.state is LinkState.LIVE and (again or (put is None and not waits)):
+            await _ask(desk, request, link, put)
+
+
+async def ask_anew(desk: Desk, link: Link) -> None:
+    """What was asked there is put there once more, under its name: one of the two sides was restored.
+
+    A side that has it still drops it; where it may not cross now it does in a later round.
+    """
+    for put in await desk.records.find(AskAcross, link=link.id):
+        request = await desk.records.get(Request, put.request)
+        if request is None or request.state is not RequestState.LOOKING or link.id not in goes_to(request):
+            continue
+        again = replace(put, anew=True)
+        await desk.records.put(again)
+        stands = await desk.records.get(Link, link.id)
+        if stands is not None and stands.state is LinkState.LIVE and await _holds(desk, request, again):
+            await _ask(desk, request, stands, again)
 
 
 def goes_to(request: Request) -> tuple[LinkId, ...]:
@@ -173,10 +191,10 @@ async def _take_back_one(desk: Desk, request: Request, put: AskAcross) -> None:
     await withdraw_request(desk, request, but={one.id for one in others if one.id != put.id})
 
 
-async def _ask(desk: Desk, request: Request, link: Link) -> None:
+async def _ask(desk: Desk, request: Request, link: Link, known: AskAcross | None = None) -> None:
     if not is_for(desk, link, request.age_group):
         return
-    name = AskAcrossId(desk.turn.new_id())
+    name = AskAcrossId(desk.turn.new_id()) if known is None else known.id
     body = await _crosses(desk, request, link, name)
     counted = None if body is None else links.may_ask(link, body, desk.now)
     if body is None or counted is None:

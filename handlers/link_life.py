@@ -9,7 +9,7 @@ neither keys nor record.
 from dataclasses import replace
 
 from handlers import heard_across, link_terms
-from handlers.across import carry
+from handlers.across import ask_anew, carry
 from handlers.desk import Desk
 from handlers.link_terms import quoted
 from handlers.steward_room import StewardRoom
@@ -139,8 +139,10 @@ def allowed(desk: Desk, chosen: Terms) -> Terms:
 async def settle(desk: Desk, link: Link, *, leaves: bool = True) -> Link:
     """Keep the link as it is now, with new keys where it wants them, and none that it does not need.
 
-    One that is over is deleted; its room is left, or, without `leaves`, once the last word has crossed.
+    One that is over is deleted; its room is left, or, without `leaves`, once the last word has crossed. Over
+    one that carries again after a restore what was asked is put once more.
     """
+    before = await desk.records.get(Link, link.id)
     while links.wants_keys(link) is not None:
         link = await rotate(desk, link)
     held = frozenset() if link.state in links.OVER else links.keys_held(link)
@@ -155,6 +157,10 @@ async def settle(desk: Desk, link: Link, *, leaves: bool = True) -> Link:
             desk.turn.do(LeaveRoom(link.room))
     else:
         await desk.records.put(replace(link, due_at=links.due_at(link)))
+        away = before is not None and before.state is LinkState.RESYNC
+        if away and link.state in (LinkState.LIVE, LinkState.PAUSED):
+            await ask_anew(desk, link)
+            return await desk.records.get(Link, link.id) or link
     return link
 
 
@@ -371,7 +377,8 @@ async def due(desk: Desk, link: Link) -> None:
     """Something of the link is over by itself, or our own database is an older one."""
     after = link
     if link.state not in links.OVER:
-        after, _ = links.advance(link, links.Lapse(), desk.now)
+        after, sent = links.advance(link, links.Lapse(), desk.now)
+        after = await carry(desk, after, sent)
     after = await settle(desk, after)
     if after.state in links.OVER:
         await _say(desk, "link.expired", name=called(desk, link), desk_there=link.desk)

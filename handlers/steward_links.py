@@ -349,6 +349,10 @@ def _line(room: StewardRoom, link: Link) -> str:
         text += " " + why
     if making is not None:
         text += " " + room.words(_NEW_KEYS.get(making.state, "link.is_begun_again"), desk_there=desk)
+    if link.here and (at := links.says_again_at(link)) is not None:
+        text += " " + room.words("link.is_said_again", at=at)
+    if (at := links.takes_again_at(link, room.desk.now)) is not None:
+        text += " " + room.words("link.is_tried_enough", n=links.TRIES_A_DAY, at=at)
     if not link.here:
         text += " " + room.words("link.is_gone")
     elif link.heard_at is not None:

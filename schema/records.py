@@ -752,13 +752,17 @@ class Received:
 
     `newest` is the highest counter received; bit n of `bits` says whether `newest - n` was. `issued` is the
     latest issue time received, in seconds. Nothing issued at or before `after` counts: it is what was the
-    latest when the sender's counter went back.
+    latest when the sender's counter went back. Nothing was sent before `since`, when the making of its keys
+    began. `gaps` has the runs of counters that were passed over: the last one of each, and the issue times
+    of what was received before and behind it.
     """
 
     newest: int = 0
     bits: int = 0
     issued: int = 0
     after: int = -1
+    since: int = 0
+    gaps: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -785,7 +789,9 @@ class Making:
 
     It has the two steps of each side, as far as they are there; our keys are shown to the other side when
     both hellos are, and its own are checked against what it committed to. `epoch` is there once all four are.
-    `heard`: the other side's stewards found the words the same.
+    `heard`: the other side's stewards found the words the same. Our steps, while they are not answered, are
+    said again at `again_at` (None: an hour after it began); `again` counts how often they were, as far as
+    that makes the wait longer.
     """
 
     number: int
@@ -798,6 +804,8 @@ class Making:
     their_keys: KeyChange | None = None
     epoch: LinkEpoch | None = None
     heard: bool = False
+    again: int = 0
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -886,9 +894,10 @@ class AskAcross:
     """That a linked collective was asked about a request of ours; the id is the request's name there.
 
     `languages` are those of the request's that crossed, `again` the names of rooms (`only`:
-    for nobody else than whoever was in those), `until` is when it expires there. Deleted with the
-    request, or when the link is over. Where its withdrawal cannot cross it stays without its request, at most
-    until then: at `due_at` it is tried again.
+    for nobody else than whoever was in those), `until` is when it expires there. `anew`: one of the two sides
+    was restored since, and it is to be put there once more. Deleted with the request, or when the link is
+    over. Where its withdrawal cannot cross it stays without its request, at most until then: at `due_at` it
+    is tried again.
     """
 
     id: AskAcrossId
@@ -899,6 +908,7 @@ class AskAcross:
     until: datetime | None = None
     again: tuple[str, ...] = ()
     only: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True)

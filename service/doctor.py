@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Literal
 
@@ -25,7 +25,10 @@ from schema.errors import (
     WorldError,
 )
 from schema.ids import DeviceId, MatrixId
+from schema.records import Link
+from schema.states import LinkState, MakingState
 from service.config import Settings
+from service.core import links
 from service.lease import Lease
 from service.matrix.accounts import check_token, query_keys, section, versions
 from service.matrix.identity import Published, kept_identity, signed_by
@@ -73,6 +76,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         ):
             yield await _look(name, check) if reached.state == "ok" else Finding(name, "skip", away)
     yield await _look("database", lambda: _database(settings))
+    for number, link in enumerate(await _links(settings), 1):
+        yield look_at_link(f"link {number}", link, datetime.now(UTC))
 
 
 @asynccontextmanager
@@ -264,3 +269,67 @@ async def _database(settings: Settings) -> tuple[State, str, str]:
     except LeaseHeld as held:
         return "ok", f"opens with the sealing key. {held.problem}", ""
     return "ok", "opens with the sealing key; no service runs on it now", ""
+
+
+async def _links(settings: Settings) -> list[Link]:
+    """The links that there are, in one order; none where the database's own finding says what is amiss."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            store = await Store.look(settings.database_url(), settings.sealing_key())
+            try:
+                async with store.reading() as transaction:
+                    return sorted(await transaction.find(Link), key=lambda link: link.id)
+            finally:
+                await store.close()
+    except (AlongsideError, TimeoutError):
+        return []
+
+
+def look_at_link(name: str, link: Link, now: datetime) -> Finding:
+    """How a link stands. Whom it is with is not said: what `doctor` finds is shown to others."""
+    says, fix = [_STANDS[link.state]], ""
+    making = link.making
+    if (at := links.says_again_at(link)) is not None and link.here:
+        says.append(f"new keys wait for the other side's program, which is asked again {_when(at)}")
+    elif making is not None and making.state is MakingState.SHOWN:
+        says.append("new keys wait for our stewards to compare the six words")
+        fix = "A steward writes `links` in their room, and reads there what to do."
+    elif making is not None and making.state is MakingState.CONFIRMED:
+        says.append("new keys wait for the other side's stewards to compare the six words")
+    if (at := links.takes_again_at(link, now)) is not None:
+        says.append(f"the other side began new keys too often for a day, and can again {_when(at)}")
+    if link.heard_at is not None:
+        says.append(f"the last word from there came {_ago(now - link.heard_at)}")
+    if not link.here:
+        says.append("its program is not in the room")
+        fix = fix or "Ask its stewards, by another way, whether it runs. A steward here can cut the link."
+    if link.state is not LinkState.LINKING and link.their_terms is not None:
+        until = links.agreed(link).until
+        says.append(f"its terms end {_when(until)}")
+        if until - now <= links.NOTICE:
+            fix = fix or "Stewards can say a later end with `terms`, on each side whose end is near."
+    if link.state is LinkState.RESYNC:
+        fix = fix or "A steward writes `links` in their room, and reads there what is waited for."
+    return Finding(name, "look" if fix else "ok", "; ".join(says), fix)
+
+
+_STANDS = {
+    LinkState.LINKING: "is being made",
+    LinkState.LIVE: "stands",
+    LinkState.PAUSED: "stands, and is paused",
+    LinkState.RESYNC: "carries nothing until new keys are made and both sides have compared the words",
+    LinkState.CUT: "is cut",
+    LinkState.EXPIRED: "has ended",
+}
+
+
+def _when(at: datetime) -> str:
+    return f"on {at:%Y-%m-%d} at {at:%H:%M} UTC"
+
+
+def _ago(length: timedelta) -> str:
+    minutes = max(0, int(length.total_seconds() // 60))
+    for unit, size in (("days", 24 * 60), ("hours", 60), ("minutes", 1)):
+        if minutes >= 2 * size:
+            return f"{minutes // size} {unit} ago"
+    return "just now"

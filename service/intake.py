@@ -8,7 +8,7 @@ refusals, of each once in an hour, and anybody else of none.
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from schema.errors import Malformed
 from schema.ids import LinkId
@@ -108,6 +108,7 @@ class Intake:
             return Taken(link, refusal=Refusal.PACE)
         if not channel.verify(content):
             return Taken(link, refusal=Refusal.FORGED)
+        sent_at = links.sent_at(link, envelope)
         link = links.count(link, envelope, now)
         try:
             body = channel.open(envelope)
@@ -115,8 +116,7 @@ class Intake:
                 check_keys(body)
         except Malformed:
             return Taken(link, refusal=Refusal.SEAL)
-        issued = datetime.fromtimestamp(envelope.issued, UTC)
-        heard = links.hear(link, body, envelope.epoch, now, envelope.counter, issued)
+        heard = links.hear(link, body, envelope.epoch, now, envelope.counter, sent_at)
         if heard.refusal is not None:
             told = self._tell(link, heard.refusal, now)
             return Taken(heard.link, None, (*heard.crosses, *told), heard.refusal)

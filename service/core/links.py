@@ -7,13 +7,13 @@ what comes across is refused by the first check that it fails, the cheapest firs
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from schema.errors import IllegalMove
 from schema.ids import LinkId, MatrixId
-from schema.records import Link, LinkEpoch, Making
+from schema.records import Link, LinkEpoch, Making, Received
 from schema.states import LinkState, MakingState
 from schema.wire import Ask, Body, Cut, Envelope, Hello, KeyChange, NewTerms, Opening, Pause, Terms
 from service.core import counters
@@ -46,6 +46,12 @@ TRIES_A_DAY = 8
 """How often in a day a partner may begin to make keys anew, or have us do so or say our step again.
 
 Each costs keys, or shows both sides' stewards other words.
+"""
+
+AGAIN = tuple(timedelta(hours=hours) for hours in (1, 2, 4, 8, 12))
+"""After how long our steps to keys are said again, where they are not answered; from then on after the last.
+
+The other side may have refused them for a day, where it had enough tries.
 """
 
 AHEAD = 1000
@@ -240,7 +246,7 @@ def advance(link: Link, move: Move, now: datetime) -> tuple[Link, Sent]:
         case Restored():
             return _restored(link), ()
         case Lapse():
-            return _lapse(link, now), ()
+            return _say_again(_lapse(link, now), now)
 
 
 def wants_keys(link: Link) -> tuple[int, int] | None:
@@ -326,6 +332,32 @@ def _lapse(link: Link, now: datetime) -> Link:
     return replace(link, epochs=tuple(one for one in link.epochs if one.until is None or now < one.until))
 
 
+def says_again_at(link: Link) -> datetime | None:
+    """When our steps to keys are said again, which the other side has not answered; None where none wait."""
+    making = link.making
+    if making is None or making.our_hello is None or link.state is LinkState.LINKING or link.state in OVER:
+        return None
+    if making.state not in (MakingState.PROPOSED, MakingState.COMMITTED):
+        return None
+    return making.again_at or making.begun_at + AGAIN[0]
+
+
+def _say_again(link: Link, now: datetime) -> tuple[Link, Sent]:
+    """The link after its hour came to say our steps again, and these; twice they change nothing there."""
+    at = says_again_at(link)
+    if link.making is None or at is None or now < at:
+        return link, ()
+    again = min(link.making.again + 1, len(AGAIN) - 1)
+    making = replace(link.making, again=again, again_at=now + AGAIN[again])
+    return replace(link, making=making), steps_again(link)
+
+
+def takes_again_at(link: Link, now: datetime) -> datetime | None:
+    """From when on a try of the other side's at new keys is taken; None where one is taken now."""
+    tries = sorted(at for at in link.tries if now - at < DAY)
+    return tries[-TRIES_A_DAY] + DAY if len(tries) >= TRIES_A_DAY else None
+
+
 def _give_up(link: Link) -> Link:
     """The link without the keys that were being made; what is said with the ones in use counts again."""
     used = (_current(link), link.epochs[0].received.newest if link.epochs else 0)
@@ -387,6 +419,8 @@ def due_at(link: Link) -> datetime | None:
     hours = [one.until for one in link.epochs if one.until is not None]
     if link.making is not None:
         hours.append(link.making.begun_at + MAKING)
+    if (again := says_again_at(link)) is not None:
+        hours.append(again)
     if link.state in (LinkState.LIVE, LinkState.PAUSED, LinkState.RESYNC):
         until = agreed(link).until
         hours.append(until if link.told_until == until else until - NOTICE)
@@ -459,6 +493,15 @@ def timely(carrier: Envelope | Opening, now: datetime) -> Refusal | None:
         return Refusal.EXPIRED
     early = carrier.issued > seconds + FUTURE.total_seconds()
     return Refusal.FUTURE if early or carrier.expires - carrier.issued > LONGEST.total_seconds() else None
+
+
+def sent_at(link: Link, envelope: Envelope) -> datetime:
+    """When an envelope, admitted, counts as sent: as it says, as far as what came before it lets that be."""
+    epoch = epoch_of(link, envelope.epoch)
+    if epoch is None:
+        raise IllegalMove("a link", link.state, f"an envelope in epoch {envelope.epoch}")
+    seconds = counters.sent_at(epoch.received, envelope.counter, envelope.issued)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def count(link: Link, envelope: Envelope, now: datetime) -> Link:
@@ -666,7 +709,8 @@ def _show(link: Link, keys: KeyChange) -> Heard:
     before = link.epochs[0].made if link.epochs else ""
     ours, theirs = (making.our_hello, making.our_keys), (making.their_hello, keys)
     made = transcript(link.id, before, {link.us: ours, link.them: theirs})
-    epoch = LinkEpoch(making.number, made, making.our_keys, keys)
+    since = Received(since=int(making.begun_at.timestamp()))
+    epoch = LinkEpoch(making.number, made, making.our_keys, keys, received=since)
     shown = replace(making, their_keys=keys, epoch=epoch, state=MakingState.SHOWN)
     return Heard(replace(link, making=shown))
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schema.errors import IllegalMove
 from schema.records import Received
-from service.core.counters import WIDTH, Order, order, receive
+from service.core.counters import GAPS, WIDTH, Order, order, receive, sent_at
 
 START = 1_800_000_000
 
@@ -33,6 +33,45 @@ def test_each_counts_once_in_whatever_order(sent: list[tuple[int, int]], data: s
         if new:
             taken.append(one)
     assert sorted(taken) == sorted(set(way))
+
+
+@given(SENDER, st.integers(0, 3), st.data())
+def test_what_an_honest_sender_says_of_when_it_sent_counts(
+    sent: list[tuple[int, int]], before: int, data: st.DataObject
+) -> None:
+    """In whatever order it comes, and whatever of it is lost, up to as many gaps as are kept."""
+    received = Received(since=START - before)
+    for one in data.draw(st.lists(st.sampled_from(sent), unique=True)):
+        assert sent_at(received, *one) == one[1]
+        received = receive(received, *one)
+
+
+@given(SENDER, st.data())
+def test_what_a_sender_says_of_when_it_sent_counts_as_far_as_it_can_be(
+    sent: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    """Not before what came under a lower counter, whatever it says, nor later than all that came."""
+    received, counted = Received(since=START), {0: START}
+    for counter, _ in data.draw(st.lists(st.sampled_from(sent), unique=True)):
+        issued = data.draw(st.integers(START - 200, received.issued or START))
+        at = sent_at(received, counter, issued)
+        received = receive(received, counter, issued)
+        lower = max(earlier for earlier in counted if earlier < counter)
+        assert at >= counted[lower] or lower != max(counted)
+        assert START <= at <= max(issued, START, *counted.values())
+        counted[counter] = at
+
+
+def test_of_gaps_that_are_not_kept_any_more_the_later_hour_counts() -> None:
+    """So many are kept, and whoever makes more of them has nothing of it."""
+    received = Received(since=START)
+    for step in range(1, GAPS + 3):
+        received = receive(received, 2 * step, START + step)
+    assert len(received.gaps) == GAPS
+    assert sent_at(received, 1, START) == START + 2
+    assert sent_at(received, 9, START) == START + 4
+    received = receive(received, 4 * WIDTH, START + 2 * WIDTH)
+    assert received.gaps == ((4 * WIDTH - 1, START + GAPS + 2, START + 2 * WIDTH),)
 
 
 @given(st.integers(1, 2**53 - 1), st.integers(0, 3 * WIDTH))

@@ -425,6 +425,20 @@ def test_an_ask_counts_for_the_hour_at_which_it_was_sent() -> None:
     assert len(other.link.asks) == 1
 
 
+def test_a_partner_whose_clock_goes_back_loses_no_ask() -> None:
+    """By its own rule it says the later hour still; one that does not is taken, and counted at that hour."""
+    one, other = linked()
+    one.now = other.now = NOW + timedelta(days=3)
+    assert other.take(one.say(ASK)).refusal is None
+    one.now -= timedelta(days=2)
+    assert other.take(one.say(ASK, links.LONGEST)).refusal is None
+    for at, refusal in enumerate((None, None, None, Refusal.QUOTA)):
+        back = replace(one.link.epochs[0], sent_at=0)
+        one.link = replace(one.link, epochs=(back,))
+        assert other.take(one.say(ASK, links.LONGEST)).refusal is refusal, at
+    assert set(other.link.asks) == {other.now}
+
+
 def test_a_partner_that_was_restored_is_met_with_new_keys() -> None:
     """Both sides' stewards compare words again; what it sent before its backup never counts again."""
     one, other = linked()

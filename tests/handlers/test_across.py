@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from schema import wire
 from schema.effects import EmptyPeerRoom, OpenPeerRoom
-from schema.events import Delivered, LinkRoom, PeerMembership
+from schema.events import Delivered, Due, LinkRoom, PeerMembership
 from schema.ids import EventId, LinkId, MatrixId, RoomId
 from schema.records import Ask, AskAcross, GuestRoom, Link, Meeting, Pairing, PeerRoom, Request
-from schema.states import AskState, GuestRoomState, PairingState, RequestState, RoomState
+from schema.states import AskState, GuestRoomState, LinkState, PairingState, RequestState, RoomState
+from service.core import links
 from tests.handlers.story import Story, identify
-from tests.handlers.two import Two, link_of
+from tests.handlers.two import NORTH_AT, SOUTH_AT, Two, link_of
 
 NOTE = "It has been a long week."
 BEN = MatrixId("@ben:south.example")
@@ -1020,3 +1021,69 @@ async def test_whatever_two_do_and_whatever_is_lost_nobody_is_named_and_nothing_
             assert here.records.all(kind) == [], kind
         orders = [one for _, one in here.effects if isinstance(one, OpenPeerRoom)]
         assert len(orders) <= len(two.to(here, wire.Introduce))
+
+
+# A side that was restored
+
+
+async def _is_restored(two: Two, side: Story) -> None:
+    """That side's database is an older one, and both stewards find the words the same again."""
+    link, _ = links.advance(link_of(side), links.Restored(), side.now)
+    await side.records.put(replace(link, due_at=side.now))
+    await side.event(Due("links", link.id))
+    await two.carry()
+    await two.says(two.north, f"link {SOUTH_AT}", "1")
+    await two.says(two.south, f"link {NORTH_AT}", "1")
+    assert link_of(two.north).state is link_of(two.south).state is LinkState.LIVE
+
+
+async def _eva_offers(two: Two) -> None:
+    await two.south.comes("eva")
+    await two.south.offers("eva")
+
+
+def _of_link(side: Story) -> list[str]:
+    """The requests of linked communities there."""
+    return [one.id for one in side.records.all(Request) if one.across is not None]
+
+
+@pytest.mark.parametrize("restored", ["before the ask", "after it", "who asks"])
+async def test_what_a_restored_side_forgot_is_put_to_it_once_more(two: Two, restored: str) -> None:
+    """Under its name, so that whoever has it still does nothing; the asker hears and does nothing for it."""
+    await _eva_offers(two)
+    backup = dict(two.south.records.rows)
+    await asks(two)
+    crossed = asked(two)
+    assert _of_link(two.south) == [crossed.request]
+    heard = len(two.north.heard("ana"))
+    await two.wait(timedelta(minutes=1))
+    if restored == "before the ask":
+        two.south.records.rows = backup
+        assert _of_link(two.south) == []
+    await _is_restored(two, two.north if restored == "who asks" else two.south)
+    again = two.to(two.south, wire.Ask)
+    assert again == [crossed, crossed]
+    assert _of_link(two.south) == [crossed.request]
+    assert len(two.south.records.all(Ask)) == 1
+    assert len(two.north.heard("ana")) == heard
+    (kept,) = two.north.records.all(AskAcross)
+    assert not kept.anew
+    await two.wait(timedelta(hours=2))
+    assert two.to(two.south, wire.Ask) == again
+
+
+async def test_what_cannot_be_put_again_at_once_is_in_a_later_round(two: Two) -> None:
+    """The day's number holds for it too; one that was taken back meanwhile is not put again."""
+    await _eva_offers(two)
+    await asks(two)
+    crossed = asked(two)
+    link = link_of(two.north)
+    await two.north.records.put(replace(link, asked=(two.north.now - timedelta(hours=22),) * 5))
+    await _is_restored(two, two.south)
+    assert two.to(two.south, wire.Ask) == [crossed]
+    await two.wait(timedelta(hours=4))
+    assert two.to(two.south, wire.Ask) == [crossed, crossed]
+    await two.say(two.north, "ana", "stop", "yes")
+    nothing_left(two)
+    await _is_restored(two, two.south)
+    assert two.to(two.south, wire.Ask) == [crossed, crossed]

@@ -138,6 +138,32 @@ def test_over_quota_is_refused_and_told_once_an_hour() -> None:
     hostile(work)
 
 
+@pytest.mark.parametrize("way", ["onwards", "what it left out", "from before the link"])
+def test_days_that_it_says_were_before_give_a_partner_no_more_asks(way: str) -> None:
+    """It spoke all along, left counters out, or is new: eight days' asks at once are one day's."""
+
+    async def work(world: World) -> None:
+        side, partner = world.side, world.partner
+        error = {"kind": "error", "code": "quota", "versions": [1]}
+        if way != "from before the link":
+            for _ in range(8):
+                await side.wait(timedelta(days=1))
+                await partner.says(error)
+        if way == "what it left out":
+            await partner.says(error, counter=partner.counter + 100)
+        now = int(side.now.timestamp())
+        asks = 0
+        for day in range(7, -1, -1):
+            issued = now - _hours(24 * day)
+            for number in range(5):
+                body = world.ask(request=f"{day:016x}{number:016x}")
+                await partner.says(body, issued=issued, expires=issued + _hours(24 * 8))
+                asks += any(str(one.id) == body["request"] for one in side.records.all(Request))
+        assert asks == 5
+
+    hostile(work)
+
+
 @pytest.mark.parametrize(("word", "state"), [("pause", LinkState.PAUSED), ("cut", None)])
 def test_over_a_paused_or_a_cut_link_nothing_begins(word: str, state: LinkState | None) -> None:
     """And nothing is told to whoever tries."""

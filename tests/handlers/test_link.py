@@ -431,6 +431,54 @@ async def test_after_a_restore_both_compare_words_again(two: Two) -> None:
         assert "The new keys of the link with" in side.last(STEWARDS)
 
 
+async def _restored_beyond_the_days_tries(two: Two) -> None:
+    """The north was restored, and the south takes no more new keys of it for a day."""
+    await two.linked()
+    south, north = link_of(two.south), link_of(two.north)
+    await two.south.records.put(replace(south, tries=(two.south.now,) * links.TRIES_A_DAY))
+    link, _ = links.advance(north, links.Restored(), two.north.now)
+    await two.north.records.put(replace(link, due_at=two.north.now))
+    await two.north.event(Due("links", link.id))
+    await two.carry()
+
+
+async def test_new_keys_that_were_too_many_for_a_day_are_made_the_day_after_by_themselves(two: Two) -> None:
+    """No steward does anything, and both sides read what it waits for and when it goes on."""
+    await _restored_beyond_the_days_tries(two)
+    assert link_of(two.north).state is LinkState.RESYNC
+    assert link_of(two.south).making is None
+    assert "I ask it again: Friday 27 November, 18:1" in await two.says(two.north, "links")
+    heard = await two.says(two.south, "links")
+    assert "began new keys 8 times in 24 hours. It can begin them again: Saturday 28 November, 17:1" in heard
+    await two.wait(timedelta(hours=24))
+    assert link_of(two.south).making is None
+    assert "I ask it again: Saturday 28 November, 20:1" in await two.says(two.north, "links")
+    await two.wait(timedelta(hours=3))
+    assert six(two.north) == six(two.south)
+    assert "I ask it again" not in await two.says(two.north, "links")
+    assert "can begin them again" not in await two.says(two.south, "links")
+    await two.says(two.north, f"link {SOUTH_AT}", "1")
+    await two.says(two.south, f"link {NORTH_AT}", "1")
+    assert link_of(two.north).state is link_of(two.south).state is LinkState.LIVE
+
+
+async def test_a_partner_that_never_takes_new_keys_is_asked_seldom(two: Two) -> None:
+    """In the two weeks until their making lapses it is asked some thirty times, and then anew."""
+    await _restored_beyond_the_days_tries(two)
+    before, south = link_of(two.north), link_of(two.south)
+    crossed = len(two.passed)
+    for _ in range(28):
+        await two.south.records.put(replace(south, tries=(two.south.now,) * links.TRIES_A_DAY))
+        await two.wait(timedelta(hours=12))
+        south = link_of(two.south)
+    assert south.making is None
+    after = link_of(two.north)
+    assert before.making is not None
+    assert after.making is not None
+    assert after.making.round == before.making.round + 1
+    assert len([1 for to, _ in two.passed[crossed:] if to is two.south]) == 31
+
+
 async def test_a_partner_that_comes_and_goes_does_not_fill_the_room(two: Two) -> None:
     """Whoever moves others in and out of the room is told of as of any change of theirs."""
     await two.linked()

@@ -87,7 +87,8 @@ async def test_whoever_agrees_sets_theirs_and_reads_what_holds(two: Two) -> None
     assert "With the terms of both sides, ours hold as they are." in heard
     await two.says(two.south, "yes")
     heard = await two.says(two.south, "terms")
-    assert "Ours can be changed once the link stands." in heard
+    assert "they stay as they are until the link stands. After that you can change them." in heard
+    assert f"“cut {NORTH_AT}” takes it back; then you can begin again with other terms." in heard
     await two.says(two.north, f"link {SOUTH_AT}", "1")
     heard = await two.says(two.south, f"link {NORTH_AT}", "1")
     assert "stands: both sides compared the words" in heard

@@ -1,15 +1,25 @@
 """`doctor` against whatever a homeserver says: one thing that is amiss hides no other."""
 
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from schema.ids import LinkId, RoomId
+from schema.records import Link
+from schema.states import LinkState
 from service import config
-from service.doctor import examine
+from service.core import links
+from service.doctor import examine, look_at_link
+from service.store import Store
+from tests.linked import NOW, SOUTH_AT, TERMS, linked
 from tests.matrix.generated import ANYTHING
 from tests.service.test_config import WHOLE, write
 
@@ -45,3 +55,82 @@ async def test_any_answers_are_findings(answer: dict[str, Any], date: str) -> No
     names = [finding.name for finding in findings]
     assert names == ["homeserver", "clock", "front desk", "identity", "keeper", "rate limits", "database"]
     assert all(finding.says and (finding.fix or finding.state != "fail") for finding in findings)
+
+
+def _stands() -> Link:
+    """A link that stands, with a name that nobody is to read here."""
+    link = linked()[0].link
+    return replace(
+        link, name="The Elm House", desk=SOUTH_AT, room=RoomId("!between"), here=True, heard_at=NOW
+    )
+
+
+async def test_each_link_is_a_finding_that_names_nobody(tmp_path: Path) -> None:
+    """As the database has it, beside the other findings; where there is none nothing is said."""
+    place = write(tmp_path / "alongside.toml", {"homeserver.url": "http://127.0.0.1:9"})
+    settings = config.load(place, {})
+    store = await Store.open(settings.database_url(), settings.sealing_key())
+    async with store.transaction("test") as transaction:
+        far = TERMS.model_copy(update={"until": int((NOW + timedelta(days=36500)).timestamp())})
+        link = replace(_stands(), terms=far, their_terms=far)
+        await transaction.put(link)
+        await transaction.put(replace(link, id=LinkId("22" * 16), state=LinkState.RESYNC))
+    await store.close()
+    findings = [finding async for finding in examine(settings)]
+    assert [(finding.name, finding.state) for finding in findings[-3:]] == [
+        ("database", "ok"),
+        ("link 1", "ok"),
+        ("link 2", "look"),
+    ]
+    said = "".join(finding.says + finding.fix for finding in findings[-2:])
+    assert not [name for name in ("Elm", "@", "!", "south", "1111") if name in said]
+
+
+def _begins(link: Link) -> Link:
+    """The link, where new keys of ours wait for the other side's since an hour."""
+    desk = linked()[0]
+    desk.rotate()
+    return replace(link, making=desk.link.making)
+
+
+_AGREED = "the last word from there came 3 hours ago; its terms end on 2027-05-26 at 16:00 UTC"
+_NOTHING = "carries nothing until new keys are made and both sides have compared the words"
+_ASKED = "new keys wait for the other side's program, which is asked again on 2026-11-27 at 17:00 UTC"
+_TRIED = "the other side began new keys too often for a day, and can again on 2026-11-28 at 16:00 UTC"
+_LINKS: dict[str, tuple[Callable[[Link], Link], str, str]] = {
+    "stands": (lambda link: link, "ok", f"stands; {_AGREED}"),
+    "paused": (
+        lambda link: replace(link, state=LinkState.PAUSED),
+        "ok",
+        f"stands, and is paused; {_AGREED}",
+    ),
+    "gone": (
+        lambda link: replace(link, here=False),
+        "look",
+        f"stands; {_AGREED.replace('; ', '; its program is not in the room; ')}",
+    ),
+    "resync": (
+        lambda link: replace(_begins(link), state=LinkState.RESYNC),
+        "look",
+        f"{_NOTHING}; {_ASKED}; {_AGREED}",
+    ),
+    "tried": (
+        lambda link: replace(link, tries=(NOW,) * links.TRIES_A_DAY),
+        "ok",
+        f"stands; {_TRIED}; {_AGREED}",
+    ),
+    "ends": (
+        lambda link: replace(link, terms=TERMS.model_copy(update={"until": int(NOW.timestamp()) + 86400})),
+        "look",
+        "stands; the last word from there came 3 hours ago; its terms end on 2026-11-28 at 16:00 UTC",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", _LINKS)
+def test_how_a_link_stands_is_said_in_words(how: str) -> None:
+    """What it waits for, until when, and how old the last word is; what is to be done where something is."""
+    changed, state, says = _LINKS[how]
+    finding = look_at_link("link 1", changed(_stands()), NOW + timedelta(hours=3))
+    assert (finding.state, finding.says) == (state, says)
+    assert bool(finding.fix) is (state == "look")
