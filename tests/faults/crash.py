@@ -580,8 +580,12 @@ def points_of(reached: Reached, spared: Collection[str] = (), turning: Collectio
 
 
 def spread(points: list[Point], count: int) -> list[Point]:
-    """About `count` points, spread evenly over the journey."""
-    return [points[round(index * (len(points) - 1) / (count - 1))] for index in range(count)]
+    """`count` points, spread evenly over the journey: the middle of each of as many parts.
+
+    Its first and its last point are none of them. The first, a member's coming, comes up with new members
+    alone, and would cost each sample a further journey with these.
+    """
+    return [points[(2 * index + 1) * len(points) // (2 * count)] for index in range(count)]
 
 
 def rounds(points: Iterable[Point]) -> list[list[Point]]:
