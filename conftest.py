@@ -7,6 +7,7 @@ By default hypothesis looks as long as in every check; with `long` as in `./alon
 
 import gc
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,7 +28,7 @@ settings.load_profile("check")
 _LONGEST_FIRST = (
     "tests/faults/test_crashes.py",
     *("tests/faults/test_checkin_crashes.py", "tests/faults/test_across_crashes.py"),
-    *("tests/interop/", "tests/live/test_demo.py"),
+    *("tests/interop/", "tests/live/test_demo.py", "tests/live/test_across", "tests/live/test_third.py"),
     *("tests/journeys/", "tests/live/", "tests/"),
 )
 """Where the tests that take longest lie: whatever is not named before comes last, in its own order."""
@@ -43,15 +44,13 @@ def pytest_collectstart() -> None:
     gc.disable()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first: a process that took one last would run on alone while the others rest."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark what needs a server or may be played twice, and put the long files first.
 
-    def rank(item: pytest.Item) -> tuple[bool, int]:
-        place = next(at for at, start in enumerate(_LONGEST_FIRST) if item.nodeid.startswith(start))
-        return (False, place) if _served(item) else (True, 0)
-
-    items.sort(key=rank)
+    A process that took a long one last would run on alone while the others rest. pytest itself sorts what has
+    parameters before what has none, so that the order is made after that, and the marks are before it.
+    """
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()):
             # Whoever asks for a server of it needs one, whether or not that is written beside the test.
@@ -60,6 +59,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             # What has no other process to wait for has no excuse and is played once. `--reruns` would not do:
             # each test that it knows of asks the first process over a socket, and waits 40 ms for the answer.
             item.add_marker(pytest.mark.flaky(reruns=1))
+    yield
+
+    def rank(item: pytest.Item) -> tuple[bool, int]:
+        place = next(at for at, start in enumerate(_LONGEST_FIRST) if item.nodeid.startswith(start))
+        return (False, place) if _served(item) else (True, 0)
+
+    items.sort(key=rank)
 
 
 def pytest_collection_finish() -> None:
