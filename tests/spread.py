@@ -2,8 +2,8 @@
 
 Rules guarded here:
 - A file's tests share the servers that the first of them starts, so that they stay in one process.
-- Tests with real servers wait for most of their time. A process that has been given such a file gets one that
-  only computes next, and the other way round, so that the processors are used from beginning to end.
+- Tests with real servers wait for most of their time. The first process takes what only computes as long as
+  there is any, and the others what waits: else all would wait at first, and in the end all compute at once.
 """
 
 import pytest
@@ -23,9 +23,8 @@ class Spread(LoadFileScheduling):
         return nodeid if nodeid.startswith(_ALONE) else str(super()._split_scope(nodeid))
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        """Give `node` the first that is left of the kind that it was not given last, if there is one."""
-        given = list(self.assigned_work[node])
-        waits = not given or not given[-1].startswith(_WITH_SERVERS)
+        """Give `node` the first that is left of its kind, or of the other where there is none."""
+        waits = node is not self.nodes[0]
         of_kind = (scope for scope in self.workqueue if scope.startswith(_WITH_SERVERS) == waits)
         if (chosen := next(of_kind, None)) is not None:
             self.workqueue.move_to_end(chosen, last=False)
