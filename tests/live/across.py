@@ -31,17 +31,25 @@ R = TypeVar("R", bound=Record)
 async def members(*places: tuple[Homeserver, str]) -> AsyncIterator[list[Member]]:
     """Start a member on each of these homeservers, whose names begin so; they end with the context."""
     async with AsyncExitStack() as stack:
-        found = []
-        for homeserver, name in places:
+
+        async def start(homeserver: Homeserver, name: str) -> Member:
             member = await Member.start(homeserver, canary(name), kind="nio")
             stack.push_async_callback(member.close)
-            found.append(member)
-        yield found
+            return member
+
+        async with asyncio.TaskGroup() as group:
+            starts = [group.create_task(start(*place)) for place in places]
+        yield [one.result() for one in starts]
 
 
 async def comes(member: Member, instance: Instance) -> Person:
     """The member opens a chat with their own front desk."""
     return Person(member, await story.comes(member, instance.desk_user))
+
+
+async def all_come(members: Iterable[Member], instance: Instance) -> list[Person]:
+    """Each opens a chat with their own front desk, all at once."""
+    return list(await asyncio.gather(*(comes(one, instance) for one in members)))
 
 
 # ---- what they do

@@ -72,8 +72,11 @@ def homeserver_of_version(
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Homeserver]]:
     """Two homeservers for the whole run that federate with one another."""
     servers = federated(2, tmp_path_factory.mktemp("federation"))
-    for server in servers:
-        asyncio.run(server.start())
+
+    async def start() -> None:
+        await asyncio.gather(*(server.start() for server in servers))
+
+    asyncio.run(start())
     yield servers
     for server in servers:
         asyncio.run(server.stop())

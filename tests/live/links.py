@@ -1,8 +1,10 @@
 """Two communities on two homeservers that federate, each with a steward; and how these two link them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from service.config import Toml
 from tests.journeys.stage import Person
@@ -11,6 +13,7 @@ from tests.live.instance import QUICK, Instance
 from tests.live.member import Member, Message
 
 Side = tuple[Person, Instance]
+T = TypeVar("T")
 
 
 ELM_HOUSE, MILL, QUARRY = "The Elm House", "The Mill", "The Quarry"
@@ -88,6 +91,13 @@ async def one_side(
         yield Person(steward, room, language), instance
 
 
+async def together(stack: AsyncExitStack, *starts: AbstractAsyncContextManager[T]) -> list[T]:
+    """Enter all of these at once; they end with the stack, also where one of them fails."""
+    came = [asyncio.ensure_future(stack.enter_async_context(one)) for one in starts]
+    await asyncio.wait(came)
+    return [one.result() for one in came]
+
+
 @asynccontextmanager
 async def two_sides(
     federation: list[Homeserver],
@@ -114,7 +124,8 @@ async def two_sides(
             language=languages[at],
         )
 
-    async with side(0, ELM_HOUSE) as north, side(1, MILL) as south:
+    async with AsyncExitStack() as stack:
+        north, south = await together(stack, side(0, ELM_HOUSE), side(1, MILL))
         yield north, south
 
 

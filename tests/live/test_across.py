@@ -63,8 +63,8 @@ async def test_four_members_meet_across_a_link_both_ways(
         across.members(*((one, name) for one in federation for name in ("asker", "peer"))) as came,
         AsyncExitStack() as looks,
     ):
-        asker, host = [await across.comes(one, north[1]) for one in came[:2]]
-        guest, peer = [await across.comes(one, south[1]) for one in came[2:]]
+        asker, host = await across.all_come(came[:2], north[1])
+        guest, peer = await across.all_come(came[2:], south[1])
         receives = [await looks.enter_async_context(onlooker(one)) for one in (asker, host, guest, peer)]
         ours, theirs = (asker, host), (guest, peer)
 
@@ -157,8 +157,8 @@ async def test_never_again_holds_across_a_link(
     """
     north, south = sides
     async with across.members(*((one, "pair") for one in federation for _ in range(4))) as came:
-        ours = [await across.comes(one, north[1]) for one in came[:4]]
-        theirs = [await across.comes(one, south[1]) for one in came[4:]]
+        ours = await across.all_come(came[:4], north[1])
+        theirs = await across.all_come(came[4:], south[1])
         asker_said = _Pair("burnout", ours[0], theirs[0], (north, south))
         peer_said = _Pair("grief", theirs[1], ours[1], (south, north))
         # Of these one steps back at the last moment, and one asker would rather not.

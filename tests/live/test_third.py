@@ -12,7 +12,7 @@ from schema.records import Link
 from tests.live import across, story
 from tests.live.canaries import canary, scan
 from tests.live.homeserver import Homeserver, federated
-from tests.live.links import ELM_HOUSE, MILL, QUARRY, Side, link, one_side
+from tests.live.links import ELM_HOUSE, MILL, QUARRY, Side, link, one_side, together
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -38,8 +38,9 @@ async def three(
     """The north, linked with the south, and with the third, which came later; these two are strangers."""
     directory = tmp_path_factory.mktemp("three-sides")
     async with AsyncExitStack() as stack:
-        sides = [
-            await stack.enter_async_context(
+        sides = await together(
+            stack,
+            *(
                 one_side(
                     homeserver,
                     directory / community.rpartition(" ")[2],
@@ -49,9 +50,9 @@ async def three(
                     settings={"community.topics": [*_TOPICS, _TOPIC] if community == MILL else [*_TOPICS]},
                     overhears=True,
                 )
-            )
-            for homeserver, community in zip(homeservers, (ELM_HOUSE, MILL, QUARRY), strict=True)
-        ]
+                for homeserver, community in zip(homeservers, (ELM_HOUSE, MILL, QUARRY), strict=True)
+            ),
+        )
         north, south, third = sides
         await link((north, south))
         await link((third, north))
@@ -87,9 +88,9 @@ async def test_a_third_community_learns_nothing_about_another(
         (homeservers[2], "third"),
         (homeservers[2], "idler"),
     ) as came:
-        host, asker = [await across.comes(one, north[1]) for one in came[:2]]
-        peer, guest = [await across.comes(one, south[1]) for one in came[2:4]]
-        stranger, idler = [await across.comes(one, quarry) for one in came[4:]]
+        host, asker = await across.all_come(came[:2], north[1])
+        peer, guest = await across.all_come(came[2:4], south[1])
+        stranger, idler = await across.all_come(came[4:], quarry)
         for one, topic in ((host, "burnout"), (peer, "grief"), (idler, "grief")):
             await story.offer_time(one.member, one.chat, topics=[topic])
 
