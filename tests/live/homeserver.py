@@ -90,8 +90,9 @@ def synapse_python() -> Path:
 _PORTS = range(12000, 32000)
 """Below those that the kernel gives to outgoing connections (from 32768 on), of which one could take a port
 between its choice here and its use, or while its server is down."""
-_SHARES = 5
-"""Each process of a test run takes its ports from a share of its own, for the same reason."""
+_SHARES = 8
+"""Each process of a test run, of which there are fewer, takes its ports from a share of its own, for the same
+reason."""
 _given: set[int] = set()
 
 
