@@ -22,8 +22,8 @@ DAY = timedelta(days=1)
 WEEK = timedelta(weeks=1)
 _READ_FOR = timedelta(days=30)
 _OUTAGE = timedelta(hours=3)
-_STARTS = timedelta(seconds=5)
-"""After this the service is up again, and has read what there is."""
+_STARTS = timedelta(seconds=1)
+"""After this the service is up again, or nearly: what came due as it started waits until it has read."""
 
 Later = Callable[[CheckIn, datetime], CheckIn]
 BuddyLater = Callable[[Buddy, datetime], Buddy]
