@@ -48,27 +48,37 @@ async def make_pair(
 
     Each service is on SQLite, or on the PostgreSQL database of its own at its one of `database_urls`.
     """
+    names = (("north", "asker", ELM_HOUSE), ("south", "peer", MILL))
+    sides = await asyncio.gather(
+        *(
+            _one_side(homeserver, directory / at, community, url)
+            for homeserver, (at, _, community), url in zip(homeservers, names, database_urls, strict=True)
+        )
+    )
     services: dict[str, Supervised] = {}
     members: dict[str, Member] = {}
-    for at, homeserver, who, community, url in zip(
-        ("north", "south"), homeservers, ("asker", "peer"), (ELM_HOUSE, MILL), database_urls, strict=True
-    ):
-        members[at], members[who] = await asyncio.gather(
-            *(Member.start(homeserver, kind="nio") for _ in range(2))
-        )
-        instance = await Instance.make(
-            homeserver,
-            directory / at,
-            database_url=url,
-            timings=TIMINGS,
-            admin=True,
-            community=community,
-            settings=looked_after(members[at]),
-            # Hundreds of starts: their imports would be most of what this costs.
-            forked=True,
-        )
-        services[at] = await Supervised.begin(instance)
+    for (service, steward, member), (at, who, _) in zip(sides, names, strict=True):
+        services[at], members[at], members[who] = service, steward, member
     return Rig(services, members)
+
+
+async def _one_side(
+    homeserver: Homeserver, directory: Path, community: str, database_url: str | None
+) -> tuple[Supervised, Member, Member]:
+    """A service on one homeserver, with its steward and a member."""
+    steward, member = await asyncio.gather(*(Member.start(homeserver, kind="nio") for _ in range(2)))
+    instance = await Instance.make(
+        homeserver,
+        directory,
+        database_url=database_url,
+        timings=TIMINGS,
+        admin=True,
+        community=community,
+        settings=looked_after(steward),
+        # Hundreds of starts: their imports would be most of what this costs.
+        forked=True,
+    )
+    return await Supervised.begin(instance), steward, member
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ _GRACE = 10.0
 _RECORDED = 0.33
 """Seconds without a new point after which a step of the recorded journey has had all that it set off."""
 _PATIENCE = 120.0
-_LESS = "20 seconds"
+_LESS = "12 seconds"
 """How long somebody who does not come is waited for: longer than a start takes, when nobody chooses."""
 _NOTED = re.compile(r'\{(@[^}]+)\} Processed request: .*? "[A-Z]+ (\S+) HTTP')
 _NOT_COUNTED = {

@@ -3,6 +3,7 @@
 In a file of its own, which can be played beside the other journeys.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -21,8 +22,7 @@ pytestmark = [pytest.mark.live, pytest.mark.crash, pytest.mark.asyncio(loop_scop
 async def synapses(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Homeserver]]:
     """Two homeservers that federate, for the crashes of this file alone."""
     servers = federated(2, tmp_path_factory.mktemp("crash-federation"), log_level="INFO")
-    for server in servers:
-        await server.start()
+    await asyncio.gather(*(server.start() for server in servers))
     yield servers
     for server in servers:
         await server.stop()
