@@ -74,8 +74,8 @@ async def test_a_service_is_restored_while_something_crosses(
     """
     (sam, north), (tess, south) = sides
     async with across.members(*((one, "member") for one in federation for _ in range(2))) as came:
-        ours = [await across.comes(one, north) for one in came[:2]]
-        theirs = [await across.comes(one, south) for one in came[2:]]
+        ours = await across.all_come(came[:2], north)
+        theirs = await across.all_come(came[2:], south)
         topics = ("burnout", "grief")
         for peer, topic in zip(theirs, topics, strict=True):
             await story.offer_time(peer.member, peer.chat, topics=[topic])
