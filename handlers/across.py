@@ -14,7 +14,7 @@ from handlers.desk import Desk
 from schema import wire
 from schema.effects import SendAcross
 from schema.ids import AskAcrossId, LinkId, MatrixId, MemberId, RequestId, RoomId
-from schema.records import Across, Ask, AskAcross, Link, LinkKeys, Meeting, Member, Request
+from schema.records import Across, Ask, AskAcross, Link, LinkKeys, Meeting, Member, MoreTime, Request
 from schema.states import AskState, LinkState, RequestState
 from schema.wire import Body
 from service.core import links, matching, terms
@@ -343,20 +343,24 @@ async def more(
     desk: Desk,
     across: Across,
     step: Literal["asked", "agreed"],
-    length: timedelta,
-    until: datetime | None = None,
+    wish: MoreTime,
+    by: datetime,
     ends: datetime | None = None,
 ) -> bool:
-    """Somebody would like more time in the room, or agrees to it; False where that cannot cross now."""
+    """Somebody would like more time in the room, or agrees to it; False where that cannot cross now.
+
+    It is good until `by`, and so is a yes to what is asked. `ends`: when the room ends, where it is ours.
+    """
     body = wire.More(
         request=across.request,
         answer=across.answer,
         step=step,
-        minutes=_minutes(length),
-        until=None if until is None else int(until.timestamp()),
+        wish=wish.name,
+        minutes=_minutes(wish.length),
+        until=int(by.timestamp()) if step == "asked" else None,
         ends=None if ends is None else int(ends.timestamp()),
     )
-    return await say(desk, across.link, body, until or ends)
+    return await say(desk, across.link, body, by)
 
 
 async def withdraw(desk: Desk, across: Across) -> None:

@@ -183,11 +183,19 @@ async def more(desk: Desk, link: Link, said: More) -> None:
     guest = await _guest(desk, link, said.request, said.answer)
     if guest is None or guest.state is not GuestRoomState.OPEN or guest.ends_at is None:
         return
-    if said.step == "agreed" and said.ends is not None:
-        await guest_more.longer(desk, guest, datetime.fromtimestamp(said.ends, UTC))
-    elif said.step == "asked" and said.until is not None:
-        until = min(datetime.fromtimestamp(said.until, UTC), guest.ends_at)
-        await guest_more.asked(desk, guest, timedelta(minutes=said.minutes), until)
+    if said.ends is None:
+        return
+    ends = datetime.fromtimestamp(said.ends, UTC)
+    # Each thing that they say has the end that holds by then: so none of them is needed, and the last counts.
+    guest = await guest_more.longer(desk, guest, ends, said.wish if said.step == "agreed" else "")
+    if guest.ends_at is None or said.step == "agreed" or said.until is None:
+        return
+    if ends < guest.ends_at.replace(microsecond=0):
+        # It was asked before what they agreed on since, and is over with that.
+        return
+    until = min(datetime.fromtimestamp(said.until, UTC), guest.ends_at)
+    move = guest_rooms.MoreAsked(guest.other, timedelta(minutes=said.minutes), until, said.wish)
+    await guest_more.asked(desk, guest, move)
 
 
 async def closed(desk: Desk, link: Link, said: Close) -> None:

@@ -218,13 +218,15 @@ async def more(desk: Desk, link: Link, said: More) -> bool:
         return False
     length, wish = timedelta(minutes=said.minutes), room.more
     ours = wish is not None and wish.member == room.asker and desk.now < wish.until
-    if ours:
-        # A yes; or where both asked at once, each would like so much at least.
-        await peer_rooms.longer(desk, room, rooms.MoreAgreed(room.peer, length))
-    elif said.step == "asked" and said.until is not None:
-        until = datetime.fromtimestamp(said.until, UTC)
+    until = datetime.fromtimestamp(said.until, UTC) if said.until is not None else desk.now
+    # A yes is to this wish alone; where both asked at once, each would like so much at least.
+    yes = said.step == "agreed" and wish is not None and wish.name == said.wish
+    at_once = said.step == "asked" and desk.now < until
+    if ours and (yes or at_once):
+        await peer_rooms.longer(desk, room, rooms.MoreAgreed(room.peer, length), said.wish)
+    elif at_once and not ours:
         fits = length <= rooms.more_time(room, desk.timings) and desk.now < min(until, room.ends_at)
-        wished = rooms.MoreAsked(room.peer, length, until)
+        wished = rooms.MoreAsked(room.peer, length, until, said.wish)
         if fits and room.met and room.state is RoomState.OPEN and rooms.allows(room, wished):
             await peer_rooms.advance(desk, room, wished)
             await extension.put_to(desk, room.id, room.asker)

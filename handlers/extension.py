@@ -108,17 +108,18 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
 
 
 async def _ask_other(desk: Desk, member: Member, room: PeerRoom, length: timedelta) -> None:
-    move = rooms.MoreAsked(member.id, length)
+    name = desk.turn.new_id() if room.across is not None else ""
+    move = rooms.MoreAsked(member.id, length, name=name)
     if not rooms.allows(room, move) or length not in _lengths(desk, room) or desk.now >= room.ends_at:
         # The other asked a moment before, or the room has its new end by now.
         await start(desk, member, room)
         return
     if room.across is not None:
         asked, _ = rooms.advance(room, move, desk.now, desk.timings)
-        by = asked.more.until if asked.more is not None else room.ends_at
+        wish = asked.more or MoreTime(member.id, length, room.ends_at, name)
         # So much sooner a yes is to be given there: it is to have come by then.
-        until = by - guest_rooms.word(desk.now, by)
-        if not await across.more(desk, room.across, "asked", length, until):
+        until = wish.until - guest_rooms.word(desk.now, wish.until)
+        if not await across.more(desk, room.across, "asked", wish, until, room.ends_at):
             desk.say(member.id, "extend.across", notice=False, ends=room.ends_at)
             return
     await peer_rooms.advance(desk, room, move)

@@ -95,7 +95,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     elif prompt.kind == "extend":
         await _ask(desk, member, room, timedelta(minutes=float(reply.name)))
     elif room.more is not None and _asks_ours(desk, room, room.more):
-        if await across.more(desk, room.across, "agreed", room.more.length, room.ends_at):
+        if await across.more(desk, room.across, "agreed", room.more, room.ends_at or desk.now):
             await guest_room.advance(desk, room, guest_rooms.MoreAgreed())
             desk.say(member.id, "extend.agreed_there", ends=room.ends_at)
         else:
@@ -108,10 +108,11 @@ async def _ask(desk: Desk, member: Member, room: GuestRoom, length: timedelta) -
     ends = room.ends_at or desk.now
     until = desk.now + (ends - desk.now) / 2
     # So much later than a yes counts there: it is to have come by then.
-    move = guest_rooms.MoreAsked(member.id, length, until + guest_rooms.word(until, ends))
+    wish = MoreTime(member.id, length, until + guest_rooms.word(until, ends), desk.turn.new_id())
+    move = guest_rooms.MoreAsked(wish.member, wish.length, wish.until, wish.name)
     if not guest_rooms.allows(room, move) or length not in _lengths(desk, room) or desk.now >= ends:
         await start(desk, member, room)
-    elif await across.more(desk, room.across, "asked", length, until):
+    elif await across.more(desk, room.across, "asked", wish, until):
         waits = await guest_room.advance(desk, room, move)
         if waits is not None and waits.more is not None:
             _say_waits(desk, member, waits, waits.more)
@@ -122,22 +123,23 @@ async def _ask(desk: Desk, member: Member, room: GuestRoom, length: timedelta) -
 # What the other side says
 
 
-async def asked(desk: Desk, room: GuestRoom, length: timedelta, until: datetime) -> None:
+async def asked(desk: Desk, room: GuestRoom, move: guest_rooms.MoreAsked) -> None:
     """The other one would like more time: ours is asked without a sound, where our side allows so much."""
     longest = desk.timings.longest_in_all or desk.timings.longest
-    move = guest_rooms.MoreAsked(room.other, length, until)
-    fits = length <= guest_rooms.more_time(room, longest) and desk.now < until
+    fits = move.length <= guest_rooms.more_time(room, longest) and desk.now < move.until
     if fits and guest_rooms.allows(room, move) and await desk.member(room.member) is not None:
         await guest_room.advance(desk, room, move)
-        desk.queue(room.member, "more", subject=room.id, until=until)
+        desk.queue(room.member, "more", subject=room.id, until=move.until)
 
 
-async def longer(desk: Desk, room: GuestRoom, ends: datetime) -> None:
-    """Both agreed, and the room is longer: our member hears so at once."""
-    after = await guest_room.advance(desk, room, guest_rooms.Longer(ends))
+async def longer(desk: Desk, room: GuestRoom, ends: datetime, wish: str) -> GuestRoom:
+    """The room, which the other side may have made longer: our member hears so, unless they would end it."""
+    after = await guest_room.advance(desk, room, guest_rooms.Longer(ends, wish))
     if after is None or after.ends_at is None or room.ends_at is None or after.ends_at <= room.ends_at:
-        return
-    if (member := await desk.member(room.member)) is not None:
+        return after or room
+    member = await desk.member(room.member)
+    if member is not None and after.ending is None:
         desk.drop(member, room.id)
         more = after.ends_at - room.ends_at
         desk.say(member.id, "room.extended", notice=False, more=more, ends=after.ends_at)
+    return after

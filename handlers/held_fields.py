@@ -569,6 +569,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "agreed_more": _THEIRS,
             "asked_more": _THEIRS,
             "lapsed_more": _THEIRS,
+            "latest": _THEIRS,
         },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), _FOR_ALL),
         **{

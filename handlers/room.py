@@ -115,17 +115,17 @@ async def advance(desk: Desk, room: PeerRoom, move: rooms.Move, by: MemberId | N
         await advance(desk, after, rooms.Close(Ending.REFUSED))
 
 
-async def longer(desk: Desk, room: PeerRoom, move: rooms.MoreAgreed) -> bool:
-    """Make the room longer, to which both said yes by now.
+async def longer(desk: Desk, room: PeerRoom, move: rooms.MoreAgreed, wish: str = "") -> bool:
+    """Make the room longer, to which both said yes by now: to the `wish` of that name, where it is another.
 
     False where a linked collective cannot be told so: its member would go by another end, so nothing changes.
     """
-    if not rooms.allows(room, move):
+    if not rooms.allows(room, move) or room.more is None:
         return False
     if room.across is not None:
         after, _ = rooms.advance(room, move, desk.now, desk.timings)
-        more = after.length - room.length
-        if not await across.more(desk, room.across, "agreed", more, ends=after.ends_at):
+        agreed = replace(room.more, length=after.length - room.length, name=wish or room.more.name)
+        if not await across.more(desk, room.across, "agreed", agreed, after.ends_at, after.ends_at):
             return False
     await advance(desk, room, move)
     return True

@@ -395,12 +395,14 @@ class Pairing:
 class MoreTime:
     """More time for a peer room, which `member` asked for and the other may agree to until `until`.
 
-    Kept with its room until then; whether the other saw it or said no is kept nowhere.
+    Kept with its room until then; whether the other saw it or said no is kept nowhere. `name` is what both
+    sides of a link call it.
     """
 
     member: MemberId
     length: timedelta
     until: datetime
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -920,8 +922,9 @@ class GuestRoom:
     both go when the room is closed. `room` is there once it is open, `ends_at` when it ends. `length`,
     `wish` and `talking` are what the two agreed on; `consents` holds our member's yeses. `due_at` is when our
     side goes on by itself: where no room came, for the erasure here, and where nothing is heard of it any
-    more. `ending` says that our member asked to end it. `reached` is what was erased here, `there` what they
-    say of their side; `server` is the one of their keeper. `met`: the two were both in it, unless their side
+    more. `latest` is when it would end with all the time that our member asked for or said yes to. `ending`
+    says that our member asked to end it. `reached` is what was erased here, `there` what they say of their
+    side; `server` is the one of their keeper. `met`: the two were both in it, unless their side
     said when it ended that they were not. `more` is more time that one of the two would like, `agreed_more`
     that ours said yes to the other's, and `asked_more` who asked before this end. `lapsed_more`: our member
     heard that nothing came of `more`, unless the room had ended by then; the other side may still say
@@ -953,6 +956,7 @@ class GuestRoom:
     agreed_more: bool = False
     asked_more: tuple[MemberId, ...] = ()
     lapsed_more: bool = False
+    latest: datetime | None = None
 
 
 Record = (

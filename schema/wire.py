@@ -255,17 +255,18 @@ class Withdraw(Shape):
 
 
 class More(Shape):
-    """More time for the room of the two, `minutes` of it.
+    """More time for the room of the two, `minutes` of it; `wish` names this one wish.
 
     "asked" by one of them, who hears what came of it at an hour: a yes counts until `until`. "agreed" by the
-    other; from the side that opened the room it says that both did, and when the room now `ends`. There is no
-    no.
+    other; from the side that opened the room it says that both did. There is no no. Whatever that side says,
+    `ends` is when the room ends by then; the other's is null, as is `until` where something is agreed.
     """
 
     kind: Literal["more"] = "more"
     request: Id
     answer: Id
     step: Literal["asked", "agreed"]
+    wish: Id
     minutes: Minutes
     until: Seconds | None
     ends: Seconds | None

@@ -91,11 +91,12 @@ class TimeIsUp:
 
 @dataclass(frozen=True)
 class MoreAsked:
-    """One of the two would like `length` more; a yes to it counts until `until`."""
+    """One of the two would like `length` more; a yes to it, by its `name`, counts until `until`."""
 
     member: MemberId
     length: timedelta
     until: datetime
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,13 @@ class MoreAgreed:
 
 @dataclass(frozen=True)
 class Longer:
-    """Both agreed: the room ends at `ends_at` now, as the other side says."""
+    """The room ends at `ends_at` now, as the other side says; because both agreed to the wish of that name.
+
+    Without a name it is said with another wish of theirs, which comes after all that was agreed.
+    """
 
     ends_at: datetime
+    name: str = ""
 
 
 Move = Opened | AskedToEnd | MoreAsked | MoreAgreed | Longer | Ended | Emptied | Purged | Gone | TimeIsUp
@@ -138,9 +143,9 @@ def allows(record: GuestRoom, move: Move) -> bool:
             return free and member not in record.asked_more and record.ending is None
         case MoreAgreed():
             return record.more is not None and record.more.member != record.member and not record.agreed_more
-        case Longer():
-            agreed = record.agreed_more or (record.more is not None and record.more.member == record.member)
-            return record.more is not None and agreed
+        case Longer(ends, name):
+            named = record.more is not None and record.more.name == name
+            return record.ends_at is not None and (named or _end(record, ends) > record.ends_at)
         case Purged():
             return not record.reached
         case Gone() if record.state is GuestRoomState.PURGING:
@@ -193,19 +198,21 @@ def advance(
         raise IllegalMove("guest room", record.state, type(move).__name__)
     match move:
         case Opened(room, ends):
-            opened = replace(record, state=GuestRoomState.OPEN, room=room, ends_at=ends)
+            opened = replace(record, state=GuestRoomState.OPEN, room=room, ends_at=ends, latest=ends)
             return replace(opened, due_at=ends + GRACE), ()
         case AskedToEnd():
             ending = replace(record, ending=Ending.ASKED, more=None, agreed_more=False, lapsed_more=False)
             return _hour(ending), ()
-        case MoreAsked(member, length, until):
-            more = MoreTime(member, length, until)
+        case MoreAsked(member, length, until, name):
+            more = MoreTime(member, length, until, name)
             asked = replace(record, more=more, agreed_more=False, lapsed_more=False)
+            asked = _wanted(asked, length) if member == record.member else asked
             return _hour(replace(asked, asked_more=(*record.asked_more, member))), ()
         case MoreAgreed():
-            return _hour(replace(record, agreed_more=True)), ()
-        case Longer(ends):
-            return _longer(record, ends), ()
+            length = record.more.length if record.more is not None else timedelta()
+            return _hour(_wanted(replace(record, agreed_more=True), length)), ()
+        case Longer(ends, name):
+            return _longer(record, ends, name), ()
         case Ended(met):
             return _closed(record, now, met), ()
         case Emptied(met):
@@ -255,13 +262,29 @@ def _hour(record: GuestRoom) -> GuestRoom:
     return replace(record, due_at=min(due, record.more.until + word))
 
 
-def _longer(record: GuestRoom, ends: datetime) -> GuestRoom:
-    """The room with its new end: no later than by what our member asked for, or said yes to."""
-    if record.more is None or record.ends_at is None:
-        return record
-    ends = max(record.ends_at, min(ends, record.ends_at + record.more.length))
-    longer = replace(record, length=record.length + (ends - record.ends_at), ends_at=ends)
-    return _hour(_without_more(longer))
+def _wanted(record: GuestRoom, length: timedelta) -> GuestRoom:
+    """The room, which our member would have so much longer."""
+    return replace(record, latest=(record.latest or record.ends_at or record.made_at) + length)
+
+
+def _end(record: GuestRoom, said: datetime) -> datetime:
+    """The end that the other side says: no sooner than another, and by no more than our member said yes to.
+
+    So it is the same in whichever order what was said comes, and however often.
+    """
+    now = record.ends_at or record.made_at
+    return max(now, min(said, record.latest or now))
+
+
+def _longer(record: GuestRoom, said: datetime, name: str) -> GuestRoom:
+    """The room with its new end. A wish of our member's stands where another led to that."""
+    before = record.ends_at or record.made_at
+    ends = _end(record, said)
+    longer = replace(record, length=record.length + (ends - before), ends_at=ends)
+    more = record.more
+    if more is None or more.member != record.member or record.lapsed_more or name in ("", more.name):
+        return _hour(_without_more(longer))
+    return _hour(replace(longer, asked_more=(more.member,)))
 
 
 def _closed(record: GuestRoom, now: datetime, met: bool = True) -> GuestRoom:

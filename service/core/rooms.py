@@ -97,11 +97,15 @@ class Wait:
 
 @dataclass(frozen=True)
 class MoreAsked:
-    """One of the two would like `length` more; by `until`, where their own desk said so across a link."""
+    """One of the two would like `length` more; by `until`, where their own desk said so across a link.
+
+    There the wish has a `name`.
+    """
 
     member: MemberId
     length: timedelta
     until: datetime | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -405,11 +409,11 @@ def advance(record: PeerRoom, move: Move, now: datetime, timings: Timings) -> tu
             return record, (InviteAgain(record.id, _room(record), _matrix_id(record, member)),)
         case Wait():
             return replace(record, choosing=False, due_at=_patience(record, now, timings)), ()
-        case MoreAsked(member, length, until):
+        case MoreAsked(member, length, until, name):
             if not timedelta() < length <= more_time(record, timings) or now >= record.ends_at:
                 raise IllegalMove("peer room", record.state, "more time than there is")
             hears_by = _hears_by(record, now) if until is None else min(until, record.ends_at)
-            more = MoreTime(member, length, hears_by)
+            more = MoreTime(member, length, hears_by, name)
             asked = replace(record, more=more, asked_more=(*record.asked_more, member))
             return replace(asked, due_at=_next_hour(asked)), ()
         case MoreAgreed(_, length):

@@ -271,7 +271,7 @@ def test_what_crosses_in_each_state(state: LinkState, kind: str) -> None:
         "consent": Consent(request=id, answer=id, card="", fear="unsaid", until=ASK.until),
         "introduce": Introduce(request=id, answer=id, user=MatrixId("@a:b"), room=None, ends=None),
         "withdraw": Withdraw(request=id, answer=None),
-        "more": More(request=id, answer=id, step="asked", minutes=30, until=ASK.until, ends=None),
+        "more": More(request=id, answer=id, step="asked", wish=id, minutes=30, until=ASK.until, ends=None),
         "close": Close(request=id, answer=id, step="ended", reached=None),
         "pause": Pause(paused=True),
         "cut": Cut(),

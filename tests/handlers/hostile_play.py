@@ -305,7 +305,8 @@ class World:
                 }
             case "more":
                 step = ("asked", "agreed")[a % 2]
-                return {**ids, "step": step, "minutes": 60, "until": instant, "ends": instant}
+                times = {"minutes": 60, "until": instant, "ends": instant}
+                return {**ids, "step": step, "wish": f"{c % 2}" * 32, **times}
             case "pause":
                 return {"kind": kind, "paused": c % 3 == 1}
             case "error":

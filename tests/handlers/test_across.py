@@ -944,6 +944,7 @@ def _bodies(draw: st.DrawFn, request: str) -> wire.Body:
         "note": {"note": "words", "how": ()},
         "more": {
             "step": draw(st.sampled_from(["asked", "agreed"])),
+            "wish": draw(st.sampled_from([ANSWER, "7" * 32])),
             "minutes": draw(st.sampled_from([1, 30, 10080])),
             "until": draw(st.sampled_from([None, number])),
             "ends": draw(st.sampled_from([None, number])),

@@ -775,7 +775,7 @@ def _bodies(draw: st.DrawFn) -> tuple[str, dict[str, object]]:
         case "more":
             said["step"] = draw(st.sampled_from(["asked", "agreed"]))
             hours = st.sampled_from([None, 0, 253_402_300_799])
-            said |= {"minutes": 30, "until": draw(hours), "ends": draw(hours)}
+            said |= {"wish": "9" * 32, "minutes": 30, "until": draw(hours), "ends": draw(hours)}
         case "close":
             said["step"] = draw(st.sampled_from(["ended", "removed", "gone"]))
             said["reached"] = draw(st.sampled_from([None, "purged", "asked", "cannot"]))

@@ -225,12 +225,12 @@ async def test_a_partner_makes_no_room_longer_than_ours_agreed_to(two: Two) -> N
     """Unasked, by more than was asked for, or past what a room here can last: nothing of it counts."""
     before, _ = ends(two)
     (guest,) = two.south.records.all(GuestRoom)
-    named = {"request": guest.across.request, "answer": guest.across.answer}
+    named = {"request": guest.across.request, "answer": guest.across.answer, "wish": "9" * 32}
     late = int((before + timedelta(days=3)).timestamp())
     agreed = {**named, "step": "agreed", "minutes": 4000, "until": None, "ends": late}
     await two.put_across(two.north, wire.More.model_validate(agreed))
     assert ends(two)[1] == before
-    asked = {**named, "step": "asked", "minutes": 10_000, "until": late, "ends": None}
+    asked = {**named, "step": "asked", "minutes": 10_000, "until": late, "ends": int(before.timestamp())}
     await two.put_across(two.north, wire.More.model_validate(asked))
     assert "more in your room" not in two.south.last("ben")
     await two.put_across(two.south, wire.More.model_validate({**asked, "minutes": 10_000}))
