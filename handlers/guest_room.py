@@ -6,13 +6,14 @@ went and what may remain is said.
 """
 
 from dataclasses import replace
+from datetime import timedelta
 
 from handlers import across, after, rest, talking
 from handlers.consent import WISHES, how_words
 from handlers.desk import Desk
 from schema.effects import PurgeGuestRoom
 from schema.ids import LinkId, MemberId
-from schema.records import Ask, GuestRoom, Member
+from schema.records import Ask, GuestRoom, Link, Member
 from schema.states import Ending, GuestRoomState
 from schema.wire import Close, Withdraw
 from service.core import guest_rooms, rooms
@@ -31,7 +32,7 @@ async def advance(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> GuestR
     """Move the room on where that is legal now, and tell its member; the room after it, or None."""
     if not guest_rooms.allows(room, move):
         return None
-    after_it, orders = guest_rooms.advance(room, move, desk.now, desk.timings.settle)
+    after_it, orders = guest_rooms.advance(room, move, desk.now, desk.timings)
     if after_it.state is GuestRoomState.GONE:
         await desk.records.delete(GuestRoom, room.id)
     else:
@@ -42,6 +43,9 @@ async def advance(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> GuestR
     in_time = room.ends_at is not None and desk.now < room.ends_at
     if lapsed and in_time and await desk.member(room.member) is not None:
         desk.say(room.member, "extend.stays", ends=room.ends_at)
+    warned = isinstance(move, guest_rooms.TimeIsUp) and room.warn_at is not None and after_it.warn_at is None
+    if warned and in_time:
+        await _say_ends_soon(desk, after_it)
     if room.state is GuestRoomState.OPEN and after_it.state not in guest_rooms.LIVE:
         await _ended(desk, after_it, move)
         # Whom they met is known by their mark from then on, which goes at its own hour.
@@ -50,6 +54,17 @@ async def advance(desk: Desk, room: GuestRoom, move: guest_rooms.Move) -> GuestR
     if after_it.state is GuestRoomState.GONE and room.state is not GuestRoomState.AWAITED:
         await _say_gone(desk, after_it)
     return after_it
+
+
+async def _say_ends_soon(desk: Desk, room: GuestRoom) -> None:
+    """As in a room of two who are here: no word crosses for it."""
+    if await desk.member(room.member) is None:
+        return
+    longest = desk.timings.longest_in_all or desk.timings.longest
+    may = guest_rooms.more_time(room, longest) > timedelta() and room.member not in room.asked_more
+    may = may and await desk.records.get(Link, room.link) is not None
+    key = "guest.ends_soon_more" if may else "guest.ends_soon"
+    desk.say(room.member, key, notice=False, ends=room.ends_at)
 
 
 async def opened(desk: Desk, room: GuestRoom, ask: Ask | None) -> None:

@@ -570,6 +570,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "asked_more": _THEIRS,
             "lapsed_more": _THEIRS,
             "latest": _THEIRS,
+            "warn_at": _NUMBERS,
         },
         Outlook: dict.fromkeys(("id", "due_at", "someone", "later", "enough"), _FOR_ALL),
         **{

@@ -922,14 +922,14 @@ class GuestRoom:
     both go when the room is closed. `room` is there once it is open, `ends_at` when it ends. `length`,
     `wish` and `talking` are what the two agreed on; `consents` holds our member's yeses. `due_at` is when our
     side goes on by itself: where no room came, for the erasure here, and where nothing is heard of it any
-    more. `latest` is when it would end with all the time that our member asked for or said yes to. `ending`
-    says that our member asked to end it. `reached` is what was erased here, `there` what they say of their
-    side; `server` is the one of their keeper. `met`: the two were both in it, unless their side
-    said when it ended that they were not. `more` is more time that one of the two would like, `agreed_more`
-    that ours said yes to the other's, and `asked_more` who asked before this end. `lapsed_more`: our member
-    heard that nothing came of `more`, unless the room had ended by then; the other side may still say
-    otherwise. Deleted once gone and the receipt is written. A member who is forgotten stands here as an empty
-    id until then, and so does the other.
+    more. `warn_at` is when our member is told that it ends soon, until they were. `latest` is when it would
+    end with all the time that our member asked for or said yes to. `ending` says that our member asked to end
+    it. `reached` is what was erased here, `there` what they say of their side; `server` is the one of their
+    keeper. `met`: the two were both in it, unless their side said when it ended that they were not. `more`
+    is more time that one of the two would like, `agreed_more` that ours said yes to the other's, and
+    `asked_more` who asked before this end. `lapsed_more`: our member heard that nothing came of `more`,
+    unless the room had ended by then; the other side may still say otherwise. Deleted once gone and the
+    receipt is written. A member who is forgotten stands here as an empty id until then; so does the other.
     """
 
     id: GuestRoomId
@@ -957,6 +957,7 @@ class GuestRoom:
     asked_more: tuple[MemberId, ...] = ()
     lapsed_more: bool = False
     latest: datetime | None = None
+    warn_at: datetime | None = None
 
 
 Record = (

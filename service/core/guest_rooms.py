@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from schema.community import Timings
 from schema.effects import PurgeGuestRoom
 from schema.errors import IllegalMove
 from schema.ids import GuestRoomId, MatrixId, MemberId, RoomId
@@ -188,9 +189,9 @@ def ends_at(record: GuestRoom, said: int | None, now: datetime) -> datetime:
 
 
 def advance(
-    record: GuestRoom, move: Move, now: datetime, settle: timedelta
+    record: GuestRoom, move: Move, now: datetime, timings: Timings
 ) -> tuple[GuestRoom, tuple[PurgeGuestRoom, ...]]:
-    """The room after `move`, and the order to erase our copy; `settle` is the wait before that.
+    """The room after `move`, and the order to erase our copy.
 
     Raises IllegalMove, and then nothing changed.
     """
@@ -199,10 +200,10 @@ def advance(
     match move:
         case Opened(room, ends):
             opened = replace(record, state=GuestRoomState.OPEN, room=room, ends_at=ends, latest=ends)
-            return replace(opened, due_at=ends + GRACE), ()
+            return _hour(_to_warn(opened, now, timings)), ()
         case AskedToEnd():
             ending = replace(record, ending=Ending.ASKED, more=None, agreed_more=False, lapsed_more=False)
-            return _hour(ending), ()
+            return _hour(replace(ending, warn_at=None)), ()
         case MoreAsked(member, length, until, name):
             more = MoreTime(member, length, until, name)
             asked = replace(record, more=more, agreed_more=False, lapsed_more=False)
@@ -212,13 +213,15 @@ def advance(
             length = record.more.length if record.more is not None else timedelta()
             return _hour(_wanted(replace(record, agreed_more=True), length)), ()
         case Longer(ends, name):
-            return _longer(record, ends, name), ()
+            longer = _longer(record, ends, name)
+            return (_hour(_to_warn(longer, now, timings)) if longer.ends_at != record.ends_at else longer), ()
         case Ended(met):
             return _closed(record, now, met), ()
         case Emptied(met):
-            return _empty(record, now, settle, met), ()
+            return _empty(record, now, timings.settle, met), ()
         case Gone(reached, met):
-            emptied = record if record.state is GuestRoomState.PURGING else _empty(record, now, settle, met)
+            out = record.state is GuestRoomState.PURGING
+            emptied = record if out else _empty(record, now, timings.settle, met)
             return _if_both(replace(emptied, there=reached or "unsaid")), ()
         case Purged(reached):
             return _if_both(replace(record, reached=reached, due_at=now + THEIRS)), ()
@@ -234,7 +237,7 @@ def was_heard_of(record: GuestRoom) -> bool:
 def forget(record: GuestRoom) -> GuestRoom:
     """The room without its member, and without whom they met: what is left is the copy to be erased."""
     gone = replace(record, member=MemberId(""), other=MemberId(""), other_matrix_id=MatrixId(""), consents=())
-    gone = _without_more(gone)
+    gone = replace(_without_more(gone), warn_at=None)
     return _hour(gone) if gone.state is GuestRoomState.OPEN else gone
 
 
@@ -253,13 +256,25 @@ def more_time(record: GuestRoom, longest: timedelta) -> timedelta:
 
 
 def _hour(record: GuestRoom) -> GuestRoom:
-    """The open room, due when its time is over, or sooner when a wish for more time is."""
-    due = (record.ends_at or record.made_at) + GRACE
+    """The open room, due when its time is over, or sooner when a wish for more time is, or a word is due."""
+    hours = ((record.ends_at or record.made_at) + GRACE, record.warn_at, _lapses(record))
+    return replace(record, due_at=min(hour for hour in hours if hour is not None))
+
+
+def _lapses(record: GuestRoom) -> datetime | None:
+    """When a wish for more time that stands is over."""
     if record.more is None or record.lapsed_more:
-        return replace(record, due_at=due)
+        return None
     # After a yes of ours it is the other side's word that is waited for: it takes as long as ours did.
-    word = 2 * WORD if record.agreed_more else timedelta()
-    return replace(record, due_at=min(due, record.more.until + word))
+    return record.more.until + (2 * WORD if record.agreed_more else timedelta())
+
+
+def _to_warn(record: GuestRoom, now: datetime, timings: Timings) -> GuestRoom:
+    """The room of which our member is told before its end, as of one here; not where they asked to end it."""
+    if record.ends_at is None or record.ending is not None:
+        return record
+    left = max(timedelta(), record.ends_at - now)
+    return replace(record, warn_at=record.ends_at - min(timings.warning, left / 2))
 
 
 def _wanted(record: GuestRoom, length: timedelta) -> GuestRoom:
@@ -290,6 +305,7 @@ def _longer(record: GuestRoom, said: datetime, name: str) -> GuestRoom:
 def _closed(record: GuestRoom, now: datetime, met: bool = True) -> GuestRoom:
     ended = min(now, record.ends_at or now)
     closed = replace(record, state=GuestRoomState.READABLE, ends_at=ended, due_at=now + UNHEARD, met=met)
+    closed = replace(closed, warn_at=None)
     return replace(_without_more(closed), other_matrix_id=MatrixId(""), consents=())
 
 
@@ -305,14 +321,23 @@ def _if_both(record: GuestRoom) -> GuestRoom:
     return replace(record, state=GuestRoomState.GONE, due_at=None)
 
 
+def _between(record: GuestRoom, now: datetime) -> GuestRoom:
+    """An hour before the end: a wish for more time lapses, and our member is told that it ends."""
+    lapses = _lapses(record)
+    if record.more is not None and lapses is not None and lapses <= now:
+        # Nothing was heard of a yes; where there was one the room is longer there, and it still counts.
+        waits = record.agreed_more or record.more.member == record.member
+        record = replace(record, lapsed_more=True) if waits else replace(record, more=None)
+    if record.warn_at is not None and record.warn_at <= now:
+        record = replace(record, warn_at=None)
+    return record
+
+
 def _time_is_up(record: GuestRoom, now: datetime) -> tuple[GuestRoom, tuple[PurgeGuestRoom, ...]]:
     if record.state is GuestRoomState.OPEN:
-        if record.more is None or record.lapsed_more or now >= (record.ends_at or now) + GRACE:
+        if now >= (record.ends_at or now) + GRACE:
             return _closed(record, now), ()
-        if record.agreed_more or record.more.member == record.member:
-            # Nothing was heard of a yes; where there was one the room is longer there, and it still counts.
-            return _hour(replace(record, lapsed_more=True)), ()
-        return _hour(replace(record, more=None)), ()
+        return _hour(_between(record, now)), ()
     if record.state is GuestRoomState.READABLE:
         record = replace(record, state=GuestRoomState.PURGING, there=_UNHEARD_OF)
     if record.state is GuestRoomState.PURGING and not record.reached and record.room is not None:

@@ -11,7 +11,7 @@ from schema.records import GuestRoom, Member, PeerRoom
 from schema.states import GuestRoomState, RoomState
 from tests.handlers.story import Story
 from tests.handlers.test_after_across import of, together
-from tests.handlers.two import SOUTH_AT, Two, link_of
+from tests.handlers.two import NORTH_AT, SOUTH_AT, Two, link_of
 
 HALF = timedelta(minutes=30)
 SIDES = pytest.mark.parametrize("name", ["ana", "ben"])
@@ -254,3 +254,40 @@ async def test_what_is_open_of_it_goes_with_the_room(two: Two, name: str) -> Non
     assert "more in your room" not in await two.say(there, other, "back")
     assert two.south.records.all(GuestRoom)[0].more is None
     assert [one.more for one in two.north.records.all(PeerRoom)] == [None]
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_both_hear_at_the_same_moment_that_it_ends_soon(two: Two, over: bool) -> None:
+    """And nothing crosses for it; where the link is over, more time is not offered."""
+    before, _ = ends(two)
+    if over:
+        await two.says(two.south, f"cut {NORTH_AT}", "yes")
+    crossed = len(two.crossed)
+    await two.wait(timedelta(hours=1))
+    told = [
+        [(at, body) for at, body, notice in side.heard(name) if "nobody can write in it. You" in body]
+        for side, name in ((two.north, "ana"), (two.south, "ben"))
+    ]
+    assert [len(one) for one in told] == [1, 1]
+    assert [at for ((at, _),) in told] == [before - timedelta(minutes=10)] * 2
+    assert ("extend" in told[1][0][1]) is not over
+    assert not [body for to, body in two.crossed[crossed:] if not isinstance(body, wire.Close)]
+
+
+@SIDES
+async def test_that_a_longer_room_ends_soon_is_said_before_its_new_end(two: Two, name: str) -> None:
+    """And not before the one that holds no more."""
+    before, _ = ends(two)
+    _, there, other = await wants(two, name)
+    await two.say(there, other, "yes")
+    await two.wait(before + HALF - timedelta(minutes=9) - two.north.now)
+    told = [at for at, body, _ in two.south.heard("ben") if body.startswith("Your room ends on")]
+    assert told == [before + HALF - timedelta(minutes=10)]
+
+
+async def test_who_asked_to_end_it_hears_no_more_that_it_ends_soon(two: Two) -> None:
+    """The other side has not closed it yet; what it does is told."""
+    two.loses = lambda: True
+    await two.say(two.south, "ben", "close")
+    await two.wait(timedelta(hours=1))
+    assert not any("Your room ends on" in body for _, body, _ in two.south.heard("ben"))

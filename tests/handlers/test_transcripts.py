@@ -572,7 +572,9 @@ async def _company_across(two: Two, here: Story, there: Story) -> None:
     await two.say(here, "ana", "1", "status")
     await two.say(there, "ben", "extend", "2")
     await two.say(here, "ana", "1")
-    await two.say(there, "ben", "status", "close")
+    await two.say(there, "ben", "status")
+    await two.wait(here.the_room().ends_at - timedelta(minutes=9) - here.now)
+    await two.say(there, "ben", "close")
     await two.say(here, "ana", "erase now")
     await two.wait(timedelta(days=4))
 
