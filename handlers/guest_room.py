@@ -190,7 +190,9 @@ async def due(desk: Desk, room: GuestRoom) -> None:
         # Its member hears that no room opens by their ask, which has the same hour.
         said = Withdraw(request=room.across.request, answer=room.across.answer)
         await across.say(desk, room.link, said)
-    await advance(desk, room, guest_rooms.TimeIsUp())
+    # After an outage its hour comes first, and what the other side said meanwhile a moment later.
+    read = guest_rooms.has_read(desk.turn.read_since(), desk.now)
+    await advance(desk, room, guest_rooms.TimeIsUp(read))
 
 
 # Its ends from outside

@@ -36,6 +36,10 @@ THEIRS = timedelta(days=2)
 """How long the receipt waits for what the other side erased."""
 
 
+READ = timedelta(minutes=5)
+"""How long our side reads, after it read nothing, before it says that it heard nothing of a room."""
+
+
 _UNHEARD_OF = "unheard"
 """What a record has as `there` where the other side never said that the two are out."""
 
@@ -87,7 +91,9 @@ class Gone:
 
 @dataclass(frozen=True)
 class TimeIsUp:
-    """The record's `due_at` has come."""
+    """The record's `due_at` has come; `read`: what the other side said before has been read."""
+
+    read: bool = True
 
 
 @dataclass(frozen=True)
@@ -225,8 +231,22 @@ def advance(
             return _if_both(replace(emptied, there=reached or "unsaid")), ()
         case Purged(reached):
             return _if_both(replace(record, reached=reached, due_at=now + THEIRS)), ()
-        case TimeIsUp():
+        case TimeIsUp(read):
+            if not read and _ends_unheard(record, now):
+                return replace(record, due_at=now + READ), ()
             return _time_is_up(record, now)
+
+
+def has_read(since: datetime | None, now: datetime) -> bool:
+    """Whether our side has read long enough to have what was said; `since` as in `service.core.reading`."""
+    return since is not None and now - since >= READ
+
+
+def _ends_unheard(record: GuestRoom, now: datetime) -> bool:
+    """Whether the record's hour is one at which nothing was heard of what was to come."""
+    if record.state is GuestRoomState.OPEN:
+        return now >= (record.ends_at or now) + GRACE
+    return record.state is GuestRoomState.READABLE or bool(record.reached)
 
 
 def was_heard_of(record: GuestRoom) -> bool:

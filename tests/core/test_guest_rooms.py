@@ -17,6 +17,7 @@ from service.core import guest_rooms
 from service.core.guest_rooms import (
     GRACE,
     MOVES,
+    READ,
     THEIRS,
     UNHEARD,
     WORD,
@@ -295,3 +296,17 @@ def test_nothing_is_erased_before_its_people_are_out(said: list[Move]) -> None:
         assert room.state in guest_rooms.LIVE or not room.other_matrix_id or not out
     assert orders <= 1
     assert not MOVES[GuestRoomState.GONE]
+
+
+def test_after_an_outage_what_was_said_is_read_before_it_counts_as_unsaid() -> None:
+    """A room's end, that its people are out, what the other side erased; other hours come at once."""
+    closed = after(OPEN, Ended())
+    ordered, _ = guest_rooms.advance(after(closed, Emptied()), TimeIsUp(), NOW + SETTLE, TIMINGS)
+    ours = after(ordered, Purged("asked"))
+    for record, hour in ((OPEN, NOW + HOUR + GRACE), (closed, NOW + UNHEARD), (ours, NOW + THEIRS)):
+        waits, orders = guest_rooms.advance(record, TimeIsUp(read=False), hour, TIMINGS)
+        assert (waits, orders) == (replace(record, due_at=hour + READ), ())
+    warned, _ = guest_rooms.advance(OPEN, TimeIsUp(read=False), WARNED, TIMINGS)
+    assert warned.warn_at is None
+    assert not guest_rooms.has_read(None, NOW)
+    assert [guest_rooms.has_read(NOW - READ + late, NOW) for late in (HOUR, HOUR * 0)] == [False, True]

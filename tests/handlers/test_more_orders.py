@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from schema.effects import Effect, SendAcross
 from schema.events import Delivered, FromLink
-from schema.records import GuestRoom
+from schema.records import GuestRoom, PeerRoom
 from schema.states import GuestRoomState, RoomState
+from service.core import guest_rooms
 from service.crossing import Crossing
 from tests.handlers.story import Story
 from tests.handlers.test_after_across import of, together
@@ -76,6 +77,89 @@ def begun() -> Slow:
     two = Slow()
     asyncio.run(together(two))
     return two
+
+
+# One side's program is down when the end comes
+
+
+async def half_an_hour_before(two: Slow) -> timedelta:
+    """Ben asked for two hours more and Ana said yes, which is on its way; how long until the first end."""
+    two.slow = True
+    await two.say(two.south, "ben", "extend", "4")
+    await two.takes(0)
+    await two.say(two.north, "ana", "extend", "yes")
+    (guest,) = two.south.records.all(GuestRoom)
+    assert guest.ends_at is not None
+    assert two.north.the_room().ends_at == guest.ends_at + timedelta(hours=2)
+    return guest.ends_at - two.south.now
+
+
+def says_that_it_heard_nothing(two: Slow) -> bool:
+    """Whether Ben was told so."""
+    said = "I have heard nothing of it from the program of"
+    return any(said in body for _, body, _ in two.south.heard("ben"))
+
+
+async def south_was_down(two: Slow, length: timedelta) -> None:
+    """It starts after so long, and has what was sent meanwhile before it only once it has read it."""
+    await two.north.wait(length)
+    two.south.now = two.north.now
+    two.south.read_since = None
+    await two.south.wait(timedelta())
+
+
+async def test_more_time_that_was_agreed_while_our_side_was_down_is_read_first() -> None:
+    """Its hour came first; what waited at the homeserver says that it goes on."""
+    two = Slow()
+    await together(two)
+    left = await half_an_hour_before(two)
+    await south_was_down(two, left + timedelta(minutes=70))
+    two.south.read_since = two.south.now
+    await two.takes(0)
+    heard = [body for _, body, _ in two.south.heard("ben")]
+    assert not says_that_it_heard_nothing(two)
+    assert any("You both said yes to 2 hours more." in body for body in heard)
+    assert two.south.records.all(GuestRoom)[0].ends_at == two.north.the_room().ends_at
+
+
+async def test_where_nothing_had_come_the_room_is_over_a_little_later() -> None:
+    """Our side read for a while, and says that it heard nothing."""
+    two = Slow()
+    await together(two)
+    left = await half_an_hour_before(two)
+    await south_was_down(two, left + timedelta(minutes=70))
+    two.south.read_since = two.south.now
+    await two.south.wait(guest_rooms.READ - timedelta(minutes=1))
+    assert not says_that_it_heard_nothing(two)
+    await two.south.wait(guest_rooms.READ)
+    assert any(
+        "I have heard nothing of it from the program of" in body for _, body, _ in two.south.heard("ben")
+    )
+
+
+async def test_where_their_side_was_down_at_the_end_ours_says_so_and_both_erase_it_later() -> None:
+    """It closes the room when it is back; then each says what was done."""
+    two = Slow()
+    await together(two)
+    (guest,) = two.south.records.all(GuestRoom)
+    assert guest.ends_at is not None
+    await two.south.wait(guest.ends_at + timedelta(hours=1, minutes=1) - two.south.now)
+    assert any(
+        "I have heard nothing of it from the program of" in body for _, body, _ in two.south.heard("ben")
+    )
+    await two.south.wait(timedelta(hours=9))
+    two.north.now = two.south.now
+    assert two.north.the_room().state is RoomState.OPEN
+    await two.wait(timedelta())
+    assert two.north.the_room().state is RoomState.READABLE
+    await two.wait(timedelta(days=4))
+    for side, name in ((two.north, "ana"), (two.south, "ben")):
+        assert any("This is what was done" in body for _, body, _ in side.heard(name))
+    assert not two.south.records.all(GuestRoom)
+    assert not two.north.records.all(PeerRoom)
+
+
+# Every order
 
 
 steps = st.lists(
