@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 
 from schema.effects import Effect, OpenPeerRoom, PurgePeerRoom, SendAcross
 from schema.events import Delivered, FromLink, NotDelivered
-from schema.ids import RequestId
+from schema.ids import LinkId, RequestId
 from schema.records import (
     Ask,
     GuestRoom,
@@ -44,8 +44,8 @@ from schema.records import (
     Separation,
     Stewardship,
 )
-from schema.states import PairingState, RequestState
-from schema.wire import Introduce
+from schema.states import GuestRoomState, PairingState, RequestState, RoomState
+from schema.wire import Introduce, More
 from service.core import guest_rooms, rooms
 from tests.handlers.story import WORDS, Line, Story, community
 from tests.handlers.two import NORTH_AT, SOUTH_AT, Two, looked_after
@@ -123,6 +123,7 @@ class LinksModel(RuleBasedStateMachine):
         self.crossed = 0
         self.standing: dict[RequestId, str] = {}
         self.said: set[str] = set()
+        self.held: set[LinkId] = set()
 
     def run(self, work: Coroutine[object, None, T]) -> T:
         """Do it, in the one loop of this story."""
@@ -137,9 +138,13 @@ class LinksModel(RuleBasedStateMachine):
         return (side is self.north) not in self.way.down
 
     @initialize(
-        offers=st.sampled_from([("ben",), ("ben",), ("ben", "sol"), ("sol", "nia")]), steps=st.integers(0, 5)
+        offers=st.sampled_from([("ben",), ("ben",), ("ben", "sol"), ("sol", "nia")]),
+        steps=st.integers(0, 5),
+        stay=st.none() | st.tuples(st.booleans(), st.sampled_from(["1", "2"]), st.integers(0, 2)),
     )
-    def everybody_comes(self, offers: tuple[str, ...], steps: int) -> None:
+    def everybody_comes(
+        self, offers: tuple[str, ...], steps: int, stay: tuple[bool, str, int] | None
+    ) -> None:
         """Two communities are linked; two members each; some have offered, one asks, and it may go on."""
 
         async def begin() -> None:
@@ -157,6 +162,8 @@ class LinksModel(RuleBasedStateMachine):
         self.asks("ana")
         if steps:
             self.it_goes_well(steps)
+        if stay is not None:
+            self.two_would_stay(*stay)
 
     # What members do
 
@@ -249,6 +256,38 @@ class LinksModel(RuleBasedStateMachine):
         self.asks(name)
         self.it_goes_well(steps)
 
+    @precondition(lambda self: any(one.state is GuestRoomState.OPEN for one in self._guests()))
+    @rule(
+        of_north=st.booleans(),
+        words=st.sampled_from(["1", "2", "yes", "yes", "no"]),
+        minutes=st.sampled_from([0, 0, 16, 40]),
+    )
+    def more_time(self, of_north: bool, words: str, minutes: int) -> None:
+        """Somebody in a room across the link asks for more time, or answers such a wish; time may pass."""
+        self._says_in_a_room(self.north if of_north else self.south, words)
+        self._waits(timedelta(minutes=minutes))
+
+    @rule(of_north=st.booleans(), words=st.sampled_from(["1", "2"]), arrive=st.integers(0, 2))
+    def two_would_stay(self, of_north: bool, words: str, arrive: int) -> None:
+        """Two meet across the link; one asks for more time, the other agrees, as far as it is heard of."""
+        if not any(one.state is GuestRoomState.OPEN for one in self._guests()):
+            self.two_would_meet("ana", 6)
+        side, other = (self.north, self.south) if of_north else (self.south, self.north)
+        self._says_in_a_room(side, words)
+        if arrive:
+            self._all_arrives()
+        self._says_in_a_room(other, "yes")
+        if arrive > 1:
+            self._all_arrives()
+
+    def _says_in_a_room(self, side: Whole, words: str) -> None:
+        inside = {who for one in side.records.all(PeerRoom) for who in (one.asker, one.peer)}
+        inside |= {one.member for one in side.records.all(GuestRoom)}
+        for name in NAMES:
+            if self.side(name) is side and side.id(name) in inside:
+                self._writes(name, "extend", after=5)
+                self._writes(name, words, after=5)
+
     @rule(name=st.sampled_from(NAMES), other=st.sampled_from(NAMES))
     def keeps_apart(self, name: str, other: str) -> None:
         """A member has another kept apart."""
@@ -271,6 +310,9 @@ class LinksModel(RuleBasedStateMachine):
         if words == "link" and not side.records.all(Link):
             return
         event(f"a steward: {words}")
+        if words in ("pause", "cut"):
+            # What is on the way then is not taken.
+            self.held |= {one.id for each in (self.north, self.south) for one in each.records.all(Link)}
         self.run(side.steward("sam", f"{words} {at}", "1"))
         self.way.other(side).now = side.now
         self._waits(timedelta())
@@ -383,6 +425,8 @@ class LinksModel(RuleBasedStateMachine):
         for _, body in self.way.crossed[self.crossed :]:
             if isinstance(body, Introduce):
                 self._crosses(body)
+            elif isinstance(body, More) and body.step == "agreed" and body.ends is not None:
+                event("a room across is longer")
         self.crossed = len(self.way.crossed)
 
     def _hears(self, line: Line) -> None:
@@ -438,6 +482,28 @@ class LinksModel(RuleBasedStateMachine):
                 hours += [one.due_at for one in mine if one.state is not PairingState.OVER]
                 live = [one for one in of_rooms if one.request == request.id and one.state in rooms.LIVE]
                 assert live or any(at is not None and at > side.now for at in hours), request
+
+    def _guests(self) -> list[GuestRoom]:
+        return [one for side in (self.north, self.south) for one in side.records.all(GuestRoom)]
+
+    @invariant()
+    def a_room_ends_for_both_at_one_hour(self) -> None:
+        """Once all has come: whatever was asked for and agreed on, and however it came."""
+        if self.way.down or any(self.way.waits.values()):
+            return
+        there = {
+            one.across.answer: one
+            for side in (self.north, self.south)
+            for one in side.records.all(PeerRoom)
+            if one.across is not None and one.state is RoomState.OPEN
+        }
+        for guest in self._guests():
+            room = there.get(guest.across.answer)
+            if room is None or guest.state is not GuestRoomState.OPEN or guest.link in self.held:
+                continue
+            assert guest.ends_at == room.ends_at.replace(microsecond=0)
+            if guest.asked_more or room.asked_more:
+                event("more time is asked for across")
 
     @invariant()
     def one_request_and_one_room_each(self) -> None:
