@@ -179,16 +179,16 @@ MOVES: Mapping[LinkState, frozenset[type[Move]]] = {
 """What this side can do in each state."""
 
 _KEYS = frozenset({"hello", "key_change", "terms", "pause", "cut", "error"})
-_BEGINS = frozenset({"ask", "answer", "note", "consent", "introduce", "more"})
-_ENDS = frozenset({"withdraw", "close"})
+_BEGINS = frozenset({"ask", "answer", "note", "consent", "introduce"})
+_GOES_ON = frozenset({"withdraw", "more", "close"})
 
 OVER = (LinkState.CUT, LinkState.EXPIRED)
 
 CROSSES: Mapping[LinkState, frozenset[str]] = {
     LinkState.LINKING: frozenset({"hello", "key_change", "terms"}),
-    LinkState.LIVE: _KEYS | _BEGINS | _ENDS,
-    # What began before can still be ended.
-    LinkState.PAUSED: _KEYS | _ENDS,
+    LinkState.LIVE: _KEYS | _BEGINS | _GOES_ON,
+    # What has not led to a room can still be taken back, and a room goes on as long as its two agree.
+    LinkState.PAUSED: _KEYS | _GOES_ON,
     LinkState.RESYNC: _KEYS,
     LinkState.CUT: frozenset(),
     LinkState.EXPIRED: frozenset(),

@@ -109,12 +109,22 @@ async def test_it_is_asked_once_and_again_only_after_a_new_end(two: Two, name: s
 
 @SIDES
 async def test_where_their_program_is_not_reached_it_is_said(two: Two, name: str) -> None:
-    """A pause of the link holds back what is new: nothing is promised."""
+    """Where the other desk has left the room of the two nothing is promised."""
     side, _ = of(two, name)
-    await two.says(two.north, f"pause {SOUTH_AT}", "yes")
+    await side.records.put(replace(link_of(side), here=False))
     await two.say(side, name, "extend")
     assert "I cannot reach the program of" in await two.say(side, name, "2")
     assert two.to(two.south, wire.More) == two.to(two.north, wire.More) == []
+
+
+@SIDES
+async def test_a_pause_of_the_link_leaves_an_open_room_to_its_two(two: Two, name: str) -> None:
+    """It goes on, as the stewards were told, and so does its time, whoever wishes it and whatever crossed."""
+    before = ends(two)
+    _, there, other = await wants(two, name)
+    await two.says(two.north, f"pause {SOUTH_AT}", "yes")
+    await two.say(there, other, "yes")
+    assert ends(two)[0] == ends(two)[1] > before[0]
 
 
 @SIDES
