@@ -123,7 +123,7 @@ class LinksModel(RuleBasedStateMachine):
         self.crossed = 0
         self.standing: dict[RequestId, str] = {}
         self.said: set[str] = set()
-        self.held: set[LinkId] = set()
+        self.cut: set[LinkId] = set()
 
     def run(self, work: Coroutine[object, None, T]) -> T:
         """Do it, in the one loop of this story."""
@@ -310,9 +310,9 @@ class LinksModel(RuleBasedStateMachine):
         if words == "link" and not side.records.all(Link):
             return
         event(f"a steward: {words}")
-        if words in ("pause", "cut"):
+        if words == "cut":
             # What is on the way then is not taken.
-            self.held |= {one.id for each in (self.north, self.south) for one in each.records.all(Link)}
+            self.cut |= {one.id for each in (self.north, self.south) for one in each.records.all(Link)}
         self.run(side.steward("sam", f"{words} {at}", "1"))
         self.way.other(side).now = side.now
         self._waits(timedelta())
@@ -499,7 +499,7 @@ class LinksModel(RuleBasedStateMachine):
         }
         for guest in self._guests():
             room = there.get(guest.across.answer)
-            if room is None or guest.state is not GuestRoomState.OPEN or guest.link in self.held:
+            if room is None or guest.state is not GuestRoomState.OPEN or guest.link in self.cut:
                 continue
             assert guest.ends_at == room.ends_at.replace(microsecond=0)
             if guest.asked_more or room.asked_more:
