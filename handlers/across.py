@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
+from handlers import topics
 from handlers.desk import Desk
 from schema import wire
 from schema.effects import SendAcross
@@ -65,7 +66,7 @@ async def is_within(desk: Desk, link: Link, request: Request) -> bool:
     if link.their_terms is None or not is_for(desk, link, request.age_group):
         return False
     body = await _tags(desk, request, links.agreed(link), AskAcrossId("0" * 32))
-    return body is not None and links.allows(link, body, desk.now)
+    return body is not None and links.allows(link, body, desk.now, topics.known(desk.community))
 
 
 def is_for(desk: Desk, link: Link, ages: str) -> bool:
@@ -196,7 +197,8 @@ async def _ask(desk: Desk, request: Request, link: Link, known: AskAcross | None
         return
     name = AskAcrossId(desk.turn.new_id()) if known is None else known.id
     body = await _crosses(desk, request, link, name)
-    counted = None if body is None else links.may_ask(link, body, desk.now)
+    ours = topics.known(desk.community)
+    counted = None if body is None else links.may_ask(link, body, desk.now, ours)
     if body is None or counted is None:
         return
     # Or somebody there could be asked about two at once, of which one is over.

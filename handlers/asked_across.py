@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from handlers import across, apart, finding, guest_more, guest_room, yes_across
+from handlers import across, apart, finding, guest_more, guest_room, topics, yes_across
 from handlers import request as requests
 from handlers import room as rooms_of
 from handlers.desk import Desk
@@ -19,7 +19,7 @@ from schema.records import Across, GuestRoom, Link, Member, Request
 from schema.records import Ask as Asked
 from schema.states import AskState, GuestRoomState, RequestState
 from schema.wire import Ask, Close, Introduce, More, Note, Withdraw
-from service.core import guest_rooms, matching, rooms
+from service.core import guest_rooms, matching, rooms, terms
 from service.core.pairing import AskMove, RequestMove, advance_ask
 
 _WAITS = (AskState.WILLING, AskState.READING, AskState.READY)
@@ -46,7 +46,7 @@ async def asked(desk: Desk, link: Link, said: Ask) -> None:
         due_at=desk.now,
         round=0,
         wish=said.wish,
-        topics=said.topics,
+        topics=terms.named_here(said.topics, topics.known(desk.community)),
         length=min(timedelta(minutes=said.minutes), desk.timings.longest),
         note="",
         reporters=said.reporters,

@@ -8,7 +8,7 @@ neither keys nor record.
 
 from dataclasses import replace
 
-from handlers import heard_across, link_terms
+from handlers import heard_across, link_terms, topics
 from handlers.across import ask_anew, carry
 from handlers.desk import Desk
 from handlers.link_terms import quoted
@@ -235,7 +235,8 @@ async def came(desk: Desk, event: FromLink) -> None:
         await _proposed(desk, event)
     elif link.room == event.room:
         keys = await desk.records.find(LinkKeys, link=link.id)
-        taken = desk.turn.crossing.take(event.content, link, keys, desk.now)
+        known = topics.known(desk.community)
+        taken = desk.turn.crossing.take(event.content, link, keys, desk.now, known)
         after = taken.link or link
         if taken.body is not None:
             after = replace(after, heard_at=desk.now)

@@ -81,7 +81,11 @@ def lines(desk: Desk, said: Terms, *, ours: bool) -> dict[str, str]:
 
 def _lines(desk: Desk, said: _Terms, *, ours: bool) -> dict[str, str]:
     room = nobodys(desk)
-    named = topics.names(desk, room.reader, said.topics) if ours else said.topics
+    here = terms.named_here(said.topics, topics.known(desk.community))
+    # Theirs in our order, so that what is the same reads the same; what we have no name for comes last.
+    in_order = [one for one in desk.community.topics if one in here]
+    in_order += [one for one in here if one not in in_order]
+    named = topics.names(desk, room.reader, in_order)
     ages = [room.words(_AGES[one], years=said.adult_from) for one in said.ages]
     found = {
         "directions": room.words(_DIRECTIONS[said.out, said.back]),
@@ -134,14 +138,36 @@ def beside(desk: Desk, ours: Terms, theirs: Terms) -> str:
 def holding(desk: Desk, ours: Terms, theirs: Terms, *, shown: bool) -> str:
     """What holds of the two, a line each, and where nothing can cross, why; `shown`: below our own terms."""
     room = nobodys(desk)
-    both = _lines(desk, _both(ours, terms.agree(ours, theirs)), ours=True)
+    known = topics.known(desk.community)
+    both = _lines(desk, _both(ours, terms.agree(ours, theirs, known)), ours=True)
     of_ours = lines(desk, ours, ours=True)
     if shown and all(of_ours.get(name) == line for name, line in both.items()):
         text = room.words("link.holds_ours")
     else:
         text = room.words("link.holds", holds="\n".join(both.values()))
-    why = nothing(desk, ours, theirs)
-    return f"{text}\n{why}" if why else text
+    why = (_of_names(desk, ours, theirs), nothing(desk, ours, theirs))
+    return "\n".join((text, *filter(None, why)))
+
+
+def _of_names(desk: Desk, ours: Terms, theirs: Terms) -> str:
+    """What hangs on the names of topics: that none is the same, or which the other side has to know too."""
+    room, known = nobodys(desk), topics.known(desk.community)
+    agreed = terms.agree(ours, theirs, known)
+    if ours.topics and theirs.topics and not agreed.topics:
+        # A further name in our own language would be the one that members read here.
+        language = next((one for one in theirs.languages[:1] if one != desk.languages[0]), "")
+        return room.words(
+            "link.no_topic_alike" if language else "link.no_topic_alike_here",
+            language=language,
+            topic=theirs.topics[0],
+        )
+    other = [
+        room.words("link.topic_there", topic=topics.names(desk, room.reader, (one,))[0], there=there)
+        for one in desk.community.topics
+        for there in theirs.topics
+        if known(there) == one in agreed.topics and not topics.are_alike(one, there)
+    ]
+    return room.words("link.topics_there", topics=other) if other else ""
 
 
 def nothing(desk: Desk, ours: Terms, theirs: Terms) -> str:

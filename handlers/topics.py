@@ -1,6 +1,7 @@
 """The community's topics as they are chosen from, each with its line, in the words of whoever reads them.
 
-Guards: what is kept and compared is a topic's own name in the configuration, whatever it is called elsewhere.
+Guards: what is kept and compared is a topic's own name in the configuration, whatever it is called elsewhere;
+what a linked community calls it is read as that one alone which has such a name here, in whatever language.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,10 @@ from handlers.answer import own_words
 from handlers.desk import Desk
 from handlers.question import Choice
 from handlers.words import normal
+from schema.community import Community
 from schema.records import Member
 from service.core import asking
+from service.core.terms import Known
 
 
 def choices(desk: Desk, member: Member, *, marked: bool = False) -> tuple[Choice, ...]:
@@ -46,6 +49,34 @@ def phrases(desk: Desk, member: Member) -> Mapping[str, str]:
         for topic in desk.community.topics
         for name in (topic, *names(desk, member, (topic,)))
     }
+
+
+def known(community: Community) -> Known:
+    """By what name of ours a topic goes that another community names, in any language that ours has it in.
+
+    A topic's own name goes before what another one is called in some language; a name of two says neither.
+    """
+    own = {_form(topic): topic for topic in community.topics}
+    others: dict[str, set[str]] = {}
+    for words in community.own_words.values():
+        for topic, (name, _) in words.topics.items():
+            others.setdefault(_form(name), set()).add(topic)
+    found = {form: next(iter(meant)) for form, meant in others.items() if len(meant) == 1} | own
+
+    def ours(said: str) -> str:
+        return said if said in community.topics else found.get(_form(said), said)
+
+    return ours
+
+
+def _form(name: str) -> str:
+    """A topic's name as it is compared: its words, less what does not matter of them."""
+    return asking.phrase(name, normal)
+
+
+def are_alike(one: str, other: str) -> bool:
+    """Whether two names differ in nothing that matters."""
+    return _form(one) == _form(other)
 
 
 def listed(desk: Desk, member: Member, typed: str) -> asking.Line:

@@ -14,6 +14,7 @@ from schema.records import Link, LinkKeys
 from schema.wire import VERSION, Body, Envelope, Hello, Json, KeyChange, Opening, canonical
 from service.core import links
 from service.core.links import Refusal, Taken
+from service.core.terms import Known, as_said
 from service.envelope import Secrets
 from service.intake import Intake
 
@@ -32,13 +33,15 @@ class Crossing:
         kept = LinkKeys(id, link, number, round, *seeds)
         return kept, made.public(number, round)
 
-    def take(self, content: str, link: Link, keys: Iterable[LinkKeys], now: datetime) -> Taken:
+    def take(
+        self, content: str, link: Link, keys: Iterable[LinkKeys], now: datetime, known: Known = as_said
+    ) -> Taken:
         """What comes of an event's content, JSON, for `link`; whatever it is, nothing is raised."""
         try:
             read: Json = json.loads(content)
         except (ValueError, RecursionError):
             return Taken(link, refusal=Refusal.SHAPE)
-        return self._intake.take(read, link, _by_epoch(link, keys), now)
+        return self._intake.take(read, link, _by_epoch(link, keys), now, known)
 
     def proposal(self, content: str, now: datetime) -> Opening | None:
         """The opening that a content is, where it can begin a link: a `hello`, in time; else None."""

@@ -17,6 +17,7 @@ from schema.wire import VERSION, Envelope, Error, Frame, Json, KeyChange, Openin
 from service.core import links
 from service.core.links import TOLD, Refusal, Sent, Taken
 from service.core.pace import Level, Pace, count
+from service.core.terms import Known, as_said
 from service.envelope import Channel, Secrets, check_keys
 
 LARGEST = 12 * 1024
@@ -40,10 +41,17 @@ class Intake:
         self._told: dict[tuple[LinkId, str], datetime] = {}
         self._channels: OrderedDict[tuple[LinkId, str], Channel] = OrderedDict()
 
-    def take(self, content: Json, link: Link | None, secrets: Mapping[int, Secrets], now: datetime) -> Taken:
+    def take(
+        self,
+        content: Json,
+        link: Link | None,
+        secrets: Mapping[int, Secrets],
+        now: datetime,
+        known: Known = as_said,
+    ) -> Taken:
         """Take an event's content for `link`, the one that it names (None: there is none).
 
-        `secrets` are our private keys by epoch.
+        `secrets` are our private keys by epoch; `known` gives our own name of a topic of theirs.
         """
         try:
             if len(canonical(content)) > LARGEST:
@@ -58,7 +66,7 @@ class Intake:
                 case Frame():
                     return self._other_version(content, carrier, link, secrets, now)
                 case Envelope():
-                    return self._envelope(carrier, content, link, secrets, now)
+                    return self._envelope(carrier, content, link, secrets, now, known)
                 case Opening():
                     return self._opening(carrier, link, now)
         except (Malformed, ValueError, TypeError, RecursionError):
@@ -98,6 +106,7 @@ class Intake:
         link: Link,
         secrets: Mapping[int, Secrets],
         now: datetime,
+        known: Known,
     ) -> Taken:
         if refusal := links.admit(link, envelope, now):
             return Taken(link, refusal=refusal)
@@ -116,7 +125,7 @@ class Intake:
                 check_keys(body)
         except Malformed:
             return Taken(link, refusal=Refusal.SEAL)
-        heard = links.hear(link, body, envelope.epoch, now, envelope.counter, sent_at)
+        heard = links.hear(link, body, envelope.epoch, now, envelope.counter, sent_at, known)
         if heard.refusal is not None:
             told = self._tell(link, heard.refusal, now)
             return Taken(heard.link, None, (*heard.crosses, *told), heard.refusal)

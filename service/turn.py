@@ -18,6 +18,7 @@ from schema.records import Buddy, Link, LinkKeys, Meeting, PairingPause, PeerRoo
 from schema.wire import Body, KeyChange, Opening
 from service.core.cities import Place
 from service.core.links import Taken
+from service.core.terms import Known
 
 R = TypeVar("R", bound=Record)
 S = TypeVar("S", bound=Separation | Meeting | PairingPause | Buddy)
@@ -86,13 +87,16 @@ class Crossing(Protocol):
     """What seals and opens what crosses a link (`service.crossing.Crossing`): the half that needs keys.
 
     `keys` makes new ones for an epoch and a try: those to keep, and what the other side is shown. `take`
-    gives what comes of an event's content for a link, and raises nothing; `proposal` the opening that begins
+    gives what comes of an event's content for a link, in which topics are `known` by our names of them, and
+    raises nothing; `proposal` the opening that begins
     one, or None. `seal` stamps and seals a body for an epoch (0: an opening): the link after it, and the
     content of the event that carries it. `forget` lets go of a link that is over.
     """
 
     def keys(self, link: LinkId, number: int, round: int, random: Random) -> tuple[LinkKeys, KeyChange]: ...
-    def take(self, content: str, link: Link, keys: Iterable[LinkKeys], now: datetime) -> Taken: ...
+    def take(
+        self, content: str, link: Link, keys: Iterable[LinkKeys], now: datetime, known: Known
+    ) -> Taken: ...
     def proposal(self, content: str, now: datetime) -> Opening | None: ...
     def seal(
         self,

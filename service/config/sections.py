@@ -260,7 +260,10 @@ class TopicTable(Section):
     names: Annotated[
         dict[str, Annotated[Line, forms.at_most(40)]],
         AfterValidator(forms.by_language),
-        Says("Its name in other languages.", 'short texts by language, such as names.es = "duelo"'),
+        Says(
+            "Its name in other languages, by which one of a linked community is known too.",
+            'short texts by language, such as names.es = "duelo"',
+        ),
     ] = {}
     lines: Annotated[
         dict[str, Annotated[Line, forms.at_most(80)]],

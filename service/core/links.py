@@ -19,7 +19,7 @@ from schema.wire import Ask, Body, Cut, Envelope, Hello, KeyChange, NewTerms, Op
 from service.core import counters
 from service.core.counters import Order
 from service.core.handshake import commitment, transcript
-from service.core.terms import Agreed, Outside, agree, outside, share_hours
+from service.core.terms import Agreed, Known, Outside, agree, as_said, outside, share_hours
 
 FUTURE = timedelta(minutes=5)
 """How far ahead of ours a partner's clock may be."""
@@ -427,11 +427,14 @@ def due_at(link: Link) -> datetime | None:
     return None if link.state in OVER else min(hours, default=None)
 
 
-def agreed(link: Link) -> Agreed:
-    """The terms that hold. Raises IllegalMove before the other side's are known."""
+def agreed(link: Link, known: Known = as_said) -> Agreed:
+    """The terms that hold, by the topics of theirs that are `known` here.
+
+    Raises IllegalMove before the other side's are there.
+    """
     if link.their_terms is None:
         raise IllegalMove("a link", link.state, "terms")
-    return agree(link.terms, link.their_terms)
+    return agree(link.terms, link.their_terms, known)
 
 
 # ---- what is sent
@@ -524,12 +527,18 @@ def count(link: Link, envelope: Envelope, now: datetime) -> Link:
 
 
 def hear(
-    link: Link, body: Body, number: int, now: datetime, counter: int = 0, issued: datetime | None = None
+    link: Link,
+    body: Body,
+    number: int,
+    now: datetime,
+    counter: int = 0,
+    issued: datetime | None = None,
+    known: Known = as_said,
 ) -> Heard:
     """The link after the partner said `body` under that counter in the epoch of that number; 0 is an opening.
 
-    It was `issued` then, or now. What is between members is the conversation's to read: here it is let
-    through or not.
+    It was `issued` then, or now; topics are those that they are `known` as here. What is between members is
+    the conversation's to read: here it is let through or not.
     """
     making = link.making
     first: Sent = ()
@@ -545,7 +554,7 @@ def hear(
     if body.kind not in CROSSES[link.state] or (number == 0) is not opens:
         return Heard(link, first, Refusal.KIND)
     if isinstance(body, Ask):
-        return replace(_heard_ask(link, body, issued or now, now), crosses=first)
+        return replace(_heard_ask(link, body, issued or now, now, known), crosses=first)
     heard = _heard(link, body, (number, counter), now)
     return replace(heard, crosses=(*first, *heard.crosses))
 
@@ -555,19 +564,19 @@ def may_cross(link: Link, body: Body) -> bool:
     return body.kind in CROSSES[link.state]
 
 
-def allows(link: Link, ask: Ask, now: datetime) -> bool:
+def allows(link: Link, ask: Ask, now: datetime, known: Known = as_said) -> bool:
     """Whether both sides' terms let our ask cross, now or at another of their hours."""
-    allowed = agreed(link)
+    allowed = agreed(link, known)
     where = outside(allowed, ask, sent=True, now=now)
     later = where is Outside.HOURS and share_hours(allowed, now)
     return bool(allowed.asks_a_day) and (where is None or later)
 
 
-def may_ask(link: Link, ask: Ask, now: datetime) -> Link | None:
+def may_ask(link: Link, ask: Ask, now: datetime, known: Known = as_said) -> Link | None:
     """The link once our ask went over it; None where it may not now, by its state, its terms or its count."""
-    allowed = agreed(link)
+    allowed = agreed(link, known)
     recent = tuple(at for at in link.asked if now - at < DAY)
-    if not may_cross(link, ask) or not allows(link, ask, now) or len(recent) >= allowed.asks_a_day:
+    if not may_cross(link, ask) or not allows(link, ask, now, known) or len(recent) >= allowed.asks_a_day:
         return None
     if outside(allowed, ask, sent=True, now=now) is not None:
         return None
@@ -715,10 +724,10 @@ def _show(link: Link, keys: KeyChange) -> Heard:
     return Heard(replace(link, making=shown))
 
 
-def _heard_ask(link: Link, ask: Ask, issued: datetime, now: datetime) -> Heard:
+def _heard_ask(link: Link, ask: Ask, issued: datetime, now: datetime, known: Known) -> Heard:
     """Held against the hour at which it was sent, as its sender did: a slow way loses none."""
-    allowed = agreed(link)
-    if now >= allowed.until or outside(allowed, ask, sent=False, now=issued) is not None:
+    allowed = agreed(link, known)
+    if now >= allowed.until or outside(allowed, ask, sent=False, now=issued, known=known) is not None:
         return Heard(link, refusal=Refusal.TERMS)
     asks = (*(at for at in link.asks if now - at < LONGEST + DAY), issued)
     # They may come in another order: in no 24 hours with this one there are more than both sides allow.

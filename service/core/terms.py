@@ -5,7 +5,7 @@ Guards: nothing crosses that either side alone would not let cross; all that bot
 
 import re
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -28,6 +28,15 @@ _CODE = re.compile("[a-z]{2,3}")
 _NEVER_CROSSES = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
 
+Known = Callable[[str], str]
+"""Our own name of a topic that the other side names, where we know it by that; else what they say."""
+
+
+def as_said(topic: str) -> str:
+    """Whoever has no other names of a topic knows it by its own alone."""
+    return topic
+
+
 class Outside(StrEnum):
     """Which of the terms an ask is outside of."""
 
@@ -43,7 +52,8 @@ class Outside(StrEnum):
 class Agreed:
     """What both allow; `sends` and `takes` are as the first of the two sees them.
 
-    `hours` holds a list for each side that names hours: each must take an instant in. `until` is aware.
+    `topics` are named as the first of the two names them. `hours` holds a list for each side that names
+    hours: each must take an instant in. `until` is aware.
     """
 
     sends: bool
@@ -56,13 +66,13 @@ class Agreed:
     until: datetime
 
 
-def agree(ours: Terms, theirs: Terms) -> Agreed:
-    """What holds where each side set its own."""
+def agree(ours: Terms, theirs: Terms, known: Known = as_said) -> Agreed:
+    """What holds where each side set its own, by the topics of theirs that are `known` here."""
     same_line = ours.adult_from == theirs.adult_from
     return Agreed(
         sends=ours.sends and theirs.takes,
         takes=ours.takes and theirs.sends,
-        topics=frozenset(ours.topics) & frozenset(theirs.topics),
+        topics=frozenset(ours.topics) & frozenset(map(known, theirs.topics)),
         languages=frozenset(ours.languages) & frozenset(theirs.languages),
         # Where one draws the line elsewhere an adult of one may be young to the other.
         ages=frozenset(ours.ages) & frozenset(theirs.ages) if same_line else frozenset(),
@@ -72,13 +82,21 @@ def agree(ours: Terms, theirs: Terms) -> Agreed:
     )
 
 
-def outside(agreed: Agreed, ask: Ask, sent: bool, now: datetime) -> Outside | None:
-    """Which of the terms the ask is outside of, as we send it or (not `sent`) as it comes; None is none."""
+def named_here(topics: Sequence[str], known: Known) -> tuple[str, ...]:
+    """Topics of theirs as we name them, none twice; those that are not `known` here as they say them."""
+    return tuple(dict.fromkeys(map(known, topics)))
+
+
+def outside(agreed: Agreed, ask: Ask, sent: bool, now: datetime, known: Known = as_said) -> Outside | None:
+    """Which of the terms the ask is outside of, as we send it or (not `sent`) as it comes; None is none.
+
+    What comes names topics as its sender does: each counts as what it is `known` as here.
+    """
     if not (agreed.sends if sent else agreed.takes):
         return Outside.DIRECTION
     if now >= agreed.until:
         return Outside.ENDED
-    if not agreed.topics.issuperset(ask.topics):
+    if not agreed.topics.issuperset(ask.topics if sent else map(known, ask.topics)):
         return Outside.TOPICS
     if not agreed.languages.issuperset(ask.languages):
         return Outside.LANGUAGES

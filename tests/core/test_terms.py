@@ -86,6 +86,28 @@ def test_neither_side_is_first(ours: Terms, theirs: Terms) -> None:
     assert alone.asks_a_day == ours.asks_a_day
 
 
+@given(EACH, EACH, ASKS, TIMES)
+def test_topics_that_each_side_knows_by_its_own_names_cross_as_if_they_had_one(
+    ours: Terms, theirs: Terms, ask: Ask, now: datetime
+) -> None:
+    """As the other side names them, and read here; what is known by no name of ours is as none of ours."""
+    called = {"burnout": "agotamiento", "grief": "duelo"}
+
+    def known(said: str) -> str:
+        return next((one for one, there in called.items() if there == said), said)
+
+    def named_there(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(called.get(one, one) for one in names)
+
+    there = theirs.model_copy(update={"topics": named_there(theirs.topics)})
+    said = ask.model_copy(update={"topics": named_there(ask.topics)})
+    assert agree(ours, there, known) == agree(ours, theirs)
+    for sent, crosses in ((True, ask), (False, said)):
+        found = outside(agree(ours, there, known), crosses, sent, now, known)
+        assert found == outside(agree(ours, theirs), ask, sent, now)
+    assert agree(ours, there).topics <= {"work"}
+
+
 @given(EACH, EACH, EACH, ASKS, TIMES)
 def test_a_side_that_becomes_stricter_lets_no_more_cross(
     ours: Terms, theirs: Terms, other: Terms, ask: Ask, now: datetime

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from handlers import across
+from handlers import across, topics
 from handlers.desk import Desk
 from schema.community import Community
 from schema.effects import Effect, JoinRoom, LeaveRoom, OpenLinkRoom, SendAcross
@@ -134,7 +134,8 @@ class Two:
         """Note what crosses, as its reader takes it; `crossed` has to whom, and what."""
         link = next(iter(to.records.all(Link)), None)
         if link is not None and link.epochs:
-            taken = to.crossing.take(content, link, to.records.all(LinkKeys), to.now)
+            known = topics.known(to.community)
+            taken = to.crossing.take(content, link, to.records.all(LinkKeys), to.now, known)
             if taken.body is not None:
                 self.crossed.append((to, taken.body))
 

@@ -15,6 +15,7 @@ from schema.records import Link, LinkKeys
 from schema.wire import Body, Opening, canonical
 from service import app, config, logs
 from service.core.links import Taken
+from service.core.terms import Known, as_said
 from service.crossing import Crossing
 
 
@@ -26,8 +27,15 @@ def listen(file: Path) -> None:
         with file.open("ab") as heard:
             heard.write(canonical(body) + b"\n")
 
-    def taken(self: Crossing, content: str, link: Link, keys: Iterable[LinkKeys], now: datetime) -> Taken:
-        what = take(self, content, link, keys, now)
+    def taken(
+        self: Crossing,
+        content: str,
+        link: Link,
+        keys: Iterable[LinkKeys],
+        now: datetime,
+        known: Known = as_said,
+    ) -> Taken:
+        what = take(self, content, link, keys, now, known)
         if what.body is not None:
             note(what.body)
         return what
