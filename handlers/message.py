@@ -146,6 +146,9 @@ async def _to_the_question(desk: Desk, heard: _Heard) -> bool:
         reply = Reply(text=body)
     if reply is None:
         return False
+    if odd.lets_go(prompt, question, reply):
+        odd.needs_yes(desk, member, prompt, question)
+        return True
     if odd.leads_out(prompt, question, reply):
         return await _either(desk, heard) or await _command(desk, replace(heard, command=reply.name))
     await _answer(desk, member, prompt, question, reply, heard.event)

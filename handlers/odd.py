@@ -2,13 +2,14 @@
 
 Guards: what is said is the same whatever was written, since nothing is scanned; nobody is asked the same
 without end: after the second time choices stand beside the question, and places to reach are among them; a
-consent that stands right above is not said a second time, and a yes agrees to the words that stand there.
+consent that stands right above is not said a second time, and a yes agrees to the words that stand there;
+what was answered so far is not lost by a word that has passed over one question after the other.
 """
 
 from handlers import conversations, language
 from handlers.answer import own_words
 from handlers.desk import Desk
-from handlers.question import Choice, Question, Reply
+from handlers.question import ENDS_IN_A_YES, Choice, Question, Reply
 from handlers.words import normal
 from schema.records import Member, Prompt
 from service.core.change import replace
@@ -57,6 +58,17 @@ def no_answer(desk: Desk, member: Member, prompt: Prompt, question: Question) ->
     if not short:
         desk.say(member.id, "odd.again")
     desk.ask_again(member.id, anew=prompt.by_itself or not short, short=short)
+
+
+def lets_go(prompt: Prompt, question: Question, reply: Reply) -> bool:
+    """Whether the reply passes over the last question of several, with which all answers would be lost."""
+    return reply.name == "skip" and question.binding and prompt.kind in ENDS_IN_A_YES
+
+
+def needs_yes(desk: Desk, member: Member, prompt: Prompt, question: Question) -> None:
+    """Say that this question takes a yes or a no, and put it once more."""
+    desk.say(member.id, "odd.needs_yes")
+    desk.ask_again(member.id, anew=True, short=stands_above(desk, member, prompt, question))
 
 
 def stands_above(desk: Desk, member: Member, prompt: Prompt, question: Question) -> bool:

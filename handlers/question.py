@@ -92,6 +92,9 @@ DRAFTS = frozenset(
 NOT_KEPT = (PASSING - {"again"}) | SHORT | {"extend", "pass", "backup", "which"}
 """Questions that are not come back to: one word brings them anew. A request's words are kept as was said."""
 
+ENDS_IN_A_YES = DRAFTS | {"voucher"}
+"""Questions that come to a last one, to the whole of it: only a yes or a no ends them, and never "skip"."""
+
 WITHDRAWN = frozenset({"be_buddy", "agree_words"})
 """Questions that somebody else can take back before they are answered: what they stand in goes then."""
 

@@ -405,7 +405,11 @@ async def _take(room: StewardRoom, event: events.StewardMessage) -> None:
             room.answer("steward.none_open")
         return
     reply = read_answer(room.desk, room.reader, question, body) or _passing(room, question, body)
-    if reply is None and any(normal(body) in room.desk.spoken(room.reader, key) for key in _STOPS):
+    if reply is None and question.binding and normal(body) in room.desk.spoken(room.reader, "command.skip"):
+        # By habit, after questions that can be passed over: what was answered in them would be lost.
+        room.say("odd.needs_yes")
+        room.ask_again()
+    elif reply is None and any(normal(body) in room.desk.spoken(room.reader, key) for key in _STOPS):
         room.put_away()
         room.say("steward.kept")
     elif reply is None and name is not None:

@@ -74,6 +74,16 @@ async def test_terms_are_set_before_they_go_out(two: Two) -> None:
     assert (north.terms.sends, north.terms.takes, north.terms.topics) == (True, False, ("grief",))
 
 
+async def test_skip_at_the_recap_loses_no_terms(two: Two) -> None:
+    """It passes over the questions before: here it asks for a yes or a no, and what was chosen stays."""
+    await two.says(two.north, f"link {SOUTH_AT}", "We met in spring.", "change", "1", "grief")
+    heard = await two.says(two.north, "skip")
+    assert "Here I need a yes or a no" in heard
+    assert "Topics: grief\n" in heard
+    await two.says(two.north, "yes")
+    assert link_of(two.north).terms.topics == ("grief",)
+
+
 async def test_whoever_agrees_sets_theirs_and_reads_what_holds(two: Two) -> None:
     """The stricter of the two, before the yes; without a change it is said that ours hold."""
     await two.says(two.north, f"link {SOUTH_AT}", "We met in spring.", "change", "1", "grief, burnout", "yes")

@@ -20,7 +20,7 @@ from schema.events import (
     Verified,
 )
 from schema.ids import EventId, RoomId
-from schema.records import Ask, Member, Request
+from schema.records import Ask, Buddy, CheckIn, Member, Offer, OwnPlan, Record, Request
 from schema.states import RequestState
 from service.core.sizes import LARGEST_BODY
 from tests.handlers.story import Story, community
@@ -145,6 +145,35 @@ async def test_whoever_leaves_the_chat_is_said_nothing(story: Story) -> None:
     before = len(story.heard("ben"))
     await story.wait(timedelta(days=2))
     assert len(story.heard("ben")) == before
+
+
+@pytest.mark.parametrize(
+    ("steps", "kept"),
+    [
+        (("offer", "1", "skip", "I bake.", "2"), Offer),
+        (("talk", "2", "1", "1", "2", "A long week."), Request),
+        (("new check-in", "every day at 18:00"), CheckIn),
+        (("my buddy", "@ben:example.org", "Please look in.", "skip", "skip", "1", "1"), Buddy),
+        (("my plan", "Open the window."), OwnPlan),
+    ],
+    ids=lambda one: one[0] if isinstance(one, tuple) else "",
+)
+async def test_skip_at_the_last_question_loses_no_answer(
+    story: Story, steps: tuple[str, ...], kept: type[Record]
+) -> None:
+    """It has passed over one question after the other: here it asks for a yes or a no, and the yes holds."""
+    await story.comes("ben")
+    await story.comes("ana")
+    await story.says("ana", "my city", "Berlin")
+    recap = await story.says("ana", *steps)
+    assert "Here I need" not in recap
+    for _ in range(2):
+        said = await story.say("ana", "skip")
+        assert said.startswith("Here I need a yes or a no")
+        assert said.endswith(recap[recap.rindex("\n1. ") :])
+    assert not story.records.all(kept)
+    await story.say("ana", "yes")
+    assert story.records.all(kept)
 
 
 async def test_help_now_works_in_any_question(story: Story) -> None:
