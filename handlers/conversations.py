@@ -364,6 +364,7 @@ COMMANDS: Mapping[str, _Command] = {
     "status": _Command("command.status", menu.status, everywhere=True),
     "talk": _Command("command.talk", _talk),
     "change": _Command("command.change", _change),
+    "linked": _Command("command.linked", talk.ask_linked),
     "offer": _Command("command.offer", _offer),
     "guide": _Command("command.guide", practice.guide),
     "practice": _Command("command.practice", practice.start),

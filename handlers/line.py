@@ -5,7 +5,7 @@ goes nowhere; whoever writes a sentence that begins with the word gets the recap
 """
 
 from handlers import draft as drafts
-from handlers import hours, talk, talking, topics, whom
+from handlers import hours, linked_communities, talk, talking, topics, whom
 from handlers.answer import own_words, words_for_lengths
 from handlers.consent import WISHES
 from handlers.desk import Desk
@@ -62,6 +62,7 @@ def _vocabulary(desk: Desk, member: Member) -> asking.Vocabulary:
         silent=frozenset(words("line.silent")),
         denials=frozenset(words("line.denial")),
         moment=lambda said: hours.hour(desk, member, said),
+        linked=frozenset(words("command.linked")),
     )
 
 
@@ -80,10 +81,14 @@ async def begin(desk: Desk, member: Member, line: asking.Line) -> None:
         draft["languages"] = list(line.languages)
     if line.start is not None:
         draft["start"] = line.start.isoformat()
-    said = (line.wish, line.topics, line.length, line.languages, line.start)
+    if line.linked:
+        draft["linked"] = await linked_communities.named(desk, member, draft)
+    said = (line.wish, line.topics, line.length, line.languages, line.start, line.linked)
     draft["said"] = any(said) or line.voice is not None
     if not await talk.start_with(desk, member, draft):
         return
+    if line.linked and not draft["linked"]:
+        desk.say(member.id, "talk.linked_none")
     topics.say_slips(desk, member, line)
     if line.sentence:
         desk.say(member.id, "talk.line_sentence")

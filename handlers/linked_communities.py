@@ -1,7 +1,8 @@
 """Whether linked communities may be asked about a request too: the member's own choice, each by its name.
 
 Guards: it is never the default; those that the recap named are asked and no others, also where a link comes
-later; what crosses, and what does not, is said before the yes.
+later; what crosses, and what does not, is said before the yes; where others could be asked and are not, the
+recap says so, by name, and by which words they are.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from schema.states import LinkState
 _ALSO = frozenset({"skip", "back"})
 _MOST = 8
 """Rooms that one ask can name."""
-_CHOICES = (Choice("no", "choice.linked_no"), Choice("yes", "choice.linked_yes"))
+_NO = Choice("no", "choice.linked_no")
 
 
 def _request(desk: Desk, member: Member, draft: drafts.Draft) -> Request:
@@ -29,7 +30,12 @@ def _request(desk: Desk, member: Member, draft: drafts.Draft) -> Request:
 async def choice(desk: Desk, member: Member, draft: drafts.Draft) -> tuple[Choice, ...]:
     """The choice, where there is a linked community that this could be put to; or to take it back."""
     may = drafts.linked(draft) or await across.to_ask(desk, _request(desk, member, draft))
-    return (Choice("linked", "choice.change_linked"),) if may else ()
+    return (_worded(desk, member, "linked", "choice.change_linked"),) if may else ()
+
+
+def _worded(desk: Desk, member: Member, name: str, key: str) -> Choice:
+    """The choice, which is also made by the words that ask for it elsewhere."""
+    return Choice(name, text=f"{desk.words(member, key)} | {desk.words(member, 'command.linked')}")
 
 
 async def question(desk: Desk, member: Member, draft: drafts.Draft) -> Question | None:
@@ -37,9 +43,10 @@ async def question(desk: Desk, member: Member, draft: drafts.Draft) -> Question 
     found = await across.to_ask(desk, _request(desk, member, draft))
     if not found:
         # None is there any more: that they are not asked can still be said.
-        return Question(desk.words(member, "talk.linked_none"), _CHOICES[:1], also=_ALSO)
-    named = await across.names(desk, member, [one.id for one in found])
-    return Question(desk.words(member, "talk.linked", collectives=named), _CHOICES, also=_ALSO)
+        return Question(desk.words(member, "talk.linked_none"), (_NO,), also=_ALSO)
+    called = await across.names(desk, member, [one.id for one in found])
+    choices = (_NO, _worded(desk, member, "yes", "choice.linked_yes"))
+    return Question(desk.words(member, "talk.linked", collectives=called), choices, also=_ALSO)
 
 
 async def taken(desk: Desk, member: Member, draft: drafts.Draft, reply: Reply) -> list[str]:
@@ -47,6 +54,12 @@ async def taken(desk: Desk, member: Member, draft: drafts.Draft, reply: Reply) -
     if reply.name != "yes":
         return []
     return [one.id for one in await across.to_ask(desk, _request(desk, member, draft))]
+
+
+async def named(desk: Desk, member: Member, draft: drafts.Draft) -> list[str]:
+    """What the draft has once its member said in words that they want it: all that it could be put to."""
+    found = [one.id for one in await across.to_ask(desk, _request(desk, member, draft))]
+    return [*drafts.linked({**draft, "linked": [*found]})]
 
 
 async def still(desk: Desk, member: Member, draft: drafts.Draft) -> list[str]:
@@ -128,6 +141,23 @@ async def _communities(desk: Desk, member: Member, rooms: Sequence[str]) -> list
 
 def _links(rooms: Sequence[str]) -> list[LinkId]:
     return list(dict.fromkeys(LinkId(one.split(" ", 1)[0]) for one in rooms))
+
+
+async def alone(desk: Desk, member: Member, draft: drafts.Draft) -> str:
+    """That people here alone are asked, where others could be; nothing where none could."""
+    if drafts.linked(draft) or drafts.again_of(draft):
+        return ""
+    found = await across.names(desk, member, [LinkId(one) for one in await named(desk, member, draft)])
+    return desk.words(member, "talk.recap_here_alone", collectives=found) if found else ""
+
+
+async def status(desk: Desk, member: Member, request: Request) -> list[str]:
+    """Whether people of linked communities are asked for a request, by name; nothing where none could be."""
+    if found := await across.names(desk, member, request.linked):
+        return [desk.words(member, "status.linked", collectives=found)]
+    could = [] if request.again_only or request.again_of else await across.to_ask(desk, request)
+    found = await across.names(desk, member, [one.id for one in could])
+    return [desk.words(member, "status.here_alone", collectives=found)] if found else []
 
 
 async def line(desk: Desk, member: Member, draft: drafts.Draft) -> str:

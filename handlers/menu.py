@@ -13,6 +13,7 @@ from handlers import (
     consent,
     guest_room,
     language,
+    linked_communities,
     pairing_pauses,
     pause,
     plan,
@@ -194,6 +195,7 @@ async def standing(desk: Desk, member: Member) -> list[str]:
             lines.append(desk.words(member, "talk.recap_note", note=request.note))
         if (start := matching.later(request, desk.now)) is not None:
             lines.append(desk.words(member, "status.start", start=start))
+        lines += await linked_communities.status(desk, member, request)
     elif request is not None and request.state is RequestState.PROPOSED:
         lines.append(desk.words(member, "status.proposed"))
     planned = await plan.of(desk, member.id)

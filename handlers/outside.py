@@ -16,7 +16,9 @@ from schema.records import Member, Prompt
 from schema.states import Belongs
 from service.core.sizes import parts
 
-BEGINNINGS = frozenset({"talk", "offer", "again", "backup", "company", "voucher", "new_checkin", "buddy"})
+BEGINNINGS = frozenset(
+    {"talk", "linked", "offer", "again", "backup", "company", "voucher", "new_checkin", "buddy"}
+)
 """What begins something: commands, and questions whose answers go on with it."""
 
 

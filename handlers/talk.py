@@ -100,6 +100,35 @@ async def change(desk: Desk, member: Member) -> None:
         desk.ask(member.id, "talk", draft=draft)
 
 
+async def ask_linked(desk: Desk, member: Member) -> None:
+    """Have linked communities asked too: what is drafted, else the request that stands, else a new one."""
+    request = await requests.of(desk, member.id)
+    prompt = desk.now_is(member.id).prompt
+    drafted = prompt is not None and prompt.kind == "talk"
+    draft = drafts.usual(desk, member)
+    if prompt is not None and drafted:
+        draft = dict(prompt.draft)
+    elif request is not None and request.state is not RequestState.LOOKING:
+        desk.say(member.id, "request.change_later", notice=False)
+        return
+    elif request is not None:
+        draft = {**draft, **drafts.of(request), "standing": True}
+    draft["linked"] = await linked_communities.named(desk, member, draft)
+    if not draft["linked"]:
+        desk.say(member.id, "talk.linked_none", notice=False)
+        if drafted:
+            desk.ask_again(member.id)
+        return
+    draft["said"] = True
+    if drafted:
+        _go(desk, member, draft, "recap")
+    elif request is not None:
+        desk.put_behind(member.id)
+        _go(desk, member, draft, "recap")
+    else:
+        await start_with(desk, member, draft)
+
+
 async def _hindered(desk: Desk, member: Member) -> bool:
     """Say what stands in the way of a request, if anything does: one request, and one room, at once."""
     if await paused.hinders(desk, member):
@@ -216,11 +245,12 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     terms = _terms(
         desk, member, draft, standing, whom_lines, await linked_communities.line(desk, member, draft)
     )
+    alone = await linked_communities.alone(desk, member, draft)
     if (paused := await pause.of(desk)) is not None:
         terms = "\n".join((pause.line(desk, member, paused), desk.words(member, "pause.recap"), terms))
     if standing is not None:
         return Question(
-            f"{recap(desk, member, draft)}\n{terms}",
+            "\n".join(filter(None, (recap(desk, member, draft), terms, alone))),
             (
                 Choice("yes", "choice.recap_change_yes"),
                 Choice("change", "choice.recap_change"),
@@ -234,6 +264,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     lines = [recap(desk, member, draft), terms]
     if not draft.get("sequence"):
         lines.append(desk.words(member, "talk.recap_lapses", keep=desk.timings.request_open))
+    if alone:
+        lines.append(alone)
     return Question(
         "\n".join(lines),
         (

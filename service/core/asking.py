@@ -31,8 +31,8 @@ class Vocabulary:
 
     `wishes` and `topics` say what each means, `lengths` are whole ones ("an hour"), `units` what stands after
     a number; `voices` say whether voice is welcome, `languages` in which it is; `silent` words say nothing,
-    `denials` turn what stands beside them round. `moment` reads words that name an hour or a day to come
-    ("tomorrow 18:00"), else None.
+    `denials` turn what stands beside them round; `linked` say that linked communities are to be asked too.
+    `moment` reads words that name an hour or a day to come ("tomorrow 18:00"), else None.
     """
 
     wishes: Mapping[str, str]
@@ -44,6 +44,7 @@ class Vocabulary:
     silent: Collection[str]
     denials: Collection[str]
     moment: Callable[[str], datetime | None] = lambda words: None
+    linked: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Line:
     left_out: tuple[str, ...] = ()
     out_of_bounds: timedelta | None = None
     slips: tuple[tuple[str, str], ...] = ()
+    linked: bool = False
     sentence: bool = False
 
 
@@ -99,6 +101,7 @@ def read(
     starts: dict[datetime, str] = {}
     unknown: list[str] = []
     slips: dict[str, str] = {}
+    linked = False
     at = 0
     while at < len(words):
         size, start = _moment(words[at:], vocabulary)
@@ -117,6 +120,8 @@ def read(
             voices[vocabulary.voices[found]] = found
         elif found in vocabulary.languages:
             languages[vocabulary.languages[found]] = None
+        elif found in vocabulary.linked:
+            linked = True
         elif found in vocabulary.denials:
             return SENTENCE
         elif found not in vocabulary.silent:
@@ -130,7 +135,7 @@ def read(
             else:
                 unknown.append(words[at])
         at += size
-    known = len(wishes) + len(topics) + len(lengths) + len(voices) + len(languages) + len(starts)
+    known = len(wishes) + len(topics) + len(lengths) + len(voices) + len(languages) + len(starts) + linked
     if len(unknown) > max(known, 1):
         return SENTENCE
     wish = next(iter(wishes)) if len(wishes) == 1 else None
@@ -147,6 +152,7 @@ def read(
         left_out=tuple(one for said in (wishes, lengths, voices, starts) for one in _several(said.values())),
         out_of_bounds=None if within else length,
         slips=tuple(slips.items()),
+        linked=linked,
     )
 
 
@@ -200,6 +206,7 @@ def _longest(words: list[str], vocabulary: Vocabulary) -> tuple[int, str]:
         vocabulary.lengths,
         vocabulary.voices,
         vocabulary.languages,
+        vocabulary.linked,
         vocabulary.denials,
         vocabulary.silent,
     )

@@ -109,7 +109,7 @@ def nothing_left(two: Two) -> None:
 async def test_linked_communities_are_asked_only_where_the_member_chose_it(two: Two) -> None:
     """It is never the default, and the recap names each of them before the yes."""
     recap = await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
-    assert "linked communit" not in recap
+    assert f"{_ALONE} To have people there asked too, write “linked communities too”." in recap
     choices = await two.say(two.north, "ana", "change")
     assert "Linked communities" in choices
     question = await two.say(two.north, "ana", "linked communities")
@@ -120,11 +120,75 @@ async def test_linked_communities_are_asked_only_where_the_member_chose_it(two: 
     assert "one person at a time has it" in question
     recap = await two.say(two.north, "ana", "yes")
     assert "I may also ask people of linked communities: “the Elm House”." in recap
+    assert _ALONE not in recap
     recap = await two.say(two.north, "ana", "change", "linked communities", "no")
-    assert "linked communit" not in recap
+    assert "linked communities:" not in recap
+    assert _ALONE in recap
     await two.say(two.north, "ana", "yes")
     await two.wait(timedelta(hours=1))
     assert two.to(two.south, wire.Ask) == []
+    assert _ALONE in await two.say(two.north, "ana", "status")
+
+
+_ALONE = "Only people here are asked, and nobody of “the Elm House”."
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("talk", "linked communities too"),
+        ("talk", "Yes, linked communities too."),
+        ("linked communities too",),
+        ("talk", "change", "linked communities too", "linked communities too"),
+        ("talk", "change", "Linked communities", "other communities too"),
+        ("talk listening burnout, linked communities too",),
+        ("talk to someone and ask linked communities",),
+        ("español", "hablar", "también comunidades enlazadas"),
+        ("español", "hablar", "Sí, también comunidades enlazadas"),
+        ("español", "hablar", "pregunta también a otras comunidades"),
+        ("español", "hablar escucha y también en comunidades enlazadas"),
+    ],
+    ids=", ".join,
+)
+async def test_it_is_asked_for_in_words(two: Two, words: tuple[str, ...]) -> None:
+    """At the summary, at the choice, before or with a request; the summary then says what crosses."""
+    recap = await two.say(two.north, "ana", *words)
+    spanish = words[0] == "español"
+    assert (
+        "a personas de comunidades enlazadas: “" if spanish else "people of linked communities: “"
+    ) in recap
+    assert ("no se puede retirar" if spanish else "cannot be taken back") in recap
+    assert ("No he entendido" if spanish else "not understand") not in recap
+    assert two.north.records.all(Request) == []
+    await two.say(two.north, "ana", "1")
+    assert asked(two)
+    status = await two.say(two.north, "ana", "estado" if spanish else "status")
+    assert (
+        "de comunidades enlazadas: “the Elm House”" if spanish else "asked too: “the Elm House”."
+    ) in status
+
+
+async def test_a_request_that_stands_takes_the_words_too(two: Two) -> None:
+    """After one more yes; the words do nothing by themselves."""
+    await two.say(two.north, "ana", "talk", "yes")
+    recap = await two.say(two.north, "ana", "linked communities too")
+    assert "people of linked communities: “the Elm House”" in recap
+    assert two.to(two.south, wire.Ask) == []
+    await two.say(two.north, "ana", "yes")
+    await two.wait(timedelta(hours=1))
+    assert asked(two)
+
+
+async def test_where_none_could_be_asked_the_words_say_so(two: Two) -> None:
+    """And the question that is open stays; nothing is said of it in the recap."""
+    await theirs(two, takes=False)
+    assert "Elm House”." not in await two.say(two.north, "ana", "talk")
+    said = await two.say(two.north, "ana", "linked communities too")
+    assert "No linked community can be asked now." in said
+    assert "1. Yes, ask now" in said
+    said = await two.say(two.north, "ana", "no", "talk listening, linked communities too")
+    assert "No linked community can be asked now." in said
+    assert "1. Yes, ask now" in said
 
 
 _PAST = 1_700_000_000
@@ -165,7 +229,7 @@ async def test_what_she_changes_later_leaves_out_whom_it_cannot_cross_to(two: Tw
     await two.say(two.north, "ana", "talk", "2", "1", "1", "2", NOTE)
     assert "the Elm House" in await two.say(two.north, "ana", "change", "linked communities", "yes")
     recap = await two.say(two.north, "ana", "change", "what it is about", "grief")
-    assert "linked communit" not in recap
+    assert "linked communities:" not in recap
     assert any(
         "This way I cannot ask people of “the Elm House”." in body for _, body, _ in two.north.heard("ana")
     )
