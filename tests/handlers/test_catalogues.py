@@ -4,12 +4,13 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
+from string import Formatter
 
 import pytest
 
 import handlers
 from handlers.words import ALWAYS, PLACE, Catalogue
-from tests.handlers.catalogues import faults, load
+from tests.handlers.catalogues import TYPED, faults, forms, key, load
 
 _FILES = {file.stem: file for file in sorted(PLACE.glob("*.po"))}
 _OTHERS = sorted(_FILES.keys() - {ALWAYS})
@@ -47,6 +48,54 @@ def test_no_two_choices_of_one_question_share_a_word(language: str) -> None:
     for keys in sets:
         said = [word for key in keys for word in words.spoken(language, key)]
         assert len(said) == len(set(said)), (keys, sorted(said))
+
+
+_OF_SEVERAL = re.compile(
+    r"\b(?:vosotr[oa]s|vuestr[oa]s?|os|sois|\w+[aeáé]is|\w+ís|\w+[aeiáéí]d|\w+[aeí]os"
+    r"|\w+[aeií]d(?:me|te|l[aeo]s?|nos|se))\b",
+    re.IGNORECASE,
+)
+_OF_NO_VERB = frozenset(
+    {
+        *("seis", "país", "ciudad", "comunidad", "edad", "identidad", "mitad", "red", "seguridad"),
+        *("usted", "verdad"),
+    }
+)
+
+
+def _said_to_several(text: str) -> list[str]:
+    """Words by which Spanish speaks to several as it is done in Spain alone: "sois", "os", "preguntadles"."""
+    plain = "".join(part[0] for part in Formatter().parse(text))
+    return [word for word in _OF_SEVERAL.findall(plain) if word.lower() not in _OF_NO_VERB]
+
+
+def test_spanish_speaks_to_several_in_one_way() -> None:
+    """As "ustedes", understood wherever it is spoken; the other form beside it reads as two voices."""
+    shown = (one for one in load(_FILES["es"], "es") if one.id and not key(one).startswith(TYPED))
+    found = {key(one): words for one in shown for text in forms(one) if (words := _said_to_several(text))}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Digan quiénes sois.",
+        "Leeos las palabras.",
+        "Cuando las comparéis.",
+        "Preguntadles.",
+        "Comparadlas.",
+        "¿Podéis leer?",
+        "Escribid aquí.",
+        "Lo que decís.",
+        "Una de vosotras.",
+        "Os aviso.",
+        "Vuestro enlace.",
+        "Habéis leído.",
+    ],
+)
+def test_what_looks_for_the_other_way_finds_it(said: str) -> None:
+    """Each of its endings and words."""
+    assert _said_to_several(said)
 
 
 _BREAKS = {
