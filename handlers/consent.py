@@ -291,6 +291,7 @@ async def _show_note(desk: Desk, member: Member, prompt: Prompt) -> Question | N
         agreed=agreed(desk, member, ask),
         sees=desk.words(member, "note.sees" if ask.card else "note.sees_none"),
         reading=desk.timings.reading,
+        after=desk.after_reading(member),
         address=member.matrix_id,
         keeper=desk.community.keeper,
         who_runs=desk.community_of(member).who_runs,
@@ -384,6 +385,7 @@ async def _show_consent(desk: Desk, member: Member, prompt: Prompt) -> Question 
         keeper=desk.community.keeper,
         agreed=how,
         reading=desk.timings.reading,
+        after=desk.after_reading(member),
         who_runs=desk.community_of(member).who_runs,
         until=pairing.until,
     )

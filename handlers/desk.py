@@ -128,6 +128,10 @@ class Desk:
             agreement=there.agreement or self.community.agreement,
         )
 
+    def after_reading(self, member: Member) -> str:
+        """What becomes of a closed room of ours that can be read no more: our homeserver may keep it."""
+        return self.words(member, "room.after_removed" if self.community.purges else "room.after_stays")
+
     def quoted(self, member: Member, text: str) -> str:
         """A person's own words in quotation marks, or that there are none."""
         return self.words(member, "words.quoted", text=text) if text else self.words(member, "words.none")

@@ -92,6 +92,7 @@ def _said(desk: Desk, member: Member, key: str) -> str:
         note=desk.words(member, "practice.words"),
         sees=desk.words(member, "note.sees"),
         reading=desk.timings.reading,
+        after=desk.after_reading(member),
         address=member.matrix_id,
         keeper=desk.community.keeper,
         who_runs=desk.community_of(member).who_runs,

@@ -123,7 +123,8 @@ class Community:
     where there are none, no concern is taken. `stewards` look after the instance, from their room; where
     there are none, nothing that needs one is to be had. `vouchers`: whoever offers company needs one yes of a
     steward, or two of members. `agreement` is what the community agreed, which members can read. `questions`
-    are the community's own that a check-in can ask.
+    are the community's own that a check-in can ask. `purges`: the homeserver deletes the rooms that are
+    over, at the service's order or by itself.
     """
 
     name: str

@@ -337,6 +337,7 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
             settings.homeserver.server_name,
             tag=lambda pairing: store.seal.lookup("peer room tags", pairing),
             admin=_admin(settings, session),
+            forgets=settings.homeserver.forgets_rooms,
             room_version=settings.homeserver.room_version,
         )
         members = settings.members()

@@ -256,6 +256,7 @@ def init(
         if isinstance(value, Path)
     }
     from service import app
+    from service.doctor import ERASURE
     from service.installation import install
 
     asking = Answers(ask, given, files)
@@ -277,6 +278,9 @@ def init(
     click.echo()
     if asking.made:
         click.echo(wrap(f"All is made. Read {place} once, finish the agreement, then: alongside run"))
+        if not config.load(place).purges:
+            click.echo()
+            click.echo(wrap(f"Rooms that are over stay on the homeserver, encrypted. {ERASURE}"))
     else:
         click.echo("Everything was there already; nothing was changed.")
 

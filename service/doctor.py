@@ -75,6 +75,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             ),
         ):
             yield await _look(name, check) if reached.state == "ok" else Finding(name, "skip", away)
+    yield _erasure(settings)
     yield await _look("database", lambda: _database(settings))
     for number, link in enumerate(await _links(settings), 1):
         yield look_at_link(f"link {number}", link, datetime.now(UTC))
@@ -259,6 +260,25 @@ async def _limits(settings: Settings, admin: Transport | None) -> tuple[State, s
     if held:
         return "look", f"{len(held)} of the two accounts are held to the homeserver's limits", how
     return "ok", "lifted for both accounts", ""
+
+
+def _erasure(settings: Settings) -> Finding:
+    if settings.admin.token is not None:
+        return Finding("erasure", "ok", "the service has the homeserver delete each room that is over")
+    if settings.homeserver.forgets_rooms:
+        return Finding("erasure", "ok", "the homeserver deletes rooms that are over, says the configuration")
+    return Finding(
+        "erasure",
+        "look",
+        "rooms that are over stay on the homeserver, encrypted, and members are told so",
+        ERASURE,
+    )
+
+
+ERASURE = (
+    "OPERATING.md shows how it forgets them, at `forgotten_room_retention_period`. Then set"
+    " homeserver.forgets_rooms."
+)
 
 
 async def _database(settings: Settings) -> tuple[State, str, str]:

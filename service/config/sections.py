@@ -74,6 +74,16 @@ class Homeserver(Section):
         Literal["11", "12"] | None,
         Says("The version of new peer rooms, if not the homeserver's own default.", '"11" or "12"', "12"),
     ] = None
+    forgets_rooms: Annotated[
+        bool,
+        Says(
+            "Whether it deletes by itself a room that everybody has left: Synapse with"
+            " `forget_rooms_on_leave` and `forgotten_room_retention_period`. Without it, and without"
+            " admin.token, rooms that are over stay on it, and members are told so.",
+            "true or false",
+            "true",
+        ),
+    ] = False
 
 
 class Desk(Section):

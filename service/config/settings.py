@@ -120,6 +120,11 @@ class Settings(Section):
             return True
         return ssl.create_default_context(cafile=self._folder / self.homeserver.ca_file)
 
+    @property
+    def purges(self) -> bool:
+        """Whether our homeserver deletes the rooms that are over: at our order, or by itself."""
+        return self.admin.token is not None or self.homeserver.forgets_rooms
+
     def community(self, agreements: Mapping[str, str] | None = None) -> Community:
         """Return what handlers and core need to know; `agreements` by language, the first one first."""
         here = self.community_section
@@ -176,7 +181,7 @@ class Settings(Section):
             ),
             asks_at_once=here.asks_at_once,
             asks_a_day=here.asks_a_day,
-            purges=self.admin.token is not None,
+            purges=self.purges,
             keeper=self.keeper_user,
             desk=self.desk_user,
             members=here.members or ("room" if here.room else "server"),

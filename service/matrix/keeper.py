@@ -93,8 +93,9 @@ class Keeper:
     """Rooms for pairings, as the account `user_id` of `server`.
 
     `tag` makes the keyed hash that a room bears for its pairing. `admin` is a transport with a Synapse
-    administrator's token, where the community gave one. `room_version` None takes the homeserver's default.
-    `name` is every peer room's name: it names nobody, and keeps the peer's name off a locked screen.
+    administrator's token, where the community gave one; `forgets`: the homeserver purges by itself a room
+    that everybody left. `room_version` None takes the homeserver's default. `name` is every peer room's name:
+    it names nobody, and keeps the peer's name off a locked screen.
 
     Every method raises WorldError for what may work later (then call it again with the same arguments),
     HomeserverRefused for what will not, SignedOut.
@@ -107,6 +108,7 @@ class Keeper:
         server: str,
         tag: Callable[[PairingId], str],
         admin: Transport | None = None,
+        forgets: bool = False,
         room_version: str | None = None,
         name: str = "Room",
         patience: Sequence[float] = _PATIENCE,
@@ -116,6 +118,7 @@ class Keeper:
         self._server = server
         self._tag = tag
         self._admin = admin
+        self._unordered: Literal["asked", "cannot"] = "asked" if forgets else "cannot"
         self._room_version = room_version
         self._name = name
         self._patience = patience
@@ -293,8 +296,8 @@ class Keeper:
         """Leave and forget the room, and have our homeserver purge it where we have an administrator's token.
 
         "purged": the homeserver says that it is done. "asked": it took the order and was not done within
-        20 seconds. "cannot": there is no such token, or it is refused; the homeserver keeps the room by
-        its own rules.
+        20 seconds, or it purges by itself what everybody left. "cannot": there is no such token, or it is
+        refused; the homeserver keeps the room.
         """
         await self._leave(room)
         return await self._erase(room)
@@ -307,18 +310,18 @@ class Keeper:
         Raises Unreachable while somebody of ours still is: they may be on their way out.
         """
         if self._admin is None:
-            return "cannot"
+            return self._unordered
         try:
             inside = await self._admin.request("look into a room", "GET", _members(room))
         except SignedOut as error:
             _log.warning("the administrator's token is refused", error=error)
-            return "cannot"
+            return self._unordered
         except HomeserverRefused as error:
             if error.status == 404 and error.code == "M_NOT_FOUND":
                 return "purged"
             if error.status in (400, 401, 403, 404):
                 _log.warning("the homeserver does not say who is in a room", error=error)
-                return "cannot"
+                return self._unordered
             raise
         members = inside.get("members")
         if not isinstance(members, list) or server == self._server:
@@ -349,19 +352,19 @@ class Keeper:
 
     async def _erase(self, room: RoomId) -> Literal["purged", "asked", "cannot"]:
         if self._admin is None:
-            return "cannot"
+            return self._unordered
         order = {"purge": True, "block": False}
         try:
             answer = await self._admin.request("purge", "DELETE", _admin_path(room), body=order)
         except SignedOut as error:
             _log.warning("the administrator's token is refused", error=error)
-            return "cannot"
+            return self._unordered
         except HomeserverRefused as error:
             if error.status == 404:
                 return "purged"
             if error.status in (401, 403):
                 _log.warning("the administrator's token is refused", error=error)
-                return "cannot"
+                return self._unordered
             if error.status == 400 and error.code == "M_UNKNOWN":
                 # An earlier order for this room is being carried out.
                 return await _watch(self._admin, _admin_path(room, "delete_status"))

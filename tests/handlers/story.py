@@ -306,7 +306,7 @@ class Story:
                         self.pending.append(PeerMembership(self._event_id(), room, member, "leave"))
                 self.pending.append(Delivered(effect))
             case PurgePeerRoom():
-                self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "asked"))
+                self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "cannot"))
             case PurgeGuestRoom():
                 self.pending.append(Delivered(effect, detail="purged" if self.community.purges else "cannot"))
             case SendFile(member=member, body=body):

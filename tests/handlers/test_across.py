@@ -414,7 +414,7 @@ async def test_a_pairing_across(two: Two) -> None:
     assert [(one.step, one.reached) for one in said] == [
         ("ended", None),
         ("removed", None),
-        ("gone", "asked"),
+        ("gone", "cannot"),
     ]
     receipt = two.north.last("ana")
     assert "Gone, as their program says: the copy on the other community’s server." in receipt

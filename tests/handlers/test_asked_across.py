@@ -175,7 +175,7 @@ async def test_one_of_ours_keeps_somebody_of_a_linked_community_company(two: Ask
     noted = south.last("ben")
     assert "They wrote: “It has been a long week.”" in noted
     assert "An account of north.example invites you" in noted
-    assert "server and theirs each keep a copy" in noted
+    assert "server and theirs can each keep a copy" in noted
     # Whether it is so that program alone knows: it is never promised here.
     assert "Only you two can read" not in noted
     assert "Their program sees to that, and I cannot check it." in noted
@@ -218,8 +218,8 @@ async def test_one_of_ours_keeps_somebody_of_a_linked_community_company(two: Ask
     assert await two.answers() == [end(answer.answer, "gone", "cannot")]
     assert await two.puts(end(answer.answer, "gone", "purged")) == []
     receipt = south.last("ben")
-    assert "says that you are both out of it" in receipt
-    assert "Could not be done: deleting the room on our own server" in receipt
+    assert "says that you are both out of the room" in receipt
+    assert "Stays: the encrypted copy on our own server" in receipt
     assert "Gone, as their program says" in receipt
     assert "another server's copy" in receipt
     assert south.records.all(GuestRoom) == []
@@ -575,7 +575,7 @@ async def test_every_way_out_of_it_closes_it(two: Asks, said: list[str]) -> None
 async def test_only_the_other_side_can_erase_it(two: Asks) -> None:
     """Whoever asks for it reads so, and when they hear more."""
     await two.closed()
-    assert "Only the other person's community can remove" in await two.south.say("ben", "erase now")
+    assert "Only the other person's community can do that" in await two.south.say("ben", "erase now")
     assert await two.answers() == []
 
 
@@ -617,7 +617,7 @@ async def test_where_nothing_is_heard_any_more_it_is_over_here(two: Asks) -> Non
     assert order.room == ROOM
     heard = "\n".join(said for _, said, _ in south.heard("ben"))
     assert "I hear nothing more of your room" in heard
-    assert "Could not be done: deleting the room on our own server" in heard
+    assert "Stays: the encrypted copy on our own server" in heard
     assert "you are both out of it" not in heard
     assert south.records.all(GuestRoom) == []
     assert await two.answers() == [end(answer, "gone", "cannot")]
@@ -635,7 +635,7 @@ async def test_our_copy_goes_also_where_the_link_is_over(two: Asks, step: str) -
         assert "may stay" in south.last("ben")
     await south.wait(UNHEARD + timedelta(days=3))
     assert len([one for _, one in south.effects if isinstance(one, PurgeGuestRoom)]) == 1
-    assert "Could not be done: deleting the room on our own server" in south.last("ben")
+    assert "Stays: the encrypted copy on our own server" in south.last("ben")
     assert south.records.all(GuestRoom) == []
 
 

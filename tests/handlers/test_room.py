@@ -1,5 +1,6 @@
 """The peer room as its two hear of it: every end, every refusal, every receipt."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from schema.events import Delivered, NotDelivered, PeerMembership
 from schema.ids import EventId, RoomId
 from schema.records import Ask, Member, Pairing, PeerRoom, Request
 from schema.states import RequestState, RoomState
-from tests.handlers.story import Story
+from tests.handlers.story import Story, community
 
 ROOM = RoomId("!peers-0")
 
@@ -112,7 +113,7 @@ async def test_erase_now_needs_both(story: Story) -> None:
     assert "I have noted that" in await story.say("ana", "erase now")
     assert "I have noted that" in await story.say("ana", "erase now")
     assert story.the_room().state is RoomState.READABLE
-    assert "I remove the room now" in await story.say("ben", "erase now")
+    assert "I take you both out of the room now" in await story.say("ben", "erase now")
     assert story.the_room().state is RoomState.SETTLING
 
 
@@ -192,9 +193,36 @@ async def test_what_the_server_refuses_stands_in_the_receipt(story: Story) -> No
         "Stopping people from writing did not work",
         "asking the servers to drop what was written",
         "taking you both out of the room",
-        "deleting the room on our own server",
+        "the encrypted copy on our own server, until whoever runs it deletes it",
     ):
         assert words in receipt
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+async def test_a_homeserver_that_keeps_rooms_is_named_before_the_yes_and_after_it(language: str) -> None:
+    """Nobody hears that a room goes whose copy stays: in no consent, not while it is open, not at its end."""
+    gone = {"en": ("remove it", "removed", "remove the room"), "es": ("borro la sala", "la borro", "borrada")}
+    stays = {"en": "until whoever runs it deletes it", "es": "hasta que la borre quien lo administra"}
+    story = Story(community(language), language=language)
+    await together(story)
+    await story.say("ana", "close")
+    await story.wait(timedelta(days=3))
+    for name in ("ana", "ben"):
+        said = [body for _, body, _ in story.heard(name)]
+        assert sum(stays[language] in body for body in said) == 2, "the consent and the receipt"
+        assert not [body for body in said for words in gone[language] if words in body]
+
+
+async def test_a_homeserver_that_deletes_rooms_is_said_to(story: Story) -> None:
+    """Where the service can have the room deleted, the consent says so, and no copy of ours is spoken of."""
+    story.community = replace(story.community, purges=True)
+    await together(story)
+    await story.say("ana", "close")
+    await story.wait(timedelta(days=3))
+    for name in ("ana", "ben"):
+        said = [body for _, body, _ in story.heard(name)]
+        assert sum("Then I remove it." in body for body in said) == 1
+        assert not [body for body in said if "whoever runs it deletes it" in body]
 
 
 async def test_whoever_does_not_come_is_reminded_once_and_the_asker_goes_on(story: Story) -> None:

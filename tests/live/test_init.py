@@ -27,6 +27,9 @@ async def test_registered_twice_and_nothing_changes(homeserver: Homeserver, tmp_
     findings = instance.healthy()
     assert findings["identity"]["state"] == "ok"
     assert "deaf" in findings["keeper"]["says"]
+    assert findings["erasure"]["state"] == "look"
+    for said in (findings["erasure"]["fix"], unwrapped(first.stdout)):
+        assert "forgotten_room_retention_period" in said
     published, rows = await instance.published(), instance.rows()
     second = instance.init()
     assert second.returncode == 0

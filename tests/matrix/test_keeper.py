@@ -400,6 +400,17 @@ async def test_without_an_administrator_a_purge_cannot_be_had() -> None:
     assert rooms.rooms[room].forgotten
 
 
+async def test_a_homeserver_that_forgets_rooms_itself_is_asked_by_leaving() -> None:
+    """Where everybody left, such a homeserver purges in its own time: the room is not said to stay."""
+    rooms = Rooms()
+    leaf: Any = rooms
+    keeper = Keeper(leaf, MatrixId(KEEPER), "home.test", str, forgets=True, patience=(0, 0))
+    room = (await keeper.open(PAIRING, MEMBERS)).room
+    assert await keeper.purge(room) == "asked"
+    assert rooms.rooms[room].forgotten
+    assert await keeper.purge_copy(RoomId("!theirs"), "other.test") == "asked"
+
+
 @pytest.mark.parametrize(
     "refusal", [SignedOut("no", fix="x"), HomeserverRefused(403, "M_FORBIDDEN", "purge")], ids=["401", "403"]
 )

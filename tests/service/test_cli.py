@@ -465,6 +465,8 @@ def test_as_a_process(tmp_path: Path) -> None:
     findings = {line["name"]: line for line in map(json.loads, doctor.stdout.splitlines())}
     assert findings["homeserver"]["state"] == "fail"
     assert findings["keeper"]["state"] == "skip"
+    assert findings["erasure"]["state"] == "look"
+    assert "members are told so" in findings["erasure"]["says"]
     assert findings["database"]["state"] == "fail"
 
 

@@ -128,6 +128,8 @@ settle = "0 s"
     assert community.timings == Timings(reading=timedelta(minutes=90), settle=timedelta(0))
     assert (community.opens, community.enough, community.hours) == ("always", 3, ())
     assert not community.purges
+    forgets = config.load(write(place, {"homeserver.forgets_rooms": True}), {})
+    assert forgets.community().purges
     assert settings.sealing_key() == bytes(range(32))
     assert settings.desk.token == Secret("syt_desk_canary")
     assert settings.desk_user == "@desk:example.org"
