@@ -17,6 +17,7 @@ import aiohttp
 
 from schema.errors import (
     AlongsideError,
+    ConfigurationError,
     HomeserverRefused,
     LeaseHeld,
     OperatorError,
@@ -27,6 +28,7 @@ from schema.errors import (
 from schema.ids import DeviceId, MatrixId
 from schema.records import Link
 from schema.states import LinkState, MakingState
+from service import web
 from service.config import Settings
 from service.core import links
 from service.lease import Lease
@@ -76,6 +78,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         ):
             yield await _look(name, check) if reached.state == "ok" else Finding(name, "skip", away)
     yield _erasure(settings)
+    yield await _look("port", lambda: _port(settings))
     yield await _look("database", lambda: _database(settings))
     for number, link in enumerate(await _links(settings), 1):
         yield look_at_link(f"link {number}", link, datetime.now(UTC))
@@ -109,7 +112,8 @@ async def _look(name: str, check: Callable[[], Awaitable[tuple[State, str, str]]
     except SignedOut as error:
         return Finding(name, "fail", error.problem, error.fix)
     except OperatorError as error:
-        return Finding(name, "fail", error.problem, error.fix)
+        where = f" ({error.key}, environment variable {error.variable})" if error.variable else ""
+        return Finding(name, "fail", f"{error.problem}{where}", error.fix)
     except Throttled as error:
         return Finding(
             name, "look", f"the homeserver asks for {error.retry_after:.0f} s of patience", "Try again then."
@@ -279,6 +283,18 @@ ERASURE = (
     "OPERATING.md shows how it forgets them, at `forgotten_room_retention_period`. Then set"
     " homeserver.forgets_rooms."
 )
+
+
+async def _port(settings: Settings) -> tuple[State, str, str]:
+    try:
+        await web.see_free(settings.web.host, settings.web.port)
+    except ConfigurationError:
+        try:
+            await Lease.see_free(settings.database_url())
+        except LeaseHeld:
+            return "ok", f"{settings.web.port} is held, by the service that runs now as it seems", ""
+        raise
+    return "ok", f"{settings.web.port or 'any'} is free", ""
 
 
 async def _database(settings: Settings) -> tuple[State, str, str]:

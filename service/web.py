@@ -5,6 +5,7 @@ even as a label; no name or version of what serves. A check that hangs or fails 
 """
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +16,7 @@ from aiohttp.http import RawRequestMessage
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from schema.errors import ConfigurationError
 from service import logs
 
 _log = logs.get("web")
@@ -186,6 +188,35 @@ def _request(
     return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 
+def _cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
+    if error.errno in (errno.EADDRINUSE, errno.EACCES):
+        held = error.errno == errno.EADDRINUSE
+        why = "Another program listens" if held else "This user may not listen"
+        return ConfigurationError(
+            f"{why} at port {port} of {host}, where /healthz is to be",
+            fix="Set another port, such as 8643; each instance on a machine needs its own.",
+            key="web.port",
+            variable="ALONGSIDE_WEB__PORT",
+        )
+    return ConfigurationError(
+        f"Nothing can listen at {host} on this machine",
+        fix='Set an address that is this machine\'s own, such as "127.0.0.1".',
+        key="web.host",
+        variable="ALONGSIDE_WEB__HOST",
+    )
+
+
+async def see_free(host: str, port: int) -> None:
+    """See that the port could be had now; nothing listens. Raises ConfigurationError where it cannot."""
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, host, port, start_serving=False
+        )
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from None
+    server.close()
+
+
 class Web:
     """The small web server. `start` listens, `stop` lets go; `port` is the one that was taken."""
 
@@ -197,16 +228,16 @@ class Web:
         self._runner: web.ServerRunner | None = None
 
     async def start(self) -> None:
-        """Listen; port 0 takes any free one. Raises OSError when the port cannot be had."""
+        """Listen; port 0 takes any free one. Raises ConfigurationError when the port cannot be had."""
         server = web.Server(self._answer, request_factory=_request, access_log=None, keepalive_timeout=10.0)
         runner = web.ServerRunner(server, shutdown_timeout=_LAST_ANSWERS)
         await runner.setup()
         site = web.TCPSite(runner, self._host, self.port, backlog=16)
         try:
             await site.start()
-        except OSError:
+        except OSError as error:
             await runner.cleanup()
-            raise
+            raise _cannot_listen(self._host, self.port, error) from None
         self._runner = runner
         if runner.addresses:
             self.port = runner.addresses[0][1]

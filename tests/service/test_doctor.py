@@ -1,5 +1,6 @@
 """`doctor` against whatever a homeserver says: one thing that is amiss hides no other."""
 
+import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from schema.states import LinkState
 from service import config
 from service.core import links
 from service.doctor import examine, look_at_link
+from service.lease import Lease
 from service.store import Store
 from tests.linked import NOW, SOUTH_AT, TERMS, linked
 from tests.matrix.generated import ANYTHING
@@ -53,7 +55,7 @@ async def test_any_answers_are_findings(answer: dict[str, Any], date: str) -> No
         finally:
             await runner.cleanup()
     names = [finding.name for finding in findings]
-    parts = "front desk", "identity", "keeper", "rate limits", "erasure", "database"
+    parts = "front desk", "identity", "keeper", "rate limits", "erasure", "port", "database"
     assert names == ["homeserver", "clock", *parts]
     assert all(finding.says and (finding.fix or finding.state != "fail") for finding in findings)
 
@@ -135,3 +137,22 @@ def test_how_a_link_stands_is_said_in_words(how: str) -> None:
     finding = look_at_link("link 1", changed(_stands()), NOW + timedelta(hours=3))
     assert (finding.state, finding.says) == (state, says)
     assert bool(finding.fix) is (state == "look")
+
+
+async def test_a_port_that_another_program_holds_is_to_be_mended_and_the_services_own_is_not(
+    tmp_path: Path,
+) -> None:
+    """Whose port it is goes by the database's lease: the service that runs holds both."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        place = write(tmp_path / "alongside.toml", {"homeserver.url": "http://127.0.0.1:1", "web.port": port})
+        found = config.load(place, {})
+        (alone,) = [one async for one in examine(found) if one.name == "port"]
+        async with Lease.take(found.database_url()):
+            (served,) = [one async for one in examine(found) if one.name == "port"]
+    assert (alone.state, served.state) == ("fail", "ok")
+    for word in (str(port), "web.port", "ALONGSIDE_WEB__PORT"):
+        assert word in alone.says
+    assert alone.fix

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from schema.effects import SendText
+from schema.errors import ConfigurationError
 from schema.events import Message
 from service import logs
-from service.web import Metrics, Probe, Web
+from service.web import Metrics, Probe, Web, see_free
 
 GOOD = Probe(True, "as it should be")
 READY = ("sync", "database", "identity", "keeper", "lease", "timer")
@@ -304,6 +305,16 @@ def taken() -> Iterator[int]:
 async def test_a_port_that_is_taken_is_said_at_once(taken: int) -> None:
     """Starting on a port in use raises, and leaves nothing behind."""
     web = Web(Parts(), Metrics(), "127.0.0.1", taken)
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(ConfigurationError, match=f"port {taken} of 127.0.0.1") as said:
         await web.start()
+    assert (said.value.key, said.value.variable) == ("web.port", "ALONGSIDE_WEB__PORT")
     await web.stop()
+    with pytest.raises(ConfigurationError, match=r"web\.port"):
+        await see_free("127.0.0.1", taken)
+    await see_free("127.0.0.1", 0)
+
+
+async def test_an_address_that_is_not_ours_is_said() -> None:
+    """What is to be mended then is the address and not the port."""
+    with pytest.raises(ConfigurationError, match=r"web\.host"):
+        await Web(Parts(), Metrics(), "192.0.2.1", 0).start()
