@@ -208,7 +208,7 @@ class Reading:
                     self.pending[dotted] = file
                     self.values[key.section][key.name] = Secret(secrets.token_hex(KEY_LENGTH))
                     continue
-                read = self._secret_file(key, file, source == "credentials")
+                read = self._secret_file(key, file, source)
                 if read is None:
                     continue
                 text = read
@@ -218,8 +218,8 @@ class Reading:
             else:
                 self.values[key.section][key.name] = Secret(text)
 
-    def _secret_file(self, key: Key, file: Path, credential: bool) -> str | None:
-        name = f"{key.dotted}_file"
+    def _secret_file(self, key: Key, file: Path, source: str) -> str | None:
+        name, credential = f"{key.dotted}_file", source == "credentials"
         try:
             mode = file.stat().st_mode
             raw = _read_file(file)
@@ -227,7 +227,7 @@ class Reading:
             self.wrong(
                 key,
                 f"cannot be read from {file} ({_why(error)})",
-                "Make the file, or let the service's user read it, or correct the path.",
+                _how_to_mend(key, file, source),
                 name,
             )
             return None
@@ -244,6 +244,18 @@ class Reading:
         except UnicodeDecodeError:
             self.wrong(key, f"is not text in {file}", dotted=name)
             return None
+
+
+_BY_INIT = ("desk.token", "keeper.token", "keys.sealing_key")
+"""The secrets that `alongside init` makes, and nobody can make by hand."""
+
+
+def _how_to_mend(key: Key, file: Path, source: str) -> str:
+    if not _is_missing(file):
+        return "Let the service's user read it, or correct the path."
+    if key.dotted not in _BY_INIT or source == "credentials":
+        return "Make the file, or correct the path."
+    return "Run `alongside init` again: it makes what is missing, or says what to do. Or correct the path."
 
 
 def _begun(text: str, place: str) -> str:

@@ -655,12 +655,22 @@ def test_secrets_that_others_can_read(place: Path) -> None:
     assert f"chmod 600 {place}" in only(place).fix
 
 
+def test_a_missing_secret_that_init_makes_is_left_to_init(place: Path) -> None:
+    """After an interrupted `init` nobody is told to make a token's file, or the key's, by hand."""
+    for name in ("desk.token", "keeper.token", "keys.sealing_key"):
+        write(place, {name: None, f"{name}_file": "missing"})
+        assert only(place).fix.startswith("Run `alongside init` again")
+    write(place, {"admin.token_file": "missing"})
+    assert only(place).fix == "Make the file, or correct the path."
+
+
 def test_secrets_that_cannot_be_read(place: Path) -> None:
     """Missing, a folder, a pipe, too large, empty, not text: each is said and none hangs."""
     secret = place.parent / "token"
     write(place, {"desk.token": None, "desk.token_file": "token"})
     assert "no such file" in only(place).problem
     secret.mkdir(0o700)
+    assert only(place).fix == "Let the service's user read it, or correct the path."
     assert "not a file" in only(place).problem
     secret.rmdir()
     os.mkfifo(secret, 0o600)
