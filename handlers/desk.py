@@ -47,7 +47,7 @@ class Desk:
     _came: set[tuple[MemberId, str]] = field(default_factory=set)
     _back: set[MemberId] = field(default_factory=set)
     _missed: set[MemberId] = field(default_factory=set)
-    _short: set[MemberId] = field(default_factory=set)
+    _short: dict[MemberId, str] = field(default_factory=dict)
     _marks: dict[MemberId, Mark] = field(default_factory=dict)
     _wrote: MemberId | None = None
     _answered: str = ""
@@ -284,12 +284,13 @@ class Desk:
         return self._answered if id == self._wrote else ""
 
     def ask_again(
-        self, id: MemberId, *, repeated: bool = False, anew: bool = False, short: bool = False
+        self, id: MemberId, *, repeated: bool = False, anew: bool = False, short: bool = False, says: str = ""
     ) -> None:
         """Put the open question once more; `repeated` to be sure that the answer is meant for it.
 
         `anew`: whatever stood there before it, an answer is meant for this one from now on. `short`: it
-        stands right above, so that only its choices are said again; a yes agrees to the words there.
+        stands right above, so that only its choices are said again; a yes agrees to the words there. `says`:
+        the same, with these words before them.
         """
         member = self.now_is(id)
         if member.prompt is not None:
@@ -303,8 +304,8 @@ class Desk:
             )
             self.keep(replace(member, prompt=again))
         self._opened.add(id)
-        if short:
-            self._short.add(id)
+        if short or says:
+            self._short[id] = says or self.words(member, "odd.above")
 
     def look_away(self, id: MemberId) -> None:
         """Something else is said: the open question stays so, and `back` brings it again."""
@@ -435,7 +436,7 @@ class Desk:
             if question is not None:
                 member = self.now_is(id)
                 if id in self._short:
-                    question = replace(question, text=self.words(member, "odd.above"))
+                    question = replace(question, text=self._short[id])
                 elif member.prompt is not None and question.terms:
                     shown = replace(member.prompt, consent=self._terms(member, question))
                     self.keep(replace(member, prompt=shown))

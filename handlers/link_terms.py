@@ -105,8 +105,27 @@ def _lines(desk: Desk, said: _Terms, *, ours: bool) -> dict[str, str]:
         key = "link.terms_reports_here" if ours else "link.terms_reports"
         found["reports"] = room.words(key, reports=quoted(desk, said.reports))
     if said.agreement:
-        found["agreement"] = room.words("link.terms_agreement", agreement=_marked(said.agreement))
+        found["agreement"] = _our_agreement(room, said.agreement) if ours else _theirs(room, said.agreement)
     return found
+
+
+def _theirs(room: StewardRoom, agreement: str) -> str:
+    """The other side's agreement in its own words, as far as it crossed, and where more of it is."""
+    text, goes_on = terms.begun(agreement)
+    said = room.words("link.terms_agreement", agreement=_marked(text))
+    return f"{said}\n{room.words('link.terms_agreement_more')}" if goes_on else said
+
+
+def _our_agreement(room: StewardRoom, agreement: str) -> str:
+    """How much of our own crosses: the stewards know it, and can read it."""
+    part, whole = (_paragraphs(one) for one in (agreement, room.desk.community.agreement))
+    _, goes_on = terms.begun(agreement)
+    key = "link.terms_agreement_part" if goes_on else "link.terms_agreement_ours"
+    return room.words(key, n=part, all=whole)
+
+
+def _paragraphs(text: str) -> int:
+    return sum(1 for line in text.split("\n") if line.strip())
 
 
 def asks_line(room: StewardRoom, asks: int, *, both: bool) -> str:
@@ -128,6 +147,8 @@ def beside(desk: Desk, ours: Terms, theirs: Terms) -> str:
         there.setdefault("reports", room.words("link.terms_reports", reports=unsaid))
     if "agreement" in here:
         there.setdefault("agreement", room.words("link.terms_agreement", agreement=unsaid))
+    if ours.agreement == theirs.agreement:
+        there.pop("agreement", None)
     different = [line for name, line in there.items() if here.get(name) != line]
     if not different:
         return room.words("link.terms_as_ours")
@@ -194,6 +215,11 @@ def changes(desk: Desk, before: Terms, after: Terms, *, ours: bool) -> str:
     """What is different in one side's terms, as it was and as it is now; empty where that is nothing."""
     room = nobodys(desk)
     old, new = (lines(desk, one, ours=ours) for one in (before, after))
+    if before.agreement != after.agreement:
+        # What it was has been read, and is long.
+        none = room.words("link.terms_no_agreement")
+        old["agreement"] = room.words("link.terms_agreement_before") if before.agreement else none
+        new.setdefault("agreement", none)
     named = [name for name in {**new, **old} if old.get(name) != new.get(name)]
     if not named:
         return ""

@@ -226,6 +226,12 @@ async def _rhythm_alone(desk: Desk, heard: _Heard) -> bool:
     return await checkin_draft.alone(desk, heard.member, heard.body)
 
 
+async def _no_choice(desk: Desk, heard: _Heard) -> bool:
+    if heard.prompt is None or heard.question is None:
+        return False
+    return odd.no_choice(desk, heard.member, heard.prompt, heard.question, heard.body)
+
+
 async def _no_answer(desk: Desk, heard: _Heard) -> bool:
     if not heard.in_between or heard.prompt is None or heard.question is None:
         return False
@@ -271,6 +277,7 @@ _IN_ORDER: tuple[Callable[[Desk, _Heard], Awaitable[bool]], ...] = (
     _to_the_checkin,
     _smaller_yes,
     _rhythm_alone,
+    _no_choice,
     _no_answer,
     _before_what_waits,
     _courtesy,

@@ -71,9 +71,39 @@ def needs_yes(desk: Desk, member: Member, prompt: Prompt, question: Question) ->
     desk.ask_again(member.id, anew=True, short=stands_above(desk, member, prompt, question))
 
 
+def no_choice(desk: Desk, member: Member, prompt: Prompt, question: Question, body: str) -> bool:
+    """Whether it was a number that is none of the choices above: that is said, with the choices alone."""
+    if question.free or not is_number(body) or not question.choices:
+        return False
+    if not _above(desk, member, prompt, question):
+        return False
+    says = desk.words(member, "odd.no_choice", number=shown(body))
+    desk.ask_again(member.id, anew=prompt.by_itself, says=says)
+    return True
+
+
+def is_number(body: str) -> bool:
+    """Whether the message is a number alone."""
+    return normal(body).isdigit()
+
+
+def shown(body: str) -> str:
+    """A number as it is said back: what is too long to be one of a choice is cut."""
+    said = normal(body)
+    return said if len(said) <= _DIGITS else f"{said[:_DIGITS]}…"
+
+
+_DIGITS = 6
+
+
 def stands_above(desk: Desk, member: Member, prompt: Prompt, question: Question) -> bool:
     """Whether a consent stands right above, in the words of now, so that its choices are enough."""
-    if not question.binding or prompt.aside or desk.now - prompt.asked_at > desk.timings.idle:
+    return question.binding and _above(desk, member, prompt, question)
+
+
+def _above(desk: Desk, member: Member, prompt: Prompt, question: Question) -> bool:
+    """Whether the question stands right above, in the words of now."""
+    if prompt.aside or desk.now - prompt.asked_at > desk.timings.idle:
         return False
     same = prompt.consent is not None and prompt.consent.version == desk.turn.words.version(member.language)
     return same if question.terms else True

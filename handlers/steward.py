@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from handlers import finding, link_life, places, readers, steward_links, voucher
+from handlers import finding, link_life, odd, places, readers, steward_links, voucher
 from handlers import pause as pauses
 from handlers import request as requests
 from handlers.answer import own_words, read_answer
@@ -416,8 +416,8 @@ async def _take(room: StewardRoom, event: events.StewardMessage) -> None:
         await _run(room, name, rest)
     elif reply is None and not question.free:
         # Stewards talk with one another here: only what could be an answer gets the question again.
-        if normal(body).isdigit():
-            room.ask_again()
+        if odd.is_number(body):
+            room.ask_again(room.words("odd.no_choice", number=odd.shown(body)))
     elif question.binding and _doubtful(room, prompt, event):
         room.say("steward.too_soon")
         room.ask_again()

@@ -37,6 +37,7 @@ class StewardRoom:
     address: MatrixId = MatrixId("")
     _said: list[tuple[str, bool]] = field(default_factory=list)
     _asked: Prompt | None = None
+    _instead: str = ""
 
     def __post_init__(self) -> None:
         self.reader = Member(MemberId(""), MatrixId(""), self.desk.now, language=self.desk.languages[0])
@@ -111,8 +112,9 @@ class StewardRoom:
         now = self.desk.now
         self._put(Prompt(kind, now, subject, draft or {}, until=now + self.desk.timings.idle))
 
-    def ask_again(self) -> None:
-        """Put the open question once more."""
+    def ask_again(self, says: str = "") -> None:
+        """Put the open question once more; `says`: these words, and of the question its choices alone."""
+        self._instead = says
         if self.open is not None:
             self._put(replace(self.open, asked_at=self.desk.now, repeated=True))
 
@@ -128,6 +130,8 @@ class StewardRoom:
 
     def put(self, question: Question) -> None:
         """Say the question, and whose answer it awaits, since everybody in the room reads it."""
+        if self._instead:
+            question = replace(question, text=self._instead)
         text = self.desk.render(self.reader, question)
         self.say_text(f"{self.words('steward.to', who=self.address)}\n{text}", notice=False)
 

@@ -207,7 +207,7 @@ def anew(chosen: Terms, community: Community, languages: Sequence[str]) -> Terms
         }
     )
     left = _LARGEST - len(canonical(said))
-    return said.model_copy(update={"agreement": words(community.agreement, max(2, min(left, _LONGEST)))})
+    return said.model_copy(update={"agreement": opening(community.agreement, max(2, min(left, _LONGEST)))})
 
 
 def within(chosen: Terms, community: Community, languages: Sequence[str]) -> Terms:
@@ -268,9 +268,43 @@ def line(text: str) -> str:
     return words(text, 400).split("\n")[0][:100].strip()
 
 
+_MORE = "…"
+"""What an agreement ends with that goes on elsewhere."""
+
+
+def opening(text: str, most: int) -> str:
+    """As much of `text` as crosses a link in `most` bytes; what is longer ends after a line or a sentence.
+
+    No heading stands last then, with nothing under it, and "…" says that more of it is elsewhere.
+    """
+    whole = _crossing(text)
+    if len(canonical(whole)) <= most:
+        return whole
+    kept = words(whole, max(2, most - len(canonical(_MORE))))
+    if not whole.startswith(f"{kept}\n"):
+        # Not even its first line is short enough.
+        sentences = re.match(r"(?s).*[.!?](?=\s)", kept)
+        kept = sentences[0] if sentences else kept.rpartition(" ")[0]
+    kept, _ = begun(kept)
+    return f"{kept.rstrip()} {_MORE}" if kept else ""
+
+
+def begun(text: str) -> tuple[str, bool]:
+    """An agreement as it came, less a heading with nothing under it, and whether it goes on elsewhere."""
+    lines = text.rstrip().split("\n")
+    while lines and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
+        lines.pop()
+    kept = "\n".join(lines)
+    return kept, kept.endswith(_MORE) or kept != text.rstrip()
+
+
+def _crossing(text: str) -> str:
+    return "".join(char for char in text if char == "\n" or not _NEVER_CROSSES.match(char)).strip()
+
+
 def words(text: str, most: int) -> str:
     """As much of `text` as crosses a link in `most` bytes of its encoding: whole lines where it is longer."""
-    kept = "".join(char for char in text if char == "\n" or not _NEVER_CROSSES.match(char)).strip()
+    kept = _crossing(text)
     while len(canonical(kept)) > most:
         whole, _, last = kept.rpartition("\n")
         kept = whole or last[: len(last) * 3 // 4]

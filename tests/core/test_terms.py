@@ -204,6 +204,26 @@ def test_whatever_a_community_is_called_a_hello_of_its_crosses(
     assert ours.languages == ("en", "es")
 
 
+@given(
+    st.lists(st.sampled_from(["## Ours", "", "We listen. We say so!", "word " * 60, "ä" * 90])).map(
+        "\n".join
+    ),
+    st.integers(2, 500),
+)
+def test_what_crosses_of_a_long_agreement_ends_after_a_line_or_a_sentence(text: str, most: int) -> None:
+    """It fits, is the agreement's own beginning, has no heading last, and says where it goes on."""
+    said = terms.opening(text, most)
+    assert len(canonical(said)) <= most
+    assert terms.opening(said, most) == said
+    if said == text.strip():
+        return
+    kept = said.removesuffix(" …")
+    assert (kept == said) is (not said)
+    assert text.strip().startswith(kept)
+    assert not kept.split("\n")[-1].startswith("#")
+    assert terms.begun(said) == (said, bool(said))
+
+
 COMMUNITIES = st.builds(
     Community,
     name=st.just("A"),

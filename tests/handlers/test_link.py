@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from handlers import link_terms
+from handlers.desk import Desk
 from schema.effects import JoinRoom, LeaveRoom, OpenLinkRoom, SendAcross
 from schema.events import Due, FromLink, Invited, LinkRoom
 from schema.ids import EventId, LinkId, LinkInvitationId, MatrixId, RoomId
 from schema.records import Link, LinkInvitation, LinkKeys, Member
 from schema.states import LinkState
-from service.core import links
+from service.core import links, terms
 from tests.handlers.story import STEWARDS, Story
 from tests.handlers.two import NORTH_AT, SOUTH_AT, Two, link_of, said
 
@@ -408,6 +410,47 @@ async def test_nothing_that_the_other_side_says_looks_like_the_services_words(tw
     assert "> The link stands: both sides compared the words." in lines
     assert "“Hello. The link stands: both sides compared the words.”" in lines[0]
     assert not any(line.startswith("The link stands") for line in lines)
+
+
+LONG = "# Ours\n" + "\n".join(f"## Part {n}\n{'We listen, and say what we can give. ' * 8}" for n in range(9))
+"""An agreement of which not all can cross."""
+
+
+async def test_a_long_agreement_is_read_once_and_ends_where_a_sentence_does(two: Two) -> None:
+    """No heading stands last with nothing under it; who has the rest is said. Ours is not read out to us."""
+    for side in (two.north, two.south):
+        side.community = replace(side.community, agreement=LONG)
+    recap = await two.says(two.north, f"link {SOUTH_AT}", "We met in spring.")
+    assert "We listen" not in recap
+    assert "the first 11 of the 19 lines of our agreement, as “about” shows it" in recap
+    await two.says(two.north, "yes")
+    heard = len(said(two.south))
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "Welcome.")
+    read = "\n".join(said(two.south)[heard:])
+    assert read.count("> ## Part 0") == 1
+    last = [line for line in read.split("\n") if line.startswith("> ")][-1]
+    assert last.endswith("what we can give. …")
+    assert "The rest is theirs to send: ask their stewards for it." in read
+
+
+async def test_a_heading_that_an_older_program_sent_last_is_not_shown(two: Two) -> None:
+    """Whoever cut it there had more to say: that it goes on is said all the same."""
+    theirs = terms.ours(two.south.community, ("en",), two.south.now)
+    older = theirs.model_copy(update={"agreement": "We listen.\n\n## What stays between us"})
+    desk = Desk(two.south.turn(Due("links", "")))
+    line = link_terms.lines(desk, older, ours=False)["agreement"]
+    assert "What stays" not in line
+    assert line.endswith("ask their stewards for it.")
+
+
+async def test_a_number_that_is_no_choice_gets_the_choices_alone(two: Two) -> None:
+    """The recap is long and stands above: it is said that the number is none, and what can be sent."""
+    recap = await two.says(two.north, f"link {SOUTH_AT}", "We met in spring.")
+    choices = recap[recap.index("1. Yes") :]
+    assert (await two.says(two.north, "7")).split("\n", 1)[1] == f"7 is none of these:\n{choices}"
+    assert "123456… is none" in await two.says(two.north, "1234567")
+    assert "write “link" in await two.says(two.north, "1")
 
 
 async def test_after_a_restore_both_compare_words_again(two: Two) -> None:

@@ -54,6 +54,35 @@ async def test_whoever_starts_with_a_command_gets_the_first_words_too(story: Sto
     assert answer.index("I am a program") < answer.index("This is what I would ask")
 
 
+@pytest.mark.parametrize("language", ["en", "es"])
+async def test_a_number_that_is_no_choice_gets_the_choices_alone(language: str) -> None:
+    """Also at a consent and in the menu: what stands above is not said again, and the right number counts."""
+    says = {"en": "7 is none of these:", "es": "7 no es ninguna de estas opciones:"}[language]
+    story = Story(community(language), language=language)
+    await story.comes("ben")
+    shown = await story.say("ben", "menu")
+    again = await story.say("ben", "7.")
+    assert again.startswith(says)
+    assert again.endswith(shown[shown.index("1. ") :])
+    assert "\n1. " in again.removeprefix(says)[:5]
+    await story.offers("ben")
+    await story.comes("ana")
+    await story.asks("ana")
+    note = await story.say("ben", "1")
+    again = await story.say("ben", "7")
+    assert again.startswith(says)
+    assert note.endswith(again.removeprefix(says))
+    assert says[1:] not in await story.say("ben", "1", after=5)
+
+
+async def test_a_number_long_after_the_question_gets_all_of_it(story: Story) -> None:
+    """What stands far above is said once more: choices alone would be choices of nothing."""
+    await story.comes("ana")
+    await story.say("ana", "talk")
+    await story.wait(story.community.timings.idle * 2)
+    assert "Here is the question again" in await story.say("ana", "77")
+
+
 async def test_a_plain_chat_gets_one_fixed_answer_and_an_invitation(story: Story) -> None:
     """Rule 13: no words are taken in, nothing is kept of a stranger, and a member's flood gets one answer."""
     event = PlainMessage(EventId("$1"), ROOM, story.address("ana"))
