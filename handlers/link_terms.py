@@ -121,7 +121,8 @@ def _our_agreement(room: StewardRoom, agreement: str) -> str:
     part, whole = (_paragraphs(one) for one in (agreement, room.desk.community.agreement))
     _, goes_on = terms.begun(agreement)
     key = "link.terms_agreement_part" if goes_on else "link.terms_agreement_ours"
-    return room.words(key, n=part, all=whole)
+    said = room.words(key, n=part, all=whole)
+    return f"{said}\n{room.words('link.terms_draft')}" if room.desk.community.draft else said
 
 
 def _paragraphs(text: str) -> int:

@@ -124,7 +124,8 @@ class Community:
     there are none, nothing that needs one is to be had. `vouchers`: whoever offers company needs one yes of a
     steward, or two of members. `agreement` is what the community agreed, which members can read. `questions`
     are the community's own that a check-in can ask. `purges`: the homeserver deletes the rooms that are
-    over, at the service's order or by itself.
+    over, at the service's order or by itself. `draft` is the line of the agreement that still says that it is
+    one, which no linked community is sent.
     """
 
     name: str
@@ -157,4 +158,5 @@ class Community:
     stewards: tuple[MatrixId, ...] = ()
     vouchers: bool = False
     agreement: str = ""
+    draft: str = ""
     questions: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import SystemRandom
 from typing import Literal
@@ -328,7 +328,9 @@ async def assemble(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         desk = Client(desk_transport, store, settings.desk_user, device, clock)
         await desk.start()
         identity = await verify_published(desk_transport, store, settings.desk_user, desk.device_keys())
-        community = settings.community(agreement.read(settings))
+        agreed = agreement.read(settings)
+        community = settings.community(agreed)
+        community = replace(community, draft=agreement.preface(community.agreement))
         await _tend_stewards(desk, store, community.stewards, clock)
 
         keeper = Keeper(

@@ -169,7 +169,7 @@ def check_config(place: Path | None, quiet: bool) -> None:
             shown = value if len(value) <= 60 else value[:57] + "..."
             click.echo(f"{key} = {shown}" + ("" if source == "default" else f"  ({source})"))
         click.echo()
-    for warning in settings.warnings:
+    for warning in (*settings.warnings, *config.agreement.still_drafts(settings)):
         click.echo(wrap(warning, "Note: ", "      "), err=True)
     if not quiet:
         click.echo("The configuration is valid.")

@@ -18,6 +18,7 @@ import aiohttp
 from schema.errors import (
     AlongsideError,
     ConfigurationError,
+    ConfigurationErrors,
     HomeserverRefused,
     LeaseHeld,
     OperatorError,
@@ -29,7 +30,7 @@ from schema.ids import DeviceId, MatrixId
 from schema.records import Link
 from schema.states import LinkState, MakingState
 from service import web
-from service.config import Settings
+from service.config import Settings, agreement
 from service.core import links
 from service.lease import Lease
 from service.matrix.accounts import check_token, query_keys, section, versions
@@ -77,6 +78,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             ),
         ):
             yield await _look(name, check) if reached.state == "ok" else Finding(name, "skip", away)
+    yield await _look("agreement", lambda: _agreement(settings))
     yield _erasure(settings)
     yield await _look("port", lambda: _port(settings))
     yield await _look("database", lambda: _database(settings))
@@ -264,6 +266,18 @@ async def _limits(settings: Settings, admin: Transport | None) -> tuple[State, s
     if held:
         return "look", f"{len(held)} of the two accounts are held to the homeserver's limits", how
     return "ok", "lifted for both accounts", ""
+
+
+async def _agreement(settings: Settings) -> tuple[State, str, str]:
+    try:
+        agreements = agreement.read(settings)
+    except ConfigurationErrors as errors:
+        first, *others = errors.problems
+        more = f"; and {len(others)} more, which `alongside check-config` names" if others else ""
+        return "fail", f"{first.problem}{more}", first.fix
+    if drafts := list(agreement.still_drafts(settings)):
+        return "look", drafts[0], ""
+    return "ok", f"is finished, in {len(agreements)} language{'s' if len(agreements) > 1 else ''}", ""
 
 
 def _erasure(settings: Settings) -> Finding:

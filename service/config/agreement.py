@@ -104,6 +104,30 @@ def _questions() -> frozenset[str]:
     return frozenset(_bare(one[1]) for one in found if one is not None)
 
 
+def preface(text: str) -> str:
+    """The line in which an agreement still says that it is our draft to finish; empty where none does."""
+    return next((line for line in text.splitlines() if _bare(line).startswith(_prefaces())), "")
+
+
+@cache
+def _prefaces() -> tuple[str, ...]:
+    """How that line begins in every language: with the first sentence of the draft, below its name."""
+    lines = ((line for line in one.text.splitlines()[1:] if line.strip()) for one in drafts().values())
+    return tuple(_bare(next(found).partition(". ")[0]) for found in lines)
+
+
+def still_drafts(settings: Settings) -> Iterator[str]:
+    """Of each finished agreement that still says that it is a draft, a sentence about it."""
+    places = files(settings)
+    for language, text in read(settings).items():
+        if line := preface(text):
+            number = text.splitlines().index(line) + 1
+            yield (
+                f"{places[language]}, line {number}, still says that the agreement is a draft to finish, and"
+                " members read it so. Change what is not yours, and take that line out."
+            )
+
+
 def read(settings: Settings) -> Mapping[str, str]:
     """The finished agreement by language, the community's first one first; another may have none.
 

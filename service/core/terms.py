@@ -206,8 +206,10 @@ def anew(chosen: Terms, community: Community, languages: Sequence[str]) -> Terms
             "agreement": "",
         }
     )
+    # That it is a draft is said to whoever can finish it.
+    text = "\n".join(one for one in community.agreement.split("\n") if one != community.draft or not one)
     left = _LARGEST - len(canonical(said))
-    return said.model_copy(update={"agreement": opening(community.agreement, max(2, min(left, _LONGEST)))})
+    return said.model_copy(update={"agreement": opening(text, max(2, min(left, _LONGEST)))})
 
 
 def within(chosen: Terms, community: Community, languages: Sequence[str]) -> Terms:

@@ -434,6 +434,19 @@ async def test_a_long_agreement_is_read_once_and_ends_where_a_sentence_does(two:
     assert "The rest is theirs to send: ask their stewards for it." in read
 
 
+async def test_that_our_agreement_is_a_draft_is_said_to_us_and_does_not_cross(two: Two) -> None:
+    """The recap says so; the other side reads what was agreed, and no instruction to finish it."""
+    draft = "This is a draft for you to finish together. Change it."
+    agreement = f"# Ours\n\n{draft}\n\n## What this is\nCompany."
+    two.north.community = replace(two.north.community, agreement=agreement, draft=draft)
+    assert "still says that it is a draft" in await two.says(two.north, f"link {SOUTH_AT}", "Hello.")
+    await two.says(two.north, "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    read = two.south.last(STEWARDS)
+    assert "> Company." in read
+    assert "draft" not in read
+
+
 async def test_a_heading_that_an_older_program_sent_last_is_not_shown(two: Two) -> None:
     """Whoever cut it there had more to say: that it goes on is said all the same."""
     theirs = terms.ours(two.south.community, ("en",), two.south.now)

@@ -9,6 +9,7 @@ from handlers.words import Catalogue
 from schema.errors import ConfigurationErrors
 from service import cli, config, installation
 from service.config import agreement
+from service.doctor import examine
 from tests.live.agreement import FINISHED
 from tests.service.test_config import write
 
@@ -165,6 +166,36 @@ def test_an_open_point_in_any_language_is_named(settings: config.Settings) -> No
     for content in (b"", b"\xff"):
         other.write_bytes(content)
         assert f"Or remove {other}" in fails(settings, other).problems[1].fix
+
+
+@pytest.mark.parametrize(("language", "begins"), [("en", "This is a draft"), ("es", "Esto es un borrador")])
+async def test_one_that_still_says_that_it_is_a_draft_is_something_to_look_at(
+    settings: config.Settings, language: str, begins: str
+) -> None:
+    """Every point is filled in, so the service starts; `check-config` and `doctor` name the line."""
+    drafted = agreement.draft(settings, language)
+    assert drafted is not None
+    filled = drafted
+    for mark in ("TO FILL:", "POR DECIDIR:"):
+        filled = filled.replace(f"{mark}", "We decided: nothing of")
+    settings.agreement_file.write_text(filled, "utf-8")
+    line = agreement.preface(agreement.read(settings)["en"])
+    assert line.startswith(begins)
+    (said,) = agreement.still_drafts(settings)
+    assert f"{settings.agreement_file}, line 3" in said
+    checked = CliRunner().invoke(
+        cli.program, ["check-config", "-c", str(settings.agreement_file.with_name("alongside.toml"))]
+    )
+    assert checked.exit_code == 0
+    assert "line 3, still says" in " ".join(checked.stderr.split())
+    found = {one.name: one async for one in examine(settings)}
+    assert (found["agreement"].state, found["agreement"].says) == ("look", said)
+    settings.agreement_file.write_text(filled.replace(line, ""), "utf-8")
+    assert not list(agreement.still_drafts(settings))
+    settings.agreement_file.write_text(drafted, "utf-8")
+    found = {one.name: one async for one in examine(settings)}
+    assert found["agreement"].state == "fail"
+    assert "more, which `alongside check-config` names" in found["agreement"].says
 
 
 class Telling:

@@ -55,7 +55,7 @@ async def test_any_answers_are_findings(answer: dict[str, Any], date: str) -> No
         finally:
             await runner.cleanup()
     names = [finding.name for finding in findings]
-    parts = "front desk", "identity", "keeper", "rate limits", "erasure", "port", "database"
+    parts = "front desk", "identity", "keeper", "rate limits", "agreement", "erasure", "port", "database"
     assert names == ["homeserver", "clock", *parts]
     assert all(finding.says and (finding.fix or finding.state != "fail") for finding in findings)
 
