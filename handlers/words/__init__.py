@@ -139,10 +139,14 @@ class Catalogue:
         return found
 
     def when(self, instant: datetime, zone: str, now: datetime, language: str) -> str:
-        """Say `instant` (aware) as it is in IANA `zone`: "Friday 27 November, 17:00 Berlin (in 3 hours)"."""
+        """Say `instant` (aware) as it is in IANA `zone`: "Friday 27 November, 17:00 Berlin (in 3 hours)".
+
+        About a year off it has its year, since the same day comes each year.
+        """
         locale = self._locale(language)
         local = instant.astimezone(ZoneInfo(zone))
-        day = format_datetime(local, _day_pattern(locale), locale=locale)
+        pattern = _day_pattern(locale, "y" if abs(instant - now) > _SAME_YEAR else "")
+        day = format_datetime(local, pattern, locale=locale)
         hour = format_time(local, "short", locale=locale)
         return self.text(
             language,
@@ -303,18 +307,23 @@ def _key(id: str | Sequence[str]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _day_pattern(locale: Locale) -> str:
-    """The language's pattern for a weekday with its date, with the whole name of the weekday.
+def _day_pattern(locale: Locale, year: str) -> str:
+    """The language's pattern for a weekday with its date, and its `year` ("y", or nothing), in whole names.
 
     Where CLDR has none of that width, its next one is widened, as its rules say (UTS 35, "Missing Skeleton
     Fields").
     """
     known = locale.datetime_skeletons
-    pattern = str(known[match_skeleton("MMMMEEEEd", known, allow_different_fields=True) or "MMMMEd"].pattern)
+    found = match_skeleton(f"{year}MMMMEEEEd", known, allow_different_fields=True) or f"{year}MMMMEd"
     # What stands in quotes is a word of the language and no field.
-    parts = pattern.split("'")
-    return "'".join(re.sub("E+|c+", "EEEE", part) if n % 2 == 0 else part for n, part in enumerate(parts))
+    parts = str(known[found].pattern).split("'")
+    wide = (re.sub("M{3,}", "MMMM", re.sub("E+|c+", "EEEE", part)) for part in parts[::2])
+    parts[::2] = wide
+    return "'".join(parts)
 
+
+_SAME_YEAR = timedelta(days=335)
+"""What is farther off than this is said with its year."""
 
 _NOW = timedelta(seconds=10)
 """What is so near is said to be now."""

@@ -78,6 +78,9 @@ def test_plural_forms_are_chosen_by_number() -> None:
         (timedelta(0), "Friday 27 November, 14:00 Berlin (now)"),
         (-timedelta(seconds=4), "Friday 27 November, 13:59 Berlin (now)"),
         (-timedelta(minutes=5), "Friday 27 November, 13:55 Berlin (5 minutes ago)"),
+        (timedelta(days=330), "Saturday 23 October, 15:00 Berlin (in 11 months)"),
+        (timedelta(days=361), "Tuesday, 23 November 2027, 14:00 Berlin (in 12 months)"),
+        (-timedelta(days=361), "Monday, 1 December 2025, 14:00 Berlin (12 months ago)"),
     ],
 )
 def test_an_instant_is_said_with_weekday_date_zone_and_distance(length: timedelta, said: str) -> None:
@@ -91,6 +94,8 @@ def test_an_instant_is_said_with_weekday_date_zone_and_distance(length: timedelt
         (timedelta(hours=3), "viernes, 27 de noviembre, 17:00 en Berlín (dentro de 3 horas)"),
         (-timedelta(minutes=5), "viernes, 27 de noviembre, 13:55 en Berlín (hace 5 minutos)"),
         (timedelta(0), "viernes, 27 de noviembre, 14:00 en Berlín (ahora)"),
+        (timedelta(days=330), "sábado, 23 de octubre, 15:00 en Berlín (dentro de 11 meses)"),
+        (timedelta(days=361), "martes, 23 de noviembre de 2027, 14:00 en Berlín (dentro de 12 meses)"),
     ],
 )
 def test_an_instant_is_said_as_the_language_says_it(length: timedelta, said: str) -> None:
