@@ -319,6 +319,9 @@ async def _sign_out(
                 variable=f"ALONGSIDE_{role.upper()}__TOKEN",
             )
         if f"{role}.token" in settings.pending:
+            # The token is lost, and its device has keys that no other log-in may take over.
+            if role == "desk":
+                change_device(place, "desk", _new_device())
             continue
         # The new device is named before the old one ends: a crash in between only asks for a new log-in.
         if role == "desk":

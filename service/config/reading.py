@@ -255,7 +255,10 @@ def _how_to_mend(key: Key, file: Path, source: str) -> str:
         return "Let the service's user read it, or correct the path."
     if key.dotted not in _BY_INIT or source == "credentials":
         return "Make the file, or correct the path."
-    return "Run `alongside init` again: it makes what is missing, or says what to do. Or correct the path."
+    again = "Run `alongside init` again: it makes what is missing, or says what to do."
+    if key.name == "token":
+        again += f" If the token was there and is lost: `alongside init --sign-in {key.section}`."
+    return f"{again} Or correct the path."
 
 
 def _begun(text: str, place: str) -> str:

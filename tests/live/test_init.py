@@ -175,6 +175,22 @@ async def test_signed_in_anew(homeserver: Homeserver, tmp_path: Path) -> None:
     instance.healthy()
 
 
+async def test_a_token_that_is_lost(homeserver: Homeserver, tmp_path: Path) -> None:
+    """What is said mends it: the desk has a new device of the same identity, the keeper a new log-in."""
+    instance = Instance(tmp_path / "a", homeserver, "lost")
+    assert instance.init().returncode == 0
+    fingerprint, devices = instance.fingerprint(), await instance.devices("desk")
+    for role in ("desk", "keeper"):
+        (instance.folder / "secrets" / f"{role}.token").unlink()
+        said = unwrapped(instance.call("doctor").stderr)
+        assert f"alongside init --sign-in {role}" in said
+        done = instance.init("--sign-in", role)
+        assert (done.returncode, done.stderr) == (0, "")
+    instance.healthy()
+    assert instance.fingerprint() == fingerprint
+    assert len(await instance.devices("desk")) == len(devices) + 1, "nobody has the old one's token to end it"
+
+
 @pytest.mark.crash
 @pytest.mark.timeout(3600)
 async def test_killed_anywhere_it_goes_on(
