@@ -23,7 +23,6 @@ from schema.records import (
     Member,
     PeerRoom,
     Prompt,
-    Separation,
 )
 from service.core import afterwards
 
@@ -57,8 +56,7 @@ async def begin(desk: Desk, room: PeerRoom) -> None:
     """The two met and their room is closed: keep the marks, and offer both what they may say."""
     ids = (MeetingId(desk.turn.new_id()), MeetingId(desk.turn.new_id()))
     for meeting in afterwards.begin(room, ids, desk.now, desk.timings.afterwards):
-        await desk.records.put(meeting)
-        await _offer(desk, meeting)
+        await _offer(desk, await _begin(desk, meeting))
 
 
 async def begin_linked(desk: Desk, member: Member, room: GuestRoom) -> None:
@@ -70,8 +68,15 @@ async def mark_linked(desk: Desk, member: Member, room: GuestRoom) -> Meeting:
     """Keep a mark of that room without a question about it."""
     id, until = MeetingId(desk.turn.new_id()), afterwards.last_hour(desk.now, desk.timings.afterwards)
     mark = Meeting(id, member.id, room.other, desk.now, until, across=room.across)
-    await desk.records.put(mark)
-    return mark
+    return await _begin(desk, mark)
+
+
+async def _begin(desk: Desk, mark: Meeting) -> Meeting:
+    """Keep the mark; its member may have had the two kept apart while their room was open."""
+    wish = await apart.wished(desk, mark.member, mark.other)
+    begun = mark if wish is None else replace(mark, apart=wish.id)
+    await desk.records.put(begun)
+    return begun
 
 
 async def _offer(desk: Desk, meeting: Meeting) -> None:
@@ -124,7 +129,9 @@ async def who_would(desk: Desk, names: Sequence[Across]) -> frozenset[MemberId]:
 
 async def say_again(desk: Desk, member: Member) -> None:
     """They would talk with somebody again: ask whether to note it."""
-    every = await of(desk, member.id)
+    every = await _not_apart(desk, member)
+    if every is None:
+        return
     counting = [one for one in every if await _counts(desk, one)]
     if every and not counting:
         desk.say(member.id, "again.linked", notice=False)
@@ -152,7 +159,19 @@ async def _counts(desk: Desk, meeting: Meeting) -> bool:
 
 async def say_never(desk: Desk, member: Member) -> None:
     """They want never to be paired with somebody again: ask whether to keep the two apart."""
-    await _which(desk, member, "never", await of(desk, member.id))
+    found = await _not_apart(desk, member)
+    if found is not None:
+        await _which(desk, member, "never", found)
+
+
+async def _not_apart(desk: Desk, member: Member) -> list[Meeting] | None:
+    """The member's marks of whom they did not have kept apart; None, after saying so, where of all."""
+    every = await of(desk, member.id)
+    found = [one for one in every if one.apart is None]
+    if found or not every:
+        return found
+    desk.say(member.id, "again.apart", notice=False)
+    return None
 
 
 async def end_again(desk: Desk, member: Member) -> None:
@@ -184,13 +203,13 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         meeting = await desk.records.get(Meeting, prompt.subject)
         if meeting is None:
             return None
-        again = await _counts(desk, meeting)
-        key = "after.offered" if meeting.across is None else "after.offered_linked"
-        text = desk.words(member, key if again else "after.offered_unlinked", until=meeting.due_at)
+        key, said = await _unsaid(desk, meeting)
+        text = desk.words(member, key, until=meeting.due_at)
         if rests := await rest.said(desk, member):
             text += f"\n{rests}"
         offered = (*_OFFERED[:2], _WRONG, *_OFFERED[2:]) if desk.community.readers else _OFFERED
-        return Question(text, offered if again else offered[1:], until=meeting.due_at)
+        choices = tuple(one for one in offered if one.name not in said)
+        return Question(text, choices, until=meeting.due_at)
     what, own = prompt.draft["what"], {str(one.id): one for one in await of(desk, member.id)}
     if not prompt.subject:
         # The list stays as it was first shown: a number never comes to mean something else.
@@ -217,7 +236,18 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         )
         return Question(text, _AGAIN, binding=True, also=_SKIP, terms=text)
     text = desk.words(member, "never.recap", ended=meeting.ended_at)
+    if left := apart.after_keeping(desk, meeting):
+        text += "\n" + desk.words(member, "never.mark", until=left.due_at)
     return Question(text, _NEVER, binding=True, also=_SKIP)
+
+
+async def _unsaid(desk: Desk, meeting: Meeting) -> tuple[str, frozenset[str]]:
+    """The sentence of what may be said of a meeting, and what is not offered: it was said, or cannot be."""
+    if meeting.apart is not None:
+        return "after.offered_apart", frozenset({"again", "never"})
+    if not await _counts(desk, meeting):
+        return "after.offered_unlinked", frozenset({"again"})
+    return "after.offered" if meeting.across is None else "after.offered_linked", frozenset()
 
 
 async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None:
@@ -246,8 +276,7 @@ async def _again(desk: Desk, member: Member, id: str, consent: Consent | None) -
         desk.say(member.id, "again.linked", notice=False)
         return
     own = replace(own, consent=consent)
-    wishes = await desk.records.find(Separation, member=member.id)
-    if any(one.other == own.other for one in wishes if one.other):
+    if own.apart is not None or await apart.wished(desk, member.id, own.other) is not None:
         desk.say(member.id, "again.apart", notice=False)
         return
     if own.across is not None:
@@ -288,11 +317,14 @@ async def _never(desk: Desk, member: Member, id: str) -> None:
     if own is None:
         return
     # Somebody who is forgotten stands here as nobody: the list and the answer are the same all the same.
-    if not await apart.keep(desk, member.id, own.other):
+    wish = await apart.keep(desk, member.id, own.other)
+    if wish is None:
         return
-    await desk.records.delete(Meeting, own.id)
+    await apart.mark(desk, own, wish)
     await across.no_more_again(desk, member.id)
     desk.say(member.id, "never.done")
+    if left := apart.after_keeping(desk, own):
+        desk.say(member.id, "never.concern", until=left.due_at)
 
 
 async def end(desk: Desk, member: Member, id: str) -> None:
@@ -331,11 +363,14 @@ async def link_over(desk: Desk, link: LinkId) -> None:
 
 
 def told(desk: Desk, member: Member, meeting: Meeting) -> str:
-    """What a mark of the member's own is, in a sentence."""
+    """What a mark of the member's own is, in a sentence or two."""
     key = _HELD[meeting.again, meeting.agreed]
     if meeting.across is not None or meeting.linked:
         key = "held.meeting_linked_again" if meeting.again else "held.meeting_linked"
-    return desk.words(member, key, ended=meeting.ended_at, until=meeting.due_at)
+    if meeting.apart is not None:
+        key = "held.meeting_apart"
+    said = desk.words(member, key, ended=meeting.ended_at, until=meeting.due_at)
+    return said + " " + desk.words(member, "held.meeting_concern") if desk.community.readers else said
 
 
 _HELD = {

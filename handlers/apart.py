@@ -5,12 +5,15 @@ address exists or not; no name is kept, so that a list has numbers and dates alo
 nothing ends, before a yes.
 """
 
+from dataclasses import replace
+
 from handlers import across, pairing_pauses
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
 from handlers.words import normal
 from schema.ids import MatrixId, MemberId, SeparationId
 from schema.records import Meeting, Member, Prompt, Separation
+from service.core import afterwards
 from service.core.apart import MOST, Unclear, address, apart_from
 
 _SKIP = frozenset({"skip"})
@@ -126,8 +129,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
             desk.say(member.id, "apart.unchanged")
     elif prompt.draft.get("chosen"):
         if reply.name == "yes":
-            await desk.records.delete(Separation, str(prompt.draft["chosen"]))
-            desk.say(member.id, "apart.ended")
+            await _end(desk, member, SeparationId(str(prompt.draft["chosen"])))
         else:
             desk.say(member.id, "apart.unchanged")
     elif reply.name in ("leave", "skip"):
@@ -136,28 +138,58 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         desk.ask(member.id, "kept", draft={"chosen": reply.name})
 
 
+async def _end(desk: Desk, member: Member, id: SeparationId) -> None:
+    await desk.records.delete(Separation, id)
+    for one in await desk.records.find(Meeting, member=member.id):
+        if one.apart == id:
+            await desk.records.put(replace(one, apart=None))
+    desk.say(member.id, "apart.ended")
+
+
 async def _keep(desk: Desk, member: Member, found: MatrixId) -> None:
-    if await keep(desk, member.id, desk.turn.identify(found)):
+    if await keep(desk, member.id, desk.turn.identify(found)) is not None:
         desk.say(member.id, "apart.done")
 
 
-async def keep(desk: Desk, member: MemberId, other: MemberId) -> bool:
+async def keep(desk: Desk, member: MemberId, other: MemberId) -> Separation | None:
     """Keep the two apart from now on, for `member`; what is between them goes on as if nothing were.
 
-    What the member said of meetings with the other goes. False, after saying so, where it is one too many.
+    What the member said of talking again with the other goes. None, after saying so, where that is too many.
     """
-    own = await desk.records.find(Separation, member=member)
-    if other and any(one.other == other for one in own):
-        return True
-    if len(own) >= MOST:
+    wish = await wished(desk, member, other)
+    if wish is None and len(await desk.records.find(Separation, member=member)) >= MOST:
         desk.say(member, "apart.full", n=MOST, notice=False)
-        return False
-    await desk.records.put(Separation(SeparationId(desk.turn.new_id()), member, other, desk.now))
+        return None
+    if wish is None:
+        wish = Separation(SeparationId(desk.turn.new_id()), member, other, desk.now)
+        await desk.records.put(wish)
     for meeting in await desk.records.find(Meeting, member=member):
         if other and meeting.other == other:
-            await desk.records.delete(Meeting, meeting.id)
+            await mark(desk, meeting, wish)
     await across.no_more_again(desk, member)
-    return True
+    return wish
+
+
+async def mark(desk: Desk, meeting: Meeting, wish: Separation) -> None:
+    """Keep the member's mark of somebody kept apart for a concern, where anybody reads one; else none."""
+    left = after_keeping(desk, meeting)
+    if left is None:
+        await desk.records.delete(Meeting, meeting.id)
+    else:
+        await desk.records.put(replace(left, apart=wish.id))
+
+
+def after_keeping(desk: Desk, meeting: Meeting) -> Meeting | None:
+    """What is left of the member's mark of somebody once they had the two kept apart."""
+    if not desk.community.readers:
+        return None
+    return afterwards.take_back(meeting, desk.now, desk.timings.afterwards)
+
+
+async def wished(desk: Desk, member: MemberId, other: MemberId) -> Separation | None:
+    """By what the member has had the two kept apart, where they did."""
+    own = await desk.records.find(Separation, member=member)
+    return next((one for one in own if other and one.other == other), None)
 
 
 async def kept(desk: Desk, member: Member) -> None:

@@ -442,6 +442,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "consent": _AGREED,
             "across": _NUMBERS,
             "linked": _NUMBERS,
+            "apart": _MEETING,
         },
         Concern: {
             "id": _NUMBERS,

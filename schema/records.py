@@ -478,7 +478,8 @@ class Meeting:
     """A mark that `member` was in a room with `other`, a keyed hash; each of the two has their own.
 
     Deleted at `due_at`: at the latest 14 days after the room ended, or, where both said that they would talk
-    again, when that lapses; sooner where its member had the two kept apart, ended it, or is forgotten.
+    again, when that lapses; sooner where its member ended it, or is forgotten. `apart` is that by which
+    its member has the two kept apart, while that stands: then the mark is there for a concern alone.
     `ended_at` is when the room ended. `again`: the member would talk with the other again; `agreed`: both
     said so. Whoever is forgotten stands in the other's as an empty id. `consent` is the member's yes to the
     keeping of that they would, and goes with it. `across` is set where the other is of a linked community,
@@ -496,6 +497,7 @@ class Meeting:
     consent: Consent | None = None
     across: Across | None = None
     linked: bool = False
+    apart: SeparationId | None = None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 Guards: each has a mark of their own, so that neither's shows what the other did with theirs; that both would
 talk again is known only when both have said so, and across a link to neither side; marks go at the latest 14
-days after the room's end, but for those of two who agreed, or of whoever would talk again across a link; the
-hour at which they go shows nobody which two belong together.
+days after the room's end, but for those of two who agreed, or of whoever would talk again across a link; one
+of somebody who is kept apart stays its time, for a concern alone; the hour at which they go shows nobody
+which two belong together.
 """
 
 from collections.abc import Collection, Iterable

@@ -559,3 +559,20 @@ async def test_without_either_they_meet_again() -> None:
     await meet_again(two)
     assert any(one.state is RoomState.OPEN for one in two.north.records.all(PeerRoom))
     assert any(one.state is GuestRoomState.OPEN for one in two.south.records.all(GuestRoom))
+
+
+@SIDES
+@pytest.mark.parametrize("again", [True, False])
+async def test_a_concern_after_never_again_still_says_whom_it_is_about(name: str, again: bool) -> None:
+    """On each side, also after an again before it."""
+    two = await with_readers(name, closed=True)
+    side, other = of(two, name)
+    if again:
+        await two.say(side, name, "again", "yes")
+    await two.say(side, name, "never again", "yes")
+    (mark,) = side.records.all(Meeting)
+    assert (mark.again, mark.apart is None) == (False, False)
+    assert mark.due_at <= mark.ended_at + 14 * DAY
+    await two.say(side, name, "something was wrong", "1", "1", "1 2", WORDS, "yes")
+    (concern,) = side.records.all(Concern)
+    assert concern.other == two.other(side).id(other)

@@ -8,7 +8,7 @@ import pytest
 
 from schema.community import Reader
 from schema.effects import OpenDirectChat, SendText
-from schema.records import Ask, Concern, Member, PairingPause, Request
+from schema.records import Ask, Concern, Meeting, Member, PairingPause, Request
 from schema.states import Belongs
 from service.store import Store
 from tests.handlers.story import COMMUNITY, STEWARDS, Story
@@ -552,3 +552,106 @@ async def test_no_byte_of_a_concern_or_a_pause_is_left_on_disk_after_its_end(
             assert not any(one in file for file in files)
     finally:
         await store.close()
+
+
+_KEPT_APART = {
+    "never again": ["never again", "yes"],
+    "never again, with the closing": ["2", "yes"],
+    "again before": ["1", "yes", "never again", "yes"],
+    "by the address": ["keep apart @ben:example.org", "yes"],
+}
+
+
+@pytest.mark.parametrize("words", _KEPT_APART.values(), ids=_KEPT_APART.keys())
+async def test_whoever_had_the_two_kept_apart_can_still_say_what_was_wrong(
+    story: Story, words: list[str]
+) -> None:
+    """Promise 6: the mark stays its time for that, so that a pause can follow; nothing else is said of it."""
+    await met(story, "rosa", "sam", "tove")
+    await story.says("ana", *words)
+    (mark,) = await story.records.find(Meeting, member=story.id("ana"))
+    assert (mark.again, mark.agreed, mark.consent) == (False, False, None)
+    assert mark.due_at <= mark.ended_at + timedelta(days=14)
+    held = await story.say("ana", "what do you hold")
+    assert "whom you asked me to keep apart from you" in held
+    assert "With it you can also write “something was wrong” about them." in held
+    for again in ("again", "never again"):
+        assert (await story.say("ana", again)).startswith("You asked me to keep you two apart.")
+    await story.says("ana", "something was wrong", "1")
+    assert "Which room was it?" in story.last("ana")
+    await story.says("ana", "1", "1 2", WORDS, "yes")
+    assert the_concern(story).other == story.id("ben")
+
+
+async def test_it_is_said_beforehand_what_stays_for_a_concern(story: Story) -> None:
+    """At the question whether to keep the two apart, and after its yes; not where nobody reads concerns."""
+    await met(story)
+    asked = await story.say("ana", "never again")
+    assert "The mark of your room stays until Friday 11 December" in asked
+    assert "you can write “something was wrong” about them until" in await story.say("ana", "yes")
+    story.community = replace(COMMUNITY, readers=())
+    assert "“something was wrong”" not in await story.say("ben", "never again")
+    assert "“something was wrong”" not in await story.say("ben", "yes")
+    assert [one.member for one in story.records.all(Meeting)] == [story.id("ana")]
+
+
+async def test_a_mark_of_somebody_kept_apart_goes_at_its_hour(story: Story) -> None:
+    """Fourteen days from the room's end at the latest, also where an again was to be kept for longer."""
+    await met(story)
+    await story.says("ana", "1", "yes")
+    await story.says("ben", "1", "yes")
+    await story.wait(timedelta(days=3))
+    await story.says("ana", "never again", "yes")
+    await story.wait(timedelta(days=12))
+    assert await story.records.find(Meeting, member=story.id("ana")) == []
+    await story.says("ben", "never again", "yes")
+    assert await story.records.find(Meeting, member=story.id("ben")) == [], "its fourteen days were over"
+
+
+async def test_what_was_begun_of_a_concern_is_not_lost_by_never_again(story: Story) -> None:
+    """The other way round: it still says whom it is about when it is given."""
+    await met(story, "rosa", "sam", "tove")
+    await story.says("ana", "something was wrong", "never again", "yes", "back", "1 2", WORDS, "yes")
+    assert the_concern(story).other == story.id("ben")
+
+
+async def test_when_it_is_ended_again_can_be_said_anew(story: Story) -> None:
+    """A keeping apart that is taken back leaves the mark as it was, but for what was said before."""
+    await met(story)
+    await story.says("ana", "never again", "yes", "kept apart", "1", "yes")
+    (mark,) = await story.records.find(Meeting, member=story.id("ana"))
+    assert mark.apart is None
+    assert "If you say yes, I note that" in await story.say("ana", "again")
+
+
+async def test_that_somebody_is_forgotten_does_not_show_after_never_again() -> None:
+    """Ana hears the same, whether or not Ben is forgotten, before it or after."""
+    heard: list[list[str]] = []
+    for when in ("never", "before", "after"):
+        story = Story(community=replace(COMMUNITY, readers=READERS))
+        await met(story, "rosa", "sam", "tove")
+        start = story.now
+        if when == "before":
+            await story.says("ben", "forget me", "yes")
+        await story.wait(start + timedelta(minutes=10) - story.now)
+        await story.says("ana", "never again", "yes")
+        if when == "after":
+            await story.says("ben", "forget me", "yes")
+        await story.wait(start + timedelta(minutes=20) - story.now)
+        said = ("never again", "again", "what do you hold", "kept apart", "1", "yes", "never again", "no")
+        await story.says("ana", *said, "something was wrong", "1", "1")
+        heard.append([body for _, body, _ in story.heard("ana", start + timedelta(seconds=1))])
+    assert heard[0] == heard[1] == heard[2]
+
+
+async def test_what_is_offered_after_a_room_of_two_kept_apart_leaves_that_out(story: Story) -> None:
+    """Said while the room was open: it is not asked once more, and something was wrong is there."""
+    for name in ("ben", "ana"):
+        await story.comes(name)
+    await story.offers("ben", hours="4")
+    await story.asks("ana")
+    await story.says("ben", "1", "1")
+    await story.says("ana", "1", "keep apart @ben:example.org", "yes", "close")
+    assert story.last("ana").endswith("1. Something was wrong\n2. Talk with someone about it\n3. Nothing")
+    assert "You asked me to keep you two apart, and I do." in story.last("ana")
+    assert "2. Never pair us again" in story.last("ben")
