@@ -75,7 +75,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 
 def _how_much(desk: Desk, member: Member, room: PeerRoom) -> Question | None:
     lengths = _lengths(desk, room)
-    if not lengths or not rooms.allows(room, rooms.MoreAsked(member.id, lengths[0])):
+    # The other may have asked meanwhile: a number is the answer to what was shown all the same.
+    asks = _asks_other(desk, member, room)
+    if not lengths or not (asks or rooms.allows(room, rooms.MoreAsked(member.id, lengths[0]))):
         return None
     said = desk.turn.words.duration
     choices = (
@@ -97,17 +99,27 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
         desk.say(member.id, "stop.over")
     elif reply.name in ("no", "skip"):
         # The words are the same for who asks and who is asked, and nothing is kept of either.
+        guest_more.put_off(desk, member, room.id)
         desk.say(member.id, "extend.no", ends=room.ends_at)
     elif prompt.kind == "extend":
         await _ask_other(desk, member, room, timedelta(minutes=float(reply.name)))
     elif _asks_other(desk, member, room):
-        if not await peer_rooms.longer(desk, room, rooms.MoreAgreed(member.id)):
-            desk.say(member.id, "extend.across", notice=False, ends=room.ends_at)
+        await _agree(desk, member, room)
     else:
         desk.say(member.id, "extend.no", ends=room.ends_at)
 
 
+async def _agree(desk: Desk, member: Member, room: PeerRoom, length: timedelta | None = None) -> None:
+    """They would like that too; or `length`, which they chose before they read of it: then the lesser."""
+    guest_more.put_off(desk, member, room.id)
+    if not await peer_rooms.longer(desk, room, rooms.MoreAgreed(member.id, length)):
+        desk.say(member.id, "extend.across", notice=False, ends=room.ends_at)
+
+
 async def _ask_other(desk: Desk, member: Member, room: PeerRoom, length: timedelta) -> None:
+    if _asks_other(desk, member, room) and length in _lengths(desk, room):
+        await _agree(desk, member, room, length)
+        return
     name = desk.turn.new_id() if room.across is not None else ""
     move = rooms.MoreAsked(member.id, length, name=name)
     if not rooms.allows(room, move) or length not in _lengths(desk, room) or desk.now >= room.ends_at:
@@ -127,6 +139,16 @@ async def _ask_other(desk: Desk, member: Member, room: PeerRoom, length: timedel
     if asked.more is not None:
         _say_waits(desk, member, asked, asked.more)
         await put_to(desk, room.id, *(one for one in rooms.people(asked) if one != member.id))
+
+
+async def stands(desk: Desk, member: Member) -> list[str]:
+    """The wish for more time that is open in a room of the member's, as they know of it."""
+    found = [
+        guest_more.said(desk, member, room.more, room.ends_at)
+        for room in await peer_rooms.of(desk, member.id, RoomState.OPEN)
+        if room.more is not None and desk.now < room.more.until
+    ]
+    return [*found, *(await guest_more.stands(desk, member))]
 
 
 async def put_to(desk: Desk, id: PairingId, *others: MemberId) -> None:

@@ -60,8 +60,8 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     more = room.more
     if prompt.kind == "extend":
         found = _lengths(desk, room)
-        stands = more is not None and not room.lapsed_more
-        if not found or stands or member.id in room.asked_more:
+        waits = more is not None and not room.lapsed_more and not _asks_ours(desk, room, more)
+        if not found or waits or member.id in room.asked_more:
             return None
         said = desk.turn.words.duration
         choices = (
@@ -91,6 +91,7 @@ async def answer(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> No
     if room is None or room.state is not GuestRoomState.OPEN:
         desk.say(member.id, "stop.over")
     elif reply.name in ("no", "skip"):
+        put_off(desk, member, room.id)
         desk.say(member.id, "extend.no", ends=room.ends_at)
     elif prompt.kind == "extend":
         await _ask(desk, member, room, timedelta(minutes=float(reply.name)))
@@ -113,11 +114,39 @@ async def _ask(desk: Desk, member: Member, room: GuestRoom, length: timedelta) -
     if not guest_rooms.allows(room, move) or length not in _lengths(desk, room) or desk.now >= ends:
         await start(desk, member, room)
     elif await across.more(desk, room.across, "asked", wish, until):
+        put_off(desk, member, room.id)
         waits = await guest_room.advance(desk, room, move)
         if waits is not None and waits.more is not None:
             _say_waits(desk, member, waits, waits.more)
     else:
         await guest_room.no_more(desk, member, room)
+
+
+def put_off(desk: Desk, member: Member, id: str) -> None:
+    """What the other one would like is answered by what was said of more time before it was read."""
+    for one in desk.questions(member.id, "more"):
+        if one.subject == id:
+            desk.end_question(member.id, one)
+
+
+async def stands(desk: Desk, member: Member) -> list[str]:
+    """The wish for more time that is open in a room of a linked community's, as the member knows of it."""
+    found: list[str] = []
+    for room in await guest_room.of(desk, member.id, GuestRoomState.OPEN):
+        more, ends = room.more, room.ends_at
+        if more is None or ends is None or room.lapsed_more or room.ending is not None:
+            continue
+        if room.agreed_more:
+            found.append(desk.words(member, "extend.agreed_there", ends=ends))
+        elif desk.now < more.until:
+            found.append(said(desk, member, more, ends))
+    return found
+
+
+def said(desk: Desk, member: Member, more: MoreTime, ends: datetime) -> str:
+    """The wish in a sentence, to whoever has it, or to whom it is put."""
+    key = "extend.waits" if more.member == member.id else "status.more"
+    return desk.words(member, key, more=more.length, until=more.until, ends=ends, then=ends + more.length)
 
 
 # What the other side says

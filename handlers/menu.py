@@ -11,6 +11,7 @@ from handlers import (
     checkin,
     checkin_list,
     consent,
+    extension,
     guest_room,
     language,
     linked_communities,
@@ -216,6 +217,7 @@ async def standing(desk: Desk, member: Member) -> list[str]:
             line = f"{desk.words(member, key)}: {line}"
         lines.append(line)
     lines += await guest_room.lines(desk, member)
+    lines += await extension.stands(desk, member)
     offer = await offers.of(desk, member)
     if offer is not None:
         lines.append(offers.describe(desk, member, offer))

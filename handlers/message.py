@@ -240,7 +240,7 @@ async def _no_answer(desk: Desk, heard: _Heard) -> bool:
 
 
 async def _before_what_waits(desk: Desk, heard: _Heard) -> bool:
-    if heard.prompt is not None or not desk.waits(heard.member.id):
+    if heard.question is not None or not desk.waits(heard.member.id):
         return False
     desk.say(heard.member.id, "odd.unseen")
     desk.take_back(heard.member.id)
@@ -256,7 +256,7 @@ async def _courtesy(desk: Desk, heard: _Heard) -> bool:
 
 
 async def _number_to_nothing(desk: Desk, heard: _Heard) -> bool:
-    if heard.first or heard.prompt is not None or not normal(heard.body).isdigit():
+    if heard.first or heard.question is not None or not normal(heard.body).isdigit():
         return False
     desk.ask(heard.member.id, "menu", subject="nothing_open")
     return True

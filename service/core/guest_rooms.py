@@ -146,7 +146,9 @@ def allows(record: GuestRoom, move: Move) -> bool:
         case AskedToEnd():
             return record.ending is None
         case MoreAsked(member):
-            free = record.more is None or record.lapsed_more
+            # Ours may wish for their own where they have not answered the other's: then both asked at once.
+            ours = member == record.member and not record.agreed_more
+            free = record.more is None or record.lapsed_more or (ours and record.more.member != member)
             return free and member not in record.asked_more and record.ending is None
         case MoreAgreed():
             return record.more is not None and record.more.member != record.member and not record.agreed_more

@@ -655,3 +655,13 @@ async def test_what_is_offered_after_a_room_of_two_kept_apart_leaves_that_out(st
     assert story.last("ana").endswith("1. Something was wrong\n2. Talk with someone about it\n3. Nothing")
     assert "You asked me to keep you two apart, and I do." in story.last("ana")
     assert "2. Never pair us again" in story.last("ben")
+
+
+async def test_a_number_to_a_question_that_is_no_more_begins_nothing(story: Story) -> None:
+    """Her own concern stood open, and its time is over: the number is no word of its own."""
+    await raised(story)
+    assert "1. Leave it as it is" in await story.say("ana", "my concerns")
+    await story.wait(timedelta(days=29))
+    said = await story.say("ana", "1")
+    assert "No question is open now, so that number did nothing." in said
+    assert "1. Talk with someone" in said

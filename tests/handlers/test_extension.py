@@ -179,3 +179,48 @@ async def test_a_room_that_ends_meanwhile_takes_the_question_with_it(story: Stor
     await story.says("ana", "2")
     assert all(room.more is None for room in story.records.all(PeerRoom))
     assert ROOM in story.rooms
+
+
+_BOTH = {"the same": ("2", "2", 30), "less": ("3", "1", 15), "more": ("1", "4", 15)}
+
+
+@pytest.mark.parametrize(("first", "second", "minutes"), _BOTH.values(), ids=_BOTH.keys())
+async def test_where_both_ask_at_once_each_number_answers_what_was_shown(
+    story: Story, first: str, second: str, minutes: int
+) -> None:
+    """Neither has read of the other's wish: the lesser is what both would, and nothing else is asked."""
+    await late(story)
+    ends = story.the_room().ends_at
+    await story.say("ana", "extend")
+    assert "How much more time would you like?" in await story.say("ben", "extend", after=0)
+    await story.say("ana", first)
+    said = await story.say("ben", second)
+    assert said.startswith(f"You both said yes to {minutes} minutes more.")
+    assert story.last("ana").startswith(f"You both said yes to {minutes} minutes more.")
+    assert story.the_room().ends_at == ends + timedelta(minutes=minutes)
+    assert "The other person would like" not in await story.say("ben", "status")
+    assert "The other person would like" not in await story.say("ben", "back")
+
+
+async def test_no_more_time_is_an_answer_to_a_wish_that_waits_too(story: Story) -> None:
+    """Whoever would have no more time is not asked at once whether they would; a word brings it."""
+    await late(story)
+    await story.say("ana", "extend")
+    await story.say("ben", "extend", after=0)
+    await story.say("ana", "1")
+    assert (await story.say("ben", "no")).startswith("That is fine.")
+    assert "The other person would like" not in story.last("ben")
+    assert "The other person would like 15 minutes more" in await story.say("ben", "extend")
+
+
+async def test_status_tells_of_the_wish_that_is_open(story: Story) -> None:
+    """To each as they know of it: whom it is put to, and who waits; nothing once it is over."""
+    await together(story)
+    await story.says("ana", "extend", "2")
+    assert "The other person would like 30 minutes more in it, until" in await story.say("ben", "status")
+    assert "I have asked the other person about 30 minutes more." in await story.say("ana", "status")
+    await story.say("ben", "2")
+    assert "I have asked the other person about 30 minutes more." in await story.say("ana", "status")
+    await story.wait(timedelta(minutes=44))
+    for name in ("ana", "ben"):
+        assert "30 minutes more" not in await story.say(name, "status")

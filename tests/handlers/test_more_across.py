@@ -302,3 +302,36 @@ async def test_who_asked_to_end_it_hears_no_more_that_it_ends_soon(two: Two) -> 
     await two.say(two.south, "ben", "close")
     await two.wait(timedelta(hours=1))
     assert not any("Your room ends on" in body for _, body, _ in two.south.heard("ben"))
+
+
+_BOTH = {"the same": ("2", "2", 30), "less": ("3", "1", 15), "more": ("1", "3", 15)}
+
+
+@SIDES
+@pytest.mark.parametrize(("first", "second", "minutes"), _BOTH.values(), ids=_BOTH.keys())
+async def test_a_number_answers_what_was_shown_though_the_others_wish_came_meanwhile(
+    two: Two, name: str, first: str, second: str, minutes: int
+) -> None:
+    """Both have the choices before them; the second has not read of the first's, and the lesser is agreed."""
+    before, _ = ends(two)
+    side, other = of(two, name)
+    there = two.other(side)
+    await two.say(there, other, "extend")
+    await wants(two, name, first)
+    assert "The other person would like" not in there.last(other), "it waits behind the question that is open"
+    await two.say(there, other, second)
+    longer = before + timedelta(minutes=minutes)
+    assert ends(two) == (longer, longer)
+    for one, who in ((two.north, "ana"), (two.south, "ben")):
+        assert any(f"You both said yes to {minutes} minutes more." in body for _, body, _ in one.heard(who))
+        assert "The other person would like" not in await two.say(one, who, "status")
+        assert "The other person would like" not in await two.say(one, who, "back")
+
+
+@SIDES
+async def test_status_tells_of_a_wish_that_is_open(two: Two, name: str) -> None:
+    """To whom it is put, and to who waits."""
+    _, there, other = await wants(two, name)
+    side, _ = of(two, name)
+    assert "The other person would like 30 minutes more in it" in await two.say(there, other, "status")
+    assert "I have asked the other person about 30 minutes more." in await two.say(side, name, "status")
