@@ -19,15 +19,16 @@ it, give it to others, or take it back at any time, and it goes with their `forg
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handlers import after, guest_room, reader, readers, room
+from handlers import after, guest_room, pairing_pauses, reader, readers, room
 from handlers.answer import own_words
 from handlers.desk import Desk
 from handlers.draft import Draft, texts
 from handlers.question import Choice, Question, Reply
 from schema.community import Reader
-from schema.ids import ConcernId, MemberId
+from schema.ids import ConcernId, LinkId, MemberId
 from schema.records import Concern, Member, Prompt
 from schema.states import ConcernState, GuestRoomState
 from service.core import concerns, rooms
@@ -92,27 +93,44 @@ async def _may(desk: Desk, member: Member) -> bool:
 # What it is about, and who reads it
 
 
-async def _rooms(desk: Desk, member: Member) -> dict[str, tuple[MemberId, datetime | None]]:
-    """The rooms it can be about, by what a choice of one is called: who else was in it, and when it ended."""
+@dataclass(frozen=True)
+class _Room:
+    """A room that it can be about: who else was in it, over which link, and when it ended, if it has."""
+
+    other: MemberId = MemberId("")
+    link: LinkId | None = None
+    ended: datetime | None = None
+
+
+async def _rooms(desk: Desk, member: Member) -> dict[str, _Room]:
+    """The rooms it can be about, by what a choice of one is called."""
     live = [one for one in await room.of(desk, member.id, *rooms.LIVE) if one.met]
-    found: dict[str, tuple[MemberId, datetime | None]] = {}
+    found: dict[str, _Room] = {}
     for one in live:
-        found[f"room {one.id}"] = (one.peer if one.asker == member.id else one.asker, None)
+        other = one.peer if one.asker == member.id else one.asker
+        found[f"room {one.id}"] = _Room(other, None if one.across is None else one.across.link)
     for guest in await guest_room.of(desk, member.id, GuestRoomState.OPEN):
-        found[f"room {guest.id}"] = (guest.other, None)
+        found[f"room {guest.id}"] = _Room(guest.other, guest.link)
     for meeting in await after.of(desk, member.id):
-        found[f"meeting {meeting.id}"] = (meeting.other, meeting.ended_at)
+        # Of one of before marks named their link it is not known which it was.
+        unnamed = LinkId("") if meeting.linked else None
+        link = unnamed if meeting.across is None else meeting.across.link
+        found[f"meeting {meeting.id}"] = _Room(meeting.other, link, meeting.ended_at)
     return found
+
+
+async def _room(desk: Desk, member: Member, draft: Draft) -> _Room:
+    """The room that it is about; nobody was in it where that is not known, or not any more."""
+    kind, _, id = str(draft.get("of") or "").partition(" ")
+    if kind == "concern":
+        concern = await desk.records.get(Concern, id)
+        return _Room(concern.other, concern.link) if concern is not None else _Room()
+    return (await _rooms(desk, member)).get(f"{kind} {id}", _Room())
 
 
 async def _other(desk: Desk, member: Member, draft: Draft) -> MemberId:
     """The keyed hash of whom it is about; empty where that is not known, or not any more."""
-    kind, _, id = str(draft.get("of") or "").partition(" ")
-    if kind == "concern":
-        concern = await desk.records.get(Concern, id)
-        return concern.other if concern is not None else MemberId("")
-    found = (await _rooms(desk, member)).get(f"{kind} {id}")
-    return found[0] if found is not None else MemberId("")
+    return (await _room(desk, member, draft)).other
 
 
 async def _choosable(desk: Desk, member: Member, draft: Draft) -> tuple[list[Reader], list[Reader]]:
@@ -163,9 +181,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
 async def _show_rooms(desk: Desk, member: Member) -> Question:
     choices = [
         Choice(name, "choice.concern_open_room")
-        if ended is None
-        else Choice(name, text=desk.words(member, "after.ended", ended=ended))
-        for name, (_, ended) in (await _rooms(desk, member)).items()
+        if one.ended is None
+        else Choice(name, text=desk.words(member, "after.ended", ended=one.ended))
+        for name, one in (await _rooms(desk, member)).items()
     ]
     last = Choice("none", "choice.concern_other_room")
     return Question(desk.words(member, "concern.room"), (*choices, last), also=_ALSO)
@@ -205,8 +223,10 @@ async def _show_recap(desk: Desk, member: Member, draft: Draft) -> Question | No
     else:
         terms.append(desk.words(member, "concern.unnamed"))
     terms.append(desk.words(member, "concern.can_follow"))
-    if await _other(desk, member, draft) and draft["about"] == "pairing":
-        terms.append(desk.words(member, "concern.pause_can_follow"))
+    of = await _room(desk, member, draft)
+    if of.other and draft["about"] == "pairing":
+        terms.append(desk.words(member, pairing_pauses.said("concern.pause_can_follow", of.link)))
+        terms += await pairing_pauses.link_over(desk, member, of.link)
     old = await _old(desk, draft)
     until = old.until if old is not None else desk.now + desk.timings.concern
     terms.append(desk.words(member, "concern.terms", until=until))
@@ -327,8 +347,8 @@ async def _give(desk: Desk, member: Member, prompt: Prompt) -> None:
     chosen = _chosen(desk, draft)
     ids = tuple(readers.id_of(desk, one) for one in chosen)
     spare = tuple(readers.id_of(desk, one) for one in _chosen(desk, draft, "spare"))
-    other = await _other(desk, member, draft)
-    if not chosen or other in (*ids, *spare):
+    of = await _room(desk, member, draft)
+    if not chosen or of.other in (*ids, *spare):
         desk.say(member.id, "concern.nobody_chosen", notice=False)
         return
     if not any(desk.seldom(member.id, f"concern {at}", timedelta(days=1)) for at in range(MOST_A_DAY)):
@@ -355,7 +375,8 @@ async def _give(desk: Desk, member: Member, prompt: Prompt) -> None:
             about=str(draft["about"]),
             words=_whole(draft),
             readers=ids,
-            other=other if draft["about"] == "pairing" else MemberId(""),
+            other=of.other if draft["about"] == "pairing" else MemberId(""),
+            link=of.link if draft["about"] == "pairing" else None,
             named=named,
             consent=given,
             now=desk.now,

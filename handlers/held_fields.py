@@ -462,6 +462,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "answers": _THEIRS,
             "spare": _THEIRS,
             "consent": _AGREED,
+            "link": _NUMBERS,
         },
         PairingPause: {
             "id": _NUMBERS,
@@ -472,6 +473,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "readers": _THEIRS,
             "answered": _PAUSED,
             "answer": _PAUSED,
+            "link": _NUMBERS,
         },
         Stewardship: {
             "id": _NUMBERS,

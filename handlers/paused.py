@@ -153,7 +153,7 @@ async def show_lift(desk: Desk, member: Member, prompt: Prompt) -> Question | No
     lines = [desk.words(member, "lift.pause", until=pause.due_at, reason=pause.reason)]
     if pause.answer:
         lines.append(desk.words(member, "lift.answer", words=pause.answer))
-    lines.append(desk.words(member, "lift.question"))
+    lines.append(desk.words(member, pairing_pauses.said("lift.question", pause.link)))
     return Question("\n".join(lines), _LIFT, binding=True, also=frozenset({"skip"}))
 
 
@@ -167,7 +167,7 @@ async def lift(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> None
     for id in pause.readers:
         if (other := await desk.member(id)) is not None:
             desk.drop(other, pause.id)
-            desk.say(id, "lift.done", until=pause.due_at)
+            desk.say(id, pairing_pauses.said("lift.done", pause.link), until=pause.due_at)
     await _tell_over(desk, pause)
 
 

@@ -9,7 +9,7 @@ decided by both of two, and no reader learns here whom it is about, or who wrote
 from collections.abc import Collection
 from datetime import timedelta
 
-from handlers import paused, readers
+from handlers import pairing_pauses, paused, readers
 from handlers.answer import own_words
 from handlers.desk import Desk
 from handlers.draft import Draft, texts
@@ -196,7 +196,7 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     choices = (
         *((Choice("weigh", "choice.reads_weigh"),) if weighs else ()),
         *((Choice("answer", "choice.reads_answer"),) if _may_answer(concern) else ()),
-        *((Choice("pause", "choice.reads_pause"),) if may_pause else ()),
+        *((Choice("pause", pairing_pauses.said("choice.reads_pause", concern.link)),) if may_pause else ()),
         Choice("give_back", "choice.reads_give_back"),
         Choice("later", "choice.reads_nothing"),
     )
@@ -303,11 +303,16 @@ async def show_pause(desk: Desk, member: Member, prompt: Prompt) -> Question | N
             Choice(str(length.days), text=desk.turn.words.duration(length, member.language), length=length)
             for length in concerns.PAUSES
         )
-        return Question(desk.words(member, "pauses.length"), choices, also=_ALSO)
+        lines = [desk.words(member, pairing_pauses.said("pauses.length", concern.link))]
+        lines += await pairing_pauses.link_over(desk, member, concern.link)
+        return Question("\n".join(lines), choices, also=_ALSO)
     if prompt.draft.get("step") == "words":
-        return Question(desk.words(member, "pauses.reason", n=LONGEST), free=True, also=_ALSO)
-    length = timedelta(days=int(str(prompt.draft["days"])))
-    lines = [desk.words(member, "pauses.recap", length=length, reason=str(prompt.draft["words"]))]
+        text = desk.words(member, pairing_pauses.said("pauses.reason", concern.link), n=LONGEST)
+        return Question(text, free=True, also=_ALSO)
+    length, reason = timedelta(days=int(str(prompt.draft["days"]))), str(prompt.draft["words"])
+    lines = [
+        desk.words(member, pairing_pauses.said("pauses.recap", concern.link), length=length, reason=reason)
+    ]
     others = [one for one in readers.of(desk, concern.readers) if readers.id_of(desk, one) != member.id]
     if others:
         lines.append(desk.words(member, "pauses.both", names=readers.names(desk, others)))
@@ -351,17 +356,20 @@ async def _propose(desk: Desk, member: Member, concern: Concern, draft: Draft) -
             desk.queue(id, "weighs", subject=concern.id, until=concern.until)
         desk.say(member.id, "pauses.proposed")
     else:
-        desk.say(member.id, "pauses.begun")
+        desk.say(member.id, pairing_pauses.said("pauses.begun", concern.link))
 
 
 async def _decide(desk: Desk, concern: Concern, move: concerns.Move) -> PairingPause | None:
     """Make the move; the pause that it decides has begun."""
     pause = concerns.pause_of(concern, move, PairingPauseId(desk.turn.new_id()), desk.now)
     after, effects = concerns.advance(concern, move, desk.now)
-    await desk.member(concern.member)
+    writer = await desk.member(concern.member)
     await desk.apply(effects)
     await desk.records.put(after)
     if pause is not None:
+        if writer is not None:
+            for line in await pairing_pauses.link_over(desk, writer, concern.link):
+                desk.say_text(writer.id, line)
         await paused.begin(desk, pause)
     return pause
 
@@ -382,7 +390,9 @@ async def show_proposal(desk: Desk, member: Member, prompt: Prompt) -> Question 
     if member.id not in concern.opened:
         text = desk.words(member, "weighs.unopened", name=name)
         return Question(text, _INVITED)
-    text = desk.words(member, "weighs.question", name=name, length=proposal.length, reason=proposal.reason)
+    key = pairing_pauses.said("weighs.question", concern.link)
+    text = desk.words(member, key, name=name, length=proposal.length, reason=proposal.reason)
+    text = "\n".join((text, *(await pairing_pauses.link_over(desk, member, concern.link))))
     choices = (
         Choice("yes", "choice.weighs_yes"),
         Choice("no", "choice.weighs_no"),
@@ -399,7 +409,7 @@ async def weigh(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -> Non
     elif reply.name == "yes":
         await _decide(desk, concern, concerns.Agree(member.id))
         await _tell(desk, member, concern, "weighs.agreed")
-        desk.say(member.id, "pauses.begun")
+        desk.say(member.id, pairing_pauses.said("pauses.begun", concern.link))
     elif reply.name == "no":
         await _decide(desk, concern, concerns.Decline(member.id))
         await _tell(desk, member, concern, "weighs.not_agreed")

@@ -519,7 +519,8 @@ class Concern:
     Deleted at `until`, or when the member takes it back or is forgotten. `due_at` is that hour, or sooner the
     one at which the member hears that nobody has opened it; `reminded`: they heard so. `about` is "pairing",
     "ask" or "service". `other` is the keyed hash of whom they were in a room with, where it is about that; it
-    stays when that person is forgotten. `readers` are the one or two who may read it, `opened` those who did,
+    stays when that person is forgotten. `link` is that over which the two met, empty where it is not known,
+    and None where they met here. `readers` are the one or two who may read it, `opened` those who did,
     `spare` those who were chosen too: the first of them reads it where a reader gives it back, is forgotten,
     or is no reader any more, and goes from all three. `named`: the readers see the member's address.
     `answers` are what readers answered, with whose each is; a reader who is forgotten stands there as an
@@ -543,6 +544,7 @@ class Concern:
     answers: tuple[tuple[MemberId, str], ...] = ()
     spare: tuple[MemberId, ...] = ()
     consent: Consent | None = None
+    link: LinkId | None = None
 
 
 @dataclass(frozen=True)
@@ -553,7 +555,7 @@ class PairingPause:
     It stays when the one it is about is forgotten, and holds when they come back; it names neither who had a
     concern nor which. `reason` is what they read, `readers` are those who decided it, less whoever is
     forgotten, and read the one `answer` that its person may give; `answered`: they gave it. The answer goes
-    when that person is forgotten.
+    when that person is forgotten. `link` is the concern's: by a link nobody of that community hears of it.
     """
 
     id: PairingPauseId
@@ -564,6 +566,7 @@ class PairingPause:
     readers: tuple[MemberId, ...]
     answered: bool = False
     answer: str = ""
+    link: LinkId | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from schema.effects import Tell
 from schema.errors import IllegalMove
-from schema.ids import ConcernId, MemberId, PairingPauseId
+from schema.ids import ConcernId, LinkId, MemberId, PairingPauseId
 from schema.records import Concern, Consent, PairingPause, Proposal
 from schema.states import ConcernState
 
@@ -165,8 +165,9 @@ def begin(
     now: datetime,
     kept: timedelta,
     spare: tuple[MemberId, ...] = (),
+    link: LinkId | None = None,
 ) -> Concern:
-    """A concern from now on, which is kept for `kept`."""
+    """A concern from now on, which is kept for `kept`; `link`: over which the two met, where it was one."""
     return Concern(
         id=id,
         member=member,
@@ -181,6 +182,7 @@ def begin(
         named=named,
         consent=consent,
         spare=spare,
+        link=link,
     )
 
 
@@ -290,7 +292,7 @@ def pause_of(record: Concern, move: Move, id: PairingPauseId, now: datetime) -> 
         length, reason = move.length, move.reason
     else:
         return None
-    return PairingPause(id, record.other, now, now + length, reason, record.readers)
+    return PairingPause(id, record.other, now, now + length, reason, record.readers, link=record.link)
 
 
 def without(record: Concern, reader: MemberId) -> Concern:
@@ -304,5 +306,6 @@ def _tell(record: Concern, words: str, **values: object) -> Tell:
 
 
 def _tell_pause(record: Concern, until: datetime) -> Tell:
-    told = _tell(record, "concern.paused", until=until)
+    key = "concern.paused" if record.link is None else "concern.paused_linked"
+    told = _tell(record, key, until=until)
     return replace(told, notice=False)

@@ -16,6 +16,7 @@ from schema.records import (
     AskAcross,
     Concern,
     GuestRoom,
+    Link,
     LinkKeys,
     Meeting,
     PairingPause,
@@ -576,3 +577,96 @@ async def test_a_concern_after_never_again_still_says_whom_it_is_about(name: str
     await two.say(side, name, "something was wrong", "1", "1", "1 2", WORDS, "yes")
     (concern,) = side.records.all(Concern)
     assert concern.other == two.other(side).id(other)
+
+
+_PROMISED = (
+    "paired with nobody",
+    "find nobody for them",
+    "That person then reads",
+    "The other person reads these words",
+    "The other person reads the reason",
+    "would read: “",
+    "person hears so",
+)
+"""What our program can do for somebody who is here, and for nobody of another community."""
+
+
+@SIDES
+async def test_a_pause_promises_of_somebody_of_there_what_is_done_here(name: str) -> None:
+    """To who has the concern and to both readers: it holds here alone, and nobody there hears of it."""
+    two = await with_readers(name, closed=True)
+    side, _ = of(two, name)
+    crossed, heard = len(two.crossed), len(two.other(side).log)
+    await raises(two, name)
+    said = [body for _, body, _ in side.heard(name)]
+    assert any(
+        "They can also decide that nobody here meets the other person until a date." in one for one in said
+    )
+    assert "2. Let nobody here meet the other person" in await two.say(side, "rosa", "read")
+    asked = await two.say(side, "rosa", "pause")
+    assert "a pause holds here alone" in asked
+    assert "The link over which the two met is over" not in asked
+    assert "only if they use this service too" in await two.say(side, "rosa", "2")
+    assert "Nobody here would meet the other person for 4 weeks." in await two.say(side, "rosa", REASON)
+    await two.say(side, "rosa", "yes")
+    weighed = await two.say(side, "sam", "read", "read", "concerns", "1")
+    assert "Rosa would have nobody here meet the other person for 4 weeks." in weighed
+    assert "The pause has begun, here alone." in await two.say(side, "sam", "yes")
+    assert "it was decided that nobody here meets the other person until" in side.last(name)
+    told = [body for who in (name, "rosa", "sam") for _, body, _ in side.heard(who)]
+    assert not [(one, body) for one in _PROMISED for body in told if one in body]
+    assert (len(two.crossed), len(two.other(side).log)) == (crossed, heard), "nobody there hears of it"
+    assert "Then people here can meet them again" in await two.say(side, "rosa", "concerns", "2")
+    assert "hears so only if they use this service too" in await two.say(side, "rosa", "yes")
+
+
+async def test_whoever_is_paused_there_and_uses_this_service_too_reads_so() -> None:
+    """By the same address, met over the link: then all of it holds here, as it was said."""
+    two = await with_readers("ana", closed=True)
+    await raises(two, "ana")
+    await two.say(two.north, "rosa", "read", "pause", "2", REASON, "yes")
+    await two.say(two.north, "sam", "read", "read", "concerns", "1", "yes")
+    await two.north.comes("ben")
+    said = await two.say(two.north, "ben", "talk")
+    assert f"They wrote: “{REASON}”" in said
+    assert "You can answer once. Who reads it: Rosa and Sam." in said
+    await two.say(two.north, "ben", "1", "I am sorry.", "yes")
+    assert "The person whom it is about answered: “I am sorry.”" in two.north.last("rosa")
+
+
+async def test_their_own_community_finds_somebody_for_whom_readers_here_paused() -> None:
+    """As it is said: a pause here keeps nobody there from company."""
+    two = await with_readers("ana", closed=True)
+    await raises(two, "ana")
+    await two.say(two.north, "rosa", "read", "pause", "2", REASON, "yes")
+    await two.say(two.north, "sam", "read", "read", "concerns", "1", "yes")
+    await two.wait(3 * DAY)
+    await two.south.comes("cleo")
+    await offers(two, two.south, "cleo")
+    await two.south.asks("ben")
+    await two.south.says("cleo", "yes", "go on")
+    await two.south.says("ben", "yes")
+    assert any(one.state is RoomState.OPEN for one in two.south.records.all(PeerRoom))
+
+
+@SIDES
+async def test_a_pause_after_the_link_was_cut_says_so_and_holds_for_a_new_one(name: str) -> None:
+    """To who has the concern, and to those who decide; over a new link the two do not meet."""
+    two = await with_readers(name, closed=True)
+    side, _ = of(two, name)
+    over = "The link over which the two met is over."
+    await two.says(side, f"cut {two.other(side).community.desk}", "yes")
+    await raises(two, name)
+    assert any(over in body for _, body, _ in side.heard(name))
+    assert over in await two.say(side, "rosa", "read", "pause")
+    await two.say(side, "rosa", "2", REASON, "yes")
+    assert over in await two.say(side, "sam", "read", "read", "concerns", "1")
+    await two.say(side, "sam", "yes")
+    assert over in side.last(name)
+    assert [one.records.all(Link) for one in (two.north, two.south)] == [[], []]
+    await two.linked()
+    await meet_again(two)
+    assert not any(one.state is RoomState.OPEN for one in two.north.records.all(PeerRoom))
+    assert not any(one.state is GuestRoomState.OPEN for one in two.south.records.all(GuestRoom))
+    await two.wait(timedelta(minutes=16))
+    assert "This time no room opens for you two." in two.north.last("ana")
