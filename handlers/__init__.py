@@ -309,7 +309,10 @@ async def _direct_chat(desk: Desk, event: DirectChat) -> None:
     desk.writes(member.id)
     if _ELSEWHERE in member.lines:
         desk.say(member.id, "odd.not_private")
-    if not member.told_limits:
+    if not member.told_limits and desk.waits(member.id):
+        # It is why we invited them: the question comes with the first words, and nothing stands in its way.
+        desk.say_first(member.id, menu.hello(desk, member))
+    elif not member.told_limits:
         menu.greet(desk, member)
     else:
         desk.say(member.id, "menu.new_chat")

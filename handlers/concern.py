@@ -495,13 +495,14 @@ async def answer_own(desk: Desk, member: Member, prompt: Prompt, reply: Reply) -
 
 
 async def take_back(desk: Desk, member: Member, concern: Concern) -> None:
-    """Erase it; whoever has not opened it hears nothing of it any more."""
+    """Erase it; whoever has read it hears so, and whoever has not hears nothing of it any more."""
     await _end(desk, concern, concerns.TakeBack())
     desk.say(member.id, "concern.taken_back")
 
 
 async def _end(desk: Desk, concern: Concern, move: concerns.Move) -> None:
     await reader.take_from(desk, concern)
+    await reader.tell_end(desk, concern, move)
     over, effects = concerns.advance(concern, move, desk.now)
     await desk.apply(effects)
     if over.state is ConcernState.OVER:

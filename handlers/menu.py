@@ -121,6 +121,9 @@ async def greet_again(desk: Desk, member: Member) -> None:
     prompt = member.prompt
     if prompt is not None and prompt.subject == "hello" and desk.now - prompt.asked_at < _CROSSED:
         return
+    if _is_invited(prompt):
+        desk.ask_again(member.id)
+        return
     desk.put_behind(member.id)
     _say_waiting(desk, member)
     if desk.seldom(member.id, _HELLO, _SHORT_HELLO):
@@ -128,6 +131,11 @@ async def greet_again(desk: Desk, member: Member) -> None:
     else:
         # Whoever says hello a second time has read the rest just now.
         desk.ask(member.id, "menu", subject="hello_again")
+
+
+def _is_invited(prompt: Prompt | None) -> bool:
+    """Whether a concern that they may read is open as it came, which is why they hear from us now."""
+    return prompt is not None and prompt.by_itself and prompt.kind == "reads"
 
 
 async def start(desk: Desk, member: Member) -> None:
@@ -152,7 +160,7 @@ _COME_BY_THEMSELVES = (
 async def back(desk: Desk, member: Member) -> None:
     """The question that waits, or the menu where none does."""
     prompt = desk.now_is(member.id).prompt
-    if prompt is not None and prompt.kind in _COME_BY_THEMSELVES:
+    if prompt is not None and (prompt.kind in _COME_BY_THEMSELVES or _is_invited(prompt)):
         desk.ask_again(member.id)
         return
     desk.put_away(member.id)

@@ -58,6 +58,17 @@ async def take_from(desk: Desk, concern: Concern) -> None:
             desk.drop(member, concern.id)
 
 
+async def tell_end(desk: Desk, concern: Concern, move: concerns.Move) -> None:
+    """Say to whoever has read it that it is erased now, and what that ends; the others hear nothing."""
+    key = "reads.taken_back" if isinstance(move, concerns.TakeBack) else "reads.lapsed"
+    for id in concern.opened:
+        if await desk.member(id) is None:
+            continue
+        desk.say(id, key, made=concern.made_at)
+        if concern.proposal is not None:
+            desk.say(id, "reads.not_weighed")
+
+
 async def forget(desk: Desk, member: MemberId) -> None:
     """Whoever is forgotten reads nothing any more, and stands in nothing that they read or decided."""
     for concern in await desk.records.find(Concern):

@@ -665,3 +665,43 @@ async def test_a_number_to_a_question_that_is_no_more_begins_nothing(story: Stor
     said = await story.say("ana", "1")
     assert "No question is open now, so that number did nothing." in said
     assert "1. Talk with someone" in said
+
+
+@pytest.mark.parametrize("words", [["forget me", "yes"], ["my concerns", "4"]])
+async def test_whoever_has_read_it_hears_that_it_was_taken_back(story: Story, words: list[str]) -> None:
+    """Also when its writer is forgotten: with the question of a pause that goes; others hear nothing."""
+    await raised(story)
+    await story.says("rosa", "read", "pause", "2", REASON, "yes")
+    await story.says("sam", "read", "read", "concerns", "1")
+    assert "Rosa would pause the pairing" in story.last("sam")
+    await story.says("ana", *words)
+    for name in ("rosa", "sam"):
+        assert "which you read, was taken back. It is erased here." in story.last(name)
+        assert "The pause that was proposed because of it does not begin." in story.last(name)
+    assert "concern" not in story.last("tove")
+    assert not story.records.all(PairingPause)
+
+
+async def test_whoever_never_opened_it_hears_nothing_of_its_end(story: Story) -> None:
+    """As its writer is told; whoever did hears it once its time is over, too."""
+    await raised(story)
+    await story.say("rosa", "read")
+    heard = len(story.heard("sam"))
+    await story.wait(timedelta(days=29))
+    assert "The time of the concern of" in story.last("rosa")
+    assert len(story.heard("sam")) == heard
+
+
+async def test_a_reader_who_was_never_here_reads_first_why_they_were_invited(story: Story) -> None:
+    """With the first words of the chat, and its choices are those of the question."""
+    await met(story, "sam")
+    await story.says("ana", "something was wrong", "1 2", WORDS, "yes")
+    await story.comes("rosa")
+    said = story.last("rosa")
+    assert said.startswith("Hello. I am a program for the Elm House.")
+    assert "A member has a concern about someone they shared a room with, and chose you to read it." in said
+    choices = "1. Read it now\n2. Give it back\n3. Not now"
+    assert said.endswith(choices)
+    for word in ("hello", "back"):
+        assert (await story.say("rosa", word)).endswith(choices), "it is not passed over by a greeting"
+    assert f"“{WORDS}”" in await story.say("rosa", "1")
