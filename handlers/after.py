@@ -245,6 +245,8 @@ async def _unsaid(desk: Desk, meeting: Meeting) -> tuple[str, frozenset[str]]:
     """The sentence of what may be said of a meeting, and what is not offered: it was said, or cannot be."""
     if meeting.apart is not None:
         return "after.offered_apart", frozenset({"again", "never"})
+    if meeting.again:
+        return "after.offered_said", frozenset({"again"})
     if not await _counts(desk, meeting):
         return "after.offered_unlinked", frozenset({"again"})
     return "after.offered" if meeting.across is None else "after.offered_linked", frozenset()

@@ -56,6 +56,20 @@ async def test_whether_to_look_on_is_asked_first(story: Story) -> None:
     assert "2. Never pair us again" in story.last("ben")
 
 
+async def test_what_was_said_before_is_not_offered_once_more(story: Story) -> None:
+    """The question waited behind another one: again is left out, and what can be said is named."""
+    await together(story)
+    await story.says("ben", "close")
+    assert "1. Look again now" in story.last("ana")
+    await story.say("ana", "again")
+    offered = await story.say("ana", "1")
+    assert "I have noted that, until" in offered
+    assert "I have noted that you would talk with them again." in offered
+    assert "I would talk with this person again" not in offered
+    assert "1. Never pair us again\n2. Talk with someone about it\n3. Nothing" in offered
+    assert "never ask you about them again" in await story.say("ana", "1")
+
+
 async def test_company_about_it_is_asked_for_as_such(story: Story) -> None:
     """Whoever is asked reads what it is about: a conversation just had."""
     await closed(story)
