@@ -20,6 +20,7 @@ from schema.records import (
     Across,
     Ask,
     Consent,
+    GuestRoom,
     Member,
     Pairing,
     PairingPause,
@@ -112,8 +113,8 @@ def _entries(desk: Desk, member: Member, record: object) -> Iterator[Entry]:
             values[name] = as_json(value)
         if told.how is How.SHOWN:
             said = value if told.say is None else told.say(desk, member, value)
-            ended = told.key == "held.room" and isinstance(record, PeerRoom) and record.state not in LIVE
-            words.setdefault("held.room_over" if ended else told.key, {})[name] = said
+            key = _OVER.get(told.key, told.key) if _has_ended(record) else told.key
+            words.setdefault(key, {})[name] = said
         elif told.how is How.SAID and value:
             flags.append(desk.words(member, told.key))
     sentences = whole(desk, member, record)
@@ -126,6 +127,16 @@ def _entries(desk: Desk, member: Member, record: object) -> Iterator[Entry]:
     for one in within:
         if one is not None and not (isinstance(one, Consent) and one.given_at is None):
             yield from _entries(desk, member, one)
+
+
+_OVER = {"held.room": "held.room_over", "held.guest_room": "held.guest_room_over"}
+"""What is said of a room that has ended."""
+
+
+def _has_ended(record: object) -> bool:
+    if isinstance(record, GuestRoom):
+        return record.state not in guest_rooms.LIVE
+    return isinstance(record, PeerRoom) and record.state not in LIVE
 
 
 def _own(member: Member, one: object) -> object:

@@ -561,7 +561,7 @@ SAYS: Mapping[type[object], Mapping[str, Told]] = MappingProxyType(
             "wish": _named("held.guest_room"),
             "talking": _named("held.guest_room"),
             "room": _named("held.guest_room"),
-            "ends_at": _THEIRS,
+            "ends_at": _shown("held.guest_room"),
             "ending": _THEIRS,
             "reached": _THEIRS,
             "consents": _AGREED,

@@ -4,6 +4,7 @@ Each is kept on the side of whoever said it; an again alone crosses, when its me
 """
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -670,3 +671,15 @@ async def test_a_pause_after_the_link_was_cut_says_so_and_holds_for_a_new_one(na
     assert not any(one.state is GuestRoomState.OPEN for one in two.south.records.all(GuestRoom))
     await two.wait(timedelta(minutes=16))
     assert "This time no room opens for you two." in two.north.last("ana")
+
+
+async def test_a_room_over_a_link_is_held_as_open_and_then_as_one_that_ended() -> None:
+    """Until when it lasts, while it does; after that when it ended."""
+    two = Two()
+    await together(two)
+    said = await two.say(two.south, "ben", "what do you hold")
+    assert re.search(r"made for you .* for 1 hour, until Friday 27 November, \d\d:\d\d Berlin", said)
+    await two.say(two.north, "ana", "close")
+    said = await two.say(two.south, "ben", "what do you hold")
+    assert re.search(r"made for you .*, which ended Friday 27 November, \d\d:\d\d Berlin", said)
+    assert "for 1 hour" not in said

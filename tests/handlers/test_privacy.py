@@ -10,7 +10,7 @@ import pytest
 from schema.effects import EmptyPeerRoom, LeaveRoom, SendText
 from schema.ids import RoomId
 from schema.records import Ask, Member, PeerRoom
-from tests.handlers.story import WORDS, Story
+from tests.handlers.story import WORDS, Story, community
 from tests.handlers.test_backup import with_two
 from tests.handlers.test_room import ROOM, together
 
@@ -238,3 +238,21 @@ async def test_what_was_agreed_to_is_said_and_goes_with_its_record(story: Story)
     await story.says("ana", "back", "3")
     assert "What you agreed to" not in (await story.say("ana", "what do you hold")).split("1. ")[0]
     assert not [row for row in story.records.all(Ask) if row.consents]
+
+
+_EVERYDAY = {
+    "en": ("what do you keep", "What do you keep about me?", "what do you know about me", "my data"),
+    "es": ("¿Qué guardas?", "que guardas de mi", "qué sabes de mí", "¿qué datos tienes sobre mí?"),
+}
+
+
+@pytest.mark.parametrize(("language", "said"), [(one, said) for one in _EVERYDAY for said in _EVERYDAY[one]])
+async def test_what_is_held_is_asked_for_in_everyday_words_in_mid_question_too(
+    language: str, said: str
+) -> None:
+    """And the question that was open waits."""
+    story = Story(community(language), language=language)
+    await story.comes("ana")
+    await story.say("ana", "talk" if language == "en" else "hablar")
+    held = {"en": "This is what I hold about you now", "es": "Esto es lo que guardo sobre ti ahora"}
+    assert (await story.say("ana", said)).startswith(held[language])

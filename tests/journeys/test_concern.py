@@ -44,9 +44,8 @@ async def test_a_concern_reaches_its_reader_alone_and_a_pause_outlives_forget_me
             assert invite.sender == instance.desk_user
             await member.join(invite.room)
             rosa = Person(member, invite.room)
-            await rosa.hears("menu.hello")
-            await rosa.writes("back")
             invited = await rosa.hears("reads.invited")
+            assert story.sentence("menu.hello").search(invited.body), "with the first words"
             assert wrong not in invited.body
             await story.chooses(member, rosa.chat, invited, "choice.reads_open")
             read = await rosa.hears("reads.words")
