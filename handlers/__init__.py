@@ -107,7 +107,8 @@ async def dispatch(turn: Turn) -> None:
         case DirectChat() as event:
             await _direct_chat(desk, event)
         case NoChat() as event:
-            turn.do(LeaveRoom(event.room))
+            if not await link_life.declined(desk, event.room):
+                turn.do(LeaveRoom(event.room))
         case Verified() as event:
             await _verified(desk, event)
         case PeerMembership() as event:
@@ -134,6 +135,8 @@ async def dispatch(turn: Turn) -> None:
             await link_life.opened(desk, effect, made)
         case NotDelivered(effect=OpenLinkRoom() as effect, reason=reason):
             await link_life.not_opened(desk, effect, reason)
+        case NotDelivered(effect=JoinRoom(room=invited_to)):
+            await link_life.not_joined(desk, invited_to)
         case Delivered(effect=SendAcross() as effect) | NotDelivered(effect=SendAcross() as effect):
             await link_life.sent(desk, effect)
         case Delivered(effect=PurgeGuestRoom() as effect, detail=reached):

@@ -172,11 +172,7 @@ async def invited(desk: Desk, event: Invited) -> None:
     if not event.encrypted or not desk.community.stewards or event.sender == desk.community.desk:
         desk.turn.do(LeaveRoom(event.room))
         return
-    link = await with_desk(desk, event.sender)
-    if link is not None and not (_unanswered(link) and links.gives_way(desk.community.desk, event.sender)):
-        desk.turn.do(LeaveRoom(event.room))
-        return
-    known = await invitation_of(desk, event.sender)
+    link, known = await with_desk(desk, event.sender), await invitation_of(desk, event.sender)
     if known is None and link is None:
         kept = [one.desk for one in await desk.records.find(LinkInvitation)]
         if not links.is_told(kept, event.sender):
@@ -185,18 +181,37 @@ async def invited(desk: Desk, event: Invited) -> None:
         await _say(desk, "link.asked", desk_there=event.sender, until=desk.now + links.ASKED_FOR)
     if known is not None and known.room not in (None, event.room):
         desk.turn.do(LeaveRoom(RoomId(str(known.room))))
-    if link is not None:
+    both = link is not None and unanswered(link)
+    wanted = both and links.gives_way(desk.community.desk, event.sender)
+    if link is not None and wanted:
         # Both asked at once, and ours gives way: what our stewards wanted is there.
         await settle(desk, replace(link, state=LinkState.CUT, making=None))
-    wanted = link is not None or (known is not None and known.wanted)
-    until = desk.now + links.ASKED_FOR if known is None or wanted else known.due_at
+    elif link is not None and both:
+        link = await _told(desk, await _ask_again(desk, link), "link.both_asked", desk_there=link.desk)
+        await settle(desk, link)
+    elif link is not None:
+        link = await _told(desk, link, "link.asked_meanwhile", name=called(desk, link), desk_there=link.desk)
+        await settle(desk, link)
+    wanted = wanted or (link is None and known is not None and known.wanted)
+    # While there is a link with them it is kept for when that one is over, and told of then.
+    until = desk.now + links.ASKED_FOR if known is None or link is not None or wanted else known.due_at
     id = LinkInvitationId(desk.turn.identify(event.sender))
     await desk.records.put(LinkInvitation(id, event.sender, event.room, until, wanted))
     if wanted:
         desk.turn.do(JoinRoom(event.room))
 
 
-def _unanswered(link: Link) -> bool:
+async def _ask_again(desk: Desk, link: Link) -> Link:
+    """Invite them once more, where both asked and ours goes on: they may have declined it before."""
+    again = None if link.here else links.ask_again(link, desk.now)
+    if again is None:
+        return link
+    desk.turn.do(OpenLinkRoom(link.id, link.desk))
+    return again
+
+
+def unanswered(link: Link) -> bool:
+    """Whether we asked, and their program has said nothing yet."""
     return link.state is LinkState.LINKING and link.making is not None and link.making.their_hello is None
 
 
@@ -205,8 +220,15 @@ async def room(desk: Desk, event: LinkRoom) -> None:
     link = await _of_room(desk, event.room, event.desk)
     if link is None:
         asked = await invitation_of(desk, event.desk)
-        if event.here and (asked is None or not asked.wanted or asked.room != event.room):
+        if not event.here:
+            await not_joined(desk, event.room)
             desk.turn.do(LeaveRoom(event.room))
+        elif asked is None or not asked.wanted or asked.room != event.room:
+            desk.turn.do(LeaveRoom(event.room))
+        return
+    if not event.here and link.state is LinkState.LINKING:
+        if link.here:
+            await _parted(desk, link)
         return
     came_back = event.here and not link.here
     link = replace(link, room=event.room, here=event.here)
@@ -218,6 +240,53 @@ async def room(desk: Desk, event: LinkRoom) -> None:
     if came_back:
         link = await carry(desk, link, links.standing(link))
     await settle(desk, link)
+
+
+async def _parted(desk: Desk, link: Link) -> None:
+    """They left before the link stood: it is over here too, and our stewards read what that may mean."""
+    shown = link.making is not None and link.making.epoch is not None
+    await settle(desk, links.parted(link))
+    key = "link.parted" if shown else "link.parted_early"
+    text = link_terms.nobodys(desk).words(key, name=called(desk, link), desk_there=link.desk)
+    await _say_text(desk, text + await asked_anew(desk, link.desk))
+
+
+async def declined(desk: Desk, room: RoomId) -> bool:
+    """Whoever was invited to that room is not there any more; whether it is one where we asked for a link.
+
+    That one stays, since they can be invited again. Only its maker can ask anybody into it.
+    """
+    for link in await desk.records.find(Link):
+        if link.room == room and unanswered(link) and not link.here:
+            asked = await invitation_of(desk, link.desk)
+            if asked is not None and asked.room is not None:
+                # They want one, and had declined ours before we heard of that.
+                await settle(desk, await _ask_again(desk, link))
+            return True
+    await not_joined(desk, room)
+    return False
+
+
+async def not_joined(desk: Desk, room: RoomId) -> None:
+    """Whoever invited ours to that room is not there: what they asked is over, and our stewards can ask."""
+    for asked in await desk.records.find(LinkInvitation):
+        if asked.room == room:
+            await desk.records.delete(LinkInvitation, asked.id)
+            if asked.wanted:
+                await _say(desk, "link.not_joined", desk_there=asked.desk)
+
+
+async def asked_anew(desk: Desk, other: MatrixId) -> str:
+    """What is said, in a paragraph, of its asking anew once the link with it is over; empty if it did not.
+
+    It was kept while the link was there. It is forgotten as late as one that comes now.
+    """
+    asked = await invitation_of(desk, other)
+    if asked is None or asked.room is None or asked.wanted:
+        return ""
+    until = desk.now + links.ASKED_FOR
+    await desk.records.put(replace(asked, due_at=until))
+    return "\n\n" + link_terms.nobodys(desk).words("link.asked", desk_there=other, until=until)
 
 
 async def _of_room(desk: Desk, room: RoomId, other: MatrixId) -> Link | None:
@@ -241,6 +310,9 @@ async def came(desk: Desk, event: FromLink) -> None:
         if taken.body is not None:
             after = replace(after, heard_at=desk.now)
         after = await settle(desk, await carry(desk, after, taken.crosses))
+        if unanswered(link) and not unanswered(after):
+            # They take up ours: what they asked themselves before is given up with it.
+            await _forget_asked(desk, link.desk)
         if after.state not in links.OVER:
             await _tell_change(desk, link, after, taken.body)
         await _tell(desk, link, after)
@@ -274,6 +346,12 @@ async def _proposed(desk: Desk, event: FromLink) -> None:
         greeting=quoted(desk, opening.body.greeting),
         terms=link_terms.described(desk, opening.body.terms, ours=False),
     )
+
+
+async def _forget_asked(desk: Desk, other: MatrixId) -> None:
+    asked = await invitation_of(desk, other)
+    if asked is not None:
+        await forget(desk, asked)
 
 
 async def _tell_change(desk: Desk, before: Link, after: Link, body: Body | None) -> None:
@@ -322,7 +400,9 @@ async def _tell(desk: Desk, before: Link, after: Link) -> None:
         # A link that was restored stood before; a pause and its end are told as such.
         await _say_text(desk, in_use(desk, after, first=before.state is not LinkState.RESYNC))
     elif before.state is not after.state and (key := _NOW.get(after.state)) is not None:
-        await _say(desk, key, name=called(desk, after), desk_there=after.desk)
+        text = link_terms.nobodys(desk).words(key, name=called(desk, after), desk_there=after.desk)
+        anew = await asked_anew(desk, after.desk) if after.state in links.OVER else ""
+        await _say_text(desk, text + anew)
     elif after.making is None and was is not None and was.state is MakingState.CONFIRMED and after.epochs:
         await _say_text(desk, in_use(desk, after, first=False))
     if made is None or made.state is not MakingState.SHOWN or made.epoch is None:
@@ -353,16 +433,25 @@ async def opened(desk: Desk, effect: OpenLinkRoom, room: RoomId | None) -> None:
     if link is None:
         if room is not None:
             desk.turn.do(LeaveRoom(room))
-    elif link.room is None:
-        await settle(desk, replace(link, room=room))
+    elif link.room is None or (link.room != room and unanswered(link)):
+        # Another one where they were asked again, and the first was left when they declined it; or where they
+        # came into the room of an earlier link, which is being left, before this one was there.
+        await settle(desk, replace(link, room=room, here=False))
 
 
 async def not_opened(desk: Desk, effect: OpenLinkRoom, reason: str) -> None:
     """The other homeserver was not reached, or refused: nothing of the link is left."""
     link = await desk.records.get(Link, effect.link)
-    if link is None or link.room is not None:
+    if link is None or link.here or not unanswered(link):
         return
     await settle(desk, replace(link, state=LinkState.CUT, making=None))
+    asked = await invitation_of(desk, link.desk)
+    if asked is not None and asked.room is not None:
+        # They asked too, and got through to us.
+        await desk.records.put(replace(asked, wanted=True))
+        desk.turn.do(JoinRoom(asked.room))
+        await _say(desk, "link.joining", desk_there=link.desk)
+        return
     server = effect.desk.partition(":")[2]
     key = "link.not_reached" if reason == "deadline" else "link.not_invited"
     await _say(desk, key, desk_there=effect.desk, server=server)
@@ -382,7 +471,8 @@ async def due(desk: Desk, link: Link) -> None:
         after = await carry(desk, after, sent)
     after = await settle(desk, after)
     if after.state in links.OVER:
-        await _say(desk, "link.expired", name=called(desk, link), desk_there=link.desk)
+        text = link_terms.nobodys(desk).words("link.expired", name=called(desk, link), desk_there=link.desk)
+        await _say_text(desk, text + await asked_anew(desk, link.desk))
     elif link.state is LinkState.RESYNC and link.making is None:
         await _say(desk, "link.resync", name=called(desk, link))
     elif link.making is not None and after.making is None:

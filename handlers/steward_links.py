@@ -86,7 +86,7 @@ async def begin(room: StewardRoom, rest: str) -> None:
     elif making is not None and making.state is MakingState.SHOWN and making.epoch is not None:
         room.ask("link_words", subject=other, draft={"made": making.epoch.made})
     else:
-        room.say_text(_line(room, link), notice=False)
+        room.say_text(await _line_of(room, link), notice=False)
 
 
 async def show(room: StewardRoom, prompt: Prompt) -> Question | None:
@@ -281,7 +281,8 @@ async def answer_words(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
     after = await link_life.settle(desk, await carry(desk, after, sent))
     if reply.name != "yes":
         key = "link.differed" if first else "link.differed_again"
-        room.say(key, name=link_life.called(desk, link), desk_there=link.desk)
+        text = room.words(key, name=link_life.called(desk, link), desk_there=link.desk)
+        room.say_text(text + (await link_life.asked_anew(desk, link.desk) if first else ""))
     elif after.making is None:
         if first:
             # Until when it holds is said with it.
@@ -305,10 +306,12 @@ async def listing(room: StewardRoom, _: str) -> None:
     """Every link, how it stands, and the next word for it; and who asks for one."""
     found = await room.desk.records.find(Link)
     asked = [one for one in await room.desk.records.find(LinkInvitation) if one.room is not None]
-    lines = [_line(room, link) for link in found]
+    desks = {one.desk for one in asked}
+    lines = [_line(room, link, asked=link.desk in desks) for link in found]
     lines += [
         room.words("link.joining" if one.wanted else "link.asked", desk_there=one.desk, until=one.due_at)
         for one in asked
+        if all(link.desk != one.desk for link in found)
     ]
     if not lines:
         room.say("link.none", notice=False)
@@ -321,8 +324,22 @@ async def listing(room: StewardRoom, _: str) -> None:
 _RUNS = (LinkState.LIVE, LinkState.PAUSED, LinkState.RESYNC)
 
 
-def _line(room: StewardRoom, link: Link) -> str:
-    """How a link stands, and what a steward does next."""
+def _line(room: StewardRoom, link: Link, *, asked: bool) -> str:
+    """How a link stands, and what a steward does next; `asked`: their desk asks for another one."""
+    text = _standing(room, link, asked=asked)
+    if not asked or link_life.unanswered(link):
+        return text
+    name = link_life.called(room.desk, link)
+    return f"{text} {room.words('link.asked_meanwhile', name=name, desk_there=link.desk)}"
+
+
+async def _line_of(room: StewardRoom, link: Link) -> str:
+    """The same, where nobody looked yet whether they ask for another one."""
+    asked = await link_life.invitation_of(room.desk, link.desk)
+    return _line(room, link, asked=asked is not None and asked.room is not None)
+
+
+def _standing(room: StewardRoom, link: Link, *, asked: bool) -> str:
     making, desk = link.making, link.desk
     if link.state is LinkState.LINKING and making is not None:
         until = making.begun_at + links.MAKING
@@ -333,7 +350,7 @@ def _line(room: StewardRoom, link: Link) -> str:
         elif making.state is MakingState.CONFIRMED:
             key = "link.is_confirmed"
         else:
-            key = "link.is_begun"
+            key = "link.is_both" if asked and link_life.unanswered(link) else "link.is_begun"
         here, name = room.desk.community.desk, link_life.called(room.desk, link)
         return room.words(key, name=name, desk_there=desk, desk_here=here, until=until)
     if link.state is LinkState.RESYNC:
@@ -397,7 +414,7 @@ async def _change(room: StewardRoom, rest: str, what: str, word: str) -> None:
     if link is None:
         return
     if not _can(link, what):
-        room.say_text(_line(room, link), notice=False)
+        room.say_text(await _line_of(room, link), notice=False)
         return
     room.ask("link_change", subject=link.desk, draft={"what": what})
 
@@ -477,4 +494,5 @@ async def answer_change(room: StewardRoom, prompt: Prompt, reply: Reply) -> None
     else:
         after, sent = links.advance(link, SetPause(what == "pause"), desk.now)
         await link_life.settle(desk, await carry(desk, after, sent))
-    room.say(_DONE[what], name=name, desk_there=prompt.subject)
+    text = room.words(_DONE[what], name=name, desk_there=prompt.subject)
+    room.say_text(text + (await link_life.asked_anew(desk, link.desk) if what == "cut" else ""))

@@ -886,7 +886,7 @@ class LinkInvitation:
 
     Of each desk one, kept until `due_at` whatever came of it: so long no further one of that server is told
     of. `room` is the newest; None once it was declined, or taken up. `wanted`: our stewards named that desk,
-    so that ours goes in.
+    so that ours goes in. One that comes while there is a link with that desk is told of when it is over.
     """
 
     id: LinkInvitationId

@@ -323,7 +323,10 @@ link_invitations = Table(
     _id(),
     _due(),
     _sealed(),
-    info={"kept": "14 days: which front desk of another collective asked for a link, whatever came of it"},
+    info={
+        "kept": "14 days: which front desk of another collective asked for a link, whatever came of it; and "
+        "again from the end of a link with it"
+    },
 )
 
 asks_across = Table(

@@ -602,6 +602,18 @@ def gives_way(ours: MatrixId, theirs: MatrixId) -> bool:
     return theirs < ours
 
 
+def parted(link: Link) -> Link:
+    """The link once the other desk is not alone with ours any more: over, where it never stood."""
+    if link.state is not LinkState.LINKING:
+        return replace(link, here=False)
+    return replace(link, here=False, state=LinkState.CUT, making=None)
+
+
+def ask_again(link: Link, now: datetime) -> Link | None:
+    """The link once the other desk was invited anew, because it asks too; None where that is too often."""
+    return _tried(link, now)
+
+
 def keys_held(link: Link) -> frozenset[tuple[int, int]]:
     """The epoch and the round of each of our private keys that the link still needs; all others go."""
     ours = [one.ours for one in link.epochs]

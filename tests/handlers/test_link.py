@@ -9,7 +9,7 @@ import pytest
 from handlers import link_terms
 from handlers.desk import Desk
 from schema.effects import JoinRoom, LeaveRoom, OpenLinkRoom, SendAcross
-from schema.events import Due, FromLink, Invited, LinkRoom
+from schema.events import Due, FromLink, Invited, LinkRoom, NotDelivered
 from schema.ids import EventId, LinkId, LinkInvitationId, MatrixId, RoomId
 from schema.records import Link, LinkInvitation, LinkKeys, Member
 from schema.states import LinkState
@@ -87,13 +87,75 @@ async def test_no_member_takes_part_in_it(two: Two) -> None:
 
 
 async def test_words_that_differ_end_it_before_it_begins(two: Two) -> None:
-    """On this side at once; the other sees that the program is gone, and can end it too."""
+    """On both sides at once, and the other side reads what that may mean and how to ask anew."""
     await shown(two)
+    await two.says(two.south, f"link {NORTH_AT}")
     assert "somebody may stand between us" in await two.says(two.north, f"link {SOUTH_AT}", "2")
     over(two.north)
-    assert "is not in our room any more" in two.south.last(STEWARDS)
-    await two.says(two.south, f"cut {NORTH_AT}", "yes")
+    heard = two.south.last(STEWARDS)
+    assert "may have found that the words were not the same" in heard
+    assert "nothing is linked" in heard
+    assert f"write “link {NORTH_AT}”" in heard
     over(two.south)
+    # Words that lead nowhere can't be confirmed any more, and the list names none.
+    assert "are the same" not in await two.says(two.south, "1")
+    assert "There is no link, and no community has asked for one" in await two.says(two.south, "links")
+    # Who asks anew is told of, whatever is left of the first.
+    await two.says(two.north, f"link {SOUTH_AT}", "Once more.", "yes")
+    assert "asks for a link with us" in two.south.last(STEWARDS)
+    assert "asks for a link with us" in await two.says(two.south, "links")
+
+
+async def test_a_program_that_leaves_before_any_words_ends_it_too(two: Two) -> None:
+    """Whoever let it in reads that it is over, and not of words that nobody has seen."""
+    await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    await two.says(two.north, f"cut {SOUTH_AT}", "yes")
+    over(two.south)
+    assert "before there was a link" in two.south.last(STEWARDS)
+    assert "words" not in two.south.last(STEWARDS)
+
+
+async def test_what_is_asked_while_a_link_is_there_is_told_and_kept_for_later(two: Two) -> None:
+    """The partner lost its link, and asks anew: it is said with what to do, and after the cut it is there."""
+    await two.linked()
+    await two.north.records.delete(Link, link_of(two.north).id)
+    await two.says(two.north, f"link {SOUTH_AT}", "We lost everything.", "yes")
+    assert f"{NORTH_AT} asks for a new link with us" in two.south.last(STEWARDS)
+    assert link_of(two.south).state is LinkState.LIVE
+    assert f"To take it up, write “cut {NORTH_AT}” first" in await two.says(two.south, "links")
+    heard = await two.says(two.south, f"cut {NORTH_AT}", "yes")
+    assert "is cut" in heard
+    assert f"{NORTH_AT} asks for a link with us" in heard
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    assert "We lost everything." in two.south.last(STEWARDS)
+
+
+async def test_who_asks_by_a_way_that_is_not_open_yet_takes_up_what_came(two: Two) -> None:
+    """Both asked, and our homeserver does not reach theirs: their room, which was made, is gone into."""
+    two.reachable = False
+    two.holds = True
+    await two.says(two.north, f"link {SOUTH_AT}", "From the north.", "yes")
+    await two.north.event(Invited(EventId("$i"), RoomId("!theirs"), SOUTH_AT, False, True, True))
+    two.rooms[RoomId("!theirs")] = {SOUTH_AT}
+    assert f"{SOUTH_AT} asks for a link with us too" in two.north.last(STEWARDS)
+    assert "and they asked us too" in await two.says(two.north, "links")
+    two.holds = False
+    await two.carry()
+    assert any(f"I am going into the room with {SOUTH_AT}" in body for body in said(two.north))
+    assert JoinRoom(RoomId("!theirs")) in [effect for _, effect in two.north.effects]
+
+
+async def test_a_room_that_cannot_be_gone_into_is_said(two: Two) -> None:
+    """They took back what they asked: who was going in reads so, and can ask them."""
+    await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
+    two.holds = True
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    (join,) = two.south.sends
+    two.south.sends.clear()
+    await two.south.event(NotDelivered(join, "M_FORBIDDEN"))
+    assert f"I could not go into the room of {NORTH_AT}" in two.south.last(STEWARDS)
+    assert "Which words shall" in await two.says(two.south, f"link {NORTH_AT}")
 
 
 async def test_a_yes_is_to_the_words_that_were_shown(two: Two) -> None:
