@@ -98,6 +98,14 @@ def test_what_looks_for_the_other_way_finds_it(said: str) -> None:
     assert _said_to_several(said)
 
 
+def test_in_spanish_what_does_not_cross_a_link_is_not_said_to_be_all_right() -> None:
+    """“No pasa nada” is what people say for “never mind”: of a link it is said that nothing crosses it."""
+    of_links = [one for one in load(_FILES["es"], "es") if key(one).startswith("link.")]
+    assert len(of_links) > 50
+    said = {key(one): " ".join(forms(one)).casefold() for one in of_links}
+    assert [one for one, text in said.items() if re.search(r"\bno (pasa|ha pasado) nada\b", text)] == []
+
+
 _BREAKS = {
     "missing": ("talk.change: missing", r'msgid "talk\.change"\nmsgstr "[^"]*"\n', ""),
     "extra": (
