@@ -54,7 +54,7 @@ async def agree(desk: Desk, link: Link, greeting: str, chosen: Terms) -> None:
     """Take up what the other side proposes: our two steps cross."""
     said, numbers = allowed(desk, chosen), links.next_keys(link)
     keys, hello, change = _steps(desk, link.id, link.us, numbers, "link", greeting, said)
-    link = replace(link, chosen=chosen)
+    link = replace(link, chosen=chosen, greeting="")
     link, sent = links.advance(link, Agree(hello, change), desk.now)
     await desk.records.put(keys)
     await settle(desk, await carry(desk, link, sent))
@@ -181,10 +181,13 @@ async def invited(desk: Desk, event: Invited) -> None:
         await _say(desk, "link.asked", desk_there=event.sender, until=desk.now + links.ASKED_FOR)
     if known is not None and known.room not in (None, event.room):
         desk.turn.do(LeaveRoom(RoomId(str(known.room))))
+    id = LinkInvitationId(desk.turn.identify(event.sender))
+    asked = known or LinkInvitation(id, event.sender, event.room, desk.now + links.ASKED_FOR)
     both = link is not None and unanswered(link)
     wanted = both and links.gives_way(desk.community.desk, event.sender)
     if link is not None and wanted:
         # Both asked at once, and ours gives way: what our stewards wanted is there.
+        asked = with_ours(asked, link)
         await settle(desk, replace(link, state=LinkState.CUT, making=None))
     elif link is not None and both:
         link = await _told(desk, await _ask_again(desk, link), "link.both_asked", desk_there=link.desk)
@@ -194,11 +197,16 @@ async def invited(desk: Desk, event: Invited) -> None:
         await settle(desk, link)
     wanted = wanted or (link is None and known is not None and known.wanted)
     # While there is a link with them it is kept for when that one is over, and told of then.
-    until = desk.now + links.ASKED_FOR if known is None or link is not None or wanted else known.due_at
-    id = LinkInvitationId(desk.turn.identify(event.sender))
-    await desk.records.put(LinkInvitation(id, event.sender, event.room, until, wanted))
+    until = desk.now + links.ASKED_FOR if link is not None or wanted else asked.due_at
+    await desk.records.put(replace(asked, room=event.room, due_at=until, wanted=wanted))
     if wanted:
         desk.turn.do(JoinRoom(event.room))
+
+
+def with_ours(asked: LinkInvitation, link: Link) -> LinkInvitation:
+    """Their ask with what our stewards wrote when they asked for `link`, which theirs takes the place of."""
+    hello = None if link.making is None else link.making.our_hello
+    return replace(asked, greeting="" if hello is None else hello.greeting, chosen=link.chosen)
 
 
 async def _ask_again(desk: Desk, link: Link) -> Link:
@@ -331,21 +339,25 @@ async def _proposed(desk: Desk, event: FromLink) -> None:
     us, them = party(opening.link, desk.community.desk), party(opening.link, event.sender)
     if opening.audience != us or await desk.records.get(Link, opening.link) is not None:
         return
-    link = links.proposed(opening.link, us, them, opening.body, own_terms(desk), desk.now)
+    said = own_terms(desk) if asked.chosen is None else allowed(desk, asked.chosen)
+    link = links.proposed(opening.link, us, them, opening.body, said, desk.now)
     if link is None:
         return
     link = replace(link, desk=event.sender, room=event.room, here=True, heard_at=desk.now)
+    link = replace(link, greeting=asked.greeting, chosen=asked.chosen)
     # Our stewards wanted it: where this link ends, another one is told of again.
     await desk.records.delete(LinkInvitation, asked.id)
     await settle(desk, link)
-    await _say(
-        desk,
+    text = link_terms.nobodys(desk).words(
         "link.hello",
         name=called(desk, link),
         desk_there=link.desk,
         greeting=quoted(desk, opening.body.greeting),
         terms=link_terms.described(desk, opening.body.terms, ours=False),
     )
+    if link.greeting:
+        text += " " + link_terms.nobodys(desk).words("link.hello_kept")
+    await _say_text(desk, text)
 
 
 async def _forget_asked(desk: Desk, other: MatrixId) -> None:
@@ -448,7 +460,7 @@ async def not_opened(desk: Desk, effect: OpenLinkRoom, reason: str) -> None:
     asked = await invitation_of(desk, link.desk)
     if asked is not None and asked.room is not None:
         # They asked too, and got through to us.
-        await desk.records.put(replace(asked, wanted=True))
+        await desk.records.put(replace(with_ours(asked, link), wanted=True))
         desk.turn.do(JoinRoom(asked.room))
         await _say(desk, "link.joining", desk_there=link.desk)
         return

@@ -13,7 +13,7 @@ from handlers.answer import own_words
 from handlers.question import Choice, Question, Reply
 from handlers.steward_room import Draft, StewardRoom
 from schema.effects import JoinRoom, LeaveRoom
-from schema.ids import LinkInvitationId, MatrixId
+from schema.ids import MatrixId
 from schema.records import Link, LinkInvitation, Prompt
 from schema.states import LinkState, MakingState
 from service.core import links, terms
@@ -25,6 +25,7 @@ LONGEST_GREETING = 300
 _ADDRESS = re.compile(r"@[!-9;-~]+:[A-Za-z0-9.:\[\]-]+")
 _YES_NO = (Choice("yes", "steward.choice_yes"), Choice("no", "steward.choice_no"))
 _OR_TERMS = (_YES_NO[0], Choice("terms", "link.choice_terms"), _YES_NO[1])
+_OR_WORDS = (*_OR_TERMS[:2], Choice("words", "link.choice_words"), _OR_TERMS[2])
 _SAME = (
     Choice("yes", "link.choice_same"),
     Choice("differ", "link.choice_differ"),
@@ -82,7 +83,10 @@ async def begin(room: StewardRoom, rest: str) -> None:
         return
     making = link.making
     if link.state is LinkState.LINKING and making is not None and making.our_hello is None:
-        room.ask("link", subject=other, draft={"step": "agree words"})
+        kept: Draft = {"step": "agree", "of": "agree", "words": link.greeting, "kept": True}
+        kept |= link_terms_draft.draft_of(link.terms)
+        # What was written when ours asked too is shown again; else the words come first.
+        room.ask("link", subject=other, draft=kept if link.greeting else {"step": "agree words"})
     elif making is not None and making.state is MakingState.SHOWN and making.epoch is not None:
         room.ask("link_words", subject=other, draft={"made": making.epoch.made})
     else:
@@ -111,7 +115,7 @@ async def show(room: StewardRoom, prompt: Prompt) -> Question | None:
         terms=link_terms.described(desk, chosen, ours=True),
         holds="" if link is None else link_life.holds(desk, replace(link, terms=chosen), shown=True),
     )
-    return Question(text, _OR_TERMS, binding=True)
+    return Question(text, _OR_WORDS if prompt.draft.get("kept") else _OR_TERMS, binding=True)
 
 
 async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
@@ -126,7 +130,12 @@ async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
             following = "recap" if step == "words" else "agree"
             kept = terms.words(words, 5 * LONGEST_GREETING)
             draft: Draft = {"step": following, "of": following, "words": kept}
-            draft |= link_terms_draft.draft_of(link_life.own_terms(desk))
+            # Where other words are written for what is kept of ours, the terms stay.
+            draft |= (
+                {"terms": prompt.draft["terms"]}
+                if "terms" in prompt.draft
+                else link_terms_draft.draft_of(link_life.own_terms(desk))
+            )
             room.ask("link", subject=other, draft=draft)
         return
     if step in link_terms_draft.STEPS:
@@ -136,15 +145,20 @@ async def answer(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
     if reply.name == "terms":
         room.ask("link", subject=other, draft={**prompt.draft, "step": "which"})
         return
+    if reply.name == "words":
+        room.ask("link", subject=other, draft={**prompt.draft, "step": "agree words"})
+        return
     if reply.name != "yes":
         room.say("steward.kept")
         return
     link, asked = await link_life.with_desk(desk, other), await link_life.invitation_of(desk, other)
     if step in ("join", "recap") and link is None and asked is not None and asked.room is not None:
         # Also where they asked while the recap was open: of the two that would be one is enough.
-        until = desk.now + links.ASKED_FOR
-        id = LinkInvitationId(desk.turn.identify(other))
-        await desk.records.put(LinkInvitation(id, other, asked.room, until, wanted=True))
+        wanted = replace(asked, due_at=desk.now + links.ASKED_FOR, wanted=True)
+        if step == "recap":
+            greeting, chosen = str(prompt.draft["words"]), link_terms_draft.of(prompt.draft)
+            wanted = replace(wanted, greeting=greeting, chosen=chosen)
+        await desk.records.put(wanted)
         desk.turn.do(JoinRoom(asked.room))
         room.say("link.joining", desk_there=other)
     elif step == "recap" and link is None:
@@ -432,7 +446,8 @@ async def _decline(room: StewardRoom, other: MatrixId) -> None:
     if asked is None or asked.room is None:
         room.say("link.changed", desk_there=other)
         return
-    await room.desk.records.put(LinkInvitation(asked.id, asked.desk, None, asked.due_at))
+    declined = replace(asked, room=None, wanted=False, greeting="", chosen=None)
+    await room.desk.records.put(declined)
     room.desk.turn.do(LeaveRoom(asked.room))
     room.say("link.declined", desk_there=asked.desk)
 

@@ -832,7 +832,8 @@ class Link:
 
     `desk` is the other front desk, `room` the room of the two, once it is there; `here`: theirs is in it, and
     nobody else. `name` is what the other collective calls itself. `heard_at` is when something that they
-    signed, or one of the first steps, was last taken. `due_at` is when something of it is over.
+    signed, or one of the first steps, was last taken. `due_at` is when something of it is over. `greeting` is
+    what our stewards wrote for it when they asked too, and theirs was the one that goes on.
     Deleted with its keys when it is over.
     """
 
@@ -861,6 +862,7 @@ class Link:
     name: str = ""
     heard_at: datetime | None = None
     due_at: datetime | None = None
+    greeting: str = ""
 
 
 @dataclass(frozen=True)
@@ -887,6 +889,7 @@ class LinkInvitation:
     Of each desk one, kept until `due_at` whatever came of it: so long no further one of that server is told
     of. `room` is the newest; None once it was declined, or taken up. `wanted`: our stewards named that desk,
     so that ours goes in. One that comes while there is a link with that desk is told of when it is over.
+    `greeting` and `chosen`: the words and the terms that our stewards wrote for it, where ours asked too.
     """
 
     id: LinkInvitationId
@@ -894,6 +897,8 @@ class LinkInvitation:
     room: RoomId | None
     due_at: datetime
     wanted: bool = False
+    greeting: str = ""
+    chosen: Terms | None = None
 
 
 @dataclass(frozen=True)

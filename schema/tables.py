@@ -325,7 +325,7 @@ link_invitations = Table(
     _sealed(),
     info={
         "kept": "14 days: which front desk of another collective asked for a link, whatever came of it; and "
-        "again from the end of a link with it"
+        "again from the end of a link with it. What our stewards wrote for it, where ours asked too"
     },
 )
 

@@ -267,16 +267,26 @@ async def test_a_server_that_cannot_be_reached_is_said_and_leaves_nothing(two: T
 
 
 async def test_both_asking_at_once_come_to_one_link(two: Two) -> None:
-    """One gives way, whichever invitation comes first, and each reads the next word to write."""
+    """One gives way: its words and terms are shown again, for one yes. The other reads that both asked."""
     two.holds = True
     await two.says(two.north, f"link {SOUTH_AT}", "From the north.", "yes")
-    await two.says(two.south, f"link {NORTH_AT}", "From the south.", "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "From the south.", "terms", "asks", "3", "yes")
     two.holds = False
     await two.carry()
+    assert f"{SOUTH_AT} asks for a link with us too" in two.north.last(STEWARDS)
+    assert "they asked us too" in await two.says(two.north, "links")
     assert "From the north." in two.south.last(STEWARDS)
-    await two.says(two.south, f"link {NORTH_AT}", "Welcome.", "yes")
+    assert "you only have to say yes to them" in two.south.last(STEWARDS)
+    heard = await two.says(two.south, f"link {NORTH_AT}")
+    assert "From the south." in heard
+    assert "At most 3 asks each way in 24 hours" in heard
+    await two.says(two.south, "yes")
+    assert "From the south." in "\n".join(said(two.north))
     assert six(two.north) == six(two.south)
     assert link_of(two.north).id == link_of(two.south).id
+    theirs = link_of(two.north).their_terms
+    assert theirs is not None
+    assert theirs.asks_a_day == 3
 
 
 async def test_a_yes_to_ask_them_is_a_yes_to_what_they_asked_meanwhile(two: Two) -> None:
@@ -287,7 +297,10 @@ async def test_a_yes_to_ask_them_is_a_yes_to_what_they_asked_meanwhile(two: Two)
     assert "From the north." in heard
     assert len(two.rooms) == 1
     assert two.south.records.all(Link)[0].id == link_of(two.north).id
-    await two.says(two.south, f"link {NORTH_AT}", "Welcome.", "yes")
+    assert "From the south." in await two.says(two.south, f"link {NORTH_AT}")
+    # What was written for them before can still be changed.
+    await two.says(two.south, "change our words", "Welcome.", "yes")
+    assert "Welcome." in "\n".join(said(two.north))
     assert six(two.north) == six(two.south)
 
 
