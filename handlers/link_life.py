@@ -368,6 +368,9 @@ async def _forget_asked(desk: Desk, other: MatrixId) -> None:
 
 async def _tell_change(desk: Desk, before: Link, after: Link, body: Body | None) -> None:
     """Say what the other side answered, or changed, as far as that is not too often in a day."""
+    if isinstance(body, Hello) and body.reason == "rotate" and before.making is None:
+        told = await _told(desk, after, "link.rotated_there", name=called(desk, after))
+        after = after if told is after else await settle(desk, told)
     was = before.their_terms
     values: dict[str, object] = {"name": called(desk, after), "desk_there": after.desk}
     if isinstance(body, Pause) and before.paused_there is not after.paused_there:

@@ -223,6 +223,18 @@ async def test_new_keys_are_compared_again_and_the_old_ones_go(two: Two) -> None
     assert [one.number for one in two.north.records.all(LinkKeys)] == [2]
 
 
+async def test_who_did_not_ask_for_new_keys_reads_who_did_before_the_words(two: Two) -> None:
+    """Six words do not come out of nowhere: the other side asked, and why is theirs to say."""
+    await two.linked()
+    heard = len(said(two.south))
+    await two.says(two.north, "rotate keys", "yes")
+    asked, words = said(two.south)[heard:]
+    assert "“the Elm House” (@alongside:north.example) asked for new keys" in asked
+    assert "ask them by another way" in asked
+    assert words.startswith("Six words")
+    assert not any("asked for new keys" in body for body in said(two.north))
+
+
 async def test_what_comes_twice_changes_nothing(two: Two) -> None:
     """Every event of the whole story, again: no step is made twice, and nobody is told again."""
     await two.linked()
