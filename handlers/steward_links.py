@@ -427,6 +427,8 @@ async def _change(room: StewardRoom, rest: str, what: str, word: str) -> None:
     link = await _which(room, rest, word)
     if link is None:
         return
+    if what == "cut":
+        what = _ends(link)
     if not _can(link, what):
         room.say_text(await _line_of(room, link), notice=False)
         return
@@ -452,10 +454,20 @@ async def _decline(room: StewardRoom, other: MatrixId) -> None:
     room.say("link.declined", desk_there=asked.desk)
 
 
+def _ends(link: Link) -> str:
+    """What ending it is: to take back what was only asked, to stop the making of it, or to cut it."""
+    if link_life.unanswered(link):
+        return "take back"
+    return "stop" if link.state is LinkState.LINKING else "cut"
+
+
+_ENDS = ("take back", "stop", "cut")
+
+
 def _can(link: Link, what: str) -> bool:
     """Whether the change is one that can be made now."""
-    if what == "cut":
-        return True
+    if what in _ENDS:
+        return what == _ends(link)
     if what == "rotate":
         return link.state in _RUNS and link.here and link.making is None
     return link.state in _RUNS and link.paused_here is (what == "resume")
@@ -480,9 +492,18 @@ _RECAPS = {
     "pause": "link.pause_recap",
     "resume": "link.resume_recap",
     "rotate": "link.rotate_recap",
+    "take back": "link.take_back_recap",
+    "stop": "link.stop_recap",
     "cut": "link.cut_recap",
 }
-_DONE = {"pause": "link.paused", "resume": "link.resumed", "rotate": "link.rotated", "cut": "link.cut"}
+_DONE = {
+    "pause": "link.paused",
+    "resume": "link.resumed",
+    "rotate": "link.rotated",
+    "take back": "link.taken_back",
+    "stop": "link.stopped",
+    "cut": "link.cut",
+}
 
 
 async def answer_change(room: StewardRoom, prompt: Prompt, reply: Reply) -> None:
@@ -501,7 +522,7 @@ async def answer_change(room: StewardRoom, prompt: Prompt, reply: Reply) -> None
     name = link_life.called(room.desk, link)
     if what == "rotate":
         await link_life.settle(desk, await link_life.rotate(desk, link))
-    elif what == "cut":
+    elif what in _ENDS:
         after, sent = links.advance(link, End(), desk.now)
         says = bool(sent) and link.here
         after = await carry(desk, after, sent, last=True)
@@ -510,4 +531,4 @@ async def answer_change(room: StewardRoom, prompt: Prompt, reply: Reply) -> None
         after, sent = links.advance(link, SetPause(what == "pause"), desk.now)
         await link_life.settle(desk, await carry(desk, after, sent))
     text = room.words(_DONE[what], name=name, desk_there=prompt.subject)
-    room.say_text(text + (await link_life.asked_anew(desk, link.desk) if what == "cut" else ""))
+    room.say_text(text + (await link_life.asked_anew(desk, link.desk) if what in _ENDS else ""))

@@ -1,6 +1,7 @@
 """Links from the stewards' first word on: what each side reads, and that nobody else can bring one about."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -182,6 +183,36 @@ async def test_cut_on_one_side_ends_it_on_both(two: Two) -> None:
     over(two.north)
     over(two.south)
     assert all(not inside for inside in two.rooms.values())
+
+
+async def test_what_was_only_asked_is_taken_back_in_words_for_that(two: Two) -> None:
+    """No room is open, nobody waits and nothing was agreed: none of it is said; so of one in the making."""
+    await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
+    heard = await two.says(two.north, f"cut {SOUTH_AT}")
+    assert "take back what we asked" in heard
+    assert not re.search("open rooms|[Ww]hoever waits|link with", heard)
+    heard = await two.says(two.north, "yes")
+    assert "I have taken back what we asked" in heard
+    assert "is cut" not in heard
+    over(two.north)
+    await two.says(two.north, f"link {SOUTH_AT}", "Hello again.", "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    heard = await two.says(two.south, f"cut {NORTH_AT}")
+    assert "is not made yet" in heard
+    assert not re.search("open rooms|[Ww]hoever waits", heard)
+    assert "I have ended the making of the link" in await two.says(two.south, "yes")
+    over(two.south)
+    over(two.north)
+
+
+async def test_a_yes_to_take_back_what_was_asked_cuts_nothing_that_came_of_it(two: Two) -> None:
+    """They answered while the question was open: it is said that it is another thing now."""
+    await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
+    await two.says(two.north, f"cut {SOUTH_AT}")
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "Welcome.", "yes")
+    assert "I have" not in await two.says(two.north, "yes")
+    assert link_of(two.north).state is LinkState.LINKING
 
 
 async def test_a_cut_waits_for_nobody(two: Two) -> None:
