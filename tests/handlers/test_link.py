@@ -132,6 +132,29 @@ async def test_what_is_asked_while_a_link_is_there_is_told_and_kept_for_later(tw
     assert "We lost everything." in two.south.last(STEWARDS)
 
 
+async def test_that_a_new_link_begins_with_the_usual_terms_is_said_wherever_one_ends(two: Two) -> None:
+    """What stewards set for one link ends with it: before the yes to a cut, and to whoever it happens to."""
+    anew = "Our terms for a new link begin as the settings have them"
+    await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "terms", "asks", "3", "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "yes")
+    await two.says(two.south, f"link {NORTH_AT}", "Welcome.", "yes")
+    assert anew in await two.says(two.north, f"link {SOUTH_AT}", "2")
+    assert anew in two.south.last(STEWARDS)
+    await two.linked()
+    assert anew in await two.says(two.north, "cut")
+    await two.says(two.north, "yes")
+    assert anew in two.south.last(STEWARDS)
+    await shown(two)
+    assert anew in await two.says(two.north, f"cut {SOUTH_AT}")
+    await two.says(two.north, "no")
+    await two.wait(links.MAKING + timedelta(minutes=1))
+    assert "its time has passed" in two.north.last(STEWARDS)
+    assert anew in two.north.last(STEWARDS)
+    # It is so: nothing of the three asks a day is left.
+    heard = await two.says(two.north, f"link {SOUTH_AT}", "Once more.")
+    assert "At most 5 asks each way in 24 hours" in heard
+
+
 async def test_who_asks_by_a_way_that_is_not_open_yet_takes_up_what_came(two: Two) -> None:
     """Both asked, and our homeserver does not reach theirs: their room, which was made, is gone into."""
     two.reachable = False
