@@ -38,16 +38,30 @@ _SAME = (
 
 async def _which(room: StewardRoom, rest: str, word: str) -> Link | None:
     """The link that is meant, the only one where none is named; what to write instead is said."""
-    found = [link for link in await room.desk.records.find(Link) if rest in ("", link.desk)]
-    if len(found) == 1:
-        return found[0]
-    if not await room.desk.records.find(Link):
+    found = await room.desk.records.find(Link)
+    named = [link for link in found if link.desk == rest]
+    made = [link for link in found if _is_made(link)]
+    # What was only asked can be ended as a link can; else it is meant where it is named, or where it is all.
+    meant = named if rest else found if word == _CUT else made or found
+    if len(meant) == 1:
+        return meant[0]
+    listed = found if word == _CUT and not rest else made
+    if not listed:
         await listing(room, "")
-    else:
-        desks = [link.desk for link in await room.desk.records.find(Link)]
-        key = "link.which" if rest else "link.which_of"
-        room.say(key, notice=False, word=_word(room, word), desks=desks)
+        return None
+    key = "link.which" if rest else "link.which_of" if len(listed) == len(made) else "link.which_ends"
+    room.say(key, notice=False, word=_word(room, word), desks=[link.desk for link in listed])
     return None
+
+
+_CUT = "steward.command_cut"
+
+
+def _is_made(link: Link) -> bool:
+    """Whether both sides agreed to it, so that it is called a link."""
+    making = link.making
+    both = making is not None and making.our_hello is not None and making.their_hello is not None
+    return link.state is not LinkState.LINKING or both
 
 
 def _word(room: StewardRoom, key: str) -> str:
@@ -417,7 +431,7 @@ async def rotate(room: StewardRoom, rest: str) -> None:
 
 async def cut(room: StewardRoom, rest: str) -> None:
     """Ask whether it is to end."""
-    await _change(room, rest, "cut", "steward.command_cut")
+    await _change(room, rest, "cut", _CUT)
 
 
 async def _change(room: StewardRoom, rest: str, what: str, word: str) -> None:

@@ -328,7 +328,10 @@ async def test_a_server_that_cannot_be_reached_is_said_and_leaves_nothing(two: T
     """With what to ask whom."""
     two.reachable = False
     await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
-    assert "our homeserver did not reach south.example" in two.north.last(STEWARDS)
+    heard = two.north.last(STEWARDS)
+    assert "our homeserver did not reach south.example" in heard
+    # The likeliest cause comes first: it was typed by hand.
+    assert heard.index(f"Look at the address first: is “{SOUTH_AT}” right") < heard.index("federate")
     over(two.north)
 
 
@@ -477,6 +480,29 @@ async def test_the_list_says_on_whom_new_keys_wait(two: Two) -> None:
     await two.carry()
     await two.says(two.north, f"link {SOUTH_AT}", "1")
     assert "wait for their stewards to compare" in await two.says(two.north, "rotate keys")
+
+
+async def test_what_was_only_asked_is_no_link(two: Two) -> None:
+    """Where links are named, one that nobody answered is none; only what ends it knows it."""
+    await two.linked()
+    two.holds = True
+    await two.says(two.north, "link @reef:127.0.0.1:2286", "Hello.", "yes")
+    # One link alone is meant, whatever else was asked.
+    assert "Our terms:" in await two.says(two.north, "terms")
+    await two.says(two.north, "no")
+    heard = await two.says(two.north, "pause @a:b.example")
+    assert f"There are links with: {SOUTH_AT}. " in heard
+    heard = await two.says(two.north, "cut")
+    assert "There are links" not in heard
+    assert "@reef:127.0.0.1:2286" in heard
+    assert SOUTH_AT in heard
+    assert "take back what we asked" in await two.says(two.north, "cut @reef:127.0.0.1:2286")
+    # Alone it is no link either, and the list says how it stands.
+    await two.says(two.north, "no")
+    await two.says(two.north, f"cut {SOUTH_AT}", "yes")
+    heard = await two.says(two.north, "terms @a:b.example")
+    assert "There are links" not in heard
+    assert "has not answered yet" in heard
 
 
 async def test_which_of_two_links_is_asked_without_calling_either_unknown(two: Two) -> None:
