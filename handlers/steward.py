@@ -398,8 +398,11 @@ async def _take(room: StewardRoom, event: events.StewardMessage) -> None:
     prompt = room.open
     question = None if prompt is None else await QUESTIONS[prompt.kind].show(room, prompt)
     if prompt is None or question is None:
+        first, _, named = body.strip().partition(" ")
         if name is not None:
             await _run(room, name, rest)
+        elif normal(first) in room.desk.spoken(room.reader, COMMANDS["link"].words):
+            steward_links.named(room, named.strip())
         elif normal(body).isdigit():
             # Their own question was over, or it is a colleague's: silence would look like a yes taken.
             room.answer("steward.none_open")
@@ -461,8 +464,9 @@ def _command(room: StewardRoom, body: str) -> tuple[str | None, str]:
             return name, ""
         if command.rest and normal(first) in words:
             return name, rest.strip()
-        if command.named is not None and address.startswith("@") and normal(before) in words:
-            return name, address
+        named = command.named is not None and normal(before) in words
+        if named and (read := steward_links.address(address)) is not None:
+            return name, read
     return None, ""
 
 

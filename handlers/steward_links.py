@@ -6,6 +6,7 @@ that were shown; what a steward writes next is always said, and nothing is offer
 
 import re
 from dataclasses import replace
+from urllib.parse import unquote
 
 from handlers import link_life, link_terms, link_terms_draft
 from handlers.across import carry
@@ -23,6 +24,8 @@ LONGEST_GREETING = 300
 """Characters of the words for the other side's stewards."""
 
 _ADDRESS = re.compile(r"@[!-9;-~]+:[A-Za-z0-9.:\[\]-]+")
+_BARE = re.compile(r"[a-z0-9._=/+-]+:[A-Za-z0-9-]*[.][A-Za-z0-9.-]+(:[0-9]+)?")
+_LINKED = re.compile(r"(https?://)?matrix\.to/#/(?P<address>@[^/?]+)(\?.*)?|matrix:u/(?P<user>[^/?]+)(\?.*)?")
 _YES_NO = (Choice("yes", "steward.choice_yes"), Choice("no", "steward.choice_no"))
 _OR_TERMS = (_YES_NO[0], Choice("terms", "link.choice_terms"), _YES_NO[1])
 _OR_WORDS = (*_OR_TERMS[:2], Choice("words", "link.choice_words"), _OR_TERMS[2])
@@ -31,6 +34,36 @@ _SAME = (
     Choice("differ", "link.choice_differ"),
     Choice("no", "link.choice_later"),
 )
+
+
+# Addresses
+
+
+def address(typed: str) -> str | None:
+    """What was typed as an address, as an app copies one, or without its first sign; None for other words."""
+    said = typed.strip("<>")
+    if said.startswith("@"):
+        return said
+    if (link := _LINKED.fullmatch(unquote(said))) is not None:
+        return link["address"] or f"@{link['user']}"
+    return f"@{said}" if _BARE.fullmatch(said) else None
+
+
+def named(room: StewardRoom, rest: str) -> None:
+    """Say which form an address has, where a name stands behind the word; stewards' talk stays theirs.
+
+    A name is in quotation marks, or of up to four words that each begin with a capital; or it is one word
+    with a dot or an @ in it, as a server's or a mail address has.
+    """
+    words = rest.split()
+    capitals = 0 < len(words) <= 4 and all(word[:1].isupper() for word in words)
+    quoted = len(rest) > 2 and rest[0] in _QUOTES and rest[-1] in _QUOTES
+    almost = len(words) == 1 and "/" not in rest and re.search(r"\w[.@]\w", rest) is not None
+    if capitals or quoted or almost:
+        room.say("link.no_name", notice=False)
+
+
+_QUOTES = "\"'“”„‘’«»"
 
 
 # Which one

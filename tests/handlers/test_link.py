@@ -542,10 +542,59 @@ async def test_every_word_says_what_to_write_next(two: Two, typed: str, said: st
     assert said in await two.says(two.north, typed)
 
 
-async def test_talk_about_links_is_no_command(two: Two) -> None:
+@pytest.mark.parametrize(
+    "talk",
+    [
+        "link arms with us tomorrow",
+        "link below",
+        "link to the minutes: https://pad.example/minutes",
+        "link https://pad.example/minutes",
+        "Link in the chat please",
+        "cut the cake",
+        "cut: 12:30",
+        "terms of use",
+        "pause 12:30",
+    ],
+)
+async def test_talk_about_links_is_no_command(two: Two, talk: str) -> None:
     """Stewards talk with one another there."""
-    assert await two.says(two.north, "link arms with us tomorrow") == ""
-    assert await two.says(two.north, "cut the cake") == ""
+    assert await two.says(two.north, talk) == ""
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "link alongside:south.example",
+        "link https://matrix.to/#/@alongside:south.example",
+        "link https://matrix.to/#/%40alongside%3Asouth.example?via=south.example",
+        "Link <https://matrix.to/#/@alongside:south.example>",
+        "link matrix.to/#/@alongside:south.example",
+        "link matrix:u/alongside:south.example",
+    ],
+)
+async def test_an_address_is_read_as_an_app_copies_it_or_without_its_first_sign(two: Two, typed: str) -> None:
+    """What was read is shown before any yes, and each word that takes an address reads it so."""
+    assert f"It is for: {SOUTH_AT}" in await two.says(two.north, typed)
+    assert f"stewards of {SOUTH_AT}" in await two.says(two.north, "Hello.")
+    await two.says(two.north, "yes")
+    assert "take back what we asked" in await two.says(two.north, typed.casefold().replace("link", "cut", 1))
+
+
+async def test_an_address_without_its_first_sign_may_have_a_port(two: Two) -> None:
+    """As on a machine of one's own."""
+    assert "It is for: @reef:127.0.0.1:22860" in await two.says(two.north, "link reef:127.0.0.1:22860")
+
+
+@pytest.mark.parametrize(
+    "typed", ["link Reef Commons", "link “the reef”", "link reef.example", "link alongside@south.example"]
+)
+async def test_a_name_instead_of_an_address_is_answered_with_the_form_of_one(two: Two, typed: str) -> None:
+    """In one sentence or two, and not while words for their stewards are awaited."""
+    heard = await two.says(two.north, typed)
+    assert "I need the address of their program" in heard
+    assert "“link @alongside:other.example”" in heard
+    await two.says(two.north, f"link {SOUTH_AT}")
+    assert typed.partition(" ")[2].strip("“”") in await two.says(two.north, typed)
 
 
 async def test_the_list_says_how_each_stands_and_what_can_be_done(two: Two) -> None:
