@@ -15,7 +15,7 @@ from schema.ids import EventId, LinkId, LinkInvitationId, MatrixId, RoomId
 from schema.records import Link, LinkInvitation, LinkKeys, Member
 from schema.states import LinkState
 from service.core import links, terms
-from tests.handlers.story import STEWARDS, Story
+from tests.handlers.story import STEWARDS, Story, community
 from tests.handlers.two import NORTH_AT, SOUTH_AT, Two, link_of, said
 
 
@@ -74,6 +74,26 @@ async def test_two_communities_link_using_only_what_the_service_says(two: Two) -
     assert "stands: both sides compared the words" in two.north.last(STEWARDS)
     assert link_of(two.north).state is link_of(two.south).state is LinkState.LIVE
     assert [one.round for one in two.north.records.all(LinkKeys)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("language", "english", "differ"),
+    [
+        ("en", "English words on both sides", "If one is not, somebody may"),
+        ("es", "palabras en inglés en los dos lados", "Si una no lo es, puede que haya alguien"),
+    ],
+)
+async def test_the_words_say_in_which_language_they_are_and_what_to_do_if_they_differ(
+    language: str, english: str, differ: str
+) -> None:
+    """In a room of another language too: on a call they have to be read out and understood."""
+    two = Two(Story(community(language), seed=2, language=language, links=True))
+    await two.begin()
+    await shown(two)
+    heard = two.south.last(STEWARDS)
+    assert english in heard
+    assert differ in heard
+    assert len(heard.split("\n")[1].split(", ")) == 6
 
 
 async def test_no_member_takes_part_in_it(two: Two) -> None:
