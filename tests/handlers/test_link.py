@@ -10,7 +10,7 @@ import pytest
 from handlers import link_terms
 from handlers.desk import Desk
 from schema.effects import JoinRoom, LeaveRoom, OpenLinkRoom, SendAcross
-from schema.events import Due, FromLink, Invited, LinkRoom, NotDelivered
+from schema.events import Due, FromLink, Invited, LinkRoom, NoChat, NotDelivered
 from schema.ids import EventId, LinkId, LinkInvitationId, MatrixId, RoomId
 from schema.records import Link, LinkInvitation, LinkKeys, Member
 from schema.states import LinkState
@@ -424,6 +424,22 @@ async def test_strangers_do_not_fill_the_stewards_room(two: Two) -> None:
     side.sends.clear()
     await side.wait(links.ASKED_FOR + timedelta(minutes=1))
     assert side.records.all(LinkInvitation) == []
+
+
+async def test_who_asks_and_declines_in_turn_is_invited_anew_eight_times_a_day(two: Two) -> None:
+    """Both asked, and ours goes on: it costs us an invitation each time, and the stewards six sentences."""
+    await two.says(two.north, f"link {SOUTH_AT}", "Hello.", "yes")
+    side, room = two.north, link_of(two.north).room
+    assert room is not None
+    heard, before = len(said(side)), len(side.effects)
+    for at in range(20):
+        await side.event(Invited(EventId(f"$i{at}"), RoomId(f"!r{at}"), SOUTH_AT, False, True, True))
+        await side.event(NoChat(EventId(f"$n{at}"), room))
+    asked = [effect for _, effect in side.effects[before:] if isinstance(effect, OpenLinkRoom)]
+    assert len(asked) == links.TRIES_A_DAY
+    assert len(said(side)) - heard == links.TOLD_A_DAY
+    # The room of our own ask stays, for when they come.
+    assert LeaveRoom(room) not in [effect for _, effect in side.effects]
 
 
 async def test_a_partner_that_asks_again_and_again_is_told_of_once(two: Two) -> None:
