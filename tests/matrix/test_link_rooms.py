@@ -69,6 +69,21 @@ async def test_it_is_encrypted_from_its_creation_and_made_once(desk: Desk, serve
     assert len(server.called("create chat")) == 1
 
 
+async def test_who_declined_can_be_invited_into_it_again(desk: Desk, server: Homeserver) -> None:
+    """It is said that nobody is there; asked once more it is the same room."""
+    room = await desk.client.create_link_room(LINK, OTHER)
+    await desk.sync.step()
+    server.member(room, OTHER, "leave")
+    await desk.sync.step()
+    assert [one.room for one in await desk.inbox() if isinstance(one, NoChat)] == [room]
+    assert await desk.client.create_link_room(LINK, OTHER) == room
+    assert len(server.called("create chat")) == 1
+    assert server.rooms[room].membership(OTHER) == "invite"
+    server.member(room, OTHER, "join")
+    await desk.sync.step()
+    assert [one.here for one in await desk.inbox() if isinstance(one, LinkRoom)] == [True]
+
+
 async def test_a_server_that_cannot_be_reached_leaves_no_room(desk: Desk, server: Homeserver) -> None:
     """The invitation is refused; ours goes out of the room that nobody comes into."""
 
