@@ -203,10 +203,10 @@ async def _message(desk: Desk, event: Message) -> None:
         ):
             desk.say(member.id, "odd.not_text")
     elif not await message.take(desk, member, event, first=first) and not first:
-        language.point_out(desk, member)
         desk.put_behind(member.id)
         near = odd.near(desk, member, normal(message.own_part(event)))
-        desk.ask(member.id, "menu", subject=f"fallback {near}".strip())
+        hints = {"hints": language.hints_again(desk, member)}
+        desk.ask(member.id, "menu", subject=f"fallback {near}".strip(), draft=hints)
     if first:
         _first_words(desk, desk.now_is(member.id))
 

@@ -353,6 +353,9 @@ async def more(
 
     It is good until `by`, and so is a yes to what is asked. `ends`: when the room ends, where it is ours.
     """
+    if not wish.name:
+        # It was asked for by a release that gave wishes no name.
+        return False
     body = wire.More(
         request=across.request,
         answer=across.answer,

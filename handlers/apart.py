@@ -95,6 +95,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
     if prompt.kind == "apart":
         if found := prompt.draft.get("address"):
             text = desk.words(member, "apart.recap", address=found)
+            if desk.community.readers:
+                # The same for any address: whether they met is not to be seen by what is asked.
+                text += "\n" + desk.words(member, "apart.mark")
             return Question(text, _RECAP, binding=True, also=_SKIP)
         text = desk.words(member, "apart.address", server=desk.community.server)
         return Question(text, free=True, reads=True, also=_SKIP)

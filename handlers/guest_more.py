@@ -167,7 +167,7 @@ async def longer(desk: Desk, room: GuestRoom, ends: datetime, wish: str) -> Gues
     if after is None or after.ends_at is None or room.ends_at is None or after.ends_at <= room.ends_at:
         return after or room
     member = await desk.member(room.member)
-    if member is not None and after.ending is None:
+    if member is not None and after.ending is None and guest_rooms.tells(room, ends, wish):
         desk.drop(member, room.id)
         more = after.ends_at - room.ends_at
         desk.say(member.id, "room.extended", notice=False, more=more, ends=after.ends_at)

@@ -96,7 +96,9 @@ async def lines(desk: Desk, member: Member) -> list[str]:
         name = await across.called(desk, member, room.link)
         asked = room.state is GuestRoomState.OPEN and room.ending is not None
         key = "status.guest_asked" if asked else _STATUS[room.state]
-        found.append(desk.words(member, key, collective=name, ends=room.ends_at))
+        if room.state is GuestRoomState.READABLE and await desk.records.get(Link, room.link) is None:
+            key = "guest.unheard"
+        found.append(desk.words(member, key, collective=name, ends=room.ends_at, ended=room.ends_at))
         if room.state is GuestRoomState.OPEN:
             found += agreed(desk, member, room)
     return found
@@ -160,8 +162,10 @@ async def _say_gone(desk: Desk, room: GuestRoom) -> None:
         return
     if not guest_rooms.was_heard_of(room):
         unheard = desk.words(member, "guest.unheard", ended=room.ends_at)
-        mark = desk.words(member, "receipt.mark")
-        lines = [unheard, desk.words(member, rooms.REACHED[room.reached]), mark]
+        lines = [unheard, desk.words(member, rooms.REACHED[room.reached])]
+        # By then it can have gone.
+        if any(mark.across == room.across for mark in await after.of(desk, member.id)):
+            lines.append(desk.words(member, "receipt.mark"))
         desk.say_text(member.id, "\n".join(lines))
         return
     name = await across.called(desk, member, room.link)
@@ -226,9 +230,12 @@ async def link_over(desk: Desk, link: LinkId) -> None:
         if member is None:
             continue
         if room.state is GuestRoomState.OPEN:
-            desk.say(member.id, "guest.link_over", notice=False, ends=room.ends_at)
+            over = desk.words(member, "guest.link_over", ends=room.ends_at)
+            copy = desk.words(member, "guest.copy_later" if desk.community.purges else "guest.copy_stays")
+            desk.say_text(member.id, f"{over} {copy}", notice=False)
         elif room.state is GuestRoomState.READABLE:
             said = desk.words(member, "guest.unheard", ended=room.ends_at)
-            copy = desk.words(member, "guest.copy", until=room.due_at)
+            key = "guest.copy" if desk.community.purges else "guest.copy_stays"
+            copy = desk.words(member, key, until=room.due_at)
             lines = [said, copy, desk.words(member, "receipt.mark")]
             desk.say_text(member.id, "\n".join(lines))

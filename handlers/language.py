@@ -52,14 +52,13 @@ def hints(desk: Desk, member: Member) -> list[str]:
     return [desk.turn.words.text(language, "language.hint") for language in others]
 
 
-def point_out(desk: Desk, member: Member) -> None:
-    """Say how to choose another language, beside an answer to words that fit nothing; for weeks not again.
+def hints_again(desk: Desk, member: Member) -> list[str]:
+    """These lines, to stand in an answer to words that fit nothing; for weeks not again.
 
     It is the same whatever was written, since nothing is scanned.
     """
     lines = hints(desk, member)
-    if lines and desk.seldom(member.id, _HINT, _AGAIN):
-        desk.say_text(member.id, "\n".join(lines))
+    return lines if lines and desk.seldom(member.id, _HINT, _AGAIN) else []
 
 
 def plain(desk: Desk, matrix_id: MatrixId, key: str) -> str:

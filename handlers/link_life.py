@@ -190,8 +190,9 @@ async def invited(desk: Desk, event: Invited) -> None:
         asked = with_ours(asked, link)
         await settle(desk, replace(link, state=LinkState.CUT, making=None))
     elif link is not None and both:
-        link = await _told(desk, await _ask_again(desk, link), "link.both_asked", desk_there=link.desk)
-        await settle(desk, link)
+        again = await _ask_again(desk, link)
+        key = "link.asked_meanwhile" if again is link else "link.both_asked"
+        await settle(desk, await _told(desk, again, key, name=called(desk, link), desk_there=link.desk))
     elif link is not None:
         link = await _told(desk, link, "link.asked_meanwhile", name=called(desk, link), desk_there=link.desk)
         await settle(desk, link)

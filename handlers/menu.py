@@ -69,7 +69,9 @@ async def show(desk: Desk, member: Member, prompt: Prompt) -> Question | None:
         case "checkin":
             return Question(desk.words(member, "menu.anything_else"), _MORE)
         case "fallback":
-            text = await _fallback(desk, member)
+            hints = prompt.draft.get("hints")
+            lines = map(str, hints) if isinstance(hints, list) else ()
+            text = "\n".join((await _fallback(desk, member), *lines))
             meant = (Choice(near, text=desk.words(member, "choice.meant", word=_word(desk, member, near))),)
             return Question(text, (*_FALLBACK, *meant) if near else _FALLBACK)
         case "nothing_open":

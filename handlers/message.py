@@ -144,11 +144,11 @@ async def _to_the_question(desk: Desk, heard: _Heard) -> bool:
             odd.doubt_words(desk, member, prompt, body)
             return True
         reply = Reply(text=body)
-    if reply is None:
-        return False
-    if odd.lets_go(prompt, question, reply):
+    if odd.lets_go(prompt, question, reply, command):
         odd.needs_yes(desk, member, prompt, question)
         return True
+    if reply is None:
+        return False
     if odd.leads_out(prompt, question, reply):
         return await _either(desk, heard) or await _command(desk, replace(heard, command=reply.name))
     await _answer(desk, member, prompt, question, reply, heard.event)

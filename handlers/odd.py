@@ -51,18 +51,20 @@ def no_answer(desk: Desk, member: Member, prompt: Prompt, question: Question) ->
 
     It is the question on the screen from now on: an answer that comes after it has been seen is meant for it.
     """
-    language.point_out(desk, member)
-    member = desk.now_is(member.id)
     desk.say(member.id, "odd.not_an_answer")
+    for line in language.hints_again(desk, member):
+        desk.say_text(member.id, line)
+    member = desk.now_is(member.id)
     short = stands_above(desk, member, prompt, question)
     if not short:
         desk.say(member.id, "odd.again")
     desk.ask_again(member.id, anew=prompt.by_itself or not short, short=short)
 
 
-def lets_go(prompt: Prompt, question: Question, reply: Reply) -> bool:
-    """Whether the reply passes over the last question of several, with which all answers would be lost."""
-    return reply.name == "skip" and question.binding and prompt.kind in ENDS_IN_A_YES
+def lets_go(prompt: Prompt, question: Question, reply: Reply | None, command: str | None) -> bool:
+    """Whether what was said passes over the last question of several, and so would lose all answers."""
+    skips = command == "skip" if reply is None else reply.name == "skip"
+    return skips and question.binding and prompt.kind in ENDS_IN_A_YES
 
 
 def needs_yes(desk: Desk, member: Member, prompt: Prompt, question: Question) -> None:

@@ -503,7 +503,7 @@ async def _decline(room: StewardRoom, other: MatrixId) -> None:
 
 def _ends(link: Link) -> str:
     """What ending it is: to take back what was only asked, to stop the making of it, or to cut it."""
-    if link_life.unanswered(link):
+    if link_life.unanswered(link) and not link.here:
         return "take back"
     return "stop" if link.state is LinkState.LINKING else "cut"
 

@@ -36,6 +36,10 @@ THEIRS = timedelta(days=2)
 """How long the receipt waits for what the other side erased."""
 
 
+LEAST = timedelta(minutes=5)
+"""By how much a room is longer at least for that to be told where it answers no wish of our member's."""
+
+
 READ = timedelta(minutes=5)
 """How long our side reads, after it read nothing, before it says that it heard nothing of a room."""
 
@@ -313,11 +317,24 @@ def _end(record: GuestRoom, said: datetime) -> datetime:
     return max(now, min(said, record.latest or now))
 
 
+def tells(record: GuestRoom, said: datetime, name: str) -> bool:
+    """Whether the end that the other side says is told to our member, and lets both ask for more again.
+
+    It is where it answers the wish that stands, or is later by as long as one asks for. Anything less is
+    a clock that differs, or a partner that would be heard at every second.
+    """
+    before = record.ends_at or record.made_at
+    answers = record.more is not None and name != "" and record.more.name == name
+    return answers or _end(record, said) - before >= LEAST
+
+
 def _longer(record: GuestRoom, said: datetime, name: str) -> GuestRoom:
     """The room with its new end. A wish of our member's stands where another led to that."""
     before = record.ends_at or record.made_at
     ends = _end(record, said)
     longer = replace(record, length=record.length + (ends - before), ends_at=ends)
+    if not tells(record, said, name):
+        return longer
     more = record.more
     if more is None or more.member != record.member or record.lapsed_more or name in ("", more.name):
         return _hour(_without_more(longer))

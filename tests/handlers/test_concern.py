@@ -349,6 +349,15 @@ async def test_whoever_reads_no_concerns_any_more_reads_nothing(story: Story) ->
     assert the_concern(story).readers == (story.id("sam"),)
 
 
+async def test_skip_at_the_last_question_loses_no_word(story: Story) -> None:
+    """It asks for a yes or a no, and the yes holds."""
+    await met(story, "rosa", "sam", "tove")
+    assert "1. Yes" in await story.says("ana", "something was wrong", "1 2", WORDS)
+    assert (await story.say("ana", "skip")).startswith("Here I need a yes or a no")
+    await story.say("ana", "yes")
+    assert story.records.all(Concern)
+
+
 async def test_the_writer_takes_it_back(story: Story) -> None:
     """By its number, or among what they agreed to; the readers' question is gone."""
     await raised(story)

@@ -146,6 +146,43 @@ async def test_a_room_is_longer_on_both_sides_or_on_none(two: Two, name: str) ->
         assert not any("You both said yes to" in body for _, body, _ in side.heard(who))
 
 
+async def test_a_partner_that_says_a_later_end_each_second_is_heard_once(two: Two) -> None:
+    """The room is as long as they say, up to what its member asked for: who reads of it as of one answer."""
+    await wants(two, "ben", "3")
+    (guest,) = two.south.records.all(GuestRoom)
+    assert guest.ends_at is not None
+    assert guest.more is not None
+    said = len(two.south.heard("ben"))
+    body = wire.More(
+        request=guest.across.request,
+        answer=guest.across.answer,
+        step="agreed",
+        wish=guest.more.name,
+        minutes=15,
+        until=None,
+        ends=None,
+    )
+    for later in range(1, 61):
+        ends_at = int(guest.ends_at.timestamp()) + later
+        longer = body.model_copy(update={"ends": ends_at})
+        await two.put_across(two.north, longer, two.north.now + timedelta(minutes=30))
+    assert ends(two)[1] == guest.ends_at + timedelta(minutes=1)
+    assert len(two.south.heard("ben")) == said + 1
+
+
+@SIDES
+async def test_a_wish_of_an_older_release_has_no_name_and_comes_to_nothing(two: Two, name: str) -> None:
+    """Whoever says yes to it hears that nothing changes."""
+    _, there, other = await wants(two, name)
+    for side in (two.north, two.south):
+        for room in (*side.records.all(PeerRoom), *side.records.all(GuestRoom)):
+            if room.more is not None:
+                await side.records.put(replace(room, more=replace(room.more, name="")))
+    before = ends(two)
+    assert "I cannot reach the program of" in await two.say(there, other, "yes")
+    assert ends(two) == before
+
+
 @pytest.mark.parametrize("before", ["", "asks", "is asked", "chooses"])
 async def test_who_asked_for_the_end_is_asked_nothing_of_more_time(two: Two, before: str) -> None:
     """`extend` says how it stands, and what was open of it is over: no word of it comes later."""

@@ -116,7 +116,7 @@ async def test_a_failing_record_holds_up_nobody(store: Store) -> None:
 
         async def tried_again() -> bool:
             await running.clock.advance(timedelta(seconds=5))
-            return [name for name, _ in story.handed][tries:] == ["a"]
+            return [name for name, _ in story.handed][tries:][:1] == ["a"]
 
         await running.until(tried_again)
 
