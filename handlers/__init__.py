@@ -205,8 +205,8 @@ async def _message(desk: Desk, event: Message) -> None:
     elif not await message.take(desk, member, event, first=first) and not first:
         desk.put_behind(member.id)
         near = odd.near(desk, member, normal(message.own_part(event)))
-        hints = {"hints": language.hints_again(desk, member)}
-        desk.ask(member.id, "menu", subject=f"fallback {near}".strip(), draft=hints)
+        hints = language.hints_again(desk, member)
+        desk.ask(member.id, "menu", subject=f"fallback {near}".strip(), draft={"hints": hints})
     if first:
         _first_words(desk, desk.now_is(member.id))
 

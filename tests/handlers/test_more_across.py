@@ -7,7 +7,7 @@ import pytest
 
 from schema import wire
 from schema.effects import Effect
-from schema.records import GuestRoom, Member, PeerRoom
+from schema.records import GuestRoom, Member, MoreTime, PeerRoom
 from schema.states import GuestRoomState, RoomState
 from tests.handlers.story import Story
 from tests.handlers.test_after_across import of, together
@@ -170,14 +170,19 @@ async def test_a_partner_that_says_a_later_end_each_second_is_heard_once(two: Tw
     assert len(two.south.heard("ben")) == said + 1
 
 
+def _nameless(more: MoreTime | None) -> MoreTime | None:
+    return None if more is None else replace(more, name="")
+
+
 @SIDES
 async def test_a_wish_of_an_older_release_has_no_name_and_comes_to_nothing(two: Two, name: str) -> None:
     """Whoever says yes to it hears that nothing changes."""
     _, there, other = await wants(two, name)
     for side in (two.north, two.south):
-        for room in (*side.records.all(PeerRoom), *side.records.all(GuestRoom)):
-            if room.more is not None:
-                await side.records.put(replace(room, more=replace(room.more, name="")))
+        for ours in side.records.all(PeerRoom):
+            await side.records.put(replace(ours, more=_nameless(ours.more)))
+        for theirs in side.records.all(GuestRoom):
+            await side.records.put(replace(theirs, more=_nameless(theirs.more)))
     before = ends(two)
     assert "I cannot reach the program of" in await two.say(there, other, "yes")
     assert ends(two) == before
