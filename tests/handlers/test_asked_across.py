@@ -623,19 +623,22 @@ async def test_where_nothing_is_heard_any_more_it_is_over_here(two: Asks) -> Non
     assert await two.answers() == [end(answer, "gone", "cannot")]
 
 
+@pytest.mark.parametrize("purges", [True, False])
 @pytest.mark.parametrize("step", ["opened", "closed", "removed"])
-async def test_our_copy_goes_also_where_the_link_is_over(two: Asks, step: str) -> None:
-    """At the hour that it has without a word of theirs; that it may stay is said."""
+async def test_our_copy_goes_also_where_the_link_is_over(two: Asks, step: str, purges: bool) -> None:
+    """At the hour that it has without a word of theirs; that it may stay is said, or that it does."""
     south = two.south
+    south.community = replace(south.community, purges=purges)
     answer = await two.closed() if step == "removed" else await getattr(two, step)()
     if step == "removed":
         await two.puts(end(answer, "removed"))
     await two.says(south, f"cut {NORTH_AT}", "yes")
     if step != "removed":
-        assert "may stay" in south.last("ben")
+        assert ("may stay" if purges else "Our server keeps its copy until whoever") in south.last("ben")
     await south.wait(UNHEARD + timedelta(days=3))
     assert len([one for _, one in south.effects if isinstance(one, PurgeGuestRoom)]) == 1
-    assert "Stays: the encrypted copy on our own server" in south.last("ben")
+    reached = "Gone: the room on our own server" if purges else "Stays: the encrypted copy on our own server"
+    assert reached in south.last("ben")
     assert south.records.all(GuestRoom) == []
 
 
