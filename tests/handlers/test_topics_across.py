@@ -105,7 +105,7 @@ async def test_a_room_in_another_language_reads_both_sides_topics_in_it() -> Non
     ("south", "helps"),
     [
         (naming("es", {"soledad": ""}), 'such as names.es = "soledad"'),
-        (replace(COMMUNITY, topics=("being alone",)), "both sides give it the same name"),
+        (replace(COMMUNITY, topics=("being alone",)), "both sides can give it the same name"),
     ],
     ids=["of another language", "of the same"],
 )

@@ -454,8 +454,10 @@ class CharterModel(RuleBasedStateMachine):
             assert not others, (words, chosen, others)
         if chosen.startswith(("I am 18 or older", "I am younger")):
             said = self.story.last(name)
-            # A number that comes long after its question was answered changes nothing, and they hear so.
-            if "I cannot change this" not in said and "that number did nothing" not in said:
+            # A number that comes long after its question was answered changes nothing, and they hear so; one
+            # that is written where words are asked for answers that.
+            nothing = ("I cannot change this", "that number did nothing", "I don't know that city")
+            if not any(one in said for one in nothing):
                 self._changes_group(self.reference.members[name], chosen)
         # Promise 1: a room is ordered by the asker's yes alone, and for a peer who goes on.
         for effect in opened:
