@@ -215,16 +215,19 @@ async def _ask(desk: Desk, request: Request, link: Link, known: AskAcross | None
     await desk.records.put(put)
 
 
-async def _languages(desk: Desk, request: Request) -> Sequence[str]:
-    """The languages of a request; where its community names none, by what can be known of its member.
+async def languages(desk: Desk, request: Request, agreed: Agreed) -> tuple[str, ...]:
+    """The languages that cross of a request: of its own those that both sides name.
 
-    That is the one in which they chose to be spoken to, and else the first of those that are spoken here.
+    Where it has none, it is one: the first that this community would talk in, the one in which the member
+    chose to be spoken to, or the first that is spoken here, whichever both sides name.
     """
     if request.languages:
-        return request.languages
+        # Whoever is asked can then talk in any that crosses.
+        return tuple(one for one in request.languages if one in agreed.languages)
     member = await desk.member(request.member)
     own = () if member is None else (member.language,)
-    return tuple(dict.fromkeys((*desk.community.talk_in[:1], *own, *desk.languages[:1])))
+    usual = (*desk.community.talk_in[:1], *own, *desk.languages[:1])
+    return tuple(one for one in usual if one in agreed.languages)[:1]
 
 
 async def tags_change(desk: Desk, before: Request, after: Request) -> bool:
@@ -263,7 +266,6 @@ async def _tags(
     local = request.wish in (matching.MUTUAL, "backup")
     if local or matching.later(request, desk.now) is not None:
         return None
-    agreed_in = [one for one in await _languages(desk, request) if one in agreed.languages]
     # The member's own time, and then the reply's: so a yes in its last minute can still lead to a room.
     wait = (request.answer or desk.timings.consent_open) + desk.timings.join
     until = min(request.until, desk.now + links.LONGEST)
@@ -274,8 +276,7 @@ async def _tags(
                 "wish": request.wish,
                 "topics": request.topics,
                 "topics_only": request.topics_only,
-                # Of the languages those that both name: whoever is asked can then talk in any that crosses.
-                "languages": tuple(agreed_in if request.languages else agreed_in[:1]),
+                "languages": await languages(desk, request, agreed),
                 "writing": True,
                 "voice": request.voice,
                 "minutes": _minutes(request.length),

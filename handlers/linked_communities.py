@@ -8,13 +8,14 @@ recap says so, by name, and by which words they are.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from handlers import across, after
+from handlers import across, after, talking
 from handlers import draft as drafts
 from handlers.desk import Desk
 from handlers.question import Choice, Question, Reply
 from schema.ids import LinkId, RequestId
 from schema.records import Link, Member, Request
 from schema.states import LinkState
+from service.core import links
 
 _ALSO = frozenset({"skip", "back"})
 _MOST = 8
@@ -132,6 +133,9 @@ async def whom_lines(desk: Desk, member: Member, draft: drafts.Draft) -> list[st
         key = "talk.recap_again_only_linked" if only else "talk.recap_again_linked"
         lines.append(desk.words(member, key, collectives=named))
         lines.append(desk.words(member, "talk.recap_again_how"))
+        if not drafts.linked(draft):
+            over = _links(drafts.texts(draft, "again_of"))
+            lines += await _spoken(desk, member, draft, over)
     return lines
 
 
@@ -163,4 +167,18 @@ async def status(desk: Desk, member: Member, request: Request) -> list[str]:
 async def line(desk: Desk, member: Member, draft: drafts.Draft) -> str:
     """Which may be asked too, by name, and what crosses; nothing where none may."""
     found = await across.names(desk, member, drafts.linked(draft))
-    return desk.words(member, "talk.recap_linked", collectives=found) if found else ""
+    if not found:
+        return ""
+    said = desk.words(member, "talk.recap_linked", collectives=found)
+    return " ".join((said, *await _spoken(desk, member, draft, drafts.linked(draft))))
+
+
+async def _spoken(desk: Desk, member: Member, draft: drafts.Draft, over: Sequence[LinkId]) -> tuple[str, ...]:
+    """The language that crosses, where no line of what would be asked names one."""
+    request, found = _request(desk, member, draft), dict[str, None]()
+    if not request.languages:
+        for id in over:
+            if (link := await desk.records.get(Link, id)) is not None:
+                found |= dict.fromkeys(await across.languages(desk, request, links.agreed(link)))
+    named = talking.named(desk, member, list(found))
+    return (desk.words(member, "talk.recap_linked_in", languages=named),) if found else ()

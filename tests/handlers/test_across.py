@@ -444,6 +444,7 @@ async def test_the_language_that_a_member_reads_crosses_where_their_community_na
     await two.say(two.north, "ana", "hablar", "2", "1", "1", "2", "Ha sido una semana larga.")
     recap = await two.say(two.north, "ana", "cambiar", "comunidades enlazadas", "sí")
     assert "Si aquí hay pocas personas a quienes preguntar" in recap
+    assert "También recibe en qué hablarías: español." in recap
     await two.say(two.north, "ana", "sí")
     assert asked(two).languages == ("es",)
     question = two.south.last("ben")
@@ -460,7 +461,9 @@ async def test_a_language_that_the_terms_leave_out_gives_way_to_the_communitys(t
     await two.north.say("ana", "español")
     await theirs(two, languages=("en",))
     await two.say(two.north, "ana", "hablar", "2", "1", "1", "2", NOTE)
-    await two.say(two.north, "ana", "cambiar", "comunidades enlazadas", "sí", "sí")
+    recap = await two.say(two.north, "ana", "cambiar", "comunidades enlazadas", "sí")
+    assert "También recibe en qué hablarías: inglés." in recap
+    await two.say(two.north, "ana", "sí")
     assert asked(two).languages == ("en",)
 
 
